@@ -1,0 +1,48 @@
+"""Per-epoch rows: one line of `epochs.csv` an epoch, the truth that dashboards and studies only show."""
+
+import csv
+import io
+from pathlib import Path
+
+from records.atomic import write_text
+
+Row = dict[str, float | int]
+"""Column name to value. `epoch` (from 0) and `step` (optimiser steps so far) are integers, the rest floats."""
+
+INTEGER_COLUMNS = ("epoch", "step")
+
+
+def write_rows(path: str | Path, rows: list[Row]) -> None:
+    """Writes `rows` as CSV, atomically. Columns: `epoch`, `step`, then the others as first met. Floats keep every bit."""
+    columns = list(INTEGER_COLUMNS)
+    for row in rows:
+        columns.extend(key for key in row if key not in columns)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({key: repr(value) for key, value in row.items()})
+    write_text(path, text.getvalue())
+
+
+def read_rows(path: str | Path) -> list[Row]:
+    """Reads the rows that `write_rows` wrote; a value missing in a row is left out of it.
+
+    Raises:
+        ValueError: naming the file and the line, if a value is no number or the epochs are not 0, 1, 2, ...
+    """
+    rows: list[Row] = []
+    with open(path, newline="") as file:
+        for line, raw in enumerate(csv.DictReader(file), start=2):
+            try:
+                row = {key: _number(key, value) for key, value in raw.items() if value}
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"{path}, line {line}: not a number ({error})") from None
+            if row.get("epoch") != len(rows):
+                raise ValueError(f"{path}, line {line}: expected epoch {len(rows)}, found {row.get('epoch')}")
+            rows.append(row)
+    return rows
+
+
+def _number(key: str, value: str) -> float | int:
+    return int(value) if key in INTEGER_COLUMNS else float(value)

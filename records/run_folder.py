@@ -1,0 +1,128 @@
+"""One folder a run, and everything about the run in it.
+
+config.yaml         the resolved configuration: `main.py fit --config config.yaml` is the same run
+run.json            who the run is (RunRecord) and each attempt at it: command, host, versions, commit, where it resumed
+padding.json        the conversion report: which layers got the padding scheme
+epochs.csv          a row of metrics an epoch
+checkpoints/        best.ckpt and epoch-NNN.ckpt (weights), resume-NNNNNNNNNN.ckpt (everything)
+wandb/              the W&B run's files
+log.txt             what the run printed, where a sweep on this machine started it
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from records.atomic import write_text
+from records.rows import Row, read_rows, write_rows
+
+
+class RunFolderError(ValueError):
+    """A run folder that is damaged or no run folder at all; the message names the file."""
+
+
+@dataclass
+class RunRecord:
+    """The content of `run.json`.
+
+    Attributes:
+        id: stable id, the same at every attempt; also the W&B run's id.
+        name: `group` and seed.
+        group: architecture and scheme: runs of one group differ by their seed alone.
+        network: model name, as timm knows it.
+        padding: the scheme it trains with.
+        seed: of weights, sample order and augmentation.
+        max_epochs: length of the whole run.
+        monitor: the metric that "best" refers to, in percent.
+        targets: values of `monitor` whose first epoch is reported.
+        digest: hash of the settings that decide the result.
+        finished: whether the run came to its end.
+        attempts: one entry a start of the program, newest last.
+    """
+
+    id: str
+    name: str
+    group: str
+    network: str
+    padding: str
+    seed: int
+    max_epochs: int
+    monitor: str
+    targets: list[float] = field(default_factory=list)
+    digest: str = ""
+    finished: bool = False
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths and content of one run's folder."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def record_file(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def padding_report(self) -> Path:
+        return self.path / "padding.json"
+
+    @property
+    def epochs(self) -> Path:
+        return self.path / "epochs.csv"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log.txt"
+
+    def exists(self) -> bool:
+        """Whether a run was ever started here."""
+        return self.record_file.is_file()
+
+    def read_record(self) -> RunRecord:
+        """Raises RunFolderError, naming the file, if it is missing or damaged."""
+        try:
+            return RunRecord(**json.loads(self.record_file.read_text()))
+        except FileNotFoundError:
+            raise RunFolderError(f"{self.path} is no run folder: run.json is missing") from None
+        except (ValueError, TypeError) as error:
+            raise RunFolderError(f"{self.record_file} is damaged: {error}") from None
+
+    def write_record(self, record: RunRecord) -> None:
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_text(self.record_file, json.dumps(dataclasses.asdict(record), indent=1) + "\n")
+
+    def read_rows(self) -> list[Row]:
+        """The finished epochs, none if there are none. Raises RunFolderError, naming the file, if it is damaged."""
+        if not self.epochs.is_file():
+            return []
+        try:
+            return read_rows(self.epochs)
+        except ValueError as error:
+            raise RunFolderError(f"damaged rows: {error}") from None
+
+    def write_rows(self, rows: list[Row]) -> None:
+        write_rows(self.epochs, rows)
+
+
+def find_runs(root: str | Path) -> list[RunFolder]:
+    """Every run folder at or below `root`, sorted by path.
+
+    Raises:
+        RunFolderError: if `root` is no folder.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise RunFolderError(f"{root} is no folder; give the folder that holds the runs, such as runs/demo")
+    return [RunFolder(file.parent) for file in sorted(root.rglob("run.json"))]

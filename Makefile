@@ -1,0 +1,51 @@
+# Two commands: `make demo` and `make test`. Each sets up all that it needs.
+
+PYTHON ?= python3.11
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-all lint format lock clean
+
+help:
+	@echo "make demo      install, draw sample images, train a small padding sweep, write a report (no GPU, data or account)"
+	@echo "make test      install, lint, and run the tests"
+	@echo "make test-all  the slow tests too"
+	@echo "make install   only create $(VENV) from requirements.lock"
+	@echo "make format    let ruff rewrite the code's layout"
+	@echo "make lock      resolve pyproject.toml anew and rewrite requirements.lock"
+	@echo "make clean     remove $(VENV); runs/ and data/ stay"
+
+$(READY): requirements.lock
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not on PATH; install Python 3.11 or say make PYTHON=/path/to/python" >&2; exit 1; }
+	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --disable-pip-version-check --requirement requirements.lock
+	@touch $(READY)
+
+install: $(READY)
+
+demo: $(READY)
+	@$(RUN) -m datamodules.sample_imagenet
+	@$(RUN) main.py sweep sweeps/demo.yaml
+	@$(RUN) main.py report runs/demo
+
+test: lint
+	$(RUN) -m pytest -n 2 --dist loadfile -m "not slow"
+
+test-all: lint
+	$(RUN) -m pytest -n 2 --dist loadfile
+
+lint: $(READY)
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+format: $(READY)
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+lock:
+	sh tools/lock.sh $(PYTHON)
+
+clean:
+	rm -rf $(VENV)

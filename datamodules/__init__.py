@@ -1,0 +1,8 @@
+"""Data: images from disk to batches, each sample a pure function of (seed, epoch, index)."""
+
+from datamodules.datasets import IGNORED
+from datamodules.errors import DataError
+from datamodules.imagenet import ImageNetDataModule
+from datamodules.resumable import ResumableDataModule
+
+__all__ = ["IGNORED", "DataError", "ImageNetDataModule", "ResumableDataModule"]

@@ -1,0 +1,90 @@
+"""One sample from one key."""
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from datamodules import keyed
+from datamodules.decode import decode_rgb
+from datamodules.index import FileIndex
+from datamodules.samplers import PAD
+from datamodules.transforms import EvalTransform, TrainTransform
+
+# Target of a stand-in image: losses and metrics leave it out.
+IGNORED = -1
+
+
+class TrainImages(Dataset):
+    """Augmented images, each a pure function of (seed, epoch, index).
+
+    Args:
+        files: the indexed files.
+        selection: positions in `files` that make up the set, int64.
+        transform: random crop and flip.
+        seed: seed of the augmentation.
+    """
+
+    def __init__(self, files: FileIndex, selection: np.ndarray, transform: TrainTransform, seed: int):
+        self.files = files
+        self.selection = selection
+        self.transform = transform
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.selection)
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, int]:
+        """A uint8 tensor (3, size, size) and its class, for a key (epoch, index)."""
+        epoch, index = key
+        position = int(self.selection[index])
+        path = self.files.path(position)
+        random = keyed.generator(self.seed, "augment", epoch, index)
+        return self.transform(decode_rgb(path), random, path), int(self.files.targets[position])
+
+
+class EvalImages(Dataset):
+    """Images as they are evaluated; for PAD, the first image with the target IGNORED.
+
+    Args:
+        files: the indexed files.
+        selection: positions in `files` that make up the set, int64.
+        targets: class of each file of the index, in the numbering of the training set, int64.
+        transform: resize and centre crop.
+    """
+
+    def __init__(self, files: FileIndex, selection: np.ndarray, targets: np.ndarray, transform: EvalTransform):
+        self.files = files
+        self.selection = selection
+        self.targets = targets
+        self.transform = transform
+
+    def __len__(self) -> int:
+        return len(self.selection)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        """A uint8 tensor (3, size, size) and its class."""
+        position = int(self.selection[max(index, 0)])
+        path = self.files.path(position)
+        target = IGNORED if index == PAD else int(self.targets[position])
+        return self.transform(decode_rgb(path), path), target
+
+
+class FolderImages(Dataset):
+    """Images of a folder without classes; for PAD, the first image with an empty path.
+
+    Args:
+        files: the indexed files.
+        transform: resize and centre crop.
+    """
+
+    def __init__(self, files: FileIndex, transform: EvalTransform):
+        self.files = files
+        self.transform = transform
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, str]:
+        """A uint8 tensor (3, size, size) and its path."""
+        path = self.files.path(max(index, 0))
+        return self.transform(decode_rgb(path), path), "" if index == PAD else path

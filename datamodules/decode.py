@@ -1,0 +1,26 @@
+"""From a file to RGB pixels."""
+
+from PIL import Image
+
+from datamodules.errors import DataError
+
+
+def decode_rgb(path: str) -> Image.Image:
+    """Decode a file as torchvision's ImageFolder does: grey, CMYK, palette and alpha become RGB, EXIF is not applied.
+
+    The whole image is decoded at full size. Decoding less of it (libjpeg's scaled or partial decoding) is up to twice
+    as fast and changes pixels, by 0.0005 to 0.0014 of a normalised unit on average.
+
+    Raises:
+        DataError: the file is missing, truncated, or no image.
+    """
+    try:
+        with open(path, "rb") as file:
+            return Image.open(file).convert("RGB")
+    # Pillow's plugins raise OSError, SyntaxError, struct.error, zlib.error and more on damaged files.
+    except Exception as error:
+        raise DataError(
+            f"cannot be decoded ({type(error).__name__}: {error})",
+            where=path,
+            todo="Restore the file from the archive, or remove it.",
+        ) from error

@@ -1,0 +1,26 @@
+"""The one error that the data modules raise on bad input."""
+
+
+class DataError(ValueError):
+    """Data or data settings that cannot be used.
+
+    The first argument alone makes a valid error, because a DataLoader rebuilds a worker's exception from its message.
+
+    Args:
+        what: what is wrong, with the value found and the values allowed.
+        where: the path or the setting at fault.
+        todo: what the reader can do about it.
+    """
+
+    def __init__(self, what: str, *, where: object = None, todo: str | None = None):
+        parts = [what] if where is None else [f"{where}: {what}"]
+        if todo is not None:
+            parts.append(todo)
+        super().__init__(" ".join(part if part.endswith((".", "!", "?")) else part + "." for part in parts))
+
+
+def some(items, limit: int = 5) -> str:
+    """A short list for a message: the first `limit` items and how many more there are."""
+    items = [str(item) for item in items]
+    rest = len(items) - limit
+    return ", ".join(items[:limit]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,52 @@
+"""Where the training and the validation images lie below a root."""
+
+from pathlib import Path
+
+from datamodules.errors import DataError, some
+
+# The folder itself; ILSVRC's CLS-LOC archive; the same as Kaggle packs it.
+_PREFIXES = ("", "Data/CLS-LOC", "ILSVRC/Data/CLS-LOC")
+_NAMES = {"train": ("train",), "val": ("val", "test")}
+
+
+def find_split(root: Path, split: str) -> Path:
+    """The folder of a split.
+
+    Args:
+        root: a folder with train/ and val/ (or test/), directly or below Data/CLS-LOC or ILSVRC/Data/CLS-LOC.
+        split: "train" or "val".
+
+    Raises:
+        DataError: the root or the split is missing.
+    """
+    folder = locate_split(root, split)
+    if folder is None:
+        names = " or ".join(f"{name}/" for name in _NAMES[split])
+        found = some(sorted(entry.name for entry in root.iterdir())) or "nothing"
+        raise DataError(
+            f"has no {names} folder, nor below {' or '.join(_PREFIXES[1:])}; it holds {found}",
+            where=root,
+            todo="Set `root` to the folder that holds the splits (docs/data.md shows the layouts).",
+        )
+    return folder
+
+
+def locate_split(root: Path, split: str) -> Path | None:
+    """As `find_split`, but None where the split is missing."""
+    if not root.is_dir():
+        raise DataError(
+            "is not a folder" if root.exists() else "does not exist",
+            where=root,
+            todo="Set `root` to the folder that holds train/ and val/ (docs/data.md says how to prepare it).",
+        )
+    for prefix in _PREFIXES:
+        for name in _NAMES[split]:
+            if (folder := root / prefix / name).is_dir():
+                return folder
+    return None
+
+
+def find_beside(root: Path, name: str) -> Path | None:
+    """A file that Kaggle's archive puts at the top, such as LOC_val_solution.csv."""
+    candidates = (root / name, root / "ILSVRC" / name, root.parent / name)
+    return next((file for file in candidates if file.is_file()), None)

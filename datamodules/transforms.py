@@ -1,0 +1,155 @@
+"""From a decoded image to a uint8 crop, and on the device from uint8 to normalised floats."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+
+from datamodules.errors import DataError
+
+_ATTEMPTS = 10
+
+
+@dataclass(frozen=True)
+class RandomResizedCrop:
+    """A box of random area and aspect ratio, resized to a square: torchvision's RandomResizedCrop on PIL images.
+
+    Args:
+        size: side of the result in pixels.
+        scale: least and greatest area of the box, as a share of the image's.
+        ratio: least and greatest width / height of the box.
+    """
+
+    size: int
+    scale: tuple[float, float] = (0.08, 1.0)
+    ratio: tuple[float, float] = (3 / 4, 4 / 3)
+
+    def box(self, width: int, height: int, random: np.random.Generator) -> tuple[int, int, int, int]:
+        """(left, top, width, height), distributed as torchvision's `get_params`."""
+        low, high = math.log(self.ratio[0]), math.log(self.ratio[1])
+        for _ in range(_ATTEMPTS):
+            area = width * height * _uniform(random, *self.scale)
+            aspect = math.exp(_uniform(random, low, high))
+            w, h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+            if 0 < w <= width and 0 < h <= height:
+                top = _below(random, height - h + 1)
+                return _below(random, width - w + 1), top, w, h
+        return self._central(width, height)
+
+    def _central(self, width: int, height: int) -> tuple[int, int, int, int]:
+        w, h = width, height
+        if width / height < self.ratio[0]:
+            h = round(width / self.ratio[0])
+        elif width / height > self.ratio[1]:
+            w = round(height * self.ratio[1])
+        return (width - w) // 2, (height - h) // 2, w, h
+
+    def __call__(self, image: Image.Image, random: np.random.Generator, where: str = "image") -> Image.Image:
+        return resized_crop(image, self.box(*image.size, random), self.size)
+
+
+@dataclass(frozen=True)
+class RandomCrop:
+    """A square cut out anywhere in the image, never beyond it: padding is what is studied, so none is put in the data.
+
+    Args:
+        size: side of the square in pixels.
+    """
+
+    size: int
+
+    def __call__(self, image: Image.Image, random: np.random.Generator, where: str = "image") -> Image.Image:
+        _refuse_smaller(image, self.size, where)
+        top = _below(random, image.height - self.size + 1)
+        left = _below(random, image.width - self.size + 1)
+        return image.crop((left, top, left + self.size, top + self.size))
+
+
+@dataclass(frozen=True)
+class TrainTransform:
+    """A random crop and a flip.
+
+    Args:
+        crop: what cuts the image.
+        flip: mirror left to right with probability 0.5.
+    """
+
+    crop: RandomResizedCrop | RandomCrop
+    flip: bool = True
+
+    def __call__(self, image: Image.Image, random: np.random.Generator, where: str = "image") -> torch.Tensor:
+        """A uint8 tensor (3, size, size); `where` names the image in errors."""
+        image = self.crop(image, random, where)
+        return to_uint8(image, flip=self.flip and random.random() < 0.5)
+
+
+@dataclass(frozen=True)
+class EvalTransform:
+    """The centre of the image: torchvision's Resize and CenterCrop on PIL images, bit for bit.
+
+    Args:
+        size: side of the crop in pixels.
+        resize: length that the shorter side is resized to first, in pixels; None leaves the image as it is.
+    """
+
+    size: int
+    resize: int | None = None
+
+    def __call__(self, image: Image.Image, where: str = "image") -> torch.Tensor:
+        """A uint8 tensor (3, size, size); `where` names the image in errors."""
+        if self.resize is not None:
+            image = resize_shorter(image, self.resize)
+        _refuse_smaller(image, self.size, where)
+        left, top = round((image.width - self.size) / 2), round((image.height - self.size) / 2)
+        return to_uint8(image.crop((left, top, left + self.size, top + self.size)))
+
+
+def resized_crop(image: Image.Image, box: tuple[int, int, int, int], size: int) -> Image.Image:
+    """The box (left, top, width, height) at size x size, bilinear.
+
+    Cut first, then resized: PIL's `resize(box=...)` would let pixels from outside the box in.
+    """
+    left, top, width, height = box
+    return image.crop((left, top, left + width, top + height)).resize((size, size), Image.Resampling.BILINEAR)
+
+
+def resize_shorter(image: Image.Image, length: int) -> Image.Image:
+    """The image with its shorter side at `length` pixels, bilinear; the longer side is rounded down."""
+    width, height = image.size
+    size = (length, int(length * height / width)) if width <= height else (int(length * width / height), length)
+    return image.resize(size, Image.Resampling.BILINEAR)
+
+
+def to_uint8(image: Image.Image, flip: bool = False) -> torch.Tensor:
+    """A uint8 tensor (3, height, width) of an RGB image."""
+    pixels = np.asarray(image)
+    if flip:
+        pixels = pixels[:, ::-1]
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+
+
+def normalise(images: torch.Tensor, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
+    """(images / 255 - mean) / std of a uint8 tensor (N, 3, H, W), float32, rounded as torchvision rounds."""
+    mean = torch.tensor(mean, dtype=torch.float32, device=images.device).view(3, 1, 1)
+    std = torch.tensor(std, dtype=torch.float32, device=images.device).view(3, 1, 1)
+    return images.to(torch.float32).div_(255).sub_(mean).div_(std)
+
+
+def _refuse_smaller(image: Image.Image, size: int, where: str) -> None:
+    if min(image.size) < size:
+        raise DataError(
+            f"is {image.width} x {image.height} pixels, smaller than the crop of {size} x {size}",
+            where=where,
+            todo="Lower `image_size`, or resize first (`train_crop: random_resized`, `eval_resize`).",
+        )
+
+
+def _uniform(random: np.random.Generator, low: float, high: float) -> float:
+    return low + (high - low) * random.random()
+
+
+def _below(random: np.random.Generator, bound: int) -> int:
+    return int(random.random() * bound)

@@ -1,0 +1,169 @@
+"""The runs of a folder, grouped by architecture and padding scheme; what cannot be compared is set aside and named."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from records import RunFolder, RunFolderError, RunRecord, find_runs
+from records.rows import Row
+from records.summary import values
+
+REFERENCE = "zero"
+"""The scheme that differences refer to, as in Tables 2 and 3."""
+
+FIRST_SCHEMES = (REFERENCE, "partial")
+"""The order of the paper's tables; other schemes follow by name."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A run that is reported on."""
+
+    folder: RunFolder
+    record: RunRecord
+    rows: list[Row]
+
+    def curve(self, metric: str) -> dict[int, float]:
+        """Epoch, from 0, to the value of `metric`."""
+        return dict(values(self.rows, metric))
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Runs of one architecture and scheme, by seed."""
+
+    network: str
+    padding: str
+    runs: tuple[Run, ...]
+
+    @property
+    def name(self) -> str:
+        """As in the paper's tables, such as `resnet50_zero`."""
+        return f"{self.network}_{self.padding}"
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A run folder that is not part of the tables, and why not."""
+
+    folder: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.folder}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What a folder of runs holds.
+
+    Attributes:
+        root: the folder.
+        metric: that the runs are compared by, in percent.
+        groups: architectures by name; within one the schemes in the order of the paper's tables.
+        set_aside: unfinished and damaged runs, and runs without the metric.
+    """
+
+    root: Path
+    metric: str
+    groups: tuple[Group, ...]
+    set_aside: tuple[SetAside, ...]
+
+    @cached_property
+    def networks(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(group.network for group in self.groups))
+
+    @cached_property
+    def schemes(self) -> tuple[str, ...]:
+        return tuple(sorted({group.padding for group in self.groups}, key=scheme_order))
+
+    @cached_property
+    def runs(self) -> tuple[Run, ...]:
+        return tuple(run for group in self.groups for run in group.runs)
+
+    def of(self, network: str) -> tuple[Group, ...]:
+        """The groups of one architecture."""
+        return tuple(group for group in self.groups if group.network == network)
+
+    def reference(self, network: str) -> Group | None:
+        """The architecture's runs with zero padding, if there are any."""
+        return next((group for group in self.of(network) if group.padding == REFERENCE), None)
+
+
+def scheme_order(scheme: str) -> tuple[int, str]:
+    """Sorting key of schemes."""
+    return (FIRST_SCHEMES.index(scheme) if scheme in FIRST_SCHEMES else len(FIRST_SCHEMES), scheme)
+
+
+def collect(root: str | Path, metric: str | None = None) -> Collection:
+    """Reads every run at or below `root`.
+
+    Args:
+        metric: to compare the runs by; by default what most of them monitor.
+
+    Raises:
+        RunFolderError: if there is nothing to report; the message says what was found instead.
+    """
+    root = Path(root)
+    runs, set_aside = _read_all(root)
+    if metric is None and runs:
+        metric = Counter(run.record.monitor for run in runs).most_common(1)[0][0]
+    chosen = []
+    for run in runs:
+        if reason := _not_comparable(run, metric):
+            set_aside.append(SetAside(run.folder.path, reason))
+        else:
+            chosen.append(run)
+    if not chosen:
+        raise RunFolderError(_nothing(root, set_aside))
+    return Collection(root, metric, _group(chosen), tuple(sorted(set_aside, key=lambda each: each.folder)))
+
+
+def _read_all(root: Path) -> tuple[list[Run], list[SetAside]]:
+    runs, damaged = [], []
+    for folder in find_runs(root):
+        try:
+            runs.append(Run(folder, folder.read_record(), folder.read_rows()))
+        except (RunFolderError, OSError) as error:
+            damaged.append(SetAside(folder.path, str(error).replace(f"{folder.path}/", "")))
+    return runs, damaged
+
+
+def _not_comparable(run: Run, metric: str) -> str | None:
+    if not run.record.finished:
+        return f"unfinished: {len(run.rows)} of {run.record.max_epochs} epochs"
+    if not values(run.rows, metric):
+        monitors = "" if run.record.monitor == metric else f"; it monitors {run.record.monitor} (--metric)"
+        return f"no value of {metric} in its epochs.csv{monitors}"
+    return None
+
+
+def _nothing(root: Path, set_aside: Sequence[SetAside]) -> str:
+    if not set_aside:
+        return f"{root} holds no runs; give the folder that the run folders are in, such as runs/demo"
+    lines = [f"  {each}" for each in set_aside]
+    return "\n".join([f"{root} holds no finished run to report on:", *lines])
+
+
+def _group(runs: Sequence[Run]) -> tuple[Group, ...]:
+    found: dict[tuple[str, str], list[Run]] = defaultdict(list)
+    for run in runs:
+        found[run.record.network, run.record.padding].append(run)
+    keys = sorted(found, key=lambda key: (natural(key[0]), scheme_order(key[1])))
+    return tuple(
+        Group(network, padding, tuple(sorted(found[network, padding], key=lambda run: run.record.seed)))
+        for network, padding in keys
+    )
+
+
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """Sorting key that puts resnet50 before resnet101."""
+    parts: list[str] = []
+    for character in name:
+        if parts and parts[-1][-1].isdigit() == character.isdigit():
+            parts[-1] += character
+        else:
+            parts.append(character)
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]

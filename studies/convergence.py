@@ -1,0 +1,77 @@
+"""Figure 3: the mean curve over the seeds of each scheme, and how far the runs lie apart, a panel an architecture.
+
+The band reaches from the lowest to the highest run. With the few runs that there are, that is what was seen; a standard
+deviation of two or three runs would suggest more.
+"""
+
+import csv
+import io
+from pathlib import Path
+
+from records import write_text
+from studies import html, palette
+from studies.collect import Collection, Group
+from studies.curves import CurvePoint, curve
+from studies.drawing import Panel, draw_panels
+from studies.section import Section
+
+SHORT = 15
+"""Epochs below which a curve is shown once, as a whole."""
+
+COLUMNS = ("architecture", "scheme", "epoch", "mean", "std", "n", "lowest", "highest")
+
+
+def study(collection: Collection, output: Path) -> Section:
+    """Figure 3 as a section; writes `figure3.svg` and `figure3.csv`."""
+    curves = {group: curve(group, collection.metric) for group in collection.groups}
+    styles = palette.styles(collection.schemes)
+    label = f"{collection.metric} (%)"
+    panels: dict[str, Panel] = {}
+    for network in collection.networks:
+        panel = {group.padding: curves[group] for group in collection.of(network)}
+        panels[network] = panel
+        if end := last_part(panel):
+            panels[f"{network}, last epochs"] = end
+    svg_file, csv_file = output / "figure3.svg", output / "figure3.csv"
+    write_text(svg_file, draw_panels(panels, styles, label))
+    write_text(csv_file, as_csv(curves))
+    drawn = "".join(
+        f"<div>{draw_panels({network: panel}, styles, label, inline=f'figure3-{number}')}</div>"
+        for number, (network, panel) in enumerate(panels.items())
+    )
+    body = html.legend(styles) + html.figure(f'<div class="panels">{drawn}</div>', caption(collection))
+    return Section("Convergence (Figure 3)", body, [], [svg_file, csv_file])
+
+
+def last_part(panel: Panel) -> Panel | None:
+    """The last third of the epochs, where schemes differ by less than a line's width in the whole; None if short."""
+    last = max(point.epoch for points in panel.values() for point in points)
+    if last < SHORT:
+        return None
+    return {scheme: [point for point in points if point.epoch > last * 2 // 3] for scheme, points in panel.items()}
+
+
+def caption(collection: Collection) -> str:
+    """What line and band are, and n for each curve."""
+    counts = {len(group.runs) for group in collection.groups}
+    if len(counts) == 1:
+        n = f"n = {counts.pop()} for every curve"
+    else:
+        n = "n: " + ", ".join(f"{group.name} {len(group.runs)}" for group in collection.groups)
+    return (
+        f"Line: mean of {collection.metric} over the runs of a scheme at the end of each epoch. Band: from the lowest "
+        f"to the highest run, none for a single run. {n}."
+    )
+
+
+def as_csv(curves: dict[Group, list[CurvePoint]]) -> str:
+    """A row an epoch with every digit; `std` is empty for one run."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for group, points in curves.items():
+        for point in points:
+            std = "" if point.std is None else repr(point.std)
+            spread = [repr(point.mean), std, point.n, repr(point.lowest), repr(point.highest)]
+            writer.writerow([group.network, group.padding, point.epoch, *spread])
+    return text.getvalue()

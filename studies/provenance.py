@@ -1,0 +1,58 @@
+"""Where the numbers come from: commands, versions and commits of every attempt at every run."""
+
+import shlex
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from studies import html
+from studies.collect import Collection, Run
+from studies.section import Section
+
+
+def study(collection: Collection, output: Path) -> Section:
+    """Commits, versions and commands as a section. Writes no file and prints nothing."""
+    body = _facts(collection) + html.details("The command of every run", _commands(collection, output))
+    return Section("Where this comes from", body)
+
+
+def _facts(collection: Collection) -> str:
+    attempts = [attempt for run in collection.runs for attempt in run.record.attempts]
+    rows = [["commit", _counted(Counter(str(attempt["commit"]) for attempt in attempts if attempt.get("commit")))]]
+    rows.append(["host", _counted(Counter(str(attempt["host"]) for attempt in attempts if attempt.get("host")))])
+    packages: dict[str, Counter[str]] = {}
+    for attempt in attempts:
+        for package, version in _versions(attempt).items():
+            packages.setdefault(package, Counter())[str(version)] += 1
+    rows += [[html.escape(package), _counted(counts)] for package, counts in packages.items()]
+    return html.table(["what", "value"], rows, kind="text")
+
+
+def _versions(attempt: dict[str, Any]) -> dict[str, Any]:
+    versions = attempt.get("versions")
+    return versions if isinstance(versions, dict) else {}
+
+
+def _counted(counts: Counter[str]) -> str:
+    """One value as it is; several with the number of attempts that had them."""
+    if not counts:
+        return "not recorded"
+    if len(counts) == 1:
+        return html.escape(next(iter(counts)))
+    return html.escape("; ".join(f"{value} ({count} attempts)" for value, count in counts.most_common()))
+
+
+def _commands(collection: Collection, output: Path) -> str:
+    rows = [
+        [html.link(run.record.name, run.folder.path, output), str(len(run.record.attempts)), _command(run)]
+        for run in collection.runs
+    ]
+    return html.table(["run", "attempts", "command of the last attempt"], rows, kind="text")
+
+
+def _command(run: Run) -> str:
+    command = run.record.attempts[-1].get("command") if run.record.attempts else None
+    if not command:
+        return "not recorded"
+    text = shlex.join(map(str, command)) if isinstance(command, list) else str(command)
+    return f"<code>{html.escape(text)}</code>"

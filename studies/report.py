@@ -1,0 +1,80 @@
+"""The report: every study of a folder of runs, bound into one page.
+
+A new study is a function from the collection and the output folder to a Section, in a file of its own, and a line in
+STUDIES.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from records import write_text
+from studies import accuracy, convergence, differences, html, provenance, settings, summary, targets
+from studies.collect import Collection, SetAside
+from studies.section import Section
+
+Study = Callable[[Collection, Path], Section | None]
+"""A collection of runs and the folder to write into, to a section, or None where the runs hold nothing for it."""
+
+STUDIES: tuple[Study, ...] = (
+    differences.study,
+    accuracy.study_best,
+    accuracy.study_last5,
+    convergence.study,
+    targets.study,
+    provenance.study,
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written and what a terminal shows.
+
+    Attributes:
+        page: the HTML file.
+        sections: in the order of the page.
+        sentences: the opening: what was compared, and differences from zero padding.
+        warnings: what makes the comparison less than fair.
+    """
+
+    page: Path
+    sections: tuple[Section, ...]
+    sentences: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def write_report(collection: Collection, output: Path) -> Report:
+    """Writes `report.html` and the studies' files into `output`, which is made if need be.
+
+    Raises:
+        OSError: if the folder cannot be written.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    warnings = tuple(settings.warnings(collection))
+    sections = tuple(section for study in STUDIES if (section := study(collection, output)) is not None)
+    page = output / "report.html"
+    title = f"Convolution padding: {collection.root.resolve().name}"
+    write_text(page, html.page(title, _lead(collection, warnings, output), [*sections, _files(sections, output)]))
+    return Report(page, sections, summary.sentences(collection), warnings)
+
+
+def _lead(collection: Collection, warnings: tuple[str, ...], output: Path) -> str:
+    lead = html.paragraph(summary.compared(collection))
+    lead += html.bullets(summary.statements(collection))
+    lead += html.paragraph(summary.caution(collection), "muted")
+    if warnings:
+        lead += f'<div class="warnings"><h3>Not quite like with like</h3>{html.bullets(warnings)}</div>'
+    if collection.set_aside:
+        lead += f'<div class="warnings"><h3>Left out of all tables</h3>{_set_aside(collection.set_aside, output)}</div>'
+    return lead
+
+
+def _set_aside(entries: tuple[SetAside, ...], output: Path) -> str:
+    items = [f"{html.link(entry.folder.name, entry.folder, output)}: {html.escape(entry.reason)}" for entry in entries]
+    return "<ul>" + "".join(f"<li>{item}</li>" for item in items) + "</ul>"
+
+
+def _files(sections: tuple[Section, ...], output: Path) -> Section:
+    files = [file for section in sections for file in section.files]
+    body = "<ul>" + "".join(f"<li>{html.link(file.name, file, output)}</li>" for file in files) + "</ul>"
+    return Section("The same as files", body)

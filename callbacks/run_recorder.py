@@ -1,0 +1,85 @@
+"""Writes the run folder while training: the conversion report, the rows, and that the run is finished."""
+
+import json
+import time
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
+
+from records import RunFolder, write_text
+from records.rows import Row
+
+STAGES = ("train/", "val/")
+
+
+class RunRecorder(Checkpoint):
+    """Keeps one row an epoch in its checkpointed state and derives `epochs.csv` from it.
+
+    An epoch that is run again after a resume replaces its row, so each epoch stands there exactly once. A Checkpoint by
+    class, since Lightning calls those last at an epoch's end, when every metric of the epoch is known.
+
+    Args:
+        folder: the run's folder.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self.rows: list[Row] = []
+        self._learning_rate = 0.0
+        self._seconds_before = 0.0
+        self._resumed_at = time.monotonic()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows, "lr": self._learning_rate, "seconds": self._seconds()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = state_dict["rows"]
+        self._learning_rate = state_dict["lr"]
+        self._seconds_before = state_dict["seconds"]
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._resumed_at = time.monotonic()
+        self._write(pl_module)
+
+    @rank_zero_only
+    def _write(self, pl_module: pl.LightningModule) -> None:
+        report = getattr(pl_module, "padding_report", None)
+        if report is not None:
+            write_text(self.folder.padding_report, json.dumps(report.to_dict(), indent=1) + "\n")
+        self.folder.write_rows(self.rows)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        # At the epoch's end the schedule has already stepped on to the next epoch's rate.
+        self._learning_rate = trainer.optimizers[0].param_groups[0]["lr"]
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        row: Row = {"epoch": trainer.current_epoch, "step": trainer.global_step, "lr": self._learning_rate}
+        row |= {**_epoch_metrics(trainer), "seconds": round(self._seconds(), 3)}
+        self.rows = [*self.rows[: trainer.current_epoch], row]
+        self._seconds_before, self._resumed_at = 0.0, time.monotonic()
+        if trainer.is_global_zero:
+            self.folder.write_rows(self.rows)
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.is_global_zero and _is_done(trainer):
+            record = self.folder.read_record()
+            record.finished = True
+            self.folder.write_record(record)
+
+    def _seconds(self) -> float:
+        """Wall-clock seconds spent in the current epoch so far, over all attempts at it."""
+        return self._seconds_before + time.monotonic() - self._resumed_at
+
+
+def _epoch_metrics(trainer: pl.Trainer) -> dict[str, float]:
+    metrics = sorted(trainer.callback_metrics.items())
+    return {name: float(value) for name, value in metrics if name.startswith(STAGES) and not name.endswith("_step")}
+
+
+def _is_done(trainer: pl.Trainer) -> bool:
+    """Whether training came to its end, as opposed to a fit that was cut off."""
+    epochs, steps = trainer.max_epochs, trainer.max_steps
+    epochs_done = epochs not in (None, -1) and trainer.fit_loop.epoch_progress.current.processed >= epochs
+    return trainer.should_stop or epochs_done or (steps != -1 and trainer.global_step >= steps)

@@ -1,0 +1,71 @@
+"""Hands each subcommand to its own module, and prints what went wrong in one message."""
+
+import importlib
+import os
+import sys
+import traceback
+
+from cli.errors import UserError
+
+TRAINING = {
+    "fit": "train a network under a padding scheme; the same command again resumes",
+    "validate": "accuracy of a checkpoint on the validation set, under its scheme or another (padding_at_test)",
+    "test": "accuracy of a checkpoint on the reported set",
+    "predict": "classify a folder of images with a checkpoint",
+}
+STUDIES = {
+    "sweep": "run a W&B sweep file on this machine, without an account",
+    "report": "tables and figures of a folder of runs, as one page",
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Runs `arguments` (without the program's name); returns the exit status: 0, 2 for bad input, or the command's."""
+    command = arguments[0] if arguments else None
+    if command in (None, "-h", "--help"):
+        print(usage())
+        return 0 if arguments else 2
+    if command not in TRAINING and command not in STUDIES:
+        print(f"error: unknown command '{command}'\n\n{usage()}", file=sys.stderr)
+        return 2
+    try:
+        return run(command, arguments)
+    except Exception as error:
+        return explain(error)
+
+
+def run(command: str, arguments: list[str]) -> int:
+    # Imported only now: `--help` and `report` need not wait for torch and Lightning.
+    if command in STUDIES:
+        return importlib.import_module(f"cli.{command}").main(arguments[1:])
+    return importlib.import_module("cli.training").main(arguments)
+
+
+def usage() -> str:
+    lines = ["usage: python main.py COMMAND [OPTIONS]", ""]
+    lines += [f"  {name:10}{text}" for name, text in {**TRAINING, **STUDIES}.items()]
+    return "\n".join([*lines, "", "python main.py COMMAND --help lists a command's options."])
+
+
+def explain(error: Exception) -> int:
+    """Prints `error` for a person: one message for bad input, the traceback for a defect. Returns the exit status."""
+    if not isinstance(error, user_errors()):
+        traceback.print_exception(error)
+        return 1
+    if "PADDING_TRACEBACK" in os.environ:
+        traceback.print_exception(error)
+    print(f"error: {error}", file=sys.stderr)
+    return 2
+
+
+def user_errors() -> tuple[type[Exception], ...]:
+    """The classes whose message is written for the user; only those whose module was imported can have been raised."""
+    names = [
+        ("padding", "PaddingError"),
+        ("datamodules", "DataError"),
+        ("records", "RunFolderError"),
+        ("networks.create", "NetworkError"),
+        ("lightning_modules.errors", "ModelError"),
+    ]
+    loaded = [getattr(sys.modules[module], name) for module, name in names if module in sys.modules]
+    return (UserError, *loaded)

@@ -1,0 +1,39 @@
+"""The W&B logger of a run: W&B's own settings decide where it goes; without an account it stays offline."""
+
+import os
+
+import wandb
+from pytorch_lightning.loggers import WandbLogger
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
+
+from records import RunFolder, RunRecord
+
+PROJECT = "convolution-padding"
+
+
+def wandb_logger(folder: RunFolder, record: RunRecord) -> WandbLogger:
+    """A logger that creates, or continues, the W&B run with the run's own id.
+
+    WANDB_MODE, WANDB_PROJECT, WANDB_ENTITY, WANDB_NAME, WANDB_RUN_GROUP and W&B's settings files are followed.
+    """
+    logger = WandbLogger(
+        project=wandb.setup().settings.project or PROJECT,
+        name=os.environ.get("WANDB_NAME", record.name),
+        group=os.environ.get("WANDB_RUN_GROUP", record.group),
+        id=record.id,
+        save_dir=str(folder.path),
+        resume="allow",
+        mode=_mode(),
+        tags=[record.network, record.padding],
+    )
+    # Lightning always passes it, and W&B warns whenever it is passed.
+    logger._wandb_init.pop("anonymous", None)
+    return logger
+
+
+def _mode() -> str:
+    """The mode that W&B's settings name; offline where that is online without credentials to go there."""
+    mode = wandb.setup().settings.mode
+    if mode != "online" or rank_zero_only.rank != 0:
+        return mode
+    return "online" if wandb.login(prompt=False, verify=False) else "offline"

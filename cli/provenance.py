@@ -1,0 +1,50 @@
+"""Where a run comes from: host, library versions, commit."""
+
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+PACKAGES = ("torch", "torchvision", "timm", "pytorch-lightning", "torchmetrics", "wandb", "numpy", "pillow")
+
+
+def provenance() -> dict[str, Any]:
+    """Facts about this process's surroundings that a result may depend on."""
+    return {
+        "host": platform.node(),
+        "commit": commit(),
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "devices": _devices(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def commit() -> str | None:
+    """The repository's commit, with `+changes` where files differ from it; None outside a git checkout."""
+    head = _git("rev-parse", "HEAD")
+    if head is None:
+        return None
+    return f"{head}+changes" if _git("status", "--porcelain", "--untracked-files=no") else head
+
+
+def _git(*arguments: str) -> str | None:
+    folder = Path(__file__).parent
+    try:
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _devices() -> list[str]:
+    return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())] or [platform.processor()]

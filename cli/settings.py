@@ -1,0 +1,42 @@
+"""Options of the program itself, beside those of model, data and trainer."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass
+class RunSettings:
+    """Where runs are kept and how often they are saved.
+
+    Args:
+        root: folder of all run folders; a run's own is ROOT/NETWORK-PADDING-seedN-ID.
+        id: the run's id; by default W&B's (WANDB_RUN_ID), else a hash of the settings that decide the result, so that
+            the same command finds its run again.
+        checkpoint_every_n_steps: optimiser steps between resume checkpoints within an epoch; 0: only at epochs' ends.
+    """
+
+    root: Path = Path("runs")
+    id: str | None = None
+    checkpoint_every_n_steps: int = 500
+
+
+@dataclass
+class ConvergenceSettings:
+    """What is reported of a run's speed.
+
+    Args:
+        targets: values of the monitored metric, in percent, whose first epoch goes into the summary.
+    """
+
+    targets: list[float] = field(default_factory=list)
+
+
+@dataclass
+class PredictionSettings:
+    """What `predict` writes.
+
+    Args:
+        output: the CSV file of the predictions; it must not exist yet.
+    """
+
+    output: Path = Path("predictions.csv")

@@ -1,0 +1,203 @@
+"""fit, validate, test and predict: LightningCLI with a folder for every run."""
+
+import logging
+import sys
+import warnings
+from typing import Any
+
+import pytorch_lightning as pl
+import yaml
+from jsonargparse import ArgumentError
+from pytorch_lightning.callbacks import Callback, LearningRateMonitor, RichProgressBar
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+
+import callbacks
+import lightning_modules  # noqa: F401  (short class names on the command line)
+from callbacks.epoch_lines import EpochLines
+from cli.dashboard import wandb_logger
+from cli.errors import UserError
+from cli.identity import identify
+from cli.settings import ConvergenceSettings, PredictionSettings, RunSettings
+from cli.start import prepare
+from records import RunFolder, RunRecord
+
+MODEL = "lightning_modules.ClassificationModule"
+DATA = "datamodules.ImageNetDataModule"
+
+# Sanity validation before training would only blur where a resumed run begins. The samplers are our own.
+TRAINER_DEFAULTS = {"num_sanity_val_steps": 0, "use_distributed_sampler": False, "enable_model_summary": False}
+
+
+def main(arguments: list[str]) -> int:
+    """Runs a training subcommand; `arguments` begins with its name. Returns the exit status."""
+    filter_noise()
+    ExperimentCLI(arguments)
+    return 0
+
+
+def parse(arguments: list[str]) -> dict[str, Any]:
+    """The resolved configuration of `arguments`, as plain values, without building anything.
+
+    Raises:
+        UserError: if an argument or a configuration file is invalid.
+    """
+    return ParserOnly(arguments).plain_config()
+
+
+class ExperimentCLI(LightningCLI):
+    """LightningCLI whose `fit` has a run folder, found again by a stable id, and resumes what it finds there."""
+
+    def __init__(self, arguments: list[str]) -> None:
+        self.run_folder: RunFolder | None = None
+        self.run_record: RunRecord | None = None
+        super().__init__(
+            pl.LightningModule,
+            pl.LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            save_config_callback=None,
+            seed_everything_default=0,
+            auto_configure_optimizers=False,
+            trainer_defaults=TRAINER_DEFAULTS,
+            parser_kwargs={name: {"exit_on_error": False} for name in self.subcommands()} | {"exit_on_error": False},
+            args=arguments,
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_class_arguments(RunSettings, "run")
+        parser.add_class_arguments(ConvergenceSettings, "convergence")
+        parser.add_class_arguments(PredictionSettings, "prediction")
+        parser.set_defaults({"model": {"class_path": MODEL}, "data": {"class_path": DATA}})
+        parser.link_arguments("seed_everything", "data.init_args.seed")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: list[str]) -> None:
+        try:
+            self.config = parser.parse_args(args)
+        except ArgumentError as error:
+            raise UserError(f"{error}\n(python main.py {args[0]} --help lists the options)") from error
+
+    def _parse_ckpt_path(self) -> None:
+        # Lightning would let the checkpoint's hyperparameters override the command line in silence, the padding scheme
+        # among them. Here the checkpoint's scheme is compared instead (ClassificationModule.on_load_checkpoint).
+        return
+
+    def plain_config(self) -> dict[str, Any]:
+        """The resolved configuration of the subcommand as YAML would hold it."""
+        self._dump_config()
+        return yaml.safe_load(yaml.safe_dump(self.config_dump))
+
+    def before_instantiate_classes(self) -> None:
+        if self.subcommand == "predict" and self.config.predict.prediction.output.exists():
+            raise UserError(
+                f"{self.config.predict.prediction.output} exists; move it or say --prediction.output=OTHER.csv"
+            )
+        if self.subcommand == "fit" and not self.config.fit.trainer.fast_dev_run:
+            self.run_folder, self.run_record = identify(self.plain_config())
+            self.start = prepare(self.run_folder, self.run_record, self.plain_config(), self.config.fit.ckpt_path)
+
+    def instantiate_classes(self) -> None:
+        if self.finished:
+            return
+        try:
+            super().instantiate_classes()
+        except ValueError as error:
+            # The parser wraps what a constructor raised into a message about types.
+            raise _root_cause(error) from error
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        if self.finished:
+            return
+        super()._run_subcommand(subcommand)
+
+    @property
+    def finished(self) -> bool:
+        return self.run_folder is not None and self.start.finished
+
+    def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
+        chosen = self._get(self.config_init, "trainer")
+        own = self._own_callbacks()
+        plugins = chosen.plugins if isinstance(chosen.plugins, list) else [chosen.plugins] if chosen.plugins else []
+        settings: dict[str, Any] = {
+            "callbacks": [*(chosen.callbacks or []), *own],
+            "plugins": [*plugins, callbacks.AtomicCheckpointIO()],
+            "logger": self._logger(chosen.logger),
+            "enable_progress_bar": chosen.enable_progress_bar is not False and sys.stdout.isatty(),
+        }
+        if self.subcommand == "predict":
+            # One process writes one file in order.
+            settings |= {"devices": 1, "num_nodes": 1, "strategy": "auto"}
+        if self.run_folder is None:
+            settings["enable_checkpointing"] = False
+        return super().instantiate_trainer(**{**kwargs, **settings})
+
+    def _own_callbacks(self) -> list[Callback]:
+        bar: list[Callback] = [RichProgressBar()] if sys.stdout.isatty() else []
+        if self.subcommand == "predict":
+            return [*bar, callbacks.PredictionWriter(self.config.predict.prediction.output)]
+        if self.run_folder is None:
+            return bar
+        folder, record, seed = self.run_folder, self.run_record, self.config.fit.seed_everything
+        recorder, stop = callbacks.RunRecorder(folder), callbacks.StopSignal()
+        # Lightning keeps the order of the last ones (all Checkpoints): row, weights, resume checkpoint, dashboard.
+        return [
+            *bar,
+            LearningRateMonitor(logging_interval="epoch"),
+            callbacks.KeyedRandomness(seed),
+            callbacks.MetricState(),
+            stop,
+            recorder,
+            *([] if bar else [EpochLines(recorder)]),
+            *callbacks.best_and_last_epochs(folder.checkpoints, record.monitor),
+            callbacks.ResumeCheckpoint(folder.checkpoints, self.config.fit.run.checkpoint_every_n_steps, stop),
+            callbacks.Dashboard(recorder, record, self.plain_config()),
+        ]
+
+    def _logger(self, chosen: Any) -> Any:
+        if chosen not in (None, True):
+            return chosen
+        if self.run_folder is None:
+            return False
+        return wandb_logger(self.run_folder, self.run_record)
+
+    def before_fit(self) -> None:
+        if self.run_folder is not None and self.start.checkpoint is not None:
+            # `config_init` is what reaches the Trainer; a change of `config` would be ignored without a word.
+            self.config_init.fit.ckpt_path = str(self.start.checkpoint)
+            self.config_init.fit.weights_only = True
+
+
+class ParserOnly(ExperimentCLI):
+    """Stops after parsing."""
+
+    def _set_seed(self) -> None:
+        return
+
+    def before_instantiate_classes(self) -> None:
+        return
+
+    def instantiate_classes(self) -> None:
+        return
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        return
+
+
+def _root_cause(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def filter_noise() -> None:
+    """Hides advertisements, and warnings that are about choices made here on purpose."""
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
+        lambda record: "Tip:" not in record.getMessage()
+    )
+    for message in (
+        ".*ended before the epoch ended and your dataloader is not resumable.*",  # the sampler resumes by itself
+        ".*sync_dist=True.*",  # the metrics are already summed over the processes
+        ".*does not have many workers.*",
+        ".*Checkpoint directory .* exists and is not empty.*",
+        ".*smaller than the logging interval.*",
+    ):
+        warnings.filterwarnings("ignore", message=message)

@@ -1,0 +1,6 @@
+"""What is trained: loss, metrics, optimiser and schedule around a network patched with a padding scheme."""
+
+from lightning_modules.classification import ClassificationModule
+from lightning_modules.errors import ModelError
+
+__all__ = ["ClassificationModule", "ModelError"]

@@ -1,0 +1,54 @@
+"""A network by its name: any timm model, the paper's five set up as the paper's code had them."""
+
+from typing import Any
+
+import timm
+from torch import nn
+
+import networks.small  # noqa: F401  (registers its networks with timm)
+
+PAPER_NETWORKS = ("vgg16_bn", "vgg19_bn", "resnet50", "resnet101", "resnet152")
+"""Section 4.1 of Partial Convolution based Padding."""
+
+
+class NetworkError(ValueError):
+    """A network name or argument that timm does not take; the message names it and close names."""
+
+
+def create_network(name: str, num_classes: int, **arguments: Any) -> nn.Module:
+    """Builds timm model `name` with `num_classes` logits, randomly initialised unless they say `pretrained=True`.
+
+    The paper's networks equal torchvision's, which its authors trained: ResNets without zero-initialised residuals,
+    VGGs with dropout 0.5 and normal(0, 0.01) hidden head layers; `arguments` override that. All others are as timm
+    makes them.
+
+    Raises:
+        NetworkError: if timm has no such model or refuses the arguments.
+    """
+    if not timm.is_model(name):
+        raise NetworkError(f"timm has no model '{name}'{_close_names(name)}")
+    try:
+        network = timm.create_model(name, num_classes=num_classes, **{**_paper_arguments(name), **arguments})
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise NetworkError(f"timm cannot build '{name}' with {arguments or 'no extra arguments'}: {error}") from error
+    if name in ("vgg16_bn", "vgg19_bn") and not arguments.get("pretrained"):
+        _initialise_hidden_head_as_torchvision(network)
+    return network
+
+
+def _paper_arguments(name: str) -> dict[str, Any]:
+    if name not in PAPER_NETWORKS:
+        return {}
+    return {"drop_rate": 0.5} if name.startswith("vgg") else {"zero_init_last": False}
+
+
+def _initialise_hidden_head_as_torchvision(network: nn.Module) -> None:
+    # timm's VGG makes the two hidden linear layers convolutions and initialises them as such.
+    for layer in (network.pre_logits.fc1, network.pre_logits.fc2):
+        nn.init.normal_(layer.weight, 0, 0.01)
+        nn.init.zeros_(layer.bias)
+
+
+def _close_names(name: str) -> str:
+    found = timm.list_models(f"*{name.split('_')[0]}*")[:8] if name else []
+    return f"; close names: {', '.join(found)}" if found else "; timm.list_models() lists them"

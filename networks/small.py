@@ -1,0 +1,89 @@
+"""Networks for small images: no early downsampling, so that the border stays a large share of every map.
+
+`cifar_resnet18` is the widespread CIFAR variant of ResNet18 (He et al. 2015, with a 3x3 stem of stride 1 and no
+pooling). The thin ones train in seconds on a laptop: one with residuals and strides, one without either whose padded
+convolutions have biases, as the paper's two families do.
+"""
+
+from typing import Any
+
+import torch
+from timm.models import register_model
+from timm.models.resnet import BasicBlock, ResNet
+from torch import nn
+
+
+def _with_small_stem(network: ResNet) -> ResNet:
+    """Replaces timm's stem (stride 4 in all) by a single 3x3 convolution of stride 1."""
+    width = network.bn1.num_features
+    network.conv1 = nn.Conv2d(network.in_chans, width, 3, padding=1, bias=False)
+    nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
+    network.maxpool = nn.Identity()
+    return network
+
+
+@register_model
+def cifar_resnet18(pretrained: bool = False, **settings: Any) -> ResNet:
+    """ResNet18 for 32x32 images: 11.2 M parameters at 10 classes, 17 padded convolutions."""
+    _refuse_weights("cifar_resnet18", pretrained)
+    return _with_small_stem(ResNet(BasicBlock, (2, 2, 2, 2), **_constructor_only(settings)))
+
+
+@register_model
+def cifar_resnet10(pretrained: bool = False, **settings: Any) -> ResNet:
+    """Thin ResNet10 (16 to 128 channels) for 32x32 images: 0.3 M parameters at 10 classes, 9 padded convolutions."""
+    _refuse_weights("cifar_resnet10", pretrained)
+    thin = {"channels": (16, 32, 64, 128), "stem_type": "deep", "stem_width": 8}
+    return _with_small_stem(ResNet(BasicBlock, (1, 1, 1, 1), **thin, **_constructor_only(settings)))
+
+
+@register_model
+def cifar_vgg8_bn(pretrained: bool = False, **settings: Any) -> "SmallVGG":
+    """Thin VGG (16 to 128 channels) with batch normalisation: 0.3 M parameters at 10 classes, 7 padded convolutions."""
+    _refuse_weights("cifar_vgg8_bn", pretrained)
+    return SmallVGG(((16,), (32, 32), (64, 64), (128, 128)), **_constructor_only(settings))
+
+
+class SmallVGG(nn.Module):
+    """Stages of 3x3 convolutions with bias, batch normalisation and ReLU, max pooling between them, one linear layer.
+
+    Args:
+        stages: output channels of each convolution, stage by stage.
+        num_classes: number of logits.
+        in_chans: channels of the image.
+        drop_rate: dropout before the linear layer.
+    """
+
+    def __init__(
+        self, stages: tuple[tuple[int, ...], ...], num_classes: int = 10, in_chans: int = 3, drop_rate: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        layers: list[nn.Module] = []
+        for number, stage in enumerate(stages):
+            if number:
+                layers.append(nn.MaxPool2d(2))
+            for width in stage:
+                layers += [nn.Conv2d(in_chans, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+                in_chans = width
+        self.features = nn.Sequential(*layers)
+        self.drop = nn.Dropout(drop_rate)
+        self.fc = nn.Linear(in_chans, num_classes)
+        for module in self.features:
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                nn.init.zeros_(module.bias)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Logits (N, num_classes) of images (N, C, H, W)."""
+        return self.fc(self.drop(self.features(images).mean((2, 3))))
+
+
+def _refuse_weights(name: str, pretrained: bool) -> None:
+    if pretrained:
+        raise ValueError(f"{name} has no pretrained weights; leave pretrained out")
+
+
+def _constructor_only(settings: dict[str, Any]) -> dict[str, Any]:
+    # timm hands its own bookkeeping to every registered function; only what the constructor knows is passed on.
+    return {key: value for key, value in settings.items() if not key.startswith(("pretrained", "cache_dir"))}

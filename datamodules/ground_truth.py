@@ -8,8 +8,8 @@ from datamodules.errors import DataError, some
 _WNID = re.compile(r"n\d{8}")
 
 ACCEPTED = (
-    "Accepted: Kaggle's LOC_val_solution.csv (header `ImageId,PredictionString`); a text file with one synset (n01440764) a"
-    " line, in the order of the sorted file names; the same with `FILENAME SYNSET` on each line; or ILSVRC's"
+    "Accepted: Kaggle's LOC_val_solution.csv (header `ImageId,PredictionString`); a text file with one synset"
+    " (n01440764) a line, in the order of the sorted file names; the same with `FILENAME SYNSET` on each line; or"
     " ILSVRC2012_validation_ground_truth.txt (one number a line) together with `val_synsets`."
 )
 

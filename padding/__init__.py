@@ -1,0 +1,58 @@
+"""Padding schemes for convolutions, partial convolution based padding (Liu et al. 2018) first, in any model.
+
+import timm, padding
+model = timm.create_model("resnet50")
+print(padding.convert_padding(model, "partial"))
+"""
+
+from torch import nn
+
+from . import convolutions, extend, partial  # noqa: F401  (importing them registers what they define)
+from .convert import convert_padding
+from .errors import PaddingError
+from .geometry import Geometry
+from .layers import layer_class
+from .ratio import border_ratio
+from .registry import available_schemes, register_convolution, register_scheme
+from .report import ConversionReport
+
+ZeroConv1d, ZeroConv2d, ZeroConv3d = nn.Conv1d, nn.Conv2d, nn.Conv3d
+PartialConv1d = layer_class(nn.Conv1d, "partial")
+PartialConv2d = layer_class(nn.Conv2d, "partial")
+PartialConv3d = layer_class(nn.Conv3d, "partial")
+ReflectConv1d = layer_class(nn.Conv1d, "reflect")
+ReflectConv2d = layer_class(nn.Conv2d, "reflect")
+ReflectConv3d = layer_class(nn.Conv3d, "reflect")
+ReplicateConv1d = layer_class(nn.Conv1d, "replicate")
+ReplicateConv2d = layer_class(nn.Conv2d, "replicate")
+ReplicateConv3d = layer_class(nn.Conv3d, "replicate")
+CircularConv1d = layer_class(nn.Conv1d, "circular")
+CircularConv2d = layer_class(nn.Conv2d, "circular")
+CircularConv3d = layer_class(nn.Conv3d, "circular")
+
+__all__ = [
+    "CircularConv1d",
+    "CircularConv2d",
+    "CircularConv3d",
+    "ConversionReport",
+    "Geometry",
+    "PaddingError",
+    "PartialConv1d",
+    "PartialConv2d",
+    "PartialConv3d",
+    "ReflectConv1d",
+    "ReflectConv2d",
+    "ReflectConv3d",
+    "ReplicateConv1d",
+    "ReplicateConv2d",
+    "ReplicateConv3d",
+    "ZeroConv1d",
+    "ZeroConv2d",
+    "ZeroConv3d",
+    "available_schemes",
+    "border_ratio",
+    "convert_padding",
+    "layer_class",
+    "register_convolution",
+    "register_scheme",
+]

@@ -1,0 +1,141 @@
+"""Putting a padding scheme on a model."""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from .errors import PaddingError
+from .fused import class_path, fused_convolutions
+from .layers import DEFERRED, PaddedLayer, layer_class, original_class
+from .pairs import Pair, find_pairs
+from .registry import Scheme, find_scheme
+from .report import ConversionReport
+from .sites import CONVERT, LEAVE, UNSUPPORTED, Verdict, judge
+
+
+@dataclass
+class _Plan:
+    """What is to be done, known in full before anything is changed: an error leaves the model as it was."""
+
+    converted: dict[str, nn.Module] = field(default_factory=dict)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    pairs: list[Pair] = field(default_factory=list)
+    names: dict[nn.Module, str] = field(default_factory=dict)
+
+
+def convert_padding(model: nn.Module, scheme: str, *, strict: bool = False) -> ConversionReport:
+    """Makes every zero-padded convolution of `model` pad by `scheme`, in place.
+
+    Only classes change: the state dict, the parameters and their identity stay. From any scheme to any other directly;
+    'zero' restores the original classes. Convolutions without padding are not touched. Convert before wrapping
+    (DistributedDataParallel, FSDP), compiling, fusing and making copies (an EMA does not follow).
+
+    Args:
+        model: any module, a convolution itself included.
+        scheme: one of `available_schemes()`: 'zero', 'partial', 'reflect', 'replicate', 'circular' and what is
+            registered besides.
+        strict: raise where something pads with zeros and cannot be converted, instead of reporting it.
+
+    Returns:
+        Names of what was converted, left and not supported, with reasons.
+
+    Raises:
+        PaddingError: an unknown scheme; a padded convolution of an unknown class with its own forward, or with a
+            padding_mode; a wrapped, compiled or scripted model; branches fused into one convolution, under a scheme
+            that is not exact then. The model is unchanged.
+    """
+    target = find_scheme(scheme)
+    _refuse_wrapped(model)
+    plan = _make_plan(model)
+    if not target.survives_fusing:
+        _refuse_fused(model, plan, target)
+    report = _report(plan, target)
+    if strict and target.convolve is not None and report.unsupported:
+        raise PaddingError(f"some layers cannot be padded by '{scheme}':\n{report}")
+    if not report.converted:
+        warnings.warn(f"no padded convolution in {type(model).__name__}: '{scheme}' changes nothing", stacklevel=2)
+    _restore(model)
+    if target.convolve is not None:
+        _apply(plan, target)
+    return report
+
+
+def _make_plan(model: nn.Module) -> _Plan:
+    plan = _Plan(names={module: name for name, module in model.named_modules()})
+    plan.pairs, verdicts = find_pairs(model)
+    paired = {module for pair in plan.pairs for module in (pair.padder, pair.convolution)}
+    parents = {child: parent for parent in model.modules() for child in parent.children()}
+    for module, name in plan.names.items():
+        verdict = verdicts.get(module) or judge(name, module, parents.get(module))
+        if module in paired or (verdict and verdict.outcome == CONVERT):
+            plan.converted[name] = module
+        elif verdict:
+            plan.verdicts[name] = verdict
+    return plan
+
+
+def _report(plan: _Plan, target: Scheme) -> ConversionReport:
+    report = ConversionReport(target.name, converted=list(plan.converted))
+    for name, verdict in plan.verdicts.items():
+        {LEAVE: report.left, UNSUPPORTED: report.unsupported}[verdict.outcome].append(name)
+        report.reasons[name] = verdict.reason
+    reported = {*report.converted, *report.left, *report.unsupported}
+    report.kinds = {name: original_class(module).__name__ for module, name in plan.names.items() if name in reported}
+    return report
+
+
+def _restore(model: nn.Module) -> None:
+    for module in model.modules():
+        original = original_class(module)
+        if isinstance(module, PaddedLayer):
+            module.__dict__.pop("layer_name", None)
+            module.__dict__.pop("outer_pads", None)
+        if type(module) is not original:
+            module.__class__ = original
+
+
+def _apply(plan: _Plan, target: Scheme) -> None:
+    padders = {pair.padder for pair in plan.pairs}
+    for name, module in plan.converted.items():
+        if module in padders:
+            module.__class__ = DEFERRED[type(module)]
+        else:
+            module.__class__ = layer_class(type(module), target.name)
+            module.layer_name = name
+    for pair in plan.pairs:
+        pair.convolution.outer_pads = pair.pads
+
+
+def _refuse_fused(model: nn.Module, plan: _Plan, target: Scheme) -> None:
+    converted = set(plan.converted.values())
+    for block in model.modules():
+        for convolution in fused_convolutions(block):
+            if convolution in converted:
+                raise PaddingError(
+                    f"layer '{plan.names[convolution]}' was fused from parallel branches ({class_path(type(block))}), "
+                    f"which is not exact under '{target.name}' padding; convert the model before fusing it and do not "
+                    "fuse it afterwards"
+                )
+
+
+def _refuse_wrapped(model: nn.Module) -> None:
+    for name, module in model.named_modules():
+        wrapper = next(_wrappers(module), None)
+        if wrapper:
+            where = f"layer '{name}'" if name else "the model"
+            raise PaddingError(f"{where} is {wrapper}; convert the inner module first, then wrap or compile it")
+
+
+def _wrappers(module: nn.Module) -> Iterator[str]:
+    """What hides the module's real layers, or has recorded them as they were."""
+    names = {kind.__name__ for kind in type(module).__mro__ if kind.__module__.startswith("torch.")}
+    for wrapper in ("DistributedDataParallel", "DataParallel", "FullyShardedDataParallel", "FSDPModule"):
+        if wrapper in names:
+            yield f"wrapped by {wrapper}"
+    if isinstance(module, torch.jit.ScriptModule):
+        yield "a ScriptModule"
+    if "OptimizedModule" in names or getattr(module, "_compiled_call_impl", None) is not None:
+        yield "compiled by torch.compile"

@@ -1,0 +1,56 @@
+"""The one operation behind every converted layer."""
+
+import torch.nn.functional as F
+from torch import Tensor
+from torch.overrides import handle_torch_function, has_torch_function_variadic
+
+from .geometry import Geometry, Pads, pad_argument, resolve
+from .registry import find_scheme
+
+_CONVOLUTION = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
+
+
+def padded_convolution(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: tuple[int, ...],
+    padding: Pads | str,
+    dilation: tuple[int, ...],
+    groups: int,
+    scheme: str,
+) -> Tensor:
+    """Convolves `input`, (N, C, *sizes) or (C, *sizes), with its border filled as `scheme` says.
+
+    It announces itself to `__torch_function__`, so that torch.fx records it as one call and a mode can see it whole.
+
+    Raises:
+        PaddingError: the scheme cannot pad an input of this size.
+    """
+    if has_torch_function_variadic(input, weight):
+        relevant = (input, weight)
+        operands = (input, weight, bias, stride, padding, dilation, groups, scheme)
+        return handle_torch_function(padded_convolution, relevant, *operands)
+    axes = weight.dim() - 2
+    if input.dim() == axes + 1:
+        batch = input.unsqueeze(0)
+        return padded_convolution(batch, weight, bias, stride, padding, dilation, groups, scheme).squeeze(0)
+    geometry = resolve(padding, input.shape[2:], weight.shape[2:], stride, dilation, groups)
+    return find_scheme(scheme).convolve(input, weight, bias, geometry)
+
+
+def zero_padded(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
+    """A plain convolution. Pads that differ before and after cost a padded copy of the input, as they do in timm."""
+    amounts: tuple[int, ...] = tuple(before for before, _ in geometry.pads)
+    if not geometry.symmetric:
+        input = F.pad(input, pad_argument(geometry.pads))
+        amounts = (0,) * len(amounts)
+    return unpadded(input, weight, bias, geometry, amounts)
+
+
+def unpadded(
+    input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, padding: int | tuple[int, ...] = 0
+) -> Tensor:
+    """The convolution of an input that carries its border already."""
+    convolution = _CONVOLUTION[weight.dim() - 2]
+    return convolution(input, weight, bias, geometry.stride, padding, geometry.dilation, geometry.groups)

@@ -1,0 +1,94 @@
+"""Where a convolution's windows lie: strides, dilations, and how many rows are added before and after each axis."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+
+from .errors import PaddingError
+
+SAME_DYNAMIC = "same_dynamic"
+"""TensorFlow's SAME: the pads depend on the input's size, so they are known only at the call."""
+
+Pads = tuple[tuple[int, int], ...]
+"""For each axis, outermost first: how many positions are added before and after."""
+
+
+class Geometry(NamedTuple):
+    """How the windows of one call lie on its input.
+
+    `symmetric` is decided where it costs nothing: comparing symbolic pads would tie a compiled graph to one size.
+    """
+
+    stride: tuple[int, ...]
+    pads: Pads
+    dilation: tuple[int, ...]
+    groups: int
+    symmetric: bool
+
+
+def per_axis(value: int | Sequence, axes: int, what: str) -> tuple:
+    """Repeats a single value for each of `axes` axes, or checks that there are as many values as axes."""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        if len(value) != axes:
+            raise PaddingError(f"{what} has {len(value)} values for {axes} axes: {value}")
+        return tuple(value)
+    return (value,) * axes
+
+
+def static_pads(padding: int | str | Sequence, kernel_size: Sequence[int], dilation: Sequence[int]) -> Pads:
+    """Pads of a torch convolution's `padding` argument: a number, one an axis, `'valid'`, `'same'`; or pairs."""
+    axes = len(kernel_size)
+    if padding == "valid":
+        return ((0, 0),) * axes
+    if padding == "same":
+        totals = [step * (kernel - 1) for kernel, step in zip(kernel_size, dilation, strict=True)]
+        return tuple((total // 2, total - total // 2) for total in totals)
+    if isinstance(padding, str):
+        raise PaddingError(f"padding must be numbers, 'same' or 'valid', got {padding!r}")
+    return tuple(_pair(amount) for amount in per_axis(padding, axes, "padding"))
+
+
+def _pair(amount: int | Sequence[int]) -> tuple[int, int]:
+    return tuple(amount) if isinstance(amount, Sequence) else (amount, amount)
+
+
+def dynamic_pads(
+    sizes: Sequence[int], kernel_size: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+) -> Pads:
+    """TensorFlow's SAME: ceil(size / stride) outputs; an odd total puts the larger half behind."""
+    return tuple(map(_dynamic_pair, sizes, kernel_size, stride, dilation))
+
+
+def _dynamic_pair(size: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
+    outputs = (size + stride - 1) // stride
+    total = (outputs - 1) * stride + (kernel - 1) * dilation + 1 - size
+    # torch.jit.trace hands sizes over as tensors, on which max() would freeze the traced size into the graph.
+    total = total.clamp(min=0) if isinstance(total, torch.Tensor) else max(total, 0)
+    return total // 2, total - total // 2
+
+
+def resolve(
+    padding: Pads | str,
+    sizes: Sequence[int],
+    kernel_size: Sequence[int],
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+) -> Geometry:
+    """The geometry of one call on an input whose spatial sizes are `sizes`."""
+    if padding == SAME_DYNAMIC:
+        pads = dynamic_pads(sizes, kernel_size, stride, dilation)
+        return Geometry(tuple(stride), pads, tuple(dilation), groups, symmetric=False)
+    symmetric = all(before == after for before, after in padding)
+    return Geometry(tuple(stride), padding, tuple(dilation), groups, symmetric)
+
+
+def output_size(size: int, kernel: int, stride: int, pads: tuple[int, int], dilation: int) -> int:
+    """How many windows fit along one axis."""
+    return (size + sum(pads) - dilation * (kernel - 1) - 1) // stride + 1
+
+
+def pad_argument(pads: Pads) -> list[int]:
+    """The pads in the order of `torch.nn.functional.pad`: last axis first."""
+    return [amount for pair in reversed(pads) for amount in pair]

@@ -1,0 +1,153 @@
+"""Layers: one class for each pair of a convolution and a scheme, made by `layer_class`.
+
+A converted layer is its old self with another class: same parameters, same attributes, same state dict.
+"""
+
+import functools
+
+from torch import Tensor, nn
+
+from .convolve import padded_convolution
+from .errors import PaddingError
+from .geometry import SAME_DYNAMIC, Pads
+from .registry import Convolution, find_convolution, find_scheme
+
+
+class PaddedLayer:
+    """What the generated classes have in common. They name the class they stand in for, and keep being one of it."""
+
+    padding_base: type[nn.Module]
+    padding_scheme: str
+    padding_site: Convolution
+    layer_name: str | None = None
+    """The layer's name in the converted model, for messages; an attribute, so that copies and pickles keep it."""
+    outer_pads: Pads | None = None
+    """What a zero padding module in front of the layer would add, where that module was converted with it."""
+
+    def convolve(
+        self,
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        *,
+        stride: tuple[int, ...] | None = None,
+        dilation: tuple[int, ...] | None = None,
+        groups: int | None = None,
+    ) -> Tensor:
+        """Convolves under this layer's scheme; what is not given is the layer's own."""
+        stride = self.stride if stride is None else stride
+        dilation = self.dilation if dilation is None else dilation
+        groups = self.groups if groups is None else groups
+        try:
+            return padded_convolution(
+                input, weight, bias, stride, effective_pads(self), dilation, groups, self.padding_scheme
+            )
+        except PaddingError as error:
+            raise PaddingError(f"{describe(self)}: {error}") from None
+
+    def __reduce_ex__(self, protocol):
+        """Pickles by the base's name and the scheme's, so that generated classes need no importable name."""
+        _, _, *state = super().__reduce_ex__(protocol)
+        return _blank_layer, (self.padding_base, self.padding_scheme), *state
+
+
+def _blank_layer(base: type[nn.Module], scheme: str) -> nn.Module:
+    kind = layer_class(base, scheme)
+    return kind.__new__(kind)
+
+
+def describe(layer: nn.Module) -> str:
+    """How messages call a layer."""
+    name = getattr(layer, "layer_name", None)
+    return f"layer '{name}' ({type(layer).__name__})" if name else f"layer {layer!r}"
+
+
+def site_pads(site: Convolution, layer: nn.Module) -> Pads | str:
+    """What the layer pads by itself."""
+    return site.padding(layer)
+
+
+def effective_pads(layer: PaddedLayer) -> Pads | str:
+    """What the layer pads, together with a zero padding module that was converted with it."""
+    own = layer.padding_site.padding(layer)
+    if layer.outer_pads is None:
+        return own
+    return tuple((b + ob, a + oa) for (b, a), (ob, oa) in zip(own, layer.outer_pads, strict=True))
+
+
+@functools.cache
+def layer_class(base: type[nn.Module], scheme: str) -> type[nn.Module]:
+    """The class of `base`'s layers under `scheme`; under zero `base` itself. Takes the same arguments as `base`.
+
+    Raises:
+        PaddingError: an unknown scheme, or a class that is not registered and has a forward of its own.
+    """
+    if find_scheme(scheme).convolve is None:
+        return base
+    site = find_convolution(base)
+    if site is None:
+        raise PaddingError(f"{base.__qualname__} is no registered convolution; register it with register_convolution")
+    name = scheme.capitalize() + base.__name__
+    namespace = {
+        "__module__": __package__,
+        "__qualname__": name,
+        "__doc__": f"{base.__name__} whose border is padded by the scheme '{scheme}'; same arguments.",
+        "__init__": _initialiser(base),
+        "forward": site.forward,
+        "padding_base": base,
+        "padding_scheme": scheme,
+        "padding_site": site,
+    }
+    return type(name, (PaddedLayer, base), namespace)
+
+
+def _initialiser(base: type[nn.Module]):
+    @functools.wraps(base.__init__)
+    def __init__(self, *args, **kwargs):  # noqa: N807
+        base.__init__(self, *args, **kwargs)
+        mode = getattr(self, "padding_mode", "zeros")
+        if mode != "zeros":
+            raise PaddingError(f"padding_mode={mode!r} contradicts {type(self).__name__}; leave it out")
+
+    return __init__
+
+
+class DeferredZeroPad2d(nn.ZeroPad2d):
+    """A zero padding module whose work the convolution behind it has taken over."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return input
+
+
+class DeferredConstantPad2d(nn.ConstantPad2d):
+    """The same for `nn.ConstantPad2d` with value 0."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return input
+
+
+DEFERRED = {nn.ZeroPad2d: DeferredZeroPad2d, nn.ConstantPad2d: DeferredConstantPad2d}
+
+
+def original_class(module: nn.Module) -> type[nn.Module]:
+    """The class that a module had before it was converted.
+
+    Raises:
+        PaddingError: the class was replaced by another one since, a parametrisation for instance.
+    """
+    kind = type(module)
+    if "padding_base" in kind.__dict__:
+        return kind.padding_base
+    if issubclass(kind, PaddedLayer):
+        raise PaddingError(
+            f"{describe(module)} was changed from {kind.__mro__[1].__name__} to {kind.__name__} after it was converted "
+            "(by a parametrisation?); undo that, convert, and do it again"
+        )
+    return next((base for base, deferred in DEFERRED.items() if kind is deferred), kind)
+
+
+def pads_anything(pads: Pads | str, kernel_size: tuple[int, ...]) -> bool:
+    """Whether a layer with these pads ever pads; TensorFlow's SAME does unless every kernel is 1 wide."""
+    if pads == SAME_DYNAMIC:
+        return max(kernel_size) > 1
+    return any(amount != 0 for pair in pads for amount in pair)

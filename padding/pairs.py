@@ -1,0 +1,71 @@
+"""Zero padding modules in front of a convolution: converted together, as one padded convolution."""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+from torch import nn
+
+from .geometry import SAME_DYNAMIC, Pads
+from .layers import DEFERRED, original_class
+from .registry import find_convolution
+from .sites import LEAVE, UNSUPPORTED, Verdict
+
+_POOLS = (nn.modules.pooling._MaxPoolNd, nn.modules.pooling._AvgPoolNd)
+
+
+class Pair(NamedTuple):
+    """A padding module and the convolution that can do its work."""
+
+    padder: nn.Module
+    convolution: nn.Module
+    pads: Pads
+
+
+def is_zero_pad(module: nn.Module) -> bool:
+    """Whether the module does nothing but add zeros."""
+    return isinstance(module, nn.modules.padding._ConstantPadNd) and module.value == 0 and any(module.padding)
+
+
+def find_pairs(model: nn.Module) -> tuple[list[Pair], dict[nn.Module, Verdict]]:
+    """All pairs in plain sequences, and a verdict for each zero padding module that is in none."""
+    uses = _count_uses(model)
+    pairs, verdicts = [], {}
+    for parent in model.modules():
+        in_sequence = type(parent).forward is nn.Sequential.forward
+        children = [child for child in parent._modules.values() if child is not None]
+        for child, follower in pairwise([*children, None]):
+            if not is_zero_pad(child):
+                continue
+            pair = _pair(child, follower, uses) if in_sequence else None
+            if pair:
+                pairs.append(pair)
+            else:
+                verdicts[child] = _verdict(child, follower if in_sequence else None)
+    return pairs, verdicts
+
+
+def _count_uses(model: nn.Module) -> dict[nn.Module, int]:
+    uses: dict[nn.Module, int] = {}
+    for parent in model.modules():
+        for child in parent._modules.values():
+            if child is not None:
+                uses[child] = uses.get(child, 0) + 1
+    return uses
+
+
+def _pair(padder: nn.Module, follower: nn.Module | None, uses: dict[nn.Module, int]) -> Pair | None:
+    if follower is None or original_class(padder) not in DEFERRED or min(padder.padding) < 0:
+        return None
+    site = find_convolution(original_class(follower))
+    if site is None or uses[padder] > 1 or uses[follower] > 1 or site.padding(follower) == SAME_DYNAMIC:
+        return None
+    if getattr(follower, "padding_mode", "zeros") != "zeros" or getattr(follower, "pad_mode", "constant") != "constant":
+        return None
+    left, right, top, bottom = padder.padding
+    return Pair(padder, follower, ((top, bottom), (left, right)))
+
+
+def _verdict(padder: nn.Module, follower: nn.Module | None) -> Verdict:
+    if isinstance(follower, _POOLS):
+        return Verdict(LEAVE, f"its zeros are read by a pool ({type(follower).__name__}), not by a convolution")
+    return Verdict(UNSUPPORTED, "adds zeros that cannot be matched to one convolution right behind it in a Sequential")

@@ -1,0 +1,98 @@
+"""The ratio of Eq. 5 in closed form.
+
+A window is a box and the input is a box, so the ratio is a product of one factor an axis: kernel size over the number
+of taps that fall inside. No convolution of ones is needed, the batch does not matter, and a change of size costs a few
+operations on vectors.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .errors import PaddingError
+from .geometry import output_size, per_axis, static_pads
+
+
+def valid_taps(
+    size: int,
+    outputs: int,
+    kernel: int,
+    stride: int,
+    before: int,
+    dilation: int,
+    device: torch.device | None = None,
+) -> Tensor:
+    """How many taps of each window along one axis fall inside the input: int64 of shape (outputs,).
+
+    Sizes may be symbolic: this is arithmetic on tensors, so that a compiled graph serves every size.
+    """
+    start = torch.arange(outputs, device=device) * stride - before
+    room = size - 1 - start
+    if dilation > 1:
+        start = torch.div(start, dilation, rounding_mode="floor")
+        room = torch.div(room, dilation, rounding_mode="floor")
+    first = (-start).clamp(min=0)
+    last = room.clamp(max=kernel - 1)
+    return (last - first + 1).clamp(min=0)
+
+
+def axis_ratio(taps: Tensor, kernel: int, dtype: torch.dtype) -> Tensor:
+    """One axis' factor of the ratio; 0 where no tap is inside (Eq. 1), chosen and never approached with an epsilon."""
+    return torch.where(taps > 0, kernel / taps.clamp(min=1).to(dtype), 0.0)
+
+
+def outer_product(factors: Sequence[Tensor]) -> Tensor:
+    """The ratio map from one factor an axis."""
+    product = factors[0]
+    for factor in factors[1:]:
+        product = product.unsqueeze(-1) * factor
+    return product
+
+
+def border_ratio(
+    size: int | Sequence[int],
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] = 1,
+    padding: int | str | Sequence = 0,
+    dilation: int | Sequence[int] = 1,
+    *,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str | None = None,
+) -> Tensor:
+    """The ratio r of Eq. 5 of Liu et al. 2018 (window area over valid area) at every output position.
+
+    Args:
+        size: input size in positions, one number an axis, outermost first; a single number means one axis.
+        kernel_size, stride, dilation: as in torch's convolutions.
+        padding: as in torch's convolutions (`'same'` and `'valid'` included), or a pair (before, after) an axis.
+        dtype: of the result. float32 is right for half precision too: bfloat16 would be off by up to 0.26 %.
+
+    Returns:
+        A tensor with one axis for each axis of `size`, as long as the convolution's output. At least 1, except for
+        windows without any valid position, which get 0 (Eq. 1).
+
+    Raises:
+        PaddingError: numbers of axes that differ, a size that is not positive, no window that fits.
+    """
+    sizes = tuple(size) if isinstance(size, Sequence) else (size,)
+    axes = len(sizes)
+    kernels = per_axis(kernel_size, axes, "kernel_size")
+    strides = per_axis(stride, axes, "stride")
+    dilations = per_axis(dilation, axes, "dilation")
+    _check_positive(size=sizes, kernel_size=kernels, stride=strides, dilation=dilations)
+    factors = []
+    pads = static_pads(padding, kernels, dilations)
+    for extent, kernel, step, pair, gap in zip(sizes, kernels, strides, pads, dilations, strict=True):
+        outputs = output_size(extent, kernel, step, pair, gap)
+        if outputs < 1:
+            raise PaddingError(f"a window of {kernel} taps, {gap} apart, does not fit {extent} positions padded {pair}")
+        taps = valid_taps(extent, outputs, kernel, step, pair[0], gap, device)
+        factors.append(axis_ratio(taps, kernel, dtype))
+    return outer_product(factors)
+
+
+def _check_positive(**values: Sequence[int]) -> None:
+    for name, numbers in values.items():
+        if min(numbers) < 1:
+            raise PaddingError(f"{name} must be positive, got {tuple(numbers)}")

@@ -1,0 +1,115 @@
+"""What schemes there are, and which modules are convolutions: the two places where something new is added."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from .errors import PaddingError
+from .geometry import Pads
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """A way to convolve at the border."""
+
+    name: str
+    convolve: Callable[..., Tensor] | None
+    """`convolve(input, weight, bias, geometry) -> output` on a batched input; None means torch's own zero padding."""
+    survives_fusing: bool
+    """Whether a sum of branches and the single convolution they were fused into are still the same function. True for
+    schemes that invent values outside; false where the weight at the border depends on the size of the kernel."""
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A module class that convolves."""
+
+    base: type[nn.Module]
+    padding: Callable[[nn.Module], Pads | str]
+    """`padding(layer)`: the pads of an instance, or SAME_DYNAMIC; all zero if it does not pad with zeros."""
+    forward: Callable[..., Tensor]
+    """The base's forward, its convolution done by `layer.convolve(...)`."""
+
+
+_SCHEMES: dict[str, Scheme] = {}
+_CONVOLUTIONS: dict[type[nn.Module], Convolution] = {}
+
+
+def register_scheme(name: str, *, survives_fusing: bool) -> Callable:
+    """Decorator: makes `convolve(input, weight, bias, geometry) -> output` the scheme `name`, for every convolution.
+
+    `input` is (N, C, *sizes), `weight` and `bias` as for torch's functional convolutions, `geometry` a
+    `padding.geometry.Geometry`. Raise `PaddingError` for an input that cannot be padded; the layer's name is added.
+
+    Raises:
+        PaddingError: the name is taken.
+    """
+
+    def register(convolve: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        _add_scheme(Scheme(name, convolve, survives_fusing))
+        return convolve
+
+    return register
+
+
+def _add_scheme(scheme: Scheme) -> None:
+    if scheme.name in _SCHEMES:
+        raise PaddingError(f"a padding scheme named {scheme.name!r} exists already; choose another name")
+    _SCHEMES[scheme.name] = scheme
+
+
+def find_scheme(name: str) -> Scheme:
+    """The scheme of that name.
+
+    Raises:
+        PaddingError: there is none; the message lists those there are.
+    """
+    if name not in _SCHEMES:
+        raise PaddingError(f"unknown padding scheme {name!r}; choose one of {', '.join(_SCHEMES)}")
+    return _SCHEMES[name]
+
+
+def available_schemes() -> tuple[str, ...]:
+    """The names that `convert_padding` takes, in order of registration."""
+    return tuple(_SCHEMES)
+
+
+def register_convolution(base: type[nn.Module], *, padding: Callable[[nn.Module], Pads | str]) -> Callable:
+    """Decorator: makes `forward(layer, *inputs) -> output` the way in which `base` runs under every scheme but zero.
+
+    `forward` does what `base.forward` does and calls `layer.convolve(input, weight, bias, ...)` in place of the padded
+    convolution. `padding(layer)` gives an instance's pads. Registration is by exact type: a subclass with a forward of
+    its own is another convolution.
+
+    Raises:
+        PaddingError: the class is registered already.
+    """
+
+    def register(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        if base in _CONVOLUTIONS:
+            raise PaddingError(f"{base.__module__}.{base.__qualname__} is registered already")
+        _CONVOLUTIONS[base] = Convolution(base, padding, forward)
+        return forward
+
+    return register
+
+
+def find_convolution(kind: type[nn.Module]) -> Convolution | None:
+    """How modules of exactly this class convolve, or None.
+
+    A class that neither is registered nor changes `forward` or `_conv_forward` convolves as its nearest registered
+    ancestor does; parametrised layers are such classes.
+    """
+    for ancestor in kind.__mro__:
+        if ancestor in _CONVOLUTIONS:
+            return _CONVOLUTIONS[ancestor] if _convolves_alike(kind, ancestor) else None
+    return None
+
+
+def _convolves_alike(kind: type[nn.Module], ancestor: type[nn.Module]) -> bool:
+    names = ("forward", "_conv_forward", "__call__")
+    return all(getattr(kind, name, None) is getattr(ancestor, name, None) for name in names)
+
+
+_add_scheme(Scheme("zero", None, survives_fusing=True))

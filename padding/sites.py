@@ -1,0 +1,165 @@
+"""What a module of a network is to a conversion: a padded convolution, something that pads otherwise, or neither.
+
+The decision is by exact type. What pads with zeros inside the forward of a block cannot be seen from its children; the
+blocks of timm that do so are listed here by name, and a test runs a model of every file of timm to see that the list is
+whole. A block of another library that calls `F.pad` or `F.conv2d` on its own is invisible.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.nn.modules.lazy import LazyModuleMixin
+
+from .errors import PaddingError
+from .fused import class_path
+from .layers import original_class, pads_anything
+from .registry import find_convolution
+
+CONVERT, LEAVE, UNSUPPORTED = "convert", "leave", "unsupported"
+
+
+class Verdict(NamedTuple):
+    """What becomes of a module, and why."""
+
+    outcome: str
+    reason: str = ""
+
+
+_TOKENS = "pads tokens or windows of an attention, which no convolution reads"
+_PATCHES = "pads the image to a multiple of the patch size inside its forward, in front of an unpadded convolution"
+
+_PADDING_BLOCKS: dict[str, Verdict] = {
+    "timm.models.hgnet.StemV2": Verdict(
+        UNSUPPORTED, "F.pad inside its forward feeds both a pool and the 2x2 convolution of stem2a, then stem2b"
+    ),
+}
+
+_CHANNEL_AXIS: dict[str, str] = {
+    "timm.layers.eca.EcaModule": "convolves over the channels of a pooled vector, which have no image border",
+}
+
+_SAME_POOLS = ("timm.layers.pool2d_same.AvgPool2dSame", "timm.layers.pool2d_same.MaxPool2dSame")
+_MAX_POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
+_AVERAGE_POOLS = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
+_CONSTANT_PADS = (nn.ConstantPad1d, nn.ConstantPad2d, nn.ConstantPad3d)
+_FILLING_PADS = (
+    nn.modules.padding._ReflectionPadNd,
+    nn.modules.padding._ReplicationPadNd,
+    nn.modules.padding._CircularPadNd,
+)
+
+
+def judge(name: str, module: nn.Module, parent: nn.Module | None) -> Verdict | None:
+    """What to do with a module, or None where it does not pad.
+
+    Raises:
+        PaddingError: a padded convolution that no scheme can be put on without changing what it computes.
+    """
+    kind = original_class(module)
+    if issubclass(kind, _ConvTransposeNd):
+        return _left_if(_amounts(module), "a transposed convolution's `padding` crops its output")
+    if class_path(type(parent)) in _CHANNEL_AXIS and isinstance(module, _ConvNd):
+        return _left_if(_amounts(module), _CHANNEL_AXIS[class_path(type(parent))])
+    site = find_convolution(kind)
+    if site is not None:
+        return _judge_convolution(name, module, site)
+    if issubclass(kind, _ConvNd):
+        return _judge_unknown_convolution(name, module)
+    return _judge_other(module, kind)
+
+
+def _judge_convolution(name: str, module: nn.Module, site) -> Verdict | None:
+    if isinstance(module, LazyModuleMixin):
+        raise PaddingError(
+            f"layer '{name}' ({type(module).__name__}) has no weights yet; run the model once, then convert"
+        )
+    mode = getattr(module, "padding_mode", "zeros")
+    pads = site.padding(module)
+    if mode != "zeros" and pads_anything(pads, _kernel(module)):
+        raise PaddingError(
+            f"layer '{name}' has padding_mode={mode!r}; set it to 'zeros' before converting, the scheme takes its place"
+        )
+    if getattr(module, "pad_mode", "constant") != "constant":
+        return Verdict(LEAVE, f"its design pads by '{module.pad_mode}'")
+    if not pads_anything(pads, _kernel(module)):
+        return None
+    if "forward" in module.__dict__:
+        raise PaddingError(
+            f"layer '{name}' has a forward of its own on the instance, which a change of class cannot reach; remove "
+            "what put it there (a hook of another library?), convert, and put it back"
+        )
+    return Verdict(CONVERT)
+
+
+def _kernel(module: nn.Module) -> tuple[int, ...]:
+    return getattr(module, "kernel_size", (0,))
+
+
+def _judge_unknown_convolution(name: str, module: nn.Module) -> Verdict | None:
+    if _amounts(module):
+        raise PaddingError(
+            f"layer '{name}' is a {class_path(type(module))}, a padded convolution with a forward of its own; say how "
+            "it convolves with padding.register_convolution"
+        )
+    if max(module.kernel_size) > 1:
+        return Verdict(UNSUPPORTED, "has a forward of its own, which may pad; see padding.register_convolution")
+    return None
+
+
+def _judge_other(module: nn.Module, kind: type[nn.Module]) -> Verdict | None:
+    if class_path(kind) in _PADDING_BLOCKS:
+        return _PADDING_BLOCKS[class_path(kind)]
+    if class_path(kind) in _SAME_POOLS:
+        return Verdict(LEAVE, "a pool with SAME padding: -inf for a maximum, for an average as count_include_pad says")
+    if isinstance(module, _MAX_POOLS):
+        return _left_if(_amounts(module), "a max pool pads with -inf, so nothing invented is ever chosen")
+    if isinstance(module, _AVERAGE_POOLS):
+        return _left_if(_amounts(module), _average_pool_reason(module))
+    if isinstance(module, nn.Unfold | nn.Fold):
+        return _left_if(_amounts(module), "cuts windows for an attention; no convolution")
+    if isinstance(module, _FILLING_PADS):
+        return _left_if(_amounts(module), "its design fills the border itself")
+    if isinstance(module, _CONSTANT_PADS) and module.value != 0:
+        return _left_if(_amounts(module), f"its design pads with {module.value}")
+    if isinstance(module, torch.fx.GraphModule):
+        return _judge_graph(module)
+    return _judge_lookalike(module)
+
+
+def _average_pool_reason(pool: nn.Module) -> str:
+    if pool.count_include_pad:
+        return "an average pool that counts its padding as zeros: a pool, not a convolution"
+    return "an average pool with count_include_pad=False, which is partial padding already"
+
+
+def _judge_graph(graph: torch.fx.GraphModule) -> Verdict | None:
+    calls = {
+        str(node.target) for node in graph.graph.nodes if node.op == "call_function" and "conv" in str(node.target)
+    }
+    if calls:
+        return Verdict(UNSUPPORTED, "a traced graph that calls convolutions as functions; convert before tracing")
+    return None
+
+
+def _judge_lookalike(module: nn.Module) -> Verdict | None:
+    """A convolution in all but type, as deformable ones are."""
+    weight = getattr(module, "weight", None)
+    if not isinstance(weight, torch.Tensor) or weight.dim() < 3 or not hasattr(module, "kernel_size"):
+        return None
+    if _amounts(module):
+        return Verdict(UNSUPPORTED, "looks like a padded convolution; see padding.register_convolution")
+    return None
+
+
+def _left_if(padded: bool, reason: str) -> Verdict | None:
+    return Verdict(LEAVE, reason) if padded else None
+
+
+def _amounts(module: nn.Module) -> bool:
+    """Whether the module's `padding` says anything but zero."""
+    padding = getattr(module, "padding", 0)
+    if isinstance(padding, str):
+        return padding != "valid"
+    return any(amount != 0 for amount in padding) if isinstance(padding, tuple | list) else padding != 0

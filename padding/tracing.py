@@ -1,0 +1,25 @@
+"""Whether a call runs now or is being recorded."""
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+_PLAIN = (Tensor, torch.nn.Parameter)
+
+
+def is_traced(*tensors: Tensor) -> bool:
+    """Whether any of the tensors, or the running mode, stands for something else than numbers in memory.
+
+    True under torch.compile, torch.export, torch.jit.trace, make_fx, fake tensors, dispatch modes, functorch
+    transforms (vmap, grad, jvp) and forward-mode differentiation. Then nothing may be kept for later calls (a cache
+    filled while exporting would hold a fake tensor and corrupt eager results without a word), nothing may be written
+    in place, and sizes must not be compared.
+    """
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return True
+    return (
+        any(type(tensor) not in _PLAIN for tensor in tensors)
+        or torch._C._len_torch_dispatch_stack() > 0
+        or torch._C._functorch.peek_interpreter_stack() is not None
+        or forward_ad._current_level >= 0
+    )

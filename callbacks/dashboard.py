@@ -81,10 +81,6 @@ def _last_epoch_in(file: Path) -> int:
 
 def _epoch_of(line: str) -> int | None:
     try:
-        items = json.loads(line)["history"]["item"]
+        return int(json.loads(line)["history"]["item"]["epoch"])
     except (ValueError, KeyError, TypeError):
         return None
-    for item in items:
-        if "epoch" in (item.get("key"), *(item.get("nested_key") or item.get("nestedKey") or [])):
-            return int(json.loads(item.get("value_json") or item.get("valueJson")))
-    return None

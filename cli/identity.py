@@ -18,6 +18,7 @@ NOT_DECIDING = (
     "weights_only",
     "run",
     "convergence",
+    "prediction",
     "trainer.accelerator",
     "trainer.strategy",
     "trainer.devices",
@@ -32,6 +33,7 @@ NOT_DECIDING = (
     "trainer.enable_autolog_hparams",
     "data.init_args.num_workers",
     "data.init_args.cache_index",
+    "data.init_args.loader_timeout",
     "data.init_args.eval_batch_size",
     "data.init_args.predict_folder",
 )
@@ -85,7 +87,9 @@ def resolve(arguments: list[str]) -> tuple[RunFolder, RunRecord]:
 
 def settings_digest(config: dict[str, Any]) -> str:
     """Hash (40 hex digits) of the settings that decide a run's result."""
-    deciding = {key: value for key, value in flatten(config).items() if not _is_under(key, NOT_DECIDING)}
+    # Without the unset ones: an option that a later version adds, and leaves unset, must not orphan earlier runs.
+    settings = {key: value for key, value in flatten(config).items() if value is not None}
+    deciding = {key: value for key, value in settings.items() if not _is_under(key, NOT_DECIDING)}
     return hashlib.sha1(json.dumps(deciding, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -47,4 +47,4 @@ def _version(package: str) -> str | None:
 
 
 def _devices() -> list[str]:
-    return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())] or [platform.processor()]
+    return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())] or [platform.processor() or platform.machine()]

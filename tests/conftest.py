@@ -1,0 +1,30 @@
+"""Hermetic surroundings: no account, no network, no file outside the test's own folders; and a small sample tree."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# Before any import of wandb or torch in this process; programs that tests start inherit them.
+os.environ.update(WANDB_MODE="offline", WANDB_ERROR_REPORTING="false", WANDB_SILENT="true", OMP_NUM_THREADS="1")
+for name in ("WANDB_API_KEY", "WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_PROJECT", "WANDB_NAME", "WANDB_RUN_GROUP"):
+    os.environ.pop(name, None)
+
+
+@pytest.fixture(autouse=True)
+def _own_wandb_folders(tmp_path, monkeypatch):
+    for name in ("WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "home" / name.lower()))
+    monkeypatch.setenv("NETRC", str(tmp_path / "home" / "netrc"))
+
+
+@pytest.fixture(scope="session")
+def sample_tree(tmp_path_factory):
+    """A small tree in ImageNet's layout: 10 classes, 13 training and 5 validation images each."""
+    from datamodules import sample_imagenet
+
+    root = tmp_path_factory.mktemp("sample") / "tree"
+    sample_imagenet.make(root, train_per_class=13, val_per_class=5)
+    return root

@@ -47,7 +47,8 @@ def sweep(options: argparse.Namespace) -> int:
     console = Console()
     for note in file.notes:
         console.print(f"note: {escape(note)}")
-    tasks = plan(points, find_resolve(), file.path)
+    with console.status(f"checking {len(points)} runs"):
+        tasks = plan(points, find_resolve(), file.path)
     if options.dry_run:
         return print_plan(console, tasks)
     return run(console, tasks, options.jobs, options.threads)
@@ -125,7 +126,7 @@ def print_plan(console: Console, tasks: Sequence[Task]) -> int:
 def run(console: Console, tasks: Sequence[Task], jobs: int | None, threads: int | None) -> int:
     """Runs what is open and prints how it went; returns the exit status."""
     waiting = sum(task.state is State.WAITING for task in tasks)
-    jobs = min(jobs or default_jobs(), max(1, waiting))
+    jobs = min(jobs or default_jobs(), waiting) if waiting else 1
     skipped = f", {len(tasks) - waiting} finished already" if waiting < len(tasks) else ""
     console.print(f"{len(tasks)} runs{skipped}, {jobs} at a time")
     with StopRequest() as stop:

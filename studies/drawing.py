@@ -84,7 +84,7 @@ def _draw(axes: Axes, network: str, panel: Panel, styles: Mapping[str, palette.S
     axes.set_title(network, loc="left", parse_math=False)
     axes.set_xlabel("epoch")
     axes.set_ylabel(label, parse_math=False)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.set_axisbelow(True)
 
 

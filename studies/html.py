@@ -29,11 +29,13 @@ a { color: var(--accent); text-underline-offset: .15em; }
 td a { color: inherit; text-decoration-color: var(--muted); }
 code { font: .875em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 .muted, figcaption, caption { color: var(--muted); font-size: .875rem; }
-.scroll { overflow-x: auto; margin: .75rem 0; }
+.scroll { overflow-x: auto; margin: .75rem 0;
+  background: linear-gradient(to left, var(--ground) 40%, transparent) right / 3rem 100% no-repeat local,
+    linear-gradient(to left, rgb(128 128 128 / .4), transparent) right / .75rem 100% no-repeat scroll; }
 table { border-collapse: collapse; font-size: .9375rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .75rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
-thead th { border-bottom: 2px solid var(--muted); font-weight: 600; }
+thead th { white-space: normal; vertical-align: bottom; border-bottom: 2px solid var(--muted); font-weight: 600; }
 tbody th { font-weight: 500; }
 tr.first td, tr.first th { border-top: 2px solid var(--line); }
 table.text td, table.text th { text-align: left; white-space: normal; vertical-align: top; }
@@ -52,7 +54,7 @@ summary { cursor: pointer; color: var(--accent); }
   main { max-width: none; padding: 0; }
   figure, tr { break-inside: avoid; }
   h2, h3 { break-after: avoid; }
-  .scroll { overflow: visible; }
+  .scroll { overflow: visible; background: none; }
   .warnings { border: 1px solid var(--line); }
   table { font-size: .75rem; } th, td { padding: .2rem .35rem; }
 }
@@ -79,6 +81,10 @@ def paragraph(text: str, kind: str = "") -> str:
     return f"<p{_class(kind)}>{escape(text)}</p>"
 
 
+def muted(text: str) -> str:
+    return f'<span class="muted">{escape(text)}</span>'
+
+
 def bullets(texts: Iterable[str]) -> str:
     return "<ul>" + "".join(f"<li>{escape(text)}</li>" for text in texts) + "</ul>"
 
@@ -91,7 +97,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], starts: Sequence[i
         starts: numbers of rows that begin a block.
         kind: CSS class; `text` for tables of words.
     """
-    top = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
+    # Where the screen is narrow, a heading breaks before it makes its column wide.
+    top = "".join(f'<th scope="col">{escape(cell).replace("_", "_<wbr>")}</th>' for cell in head)
     body = "".join(
         f"<tr{_class('first' if number in starts else '')}>{_row(cells)}</tr>\n" for number, cells in enumerate(rows)
     )

@@ -20,6 +20,7 @@ def _facts(collection: Collection) -> str:
     attempts = [attempt for run in collection.runs for attempt in run.record.attempts]
     rows = [["commit", _counted(Counter(str(attempt["commit"]) for attempt in attempts if attempt.get("commit")))]]
     rows.append(["host", _counted(Counter(str(attempt["host"]) for attempt in attempts if attempt.get("host")))])
+    rows.append(["devices", _counted(Counter(_devices(attempt) for attempt in attempts if attempt.get("devices")))])
     packages: dict[str, Counter[str]] = {}
     for attempt in attempts:
         for package, version in _versions(attempt).items():
@@ -31,6 +32,11 @@ def _facts(collection: Collection) -> str:
 def _versions(attempt: dict[str, Any]) -> dict[str, Any]:
     versions = attempt.get("versions")
     return versions if isinstance(versions, dict) else {}
+
+
+def _devices(attempt: dict[str, Any]) -> str:
+    devices = attempt["devices"]
+    return ", ".join(map(str, devices)) if isinstance(devices, list) else str(devices)
 
 
 def _counted(counts: Counter[str]) -> str:
@@ -55,4 +61,6 @@ def _command(run: Run) -> str:
     if not command:
         return "not recorded"
     text = shlex.join(map(str, command)) if isinstance(command, list) else str(command)
+    # What was recorded is sys.argv, which does not name the interpreter.
+    text = text if text.split()[0].endswith("python") else f"python {text}"
     return f"<code>{html.escape(text)}</code>"

@@ -14,15 +14,30 @@ FREE = ("seed_everything", "model.padding", "model.init_args.padding")
 WITHOUT_EFFECT = (
     "config",
     "ckpt_path",
-    "runs",
+    "weights_only",
+    "run",
+    "convergence",
+    "trainer.accelerator",
+    "trainer.strategy",
+    "trainer.devices",
+    "trainer.num_nodes",
     "trainer.logger",
-    "trainer.callbacks",
+    "trainer.profiler",
     "trainer.default_root_dir",
+    "trainer.log_every_n_steps",
+    "trainer.enable_checkpointing",
     "trainer.enable_progress_bar",
     "trainer.enable_model_summary",
-    "trainer.log_every_n_steps",
+    "trainer.enable_autolog_hparams",
+    "data.init_args.num_workers",
+    "data.init_args.cache_index",
+    "data.init_args.eval_batch_size",
+    "data.init_args.predict_folder",
 )
-"""Where a run is written and how it is shown: prefixes of keys."""
+"""Where and how fast a run computes, where it is written and how it is shown: prefixes of keys."""
+
+CHANGED = "+changes"
+"""Ends a commit that the files of a run differed from."""
 
 SHOWN = 60
 """Characters of a value that a message shows."""
@@ -61,7 +76,7 @@ def read_settings(run: Run) -> dict[str, Any] | None:
     if not isinstance(content, dict):
         return None
     settings = {key: value for key, value in _flat(content) if not _is_free(key)}
-    return {**settings, "max_epochs (run.json)": run.record.max_epochs}
+    return {"trainer.max_epochs": run.record.max_epochs, **settings}
 
 
 def _flat(content: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -104,8 +119,16 @@ def _repeated_seeds(group: Group) -> Iterator[str]:
 
 
 def _commits(collection: Collection) -> Iterator[str]:
-    if len(found := commits(collection.runs)) > 1:
-        yield f"The runs come from {len(found)} commits: {', '.join(sorted(found))}."
+    found = commits(collection.runs)
+    if len(found) > 1:
+        yield f"The runs come from {len(found)} commits: {', '.join(map(_short, sorted(found)))}."
+    changed = sorted(commit for commit in found if commit.endswith(CHANGED))
+    if changed:
+        yield f"Runs were made with files that differ from their commit: {', '.join(map(_short, changed))}."
+
+
+def _short(commit: str) -> str:
+    return commit[:10] + (CHANGED if commit.endswith(CHANGED) else "")
 
 
 def commits(runs: Iterable[Run]) -> set[str]:

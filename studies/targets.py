@@ -1,9 +1,7 @@
-"""Epochs that each run needed to reach each target accuracy: section 4.1, "Convergence Speed", run by run."""
+"""Epochs that the runs needed to reach each target accuracy: section 4.1, "Convergence Speed", run by run."""
 
 from pathlib import Path
 from statistics import fmean
-
-from rich.table import Table as Printed
 
 from records import epochs_to
 from studies import html, palette
@@ -14,30 +12,29 @@ TITLE = "Epochs to reach an accuracy"
 
 
 def study(collection: Collection, output: Path) -> Section | None:
-    """A line for each target and group, or None if the runs name no targets. Writes no file."""
-    rows = [
-        (target, group, group_epochs(group, collection.metric, target))
-        for network in collection.networks
-        for target in targets(collection.of(network))
-        for group in collection.of(network)
-    ]
-    if not rows:
+    """A line for each group and a column for each target, or None if the runs name no targets. Writes no file."""
+    named = targets(collection.groups)
+    if not named:
         return None
     styles = palette.styles(collection.schemes)
+    rows, starts = [], []
+    printed = printed_table(TITLE)
+    for number, name in enumerate(head := ["Network", *(f"{target:g} %" for target in named)]):
+        printed.add_column(name, justify="right" if number else "left", no_wrap=True)
+    for number, group in enumerate(collection.groups):
+        if number and group.network != collection.groups[number - 1].network:
+            starts.append(number)
+            printed.add_section()
+        found = [group_epochs(group, collection.metric, target) for target in named]
+        printed.add_row(group.name, *map(mean_epochs, found))
+        label = html.swatch(styles[group.padding]) + html.escape(group.name)
+        rows.append([label, *(f"{mean_epochs(each)}<br>{html.muted(_each(each))}" for each in found)])
     body = html.paragraph(
-        f"Epochs of training until {collection.metric} first reached the target; the first epoch counts as 1. The mean "
-        "is over the runs that reached it, and so looks better than it is where some did not."
+        f"Epochs of training until {collection.metric} first reached the target, the first epoch counting as 1: the "
+        "mean over the runs that reached it, and how many did where not all; below it, each run in order of the seeds. "
+        "A mean over some of the runs looks better than it is."
     )
-    cells = [
-        [html.swatch(styles[group.padding]) + html.escape(group.name), *map(html.escape, _cells(target, epochs))]
-        for target, group, epochs in rows
-    ]
-    starts = [number for number in range(1, len(rows)) if rows[number][0] != rows[number - 1][0]]
-    body += html.table(["Network", *HEAD], cells, starts)
-    return Section(TITLE, body, [_printed(rows)])
-
-
-HEAD = ("target", "reached", "mean", "each run")
+    return Section(TITLE, body + html.table(head, rows, starts), [printed])
 
 
 def targets(groups: tuple[Group, ...]) -> list[float]:
@@ -50,18 +47,13 @@ def group_epochs(group: Group, metric: str, target: float) -> list[int | None]:
     return [epochs_to(run.rows, metric, target) for run in group.runs]
 
 
-def _cells(target: float, epochs: list[int | None]) -> list[str]:
+def mean_epochs(epochs: list[int | None]) -> str:
+    """`48.6`; `48.6 (4 of 5)` where one run did not reach the target; `-` where none did."""
     reached = [count for count in epochs if count is not None]
-    mean = f"{fmean(reached):.1f}" if reached else "-"
-    each = ", ".join("-" if count is None else str(count) for count in epochs)
-    return [f"{target:g} %", f"{len(reached)} of {len(epochs)}", mean, each]
+    if not reached:
+        return "-"
+    return f"{fmean(reached):.1f}" + (f" ({len(reached)} of {len(epochs)})" if len(reached) < len(epochs) else "")
 
 
-def _printed(rows: list[tuple[float, Group, list[int | None]]]) -> Printed:
-    table = printed_table(TITLE)
-    for number, name in enumerate(["Network", *HEAD]):
-        table.add_column(name, justify="right" if number else "left", no_wrap=True)
-    for number, (target, group, epochs) in enumerate(rows):
-        last = number + 1 == len(rows) or rows[number + 1][0] != target
-        table.add_row(group.name, *_cells(target, epochs), end_section=last)
-    return table
+def _each(epochs: list[int | None]) -> str:
+    return ", ".join("-" if count is None else str(count) for count in epochs)

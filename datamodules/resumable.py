@@ -47,7 +47,9 @@ class ResumableDataModule(pl.LightningDataModule):
     def __init__(self, batch_size: int, eval_batch_size: int | None, num_workers: int, seed: int, loader_timeout: int):
         super().__init__()
         self.batch_size = _at_least(1, batch_size, "batch_size")
-        self.eval_batch_size = _at_least(1, eval_batch_size or batch_size, "eval_batch_size")
+        self.eval_batch_size = _at_least(
+            1, batch_size if eval_batch_size is None else eval_batch_size, "eval_batch_size"
+        )
         self.num_workers = _at_least(0, num_workers, "num_workers")
         self.loader_timeout = _at_least(0, loader_timeout, "loader_timeout")
         self.seed = seed

@@ -1,0 +1,143 @@
+import pytest
+
+from datamodules import DataError, ImageNetDataModule
+
+# As in ILSVRC, the order of the ids is not the sorted one.
+IDS = ["n00000003", "n00000001", "n00000002"]
+# Class ids, from 1, of the six validation images.
+LABELS = [2, 1, 3, 3, 2, 1]
+NAMES = [f"ILSVRC2012_val_{number:08d}" for number in range(1, 7)]
+TARGETS = [int(IDS[label - 1][-1]) - 1 for label in LABELS]
+
+
+@pytest.fixture
+def ilsvrc(tree, tmp_path, write_image):
+    """The ILSVRC tree: Data/CLS-LOC/train/CLASS, Data/CLS-LOC/val/*.JPEG, and no ground truth."""
+    root = tmp_path / "ILSVRC"
+    place = root / "Data" / "CLS-LOC"
+    place.mkdir(parents=True)
+    (tree / "train").rename(place / "train")
+    for number, name in enumerate(NAMES):
+        write_image(place / "val" / f"{name}.JPEG", seed=number)
+    return root
+
+
+def module(root, **options):
+    options = {"batch_size": 2, "image_size": 8, "eval_resize": 8, "num_workers": 0, "cache_index": False, **options}
+    return ImageNetDataModule(str(root), **options)
+
+
+def targets(data):
+    return [target for batch in data.test_dataloader() for target in batch[1].tolist()]
+
+
+def truth(kind, folder):
+    synsets = [IDS[label - 1] for label in LABELS]
+    lines = {
+        "ids": [str(label) for label in LABELS],
+        "synsets": synsets,
+        "names": [f"{name}.JPEG {synset}" for name, synset in reversed(list(zip(NAMES, synsets, strict=True)))],
+        "kaggle": ["ImageId,PredictionString"]
+        + [
+            f"{name},{synset} 1 2 3 4 {synset} 5 6 7 8 "
+            for name, synset in reversed(list(zip(NAMES, synsets, strict=True)))
+        ],
+    }[kind]
+    file = folder / f"{kind}.txt"
+    file.write_text("\n".join(lines) + "\n")
+    return file
+
+
+@pytest.mark.parametrize("kind", ["ids", "synsets", "names", "kaggle"])
+def test_flat_validation_folder_is_labelled(kind, ilsvrc, tmp_path):
+    (tmp_path / "order.txt").write_text("".join(f"{name} words for it\n" for name in IDS))
+    data = module(ilsvrc, val_ground_truth=str(truth(kind, tmp_path)), val_synsets=str(tmp_path / "order.txt"))
+    data.setup()
+    assert targets(data) == TARGETS
+    assert data.num_classes == 3
+
+
+@pytest.mark.parametrize("place", ["ILSVRC", "."])
+def test_kaggles_ground_truth_is_found(place, ilsvrc, tmp_path):
+    # Kaggle's archive has the CSV beside ILSVRC/; either folder may be given as the root.
+    truth("kaggle", tmp_path).rename(tmp_path / "LOC_val_solution.csv")
+    assert targets(module(tmp_path / place)) == TARGETS
+
+
+def test_images_named_otherwise_than_the_ground_truth_are_named(ilsvrc, tmp_path, write_image):
+    write_image(ilsvrc / "Data" / "CLS-LOC" / "val" / "extra.JPEG")
+    with pytest.raises(DataError, match=r"kaggle\.txt: has no label for 1 of 7 images: extra\.JPEG"):
+        module(ilsvrc, val_ground_truth=str(truth("kaggle", tmp_path))).setup()
+    with pytest.raises(DataError, match=r"synsets\.txt: has 6 labels for 7 images"):
+        module(ilsvrc, val_ground_truth=str(truth("synsets", tmp_path))).setup()
+
+
+def test_flat_folder_needs_a_ground_truth(ilsvrc):
+    with pytest.raises(DataError, match=r"CLS-LOC/val: holds images without class folders.*val_ground_truth"):
+        module(ilsvrc).setup()
+
+
+def test_ids_need_the_synsets_in_their_order(ilsvrc, tmp_path):
+    ids, order = truth("ids", tmp_path), tmp_path / "order.txt"
+    with pytest.raises(DataError, match=r"ids\.txt: holds numbers.*val_synsets"):
+        module(ilsvrc, val_ground_truth=str(ids)).setup()
+    # The sorted list (synset_words.txt) would be taken without complaint and give wrong labels.
+    order.write_text("\n".join(sorted(IDS)))
+    with pytest.raises(DataError, match=r"order\.txt: is in sorted order"):
+        module(ilsvrc, val_ground_truth=str(ids), val_synsets=str(order)).setup()
+    order.write_text("\n".join(IDS[:2]))
+    with pytest.raises(DataError, match=r"numbers from 1 to 3, but .* has 2 synsets"):
+        module(ilsvrc, val_ground_truth=str(ids), val_synsets=str(order)).setup()
+    order.write_text("dog\ncat\n")
+    with pytest.raises(DataError, match="do not begin with a synset"):
+        module(ilsvrc, val_ground_truth=str(ids), val_synsets=str(order)).setup()
+
+
+@pytest.mark.parametrize(
+    "content", ["", "0.5\n", "cat\ndog\n", "a.JPEG 3\nb.JPEG 4\n", "1\n2 3\n", "ImageId,PredictionString\nx\n"]
+)
+def test_unknown_formats_are_refused(content, ilsvrc, tmp_path):
+    (tmp_path / "truth.txt").write_text(content)
+    with pytest.raises(DataError, match=r"truth\.txt.*Accepted: Kaggle"):
+        module(ilsvrc, val_ground_truth=str(tmp_path / "truth.txt")).setup()
+    with pytest.raises(DataError, match=r"absent\.txt: cannot be read"):
+        module(ilsvrc, val_ground_truth=str(tmp_path / "absent.txt")).setup()
+
+
+def test_test_folder_serves_as_validation(tree):
+    (tree / "val").rename(tree / "test")
+    assert module(tree).test_size == 6
+
+
+def test_missing_root_and_split_are_named(tree, tmp_path):
+    with pytest.raises(DataError, match=r"nowhere: does not exist\. Set `root`"):
+        module(tmp_path / "nowhere").setup()
+    with pytest.raises(DataError, match=r"0\.png: is not a folder"):
+        module(tree / "train" / "n00000001" / "0.png").setup()
+    (tree / "val").rename(tree / "validate")
+    with pytest.raises(DataError, match=r"data: has no val/ or test/ folder.*it holds train, validate"):
+        module(tree).setup()
+    (tree / "train").rename(tree / "validate" / "train")
+    with pytest.raises(DataError, match=r"data: has no train/ folder"):
+        module(tree).setup("fit")
+
+
+def test_class_that_training_lacks_is_named(tree, write_image):
+    write_image(tree / "val" / "n00000007" / "0.png")
+    with pytest.raises(DataError, match=r"data/val: has 1 classes that the training set lacks: n00000007"):
+        module(tree).setup()
+
+
+def test_validation_classes_take_the_numbers_of_training(tree, write_image):
+    for file in (tree / "val" / "n00000001").iterdir():
+        file.unlink()
+    (tree / "val" / "n00000001").rmdir()
+    assert targets(module(tree)) == [1, 1, 2, 2]
+
+
+def test_evaluation_does_without_the_training_images(tree, tmp_path):
+    (tree / "train").rename(tmp_path / "away")
+    data = module(tree)
+    data.setup("validate")
+    assert data.num_classes == 3
+    assert targets(data) == [0, 0, 1, 1, 2, 2]

@@ -111,7 +111,7 @@ class LiveDisplay:
         left = self._eta.left(time.monotonic())
         words = [f"{ended} of {len(self._tasks)} runs"]
         words += [f"[red]{failed} failed[/red]"] if failed else []
-        words += [f"about {duration(left)} left"] if left is not None else []
+        words += [f"about {duration(left)} left"] if left else []
         table = Table.grid(padding=(0, 2))
         table.add_row(ProgressBar(total=1.0, completed=self._eta.share(), width=30), ", ".join(words))
         return table

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import time
@@ -9,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Self
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 class RunProcess:
@@ -68,11 +71,16 @@ class RunProcess:
 
 
 def last_words(log: Path, offset: int = 0, window: int = 65536) -> str:
-    """The last line that begins with `error:` in the last `window` bytes from `offset` on, else the last line."""
+    """The last line that begins with `error:` in the last `window` bytes from `offset` on, else the last line.
+
+    Colours are removed, and lines of W&B's client passed over: it has the last word however a run ends.
+    """
     with open(log, "rb") as file:
         end = file.seek(0, os.SEEK_END)
         file.seek(max(offset, end - window))
-        lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+        text = COLOUR.sub("", file.read().decode(errors="replace"))
+    lines = [line.strip() for line in text.splitlines()]
+    lines = [line for line in lines if line and not line.startswith("wandb:")]
     errors = [line for line in lines if line.lower().startswith("error:")]
     return (errors or lines or [""])[-1]
 

@@ -48,7 +48,8 @@ BEST = Statistic(
 LAST5 = Statistic(
     "last5_avg",
     "Average of the last five epochs (Table 3)",
-    "A run is represented by the mean of {metric} over its last five epochs; nothing is chosen.",
+    "A run is represented by the mean of {metric} over its last five epochs, or over all if it has fewer; "
+    "nothing is chosen.",
     "table3_last5",
     last_average,
 )
@@ -115,7 +116,7 @@ def _study(collection: Collection, output: Path, statistic: Statistic) -> Sectio
     write_text(markdown_file, as_markdown(found, statistic))
     body = html.paragraph(statistic.explanation.format(metric=collection.metric))
     body += _as_html(found, statistic, output, palette.styles(collection.schemes))
-    body += html.paragraph(_reading(collection), "muted")
+    body += html.paragraph(_reading(collection) if statistic is BEST else "Columns as in the table above.", "muted")
     return Section(statistic.title, body, [_as_printed(found, statistic)], [csv_file, markdown_file])
 
 

@@ -64,7 +64,9 @@ def draw_panels(
             _draw(figure.add_subplot(rows, columns, number), network, panel, styles, label)
         if not inline:
             lines = [_sample(scheme, style) for scheme, style in styles.items()]
-            figure.legend(handles=lines, loc="outside lower center", ncols=min(5, len(lines)))
+            legend = figure.legend(handles=lines, loc="outside lower center", ncols=min(5, len(lines)))
+            for text in legend.get_texts():
+                text.set_parse_math(False)
         svg = _save(figure)
     title = f"{label} by epoch: {', '.join(panels)}"
     return palette.themed(_as_inline(svg, inline, title) if inline else _as_file(svg))

@@ -52,8 +52,9 @@ summary { cursor: pointer; color: var(--accent); }
 @media print {
   :root { --ground: #ffffff; --card: #ffffff; --accent: #1b1f24; --warn: #ffffff; LIGHT }
   main { max-width: none; padding: 0; }
-  figure, tr { break-inside: avoid; }
-  h2, h3 { break-after: avoid; }
+  .panels { grid-template-columns: 1fr 1fr; }
+  .panels > div, tr { break-inside: avoid; }
+  h2, h3, .legend { break-after: avoid; }
   .scroll { overflow: visible; background: none; }
   .warnings { border: 1px solid var(--line); }
   table { font-size: .75rem; } th, td { padding: .2rem .35rem; }

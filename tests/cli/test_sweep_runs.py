@@ -250,6 +250,8 @@ def test_last_words_are_this_attempts_error(tmp_path):
     assert last_words(file, 11) == "error: new"
     file.write_bytes(b"x\n\xff torn\n")
     assert last_words(file).endswith("torn")
+    file.write_text("Traceback\n\x1b[31mRuntimeError: shapes\x1b[0m\n\x1b[1;34mwandb\x1b[0m: Find logs at: here\n")
+    assert last_words(file) == "RuntimeError: shapes"
 
 
 def test_time_left_counts_open_epochs(tmp_path):

@@ -92,7 +92,9 @@ def test_names_are_escaped_everywhere(tmp_path, make_run):
     assert "b" not in page.tags
     assert evil in "".join(page.words)
     assert "../runs/e%200%23%3F%25" in page.references
-    xml.etree.ElementTree.parse(tmp_path / "out" / "figure3.svg")
+    drawn = [each.text for each in xml.etree.ElementTree.parse(tmp_path / "out" / "figure3.svg").iter()]
+    # A panel's title and a line of the legend; with mathematics in it the name would be in pieces.
+    assert drawn.count(evil) == 2
 
 
 def test_same_runs_give_the_same_bytes(runs, tmp_path):

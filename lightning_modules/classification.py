@@ -4,6 +4,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.trainer.states import TrainerFn
 from torch import nn
 from torch.nn.functional import cross_entropy
 from torchmetrics import MeanMetric
@@ -153,11 +154,13 @@ class ClassificationModule(pl.LightningModule):
         return {"paths": paths, "probabilities": self(images).float().softmax(1).cpu()}
 
     def _log_epoch(self, stage: str, metrics: nn.ModuleDict) -> None:
+        # While fitting, the logger gets its curves from the run folder's rows, each epoch once whatever was repeated
+        # after a resume. Alone, validate and test return and print only what goes to a logger.
+        to_logger = self.trainer.state.fn != TrainerFn.FITTING
         for name, metric in metrics.items():
-            # compute() sums over the processes, so that each of them logs the same value. The logger gets its curves
-            # from the run folder's rows, once an epoch, whatever was repeated after a resume.
+            # compute() sums over the processes, so that each of them logs the same value.
             value = metric.compute() * (1 if name == "loss" else 100)
-            self.log(f"{stage}/{name}", value, prog_bar=name == "acc1", logger=False, rank_zero_only=False)
+            self.log(f"{stage}/{name}", value, prog_bar=name == "acc1", logger=to_logger)
 
     def configure_optimizers(self) -> dict[str, Any]:
         optimizer = torch.optim.SGD(

@@ -15,7 +15,8 @@ from torch import nn
 
 def _with_small_stem(network: ResNet) -> ResNet:
     """Replaces timm's stem (stride 4 in all) by a single 3x3 convolution of stride 1."""
-    width = network.bn1.num_features
+    last = network.conv1[-1] if isinstance(network.conv1, nn.Sequential) else network.conv1
+    width = last.out_channels
     network.conv1 = nn.Conv2d(network.in_chans, width, 3, padding=1, bias=False)
     nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
     network.maxpool = nn.Identity()

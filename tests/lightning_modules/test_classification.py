@@ -1,0 +1,157 @@
+"""The classification module: the recipe of section 4.1, exact sums, and a checkpoint that knows its scheme."""
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from torch.nn.functional import cross_entropy, one_hot
+
+import datamodules
+from lightning_modules import ClassificationModule, ModelError
+from lightning_modules.classification import IGNORED
+from networks.create import NetworkError
+from padding import PaddingError, PartialConv2d
+
+
+class Fixed(torch.nn.Module):
+    """Gives out prepared logits, whatever the images."""
+
+    def __init__(self, logits):
+        super().__init__()
+        self.logits = logits
+
+    def forward(self, images):
+        return self.logits
+
+
+def module(**changes):
+    return ClassificationModule(**{"network": "cifar_resnet10", "padding": "partial", "num_classes": 10, **changes})
+
+
+def test_every_padded_convolution_is_partial():
+    built = module()
+    padded = [m for m in built.network.modules() if isinstance(m, torch.nn.Conv2d) and m.padding != (0, 0)]
+    assert len(padded) == 9
+    assert all(isinstance(m, PartialConv2d) for m in padded)
+    assert len(built.padding_report.converted) == 9
+
+
+def test_recipe_of_section_4_1():
+    built = ClassificationModule("resnet50", "zero", 1000)
+    settings = built.configure_optimizers()
+    (group,) = settings["optimizer"].param_groups
+    assert (group["lr"], group["momentum"], group["weight_decay"]) == (0.1, 0.9, 1e-4)
+    assert sum(p.numel() for p in group["params"]) == 25_557_032
+    rates = []
+    for _ in range(100):
+        rates.append(settings["optimizer"].param_groups[0]["lr"])
+        settings["optimizer"].step()
+        settings["lr_scheduler"]["scheduler"].step()
+    assert rates == pytest.approx([0.1] * 30 + [0.01] * 30 + [0.001] * 30 + [0.0001] * 10)
+
+
+def test_metrics_count_each_image_once_and_fillers_never():
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(64, 10, generator=generator)
+    targets = torch.randint(0, 10, (64,), generator=generator)
+    built = module()
+    for chosen in (slice(0, 40), slice(40, 64)):
+        size = len(targets[chosen])
+        # Two fillers in every batch, with logits that would be counted as right if they counted.
+        built.network = Fixed(torch.cat([logits[chosen], torch.full((2, 10), 99.0)]))
+        built.evaluation_step(
+            (torch.zeros(size + 2, 3, 8, 8), torch.cat([targets[chosen], torch.tensor([IGNORED] * 2)]))
+        )
+    built.network = Fixed(torch.zeros(1, 10))
+    built.evaluation_step((torch.zeros(1, 3, 8, 8), torch.tensor([IGNORED])))
+    ranks = (logits > (logits * one_hot(targets, 10)).sum(1, keepdim=True)).sum(1)
+    assert built.eval_metrics["acc1"].compute() == pytest.approx((ranks < 1).float().mean().item())
+    assert built.eval_metrics["acc5"].compute() == pytest.approx((ranks < 5).float().mean().item())
+    assert built.eval_metrics["loss"].compute() == pytest.approx(cross_entropy(logits, targets).item(), rel=1e-5)
+
+
+def test_the_filler_target_is_the_data_modules():
+    assert datamodules.IGNORED == IGNORED
+
+
+class OneBatch(torch.utils.data.Dataset):
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return torch.full((3, 16, 16), float(index)), index
+
+
+def trainer(tmp_path):
+    return pl.Trainer(
+        default_root_dir=tmp_path,
+        accelerator="cpu",
+        logger=False,
+        max_epochs=1,
+        enable_progress_bar=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+    )
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """A checkpoint trained with zero padding."""
+    fitted = trainer(tmp_path)
+    fitted.fit(module(padding="zero"), torch.utils.data.DataLoader(OneBatch(), batch_size=4))
+    fitted.save_checkpoint(tmp_path / "zero.ckpt")
+    return tmp_path / "zero.ckpt"
+
+
+def validate(tmp_path, checkpoint, **settings):
+    loader = torch.utils.data.DataLoader(OneBatch(), batch_size=4)
+    (result,) = trainer(tmp_path).validate(
+        module(**settings), loader, ckpt_path=str(checkpoint), weights_only=True, verbose=False
+    )
+    return result["val/loss"]
+
+
+def test_another_scheme_is_refused_unless_cross_testing_is_asked_for(tmp_path, checkpoint):
+    with pytest.raises(ModelError, match=r"trained with zero padding.*padding_at_test=partial"):
+        validate(tmp_path, checkpoint, padding="partial")
+    own = validate(tmp_path, checkpoint, padding="zero")
+    assert validate(tmp_path, checkpoint, padding="zero", padding_at_test="zero") == own
+    assert validate(tmp_path, checkpoint, padding="zero", padding_at_test="partial") != own
+
+
+def test_resuming_under_another_scheme_is_refused(tmp_path, checkpoint):
+    with pytest.raises(ModelError, match="trained with zero padding"):
+        trainer(tmp_path).fit(
+            module(padding="reflect"),
+            torch.utils.data.DataLoader(OneBatch(), batch_size=4),
+            ckpt_path=str(checkpoint),
+            weights_only=True,
+        )
+
+
+def test_another_network_is_refused(tmp_path, checkpoint):
+    with pytest.raises(ModelError, match=r"holds cifar_resnet10, but model.network is cifar_vgg8_bn"):
+        validate(tmp_path, checkpoint, network="cifar_vgg8_bn", padding="zero")
+
+
+def test_padding_at_test_has_no_place_in_fit(tmp_path):
+    with pytest.raises(ModelError, match="leave it out of fit"):
+        trainer(tmp_path).fit(module(padding_at_test="zero"), torch.utils.data.DataLoader(OneBatch(), batch_size=4))
+
+
+def test_load_from_checkpoint_rebuilds_the_network(checkpoint):
+    loaded = ClassificationModule.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
+    assert (loaded.network_name, loaded.padding) == ("cifar_resnet10", "zero")
+
+
+def test_wrong_names_say_what_is_known():
+    with pytest.raises(PaddingError, match="partial"):
+        module(padding="partail")
+    with pytest.raises(NetworkError, match=r"no model 'resnet5000'"):
+        module(network="resnet5000")
+    with pytest.raises(NetworkError, match="no_such_argument"):
+        module(network_args={"no_such_argument": 1})
+
+
+def test_compiled_network_keeps_its_keys():
+    plain, compiled = module(), module(compile=True)
+    assert plain.state_dict().keys() == compiled.state_dict().keys()

@@ -1,0 +1,65 @@
+"""The paper's networks are torchvision's, which its authors trained; the small ones are what they say."""
+
+import pytest
+import torch
+import torchvision
+
+from networks import create_network
+from networks.create import PAPER_NETWORKS, NetworkError
+
+
+def flat(network):
+    return [value.reshape(-1) for value in network.state_dict().values()]
+
+
+@pytest.mark.parametrize("name", ["resnet50", "resnet101", "resnet152"])
+def test_resnets_equal_torchvisions_bit_for_bit(name):
+    torch.manual_seed(3)
+    ours = create_network(name, 1000)
+    torch.manual_seed(3)
+    theirs = getattr(torchvision.models, name)()
+    assert ours.state_dict().keys() == theirs.state_dict().keys()
+    assert all(torch.equal(a, b) for a, b in zip(flat(ours), flat(theirs), strict=True))
+    images = torch.randn(1, 3, 64, 64)
+    assert torch.equal(ours.eval()(images), theirs.eval()(images))
+
+
+@pytest.mark.parametrize(("name", "parameters"), [("vgg16_bn", 138_365_992), ("vgg19_bn", 143_678_248)])
+def test_vggs_compute_what_torchvisions_do(name, parameters):
+    ours, theirs = create_network(name, 1000), getattr(torchvision.models, name)()
+    assert sum(p.numel() for p in ours.parameters()) == parameters
+    weights = [
+        a.reshape(b.shape) for a, b in zip(theirs.state_dict().values(), ours.state_dict().values(), strict=True)
+    ]
+    ours.load_state_dict(dict(zip(ours.state_dict(), weights, strict=True)))
+    images = torch.randn(1, 3, 224, 224)
+    torch.testing.assert_close(ours.eval()(images), theirs.eval()(images))
+
+
+def test_vgg_dropout_and_initialisation_follow_torchvision():
+    ours, theirs = create_network("vgg16_bn", 1000), torchvision.models.vgg16_bn()
+    rates = [m.p for m in ours.modules() if isinstance(m, torch.nn.Dropout) and m.p > 0]
+    assert rates == [m.p for m in theirs.modules() if isinstance(m, torch.nn.Dropout)] == [0.5, 0.5]
+    for a, b in zip(flat(ours), flat(theirs), strict=True):
+        if a.is_floating_point():
+            torch.testing.assert_close(a.std(correction=0), b.std(correction=0), rtol=0.1, atol=1e-6)
+            torch.testing.assert_close(a.mean(), b.mean(), rtol=0, atol=3e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "padded"),
+    [("cifar_resnet10", 308_826, 9), ("cifar_resnet18", 11_173_962, 17), ("cifar_vgg8_bn", 293_418, 7)],
+)
+def test_small_networks(name, parameters, padded):
+    network = create_network(name, 10)
+    assert sum(p.numel() for p in network.parameters()) == parameters
+    assert sum(isinstance(m, torch.nn.Conv2d) and m.padding != (0, 0) for m in network.modules()) == padded
+    assert network(torch.randn(2, 3, 32, 32)).shape == (2, 10)
+    with pytest.raises(NetworkError, match="no pretrained weights"):
+        create_network(name, 10, pretrained=True)
+
+
+def test_arguments_override_the_papers():
+    assert len(PAPER_NETWORKS) == 5
+    zero_initialised = create_network("resnet50", 10, zero_init_last=True)
+    assert not zero_initialised.layer1[0].bn3.weight.any()

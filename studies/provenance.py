@@ -45,7 +45,9 @@ def _counted(counts: Counter[str]) -> str:
         return "not recorded"
     if len(counts) == 1:
         return html.escape(next(iter(counts)))
-    return html.escape("; ".join(f"{value} ({count} of {counts.total()} attempts)" for value, count in counts.most_common()))
+    return html.escape(
+        "; ".join(f"{value} ({count} of {counts.total()} attempts)" for value, count in counts.most_common())
+    )
 
 
 def _commands(collection: Collection, output: Path) -> str:

@@ -183,7 +183,7 @@ class ImageNetDataModule(ResumableDataModule):
             DataError: a missing root or split, an empty class, a class in val that train lacks, an image that cannot be
                 decoded or is smaller than the crop, a batch that does not divide, too few images for one batch.
         """
-        self.check_processes()
+        self.check_trainer()
         if stage == "predict":
             self._predict_set()[0]
             return

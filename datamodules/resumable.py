@@ -67,10 +67,16 @@ class ResumableDataModule(pl.LightningDataModule):
     def world_size(self) -> int:
         return self.trainer.world_size if self.trainer else 1
 
-    def check_processes(self) -> None:
-        """Refuse batches that do not divide over the processes, and a Trainer that would replace the sampler."""
+    def check_trainer(self) -> None:
+        """Refuse batches that do not divide over the processes, and Trainers that would replace the sampler."""
         self.per_process("batch_size")
         self.per_process("eval_batch_size")
+        # Lightning would sample positions in order then, and our training samples are asked for by (epoch, index).
+        if getattr(self.trainer, "overfit_batches", 0):
+            raise DataError(
+                "`overfit_batches` replaces the sampler that the samples are keyed by",
+                todo="Use `limit_train_batches`, or `data.images_per_class` for fewer images.",
+            )
         connector = getattr(self.trainer, "_accelerator_connector", None)
         if self.world_size > 1 and getattr(connector, "use_distributed_sampler", False):
             raise DataError(

@@ -217,3 +217,13 @@ def test_half_precision_reaches_the_network(sample_tree):
     )
     trainer.fit(Half(), data_module(sample_tree))
     assert trainer.global_step == 1
+
+
+def test_trainer_that_replaces_the_sampler_is_refused(sample_tree):
+    with pytest.raises(DataError, match="`overfit_batches` replaces the sampler"):
+        fit(data_module(sample_tree), Recorder(), overfit_batches=2)
+
+
+def test_resuming_raises_no_warning_about_the_loader(stopped, sample_tree, recwarn):
+    fit(data_module(sample_tree), Recorder(), stopped, max_epochs=1)
+    assert not [warning for warning in recwarn if "not resumable" in str(warning.message)]

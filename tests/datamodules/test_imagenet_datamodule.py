@@ -212,3 +212,10 @@ def test_collate_keeps_strings():
     images, paths = collate([(torch.zeros(1), "a"), (torch.ones(1), "b")])
     assert images.tolist() == [[0.0], [1.0]]
     assert paths == ["a", "b"]
+
+
+def test_lightnings_own_distributed_sampler_is_refused(sample_tree):
+    data = as_process(module(sample_tree), 0, 2)
+    data.trainer._accelerator_connector = type("Connector", (), {"use_distributed_sampler": True})
+    with pytest.raises(DataError, match="Set `use_distributed_sampler: false` in the Trainer"):
+        data.setup("fit")

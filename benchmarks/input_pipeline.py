@@ -1,0 +1,111 @@
+"""Images per CPU second of our training and evaluation samples, against ImageFolder with torchvision's transforms.
+
+    python -m benchmarks.input_pipeline [--root ROOT] [--images 200] [--rounds 9]
+
+Both pipelines load the same images in this process, in turns within each round, ours a second time as a null pair: a
+ratio means something only where the null pair's spread is well below it. Theirs ends with a normalised float tensor,
+ours with uint8, because we normalise on the device; `ours + float` adds that step on this CPU, so as not to hide it.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torchvision import transforms
+from torchvision.datasets import ImageFolder
+
+from datamodules.datasets import EvalImages, TrainImages
+from datamodules.imagenet import IMAGENET_MEAN, IMAGENET_STD
+from datamodules.index import scan_classes
+from datamodules.keyed import permutation
+from datamodules.layouts import find_split
+from datamodules.sample_imagenet import make
+from datamodules.transforms import EvalTransform, RandomResizedCrop, TrainTransform, normalise
+
+
+def pipelines(folder: Path, size: int, resize: int, count: int) -> dict[str, dict[str, Callable[[], None]]]:
+    """For training and evaluation: name -> a function that loads `count` images once."""
+    files = scan_classes(folder)
+    chosen = permutation(len(files), "benchmark")[:count]
+    end = [transforms.ToTensor(), transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD)]
+    train_steps = [transforms.RandomResizedCrop(size), transforms.RandomHorizontalFlip(), *end]
+    eval_steps = [transforms.Resize(resize), transforms.CenterCrop(size), *end]
+    train = TrainImages(files, chosen, TrainTransform(RandomResizedCrop(size)), seed=0)
+    evaluation = EvalImages(files, chosen, files.targets, EvalTransform(size, resize))
+    # Both read the same files: ImageFolder may number them otherwise.
+    paths = [(files.path(i), int(files.targets[i])) for i in chosen.tolist()]
+    return {
+        "train": variants(_folder(folder, train_steps, paths), train, [(0, i) for i in range(len(chosen))]),
+        "eval": variants(_folder(folder, eval_steps, paths), evaluation, list(range(len(chosen)))),
+    }
+
+
+def _folder(root: Path, steps: list, samples: list) -> ImageFolder:
+    folder = ImageFolder(root, transforms.Compose(steps))
+    folder.samples = samples
+    return folder
+
+
+def variants(baseline: ImageFolder, ours, keys: list) -> dict[str, Callable[[], None]]:
+    def load_baseline() -> None:
+        for index in range(len(keys)):
+            baseline[index]
+
+    def load_ours() -> None:
+        for key in keys:
+            ours[key]
+
+    def load_ours_float() -> None:
+        for key in keys:
+            normalise(ours[key][0], IMAGENET_MEAN, IMAGENET_STD)
+
+    return {"baseline": load_baseline, "ours": load_ours, "null": load_ours, "ours + float": load_ours_float}
+
+
+def measure(functions: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
+    """CPU seconds of each function in each round; a first round warms up and is left out."""
+    seconds = {name: [] for name in functions}
+    for number in range(rounds + 1):
+        names = list(functions)
+        # Each round begins with another one, so that no function always follows the same.
+        for name in names[number % len(names) :] + names[: number % len(names)]:
+            start = time.process_time()
+            functions[name]()
+            if number:
+                seconds[name].append(time.process_time() - start)
+    return seconds
+
+
+def spread(values: list[float]) -> str:
+    low, middle, high = statistics.quantiles(values, n=4)
+    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--root", type=Path, help="folder with train/CLASS/* (default: the sample data)")
+    parser.add_argument("--images", type=int, default=200, help="images a round (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=9, help="rounds after the warm-up (default: %(default)s)")
+    parser.add_argument("--image-size", type=int, default=224, help="side of the crop, pixels (default: %(default)s)")
+    parser.add_argument("--eval-resize", type=int, default=256, help="shorter side, pixels (default: %(default)s)")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    folder = find_split(arguments.root or make(), "train")
+    print(f"{folder}: {arguments.images} images, {arguments.rounds} rounds, one thread; median (quartiles) over rounds")
+    for name, functions in pipelines(folder, arguments.image_size, arguments.eval_resize, arguments.images).items():
+        count = min(arguments.images, len(scan_classes(folder)))
+        seconds = measure(functions, arguments.rounds)
+        print(f"{name}:")
+        for variant, own in seconds.items():
+            rate = spread([count / value for value in own])
+            reference = seconds["ours" if variant == "null" else "baseline"]
+            ratio = spread([base / value for base, value in zip(reference, own, strict=True)])
+            against = "ours" if variant == "null" else "baseline"
+            print(f"  {variant:13} {rate} images per CPU second, {ratio} times {against}")
+
+
+if __name__ == "__main__":
+    main()

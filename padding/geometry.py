@@ -80,8 +80,9 @@ def resolve(
     if padding == SAME_DYNAMIC:
         pads = dynamic_pads(sizes, kernel_size, stride, dilation)
         return Geometry(tuple(stride), pads, tuple(dilation), groups, symmetric=False)
-    symmetric = all(before == after for before, after in padding)
-    return Geometry(tuple(stride), padding, tuple(dilation), groups, symmetric)
+    pads = tuple((before, after) for before, after in padding)
+    symmetric = all(before == after for before, after in pads)
+    return Geometry(tuple(stride), pads, tuple(dilation), groups, symmetric)
 
 
 def output_size(size: int, kernel: int, stride: int, pads: tuple[int, int], dilation: int) -> int:

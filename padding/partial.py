@@ -4,10 +4,11 @@ import torch
 from torch import Tensor
 
 from .convolve import zero_padded
-from .frame import find_frame, reweight
+from .frame import find_frame
 from .geometry import Geometry
 from .ratio import axis_ratio, outer_product, valid_taps
 from .registry import register_scheme
+from .reweight import reweight
 from .tracing import is_traced
 
 

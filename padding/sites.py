@@ -1,8 +1,7 @@
 """What a module of a network is to a conversion: a padded convolution, something that pads otherwise, or neither.
 
-The decision is by exact type. What pads with zeros inside the forward of a block cannot be seen from its children; the
-blocks of timm that do so are listed here by name, and a test runs a model of every file of timm to see that the list is
-whole. A block of another library that calls `F.pad` or `F.conv2d` on its own is invisible.
+The decision is by exact type. What pads inside the forward of a block cannot be seen from its children: timm's such
+blocks are known by name (timm_blocks.py); one of another library that calls `F.pad` or `F.conv2d` itself is invisible.
 """
 
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from .errors import PaddingError
 from .fused import class_path
 from .layers import original_class, pads_anything
 from .registry import find_convolution
+from .timm_blocks import PADDING_BLOCKS
 
 CONVERT, LEAVE, UNSUPPORTED = "convert", "leave", "unsupported"
 
@@ -26,15 +26,6 @@ class Verdict(NamedTuple):
     outcome: str
     reason: str = ""
 
-
-_TOKENS = "pads tokens or windows of an attention, which no convolution reads"
-_PATCHES = "pads the image to a multiple of the patch size inside its forward, in front of an unpadded convolution"
-
-_PADDING_BLOCKS: dict[str, Verdict] = {
-    "timm.models.hgnet.StemV2": Verdict(
-        UNSUPPORTED, "F.pad inside its forward feeds both a pool and the 2x2 convolution of stem2a, then stem2b"
-    ),
-}
 
 _CHANNEL_AXIS: dict[str, str] = {
     "timm.layers.eca.EcaModule": "convolves over the channels of a pooled vector, which have no image border",
@@ -109,8 +100,9 @@ def _judge_unknown_convolution(name: str, module: nn.Module) -> Verdict | None:
 
 
 def _judge_other(module: nn.Module, kind: type[nn.Module]) -> Verdict | None:
-    if class_path(kind) in _PADDING_BLOCKS:
-        return _PADDING_BLOCKS[class_path(kind)]
+    block = PADDING_BLOCKS.get(class_path(kind))
+    if block is not None and block.applies(module):
+        return Verdict(UNSUPPORTED if block.feeds_convolution else LEAVE, block.reason)
     if class_path(kind) in _SAME_POOLS:
         return Verdict(LEAVE, "a pool with SAME padding: -inf for a maximum, for an average as count_include_pad says")
     if isinstance(module, _MAX_POOLS):

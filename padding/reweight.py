@@ -1,0 +1,107 @@
+"""Partial padding's correction of a finished convolution, run eagerly: only where the ratio differs from 1, in place.
+
+The convolution has added its bias already, so that no pass over the whole map is needed for it: where r = 1 nothing is
+left to do, and elsewhere r * (y - b) + b is an interpolation from y towards b. The ratio is a product of one factor an
+axis, and so is the correction: first the outer rows, then the outer columns.
+
+On a small map one pass over all of it costs less than the calls for its rows and columns, on a large one more. A row
+has one factor, so it is scaled by a number: broadcasting two factors over strided columns was up to eight times slower.
+"""
+
+import torch
+from torch import Tensor
+
+from .frame import Frame
+
+# Elements of a map for each row or column that differs, above which rows and columns are done singly; measured on one
+# CPU core (docs/padding.md). On other devices a guess from launch cost and bandwidth.
+_PASS_UP_TO = {"cpu": 1 << 18}
+_PASS_UP_TO_STRIDED = {"cpu": 1 << 15}
+_PASS_UP_TO_ELSEWHERE = 1 << 22
+
+
+def reweight(output: Tensor, bias: Tensor | None, frame: Frame) -> Tensor:
+    """r * (output - bias) + bias, written into `output`, which must be a convolution's result and nobody else's."""
+    if not frame.rows:
+        return output
+    if output.requires_grad:
+        return _Reweight.apply(output, bias, frame)
+    _reweight_in_place(output, bias, frame)
+    return output
+
+
+def _reweight_in_place(output: Tensor, bias: Tensor | None, frame: Frame) -> None:
+    if bias is not None:
+        bias = bias.reshape((-1,) + (1,) * frame.ratio.dim())
+    if _row_by_row(output, frame):
+        _blend_rows(output, bias, frame)
+    else:
+        _blend(output, bias, frame)
+
+
+def _row_by_row(output: Tensor, frame: Frame) -> bool:
+    device = output.device.type
+    limit = _PASS_UP_TO.get(device, _PASS_UP_TO_ELSEWHERE)
+    if output.dtype != frame.ratio.dtype or not output.is_contiguous():
+        # Half precision converts on the way, channels-last has its columns in one piece: rows win earlier.
+        limit = _PASS_UP_TO_STRIDED.get(device, limit)
+    return output.numel() > limit * len(frame.rows)
+
+
+def _blend_rows(output: Tensor, bias: Tensor | None, frame: Frame) -> None:
+    if bias is not None:
+        bias = bias.squeeze(-1).to(output.dtype)
+    for axis, position, factor, _ in frame.rows:
+        row = output.select(axis, position)
+        if bias is None:
+            row.mul_(factor)
+        else:
+            row.lerp_(bias, 1 - factor)
+
+
+def _blend(output: Tensor, bias: Tensor | None, frame: Frame) -> None:
+    if bias is None:
+        output.mul_(frame.ratio)  # computed in the wider of both dtypes, stored in the output's
+    elif output.dtype == frame.gap.dtype:
+        output.lerp_(bias.to(output.dtype), frame.gap)
+    else:
+        output.copy_(torch.lerp(output.to(frame.gap.dtype), bias.to(frame.gap.dtype), frame.gap))
+
+
+class _Reweight(torch.autograd.Function):
+    """`reweight` for training: left to autograd, every row would cost a copy of the whole gradient."""
+
+    @staticmethod
+    def forward(ctx, output: Tensor, bias: Tensor | None, frame: Frame) -> Tensor:
+        ctx.frame = frame
+        ctx.bias_dtype = None if bias is None else bias.dtype
+        ctx.mark_dirty(output)
+        _reweight_in_place(output, bias, frame)
+        return output
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor | None, None]:
+        for_bias = _bias_gradient(grad, ctx.frame).to(ctx.bias_dtype) if ctx.needs_input_grad[1] else None
+        return _scaled(grad, ctx.frame), for_bias, None
+
+
+def _scaled(grad: Tensor, frame: Frame) -> Tensor:
+    """r * grad in a new tensor: another node may hold this gradient, and an expanded one has no room of its own."""
+    if grad.dtype == frame.ratio.dtype or torch.is_grad_enabled() or not _row_by_row(grad, frame):
+        return (grad * frame.ratio).to(grad.dtype)
+    gradient = grad.clone()
+    _blend_rows(gradient, None, frame)
+    return gradient
+
+
+def _bias_gradient(grad: Tensor, frame: Frame) -> Tensor:
+    """The sum of (1 - r) * grad for each channel: what the convolution's own bias gradient, of r * grad, lacks.
+
+    1 - r_h * r_w = (1 - r_h) * r_w + (1 - r_w): only rows and columns that differ are read.
+    """
+    total = 0.0
+    for axis, position, factor, inner_ratio in frame.rows:
+        row = grad.select(axis, position)
+        weighted = row.to(frame.ratio.dtype) if inner_ratio is None else row * inner_ratio
+        total = total + (1 - factor) * weighted.sum([each for each in range(row.dim()) if each != 1])
+    return total

@@ -1,0 +1,203 @@
+"""Single layers: values against the oracle and against torch, gradients, precisions, memory formats."""
+
+import random
+
+import pytest
+import torch
+from torch import nn
+from torch.autograd import forward_ad, gradcheck, gradgradcheck
+
+import padding
+import padding.reweight
+from padding import PaddingError, layer_class
+
+CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+
+
+@pytest.fixture(params=["whole map", "row by row"])
+def path(request, monkeypatch):
+    """Both ways of correcting the border, whatever the size of the map."""
+    limit = {"cpu": -1 if request.param == "row by row" else 1 << 60}
+    monkeypatch.setattr(padding.reweight, "_PASS_UP_TO", limit)
+    monkeypatch.setattr(padding.reweight, "_PASS_UP_TO_STRIDED", limit)
+    return request.param
+
+
+def random_case(rng, axes):
+    groups = rng.choice([1, 1, 2, 3])
+    kernel = [rng.randint(1, 4) for _ in range(axes)]
+    dilation = [rng.randint(1, 3) for _ in range(axes)]
+    stride = [rng.randint(1, 5) for _ in range(axes)]
+    pads = [rng.randint(0, 6) for _ in range(axes)]
+    if rng.random() < 0.2:
+        pads, stride = "same", [1] * axes
+    reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+    added = [r - 1 for r in reach] if pads == "same" else [2 * pad for pad in pads]
+    sizes = [rng.randint(max(1, r - a), max(1, r - a) + 5) for r, a in zip(reach, added, strict=True)]
+    shape = {"kernel_size": tuple(kernel), "stride": tuple(stride), "dilation": tuple(dilation), "groups": groups}
+    return {**shape, "padding": pads if pads == "same" else tuple(pads), "bias": rng.random() < 0.6}, sizes
+
+
+def pairs(layer):
+    if layer.padding != "same":
+        return [(pad, pad) for pad in layer.padding]
+    totals = [d * (k - 1) for k, d in zip(layer.kernel_size, layer.dilation, strict=True)]
+    return [(total // 2, total - total // 2) for total in totals]
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+@pytest.mark.parametrize("trained", [False, True])
+def test_partial_is_the_oracle(axes, trained, path, oracle, worst_error):
+    rng = random.Random(axes)
+    for _ in range(60):
+        arguments, sizes = random_case(rng, axes)
+        channels = 2 * arguments["groups"]
+        layer = layer_class(CONVOLUTIONS[axes], "partial")(channels, channels, **arguments, dtype=torch.float64)
+        x = torch.randn(2, channels, *sizes, dtype=torch.float64)
+        expected, shape = oracle(x, layer.weight, layer.bias, layer.stride, pairs(layer), layer.dilation, layer.groups)
+        with torch.set_grad_enabled(trained):
+            y = layer(x)
+        assert tuple(y.shape[2:]) == shape, (arguments, sizes)
+        assert worst_error(y.detach(), {at: value.detach() for at, value in expected.items()}) < 1e-13, arguments
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.bfloat16, 2e-2), (torch.float16, 2e-3)])
+@pytest.mark.parametrize("bias", [False, True])
+def test_precisions(dtype, tolerance, bias, path, oracle, worst_error):
+    layer = padding.PartialConv2d(3, 4, 7, stride=2, padding=3, bias=bias, dtype=dtype)
+    x = torch.randn(2, 3, 15, 20, dtype=dtype)
+    y = layer(x)
+    assert y.dtype == dtype
+    exact = None if layer.bias is None else layer.bias.double()
+    expected, _ = oracle(x.double(), layer.weight.double(), exact, (2, 2), [(3, 3)] * 2, (1, 1), 1)
+    assert worst_error(y.double(), expected) < tolerance
+    y.float().sum().backward()
+    assert layer.weight.grad.dtype == dtype
+
+
+def test_empty_windows_are_zero_and_finite():
+    for dtype in (torch.float16, torch.float32):
+        layer = padding.PartialConv2d(1, 2, 3, padding=5, dtype=dtype)
+        with torch.no_grad():
+            layer.bias.fill_(7)
+        y = layer(torch.randn(1, 1, 4, 4, dtype=dtype))
+        assert y.isfinite().all()
+        assert not y[:, :, :3].any(), "a bias where nothing was seen"
+        assert y[:, :, 5, 5].all()
+        y.sum().backward()
+        assert layer.bias.grad[0] == 6 * 6
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_constant_input_stays_constant(axes, path):
+    layer = layer_class(CONVOLUTIONS[axes], "partial")(1, 1, 3, padding=1, dtype=torch.float64)
+    nn.init.constant_(layer.weight, 1 / 3**axes)
+    y = layer(torch.ones(1, 1, *(6,) * axes, dtype=torch.float64))
+    torch.testing.assert_close(y, 1 + layer.bias.expand_as(y))
+
+
+@pytest.mark.parametrize("scheme", ["reflect", "replicate", "circular"])
+@pytest.mark.parametrize("axes", [1, 2, 3])
+@pytest.mark.parametrize("amount", [2, "same"])
+def test_extending_schemes_are_torch_own(scheme, axes, amount):
+    arguments = {"kernel_size": 4, "padding": amount, "dilation": 1, "groups": 2}
+    peer = CONVOLUTIONS[axes](2, 4, padding_mode=scheme, **arguments)
+    layer = layer_class(CONVOLUTIONS[axes], scheme)(2, 4, **arguments)
+    layer.load_state_dict(peer.state_dict())
+    x = torch.randn(2, 2, *(7, 8, 9)[:axes])
+    torch.testing.assert_close(layer(x), peer(x))
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_first_and_second_derivatives(bias, stride, path):
+    layer = padding.PartialConv2d(2, 2, 3, padding=1, stride=stride, bias=bias, dtype=torch.float64)
+    names = [name for name, _ in layer.named_parameters()]
+
+    def call(x, *parameters):
+        return torch.func.functional_call(layer, dict(zip(names, parameters, strict=True)), (x,))
+
+    operands = (torch.randn(2, 2, 4, 5, dtype=torch.float64, requires_grad=True), *layer.parameters())
+    assert gradcheck(call, operands)
+    assert gradgradcheck(call, operands)
+
+
+def test_half_precision_gradients_are_those_of_float64(path):
+    layer = padding.PartialConv2d(3, 4, 3, padding=1)
+    x = torch.randn(2, 3, 6, 7)
+    weights = torch.randn(2, 4, 6, 7)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y = layer(x)
+    assert y.dtype == torch.bfloat16
+    (y * weights).sum().backward()
+    exact = padding.PartialConv2d(3, 4, 3, padding=1).double()
+    exact.load_state_dict(layer.state_dict())
+    (exact(x.double()) * weights).sum().backward()
+    for low, high in zip(layer.parameters(), exact.parameters(), strict=True):
+        torch.testing.assert_close(low.grad.double(), high.grad, rtol=2e-2, atol=0.1)
+
+
+def test_functorch_and_forward_mode_differentiation():
+    layer = padding.PartialConv2d(2, 3, 3, padding=1, dtype=torch.float64)
+    x, direction = torch.randn(2, 4, 2, 5, 6, dtype=torch.float64)
+    torch.testing.assert_close(torch.vmap(layer)(x), layer(x))
+    _, tangent = torch.func.jvp(layer, (x,), (direction,))
+    torch.testing.assert_close(layer(x + direction), layer(x) + tangent)  # the layer is affine
+    with forward_ad.dual_level():
+        dual = forward_ad.unpack_dual(layer(forward_ad.make_dual(x, direction)))
+    torch.testing.assert_close(dual.tangent, tangent)
+
+
+def test_channels_last_and_unbatched_inputs(path):
+    layer = padding.PartialConv2d(8, 8, 3, padding=1).to(memory_format=torch.channels_last)
+    x = torch.randn(2, 8, 9, 9).to(memory_format=torch.channels_last)
+    for grad in (False, True):
+        with torch.set_grad_enabled(grad):
+            y = layer(x)
+            assert y.is_contiguous(memory_format=torch.channels_last)
+            torch.testing.assert_close(y, layer(x.contiguous()))
+            torch.testing.assert_close(layer(x[0]), y[0])
+    y.sum().backward()
+
+
+def test_an_expanded_gradient_is_not_written(path):
+    layer = padding.PartialConv2d(1, 1, 3, padding=1)
+    y = layer(torch.randn(1, 1, 5, 5))
+    gradient = torch.ones(1, 1, 1, 1).expand_as(y)
+    y.backward(gradient)
+    assert gradient.unique().tolist() == [1.0]
+    torch.testing.assert_close(layer.bias.grad, torch.tensor([25.0]))
+
+
+def test_a_frame_made_in_inference_mode_serves_training():
+    layer = padding.PartialConv2d(1, 1, 3, padding=1)
+    with torch.inference_mode():
+        layer(torch.randn(1, 1, 41, 43))
+    layer(torch.randn(1, 1, 41, 43)).sum().backward()
+    assert layer.weight.grad.isfinite().all()
+
+
+def test_sizes_devices_and_precisions_do_not_share_a_frame():
+    layer = padding.PartialConv2d(1, 1, 3, padding=1, bias=False)
+    nn.init.ones_(layer.weight)
+    for size in ((5, 5), (5, 6), (6, 5), (5, 5)):
+        for dtype in (torch.float32, torch.float64):
+            torch.testing.assert_close(
+                layer.to(dtype)(torch.ones(1, 1, *size, dtype=dtype)), torch.full((1, 1, *size), 9.0, dtype=dtype)
+            )
+    assert layer.to("meta")(torch.ones(1, 1, 5, 5, device="meta")).device.type == "meta"
+
+
+def test_a_padding_mode_contradicts_a_scheme():
+    with pytest.raises(PaddingError, match="padding_mode='reflect' contradicts PartialConv2d"):
+        padding.PartialConv2d(1, 1, 3, padding=1, padding_mode="reflect")
+
+
+@pytest.mark.parametrize(("scheme", "size"), [("reflect", 3), ("circular", 2)])
+def test_a_map_too_small_names_the_layer_and_the_way_out(scheme, size):
+    model = nn.Sequential(nn.Identity(), nn.Conv2d(1, 1, 7, padding=3))
+    padding.convert_padding(model, scheme)
+    with pytest.raises(PaddingError, match=f"layer '1' .*{scheme} padding of 3x3 .* {size}x9 .*'replicate'"):
+        model(torch.randn(1, 1, size, 9))
+    padding.convert_padding(model, "replicate")
+    model(torch.randn(1, 1, size, 9))

@@ -1,0 +1,165 @@
+"""Every file of timm that has a padded convolution: each converted layer against the oracle on its actual input."""
+
+import timm
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from padding import convert_padding
+
+POSITIONS = 48  # checked of each layer: corners, border and inside
+
+
+class PaddingRecorder(TorchDispatchMode):
+    """Notes which module was running when a convolution padded, or zeros were put around a map."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.names = {module: name for name, module in model.named_modules()}
+        self.running, self.found = [], set()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        operation = function._schema.name
+        if operation == "aten::convolution":
+            padding, transposed = args[4], args[6]
+            if any(padding) and not transposed:
+                self.found.add(self.running[-1])
+        elif operation == "aten::constant_pad_nd":
+            value = args[2] if len(args) > 2 else 0
+            if value == 0 and max(args[1]) > 0 and args[0].dim() == 4:
+                self.found.add(self.running[-1])
+        return function(*args, **(kwargs or {}))
+
+    def __enter__(self):
+        hooks = torch.nn.modules.module
+        self.handles = [
+            hooks.register_module_forward_pre_hook(lambda module, _: self.running.append(self.names[module])),
+            hooks.register_module_forward_hook(self._leave, always_call=True),
+        ]
+        return super().__enter__()
+
+    def _leave(self, *_):
+        self.running.pop()
+
+    def __exit__(self, *error):
+        for handle in self.handles:
+            handle.remove()
+        return super().__exit__(*error)
+
+
+def build(name):
+    """The model in float64, no parameter left at zero: biases and zero-initialised scales must take part."""
+    model = timm.create_model(name).eval().double()
+    for parameter in model.parameters():
+        if not parameter.any():
+            nn.init.uniform_(parameter, -0.5, 0.5)
+    return model
+
+
+def same_pads(sizes, kernels, stride, dilation):
+    pads = []
+    for n, k, s, d in zip(sizes, kernels, stride, dilation, strict=True):
+        total = max(0, (-(-n // s) - 1) * s + d * (k - 1) + 1 - n)
+        pads.append((total // 2, total - total // 2))
+    return pads
+
+
+def own_pads(layer, sizes):
+    """What an unconverted layer pads, read off its attributes."""
+    if type(layer).__name__ == "BlurPool2d":
+        assert layer.pad_mode == "constant"
+        return [(layer.padding[0],) * 2] * 2
+    dynamic = getattr(layer, "same_pad", False) or getattr(layer, "dynamic_padding", False)
+    if dynamic or type(layer).__name__ == "Conv2dSame":
+        return same_pads(sizes, layer.kernel_size, layer.stride, layer.dilation)
+    if layer.padding == "same":
+        return same_pads(sizes, layer.kernel_size, (1,) * len(sizes), layer.dilation)
+    return [(amount, amount) for amount in layer.padding]
+
+
+def effective_weight(layer, channels):
+    """The filters that an unconverted layer applies, weight standardisation by its definition."""
+    if type(layer).__name__ == "BlurPool2d":
+        return layer.filt.expand(channels, -1, -1, -1)
+    weight = layer.weight
+    if "Std" in type(layer).__name__:
+        rows = weight.flatten(1)
+        rows = (rows - rows.mean(1, keepdim=True)) / (rows.var(1, keepdim=True, unbiased=False) + layer.eps).sqrt()
+        weight = rows.view_as(weight)
+    if hasattr(layer, "gain"):
+        weight = weight * layer.gain * layer.scale
+    return weight
+
+
+def expected_positions(layer, inputs, extra_pads, oracle, at):
+    """The oracle's values for a layer; a conditional convolution is taken sample by sample."""
+    x = inputs[0]
+    sizes = x.shape[2:]
+    if type(layer).__name__ == "BlurPool2d":
+        stride, dilation, groups, bias = (layer.stride,) * 2, (1, 1), x.shape[1], None
+    else:
+        stride, dilation, groups, bias = layer.stride, layer.dilation, layer.groups, layer.bias
+    pads = [(b + eb, a + ea) for (b, a), (eb, ea) in zip(own_pads(layer, sizes), extra_pads, strict=True)]
+    if type(layer).__name__ != "CondConv2d":
+        return oracle(x, effective_weight(layer, x.shape[1]), bias, stride, pads, dilation, groups, at)[0]
+    weights = (inputs[1] @ layer.weight).view(x.shape[0], *layer.weight_shape)
+    samples = [oracle(x[i : i + 1], weights[i], None, stride, pads, dilation, groups, at)[0] for i in range(x.shape[0])]
+    return {position: torch.cat([sample[position] for sample in samples]) for position in at}
+
+
+def record_calls(model, names):
+    """Copies of each layer's first inputs and output: what follows may write into them."""
+    calls = {}
+
+    def recorder(name):
+        def record(_, inputs, y):
+            calls.setdefault(name, (tuple(value.clone() for value in inputs), y.clone()))
+
+        return record
+
+    modules = dict(model.named_modules())
+    handles = [modules[name].register_forward_hook(recorder(name)) for name in names]
+    return calls, handles
+
+
+@torch.no_grad()
+def test_every_layer_matches_the_oracle(timm_row, oracle, worst_error, some_positions):
+    _, name, height, width = timm_row
+    model = build(name)
+    x = torch.randn(2, 3, height, width, dtype=torch.float64)
+    with PaddingRecorder(model) as recorder:
+        before = model(x)
+    keys = list(model.state_dict())
+    identities = [id(parameter) for parameter in model.parameters()]
+
+    report = convert_padding(model, "partial")
+    assert recorder.found <= {*report.converted, *report.left, *report.unsupported}, "padding that nothing explains"
+    assert report.converted
+    layers = {layer: part for layer, part in model.named_modules() if layer in report.converted}
+    padders = {layer for layer, part in layers.items() if isinstance(part, nn.ZeroPad2d)}
+    pads_in_front = {layer: [(0, 0)] * 3 for layer in layers}
+    for padder in padders:
+        stem, _, index = padder.rpartition(".")
+        left, right, top, bottom = layers[padder].padding
+        pads_in_front[f"{stem}.{int(index) + 1}"] = [(top, bottom), (left, right)]
+    calls, handles = record_calls(model, layers.keys() - padders)
+    changed = model(x)
+    for handle in handles:
+        handle.remove()
+    convert_padding(model, "zero")
+
+    for layer, (inputs, y) in calls.items():
+        at = some_positions(y.shape[2:], POSITIONS, seed=len(layer))
+        extra = pads_in_front[layer][: y.dim() - 2]
+        expected = expected_positions(layers[layer], inputs, extra, oracle, at)
+        assert worst_error(y, expected) < 1e-12, layer
+    assert calls, "no converted layer ran"
+    assert not equal(changed, before)
+    assert equal(model(x), before)
+    assert list(model.state_dict()) == keys
+    assert [id(parameter) for parameter in model.parameters()] == identities
+
+
+def equal(a, b):
+    """Bit for bit; some models return several outputs."""
+    return torch.equal(a, b) if isinstance(a, torch.Tensor) else all(map(equal, a, b))

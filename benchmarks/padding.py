@@ -31,7 +31,8 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     print(f"torch {torch.__version__}, timm {timm.__version__}, {describe_device(args.device)}, {args.threads} threads")
     print(
-        f"{args.scheme} over zero, {args.mode}{', compiled' if args.compile else ''}, {args.rounds} rounds; median [quartiles]"
+        f"{args.scheme} over zero, {args.mode}{', compiled' if args.compile else ''}, "
+        f"{args.rounds} rounds, {args.clock} time; median [quartiles]"
     )
     for name in args.models:
         for size in args.size:
@@ -52,6 +53,12 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--warm-up", type=int, default=3, help="rounds after the first that are not counted")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, mps")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads within an operation")
+    parser.add_argument(
+        "--clock",
+        default="wall",
+        choices=("wall", "process"),
+        help="process: CPU seconds of this process, steadier on a machine shared with others; for --device cpu only",
+    )
     parser.add_argument("--compile", action="store_true", help="torch.compile each copy")
     parser.add_argument("--channels-last", action="store_true", help="NHWC memory format")
     parser.add_argument("--amp", action="store_true", help="bfloat16 autocast")
@@ -67,14 +74,15 @@ def describe_device(device: str) -> str:
 
 def report(name: str, size: int, batch: int, args: argparse.Namespace) -> None:
     steps = {variant: make_step(model, size, batch, args) for variant, model in make_models(name, args).items()}
-    first = one_round(steps, 0, args.device)
-    rounds = [one_round(steps, number, args.device) for number in range(1, args.warm_up + args.rounds + 1)]
+    first = one_round(steps, 0, args)
+    rounds = [one_round(steps, number, args) for number in range(1, args.warm_up + args.rounds + 1)]
     rounds = rounds[args.warm_up :]
     milliseconds = 1000 * statistics.median(seconds["zero"] for seconds in rounds)
     ratios = {variant: [seconds[variant] / seconds["zero"] for seconds in rounds] for variant in ("scheme", "null")}
     print(
-        f"{name:>20} {size:4} px  batch {batch:3}  zero {milliseconds:8.1f} ms  {args.scheme} {spread(ratios['scheme'])}"
-        f"  null {spread(ratios['null'])}  first {first['scheme'] / first['zero']:.2f} (null {first['null'] / first['zero']:.2f})",
+        f"{name:>20} {size:4} px  batch {batch:3}  zero {milliseconds:8.1f} ms"
+        f"  {args.scheme} {spread(ratios['scheme'])}  null {spread(ratios['null'])}"
+        f"  first {first['scheme'] / first['zero']:.2f} (null {first['null'] / first['zero']:.2f})",
         flush=True,
     )
 
@@ -107,18 +115,19 @@ def make_step(model: nn.Module, size: int, batch: int, args: argparse.Namespace)
     return train if args.mode == "train" else evaluate
 
 
-def one_round(steps: dict[str, Callable[[], None]], number: int, device: str) -> dict[str, float]:
+def one_round(steps: dict[str, Callable[[], None]], number: int, args: argparse.Namespace) -> dict[str, float]:
     """Seconds of each variant, in an order that rotates from round to round."""
     order = [VARIANTS[(number + place) % len(VARIANTS)] for place in range(len(VARIANTS))]
-    return {variant: timed(steps[variant], device) for variant in order}
+    return {variant: timed(steps[variant], args) for variant in order}
 
 
-def timed(step: Callable[[], None], device: str) -> float:
-    synchronise(device)
-    start = time.perf_counter()
+def timed(step: Callable[[], None], args: argparse.Namespace) -> float:
+    clock = time.process_time if args.clock == "process" else time.perf_counter
+    synchronise(args.device)
+    start = clock()
     step()
-    synchronise(device)
-    return time.perf_counter() - start
+    synchronise(args.device)
+    return clock() - start
 
 
 def synchronise(device: str) -> None:

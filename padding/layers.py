@@ -62,11 +62,6 @@ def describe(layer: nn.Module) -> str:
     return f"layer '{name}' ({type(layer).__name__})" if name else f"layer {layer!r}"
 
 
-def site_pads(site: Convolution, layer: nn.Module) -> Pads | str:
-    """What the layer pads by itself."""
-    return site.padding(layer)
-
-
 def effective_pads(layer: PaddedLayer) -> Pads | str:
     """What the layer pads, together with a zero padding module that was converted with it."""
     own = layer.padding_site.padding(layer)

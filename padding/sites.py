@@ -14,7 +14,7 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from .errors import PaddingError
 from .fused import class_path
 from .layers import original_class, pads_anything
-from .registry import find_convolution
+from .registry import Convolution, find_convolution
 from .timm_blocks import PADDING_BLOCKS
 
 CONVERT, LEAVE, UNSUPPORTED = "convert", "leave", "unsupported"
@@ -61,7 +61,7 @@ def judge(name: str, module: nn.Module, parent: nn.Module | None) -> Verdict | N
     return _judge_other(module, kind)
 
 
-def _judge_convolution(name: str, module: nn.Module, site) -> Verdict | None:
+def _judge_convolution(name: str, module: nn.Module, site: Convolution) -> Verdict | None:
     if isinstance(module, LazyModuleMixin):
         raise PaddingError(
             f"layer '{name}' ({type(module).__name__}) has no weights yet; run the model once, then convert"

@@ -23,7 +23,7 @@ _POOLING = PaddingBlock(False, "an average pool inside its forward, which counts
 _PATCHES = PaddingBlock(
     True,
     "pads images that are no multiple of the patch with zeros inside its forward; other images not at all",
-    lambda block: block.dynamic_img_pad,
+    lambda block: getattr(block, "dynamic_img_pad", False),  # older ones have no such option,
 )
 
 PADDING_BLOCKS: dict[str, PaddingBlock] = {

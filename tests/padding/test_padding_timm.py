@@ -126,7 +126,8 @@ def record_calls(model, names):
 def test_every_layer_matches_the_oracle(timm_row, oracle, worst_error, some_positions):
     _, name, height, width = timm_row
     model = build(name)
-    x = torch.randn(2, 3, height, width, dtype=torch.float64)
+    batch = 2 if height < 128 else 1  # two samples show a mixed-up batch; on large maps one is enough
+    x = torch.randn(batch, 3, height, width, dtype=torch.float64)
     with PaddingRecorder(model) as recorder:
         before = model(x)
     keys = list(model.state_dict())

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-PACKAGES = ("torch", "torchvision", "timm", "pytorch-lightning", "torchmetrics", "wandb", "numpy", "pillow")
+PACKAGES = ("torchvision", "timm", "pytorch-lightning", "torchmetrics", "wandb", "numpy", "pillow")
 
 
 def provenance() -> dict[str, Any]:
@@ -16,7 +16,8 @@ def provenance() -> dict[str, Any]:
     return {
         "host": platform.node(),
         "commit": commit(),
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        # torch's own word tells which CUDA version the build is for.
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, **_versions()},
         "devices": _devices(),
         "threads": torch.get_num_threads(),
     }
@@ -39,6 +40,10 @@ def _git(*arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
+def _versions() -> dict[str, str | None]:
+    return {package: _version(package) for package in PACKAGES}
+
+
 def _version(package: str) -> str | None:
     try:
         return version(package)
@@ -47,4 +52,5 @@ def _version(package: str) -> str | None:
 
 
 def _devices() -> list[str]:
-    return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())] or [platform.processor() or platform.machine()]
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return gpus or [platform.processor() or platform.machine()]

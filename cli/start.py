@@ -2,7 +2,6 @@
 
 import fcntl
 import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -12,24 +11,36 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_only
 
 from callbacks.checkpoints import newest_good, remove_leftovers
 from cli.errors import UserError
-from cli.identity import differences
 from cli.provenance import provenance
-from records import RunFolder, RunRecord, best, write_text
+from records import RunFolder, RunRecord, best, differences, write_text
 
 _locks: list[IO[str]] = []
 """Open for the life of the process: closing a file gives up its lock."""
 
 
-@dataclass(frozen=True)
-class Start:
-    """How a run begins: finished already, from a checkpoint, or from the beginning (neither)."""
+def is_finished(folder: RunFolder, record: RunRecord, config: dict[str, Any], chosen: str | None) -> bool:
+    """Whether the run came to its end before; says so in a line. Writes nothing.
 
-    finished: bool = False
-    checkpoint: Path | None = None
+    Raises:
+        UserError: if the folder holds another run.
+        RunFolderError: if the folder is damaged.
+    """
+    if not folder.exists():
+        return False
+    old = folder.read_record()
+    _refuse_another_run(folder, old, record, config)
+    if not old.finished or chosen is not None:
+        return False
+    rows = folder.read_rows()
+    rank_zero_info(
+        f"already finished: {folder.path}, {len(rows)} epochs, best {old.monitor} {best(rows, old.monitor)}. "
+        "Delete the folder or say --run.id=NAME to run it again"
+    )
+    return True
 
 
-def prepare(folder: RunFolder, record: RunRecord, config: dict[str, Any], chosen: str | None) -> Start:
-    """Readies the folder of a run and says, in a line, where the run begins.
+def prepare(folder: RunFolder, record: RunRecord, config: dict[str, Any], chosen: str | None) -> Path | None:
+    """Readies the folder of a run, says in a line where the run begins, and returns the checkpoint to resume from.
 
     Every process calls this and comes to the same answer: none trains before all have. Only the first one writes.
 
@@ -37,27 +48,20 @@ def prepare(folder: RunFolder, record: RunRecord, config: dict[str, Any], chosen
         folder: the run's folder, new or not.
         record: who the run is.
         config: its resolved configuration.
-        chosen: the checkpoint that the user named with --ckpt_path, if any.
+        chosen: the checkpoint that the user named with --ckpt_path, if any; it is left to Lightning.
 
     Raises:
-        UserError: if another process runs in the folder, or the folder holds another run.
+        UserError: if another process runs in the folder.
     """
     first = rank_zero_only.rank == 0
     if first:
         folder.checkpoints.mkdir(parents=True, exist_ok=True)
         _lock(folder)
-    old = folder.read_record() if folder.exists() else None
-    if old is not None:
-        _refuse_another_run(folder, old, record, config)
-        record.attempts = old.attempts
-    if old is not None and old.finished and chosen is None:
-        rank_zero_info(_finished_line(folder, old))
-        return Start(finished=True)
-    start, line = _choose(folder, chosen, first)
+    checkpoint, line = _choose(folder, chosen, first)
     rank_zero_info(line)
     if first:
-        _write_attempt(folder, record, config, start)
-    return start
+        _write_attempt(folder, record, config, checkpoint)
+    return checkpoint
 
 
 def _lock(folder: RunFolder) -> None:
@@ -81,36 +85,28 @@ def _refuse_another_run(folder: RunFolder, old: RunRecord, new: RunRecord, confi
     )
 
 
-def _choose(folder: RunFolder, chosen: str | None, first: bool) -> tuple[Start, str]:
+def _choose(folder: RunFolder, chosen: str | None, first: bool) -> tuple[Path | None, str]:
     if chosen is not None:
-        return Start(), f"starting from {chosen}, as --ckpt_path says; run folder {folder.path}"
+        return None, f"starting from {chosen}, as --ckpt_path says; run folder {folder.path}"
     checkpoint, bad = newest_good(folder.checkpoints, set_aside=first)
     for path in bad:
         rank_zero_info(f"damaged, set aside as {path.name}.bad: {path}")
     if checkpoint is None:
-        return Start(), f"starting from the beginning; run folder {folder.path}"
+        return None, f"starting from the beginning; run folder {folder.path}"
     step = int(checkpoint.stem.rpartition("-")[2])
-    epochs = len(folder.read_rows())
-    return Start(checkpoint=checkpoint), f"resuming from {checkpoint}: step {step}, {epochs} epochs recorded"
+    return checkpoint, f"resuming from {checkpoint}: step {step}, {len(folder.read_rows())} epochs recorded"
 
 
-def _finished_line(folder: RunFolder, record: RunRecord) -> str:
-    rows = folder.read_rows()
-    return (
-        f"already finished: {folder.path}, {len(rows)} epochs, best {record.monitor} {best(rows, record.monitor)}. "
-        "Delete the folder or say --run.id=NAME to run it again"
-    )
-
-
-def _write_attempt(folder: RunFolder, record: RunRecord, config: dict[str, Any], start: Start) -> None:
+def _write_attempt(folder: RunFolder, record: RunRecord, config: dict[str, Any], checkpoint: Path | None) -> None:
     remove_leftovers(folder.checkpoints)
     kept = {key: value for key, value in config.items() if key not in ("ckpt_path", "weights_only", "config")}
     write_text(folder.config, yaml.safe_dump(kept, sort_keys=False))
     attempt = {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv,
-        "resumed_from": start.checkpoint.name if start.checkpoint else None,
+        "resumed_from": checkpoint.name if checkpoint else None,
         **provenance(),
     }
-    record.attempts = [*record.attempts, attempt]
+    earlier = folder.read_record().attempts if folder.exists() else []
+    record.attempts = [*earlier, attempt]
     folder.write_record(record)

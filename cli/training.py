@@ -18,7 +18,7 @@ from cli.dashboard import wandb_logger
 from cli.errors import UserError
 from cli.identity import identify
 from cli.settings import ConvergenceSettings, PredictionSettings, RunSettings
-from cli.start import prepare
+from cli.start import is_finished, prepare
 from records import RunFolder, RunRecord
 
 MODEL = "lightning_modules.ClassificationModule"
@@ -50,6 +50,7 @@ class ExperimentCLI(LightningCLI):
     def __init__(self, arguments: list[str]) -> None:
         self.run_folder: RunFolder | None = None
         self.run_record: RunRecord | None = None
+        self.finished = False
         super().__init__(
             pl.LightningModule,
             pl.LightningDataModule,
@@ -68,13 +69,15 @@ class ExperimentCLI(LightningCLI):
         parser.add_class_arguments(ConvergenceSettings, "convergence")
         parser.add_class_arguments(PredictionSettings, "prediction")
         parser.set_defaults({"model": {"class_path": MODEL}, "data": {"class_path": DATA}})
-        parser.link_arguments("seed_everything", "data.init_args.seed")
+        parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: list[str]) -> None:
         try:
             self.config = parser.parse_args(args)
         except ArgumentError as error:
-            raise UserError(f"{error}\n(python main.py {args[0]} --help lists the options)") from error
+            raise UserError(f"{readable(str(error))}\n(python main.py {args[0]} --help lists the options)") from error
+        if isinstance(self.config[self.config.subcommand].seed_everything, bool):
+            raise UserError("seed_everything must be a number, such as --seed_everything=0: a run is found again by it")
 
     def _parse_ckpt_path(self) -> None:
         # Lightning would let the checkpoint's hyperparameters override the command line in silence, the padding scheme
@@ -92,8 +95,9 @@ class ExperimentCLI(LightningCLI):
                 f"{self.config.predict.prediction.output} exists; move it or say --prediction.output=OTHER.csv"
             )
         if self.subcommand == "fit" and not self.config.fit.trainer.fast_dev_run:
-            self.run_folder, self.run_record = identify(self.plain_config())
-            self.start = prepare(self.run_folder, self.run_record, self.plain_config(), self.config.fit.ckpt_path)
+            config = self.plain_config()
+            self.run_folder, self.run_record = identify(config)
+            self.finished = is_finished(self.run_folder, self.run_record, config, self.config.fit.ckpt_path)
 
     def instantiate_classes(self) -> None:
         if self.finished:
@@ -108,10 +112,6 @@ class ExperimentCLI(LightningCLI):
         if self.finished:
             return
         super()._run_subcommand(subcommand)
-
-    @property
-    def finished(self) -> bool:
-        return self.run_folder is not None and self.start.finished
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         chosen = self._get(self.config_init, "trainer")
@@ -141,7 +141,7 @@ class ExperimentCLI(LightningCLI):
         # Lightning keeps the order of the last ones (all Checkpoints): row, weights, resume checkpoint, dashboard.
         return [
             *bar,
-            LearningRateMonitor(logging_interval="epoch"),
+            *([] if self._get(self.config, "trainer").logger is False else [LearningRateMonitor("epoch")]),
             callbacks.KeyedRandomness(seed),
             callbacks.MetricState(),
             stop,
@@ -160,9 +160,15 @@ class ExperimentCLI(LightningCLI):
         return wandb_logger(self.run_folder, self.run_record)
 
     def before_fit(self) -> None:
-        if self.run_folder is not None and self.start.checkpoint is not None:
+        # What is wrong with data and model is said now, before there is a run folder or a W&B run.
+        self.datamodule.check("fit")
+        self.model.check("fit", self.datamodule)
+        if self.run_folder is None:
+            return
+        checkpoint = prepare(self.run_folder, self.run_record, self.plain_config(), self.config.fit.ckpt_path)
+        if checkpoint is not None:
             # `config_init` is what reaches the Trainer; a change of `config` would be ignored without a word.
-            self.config_init.fit.ckpt_path = str(self.start.checkpoint)
+            self.config_init.fit.ckpt_path = str(checkpoint)
             self.config_init.fit.weights_only = True
 
 
@@ -180,6 +186,13 @@ class ParserOnly(ExperimentCLI):
 
     def _run_subcommand(self, subcommand: str) -> None:
         return
+
+
+def readable(message: str) -> str:
+    """The parser's message without the types it tried and the values of everything else."""
+    noise = ("Does not validate against", "Subtypes:", "Errors:", "- Expected a <class 'NoneType'>", "Given value")
+    lines = [line.strip() for line in message.splitlines() if line.strip() and not line.strip().startswith(noise)]
+    return " ".join(line.removeprefix("- ") for line in lines)
 
 
 def _root_cause(error: BaseException) -> BaseException:

@@ -82,15 +82,19 @@ class ClassificationModule(pl.LightningModule):
             self.eval_metrics["acc5"] = accuracy(num_classes, 5)
 
     def setup(self, stage: str) -> None:
-        self._check_classes()
-        if self.padding_at_test is None:
-            return
-        if stage == "fit":
-            raise ModelError("model.padding_at_test is for validate, test and predict; leave it out of fit")
-        self.padding_report = convert_padding(self.network, self.padding_at_test)
+        self.check(stage, self.trainer.datamodule)
+        if self.padding_at_test is not None:
+            self.padding_report = convert_padding(self.network, self.padding_at_test)
 
-    def _check_classes(self) -> None:
-        found = getattr(self.trainer.datamodule, "num_classes", None)
+    def check(self, stage: str, data: pl.LightningDataModule | None) -> None:
+        """Finds what can be known to be wrong before anything is started.
+
+        Raises:
+            ModelError: if `fit` is to use another scheme at test, or the data has another number of classes.
+        """
+        if stage == "fit" and self.padding_at_test is not None:
+            raise ModelError("model.padding_at_test is for validate, test and predict; leave it out of fit")
+        found = getattr(data, "num_classes", None)
         if found is not None and found != self.num_classes:
             raise ModelError(
                 f"model.num_classes is {self.num_classes}, but the data has {found} classes; "

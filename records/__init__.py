@@ -1,6 +1,7 @@
 """The format of a run folder: what training writes and every study reads."""
 
 from records.atomic import write_text
+from records.configuration import deciding, differences, settings_digest
 from records.rows import read_rows, write_rows
 from records.run_folder import RunFolder, RunFolderError, RunRecord, find_runs
 from records.summary import best, epochs_to, last_average, summarise
@@ -10,10 +11,13 @@ __all__ = [
     "RunFolderError",
     "RunRecord",
     "best",
+    "deciding",
+    "differences",
     "epochs_to",
     "find_runs",
     "last_average",
     "read_rows",
+    "settings_digest",
     "summarise",
     "write_rows",
     "write_text",

@@ -13,7 +13,7 @@ INTEGER_COLUMNS = ("epoch", "step")
 
 
 def write_rows(path: str | Path, rows: list[Row]) -> None:
-    """Writes `rows` as CSV, atomically. Columns: `epoch`, `step`, then the others as first met. Floats keep every bit."""
+    """Writes `rows` as CSV, atomically: `epoch`, `step`, then the other columns as first met. Floats keep every bit."""
     columns = list(INTEGER_COLUMNS)
     for row in rows:
         columns.extend(key for key in row if key not in columns)

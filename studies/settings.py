@@ -6,35 +6,11 @@ from typing import Any
 
 import yaml
 
+from records import deciding
 from studies.collect import Collection, Group, Run
 
-FREE = ("seed_everything", "model.padding", "model.init_args.padding")
+FREE = ("seed_everything", "data.init_args.seed", "model.padding", "model.init_args.padding")
 """What a comparison varies."""
-
-WITHOUT_EFFECT = (
-    "config",
-    "ckpt_path",
-    "weights_only",
-    "run",
-    "convergence",
-    "trainer.accelerator",
-    "trainer.strategy",
-    "trainer.devices",
-    "trainer.num_nodes",
-    "trainer.logger",
-    "trainer.profiler",
-    "trainer.default_root_dir",
-    "trainer.log_every_n_steps",
-    "trainer.enable_checkpointing",
-    "trainer.enable_progress_bar",
-    "trainer.enable_model_summary",
-    "trainer.enable_autolog_hparams",
-    "data.init_args.num_workers",
-    "data.init_args.cache_index",
-    "data.init_args.eval_batch_size",
-    "data.init_args.predict_folder",
-)
-"""Where and how fast a run computes, where it is written and how it is shown: prefixes of keys."""
 
 CHANGED = "+changes"
 """Ends a commit that the files of a run differed from."""
@@ -75,20 +51,8 @@ def read_settings(run: Run) -> dict[str, Any] | None:
         content = None
     if not isinstance(content, dict):
         return None
-    settings = {key: value for key, value in _flat(content) if not _is_free(key)}
+    settings = {key: value for key, value in deciding(content).items() if key not in FREE}
     return {"trainer.max_epochs": run.record.max_epochs, **settings}
-
-
-def _flat(content: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in content.items():
-        if isinstance(value, dict) and value:
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
-def _is_free(key: str) -> bool:
-    return key in FREE or any(key == prefix or key.startswith(f"{prefix}.") for prefix in WITHOUT_EFFECT)
 
 
 def _show(text: str) -> str:

@@ -1,0 +1,67 @@
+"""Which settings of a run's configuration decide its result, and how two configurations differ in them."""
+
+import hashlib
+import json
+from typing import Any
+
+NOT_DECIDING = (
+    "config",
+    "ckpt_path",
+    "weights_only",
+    "run",
+    "convergence",
+    "prediction",
+    "trainer.accelerator",
+    "trainer.strategy",
+    "trainer.devices",
+    "trainer.num_nodes",
+    "trainer.logger",
+    "trainer.profiler",
+    "trainer.default_root_dir",
+    "trainer.log_every_n_steps",
+    "trainer.enable_checkpointing",
+    "trainer.enable_progress_bar",
+    "trainer.enable_model_summary",
+    "trainer.enable_autolog_hparams",
+    "data.init_args.num_workers",
+    "data.init_args.cache_index",
+    "data.init_args.loader_timeout",
+    "data.init_args.eval_batch_size",
+    "data.init_args.predict_folder",
+)
+"""Keys, and what is below them, that change where or how fast a run computes, or what is shown, but not its result."""
+
+
+def deciding(config: dict[str, Any]) -> dict[str, Any]:
+    """Dotted name to value of the settings that decide a run's result.
+
+    Unset ones are left out: an option that a later version adds, and leaves unset, must not make earlier runs differ.
+    """
+    return {key: value for key, value in flatten(config).items() if value is not None and not _is_free(key)}
+
+
+def settings_digest(config: dict[str, Any]) -> str:
+    """Hash (40 hex digits) of the settings that decide a run's result."""
+    return hashlib.sha1(json.dumps(deciding(config), sort_keys=True, default=str).encode()).hexdigest()
+
+
+def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """Deciding settings in which two configurations differ, as `key: old -> new`."""
+    old, new = deciding(old), deciding(new)
+    keys = sorted(old.keys() | new.keys())
+    return [f"{key}: {old.get(key)} -> {new.get(key)}" for key in keys if old.get(key) != new.get(key)]
+
+
+def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested keys joined by dots; an empty dictionary counts as None."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, dict) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = None if value == {} else value
+    return flat
+
+
+def _is_free(key: str) -> bool:
+    return any(key == parent or key.startswith(f"{parent}.") for parent in NOT_DECIDING)

@@ -1,0 +1,71 @@
+"""The same command finds its run again; another experiment never lands in its folder."""
+
+import pytest
+
+from cli.errors import UserError
+from cli.identity import resolve
+from records import differences, settings_digest
+from tests.support.program import ROOT
+
+DEMO = ["fit", "--config=configs/demo/demo.yaml"]
+
+
+@pytest.fixture(autouse=True)
+def _in_the_repository(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+def test_the_name_says_what_runs():
+    folder, record = resolve([*DEMO, "--model.padding=partial", "--seed_everything=3"])
+    assert (record.group, record.name) == ("cifar_resnet10-partial", "cifar_resnet10-partial-seed3")
+    assert folder.path.as_posix() == f"runs/demo/cifar_resnet10-partial-seed3-{record.digest[:8]}"
+    assert (record.monitor, record.seed, record.max_epochs) == ("val/acc1", 3, 9)
+    assert record.targets == [40, 50, 60, 70, 80]
+
+
+@pytest.mark.parametrize(
+    "option", ["--data.num_workers=3", "--trainer.devices=2", "--trainer.logger=false", "--convergence.targets=[1]"]
+)
+def test_settings_that_do_not_decide_the_result_do_not_change_the_run(option):
+    assert resolve([*DEMO, option])[1].id == resolve(DEMO)[1].id
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--model.padding=partial",
+        "--seed_everything=1",
+        "--trainer.max_epochs=10",
+        "--data.batch_size=32",
+        "--trainer.precision=bf16-mixed",
+        "--model.network=cifar_vgg8_bn",
+    ],
+)
+def test_settings_that_decide_the_result_change_the_run(option):
+    assert resolve([*DEMO, option])[1].id != resolve(DEMO)[1].id
+
+
+def test_an_unset_option_of_a_later_version_does_not_orphan_runs():
+    config = {"model": {"init_args": {"network": "a"}}}
+    assert settings_digest(config) == settings_digest({"model": {"init_args": {"network": "a", "new": None}}})
+
+
+def test_an_agents_id_is_the_runs_id(monkeypatch):
+    monkeypatch.setenv("WANDB_RUN_ID", "agent-1")
+    assert resolve(DEMO)[1].id == "agent-1"
+    assert resolve([*DEMO, "--run.id=mine"])[1].id == "mine"
+
+
+def test_bad_arguments_are_user_errors():
+    with pytest.raises(UserError, match="no_such"):
+        resolve([*DEMO, "--model.no_such=1"])
+    with pytest.raises(UserError, match=r"absent\.yaml"):
+        resolve(["fit", "--config=absent.yaml"])
+    with pytest.raises(UserError, match="seed_everything"):
+        resolve([*DEMO, "--seed_everything=true"])
+    with pytest.raises(UserError, match="letters, digits"):
+        resolve([*DEMO, "--run.id=a/b"])
+
+
+def test_differences_name_key_and_values():
+    assert differences({"a": {"b": 1}, "run": {"root": "x"}}, {"a": {"b": 2}, "run": {"root": "y"}}) == ["a.b: 1 -> 2"]

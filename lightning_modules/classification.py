@@ -73,9 +73,7 @@ class ClassificationModule(pl.LightningModule):
         self.memory_format = torch.channels_last if channels_last else torch.preserve_format
         if channels_last:
             self.network.to(memory_format=torch.channels_last)
-        if compile:
-            # In place: the state dict keeps its keys, and a checkpoint its meaning.
-            self.network.compile()
+        self.compile_network = compile
         self.train_metrics = nn.ModuleDict({"loss": MeanMetric(), "acc1": accuracy(num_classes, 1)})
         self.eval_metrics = nn.ModuleDict({"loss": MeanMetric(), "acc1": accuracy(num_classes, 1)})
         if num_classes > 5:
@@ -85,6 +83,9 @@ class ClassificationModule(pl.LightningModule):
         self.check(stage, self.trainer.datamodule)
         if self.padding_at_test is not None:
             self.padding_report = convert_padding(self.network, self.padding_at_test)
+        if self.compile_network:
+            # Only now, since the scheme is settled; in place, so that the state dict keeps its keys.
+            self.network.compile()
 
     def check(self, stage: str, data: pl.LightningDataModule | None) -> None:
         """Finds what can be known to be wrong before anything is started.

@@ -152,6 +152,7 @@ def test_wrong_names_say_what_is_known():
         module(network_args={"no_such_argument": 1})
 
 
-def test_compiled_network_keeps_its_keys():
-    plain, compiled = module(), module(compile=True)
-    assert plain.state_dict().keys() == compiled.state_dict().keys()
+def test_a_compiled_network_cross_tests_and_keeps_its_keys(tmp_path, checkpoint):
+    eager = validate(tmp_path, checkpoint, padding="zero", padding_at_test="partial")
+    compiled = validate(tmp_path, checkpoint, padding="zero", padding_at_test="partial", compile=True)
+    assert compiled == pytest.approx(eager, rel=1e-4)

@@ -77,11 +77,14 @@ def _lock(folder: RunFolder) -> None:
 def _refuse_another_run(folder: RunFolder, old: RunRecord, new: RunRecord, config: dict[str, Any]) -> None:
     if old.digest == new.digest:
         return
-    saved = yaml.safe_load(folder.config.read_text()) if folder.config.is_file() else {}
-    changed = "; ".join(differences(saved, config)) or "its configuration file is missing"
+    if not folder.config.is_file():
+        raise UserError(f"{folder.path} holds a run whose config.yaml is missing; say --run.id=NAME for another run")
+    changed = differences(yaml.safe_load(folder.config.read_text()), config)
+    if not changed:
+        return  # only options that are newer than the run
     raise UserError(
-        f"{folder.path} holds a run with other settings ({changed}). Say --run.id=NAME for a run of its own, or give "
-        "the settings it was started with to continue it"
+        f"{folder.path} holds a run with other settings ({'; '.join(changed)}). Say --run.id=NAME for a run of its own, "
+        "or give the settings it was started with to continue it"
     )
 
 

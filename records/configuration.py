@@ -46,10 +46,13 @@ def settings_digest(config: dict[str, Any]) -> str:
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """Deciding settings in which two configurations differ, as `key: old -> new`."""
-    old, new = deciding(old), deciding(new)
-    keys = sorted(old.keys() | new.keys())
-    return [f"{key}: {old.get(key)} -> {new.get(key)}" for key in keys if old.get(key) != new.get(key)]
+    """Deciding settings in which a configuration differs from an earlier one, as `key: old -> new`.
+
+    Options that did not exist when the earlier one was written do not count.
+    """
+    old, new = flatten(old), flatten(new)
+    keys = [key for key in sorted(old) if not _is_free(key)]
+    return [f"{key}: {old[key]} -> {new.get(key)}" for key in keys if old[key] != new.get(key)]
 
 
 def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -68,4 +68,7 @@ def test_bad_arguments_are_user_errors():
 
 
 def test_differences_name_key_and_values():
-    assert differences({"a": {"b": 1}, "run": {"root": "x"}}, {"a": {"b": 2}, "run": {"root": "y"}}) == ["a.b: 1 -> 2"]
+    old = {"a": {"b": 1, "c": None}, "run": {"root": "x"}}
+    assert differences(old, {"a": {"b": 2, "c": None}, "run": {"root": "y"}}) == ["a.b: 1 -> 2"]
+    assert differences(old, {"a": {"b": 1, "c": 3}}) == ["a.c: None -> 3"]
+    assert differences(old, {"a": {"b": 1, "c": None, "option_of_a_later_version": 4}}) == []

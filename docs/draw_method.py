@@ -1,0 +1,82 @@
+"""Draws docs/method.svg, the picture of the method in the README: `python -m docs.draw_method`."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import torch
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from padding import PartialConv2d, border_ratio
+
+SIZE, KERNEL = 6, 3
+INK, PALE, PADDED = "#24292f", "#dbe7f3", "#f4f4f4"
+WINDOWS = {(0, 0): "#c2410c", (0, 3): "#0f766e", (3, 3): "#1d4ed8"}
+"""Centres of the windows shown, in a corner, at an edge and inside, with their colours."""
+
+
+def main() -> None:
+    figure, axes = plt.subplots(1, 4, figsize=(12, 3.6), layout="constrained")
+    draw_windows(axes[0])
+    ratio = border_ratio((SIZE, SIZE), KERNEL, padding=1)
+    draw_numbers(axes[1], ratio, "partial padding: times r =\nwindow area / area inside")
+    zero, partial = constant_image_averaged()
+    draw_numbers(axes[2], zero, "zero padding: the mean of\na constant image fades")
+    draw_numbers(axes[3], partial, "partial padding: it stays 1\nup to the border")
+    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
+    plt.rcParams["svg.hashsalt"] = "method"  # the same picture gives the same file
+    figure.savefig(Path(__file__).with_name("method.svg"), metadata={"Date": None})
+
+
+def constant_image_averaged() -> tuple[torch.Tensor, torch.Tensor]:
+    """A 3x3 mean filter over an image of ones, (SIZE, SIZE) each: with zero and with partial padding."""
+    zero = torch.nn.Conv2d(1, 1, KERNEL, padding=1, bias=False)
+    partial = PartialConv2d(1, 1, KERNEL, padding=1, bias=False)
+    outputs = []
+    for layer in (zero, partial):
+        torch.nn.init.constant_(layer.weight, 1 / KERNEL**2)
+        outputs.append(layer(torch.ones(1, 1, SIZE, SIZE))[0, 0].detach())
+    return outputs[0], outputs[1]
+
+
+def draw_windows(axis: Axes) -> None:
+    for row in range(-1, SIZE + 1):
+        for column in range(-1, SIZE + 1):
+            inside = 0 <= row < SIZE and 0 <= column < SIZE
+            style = {"facecolor": PALE, "edgecolor": "white"} if inside else {"facecolor": PADDED, "edgecolor": "white"}
+            axis.add_patch(Rectangle((column, row), 1, 1, **style))
+            if not inside:
+                axis.text(column + 0.5, row + 0.5, "0", color="#8c959f", ha="center", va="center", fontsize=8)
+    for (row, column), colour in WINDOWS.items():
+        valid = valid_area(row) * valid_area(column)
+        frame = {"fill": False, "edgecolor": colour, "linewidth": 2.2}
+        axis.add_patch(Rectangle((column - 1, row - 1), KERNEL, KERNEL, **frame))
+        label = {"color": colour, "ha": "center", "va": "center", "fontsize": 9, "fontweight": "bold"}
+        axis.text(column + 0.5, row + 0.5, f"{valid} of {KERNEL**2}", **label)
+    finish(axis, "a 3x3 window at the border\nholds less of the image", -1, SIZE + 1)
+
+
+def valid_area(position: int) -> int:
+    """Taps of a window centred on `position` that fall inside, along one axis; counted one by one."""
+    return sum(0 <= position + tap < SIZE for tap in (-1, 0, 1))
+
+
+def draw_numbers(axis: Axes, values: torch.Tensor, title: str) -> None:
+    axis.imshow(values, cmap="RdBu_r", vmin=-1.5, vmax=3.5, extent=(0, SIZE, SIZE, 0))
+    for row in range(SIZE):
+        for column in range(SIZE):
+            text = f"{float(values[row, column]):.2f}".rstrip("0").rstrip(".")
+            axis.text(column + 0.5, row + 0.5, text, color=INK, ha="center", va="center", fontsize=8)
+    finish(axis, title, 0, SIZE)
+
+
+def finish(axis: Axes, title: str, low: int, high: int) -> None:
+    axis.set_title(title, fontsize=10, color=INK, pad=10)
+    axis.set_xlim(low, high)
+    axis.set_ylim(high, low)
+    axis.set_aspect("equal")
+    axis.axis("off")
+
+
+if __name__ == "__main__":
+    main()

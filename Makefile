@@ -31,10 +31,10 @@ demo: $(READY)
 	@$(RUN) main.py report runs/demo
 
 test: lint
-	$(RUN) -m pytest -n 2 --dist loadfile -m "not slow"
+	$(RUN) -m pytest -n 2 --dist worksteal -m "not slow"
 
 test-all: lint
-	$(RUN) -m pytest -n 2 --dist loadfile
+	$(RUN) -m pytest -n 2 --dist worksteal
 
 lint: $(READY)
 	$(RUN) -m ruff check .

@@ -83,8 +83,8 @@ def _refuse_another_run(folder: RunFolder, old: RunRecord, new: RunRecord, confi
     if not changed:
         return  # only options that are newer than the run
     raise UserError(
-        f"{folder.path} holds a run with other settings ({'; '.join(changed)}). Say --run.id=NAME for a run of its own, "
-        "or give the settings it was started with to continue it"
+        f"{folder.path} holds a run with other settings ({'; '.join(changed)}). Say --run.id=NAME for a run of its "
+        "own, or give the settings it was started with to continue it"
     )
 
 

@@ -17,6 +17,7 @@ from callbacks.epoch_lines import EpochLines
 from cli.dashboard import wandb_logger
 from cli.errors import UserError
 from cli.identity import identify
+from cli.ports import choose_master_port
 from cli.settings import ConvergenceSettings, PredictionSettings, RunSettings
 from cli.start import is_finished, prepare
 from records import RunFolder, RunRecord
@@ -128,6 +129,8 @@ class ExperimentCLI(LightningCLI):
             settings |= {"devices": 1, "num_nodes": 1, "strategy": "auto"}
         if self.run_folder is None:
             settings["enable_checkpointing"] = False
+        if chosen.num_nodes == 1:
+            choose_master_port()
         return super().instantiate_trainer(**{**kwargs, **settings})
 
     def _own_callbacks(self) -> list[Callback]:

@@ -17,10 +17,10 @@ def _in_the_repository(monkeypatch):
 
 def test_the_name_says_what_runs():
     folder, record = resolve([*DEMO, "--model.padding=partial", "--seed_everything=3"])
-    assert (record.group, record.name) == ("cifar_resnet10-partial", "cifar_resnet10-partial-seed3")
-    assert folder.path.as_posix() == f"runs/demo/cifar_resnet10-partial-seed3-{record.digest[:8]}"
-    assert (record.monitor, record.seed, record.max_epochs) == ("val/acc1", 3, 9)
-    assert record.targets == [40, 50, 60, 70, 80]
+    assert (record.group, record.name) == ("tiny_resnet10-partial", "tiny_resnet10-partial-seed3")
+    assert folder.path.as_posix() == f"runs/demo/tiny_resnet10-partial-seed3-{record.digest[:8]}"
+    assert (record.monitor, record.seed, record.max_epochs) == ("val/acc1", 3, 5)
+    assert record.targets == [20, 30, 40, 50, 60]
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_settings_that_do_not_decide_the_result_do_not_change_the_run(option):
         "--model.padding=partial",
         "--seed_everything=1",
         "--trainer.max_epochs=10",
-        "--data.batch_size=32",
+        "--data.batch_size=64",
         "--trainer.precision=bf16-mixed",
         "--model.network=cifar_vgg8_bn",
     ],

@@ -63,7 +63,7 @@ def test_a_run_folder_holds_what_a_study_needs(trained):
     assert [row["epoch"] for row in rows] == list(range(7))
     wanted = {"epoch", "step", "lr", "train/loss", "train/acc1", "val/loss", "val/acc1", "val/acc5", "seconds"}
     assert rows[0].keys() == wanted
-    assert [row["lr"] for row in rows] == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.01, 0.01, 0.01])
+    assert [row["lr"] for row in rows] == pytest.approx([0.05, 0.05, 0.005, 0.005, 0.005, 0.005, 0.005])
     names = sorted(path.name for path in trained.checkpoints.glob("*.ckpt"))
     assert names == ["best.ckpt", *(f"epoch-{e:03d}.ckpt" for e in range(2, 7)), *names[-2:]]
     best = max(rows, key=lambda row: (row["val/acc1"], -row["epoch"]))
@@ -79,7 +79,7 @@ def test_the_saved_configuration_is_the_same_run(trained):
 def test_other_settings_under_the_same_id_are_refused(trained, sample_tree, capsys):
     status = main(["fit", "--config", str(trained.config), f"--run.id={trained.read_record().id}", "--model.lr=0.2"])
     assert status == 2
-    assert "model.init_args.lr: 0.1 -> 0.2" in capsys.readouterr().err
+    assert "model.init_args.lr: 0.05 -> 0.2" in capsys.readouterr().err
 
 
 def test_validate_reproduces_the_row_and_cross_tests(trained):

@@ -4,8 +4,8 @@ import os
 import random
 import socket
 
-# Below the range that systems hand out by themselves (32768 and up on Linux): between choosing a port and listening on it
-# lie seconds, in which any connection of any program could take one from there.
+# Below the range that systems hand out by themselves (32768 and up on Linux): between choosing a port and listening on
+# it lie seconds, in which any connection of any program could take one from there.
 RANGE = range(20000, 32000)
 
 

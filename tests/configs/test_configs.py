@@ -2,9 +2,8 @@
 
 import pytest
 
-from cli.app import main
 from cli.training import parse
-from tests.support.program import ROOT
+from tests.support.program import ROOT, main_here
 
 CONFIGS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "configs").rglob("*.yaml"))
 
@@ -37,6 +36,6 @@ def test_it_parses(path):
 @pytest.mark.parametrize("path", CONFIGS)
 def test_it_trains_a_step(path, sample_tree, tmp_path, capfd):
     arguments = ["fit", f"--config={path}", f"--data.root={sample_tree}", f"--run.root={tmp_path}", *HERE, *SMALL]
-    status = main([*arguments, "--data.val_from_train=0", "--trainer.fast_dev_run=true", "--model.padding=partial"])
+    status = main_here(*arguments, "--data.val_from_train=0", "--trainer.fast_dev_run=true", "--model.padding=partial")
     assert status == 0, capfd.readouterr().err
     assert not list(tmp_path.glob("*/run.json")), "a trial must leave no run behind"

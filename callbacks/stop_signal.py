@@ -65,10 +65,8 @@ class StopSignal(pl.Callback):
         """
         trainer.strategy.barrier("stop")
         name = signal.Signals(self.received).name
-        rank_zero_info(
-            f"stopped by {name} at epoch {trainer.current_epoch}, step {trainer.global_step}, checkpoint saved; "
-            "the same command continues"
-        )
+        where = f"epoch {trainer.current_epoch + 1}, after step {trainer.global_step}"
+        rank_zero_info(f"stopped by {name} in {where}; checkpoint saved, the same command continues")
         if not trainer.is_global_zero:
             sys.exit(0)
         if isinstance(trainer.logger, WandbLogger):

@@ -34,7 +34,7 @@ def test_one_process_saves_and_continues(tmp_path, sample_tree, number, status):
     assert f"stopped by {number.name}" in output
     saved = only_run(tmp_path)
     stopped_at = int(sorted(saved.checkpoints.glob("resume-*.ckpt"))[-1].stem.rpartition("-")[2])
-    assert f"step {stopped_at}" in output
+    assert f"after step {stopped_at};" in output
     if number == signal.SIGINT:
         return  # one resumption is enough
 

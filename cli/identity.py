@@ -43,17 +43,6 @@ def identify(config: dict[str, Any]) -> tuple[RunFolder, RunRecord]:
     return RunFolder(Path(config["run"]["root"]) / folder), record
 
 
-def resolve(arguments: list[str]) -> tuple[RunFolder, RunRecord]:
-    """The folder and record of the run that `main.py *arguments` (beginning with `fit`) would start; builds nothing.
-
-    Raises:
-        UserError: if the arguments are invalid.
-    """
-    from cli.training import parse  # here, since it imports torch and Lightning
-
-    return identify(parse(arguments))
-
-
 def _monitor(class_path: str) -> str:
     module, _, name = class_path.rpartition(".")
     return getattr(getattr(importlib.import_module(module), name), "monitor", "val/loss")

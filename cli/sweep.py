@@ -111,7 +111,7 @@ def check_program(file: SweepFile, points: Sequence[Point]) -> None:
 
 def find_resolve() -> Resolve:
     # Imported late: it brings in torch and Lightning, which --help and a misspelt file name need not wait for.
-    from cli.identity import resolve
+    from cli.resolve import resolve
 
     return resolve
 

@@ -3,7 +3,7 @@
 import pytest
 
 from cli.errors import UserError
-from cli.identity import resolve
+from cli.resolve import resolve
 from records import differences, settings_digest
 from tests.support.program import ROOT
 

@@ -27,8 +27,14 @@ install: $(READY)
 
 demo: $(READY)
 	@$(RUN) -m datamodules.sample_imagenet
-	@$(RUN) main.py sweep sweeps/demo.yaml
+	@WANDB_MODE=offline $(RUN) main.py sweep sweeps/demo.yaml
 	@$(RUN) main.py report runs/demo
+	@echo
+	@echo "Next, with the environment active (. $(VENV)/bin/activate):"
+	@echo "  wandb leet runs/demo/*-seed0-*/wandb        the same curves in the terminal"
+	@echo "  python main.py validate --help              a checkpoint under another padding scheme (README: Cross test)"
+	@echo "  sweeps/cifar10_laptop.yaml                  five schemes on real images (docs/data.md says how to get them)"
+	@echo "Open the report: $(CURDIR)/runs/demo/report/report.html"
 
 test: lint
 	$(RUN) -m pytest -n 2 --dist worksteal -m "not slow"

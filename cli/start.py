@@ -9,7 +9,7 @@ from typing import IO, Any
 import yaml
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_only
 
-from callbacks.checkpoints import newest_good, remove_leftovers
+from callbacks.checkpoints import RESUME_PATTERN, newest_good, remove_leftovers
 from cli.errors import UserError
 from cli.provenance import provenance
 from records import RunFolder, RunRecord, best, differences, write_text
@@ -22,14 +22,19 @@ def is_finished(folder: RunFolder, record: RunRecord, config: dict[str, Any], ch
     """Whether the run came to its end before; says so in a line. Writes nothing.
 
     Raises:
-        UserError: if the folder holds another run.
+        UserError: if the folder holds another run, or progress that starting from `chosen` would overwrite.
         RunFolderError: if the folder is damaged.
     """
     if not folder.exists():
         return False
     old = folder.read_record()
     _refuse_another_run(folder, old, record, config)
-    if not old.finished or chosen is not None:
+    if chosen is not None and any(folder.checkpoints.glob(RESUME_PATTERN)):
+        raise UserError(
+            f"{folder.path} holds progress of this run already, which starting from {chosen} would overwrite. Leave "
+            "--ckpt_path out to continue it, or say --run.id=NAME for a run of its own"
+        )
+    if not old.finished:
         return False
     rows = folder.read_rows()
     rank_zero_info(

@@ -116,13 +116,12 @@ class ExperimentCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         chosen = self._get(self.config_init, "trainer")
-        own = self._own_callbacks()
-        plugins = chosen.plugins if isinstance(chosen.plugins, list) else [chosen.plugins] if chosen.plugins else []
+        show_bar = chosen.enable_progress_bar is not False and sys.stdout.isatty()
         settings: dict[str, Any] = {
-            "callbacks": [*(chosen.callbacks or []), *own],
-            "plugins": [*plugins, callbacks.AtomicCheckpointIO()],
+            "callbacks": [*_as_list(chosen.callbacks), *self._own_callbacks(show_bar)],
+            "plugins": [*_as_list(chosen.plugins), callbacks.AtomicCheckpointIO()],
             "logger": self._logger(chosen.logger),
-            "enable_progress_bar": chosen.enable_progress_bar is not False and sys.stdout.isatty(),
+            "enable_progress_bar": show_bar,
         }
         if self.subcommand == "predict":
             # One process writes one file in order.
@@ -133,8 +132,8 @@ class ExperimentCLI(LightningCLI):
             choose_master_port()
         return super().instantiate_trainer(**{**kwargs, **settings})
 
-    def _own_callbacks(self) -> list[Callback]:
-        bar: list[Callback] = [RichProgressBar()] if sys.stdout.isatty() else []
+    def _own_callbacks(self, show_bar: bool) -> list[Callback]:
+        bar: list[Callback] = [RichProgressBar()] if show_bar else []
         if self.subcommand == "predict":
             return [*bar, callbacks.PredictionWriter(self.config.predict.prediction.output)]
         if self.run_folder is None:
@@ -196,6 +195,12 @@ def readable(message: str) -> str:
     noise = ("Does not validate against", "Subtypes:", "Errors:", "- Expected a <class 'NoneType'>", "Given value")
     lines = [line.strip() for line in message.splitlines() if line.strip() and not line.strip().startswith(noise)]
     return " ".join(line.removeprefix("- ") for line in lines)
+
+
+def _as_list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _root_cause(error: BaseException) -> BaseException:

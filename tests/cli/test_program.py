@@ -133,6 +133,14 @@ def test_a_damaged_newest_checkpoint_is_set_aside(sample_tree, tmp_path, caplog)
     assert newest.with_suffix(".ckpt.bad").read_bytes() == content
 
 
+def test_ckpt_path_never_overwrites_progress(trained, capsys):
+    before = {path: path.read_bytes() for path in trained.path.glob("*.*")}
+    resume = sorted(trained.checkpoints.glob("resume-*.ckpt"))[0]
+    assert main_here("fit", f"--config={trained.config}", *NO_DASHBOARD, f"--ckpt_path={resume}") == 2
+    assert "--run.id=NAME" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in trained.path.glob("*.*")} == before
+
+
 def test_ckpt_path_works_as_in_lightning(trained, sample_tree, tmp_path, caplog):
     resume = sorted(trained.checkpoints.glob("resume-*.ckpt"))[-1]
     arguments = fit(tmp_path, sample_tree, *NO_DASHBOARD, "--trainer.max_epochs=8", "--model.padding=partial")

@@ -48,7 +48,13 @@ def test_vgg_dropout_and_initialisation_follow_torchvision():
 
 @pytest.mark.parametrize(
     ("name", "parameters", "padded"),
-    [("cifar_resnet10", 308_826, 9), ("cifar_resnet18", 11_173_962, 17), ("cifar_vgg8_bn", 293_418, 7)],
+    [
+        ("cifar_resnet10", 308_826, 9),
+        ("cifar_resnet18", 11_173_962, 17),
+        ("cifar_vgg8_bn", 293_418, 7),
+        ("tiny_resnet10", 308_826, 9),
+        ("tiny_vgg7_bn", 82_402, 6),
+    ],
 )
 def test_small_networks(name, parameters, padded):
     network = create_network(name, 10)

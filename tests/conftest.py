@@ -28,3 +28,8 @@ def sample_tree(tmp_path_factory):
     root = tmp_path_factory.mktemp("sample") / "tree"
     sample_imagenet.make(root, train_per_class=13, val_per_class=5)
     return root
+
+
+def pytest_collection_modifyitems(items):
+    """The slowest first, so that two workers end together."""
+    items.sort(key=lambda item: "tests/training/" not in item.nodeid)

@@ -191,7 +191,9 @@ def test_a_signal_leaves_no_process_behind(place, tmp_path, do, signals, status)
     Path("driver.py").write_text(DRIVER.replace("ROOT", repr(str(ROOT))).replace("TESTS", repr(str(tmp_path))))
     # In a session of its own, as a shell's job is: the signal below reaches the sweep alone.
     command = [sys.executable, "driver.py", file, "--jobs", "2"]
-    sweep = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    sweep = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heed_interrupts
+    )
     pids = wait_for_pids(Path("pids"), 2)
     for number in signals:
         sweep.send_signal(number)
@@ -204,6 +206,11 @@ def test_a_signal_leaves_no_process_behind(place, tmp_path, do, signals, status)
     assert "started again continues" in shown
     # What was interrupted is continued.
     assert cli.sweep.main([place(["a", "b", "c"], "finish")]) == 0
+
+
+def heed_interrupts():
+    """Tests that a script started in the background ignore SIGINT, and so would their children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 RESOLVE = """

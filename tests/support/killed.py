@@ -1,7 +1,8 @@
-"""Runs main.py and kills its whole process group at a chosen instant: the hardest end a run can have.
+"""Runs main.py and ends it at a chosen instant: its whole process group killed, or itself asked to stop.
 
-usage: killed.py step|replace COUNT ARGUMENTS...
+usage: killed.py step|replace|term COUNT ARGUMENTS...
     step     in the COUNT-th optimiser step of this process, after the weights have changed
+    term     as step, but by SIGTERM to this process alone
     replace  when the COUNT-th file is whole under its temporary name, and about to be renamed
 """
 
@@ -21,16 +22,18 @@ def die_at_count(original):
     def call(*args, **kwargs):
         global seen
         seen += 1
-        if where == "step":
+        if where != "replace":
             result = original(*args, **kwargs)
-        if seen == count:
+        if seen == count and where == "term":
+            os.kill(os.getpid(), signal.SIGTERM)
+        elif seen == count:
             os.killpg(0, signal.SIGKILL)
-        return result if where == "step" else original(*args, **kwargs)
+        return original(*args, **kwargs) if where == "replace" else result
 
     return call
 
 
-if where == "step":
+if where != "replace":
     torch.optim.SGD.step = die_at_count(torch.optim.SGD.step)
 else:
     os.replace = die_at_count(os.replace)

@@ -55,13 +55,13 @@ def main_here(*arguments: str) -> int:
 
 
 def killed(where: str, count: int, *arguments: str, timeout: int = 600) -> None:
-    """Runs main.py and lets it and its children be killed (SIGKILL) at the `count`-th `where`: `step` or `replace`."""
+    """Runs main.py and ends it at the `count`-th `where`: see killed.py. SIGKILL, or SIGTERM for `term`."""
     command = [sys.executable, str(ROOT / "tests/support/killed.py"), where, str(count), *arguments]
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
     output, _ = process.communicate(timeout=timeout)
-    assert process.returncode == -signal.SIGKILL, output
+    assert process.returncode == (143 if where == "term" else -signal.SIGKILL), output
 
 
 def fit(root: Path, tree: Path, *arguments: str) -> list[str]:

@@ -109,6 +109,16 @@ def test_one_process_killed_three_times(tmp_path, sample_tree):
     assert "already finished" in again.stdout
 
 
+def test_an_epoch_that_the_dashboard_has_is_not_shown_again(tmp_path, sample_tree):
+    """Stopped in an orderly way, W&B keeps what it was given: only the missing epochs are to be added."""
+    command = fit(tmp_path, sample_tree)
+    killed("term", 12, *command)
+    folder = only_run(tmp_path)
+    assert [epoch for epoch, _ in epochs_in_dashboard(folder)] == [0]
+    assert start_of(main(*command).stdout)[1] == 12
+    assert [epoch for epoch, _ in epochs_in_dashboard(folder)] == [0, 1, 2]
+
+
 def test_two_processes_killed(tmp_path, sample_tree):
     two = [*NETWORK, "--trainer.devices=2", "--trainer.strategy=ddp"]
     main(*fit(tmp_path / "whole", sample_tree, *two))

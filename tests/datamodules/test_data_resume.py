@@ -60,6 +60,15 @@ class Recorder(pl.Callback):
             raise StopError
 
 
+QUIET = {
+    "accelerator": "cpu",
+    "logger": False,
+    "enable_checkpointing": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+}
+
+
 def data_module(root, **options):
     settings = {"batch_size": 8, "image_size": 16, "eval_resize": 18, "num_workers": 0, "cache_index": False, **options}
     return ImageNetDataModule(str(root), **settings)
@@ -68,11 +77,7 @@ def data_module(root, **options):
 def fit(data, recorder, resume=None, **options):
     settings = {"max_epochs": EPOCHS, "num_sanity_val_steps": 0, "use_distributed_sampler": False, **options}
     trainer = pl.Trainer(
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
+        **QUIET,
         callbacks=[recorder],
         **settings,
     )
@@ -206,11 +211,7 @@ def test_half_precision_reaches_the_network(sample_tree):
             return super().training_step(batch, _)
 
     trainer = pl.Trainer(
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
+        **QUIET,
         precision="bf16-true",
         max_steps=1,
         limit_val_batches=1,

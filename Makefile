@@ -20,7 +20,7 @@ help:
 $(READY): requirements.lock
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not on PATH; install Python 3.11 or say make PYTHON=/path/to/python" >&2; exit 1; }
 	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --disable-pip-version-check --requirement requirements.lock
+	$(RUN) -m pip install --disable-pip-version-check --no-deps --requirement requirements.lock
 	@touch $(READY)
 
 install: $(READY)

@@ -9,7 +9,8 @@ trap 'rm -rf "$folder"' EXIT
 {
     echo '# Exact versions of everything that `make demo` and `make test` install; ranges stand in pyproject.toml.'
     echo "# Made by \`make lock\` from a fresh environment. The marked packages are torch's CUDA libraries, which exist for Linux only."
-    "$folder/venv/bin/python" -m pip freeze --exclude convolution-padding |
+    # cityscapesScripts asks for `typing`, a copy of a module that Python has had since 3.5 and that breaks newer ones.
+    "$folder/venv/bin/python" -m pip freeze --exclude convolution-padding --exclude typing |
         sed -E 's/^((nvidia|cuda)-.*|triton==.*)$/\1 ; sys_platform == "linux"/'
 } > "$folder/requirements.lock"
 mv "$folder/requirements.lock" requirements.lock

@@ -1,0 +1,33 @@
+"""Evaluation of semantic segmentation, at the border above all: sections 4.2 and 4.2.1 of the paper.
+
+Pure functions on tensors, and torch is all they need: where tiles lie, scores from tiles, which pixels are near the
+border, confusion matrices grouped by place, and what Tables 5 to 7 take from them.
+"""
+
+from .border import centre_box, distance_groups, distance_to_border, leave_out_bands
+from .confusion import class_iou, confusion_matrix, mean_iou, pixel_accuracy
+from .errors import EvaluationError
+from .predict import predict_tiled, predict_whole
+from .summary import DistanceBin, distance_curve, leave_out_confusions, leave_out_miou
+from .tiles import Box, tile_boxes, tile_starts
+
+__all__ = [
+    "Box",
+    "DistanceBin",
+    "EvaluationError",
+    "centre_box",
+    "class_iou",
+    "confusion_matrix",
+    "distance_curve",
+    "distance_groups",
+    "distance_to_border",
+    "leave_out_bands",
+    "leave_out_confusions",
+    "leave_out_miou",
+    "mean_iou",
+    "pixel_accuracy",
+    "predict_tiled",
+    "predict_whole",
+    "tile_boxes",
+    "tile_starts",
+]

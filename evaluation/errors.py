@@ -1,0 +1,5 @@
+"""The one error of this package."""
+
+
+class EvaluationError(ValueError):
+    """Tiles, proportions or class maps that cannot be evaluated as asked; the message names the value at fault."""

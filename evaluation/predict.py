@@ -1,0 +1,94 @@
+"""Scores of one image from the whole of it or from tiles: the columns of Table 6 of the paper.
+
+Gradients and the network's training mode are the caller's matter.
+"""
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import torch
+
+from .errors import EvaluationError
+from .tiles import coverage, tile_boxes
+
+Network = Callable[[torch.Tensor], torch.Tensor]
+"""Normalised images (N, 3, H, W) to logits (N, C, H, W)."""
+
+AVERAGES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "logits": lambda logits: logits,
+    "probabilities": lambda logits: logits.softmax(dim=0),
+}
+"""What is averaged where tiles overlap, as a function of one tile's logits (C, h, w)."""
+
+
+def predict_whole(network: Network, image: torch.Tensor) -> torch.Tensor:
+    """Logits of the whole image at once ("regular" in Table 6).
+
+    Args:
+        network: maps (1, 3, H, W) to logits (1, C, H, W).
+        image: normalised, (3, H, W) or (1, 3, H, W).
+
+    Returns:
+        (C, H, W) in float32, or float64 if the network computes in it.
+
+    Raises:
+        EvaluationError: if the image or what the network returns has another shape.
+    """
+    return _logits(network, _one_image(image))
+
+
+def predict_tiled(
+    network: Network, image: torch.Tensor, size: int, overlap: float | Fraction, average: str = "logits"
+) -> torch.Tensor:
+    """Scores of the image from square tiles, averaged with equal weight where tiles overlap ("tile" in Table 6).
+
+    Tiles go through the network one after another; besides the tile at hand, memory holds one image's scores.
+
+    Args:
+        network: maps (1, 3, h, w) to logits (1, C, h, w).
+        image: normalised, (3, H, W) or (1, 3, H, W).
+        size: pixels of a tile's side.
+        overlap: share of a tile that the next one repeats, in [0, 1).
+        average: "logits", or "probabilities" for the softmax of each tile.
+
+    Returns:
+        (C, H, W) logits or probabilities, in float32, or float64 if the network computes in it.
+
+    Raises:
+        EvaluationError: if a setting is out of range, or the image or what the network returns has another shape.
+    """
+    if average not in AVERAGES:
+        raise EvaluationError(f"average is {average!r}; it must be one of {', '.join(AVERAGES)}")
+    image = _one_image(image)
+    height, width = image.shape[-2:]
+    boxes = tile_boxes(height, width, size, overlap)
+    total = None
+    for box in boxes:
+        scores = AVERAGES[average](_logits(network, image[..., *box.slices]))
+        if total is None:
+            total = scores.new_zeros((len(scores), height, width))
+        total[:, *box.slices] += scores
+        # Else it would stay in memory while the network works on the next tile.
+        del scores
+    return total.div_(coverage(height, width, boxes).to(total.device))
+
+
+def _one_image(image: torch.Tensor) -> torch.Tensor:
+    if image.dim() == 3:
+        image = image[None]
+    if image.dim() != 4 or len(image) != 1:
+        raise EvaluationError(
+            f"one image at a time, (3, H, W) or (1, 3, H, W); this one has shape {tuple(image.shape)}"
+        )
+    return image
+
+
+def _logits(network: Network, image: torch.Tensor) -> torch.Tensor:
+    logits = network(image)
+    if logits.dim() != 4 or len(logits) != 1 or logits.shape[-2:] != image.shape[-2:]:
+        raise EvaluationError(
+            f"the network gave {tuple(logits.shape)} for an image of {tuple(image.shape)}; "
+            "it must return logits (1, C, H, W) at the image's size"
+        )
+    # Sums of half-precision logits would lose digits that decide the class.
+    return logits[0].to(torch.promote_types(logits.dtype, torch.float32))

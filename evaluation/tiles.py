@@ -1,0 +1,85 @@
+"""Where the tiles of tile-based evaluation lie: section 4.2 and Table 6 of the paper."""
+
+import math
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import NamedTuple
+
+import torch
+
+from .errors import EvaluationError
+from .exact import exact
+
+
+class Box(NamedTuple):
+    """A rectangle of pixels: rows `top` to `bottom` and columns `left` to `right`, the ends not included."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+    @property
+    def width(self) -> int:
+        return self.right - self.left
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Index of the box in the last two axes: `image[..., *box.slices]`."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+
+def tile_starts(length: int, size: int, overlap: float | Fraction) -> list[int]:
+    """First pixels of the tiles along an axis of `length` pixels.
+
+    The stride is ceil(size * (1 - overlap)); the last tile is moved back to end with the axis. A tile as long as the
+    axis or longer is the whole axis. For tiles of 1024 on 2048 pixels: 0, 1024 without overlap; 0, 683, 1024 with 1/3.
+
+    Args:
+        length: pixels along the axis.
+        size: pixels of a tile along the axis.
+        overlap: share of a tile that the next one repeats, in [0, 1).
+
+    Raises:
+        EvaluationError: if length or size is below 1, or overlap is outside [0, 1).
+    """
+    if length < 1:
+        raise EvaluationError(f"an image side of {length} pixels has no tiles; it must be 1 or more")
+    if size < 1:
+        raise EvaluationError(f"the tile size is {size}; it must be 1 pixel or more")
+    if not 0 <= overlap < 1:
+        raise EvaluationError(f"the tile overlap is {overlap}; it is a share of the tile, at least 0 and below 1")
+    if size >= length:
+        return [0]
+    # At least 1, since an overlap within 1e-12 of 1 counts as 1.
+    stride = max(1, math.ceil(size * (1 - exact(overlap))))
+    count = math.ceil(Fraction(length - size, stride)) + 1
+    return [min(number * stride, length - size) for number in range(count)]
+
+
+def tile_boxes(height: int, width: int, size: int, overlap: float | Fraction) -> list[Box]:
+    """The square tiles that cover an image, row by row; along an axis shorter than `size` they take the whole axis.
+
+    Raises:
+        EvaluationError: as `tile_starts`.
+    """
+    rows, columns = tile_starts(height, size, overlap), tile_starts(width, size, overlap)
+    return [Box(top, left, min(top + size, height), min(left + size, width)) for top in rows for left in columns]
+
+
+def coverage(height: int, width: int, boxes: Iterable[Box]) -> torch.Tensor:
+    """How many of the boxes hold each pixel of an image: (height, width) int32.
+
+    Raises:
+        EvaluationError: if a box is empty or reaches beyond the image.
+    """
+    count = torch.zeros((height, width), dtype=torch.int32)
+    for box in boxes:
+        if not (0 <= box.top < box.bottom <= height and 0 <= box.left < box.right <= width):
+            raise EvaluationError(f"{box} is empty or reaches beyond the image of {height}x{width} pixels")
+        count[box.slices] += 1
+    return count

@@ -35,7 +35,7 @@ def confusion_matrix(
     if prediction.shape != target.shape:
         raise EvaluationError(f"the prediction has shape {tuple(prediction.shape)}, the target {tuple(target.shape)}")
     if groups is None:
-        groups, num_groups = target.new_zeros(()), 1
+        groups = target.new_zeros((), dtype=torch.uint8)
     groups = _expand(groups, target)
     _check_range("prediction", prediction, num_classes)
     _check_range("group", groups, num_groups)

@@ -1,0 +1,109 @@
+"""Table 7 and the distance curve from one grouped pass, against one pass a column as the paper describes it."""
+
+import math
+
+import pytest
+import torch
+
+from evaluation import (
+    EvaluationError,
+    centre_box,
+    confusion_matrix,
+    distance_curve,
+    distance_groups,
+    distance_to_border,
+    leave_out_bands,
+    leave_out_confusions,
+    leave_out_miou,
+    mean_iou,
+    tile_boxes,
+)
+
+CLASSES, HEIGHT, WIDTH = 4, 32, 64
+PROPORTIONS = (0, 1 / 3, 1 / 2, 2 / 3, 3 / 4, 7 / 8)
+EDGES = (1, 3, 6, 11)
+
+
+@pytest.fixture
+def maps():
+    """Prediction and target; the prediction is worse at the border, and class 3 lies in the centre alone."""
+    chance = torch.Generator().manual_seed(0)
+    target = torch.randint(0, 3, (HEIGHT, WIDTH), generator=chance)
+    target[14:18, 30:34] = 3
+    wrong = torch.rand(HEIGHT, WIDTH, generator=chance) < 0.5 / (1 + distance_to_border(HEIGHT, WIDTH))
+    prediction = torch.where(wrong, (target + 1) % 3, target)
+    target[torch.rand(HEIGHT, WIDTH, generator=chance) < 0.1] = 255
+    return prediction, target
+
+
+@pytest.mark.parametrize("tiles", [None, tile_boxes(HEIGHT, WIDTH, 32, 0)], ids=["image", "tile"])
+def test_each_column_is_the_score_with_the_centre_set_to_dont_care(maps, tiles):
+    prediction, target = maps
+    bands = leave_out_bands(HEIGHT, WIDTH, PROPORTIONS, tiles)
+    grouped = confusion_matrix(prediction, target, CLASSES, groups=bands, num_groups=len(PROPORTIONS) + 1)
+    for proportion, confusion, miou in zip(
+        PROPORTIONS, leave_out_confusions(grouped), leave_out_miou(grouped), strict=True
+    ):
+        masked = target.clone()
+        for top, left, bottom, right in tiles or [(0, 0, HEIGHT, WIDTH)]:
+            box = centre_box(bottom - top, right - left, proportion)
+            masked[top + box.top : top + box.bottom, left + box.left : left + box.right] = 255
+        expected = confusion_matrix(prediction, masked, CLASSES)[0]
+        assert torch.equal(confusion, expected), proportion
+        assert miou == mean_iou(expected)
+    assert len(set(leave_out_miou(grouped))) == len(PROPORTIONS)
+
+
+def test_border_and_centre_make_the_whole(maps):
+    grouped = confusion_matrix(*maps, CLASSES, groups=leave_out_bands(HEIGHT, WIDTH, (0, 0.5)), num_groups=3)
+    everything, border = leave_out_confusions(grouped)
+    box = centre_box(HEIGHT, WIDTH, 0.5)
+    centre = confusion_matrix(*(part[box.slices] for part in maps), CLASSES)[0]
+    assert torch.equal(everything, confusion_matrix(*maps, CLASSES)[0])
+    assert torch.equal(everything, border + centre)
+
+
+@pytest.mark.parametrize("tiles", [None, tile_boxes(HEIGHT, WIDTH, 32, 1 / 3)], ids=["image", "tile"])
+def test_the_curve_scores_each_distance_by_itself(maps, tiles):
+    prediction, target = maps
+    distance = distance_to_border(HEIGHT, WIDTH, tiles)
+    groups = distance_groups(distance, EDGES)
+    grouped = confusion_matrix(prediction, target, CLASSES, groups=groups, num_groups=len(EDGES) + 1)
+    curve = distance_curve(grouped, EDGES)
+    assert [(bin.start, bin.stop) for bin in curve] == [(0, 1), (1, 3), (3, 6), (6, 11), (11, None)]
+    for bin in curve:
+        there = (distance >= bin.start) & (distance < (bin.stop or math.inf)) & (target != 255)
+        assert bin.pixels == there.sum()
+        assert bin.accuracy == pytest.approx((prediction == target)[there].double().mean().item(), abs=1e-15)
+        assert bin.miou == mean_iou(confusion_matrix(prediction[there], target[there], CLASSES)[0])
+    assert sum(bin.pixels for bin in curve) == (target != 255).sum()
+    assert torch.equal(grouped.sum(0), confusion_matrix(prediction, target, CLASSES)[0])
+
+
+def test_a_bin_without_pixels_has_no_score(maps):
+    groups = distance_groups(distance_to_border(HEIGHT, WIDTH), (4, 1000))
+    last = distance_curve(confusion_matrix(*maps, CLASSES, groups=groups, num_groups=3), (4, 1000))[-1]
+    assert last.pixels == 0
+    assert math.isnan(last.miou)
+    assert math.isnan(last.accuracy)
+
+
+def test_confusions_of_images_of_different_sizes_add_up(maps):
+    """Bands are shares of each image, so that a set of several sizes has one table."""
+    smaller = tuple(part[:20, :31] for part in maps)
+    total = 0
+    for pair in (maps, smaller):
+        bands = leave_out_bands(*pair[0].shape, PROPORTIONS)
+        total = total + confusion_matrix(*pair, CLASSES, groups=bands, num_groups=len(PROPORTIONS) + 1)
+    assert torch.equal(
+        leave_out_confusions(total)[0], sum(confusion_matrix(*pair, CLASSES)[0] for pair in (maps, smaller))
+    )
+
+
+def test_another_number_of_groups_is_refused():
+    with pytest.raises(EvaluationError, match=r"\(3, C, C\), got \(4, 2, 2\)"):
+        distance_curve(torch.zeros(4, 2, 2), (1, 2))
+    with pytest.raises(EvaluationError, match=r"\(2 or more, C, C\), got \(1, 2, 2\)"):
+        leave_out_miou(torch.zeros(1, 2, 2))
+    with pytest.raises(EvaluationError, match="must rise from 1"):
+        distance_curve(torch.zeros(3, 2, 2), (2, 1))

@@ -5,7 +5,8 @@ from typing import Any
 import timm
 from torch import nn
 
-import networks.small  # noqa: F401  (registers its networks with timm)
+import networks.small
+import networks.wide_resnet38  # noqa: F401  (both register their networks with timm)
 
 PAPER_NETWORKS = ("vgg16_bn", "vgg19_bn", "resnet50", "resnet101", "resnet152")
 """Section 4.1 of Partial Convolution based Padding."""
@@ -20,7 +21,7 @@ def create_network(name: str, num_classes: int, **arguments: Any) -> nn.Module:
 
     The paper's networks equal torchvision's, which its authors trained: ResNets without zero-initialised residuals,
     VGGs with dropout 0.5 and normal(0, 0.01) hidden head layers; `arguments` override that. All others are as timm
-    makes them.
+    makes them. With `features_only=True` among the arguments it is timm's feature network, which has no logits.
 
     Raises:
         NetworkError: if timm has no such model or refuses the arguments.
@@ -29,9 +30,11 @@ def create_network(name: str, num_classes: int, **arguments: Any) -> nn.Module:
         raise NetworkError(f"timm has no model '{name}'{_close_names(name)}")
     try:
         network = timm.create_model(name, num_classes=num_classes, **{**_paper_arguments(name), **arguments})
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise NetworkError(f"timm cannot build '{name}' with {arguments or 'no extra arguments'}: {error}") from error
-    if name in ("vgg16_bn", "vgg19_bn") and not arguments.get("pretrained"):
+    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
+        # timm asserts what it does not implement, often without a word.
+        reason = str(error) or f"{type(error).__name__} without a message"
+        raise NetworkError(f"timm cannot build '{name}' with {arguments or 'no extra arguments'}: {reason}") from error
+    if name in ("vgg16_bn", "vgg19_bn") and not (arguments.get("pretrained") or arguments.get("features_only")):
         _initialise_hidden_head_as_torchvision(network)
     return network
 

@@ -5,10 +5,11 @@ pooling). The thin ones train in seconds on a laptop: one with residuals and str
 convolutions have biases, as the paper's two families do.
 """
 
+from functools import partial
 from typing import Any
 
 import torch
-from timm.models import register_model
+from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
 from timm.models.resnet import BasicBlock, ResNet
 from torch import nn
 
@@ -18,35 +19,61 @@ AS_THE_PAPER = {"zero_init_last": False}
 THIN = {"channels": (16, 32, 64, 128), "stem_type": "deep", "stem_width": 8, **AS_THE_PAPER}
 
 
-def _with_small_stem(network: ResNet, stride: int = 1) -> ResNet:
-    """Replaces timm's stem (stride 4 in all) by a single 3x3 convolution."""
+_LIKE_A_RESNET = {"first_conv": "conv1", "classifier": "fc"}
+default_cfgs = generate_default_cfgs(
+    dict.fromkeys(("cifar_resnet18", "cifar_resnet10", "tiny_resnet10"), _LIKE_A_RESNET)
+)
+
+
+def _build_resnet(name: str, layers: tuple[int, ...], stem_stride: int, pretrained: bool, **settings: Any) -> nn.Module:
+    _refuse_weights(name, pretrained)
+    make = partial(_resnet_with_small_stem, name, layers, stem_stride)
+    return build_model_with_cfg(make, name, pretrained=False, **settings)
+
+
+def _resnet_with_small_stem(
+    name: str, layers: tuple[int, ...], stem_stride: int, output_stride: int | None = None, **settings: Any
+) -> ResNet:
+    """timm's ResNet with its stem (stride 4 in all) replaced by a single 3x3 convolution.
+
+    Args:
+        output_stride: of the whole network as built here; None: that of all its strides.
+
+    Raises:
+        ValueError: for an output stride that the network cannot have.
+    """
+    possible = {stem_stride * timms // 4: timms for timms in (8, 16, 32)}
+    if output_stride not in (None, *possible):
+        raise ValueError(f"{name} has output_stride {', '.join(map(str, possible))}, not {output_stride}")
+    network = ResNet(BasicBlock, layers, output_stride=possible.get(output_stride, 32), **settings)
     last = network.conv1[-1] if isinstance(network.conv1, nn.Sequential) else network.conv1
     width = last.out_channels
-    network.conv1 = nn.Conv2d(network.in_chans, width, 3, stride=stride, padding=1, bias=False)
+    network.conv1 = nn.Conv2d(network.in_chans, width, 3, stride=stem_stride, padding=1, bias=False)
     nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
     network.maxpool = nn.Identity()
+    stem, *stages = network.feature_info
+    stem["reduction"] = stem_stride
+    for stage in stages:
+        stage["reduction"] = stage["reduction"] * stem_stride // 4
     return network
 
 
 @register_model
-def cifar_resnet18(pretrained: bool = False, **settings: Any) -> ResNet:
+def cifar_resnet18(pretrained: bool = False, **settings: Any) -> nn.Module:
     """ResNet18 for 32x32 images: 11.2 M parameters at 10 classes, 17 padded convolutions."""
-    _refuse_weights("cifar_resnet18", pretrained)
-    return _with_small_stem(ResNet(BasicBlock, (2, 2, 2, 2), **{**AS_THE_PAPER, **_constructor_only(settings)}))
+    return _build_resnet("cifar_resnet18", (2, 2, 2, 2), 1, pretrained, **{**AS_THE_PAPER, **settings})
 
 
 @register_model
-def cifar_resnet10(pretrained: bool = False, **settings: Any) -> ResNet:
+def cifar_resnet10(pretrained: bool = False, **settings: Any) -> nn.Module:
     """Thin ResNet10 (16 to 128 channels) for 32x32 images: 0.3 M parameters at 10 classes, 9 padded convolutions."""
-    _refuse_weights("cifar_resnet10", pretrained)
-    return _with_small_stem(ResNet(BasicBlock, (1, 1, 1, 1), **{**THIN, **_constructor_only(settings)}))
+    return _build_resnet("cifar_resnet10", (1, 1, 1, 1), 1, pretrained, **{**THIN, **settings})
 
 
 @register_model
-def tiny_resnet10(pretrained: bool = False, **settings: Any) -> ResNet:
+def tiny_resnet10(pretrained: bool = False, **settings: Any) -> nn.Module:
     """cifar_resnet10 with a stem of stride 2, a quarter of the work: for images of 40 pixels and more."""
-    _refuse_weights("tiny_resnet10", pretrained)
-    return _with_small_stem(ResNet(BasicBlock, (1, 1, 1, 1), **{**THIN, **_constructor_only(settings)}), stride=2)
+    return _build_resnet("tiny_resnet10", (1, 1, 1, 1), 2, pretrained, **{**THIN, **settings})
 
 
 @register_model

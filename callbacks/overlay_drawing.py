@@ -1,0 +1,195 @@
+"""Pictures of class maps: classes over the photograph, tile seams, the left-out centre, and a legend.
+
+Every function takes and returns uint8 pictures (H, W, 3) and leaves its arguments as they were, so that they chain:
+`np.concatenate([draw_tiles(overlay(image, classes, colours), boxes), legend(names, colours, width)])`.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+Box = tuple[int, int, int, int]
+"""Top, left, bottom, right in pixels, the ends not included."""
+
+Colours = np.ndarray | Sequence[Sequence[int]]
+"""Red, green and blue of each class, 0 to 255: (C, 3)."""
+
+BLACK, WHITE, INK, FRAME = (0, 0, 0), (255, 255, 255), (27, 31, 36), (120, 126, 134)
+
+SMALLEST_TEXT = 7
+"""Pixels; below it nobody reads it."""
+
+FINER = 4
+"""The legend is drawn so many times as large and then reduced: at 12 pixels the font's own grid tears words apart."""
+
+
+def overlay(image: np.ndarray, classes: np.ndarray, colours: Colours, opacity: float = 0.5) -> np.ndarray:
+    """The photograph, in grey, under the colours of its classes.
+
+    In grey, because a red car under a blue class would otherwise read as a third class. Pixels without a class
+    (any value outside the colours, such as 255) are darkened.
+
+    Args:
+        image: (H, W, 3) uint8.
+        classes: (H, W) integers.
+        colours: red, green and blue of each class.
+        opacity: of the colours, from 0 (the photograph alone) to 1 (the class map alone).
+
+    Raises:
+        ValueError: if shapes do not fit or the opacity is outside [0, 1].
+    """
+    _check_picture(image)
+    if classes.shape != image.shape[:2]:
+        raise ValueError(f"the classes have shape {classes.shape}, the image {image.shape}: heights and widths differ")
+    if not 0 <= opacity <= 1:
+        raise ValueError(f"opacity is {opacity}; it must be from 0 to 1")
+    table = np.concatenate([np.asarray(colours, np.float32), [BLACK]]).astype(np.float32)
+    known = (classes >= 0) & (classes < len(colours))
+    painted = table[np.where(known, classes.astype(np.intp), len(colours))]
+    ground = image if opacity == 0 else _grey(image)
+    return _rounded((1 - opacity) * ground + opacity * painted)
+
+
+def draw_tiles(picture: np.ndarray, boxes: Iterable[Box]) -> np.ndarray:
+    """The picture with the tiles' borders inside it as dashes of white and black, one of which stands out anywhere.
+
+    Lines are a pixel wide up to 1,000 pixels of the longer side, and wider in proportion beyond.
+
+    Args:
+        picture: (H, W, 3) uint8.
+        boxes: top, left, bottom, right of each tile in pixels.
+
+    Raises:
+        ValueError: if the picture is not (H, W, 3) uint8.
+    """
+    _check_picture(picture)
+    drawn, line = picture.copy(), _line_width(picture)
+    height, width = picture.shape[:2]
+    for top, left, bottom, right in boxes:
+        for row in {top, bottom} - {0, height}:
+            drawn[_across(row, line), left:right] = _dashes(left, right, line)[None]
+        for column in {left, right} - {0, width}:
+            drawn[top:bottom, _across(column, line)] = _dashes(top, bottom, line)[:, None]
+    return drawn
+
+
+def leave_out(picture: np.ndarray, region: Box | np.ndarray) -> np.ndarray:
+    """The picture with a region that does not count, as in Figure 7 of the paper: grey, hatched and framed.
+
+    Args:
+        picture: (H, W, 3) uint8.
+        region: top, left, bottom, right in pixels, or a boolean mask (H, W).
+
+    Raises:
+        ValueError: if the picture is not (H, W, 3) uint8, or the mask has another size.
+    """
+    _check_picture(picture)
+    mask = _as_mask(region, picture.shape[:2])
+    line = _line_width(picture)
+    rows, columns = np.ogrid[: picture.shape[0], : picture.shape[1]]
+    hatch = (rows + columns) % (10 * line) < 2 * line
+    shaded = 0.2 * _grey(picture) + np.where(hatch, 120.0, 75.0)[..., None]
+    drawn = np.where(mask[..., None], _rounded(shaded), picture)
+    core = _eroded(mask, line)
+    drawn[mask & ~core] = WHITE
+    drawn[core & ~_eroded(core, line)] = BLACK
+    return drawn
+
+
+def legend(names: Sequence[str], colours: Colours, width: int) -> np.ndarray:
+    """A strip of swatches and names in even columns, to go below or above a picture of the same width.
+
+    Args:
+        names: of the classes.
+        colours: red, green and blue, one a name.
+        width: of the strip in pixels; text grows with it.
+
+    Returns:
+        (h, width, 3) uint8, as high as it needs to be.
+
+    Raises:
+        ValueError: if there are not as many colours as names, or the longest name does not fit the width.
+    """
+    if len(names) != len(colours) or not names:
+        raise ValueError(f"a legend needs a colour for each name, got {len(names)} names and {len(colours)} colours")
+    size, cell = _fitting_text(names, width)
+    rows = -(-len(names) // min(len(names), width // cell))
+    # As many columns as these rows need, over the whole width.
+    columns = -(-len(names) // rows)
+    pitch, margin = round(1.6 * size), round(0.4 * size)
+    strip = Image.new("RGB", (FINER * width, FINER * (rows * pitch + 2 * margin)), WHITE)
+    for number, (name, colour) in enumerate(zip(names, colours, strict=True)):
+        left = number % columns * width // columns + size // 2
+        middle = number // columns * pitch + margin + pitch // 2
+        _entry(ImageDraw.Draw(strip), left, middle, size, name, tuple(int(value) for value in colour))
+    return np.asarray(strip.reduce(FINER))
+
+
+def _entry(draw: ImageDraw.ImageDraw, left: int, middle: int, size: int, name: str, colour: tuple[int, ...]) -> None:
+    """A swatch and its name, at coordinates of the strip's pixels, on a strip FINER times as large."""
+    top, right, bottom = middle - size // 2, left + round(1.4 * size), middle + (size + 1) // 2
+    frame = [FINER * left, FINER * top, FINER * right - 1, FINER * bottom - 1]
+    draw.rectangle(frame, fill=colour, outline=FRAME, width=FINER)
+    font = ImageFont.load_default(FINER * size)
+    draw.text((FINER * (right + size // 2), FINER * middle), name, fill=INK, font=font, anchor="lm")
+
+
+def _fitting_text(names: Sequence[str], width: int) -> tuple[int, int]:
+    """The text's size and the width of one entry: a 75th of the strip, less only where the longest name needs it."""
+    for size in range(max(12, width // 75), SMALLEST_TEXT - 1, -1):
+        font = ImageFont.load_default(FINER * size)
+        cell = round(max(font.getlength(name) for name in names) / FINER + 3 * size)
+        if cell <= width:
+            return size, cell
+    longest = max(names, key=len)
+    raise ValueError(f"a legend {width} pixels wide has no room for {longest!r}; make it wider")
+
+
+def _check_picture(picture: np.ndarray) -> None:
+    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+        raise ValueError(f"a picture must be (H, W, 3) uint8, got {picture.shape} {picture.dtype}")
+
+
+def _grey(picture: np.ndarray) -> np.ndarray:
+    """Luma of ITU-R BT.601, (H, W, 1) float32."""
+    return picture @ np.array([[0.299], [0.587], [0.114]], np.float32)
+
+
+def _rounded(values: np.ndarray) -> np.ndarray:
+    return (values + 0.5).clip(0, 255).astype(np.uint8)
+
+
+def _line_width(picture: np.ndarray) -> int:
+    return max(1, round(max(picture.shape[:2]) / 700))
+
+
+def _across(place: int, line: int) -> slice:
+    """The pixels of a line between pixels place - 1 and place."""
+    return slice(max(0, place - line // 2), place - line // 2 + line)
+
+
+def _dashes(start: int, stop: int, line: int) -> np.ndarray:
+    """Colours along a line from pixel `start` to `stop`; they depend on the place alone, so that lines can coincide."""
+    even = np.arange(start, stop) // (5 * line) % 2 == 0
+    return np.where(even[:, None], np.uint8(255), np.uint8(0)).repeat(3, axis=1)
+
+
+def _as_mask(region: Box | np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    if isinstance(region, np.ndarray):
+        if region.shape != shape or region.dtype != bool:
+            raise ValueError(f"the mask must be {shape} bool like the picture, got {region.shape} {region.dtype}")
+        return region
+    top, left, bottom, right = region
+    mask = np.zeros(shape, bool)
+    mask[top:bottom, left:right] = True
+    return mask
+
+
+def _eroded(mask: np.ndarray, by: int) -> np.ndarray:
+    """The pixels whose neighbours up to `by` away are all in the mask; beyond the picture nothing is."""
+    for axis in (0, 1):
+        padded = np.pad(mask, [(by, by) if axis == other else (0, 0) for other in (0, 1)])
+        windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * by + 1, axis=axis)
+        mask = windows.all(-1)
+    return mask

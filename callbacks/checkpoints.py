@@ -1,6 +1,7 @@
 """Checkpoints that survive a kill at any instant: for resuming (everything) and for testing (weights)."""
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +83,9 @@ class ResumeCheckpoint(Checkpoint):
 
 def _is_safe(trainer: pl.Trainer, batch_idx: int) -> bool:
     loop = trainer.fit_loop.epoch_loop
-    # After an epoch's last batch its validation is still to come: a checkpoint there would skip it on resume.
-    if loop._num_ready_batches_reached() or loop._should_accumulate():
+    # After an epoch's last batch, and after the run's, validation is still to come: a checkpoint there would skip it on
+    # resume.
+    if trainer.should_stop or loop._num_ready_batches_reached() or loop._should_accumulate():
         return False
     return trainer.val_check_batch in (None, float("inf")) or (batch_idx + 1) % trainer.val_check_batch != 0
 
@@ -110,8 +112,8 @@ def is_whole(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None
-    except (OSError, zipfile.BadZipFile, EOFError):
-        return False
+    except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError, ValueError, zlib.error):
+        return False  # all that a damaged header was seen to raise
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -9,9 +9,9 @@ from cli.errors import UserError
 
 TRAINING = {
     "fit": "train a network under a padding scheme; the same command again resumes",
-    "validate": "accuracy of a checkpoint on the validation set, under its scheme or another (padding_at_test)",
-    "test": "accuracy of a checkpoint on the reported set",
-    "predict": "classify a folder of images with a checkpoint",
+    "validate": "accuracy or mIoU of a checkpoint on the validation set, under its scheme or another (padding_at_test)",
+    "test": "a checkpoint on the reported set; of a segmentation network also tiled and at the border",
+    "predict": "classify a folder of images with a checkpoint, or draw its segmentation over them",
 }
 STUDIES = {
     "sweep": "run a W&B sweep file on this machine, without an account",
@@ -66,6 +66,7 @@ def user_errors() -> tuple[type[Exception], ...]:
         ("records", "RunFolderError"),
         ("networks.create", "NetworkError"),
         ("lightning_modules.errors", "ModelError"),
+        ("evaluation", "EvaluationError"),
     ]
     loaded = [getattr(sys.modules[module], name) for module, name in names if module in sys.modules]
     return (UserError, *loaded)

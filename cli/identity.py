@@ -21,7 +21,9 @@ def identify(config: dict[str, Any]) -> tuple[RunFolder, RunRecord]:
     seed = config["seed_everything"]
     digest = settings_digest(config)
     network, padding = settings.get("network") or settings["encoder"], settings["padding"]
-    group = f"{network}-{padding}"
+    split = (config["data"].get("init_args") or {}).get("split")
+    variant = "" if split is None else f"split{split}"
+    group = "-".join(filter(None, (network, variant, padding)))
     name = f"{group}-seed{seed}"
     run_id = config["run"]["id"] or os.environ.get("WANDB_RUN_ID") or digest[:8]
     if not re.fullmatch(r"[\w.-]+", run_id):
@@ -37,6 +39,7 @@ def identify(config: dict[str, Any]) -> tuple[RunFolder, RunRecord]:
         monitor=_monitor(model["class_path"]),
         targets=list(config["convergence"]["targets"]),
         digest=digest,
+        variant=variant,
     )
     # A timm name may hold a slash or a colon (hf-hub:owner/model), a folder's name may not.
     folder = re.sub(r"[^\w.-]+", "_", f"{name}-{run_id}")

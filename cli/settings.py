@@ -36,7 +36,16 @@ class PredictionSettings:
     """What `predict` writes.
 
     Args:
-        output: the CSV file of the predictions; it must not exist yet.
+        output: of a classifier the CSV file, by default predictions.csv; of a segmentation network the folder of the
+            pictures, by default predictions. It must not exist yet.
+        opacity: of the classes' colours over the image, 0 to 1.
+        tiles: draw the seams of the tiles, where `model.evaluation.predict_overlap` asks for tiles (Figures 6 and 8).
+        leave_out: shade the centre that is left out at this proportion, such as 1/2 (Figure 7); null shades nothing.
+        label_ids: also write each image's classes as Cityscapes label ids, for other programs.
     """
 
-    output: Path = Path("predictions.csv")
+    output: Path | None = None
+    opacity: float = 0.5
+    tiles: bool = False
+    leave_out: float | str | None = None
+    label_ids: bool = False

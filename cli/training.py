@@ -3,6 +3,7 @@
 import logging
 import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -12,14 +13,16 @@ from pytorch_lightning.callbacks import Callback, LearningRateMonitor, RichProgr
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
 import callbacks
-import lightning_modules  # noqa: F401  (short class names on the command line)
 from callbacks.epoch_lines import EpochLines
 from cli.dashboard import wandb_logger
 from cli.errors import UserError
 from cli.identity import identify
 from cli.ports import choose_master_port
+from cli.prediction import prediction_writer
 from cli.settings import ConvergenceSettings, PredictionSettings, RunSettings
 from cli.start import is_finished, prepare
+from cli.tested import show_tables
+from lightning_modules import SegmentationModule
 from records import RunFolder, RunRecord
 
 MODEL = "lightning_modules.ClassificationModule"
@@ -49,6 +52,7 @@ class ExperimentCLI(LightningCLI):
     """LightningCLI whose `fit` has a run folder, found again by a stable id, and resumes what it finds there."""
 
     def __init__(self, arguments: list[str]) -> None:
+        arguments = configurations_first(arguments)
         self.run_folder: RunFolder | None = None
         self.run_record: RunRecord | None = None
         self.finished = False
@@ -91,10 +95,6 @@ class ExperimentCLI(LightningCLI):
         return yaml.safe_load(yaml.safe_dump(self.config_dump))
 
     def before_instantiate_classes(self) -> None:
-        if self.subcommand == "predict" and self.config.predict.prediction.output.exists():
-            raise UserError(
-                f"{self.config.predict.prediction.output} exists; move it or say --prediction.output=OTHER.csv"
-            )
         if self.subcommand == "fit" and not self.config.fit.trainer.fast_dev_run:
             config = self.plain_config()
             self.run_folder, self.run_record = identify(config)
@@ -135,7 +135,7 @@ class ExperimentCLI(LightningCLI):
     def _own_callbacks(self, show_bar: bool) -> list[Callback]:
         bar: list[Callback] = [RichProgressBar()] if show_bar else []
         if self.subcommand == "predict":
-            return [*bar, callbacks.PredictionWriter(self.config.predict.prediction.output)]
+            return [*bar, prediction_writer(self.model, self.config.predict.prediction)]
         if self.run_folder is None:
             return bar
         folder, record, seed = self.run_folder, self.run_record, self.config.fit.seed_everything
@@ -146,6 +146,7 @@ class ExperimentCLI(LightningCLI):
             *([] if self._get(self.config, "trainer").logger is False else [LearningRateMonitor("epoch")]),
             callbacks.KeyedRandomness(seed),
             callbacks.MetricState(),
+            callbacks.ValidateLastStep(),
             stop,
             recorder,
             *([] if bar else [EpochLines(recorder)]),
@@ -173,6 +174,11 @@ class ExperimentCLI(LightningCLI):
             self.config_init.fit.ckpt_path = str(checkpoint)
             self.config_init.fit.weights_only = True
 
+    def after_test(self) -> None:
+        if isinstance(self.model, SegmentationModule):
+            chosen = self.config.test.ckpt_path
+            show_tables(self.model, None if chosen is None else Path(chosen), self.datamodule.class_names)
+
 
 class ParserOnly(ExperimentCLI):
     """Stops after parsing."""
@@ -188,6 +194,22 @@ class ParserOnly(ExperimentCLI):
 
     def _run_subcommand(self, subcommand: str) -> None:
         return
+
+
+def configurations_first(arguments: list[str]) -> list[str]:
+    """The arguments with `--config FILE` moved before all other options, each kind in its order.
+
+    So an option of the command line always wins over a file. A W&B agent may put a sweep's `config` parameter anywhere.
+    """
+    command, *rest = arguments
+    files, others = [], []
+    while rest:
+        argument = rest.pop(0)
+        if argument == "--config" and rest:
+            files += [argument, rest.pop(0)]
+        else:
+            (files if argument.startswith("--config=") else others).append(argument)
+    return [command, *files, *others]
 
 
 def readable(message: str) -> str:

@@ -2,5 +2,6 @@
 
 from lightning_modules.classification import ClassificationModule
 from lightning_modules.errors import ModelError
+from lightning_modules.segmentation import SegmentationModule
 
-__all__ = ["ClassificationModule", "ModelError"]
+__all__ = ["ClassificationModule", "ModelError", "SegmentationModule"]

@@ -44,7 +44,7 @@ class PaddedNetworkModule(pl.LightningModule):
         self.network, self.network_name, self.num_classes = network, name, num_classes
         self.padding, self.padding_at_test = padding, padding_at_test
         self.padding_report = convert_padding(network, padding)
-        self.memory_format = torch.channels_last if channels_last else torch.preserve_format
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         if channels_last:
             network.to(memory_format=torch.channels_last)
         self.compile_network = compile

@@ -11,6 +11,7 @@ NOT_DECIDING = (
     "run",
     "convergence",
     "prediction",
+    "model.init_args.evaluation",
     "trainer.accelerator",
     "trainer.strategy",
     "trainer.devices",

@@ -4,6 +4,7 @@ config.yaml         the resolved configuration: `main.py fit --config config.yam
 run.json            who the run is (RunRecord) and each attempt at it: command, host, versions, commit, where it resumed
 padding.json        the conversion report: which layers got the padding scheme
 epochs.csv          a row of metrics an epoch
+evaluations/        results of `test` of a segmentation network, one file a way of testing (EvaluationRecord)
 checkpoints/        best.ckpt and epoch-NNN.ckpt (weights), resume-NNNNNNNNNN.ckpt (everything)
 wandb/              the W&B run's files
 log.txt             what the run printed, where a sweep on this machine started it
@@ -30,7 +31,7 @@ class RunRecord:
     Attributes:
         id: stable id, the same at every attempt; also the W&B run's id.
         name: `group` and seed.
-        group: architecture and scheme: runs of one group differ by their seed alone.
+        group: architecture, variant and scheme: runs of one group differ by their seed alone.
         network: model name, as timm knows it.
         padding: the scheme it trains with.
         seed: of weights, sample order and augmentation.
@@ -40,6 +41,7 @@ class RunRecord:
         digest: hash of the settings that decide the result.
         finished: whether the run came to its end.
         attempts: one entry a start of the program, newest last.
+        variant: what else keeps runs of one network apart, such as the split of the data; "" if nothing does.
     """
 
     id: str
@@ -54,6 +56,12 @@ class RunRecord:
     digest: str = ""
     finished: bool = False
     attempts: list[dict[str, Any]] = field(default_factory=list)
+    variant: str = ""
+
+    @property
+    def compared_as(self) -> str:
+        """Name that runs are compared under: those that differ in more than padding and seed have different ones."""
+        return f"{self.network}-{self.variant}" if self.variant else self.network
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,10 @@ class RunFolder:
     @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
+
+    @property
+    def evaluations(self) -> Path:
+        return self.path / "evaluations"
 
     @property
     def log(self) -> Path:

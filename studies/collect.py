@@ -150,7 +150,7 @@ def _nothing(root: Path, set_aside: Sequence[SetAside]) -> str:
 def _group(runs: Sequence[Run]) -> tuple[Group, ...]:
     found: dict[tuple[str, str], list[Run]] = defaultdict(list)
     for run in runs:
-        found[run.record.network, run.record.padding].append(run)
+        found[run.record.compared_as, run.record.padding].append(run)
     keys = sorted(found, key=lambda key: (natural(key[0]), scheme_order(key[1])))
     return tuple(
         Group(network, padding, tuple(sorted(found[network, padding], key=lambda run: run.record.seed)))

@@ -1,0 +1,39 @@
+"""What `predict` writes, by the kind of network: one CSV file, or a folder of pictures."""
+
+from pathlib import Path
+
+import pytorch_lightning as pl
+
+import callbacks
+from cli.errors import UserError
+from cli.settings import PredictionSettings
+from lightning_modules import SegmentationModule
+from lightning_modules.evaluation_settings import share
+
+
+def prediction_writer(model: pl.LightningModule, settings: PredictionSettings) -> pl.Callback:
+    """The callback that writes the predictions of `model`.
+
+    Raises:
+        UserError: if a setting is out of range, or the output exists: nothing is ever overwritten.
+    """
+    draws = isinstance(model, SegmentationModule)
+    output = settings.output or Path("predictions" if draws else "predictions.csv")
+    if output.exists():
+        raise UserError(f"{output} exists; move it or say --prediction.output=OTHER{'' if draws else '.csv'}")
+    if not draws:
+        return callbacks.PredictionWriter(output)
+    if not 0 <= settings.opacity <= 1:
+        raise UserError(f"prediction.opacity is {settings.opacity}; it must be 0 to 1")
+    if settings.tiles and model.evaluation.predict_overlap is None:
+        raise UserError(
+            "prediction.tiles draws the seams of tiles, but the image is predicted whole; set "
+            "--model.evaluation.predict_overlap, 0 or 1/3 as in the paper"
+        )
+    return callbacks.OverlayWriter(
+        output,
+        opacity=settings.opacity,
+        tiles=settings.tiles,
+        leave_out=None if settings.leave_out is None else share("leave_out", settings.leave_out),
+        label_ids=settings.label_ids,
+    )

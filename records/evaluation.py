@@ -1,0 +1,68 @@
+"""What `test` found out about a segmentation network: confusion matrices, from which every table is computed anew."""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from records.atomic import write_text
+
+REGULAR = "regular"
+"""The way of predicting that takes the whole image at once; the others are `tiled_OVERLAP`, such as `tiled_1-3`."""
+
+
+class EvaluationFileError(ValueError):
+    """A file of evaluation results that is damaged; the message names it."""
+
+
+@dataclass
+class EvaluationRecord:
+    """The content of a file in a run folder's `evaluations/`.
+
+    Attributes:
+        checkpoint: its file name.
+        epoch: of the checkpoint, from 0.
+        step: of the checkpoint.
+        network: what was tested.
+        padding: the scheme it was trained with.
+        padding_at_test: the scheme it was tested with.
+        images: how many were tested.
+        class_names: in the order of the confusion matrices.
+        leave_out: proportions of the centre that the bands stand for, rising, as text (`1/3`).
+        border_scope: whose centre: "image" or "tile".
+        distance_edges: of the distance bins, in pixels.
+        tile_size: side of the tiles in pixels; None is the shorter side of each image.
+        average: what was averaged where tiles overlap.
+        confusion: for each way of predicting, counts [band][distance bin][target][prediction].
+        provenance: versions, commit, host, command.
+    """
+
+    checkpoint: str
+    epoch: int
+    step: int
+    network: str
+    padding: str
+    padding_at_test: str
+    images: int
+    class_names: list[str]
+    leave_out: list[str]
+    border_scope: str
+    distance_edges: list[int]
+    tile_size: int | None
+    average: str
+    confusion: dict[str, list] = field(repr=False)
+    provenance: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def write(self, path: str | Path) -> None:
+        """Writes it as JSON, atomically."""
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, json.dumps(dataclasses.asdict(self), separators=(",", ":")) + "\n")
+
+    @classmethod
+    def read(cls, path: str | Path) -> "EvaluationRecord":
+        """Raises EvaluationFileError, naming the file, if it is damaged."""
+        try:
+            return cls(**json.loads(Path(path).read_text()))
+        except (ValueError, TypeError) as error:
+            raise EvaluationFileError(f"{path} is damaged: {error}") from None

@@ -1,0 +1,305 @@
+"""The segmentation module: the recipe of section 4.2, exact sums, and what its checkpoints refuse."""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import timm
+import torch
+from timm.layers import BatchNormAct2d
+
+from callbacks import ValidateLastStep
+from lightning_modules import ClassificationModule, ModelError, SegmentationModule
+from lightning_modules.segmentation import IGNORED, pixel_loss, synchronises
+from networks.create import NetworkError
+from padding import PartialConv2d
+
+SMALL = {"encoder": "tiny_resnet10", "padding": "partial", "num_classes": 4, "head_channels": 8, "skip_channels": 4}
+
+
+def module(**changes):
+    return SegmentationModule(**{**SMALL, **changes})
+
+
+class Scenes(torch.utils.data.Dataset):
+    """Noise with a class by its brightness; the last scene is a stand-in, whose pixels are all ignored."""
+
+    def __init__(self, count=10, size=(24, 40), stand_in=False):
+        generator = torch.Generator().manual_seed(0)
+        self.images = torch.randn(count, 3, *size, generator=generator)
+        self.targets = (self.images.mean(1) * 3 + 2).long().clamp(0, 3)
+        self.targets[:, :2] = IGNORED
+        if stand_in:
+            self.targets[-1] = IGNORED
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        return self.images[index], self.targets[index]
+
+
+def loader(batch_size=2, **settings):
+    return torch.utils.data.DataLoader(Scenes(**settings), batch_size=batch_size)
+
+
+def trainer(tmp_path, *callbacks, **settings):
+    return pl.Trainer(
+        default_root_dir=tmp_path,
+        accelerator="cpu",
+        logger=False,
+        enable_progress_bar=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        callbacks=list(callbacks),
+        **settings,
+    )
+
+
+class Rates(pl.Callback):
+    """The learning rate that each step was made with, and the epochs that were validated."""
+
+    def __init__(self):
+        self.rates, self.validated = [], []
+
+    def on_before_optimizer_step(self, trainer, pl_module, optimizer):
+        self.rates.append(optimizer.param_groups[0]["lr"])
+
+    def on_validation_end(self, trainer, pl_module):
+        self.validated.append((trainer.current_epoch, trainer.global_step))
+
+
+def test_the_rate_falls_in_a_line_over_the_steps_and_the_last_step_is_validated(tmp_path):
+    seen = Rates()
+    fitted = trainer(tmp_path, ValidateLastStep(), seen, max_steps=7, max_epochs=50)
+    fitted.fit(module(lr=0.5), loader(), loader(1))
+    assert seen.rates == pytest.approx([0.5 * (1 - step / 7) for step in range(7)])
+    assert seen.validated == [(0, 5), (1, 7)]
+    assert "val/miou" in fitted.callback_metrics
+
+
+def test_the_rate_falls_over_the_epochs_too(tmp_path):
+    seen = Rates()
+    trainer(tmp_path, ValidateLastStep(), seen, max_epochs=2).fit(module(lr=0.5), loader(), loader(1))
+    assert seen.rates == pytest.approx([0.5 * (1 - step / 10) for step in range(10)])
+    assert seen.validated == [(0, 5), (1, 10)]
+
+
+def test_recipe_of_section_4_2():
+    built = SegmentationModule("tiny_resnet10")
+    built._trainer = SimpleNamespace(estimated_stepping_batches=31_000)
+    settings = built.configure_optimizers()
+    (group,) = settings["optimizer"].param_groups
+    assert (group["lr"], group["momentum"], group["weight_decay"]) == (0.03, 0.9, 1e-4)
+    assert len(group["params"]) == len(list(built.parameters()))
+    schedule = settings["lr_scheduler"]["scheduler"]
+    assert (schedule.total_iters, settings["lr_scheduler"]["interval"]) == (31_000, "step")
+
+
+def test_a_run_without_end_has_no_rate(tmp_path):
+    with pytest.raises(ModelError, match="max_steps"):
+        trainer(tmp_path, max_epochs=-1).fit(module(), loader(), loader(1))
+
+
+def test_the_loss_is_the_mean_over_the_pixels_that_count():
+    generator = torch.Generator().manual_seed(1)
+    logits = torch.randn(2, 4, 5, 6, generator=generator, dtype=torch.float64)
+    targets = torch.randint(0, 4, (2, 5, 6), generator=generator)
+    targets[0, :3] = IGNORED
+    wanted = [
+        math.log(sum(math.exp(v) for v in logits[n, :, y, x])) - logits[n, targets[n, y, x], y, x].item()
+        for n, y, x in np.ndindex(2, 5, 6)
+        if targets[n, y, x] != IGNORED
+    ]
+    loss, pixels = pixel_loss(logits, targets)
+    assert pixels == len(wanted) == 42
+    assert loss.item() == pytest.approx(sum(wanted) / 42, rel=1e-6)
+
+
+def test_a_batch_without_labels_has_no_loss_and_no_gradient():
+    logits = torch.randn(1, 4, 3, 3, requires_grad=True)
+    loss, pixels = pixel_loss(logits, torch.full((1, 3, 3), IGNORED))
+    loss.backward()
+    assert (loss.item(), pixels.item()) == (0, 0)
+    assert not logits.grad.any()
+
+
+def test_a_step_on_labels_partly_ignored_trains(tmp_path):
+    built = module()
+    before = {name: value.clone() for name, value in built.named_parameters()}
+    trainer(tmp_path, max_steps=2).fit(built, loader())
+    assert all(torch.isfinite(value).all() for value in built.parameters())
+    assert all(not torch.equal(before[name], value) for name, value in built.named_parameters())
+
+
+def brute_force_iou(pairs, classes):
+    """IoU of each class in percent from sets of pixels, None where it is nowhere."""
+    found = []
+    for number in range(classes):
+        both = either = 0
+        for prediction, target in pairs:
+            valid = target != IGNORED
+            both += ((prediction == number) & (target == number) & valid).sum().item()
+            either += (((prediction == number) | (target == number)) & valid).sum().item()
+        found.append(100 * both / either if either else None)
+    return found
+
+
+class Fixed(torch.nn.Module):
+    """Gives out prepared class maps, one call after the other, as logits."""
+
+    def __init__(self, predictions):
+        super().__init__()
+        self.predictions, self.calls = predictions, 0
+
+    def forward(self, images):
+        assert len(images) == 1, "one image at a time"
+        chosen = self.predictions[self.calls % len(self.predictions)]
+        self.calls += 1
+        return torch.nn.functional.one_hot(chosen, 4).permute(2, 0, 1)[None].float() * 9
+
+
+def test_every_image_counts_once_and_stand_ins_never(tmp_path):
+    data = Scenes(6, stand_in=True)
+    generator = torch.Generator().manual_seed(2)
+    # Class 3 is neither predicted nor there; class 2 is predicted and not there: it counts 0.
+    data.targets[(data.targets >= 2) & (data.targets != IGNORED)] = 1
+    predictions = [torch.randint(0, 3, (24, 40), generator=generator) for _ in range(6)]
+    built = module()
+    built.network = Fixed(predictions)
+    (result,) = trainer(tmp_path).validate(built, torch.utils.data.DataLoader(data, batch_size=1), verbose=False)
+    wanted = brute_force_iou(list(zip(predictions, data.targets, strict=True))[:5], 4)
+    assert wanted[3] is None
+    assert wanted[2] == 0
+    assert [result.get(f"val/iou/{number}") for number in range(4)] == pytest.approx(wanted)
+    assert result["val/miou"] == pytest.approx(sum(wanted[:3]) / 3)
+    assert math.isfinite(result["val/loss"])
+
+
+def test_class_maps_of_predict_are_those_of_the_settings():
+    built = module(evaluation=None).eval()
+    image = torch.randn(3, 24, 40)
+    with torch.no_grad():
+        whole = built.network(image[None])[0].argmax(0)
+        halves = [built.network(image[None, :, :, part])[0] for part in (slice(0, 24), slice(16, 40))]
+    assert torch.equal(built.predict_classes(image).long(), whole)
+    assert built.prediction_tiles(24, 40) == [(0, 0, 24, 40)]
+
+    built.evaluation.predict_overlap = "0"
+    summed = torch.zeros(4, 24, 40)
+    summed[..., :24] += halves[0]
+    summed[..., 16:] += halves[1]
+    summed[..., 16:24] /= 2
+    with torch.no_grad():
+        assert torch.equal(built.predict_classes(image).long(), summed.argmax(0))
+    assert [box[1] for box in built.prediction_tiles(24, 40)] == [0, 16]
+
+
+def test_batch_normalisation_is_synchronised_on_gpus_only():
+    assert synchronises(torch.device("cuda", 0), 2)
+    assert not synchronises(torch.device("cpu"), 2)
+    assert not synchronises(torch.device("cuda", 0), 1)
+
+
+def test_on_gpus_every_batch_norm_of_the_module_becomes_synchronised(tmp_path, monkeypatch):
+    monkeypatch.setattr("lightning_modules.segmentation.synchronises", lambda device, processes: True)
+    built = module(encoder="regnety_002")  # its norms are fused with their activations
+    before = [parameter for _, parameter in sorted(built.named_parameters())]
+    trainer(tmp_path, max_steps=1).fit(built, loader())
+    norms = [m for m in built.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
+    assert norms
+    assert all(isinstance(m, torch.nn.SyncBatchNorm) for m in norms)
+    after = [parameter for _, parameter in sorted(built.named_parameters())]
+    assert all(a is b for a, b in zip(before, after, strict=True))
+    fused = sum(isinstance(m, BatchNormAct2d) for m in timm.create_model("regnety_002", features_only=True).modules())
+    assert sum(hasattr(m, "act") for m in norms) == fused > 0
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    fitted = trainer(tmp_path, max_steps=1)
+    fitted.fit(module(padding="zero"), loader())
+    fitted.save_checkpoint(tmp_path / "zero.ckpt")
+    return tmp_path / "zero.ckpt"
+
+
+def test_checkpoints_know_their_scheme_and_network(tmp_path, checkpoint):
+    def validate(**settings):
+        (result,) = trainer(tmp_path).validate(
+            module(**settings), loader(1), ckpt_path=str(checkpoint), weights_only=True, verbose=False
+        )
+        return result["val/loss"]
+
+    own = validate(padding="zero")
+    assert validate(padding="zero", padding_at_test="partial") != own
+    with pytest.raises(ModelError, match=r"trained with zero padding.*padding_at_test=partial"):
+        validate(padding="partial")
+    with pytest.raises(ModelError, match=r"deeplabv3plus-tiny_resnet10.*deeplabv3plus-cifar_resnet10"):
+        validate(padding="zero", encoder="cifar_resnet10")
+    loaded = SegmentationModule.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
+    assert (loaded.encoder, loaded.padding) == ("tiny_resnet10", "zero")
+
+
+@pytest.fixture
+def classifier(tmp_path):
+    """A checkpoint of a classification run."""
+    built = ClassificationModule("tiny_resnet10", "zero", 7)
+    checkpoint = {"state_dict": built.state_dict(), "pytorch-lightning_version": pl.__version__}
+    built.on_save_checkpoint(checkpoint)
+    torch.save(checkpoint, tmp_path / "classifier.ckpt")
+    return tmp_path / "classifier.ckpt"
+
+
+def test_encoder_weights_are_where_training_starts_and_only_there(tmp_path, classifier):
+    weights = torch.load(classifier, weights_only=True)["state_dict"]["network.layer1.0.conv1.weight"]
+    built = module(encoder_weights=str(classifier), lr=0.0, weight_decay=0.0)
+    inner = dict(built.network.encoder.named_parameters())["layer1.0.conv1.weight"]
+    assert not torch.equal(inner, weights)
+    fitted = trainer(tmp_path, max_steps=1)
+    fitted.fit(built, loader())
+    assert torch.equal(inner, weights)
+    with torch.no_grad():
+        inner.add_(1)
+    fitted.save_checkpoint(tmp_path / "own.ckpt")
+    again = module(encoder_weights=str(classifier), lr=0.0, weight_decay=0.0)
+    trainer(tmp_path, max_steps=2).fit(again, loader(), ckpt_path=str(tmp_path / "own.ckpt"), weights_only=True)
+    resumed = dict(again.network.encoder.named_parameters())["layer1.0.conv1.weight"]
+    assert torch.equal(resumed, weights + 1), "a resumed run must go on from its own weights"
+
+
+def test_weights_that_cannot_be_used_are_refused(tmp_path, classifier):
+    with pytest.raises(NetworkError, match=r"absent\.ckpt"):
+        module(encoder_weights=str(tmp_path / "absent.ckpt")).check("fit", None)
+    with pytest.raises(ModelError, match=r"--model\.encoder_weights"):
+        trainer(tmp_path).validate(module(), loader(1), ckpt_path=str(classifier), weights_only=True, verbose=False)
+
+
+def test_every_padded_convolution_is_partial():
+    built = module()
+    padded = [m for m in built.network.modules() if isinstance(m, torch.nn.Conv2d) and any(m.padding)]
+    assert len(padded) == len(built.padding_report.converted) == 14
+    assert all(isinstance(m, PartialConv2d) for m in padded)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"overlaps": [1.0]}, "overlaps"),
+        ({"overlaps": ["third"]}, "third"),
+        ({"overlaps": [0, 0.0]}, "twice"),
+        ({"leave_out": ["1/0"]}, "1/0"),
+        ({"leave_out": [-0.1]}, "leave_out"),
+        ({"tile_size": 0}, "tile_size"),
+        ({"distance_edges": [0, 4]}, "distance_edges"),
+        ({"distance_edges": [4, 4]}, "distance_edges"),
+        ({"predict_overlap": 2}, "predict_overlap"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(settings, message):
+    from lightning_modules.evaluation_settings import EvaluationSettings
+
+    with pytest.raises(ModelError, match=message):
+        EvaluationSettings(**settings)

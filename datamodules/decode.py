@@ -1,8 +1,13 @@
 """From a file to RGB pixels."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from PIL import Image
 
 from datamodules.errors import DataError
+
+_T = TypeVar("_T")
 
 
 def decode_rgb(path: str) -> Image.Image:
@@ -14,9 +19,22 @@ def decode_rgb(path: str) -> Image.Image:
     Raises:
         DataError: the file is missing, truncated, or no image.
     """
+    return _read(path, lambda image: image.convert("RGB"))
+
+
+def image_size(path: str) -> tuple[int, int]:
+    """(width, height) of an image file, from its header.
+
+    Raises:
+        DataError: the file is missing, or no image.
+    """
+    return _read(path, lambda image: image.size)
+
+
+def _read(path: str, take: Callable[[Image.Image], _T]) -> _T:
     try:
         with open(path, "rb") as file:
-            return Image.open(file).convert("RGB")
+            return take(Image.open(file))
     # Pillow's plugins raise OSError, SyntaxError, struct.error, zlib.error and more on damaged files.
     except Exception as error:
         raise DataError(

@@ -17,7 +17,14 @@ from datamodules.index_cache import cached
 from datamodules.layouts import find_beside, find_split, locate_split
 from datamodules.resumable import KeyedLoader, ResumableDataModule
 from datamodules.splits import hold_out, limit_per_class
-from datamodules.transforms import EvalTransform, RandomCrop, RandomResizedCrop, TrainTransform, normalise
+from datamodules.transforms import (
+    EvalTransform,
+    RandomCrop,
+    RandomResizedCrop,
+    TrainTransform,
+    check_normalisation,
+    normalise,
+)
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -90,7 +97,7 @@ class ImageNetDataModule(ResumableDataModule):
         self.cache_index = cache_index
         self.train_transform = _train_transform(train_crop, image_size, tuple(crop_scale), tuple(crop_ratio), flip)
         self.eval_transform = _eval_transform(image_size, eval_resize)
-        _check_normalisation(self.mean, self.std)
+        check_normalisation(self.mean, self.std)
 
     # What the data are; each part is read from the disk when it is first asked for.
 
@@ -285,8 +292,3 @@ def _eval_transform(size: int, resize: int | None) -> EvalTransform:
             todo="Raise it, or set it to null to crop without resizing.",
         )
     return EvalTransform(size, resize)
-
-
-def _check_normalisation(mean: tuple, std: tuple) -> None:
-    if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-        raise DataError(f"`mean` is {mean} and `std` is {std}; each must be three numbers, those of `std` above 0")

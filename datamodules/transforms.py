@@ -138,6 +138,12 @@ def normalise(images: torch.Tensor, mean: Sequence[float], std: Sequence[float])
     return images.to(torch.float32).div_(255).sub_(mean).div_(std)
 
 
+def check_normalisation(mean: Sequence[float], std: Sequence[float]) -> None:
+    """Raises DataError where the settings `mean` and `std` cannot be those of three channels."""
+    if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+        raise DataError(f"`mean` is {mean} and `std` is {std}; each must be three numbers, those of `std` above 0")
+
+
 def _refuse_smaller(image: Image.Image, size: int, where: str) -> None:
     if min(image.size) < size:
         raise DataError(

@@ -1,0 +1,86 @@
+"""Cityscapes' label ids, and the 19 classes that are trained and scored.
+
+Label files hold ids 0 to 33, of which 19 are classes and the rest ignored (mcordts/cityscapesScripts,
+helpers/labels.py). The list's last id is -1, the licence plate; in a file of 8 bits it is 255 and ignored, too.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from datamodules.errors import DataError, some
+
+# Value of a target's pixel that losses and metrics leave out.
+IGNORED_PIXEL = 255
+
+
+class _Class(NamedTuple):
+    name: str
+    label_id: int
+    colour: tuple[int, int, int]
+
+
+_CLASSES = (
+    _Class("road", 7, (128, 64, 128)),
+    _Class("sidewalk", 8, (244, 35, 232)),
+    _Class("building", 11, (70, 70, 70)),
+    _Class("wall", 12, (102, 102, 156)),
+    _Class("fence", 13, (190, 153, 153)),
+    _Class("pole", 17, (153, 153, 153)),
+    _Class("traffic light", 19, (250, 170, 30)),
+    _Class("traffic sign", 20, (220, 220, 0)),
+    _Class("vegetation", 21, (107, 142, 35)),
+    _Class("terrain", 22, (152, 251, 152)),
+    _Class("sky", 23, (70, 130, 180)),
+    _Class("person", 24, (220, 20, 60)),
+    _Class("rider", 25, (255, 0, 0)),
+    _Class("car", 26, (0, 0, 142)),
+    _Class("truck", 27, (0, 0, 70)),
+    _Class("bus", 28, (0, 60, 100)),
+    _Class("train", 31, (0, 80, 100)),
+    _Class("motorcycle", 32, (0, 0, 230)),
+    _Class("bicycle", 33, (119, 11, 32)),
+)
+
+CLASS_NAMES = tuple(entry.name for entry in _CLASSES)
+# Red, green and blue of each class in the field's figures.
+CLASS_COLOURS = tuple(entry.colour for entry in _CLASSES)
+# The label id of each class: what a prediction for the benchmark's evaluator is written in.
+LABEL_IDS = tuple(entry.label_id for entry in _CLASSES)
+NUM_LABEL_IDS = 34
+
+# From a label id to its class, 255 where it has none; uint8 (256,).
+CLASS_OF_LABEL = np.full(256, IGNORED_PIXEL, dtype=np.uint8)
+CLASS_OF_LABEL[list(LABEL_IDS)] = np.arange(len(LABEL_IDS))
+# From a class to its label id, 0 ("unlabeled") for an ignored pixel; uint8 (256,).
+LABEL_OF_CLASS = np.zeros(256, dtype=np.uint8)
+LABEL_OF_CLASS[: len(LABEL_IDS)] = LABEL_IDS
+
+
+def to_classes(label_ids: np.ndarray, where: object = None) -> np.ndarray:
+    """Classes 0 to 18 and 255 of label ids, both uint8 (H, W).
+
+    Raises:
+        DataError: an id from 34 to 254, which no label has; `where` names the file.
+    """
+    if label_ids.size and label_ids.max() >= NUM_LABEL_IDS:
+        unknown = [i for i in np.unique(label_ids).tolist() if NUM_LABEL_IDS <= i != IGNORED_PIXEL]
+        if unknown:
+            raise DataError(
+                f"holds {len(unknown)} values that are no label id: {some(unknown)}; allowed are 0 to 33, and 255",
+                where=where,
+                todo="It must be a `..._labelIds.png`, not a `..._color.png`, `..._instanceIds.png` or a file of"
+                " another numbering.",
+            )
+    return CLASS_OF_LABEL[label_ids]
+
+
+def to_label_ids(classes: np.ndarray) -> np.ndarray:
+    """Label ids of classes, the inverse of `to_classes`, both uint8; an ignored pixel becomes 0, "unlabeled".
+
+    Raises:
+        DataError: a value that is neither a class nor 255.
+    """
+    if unknown := [c for c in np.unique(classes).tolist() if not (0 <= c < len(LABEL_IDS) or c == IGNORED_PIXEL)]:
+        raise DataError(f"{some(unknown)} are no classes; allowed are 0 to {len(LABEL_IDS) - 1}, and {IGNORED_PIXEL}")
+    return LABEL_OF_CLASS[classes]

@@ -1,0 +1,52 @@
+"""From a label file to classes."""
+
+import numpy as np
+from PIL import Image
+
+from datamodules.cityscapes_labels import to_classes
+from datamodules.errors import DataError
+
+
+def decode_classes(path: str) -> np.ndarray:
+    """Classes 0 to 18 and 255 of a label file, uint8 (H, W).
+
+    Raises:
+        DataError: the file is missing, truncated, no PNG with one channel of 8 bits, or holds a value that is no id.
+    """
+    return to_classes(_read(path, np.asarray), path)
+
+
+def label_size(path: str) -> tuple[int, int]:
+    """(width, height) of a label file, from its header.
+
+    Raises:
+        DataError: as `decode_classes`, as far as the header tells.
+    """
+    return _read(path, lambda image: image.size)
+
+
+def _read(path: str, take):
+    try:
+        with open(path, "rb") as file:
+            image = Image.open(file)
+            found = _pixel_format(image)
+            if found == "PNG L":
+                return take(image)
+    # Pillow's plugins raise OSError, SyntaxError, struct.error, zlib.error and more on damaged files.
+    except Exception as error:
+        raise DataError(
+            f"cannot be decoded ({type(error).__name__}: {error})",
+            where=path,
+            todo="Restore the file from the archive, or remove it together with its image.",
+        ) from error
+    raise DataError(
+        f"is {found}, not a PNG with one channel of 8 bits (PNG L)",
+        where=path,
+        todo="Label files hold one id a pixel, as Cityscapes' `..._labelIds.png` do.",
+    )
+
+
+def _pixel_format(image: Image.Image) -> str:
+    """Format and raw mode, as "PNG L": of a grey PNG of 4 bits Pillow says "L" too, and multiplies its values by 17."""
+    arguments = image.tile[0].args if image.tile else image.mode
+    return f"{image.format} {arguments if isinstance(arguments, str) else arguments[0]}"

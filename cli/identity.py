@@ -22,7 +22,7 @@ def identify(config: dict[str, Any]) -> tuple[RunFolder, RunRecord]:
     digest = settings_digest(config)
     network, padding = settings.get("network") or settings["encoder"], settings["padding"]
     split = (config["data"].get("init_args") or {}).get("split")
-    variant = "" if split is None else f"split{split}"
+    variant = f"split{split}" if isinstance(split, int) else ""
     group = "-".join(filter(None, (network, variant, padding)))
     name = f"{group}-seed{seed}"
     run_id = config["run"]["id"] or os.environ.get("WANDB_RUN_ID") or digest[:8]

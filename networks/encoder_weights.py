@@ -91,7 +91,7 @@ def _trunk(encoder: nn.Module) -> nn.Module:
 
 
 def _match(trunk: nn.Module, given: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """The trunk's state dict out of a whole network's; what belongs to none of the trunk's children is the classifier."""
+    """The trunk's state dict out of a whole network's; what belongs to none of its children is the classifier."""
     wanted = trunk.state_dict()
     names = {child: _name_in_network(child, given) for child in {key.partition(".")[0] for key in wanted}}
     sources = {key: _renamed(key, names) for key in wanted}
@@ -105,7 +105,7 @@ def _match(trunk: nn.Module, given: dict[str, Tensor], path: Path) -> dict[str, 
     ]
     problems = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
     if any(problems.values()):
-        text = "; ".join(f"{what}: {', '.join(names)}" for what, names in problems.items() if names)
+        text = "; ".join(f"{what}: {_shortened(keys)}" for what, keys in problems.items() if keys)
         raise NetworkError(
             f"{path} does not fit the encoder: {text}; give a checkpoint of the same network and arguments"
         )
@@ -121,3 +121,8 @@ def _name_in_network(child: str, given: dict[str, Tensor]) -> str:
 def _renamed(key: str, names: dict[str, str]) -> str:
     child, dot, rest = key.partition(".")
     return f"{names[child]}{dot}{rest}"
+
+
+def _shortened(keys: list[str], shown: int = 5) -> str:
+    more = f" and {len(keys) - shown} more" if len(keys) > shown else ""
+    return ", ".join(keys[:shown]) + more

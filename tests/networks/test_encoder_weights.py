@@ -1,0 +1,176 @@
+"""An encoder from a classification checkpoint computes what the classifier's trunk does; nothing else is accepted."""
+
+import logging
+
+import pytest
+import pytorch_lightning as pl
+import timm
+import torch
+
+from lightning_modules import ClassificationModule
+from networks import DeepLabV3Plus, NetworkError, create_network, load_encoder_weights
+from padding import convert_padding
+
+
+def segmentation(encoder="tiny_resnet10", output_stride=16, **arguments):
+    torch.manual_seed(1)
+    return DeepLabV3Plus(encoder, 3, output_stride, head_channels=4, skip_channels=2, **arguments).eval()
+
+
+def classification(network="tiny_resnet10", padding="zero", **network_args):
+    torch.manual_seed(2)
+    module = ClassificationModule(network, padding, num_classes=10, network_args=network_args)
+    for name, buffer in module.network.named_buffers():
+        if "running" in name:
+            buffer.uniform_(0.5, 1.5)  # as if it had been trained
+    return module
+
+
+def save(module, path, change=None):
+    """A checkpoint as the Trainer writes it, with changes to its entries."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False)
+    trainer.strategy.connect(module)
+    trainer.save_checkpoint(path)
+    if change:
+        checkpoint = torch.load(path, weights_only=True)
+        change(checkpoint)
+        torch.save(checkpoint, path)
+    return path
+
+
+def snapshot(module):
+    return {key: value.clone() for key, value in module.state_dict().items()}
+
+
+def unchanged(module, before):
+    return all(torch.equal(value, before[key]) for key, value in module.state_dict().items())
+
+
+@pytest.mark.parametrize("scheme", ["zero", "partial"])
+def test_the_encoder_computes_what_the_classifiers_trunk_does(tmp_path, scheme):
+    module, network = classification(padding=scheme), segmentation()
+    head = {key: value for key, value in snapshot(network).items() if not key.startswith("encoder.")}
+    convert_padding(network, scheme)
+    images = torch.randn(1, 3, 64, 80)
+    trunk = module.network.eval().forward_features(images)
+    assert not torch.allclose(network.encoder(images)[-1], trunk)
+    load_encoder_weights(network, str(save(module, tmp_path / "best.ckpt")))
+    torch.testing.assert_close(network.encoder(images)[-1], trunk)
+    assert head
+    assert all(torch.equal(network.state_dict()[key], value) for key, value in head.items())
+
+
+def test_names_that_timm_changes_in_feature_networks(tmp_path):
+    """timm turns `stages.0` into `stages_0`; arguments of the encoder go to both."""
+    arguments = {"depths": (1, 1, 1, 1), "dims": (8, 12, 16, 20)}
+    module = classification("convnext_atto", **arguments)
+    network = segmentation("convnext_atto", encoder_args=arguments)
+    assert any("stages_3" in key for key in network.encoder.state_dict())
+    load_encoder_weights(network, str(save(module, tmp_path / "best.ckpt")))
+    whole = create_network("convnext_atto", 10, output_stride=16, **arguments).eval()
+    whole.load_state_dict(module.network.state_dict())
+    images = torch.randn(1, 3, 64, 64)
+    torch.testing.assert_close(network.encoder(images)[-1], whole.forward_features(images))
+
+
+@pytest.mark.parametrize(
+    "encoder", ["wide_resnet38", "resnet50", "mobilenetv3_small_050", "cspnext_tiny", "xception41"]
+)
+def test_every_tensor_of_other_encoders_is_found(tmp_path, monkeypatch, encoder):
+    """Of many kinds of timm's feature networks, on the meta device."""
+    with torch.device("meta"):
+        whole, network = create_network(encoder, 10), segmentation(encoder, 8)
+    state = {f"network.{key}": value for key, value in whole.state_dict().items()}
+    monkeypatch.setattr(torch, "load", lambda *args, **kwargs: {"network": encoder, "state_dict": state})
+    load_encoder_weights(network, str(tmp_path / "best.ckpt"))  # strict: it would name what is missing
+
+
+def drop_a_tensor(checkpoint):
+    del checkpoint["state_dict"]["network.layer2.0.conv1.weight"]
+
+
+def add_a_tensor(checkpoint):
+    checkpoint["state_dict"]["network.layer2.1.conv1.weight"] = torch.ones(1)
+
+
+def shrink_a_tensor(checkpoint):
+    checkpoint["state_dict"]["network.bn1.weight"] = torch.ones(3)
+
+
+def rename(checkpoint):
+    checkpoint["network"] = "resnet18"
+
+
+def forget_the_name(checkpoint):
+    del checkpoint["network"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (drop_a_tensor, r"missing: layer2\.0\.conv1\.weight; give"),
+        (add_a_tensor, r"unexpected: layer2\.1\.conv1\.weight; give"),
+        (shrink_a_tensor, r"of another shape: bn1\.weight \(3,\) instead of \(16,\); give"),
+        (rename, "holds resnet18, but the encoder is tiny_resnet10"),
+        (forget_the_name, "is no checkpoint of this suite"),
+    ],
+)
+def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path, change, message):
+    path, network = save(classification(), tmp_path / "best.ckpt", change), segmentation()
+    before = snapshot(network)
+    with pytest.raises(NetworkError, match=f"best.ckpt .*{message}"):
+        load_encoder_weights(network, str(path))
+    assert unchanged(network, before)
+
+
+def test_a_segmentation_checkpoint_is_no_classifiers(tmp_path):
+    network = segmentation()
+    state = {f"network.{key}": value for key, value in network.state_dict().items()}
+    torch.save({"network": "tiny_resnet10", "padding": "zero", "state_dict": state}, tmp_path / "best.ckpt")
+    with pytest.raises(NetworkError, match=r"best\.ckpt does not fit the encoder: missing: conv1\.weight.* more"):
+        load_encoder_weights(network, str(tmp_path / "best.ckpt"))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no checkpoint", b"PK\x03\x04"])
+def test_a_file_that_cannot_be_read_is_named(tmp_path, content):
+    path = tmp_path / "best.ckpt"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(NetworkError, match=r"cannot read encoder weights from .*best\.ckpt"):
+        load_encoder_weights(segmentation(), str(path))
+
+
+def test_timms_weights_are_asked_for_with_the_encoders_arguments(monkeypatch):
+    network = segmentation("resnet18", 8, encoder_args={"drop_path_rate": 0.1})
+    create, asked = timm.create_model, []
+
+    def pretend(name, pretrained=False, **arguments):
+        asked.append((name, pretrained, arguments))
+        return create(name, **arguments)
+
+    monkeypatch.setattr(timm, "create_model", pretend)
+    before = snapshot(network)
+    load_encoder_weights(network, "timm")
+    [(name, pretrained, arguments)] = asked
+    assert (name, pretrained) == ("resnet18", True)
+    assert arguments["drop_path_rate"] == 0.1
+    assert arguments["features_only"]
+    after = network.state_dict()
+    changed = {key for key, value in before.items() if not torch.equal(value, after[key])}
+    assert changed == {key for key in before if key.startswith("encoder.") and before[key].dim() == 4}
+
+
+def test_no_weights_from_timm(monkeypatch):
+    with pytest.raises(
+        NetworkError, match=r"no pretrained weights from timm for encoder 'tiny_resnet10'.*give the path"
+    ):
+        load_encoder_weights(segmentation(), "timm")
+
+    def fail(*args, **arguments):
+        raise OSError("no route to host")
+
+    network = segmentation("resnet18", 8)
+    monkeypatch.setattr(timm, "create_model", fail)
+    with pytest.raises(NetworkError, match=r"encoder 'resnet18'.*no route to host.*give the path of a checkpoint"):
+        load_encoder_weights(network, "timm")

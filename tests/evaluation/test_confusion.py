@@ -120,6 +120,14 @@ def test_counts_of_groups_pixel_by_pixel(dtype):
     assert torch.equal(confusion_matrix(*tensors, 4)[0], found.sum(0))
 
 
+def test_more_places_than_uint8_can_number():
+    """14 groups of 19 classes are 266 rows; target, groups and prediction are all uint8."""
+    everywhere = torch.cartesian_prod(torch.arange(14), torch.arange(19), torch.arange(19)).to(torch.uint8)
+    groups, target, prediction = everywhere.unbind(1)
+    found = confusion_matrix(prediction, target, 19, groups=groups, num_groups=14)
+    assert torch.equal(found, torch.ones(14, 19, 19, dtype=torch.int64))
+
+
 def test_another_ignore_index():
     target = torch.tensor([0, 1, -1, 1])
     assert confusion_matrix(torch.tensor([0, 1, 1, 0]), target, 2, ignore_index=-1).tolist() == [[[1, 0], [1, 1]]]

@@ -23,7 +23,7 @@ def confusion_matrix(
         num_classes: C.
         ignore_index: the target's value for pixels without a class.
         groups: 0 to num_groups - 1 for each pixel, as `leave_out_bands` and `distance_groups` give; a shape that
-            expands to the target's. None puts every pixel in group 0.
+            expands to the target's, on its device. None puts every pixel in group 0.
         num_groups: how many groups there are.
 
     Returns:

@@ -1,14 +1,10 @@
-"""One picture of the sample data: an object of a class on a textured ground, in integers only.
-
-Integers make the pixels the same on every machine: sums and shifts do not depend on a maths library, as sines and
-exponentials do in the last bit.
-"""
+"""One picture of the sample data: an object of a class on a textured ground, in integers only."""
 
 from collections.abc import Callable
 
 import numpy as np
 
-from datamodules import keyed
+from datamodules.integer_drawing import Draw, noise
 
 # Part of every picture's key: raise it when a picture would change, so that trees made before are made again.
 VERSION = 1
@@ -23,21 +19,6 @@ _SHORTEST, _LONGEST = 80, 120
 _UNIT = 1024
 
 
-class _Draw:
-    """Integers from a key; raw words, because NumPy promises their stream and not that of its distributions."""
-
-    def __init__(self, *key: int | str):
-        self.bits = keyed.philox("sample", VERSION, *key)
-
-    def between(self, low: int, high: int) -> int:
-        """A whole number from low to high, both included."""
-        return low + (int(self.bits.random_raw()) * (high - low + 1) >> 64)
-
-    def array(self, low: int, high: int, *shape: int) -> np.ndarray:
-        words = self.bits.random_raw(int(np.prod(shape))) >> np.uint64(40)
-        return (low + (words.astype(np.int64) * (high - low + 1) >> 24)).reshape(shape)
-
-
 def draw(name: str, split: str, number: int) -> np.ndarray:
     """The picture of a key.
 
@@ -49,7 +30,7 @@ def draw(name: str, split: str, number: int) -> np.ndarray:
     Returns:
         uint8 (height, width, 3), each side from 80 to 120 pixels.
     """
-    random = _Draw(name, split, number)
+    random = Draw("sample", VERSION, name, split, number)
     height, width = random.between(_SHORTEST, _LONGEST), random.between(_SHORTEST, _LONGEST)
     ground, front = _two_colours(random)
     picture = _ground(random, height, width, ground)
@@ -59,7 +40,7 @@ def draw(name: str, split: str, number: int) -> np.ndarray:
     return _grain(random, picture).astype(np.uint8)
 
 
-def _colour(random: _Draw) -> np.ndarray:
+def _colour(random: Draw) -> np.ndarray:
     """Red, green and blue, drawn a third of the way towards grey: full saturation everywhere hurts the eye."""
     colour = random.array(10, 245, 3)
     return (2 * colour + _grey(colour)) // 3
@@ -69,7 +50,7 @@ def _grey(colour: np.ndarray) -> int:
     return int(colour @ np.array((77, 150, 29))) >> 8
 
 
-def _two_colours(random: _Draw) -> tuple[np.ndarray, np.ndarray]:
+def _two_colours(random: Draw) -> tuple[np.ndarray, np.ndarray]:
     """Colours of ground and object: any two, the object's at least 80 of 255 grey values lighter.
 
     With either one the lighter, a small network reached 50 % in 8 epochs, and so 67 %: too slow to show in a demo.
@@ -80,20 +61,20 @@ def _two_colours(random: _Draw) -> tuple[np.ndarray, np.ndarray]:
             return (first, second) if _grey(first) < _grey(second) else (second, first)
 
 
-def _ground(random: _Draw, height: int, width: int, colour: np.ndarray) -> np.ndarray:
+def _ground(random: Draw, height: int, width: int, colour: np.ndarray) -> np.ndarray:
     pattern = (_clouds, _stripes, _checks, _slope)[random.between(0, 3)](random, height, width)
-    fine = _noise(random, height, width, random.between(4, 9))
+    fine = noise(random, height, width, random.between(4, 9))
     other = np.clip(colour + random.array(-45, 45, 3), 0, 255)
     weight = ((3 * pattern + fine) >> 2)[..., None]
     return (colour * (256 - weight) + other * weight) >> 8
 
 
-def _paint(random: _Draw, height: int, width: int, colour: np.ndarray) -> np.ndarray:
-    shade = _noise(random, height, width, random.between(8, 30))[..., None]
+def _paint(random: Draw, height: int, width: int, colour: np.ndarray) -> np.ndarray:
+    shade = noise(random, height, width, random.between(8, 30))[..., None]
     return np.clip(colour + ((shade - 128) * random.between(10, 45) >> 7), 0, 255)
 
 
-def _grain(random: _Draw, picture: np.ndarray) -> np.ndarray:
+def _grain(random: Draw, picture: np.ndarray) -> np.ndarray:
     strength = random.between(2, 14)
     return np.clip(picture + random.array(-strength, strength, *picture.shape[:2], 1), 0, 255)
 
@@ -101,41 +82,26 @@ def _grain(random: _Draw, picture: np.ndarray) -> np.ndarray:
 # Patterns: (height, width) of weights from 0 to 255.
 
 
-def _noise(random: _Draw, height: int, width: int, cell: int) -> np.ndarray:
-    """Random values on a lattice of `cell` pixels, smoothly interpolated."""
-    lattice = random.array(0, 255, height // cell + 2, width // cell + 2)
-    rows, down = _smooth(height, cell)
-    columns, across = _smooth(width, cell)
-    upper = lattice[rows] * (256 - down[:, None]) + lattice[rows + 1] * down[:, None]
-    return (upper[:, columns] * (256 - across) + upper[:, columns + 1] * across) >> 16
-
-
-def _smooth(length: int, cell: int) -> tuple[np.ndarray, np.ndarray]:
-    position = np.arange(length)
-    part = position % cell * 256 // cell
-    return position // cell, part * part * (768 - 2 * part) >> 16
-
-
-def _clouds(random: _Draw, height: int, width: int) -> np.ndarray:
+def _clouds(random: Draw, height: int, width: int) -> np.ndarray:
     cell = random.between(14, 40)
-    return (2 * _noise(random, height, width, cell) + _noise(random, height, width, max(cell // 3, 4))) // 3
+    return (2 * noise(random, height, width, cell) + noise(random, height, width, max(cell // 3, 4))) // 3
 
 
-def _stripes(random: _Draw, height: int, width: int) -> np.ndarray:
+def _stripes(random: Draw, height: int, width: int) -> np.ndarray:
     turn, period = random.between(0, 63), random.between(8, 28)
     y, x = np.mgrid[:height, :width]
-    bend = _noise(random, height, width, 24) * random.between(0, 24) >> 8
+    bend = noise(random, height, width, 24) * random.between(0, 24) >> 8
     phase = ((x * _SINE[turn] + y * _SINE[turn - 48] >> 14) + bend) % period
     return np.where(2 * phase < period, 235, 20)
 
 
-def _checks(random: _Draw, height: int, width: int) -> np.ndarray:
+def _checks(random: Draw, height: int, width: int) -> np.ndarray:
     side = random.between(7, 22)
     y, x = np.mgrid[:height, :width]
     return np.where((y // side + x // side) % 2 == 1, 225, 30)
 
 
-def _slope(random: _Draw, height: int, width: int) -> np.ndarray:
+def _slope(random: Draw, height: int, width: int) -> np.ndarray:
     turn = random.between(0, 63)
     y, x = np.mgrid[:height, :width]
     along = x * _SINE[turn] + y * _SINE[turn - 48]
@@ -214,7 +180,7 @@ SHAPES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 }
 
 
-def _place_object(random: _Draw, picture: np.ndarray, shape: Callable, paint: np.ndarray) -> None:
+def _place_object(random: Draw, picture: np.ndarray, shape: Callable, paint: np.ndarray) -> None:
     height, width = picture.shape[:2]
     radius = min(height, width) * random.between(30, 48) // 25
     # The centre is anywhere but in a narrow margin, so the border cuts off up to nearly half of the object.
@@ -223,7 +189,7 @@ def _place_object(random: _Draw, picture: np.ndarray, shape: Callable, paint: np
     _stamp(picture, paint, shape, x, y, radius, random.between(-7, 7))
 
 
-def _place_stroke(random: _Draw, picture: np.ndarray) -> None:
+def _place_stroke(random: Draw, picture: np.ndarray) -> None:
     """Clutter: a short bar, which alone is no class."""
     radius, thin = random.between(24, 80), random.between(60, 200)
     x, y = random.between(0, 4 * picture.shape[1]), random.between(0, 4 * picture.shape[0])

@@ -64,12 +64,12 @@ class SegmentationTransform:
         classes = scaled_classes_window(classes, scaled, corner, self.size)
         if flip:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-            classes = classes[:, ::-1]
+            classes = classes[:, ::-1].copy()
         if self.jitter:
             image = colour_jitter(image, self.jitter, random)
         if self.blur is not None:
             image = image.filter(ImageFilter.GaussianBlur(_uniform(random, *self.blur)))
-        return to_uint8(image), torch.from_numpy(np.ascontiguousarray(classes))
+        return to_uint8(image), torch.from_numpy(classes)
 
     def _corner(
         self,

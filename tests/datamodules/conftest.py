@@ -1,7 +1,11 @@
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from datamodules import sample_cityscapes
 from datamodules.sample_imagenet import make
 
 
@@ -33,3 +37,15 @@ def tree(tmp_path, write_image):
             for number in range(count):
                 write_image(root / split / name / f"{number}.png", seed=number)
     return root
+
+
+@pytest.fixture(scope="session")
+def street_tree(tmp_path_factory):
+    """The miniature of Cityscapes with 1 image of 64 x 128 pixels a city; not to be changed."""
+    return sample_cityscapes.make(tmp_path_factory.mktemp("streets") / "tree", 1, 64, 128)
+
+
+@pytest.fixture
+def streets(street_tree, tmp_path):
+    """A copy of it that a test may change."""
+    return Path(shutil.copytree(street_tree, tmp_path / "streets"))

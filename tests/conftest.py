@@ -30,6 +30,16 @@ def sample_tree(tmp_path_factory):
     return root
 
 
+@pytest.fixture(scope="session")
+def sample_streets(tmp_path_factory):
+    """A small tree in Cityscapes' layout: 21 cities, one street each, and coarse labels."""
+    from datamodules import sample_cityscapes
+
+    root = tmp_path_factory.mktemp("streets") / "tree"
+    sample_cityscapes.make(root, images_per_city=1)
+    return root
+
+
 def pytest_collection_modifyitems(items):
     """The slowest first, so that two workers end together."""
     items.sort(key=lambda item: "tests/training/" not in item.nodeid)

@@ -1,0 +1,202 @@
+"""Segmentation as a user meets it: train, resume, test with its tables, predict pictures."""
+
+import contextlib
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from datamodules.cityscapes_labels import CLASS_COLOURS, LABEL_IDS
+from evaluation import class_iou, mean_iou
+from records import RunFolder
+from records.evaluation import EvaluationRecord
+from studies.segmentation_tables import tables
+from tests.support.program import ROOT, main_here, only_run
+
+SMALL = [
+    "--config=configs/demo/segmentation.yaml",
+    "--data.crop_size=64",
+    "--trainer.max_epochs=2",
+    "--trainer.logger=false",
+    "--model.head_channels=8",
+    "--model.skip_channels=4",
+]
+
+
+@pytest.fixture(autouse=True)
+def _in_the_repository(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.fixture(scope="module")
+def trained(sample_streets, tmp_path_factory) -> RunFolder:
+    root = tmp_path_factory.mktemp("trained")
+    with contextlib.chdir(ROOT):
+        assert main_here("fit", *SMALL, f"--data.root={sample_streets}", f"--run.root={root}") == 0
+    return only_run(root)
+
+
+def of_run(command: str, trained: RunFolder, *options: str) -> list[str]:
+    best = f"--ckpt_path={trained.checkpoints}/best.ckpt"
+    return [command, f"--config={trained.config}", "--trainer.logger=false", best, *options]
+
+
+def the_evaluation(trained: RunFolder) -> EvaluationRecord:
+    """The newest file that a test left."""
+    return EvaluationRecord.read(max(trained.evaluations.glob("*.json"), key=lambda path: path.stat().st_mtime_ns))
+
+
+def test_a_run_folder_holds_what_a_study_needs(trained):
+    record, rows = trained.read_record(), trained.read_rows()
+    assert record.finished
+    assert (record.network, record.variant, record.monitor) == ("tiny_resnet10", "split0", "val/miou")
+    assert record.group == "tiny_resnet10-split0-zero"
+    assert [row["epoch"] for row in rows] == [0, 1]
+    assert {"train/loss", "val/loss", "val/miou", "val/iou/road", "val/iou/traffic_sign", "lr"} <= rows[0].keys()
+    # The rate falls within the epoch, and the second one begins at half of it.
+    assert [row["lr"] for row in rows] == pytest.approx([0.05, 0.025])
+    classes = [value for name, value in rows[-1].items() if name.startswith("val/iou/")]
+    assert rows[-1]["val/miou"] == pytest.approx(sum(classes) / len(classes), rel=1e-5)
+
+
+def test_test_prints_the_tables_and_keeps_what_they_follow_from(trained, capsys):
+    assert main_here(*of_run("test", trained)) == 0
+    output = capsys.readouterr().out
+    record = the_evaluation(trained)
+    assert (record.padding, record.padding_at_test, record.images) == ("zero", "zero", 3)
+    assert record.leave_out == ["0", "1/3", "1/2", "2/3", "3/4", "7/8"]
+    assert list(record.confusion) == ["regular", "tiled_0", "tiled_1-3"]
+    best = max(trained.read_rows(), key=lambda row: row["val/miou"])
+    assert record.epoch == best["epoch"]
+
+    grouped = {mode: torch.tensor(counts) for mode, counts in record.confusion.items()}
+    whole = grouped["regular"].sum((0, 1))
+    # The same images, whole, by the same checkpoint: the row of its epoch, the metric and the table agree.
+    assert 100 * mean_iou(whole) == pytest.approx(best["val/miou"], rel=1e-5)
+    assert f"{100 * mean_iou(whole):.3f}" in output
+    assert float(re.search(r"test/miou\W+([\d.]+)", output)[1]) == pytest.approx(best["val/miou"], rel=1e-5)
+    # Table 7's first column is Table 6's, and the last keeps the least: every pixel outside the centre of 7/8.
+    height, width = 128, 256
+    assert all(counts.sum() <= 3 * height * width for counts in grouped.values())
+    assert "7/8" in output
+    for mode, counts in grouped.items():
+        assert torch.equal(counts.sum(), whole.sum()), mode
+    assert f"{100 * class_iou(whole)[0]:.3f}" in output
+    assert {"commit", "versions", "command"} <= record.provenance.keys()
+
+
+def test_a_test_replaces_its_own_results_and_no_others(trained):
+    assert main_here(*of_run("test", trained)) == 0
+    before = {path: path.read_bytes() for path in trained.evaluations.iterdir()}
+    options = ["--model.evaluation.border_scope=tile", "--model.evaluation.overlaps=[0]"]
+    assert main_here(*of_run("test", trained, *options, "--model.padding_at_test=partial")) == 0
+    assert all(path.read_bytes() == content for path, content in before.items())
+    record = the_evaluation(trained)
+    assert (record.padding_at_test, record.border_scope) == ("partial", "tile")
+    assert list(record.confusion) == ["regular", "tiled_0"]
+    count = len(list(trained.evaluations.iterdir()))
+    assert main_here(*of_run("test", trained)) == 0
+    assert len(list(trained.evaluations.iterdir())) == count
+    # How a network is tested does not make it another run.
+    assert trained.read_record().digest
+
+
+def test_tables_of_other_tests_print_as_well(trained):
+    record = the_evaluation(trained) if trained.evaluations.exists() else None
+    if record is None:
+        assert main_here(*of_run("test", trained)) == 0
+        record = the_evaluation(trained)
+    titles = [table.title for table in tables(record)]
+    assert [re.search(r"Tables? [\d]( and \d)?", title)[0] for title in titles[:2]] == ["Tables 5 and 6", "Table 7"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--model.evaluation.overlaps=[1.5]"], "overlaps"),
+        (["--model.evaluation.tile_size=100", "--model.evaluation.border_scope=tile"], "tile"),
+        (["--model.padding=partial"], "--model.padding_at_test=partial"),
+        (["--data.root=/absent/streets"], "/absent/streets"),
+        (["--model.encoder=resnet5000"], "resnet5000"),
+        (["--model.evaluation.average=median"], "median"),
+    ],
+)
+def test_bad_input_gets_one_message_and_status_2(trained, options, message, capsys):
+    assert main_here(*of_run("test", trained, *options)) == 2
+    error = capsys.readouterr().err
+    assert message in error[error.index("error:") :]
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--data.crop_size=5000"], "crop"),
+        (["--data.split=7"], "split"),
+        (["--model.num_classes=3"], "num_classes=19"),
+        (["--model.output_stride=4"], "output_stride"),
+        (["--model.encoder_weights=/absent/weights.ckpt"], "/absent/weights.ckpt"),
+    ],
+)
+def test_bad_input_to_fit_leaves_no_run(sample_streets, tmp_path, options, message, capsys):
+    status = main_here("fit", *SMALL, f"--data.root={sample_streets}", f"--run.root={tmp_path}/runs", *options)
+    error = capsys.readouterr().err
+    assert status == 2, error
+    assert message in error[error.index("error:") :]
+    assert "Traceback" not in error
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.fixture
+def photographs(tmp_path, sample_streets):
+    """Two images of different sizes and folders, one of them no PNG."""
+    sources = sorted((sample_streets / "leftImg8bit/val").rglob("*.png"))
+    (tmp_path / "in/deep").mkdir(parents=True)
+    Image.open(sources[0]).save(tmp_path / "in/a.png")
+    Image.open(sources[1]).resize((200, 120)).save(tmp_path / "in/deep/b.jpg")
+    return tmp_path / "in"
+
+
+def test_predict_draws_the_classes_over_each_image(trained, photographs, tmp_path, capsys):
+    output = tmp_path / "out"
+    options = [f"--data.predict_folder={photographs}", f"--prediction.output={output}"]
+    options += ["--prediction.opacity=1", "--prediction.label_ids=true"]
+    assert main_here(*of_run("predict", trained, *options)) == 0, capsys.readouterr().err
+    names = sorted(path.relative_to(output).as_posix() for path in output.rglob("*.png"))
+    assert names == ["a.png", "a_labelIds.png", "deep/b.png", "deep/b_labelIds.png", "legend.png"]
+    for name, size in (("a", (256, 128)), ("deep/b", (200, 120))):
+        picture = np.asarray(Image.open(output / f"{name}.png"))
+        ids = np.asarray(Image.open(output / f"{name}_labelIds.png"))
+        assert ids.shape == size[::-1]
+        classes = np.full(256, 255)
+        classes[list(LABEL_IDS)] = np.arange(19)
+        assert np.array_equal(picture, np.asarray(CLASS_COLOURS, dtype=np.uint8)[classes[ids]])
+    before = {path: path.read_bytes() for path in output.rglob("*.png")}
+    assert main_here(*of_run("predict", trained, *options)) == 2
+    assert "exists" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in output.rglob("*.png")} == before
+
+
+def test_seams_and_the_left_out_centre_are_drawn_on_request(trained, photographs, tmp_path, capsys):
+    folder = f"--data.predict_folder={photographs}"
+    tiled = [folder, "--model.evaluation.predict_overlap=0", "--model.evaluation.tile_size=64"]
+    drawn = ["--prediction.tiles=true", "--prediction.leave_out=1/2"]
+    assert main_here(*of_run("predict", trained, *tiled, f"--prediction.output={tmp_path}/plain")) == 0
+    assert main_here(*of_run("predict", trained, *tiled, *drawn, f"--prediction.output={tmp_path}/drawn")) == 0
+    plain, marked = (np.asarray(Image.open(tmp_path / name / "a.png")) for name in ("plain", "drawn"))
+    changed = (plain != marked).any(-1)
+    assert changed[32:96, 64:192].mean() > 0.9, "the centre is shaded"
+    assert changed[:30, 62:66].any(), "a seam at column 64"
+    assert not changed[:30, 10:50].any(), "nothing is drawn within a tile at the border"
+    assert main_here(*of_run("predict", trained, folder, "--prediction.tiles=true", "--prediction.output=/x")) == 2
+    assert "predict_overlap" in capsys.readouterr().err
+    assert main_here(*of_run("predict", trained, folder, "--prediction.leave_out=2")) == 2
+
+
+def test_evaluation_files_are_plain_json(trained):
+    assert main_here(*of_run("test", trained)) == 0
+    content = json.loads(next(trained.evaluations.glob("*.json")).read_text())
+    assert len(content["class_names"]) == 19

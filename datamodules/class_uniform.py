@@ -31,8 +31,10 @@ class Plan(NamedTuple):
 class ClassUniform:
     """The samples of each epoch, a pure function of (seed, epoch): the same on every process and in every worker.
 
-    An epoch of N, the number of fine images, takes int(share * N / 19) centroids of each class, shuffled and with
-    wrap-around, and fills up with whole images of the fine set, shuffled. A class that the data lack takes none.
+    An epoch of N, the number of fine images, takes int(share * N) centroids, as many of each class as of any other,
+    shuffled and with wrap-around, and fills up with whole images of the fine set, shuffled. A class that the data lack
+    takes none. Where 19 does not divide the centroids, the classes that take one more are drawn; the reference leaves
+    that remainder out, and so on small data all of them.
 
     Args:
         fine: `class_centroids` of each fine scene.
@@ -52,8 +54,8 @@ class ClassUniform:
 
     def plan(self, seed: int, epoch: int) -> Plan:
         drawn = [
-            _take(self._candidates(number, epoch), int(self.share * self.size / len(CLASS_NAMES)), seed, epoch, number)
-            for number in range(len(CLASS_NAMES))
+            _take(self._candidates(number, epoch), count, seed, epoch, number)
+            for number, count in enumerate(self._counts(seed, epoch))
         ]
         chosen = np.concatenate(drawn)
         whole = keyed.permutation(self.size, seed, "whole images", epoch)[: self.size - len(chosen)]
@@ -61,6 +63,13 @@ class ClassUniform:
         return Plan(
             np.concatenate((whole, chosen[:, 0].astype(np.int64))), np.concatenate((free, chosen[:, 1:]), axis=0)
         )
+
+    def _counts(self, seed: int, epoch: int) -> list[int]:
+        """Centroids of each class."""
+        classes = len(CLASS_NAMES)
+        each, rest = divmod(int(self.share * self.size), classes)
+        rank = np.argsort(keyed.permutation(classes, seed, "class uniform", epoch))
+        return (each + (rank < rest)).tolist()
 
     def _candidates(self, number: int, epoch: int) -> np.ndarray:
         if number in BOOST_CLASSES and epoch < self.coarse_until_epoch:

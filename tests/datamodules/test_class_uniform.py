@@ -87,12 +87,28 @@ def test_half_of_an_epoch_is_drawn_by_class():
     assert max(whole) < FINE
 
 
-def test_full_data_set_draws_78_of_each_class():
-    # int(0.5 * 2975 / 19) = 78, so 1482 by class and 1493 whole images.
+def test_full_data_set_draws_78_or_79_of_each_class():
+    # 0.5 * 2975 / 19 = 78.3.
+    tables = [np.array([(n, scene, n) for n in range(19)], dtype=np.int32) for scene in range(2975)]
+    sampling = ClassUniform(tables, [], 0.5)
+    extra = []
+    for epoch in (0, 1):
+        plan = sampling.plan(0, epoch)
+        assert len(plan.scenes) == 2975
+        by_class = plan.centroids[plan.centroids[:, 0] != NO_CENTROID]
+        counts = np.bincount(by_class[:, 1], minlength=19)
+        assert counts.sum() == 1487
+        assert set(counts.tolist()) == {78, 79}
+        # Without wrap-around, each centroid at most once.
+        assert len(set(map(tuple, by_class.tolist()))) == 1487
+        extra.append(tuple(np.flatnonzero(counts == 79)))
+    assert extra[0] != extra[1]
+
+
+def test_small_data_are_drawn_by_class_too():
     one = np.array([(n, 1, 1) for n in range(19)], dtype=np.int32)
-    plan = ClassUniform([one] * 2975, [], 0.5, 150).plan(0, 0)
-    assert len(plan.scenes) == 2975
-    assert int((plan.centroids[:, 0] == NO_CENTROID).sum()) == 1493
+    plan = ClassUniform([one] * 18, [], 0.5).plan(0, 0)
+    assert (plan.centroids[:, 0] != NO_CENTROID).sum() == 9
 
 
 @pytest.mark.parametrize(("epoch", "joins"), [(0, True), (2, True), (3, False), (9, False)])

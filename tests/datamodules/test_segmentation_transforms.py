@@ -127,8 +127,10 @@ def test_crop_of_one_pixel_is_the_centroid_itself():
         classes = np.zeros((30, 50), dtype=np.uint8)
         classes[row, column] = 7
         for crop in (1, 2, 5):
-            transform = SegmentationTransform(crop, scale=(1.0, 2.0), jitter=0.0, blur=None)
-            target = transform(picture(50, 30), classes, keyed.generator(seed, crop), (row, column))[1]
+            random = keyed.generator(seed, crop)
+            scaled = scaled_size((50, 30), 1 + random.random())
+            corner = SegmentationTransform(crop)._corner((50, 30), scaled, (row, column), random)
+            target = scaled_classes_window(classes, scaled, corner, crop)
             assert (target == 7).any(), (seed, crop)
 
 

@@ -143,6 +143,13 @@ def test_an_encoder_without_the_skips_stride_is_refused(monkeypatch):
         on_meta("resnet18")
 
 
+def test_the_skip_is_the_deepest_map_of_its_stride(monkeypatch):
+    monkeypatch.setattr("networks.encoder.SKIP_STRIDE", 2)
+    network = small()
+    assert network.encoder.feature_info.reduction()[:3] == [2, 2, 4]
+    assert network.skip_index == 1
+
+
 def test_an_encoder_that_misses_the_output_stride_is_refused(monkeypatch):
     class Stubborn(nn.Module):
         feature_info = timm.models.FeatureInfo([{"num_chs": 8, "reduction": 32, "module": "x"}], (0,))

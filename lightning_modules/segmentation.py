@@ -1,5 +1,6 @@
 """Semantic segmentation: sections 4.2 and 4.2.1 of Partial Convolution based Padding (Liu et al. 2018)."""
 
+import math
 from fractions import Fraction
 from typing import Any
 
@@ -153,7 +154,11 @@ class SegmentationModule(PaddedNetworkModule):
         return prediction
 
     def on_validation_epoch_end(self) -> None:
-        self._log_evaluation("val")
+        confusion = self._log_total("val")
+        names = getattr(self.trainer.datamodule, "class_names", range(self.num_classes))
+        for name, value in zip(names, class_iou(confusion).tolist(), strict=True):
+            if not math.isnan(value):  # a class that neither occurs nor is predicted has no IoU
+                self.log_epoch(f"val/iou/{str(name).replace(' ', '_')}", 100 * value)
 
     def on_test_epoch_start(self) -> None:
         reset(self.eval_metrics)
@@ -168,20 +173,18 @@ class SegmentationModule(PaddedNetworkModule):
                 self.scenes.count(mode, scores.argmax(0), target)
 
     def on_test_epoch_end(self) -> None:
-        self._log_evaluation("test")
+        self._log_total("test")
         self.tested = self.scenes.compute()
         for mode in self.scenes.tilings:
             self.log_epoch(f"test/miou_{mode}", 100 * mean_iou(self.tested.confusion[mode].sum((0, 1))))
 
-    def _log_evaluation(self, stage: str) -> None:
+    def _log_total(self, stage: str) -> torch.Tensor:
+        """Logs loss and mIoU over all images, predicted whole; returns their confusion matrix (C, C)."""
         self.log_epoch(f"{stage}/loss", self.eval_metrics["loss"].compute())
         # compute() sums over the processes, so that each of them logs the same value.
         (confusion,) = self.eval_metrics["confusion"].compute()
         self.log_epoch(f"{stage}/miou", 100 * mean_iou(confusion), prog_bar=True)
-        names = getattr(self.trainer.datamodule, "class_names", range(self.num_classes))
-        for name, value in zip(names, class_iou(confusion).tolist(), strict=True):
-            if value == value:  # not NaN: a class that neither occurs nor is predicted has no IoU
-                self.log_epoch(f"{stage}/iou/{str(name).replace(' ', '_')}", 100 * value)
+        return confusion
 
     def predict_step(self, batch: tuple[torch.Tensor, list[str]]) -> dict[str, Any]:
         """Class maps (H, W) uint8 on the CPU, and the images' paths."""

@@ -147,6 +147,18 @@ def test_plan_is_a_function_of_seed_and_epoch_alone():
     assert len({plan.scenes.tobytes() for plan in expected.values()}) == 4
 
 
+def test_each_epoch_draws_other_images_and_other_centroids():
+    fine, _ = centroid_lists()
+    sampling = ClassUniform(fine, [], 0.5)
+    plans = [sampling.plan(0, epoch) for epoch in range(3)]
+    for number in range(2):
+        one, other = plans[number], plans[number + 1]
+        free = one.centroids[:, 0] == NO_CENTROID
+        assert one.scenes[free].tolist() != other.scenes[free].tolist()
+        assert set(one.scenes[free].tolist()) != set(other.scenes[free].tolist())
+        assert one.centroids[~free].tolist() != other.centroids[~free].tolist()
+
+
 def test_few_centroids_are_taken_in_turn():
     fine, _ = centroid_lists()
     for table in fine[1:]:
@@ -278,6 +290,8 @@ def test_changed_files_alone_are_computed_again(label_files, tmp_path, computed)
 def test_cache_of_another_tile_root_or_format_is_not_taken(label_files, tmp_path, computed, monkeypatch):
     root, files = label_files
     cache = str(tmp_path / "cache")
+    # Files that only their names tell apart.
+    monkeypatch.setattr(centroid_cache, "_stamp", lambda file: (1, 0, 0))
     find_centroids(root, files, 16, 0, cache)
     assert same(find_centroids(root, files, 8, 0, cache), centroids_of_files(root, files, 8, 0))
     shutil.copytree(root, tmp_path / "copy")

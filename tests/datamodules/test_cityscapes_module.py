@@ -8,7 +8,9 @@ from PIL import Image
 
 from datamodules import CityscapesDataModule, DataError
 from datamodules.cityscapes_labels import CLASS_OF_LABEL
+from datamodules.class_uniform import Plan
 from datamodules.samplers import PAD, TrainSampler
+from datamodules.segmentation_datasets import TrainScenes
 
 
 def module(root, **options):
@@ -124,6 +126,22 @@ def test_crops_are_cut_around_the_class_that_was_drawn(street_tree):
         assert np.array_equal(target, classes[top : top + 48, left : left + 48])
         row, column = plan.centroids[index].tolist()
         assert row < 0 or (top <= row < top + 48 and left <= column < left + 48)
+
+
+def test_augmentation_depends_on_seed_epoch_and_index(street_tree):
+    data = module(street_tree)
+    files = data._train_set().files
+
+    class Same:
+        size = 2
+
+        def plan(self, seed, epoch):
+            return Plan(np.zeros(2, dtype=np.int64), np.full((2, 2), -1))
+
+    dataset, other = (TrainScenes(files, Same(), data.transform, seed) for seed in (0, 1))
+    assert torch.equal(dataset[0, 0][0], dataset[0, 0][0])
+    for changed in (dataset[1, 0], dataset[0, 1], other[0, 0]):
+        assert not torch.equal(dataset[0, 0][0], changed[0])
 
 
 def test_train_class_of_coarse_images_alone_is_seen_until_they_end(street_tree):

@@ -1,4 +1,4 @@
-"""A miniature of Cityscapes, drawn by code: `python -m datamodules.sample_cityscapes [ROOT]`.
+"""A miniature of Cityscapes, drawn by code: `python -m datamodules.sample_cityscapes`.
 
 It makes the real loader run without a download: streets of the 21 cities with fine labels, of four more with coarse
 ones. Nothing is to be concluded from it about real streets. What it is made to exercise:
@@ -13,9 +13,6 @@ The files are the same on every machine, byte for byte: all is drawn in integers
 
 import argparse
 import hashlib
-import json
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +20,7 @@ import numpy as np
 from datamodules.cityscapes_files import COARSE, FINE, IMAGES
 from datamodules.cityscapes_splits import OFFICIAL_TRAIN, OFFICIAL_VAL
 from datamodules.errors import DataError
+from datamodules.sample_folder import MARKER, make_folder, read_marker
 from datamodules.stored_png import encode_png
 from datamodules.street_drawing import UNLABELED, VERSION, draw_street
 
@@ -33,8 +31,6 @@ HEIGHT, WIDTH = 128, 256
 # SHA-256 of all files of the tree in its default size, in the order of their paths.
 FILES = "45324633845168ece07e7af2fc08e59e10fc82b705f4d4d3c6d28e060f42e2d9"
 
-_MARKER = "sample.json"
-_CONTENT = {IMAGES, FINE, COARSE, _MARKER}
 _COARSE_CITIES = ("augsburg", "bamberg", "erlangen", "konstanz")
 _SMALLEST = 64
 
@@ -74,10 +70,7 @@ def make(
     height: int = HEIGHT,
     width: int = WIDTH,
 ) -> Path:
-    """Draw the tree unless it is there, complete and of this version and size.
-
-    It is drawn beside the root and renamed, so that a killed run leaves no half of it under that name, and two
-    processes at once do no harm.
+    """Draw the tree unless it is there, complete and of this version and size; see `make_folder`.
 
     Args:
         root: the folder to make, with leftImg8bit/, gtFine/ and gtCoarse/.
@@ -98,27 +91,9 @@ def make(
             todo=f"Take at least 1 image a city, and at least {_SMALLEST} pixels on each side.",
         )
     expected = {"version": VERSION, "images_per_city": images_per_city, "height": height, "width": width}
-    if _is_complete(root, expected):
-        return root
-    _refuse_foreign(root)
-    root.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{root.name}.", dir=root.parent) as scratch:
-        fresh = Path(scratch) / "new"
-        _write_tree(fresh, images_per_city, height, width)
-        (fresh / _MARKER).write_text(json.dumps({**expected, "files": digest(fresh)}, indent=2) + "\n")
-        if root.exists():
-            os.rename(root, Path(scratch) / "old")
-        try:
-            os.rename(fresh, root)
-        except OSError:
-            if not _is_complete(root, expected):
-                raise
-    return root
-
-
-def read_marker(root: Path | str) -> dict:
-    """What `make` noted: version, sizes, and the `digest` of the files (`files`)."""
-    return json.loads((Path(root) / _MARKER).read_text())
+    return make_folder(
+        root, expected, {IMAGES, FINE, COARSE}, lambda new: _write_tree(new, images_per_city, height, width)
+    )
 
 
 def digest(root: Path | str) -> str:
@@ -146,7 +121,7 @@ def coarsened(label_ids: np.ndarray) -> np.ndarray:
     return coarse
 
 
-def _write_tree(root: Path, images_per_city: int, height: int, width: int) -> None:
+def _write_tree(root: Path, images_per_city: int, height: int, width: int) -> dict[str, str]:
     for folder, labels, cities, table in (
         ("train", FINE, sorted(OFFICIAL_TRAIN), _TRAIN_FEATURES),
         ("val", FINE, sorted(OFFICIAL_VAL), _VAL_FEATURES),
@@ -161,6 +136,7 @@ def _write_tree(root: Path, images_per_city: int, height: int, width: int) -> No
                     label_ids = coarsened(label_ids)
                 _write(root / IMAGES / folder / city / f"{name}_{IMAGES}.png", picture)
                 _write(root / labels / folder / city / f"{name}_{labels}_labelIds.png", label_ids)
+    return {"files": digest(root)}
 
 
 def _write(file: Path, pixels: np.ndarray) -> None:
@@ -168,43 +144,18 @@ def _write(file: Path, pixels: np.ndarray) -> None:
     file.write_bytes(encode_png(pixels))
 
 
-def _is_complete(root: Path, expected: dict) -> bool:
-    try:
-        found = read_marker(root)
-    except (OSError, ValueError):
-        return False
-    return all(found.get(key) == value for key, value in expected.items())
-
-
-def _refuse_foreign(root: Path) -> None:
-    if not root.is_dir():
-        return
-    foreign = sorted({entry.name for entry in root.iterdir()} - _CONTENT)
-    # The real data have the same folders, so a tree without the marker is not ours.
-    if not foreign and not (root / _MARKER).is_file():
-        foreign = sorted(entry.name for entry in root.iterdir())
-    if foreign:
-        raise DataError(
-            f"holds {foreign[0]!r}, which is not of the sample data, so it is not replaced",
-            where=root,
-            todo="Choose another folder.",
-        )
-
-
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m datamodules.sample_cityscapes", description=__doc__.splitlines()[0]
     )
-    parser.add_argument(
-        "root", type=Path, nargs="?", default=DEFAULT_ROOT, help="folder to make (default: %(default)s)"
-    )
+    parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder to make (default: %(default)s)")
     parser.add_argument(
         "--images-per-city", type=int, default=IMAGES_PER_CITY, help="images of each city (default: %(default)s)"
     )
     parser.add_argument("--height", type=int, default=HEIGHT, help="of the images, in pixels (default: %(default)s)")
     parser.add_argument("--width", type=int, default=WIDTH, help="of the images, in pixels (default: %(default)s)")
     options = parser.parse_args(arguments)
-    there = (options.root / _MARKER).is_file()
+    there = (options.root / MARKER).is_file()
     try:
         root = make(options.root, options.images_per_city, options.height, options.width)
     except DataError as error:

@@ -8,9 +8,6 @@ The drawn pixels are the same on every machine. The files are, too, for one vers
 
 import argparse
 import hashlib
-import json
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +15,7 @@ from PIL import Image
 
 from datamodules.errors import DataError
 from datamodules.sample_drawing import SHAPES, VERSION, draw
+from datamodules.sample_folder import MARKER, make_folder, read_marker
 
 DEFAULT_ROOT = Path(__file__).resolve().parent.parent / "data" / "sample_imagenet"
 TRAIN_PER_CLASS = 120
@@ -26,18 +24,13 @@ VAL_PER_CLASS = 40
 # SHA-256 of the drawn pixels of the tree in its default size.
 PIXELS = "17de8672b7a33591a7df61353a7d2db4d839679bc32ff1e40c2530f9eceb55ed"
 
-_MARKER = "sample.json"
 _CLASS_LIST = "LOC_synset_mapping.txt"
-_CONTENT = {"train", "val", _CLASS_LIST, _MARKER}
 # WordNet offsets of ImageNet begin with 0 or 1, so no real synset has these names.
 _FOLDERS = {f"n9000{number:04d}": name for number, name in enumerate(SHAPES, 1)}
 
 
 def make(root: Path | str = DEFAULT_ROOT, train_per_class: int = TRAIN_PER_CLASS, val_per_class: int = VAL_PER_CLASS):
-    """Draw the tree unless it is there, complete and of this version and size.
-
-    It is drawn beside the root and renamed, so that a killed run leaves no half of it under that name, and two
-    processes at once do no harm.
+    """Draw the tree unless it is there, complete and of this version and size; see `make_folder`.
 
     Args:
         root: the folder to make, with train/, val/ and LOC_synset_mapping.txt.
@@ -52,44 +45,9 @@ def make(root: Path | str = DEFAULT_ROOT, train_per_class: int = TRAIN_PER_CLASS
     """
     root = Path(root)
     expected = {"version": VERSION, "train_per_class": train_per_class, "val_per_class": val_per_class}
-    if _is_complete(root, expected):
-        return root
-    _refuse_foreign(root)
-    root.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{root.name}.", dir=root.parent) as scratch:
-        fresh = Path(scratch) / "new"
-        digests = _write_tree(fresh, train_per_class, val_per_class)
-        (fresh / _MARKER).write_text(json.dumps({**expected, **digests}, indent=2) + "\n")
-        if root.exists():
-            os.rename(root, Path(scratch) / "old")
-        try:
-            os.rename(fresh, root)
-        except OSError:
-            if not _is_complete(root, expected):
-                raise
-    return root
-
-
-def read_marker(root: Path | str) -> dict:
-    """What `make` noted: version, sizes, and SHA-256 of the drawn pixels (`pixels`) and of the files (`files`)."""
-    return json.loads((Path(root) / _MARKER).read_text())
-
-
-def _is_complete(root: Path, expected: dict) -> bool:
-    try:
-        found = read_marker(root)
-    except (OSError, ValueError):
-        return False
-    return all(found.get(key) == value for key, value in expected.items())
-
-
-def _refuse_foreign(root: Path) -> None:
-    if root.is_dir() and (foreign := sorted({entry.name for entry in root.iterdir()} - _CONTENT)):
-        raise DataError(
-            f"holds {foreign[0]!r}, which the sample data do not, so it is not replaced",
-            where=root,
-            todo="Choose another folder with --root.",
-        )
+    return make_folder(
+        root, expected, {"train", "val", _CLASS_LIST}, lambda new: _write_tree(new, train_per_class, val_per_class)
+    )
 
 
 def _write_tree(root: Path, train_per_class: int, val_per_class: int) -> dict[str, str]:
@@ -126,7 +84,7 @@ def main() -> None:
     parser.add_argument("--train-per-class", type=int, default=TRAIN_PER_CLASS, help="images (default: %(default)s)")
     parser.add_argument("--val-per-class", type=int, default=VAL_PER_CLASS, help="images (default: %(default)s)")
     arguments = parser.parse_args()
-    there = (arguments.root / _MARKER).is_file()
+    there = (arguments.root / MARKER).is_file()
     default_size = (arguments.train_per_class, arguments.val_per_class) == (TRAIN_PER_CLASS, VAL_PER_CLASS)
     try:
         root = make(arguments.root, arguments.train_per_class, arguments.val_per_class)

@@ -141,11 +141,11 @@ def test_sizes_too_small_to_draw_in_are_refused(tmp_path):
 
 
 def test_command_says_where_it_is(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(sample_cityscapes, "_write_tree", lambda root, *_: root.mkdir())
-    arguments = [str(tmp_path / "tree"), "--images-per-city", "1", "--height", "64", "--width", "128"]
+    monkeypatch.setattr(sample_cityscapes, "_write_tree", lambda root, *_: root.mkdir() or {"files": "others"})
+    arguments = ["--root", str(tmp_path / "tree"), "--images-per-city", "1", "--height", "64", "--width", "128"]
     main(arguments)
     assert f"drawn into {tmp_path / 'tree'}" in capsys.readouterr().out
     main(arguments)
     assert f"sample data in {tmp_path / 'tree'}" in capsys.readouterr().out
-    main([str(tmp_path / "default")])
+    main(["--root", str(tmp_path / "default")])
     assert "warning: these files are not those of other machines" in capsys.readouterr().out

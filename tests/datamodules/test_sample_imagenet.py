@@ -65,12 +65,15 @@ def test_complete_tree_is_kept_and_others_are_made_again(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["tree"]
 
 
-def test_half_made_tree_is_redone(tmp_path):
-    root = make(tmp_path / "tree", 1, 1)
-    (root / "sample.json").unlink()
-    (root / "train" / "n90000001" / "n90000001_train_0000.JPEG").unlink()
-    make(root, 1, 1)
-    assert len(list(root.rglob("*.JPEG"))) == 20
+def test_real_data_of_the_same_layout_are_never_replaced(tmp_path):
+    """ImageNet's own folders are named train and val, too."""
+    photograph = tmp_path / "imagenet/train/n01440764/photograph.JPEG"
+    photograph.parent.mkdir(parents=True)
+    (tmp_path / "imagenet/val").mkdir()
+    photograph.write_bytes(b"not to be lost")
+    with pytest.raises(DataError, match="not replaced"):
+        make(tmp_path / "imagenet", 1, 1)
+    assert photograph.read_bytes() == b"not to be lost"
 
 
 def test_killed_run_leaves_nothing_under_the_name(tmp_path, monkeypatch):

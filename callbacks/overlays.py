@@ -1,5 +1,7 @@
 """Predicted segmentations as pictures: each image under the colours of its classes (Figures 6 to 8 of the paper)."""
 
+import itertools
+import shutil
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,6 @@ from PIL import Image
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 
 from callbacks.overlay_drawing import draw_tiles, leave_out, legend, overlay
-from evaluation import centre_box
 
 LEGEND, LEGEND_WIDTH = "legend.png", 1024
 
@@ -38,13 +39,17 @@ class OverlayWriter(pl.Callback):
     ) -> None:
         self.output, self.opacity = output, opacity
         self.tiles, self.proportion, self.label_ids = tiles, leave_out, label_ids
+        self._written = 0
         self._taken: set[Path] = {Path(LEGEND)}
+        # Filled under another name and renamed, so that a failure leaves no half of it in the way of the next attempt.
+        self._partial = output.with_name(f".{output.name}.partial")
 
     def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.output.mkdir(parents=True)
+        shutil.rmtree(self._partial, ignore_errors=True)
+        self._partial.mkdir(parents=True)
         data = trainer.datamodule
         colours = np.asarray(data.class_colours, dtype=np.uint8)
-        Image.fromarray(legend(data.class_names, colours, LEGEND_WIDTH)).save(self.output / LEGEND)
+        Image.fromarray(legend(data.class_names, colours, LEGEND_WIDTH)).save(self._partial / LEGEND)
 
     def on_predict_batch_end(
         self,
@@ -57,30 +62,38 @@ class OverlayWriter(pl.Callback):
     ) -> None:
         data = trainer.datamodule
         for path, classes in zip(outputs["paths"], outputs["classes"], strict=True):
-            target = self.output / self._name(Path(path).relative_to(data.predict_folder))
+            target, ids = (self._partial / name for name in self._names(Path(path).relative_to(data.predict_folder)))
             target.parent.mkdir(parents=True, exist_ok=True)
+            self._written += 1
             classes = classes.numpy()
             Image.fromarray(self._picture(path, classes, pl_module, data)).save(target)
             if self.label_ids:
-                ids = np.asarray(data.label_ids, dtype=np.uint8)[classes]
-                Image.fromarray(ids).save(target.with_name(f"{target.stem}_labelIds.png"))
+                Image.fromarray(np.asarray(data.label_ids, dtype=np.uint8)[classes]).save(ids)
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        rank_zero_info(f"{len(self._taken) - 1} pictures written to {self.output}/")
+        self._partial.rename(self.output)
+        rank_zero_info(f"{self._written} pictures written to {self.output}/")
 
-    def _name(self, image: Path) -> Path:
-        # Two images that differ in their endings only keep them.
-        name = image.with_suffix(".png")
-        name = image.with_name(f"{image.name}.png") if name in self._taken else name
-        self._taken.add(name)
-        return name
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        shutil.rmtree(self._partial, ignore_errors=True)
+
+    def _names(self, image: Path) -> tuple[Path, Path]:
+        """Where the picture and the label ids of an image go; an image keeps its ending if another takes the name."""
+        numbered = (f"{image.name}-{number}" for number in itertools.count(2))
+        candidates = (
+            (image.with_name(f"{stem}.png"), image.with_name(f"{stem}_labelIds.png"))
+            for stem in itertools.chain((image.stem, image.name), numbered)
+        )
+        names = next(names for names in candidates if not self._taken & set(names))
+        self._taken |= set(names)
+        return names
 
     def _picture(self, path: str, classes: np.ndarray, module: pl.LightningModule, data: Any) -> np.ndarray:
         with Image.open(path) as file:
             image = np.asarray(file.convert("RGB"))
         picture = overlay(image, classes, np.asarray(data.class_colours, dtype=np.uint8), self.opacity)
         if self.proportion is not None:
-            picture = leave_out(picture, centre_box(*classes.shape, self.proportion))
+            picture = leave_out(picture, module.left_out(*classes.shape, self.proportion).numpy())
         if self.tiles:
             picture = draw_tiles(picture, module.prediction_tiles(*classes.shape))
         return picture

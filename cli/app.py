@@ -5,7 +5,7 @@ import os
 import sys
 import traceback
 
-from cli.errors import UserError
+from cli.errors import user_errors
 
 TRAINING = {
     "fit": "train a network under a padding scheme; the same command again resumes",
@@ -54,19 +54,13 @@ def explain(error: Exception) -> int:
         return 1
     if "PADDING_TRACEBACK" in os.environ:
         traceback.print_exception(error)
-    print(f"error: {error}", file=sys.stderr)
+    print(f"error: {message_of(error)}", file=sys.stderr)
     return 2
 
 
-def user_errors() -> tuple[type[Exception], ...]:
-    """The classes whose message is written for the user; only those whose module was imported can have been raised."""
-    names = [
-        ("padding", "PaddingError"),
-        ("datamodules", "DataError"),
-        ("records", "RunFolderError"),
-        ("networks.create", "NetworkError"),
-        ("lightning_modules.errors", "ModelError"),
-        ("evaluation", "EvaluationError"),
-    ]
-    loaded = [getattr(sys.modules[module], name) for module, name in names if module in sys.modules]
-    return (UserError, *loaded)
+def message_of(error: Exception) -> str:
+    """The message of an error; of one that a loader process raised, without the traceback that torch puts before it."""
+    text, name = str(error), f"{type(error).__name__}: "
+    if "in DataLoader worker process" not in text or name not in text:
+        return text
+    return text.rpartition(name)[2].removesuffix("\n.").rstrip()

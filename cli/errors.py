@@ -1,5 +1,22 @@
-"""The error that the command line prints in one message, without a traceback."""
+"""Errors whose message is written for the user: the program prints it alone."""
+
+import sys
 
 
 class UserError(Exception):
-    """Bad input: the message says what was wrong, where, and what to do."""
+    """Input that the program cannot work with. The message says what, where, and what to do."""
+
+
+def user_errors() -> tuple[type[Exception], ...]:
+    """The classes whose message is written for the user; only those whose module was imported can have been raised."""
+    names = [
+        ("padding", "PaddingError"),
+        ("datamodules", "DataError"),
+        ("records", "RunFolderError"),
+        ("networks.create", "NetworkError"),
+        ("lightning_modules.errors", "ModelError"),
+        ("evaluation", "EvaluationError"),
+        ("records.evaluation", "EvaluationFileError"),
+    ]
+    loaded = [getattr(sys.modules[module], name) for module, name in names if module in sys.modules]
+    return (UserError, *loaded)

@@ -21,7 +21,10 @@ def prediction_writer(model: pl.LightningModule, settings: PredictionSettings) -
     output = settings.output or Path("predictions" if draws else "predictions.csv")
     if output.exists():
         raise UserError(f"{output} exists; move it or say --prediction.output=OTHER{'' if draws else '.csv'}")
+    if not output.parent.is_dir() and any(parent.is_file() for parent in output.parents):
+        raise UserError(f"{output} lies below a file; choose another --prediction.output")
     if not draws:
+        _refuse_drawing(settings)
         return callbacks.PredictionWriter(output)
     if not 0 <= settings.opacity <= 1:
         raise UserError(f"prediction.opacity is {settings.opacity}; it must be 0 to 1")
@@ -34,6 +37,12 @@ def prediction_writer(model: pl.LightningModule, settings: PredictionSettings) -
         output,
         opacity=settings.opacity,
         tiles=settings.tiles,
-        leave_out=None if settings.leave_out is None else share("leave_out", settings.leave_out),
+        leave_out=None if settings.leave_out is None else share("leave_out", settings.leave_out, "prediction"),
         label_ids=settings.label_ids,
     )
+
+
+def _refuse_drawing(settings: PredictionSettings) -> None:
+    for name in ("tiles", "leave_out", "label_ids"):
+        if getattr(settings, name):
+            raise UserError(f"prediction.{name} is for segmentation networks; leave it out for a classifier")

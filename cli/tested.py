@@ -1,52 +1,73 @@
 """What `test` of a segmentation network says at its end, and the file that it leaves in the run's folder."""
 
+import dataclasses
 import hashlib
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from rich.console import Console
 
+from cli.errors import UserError
 from cli.provenance import provenance
+from datamodules import CityscapesDataModule
 from lightning_modules import SegmentationModule
 from records import RunFolder
 from records.evaluation import EvaluationRecord
 from studies.segmentation_tables import tables
 
+WIDTH = 160
+"""Columns of a table in a pipe, where the width of a terminal would be a guess."""
+
 
 @rank_zero_only
-def show_tables(model: SegmentationModule, checkpoint: Path | None, class_names: tuple[str, ...]) -> None:
-    """Prints the tables, and keeps what they follow from, where the checkpoint belongs to a run."""
-    record = make_record(model, checkpoint, class_names)
+def keep_and_show(model: SegmentationModule, data: CityscapesDataModule, checkpoint: Path) -> None:
+    """Keeps what the tables follow from, where the checkpoint belongs to a run, and prints them.
+
+    Raises:
+        UserError: if no image was tested.
+    """
+    if model.tested is None:
+        raise UserError("no image was tested; leave trainer.limit_test_batches out")
+    record = make_record(model, data, checkpoint)
+    # Kept before it is shown: nothing that goes wrong with a table costs the result.
+    kept = keep(record, checkpoint)
     console = Console()
-    # In a pipe the terminal's width is a guess; a table cut off is of no use.
-    console = Console(width=None if console.is_terminal else 160)
+    console = console if console.is_terminal else Console(width=WIDTH)
     for table in tables(record):
         console.print(table)
+    console.print(f"Kept: {kept}" if kept else f"Not kept: {checkpoint} lies in no run folder.", soft_wrap=True)
+
+
+def keep(record: EvaluationRecord, checkpoint: Path) -> Path | None:
+    """Writes the record into the run folder that holds `checkpoint`; returns the file, None without such a folder."""
     folder = run_folder_of(checkpoint)
     if folder is None:
-        console.print("Not kept: the checkpoint lies in no run folder.", highlight=False)
-        return
+        return None
     path = folder.evaluations / f"{file_stem(record)}.json"
     record.write(path)
-    console.print(f"Kept: {path}", highlight=False, soft_wrap=True)
+    return path
 
 
-def make_record(model: SegmentationModule, checkpoint: Path | None, class_names: tuple[str, ...]) -> EvaluationRecord:
+def make_record(model: SegmentationModule, data: CityscapesDataModule, checkpoint: Path) -> EvaluationRecord:
     """The results of a finished `test` of `model`."""
-    settings, at = model.evaluation, _read_position(checkpoint)
+    settings = model.evaluation
+    # Mapped, not read: only two numbers of it are wanted.
+    at = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
     return EvaluationRecord(
-        checkpoint="" if checkpoint is None else checkpoint.name,
-        epoch=at.get("epoch", -1),
-        step=at.get("global_step", 0),
+        checkpoint=checkpoint.name,
+        epoch=at["epoch"],
+        step=at["global_step"],
         network=model.network_name,
         padding=model.padding,
         padding_at_test=model.scheme,
+        precision=str(model.trainer.precision),
+        dilation=model.dilation,
+        data=data.eval_set_key(),
         images=model.tested.images,
-        class_names=list(class_names),
+        class_names=list(data.class_names),
         leave_out=[str(proportion) for proportion in model.scenes.leave_out],
         border_scope=settings.border_scope,
         distance_edges=list(settings.distance_edges),
@@ -58,26 +79,15 @@ def make_record(model: SegmentationModule, checkpoint: Path | None, class_names:
 
 
 def file_stem(record: EvaluationRecord) -> str:
-    """Checkpoint, scheme and a hash of how it was tested: the same test replaces its own file and no other."""
-    how = {
-        "modes": sorted(record.confusion),
-        **{
-            key: getattr(record, key) for key in ("leave_out", "border_scope", "distance_edges", "tile_size", "average")
-        },
-        "images": record.images,
-    }
+    """Checkpoint, scheme and a hash of all but the result: the same test replaces its own file and no other."""
+    how = dataclasses.asdict(record)
+    del how["provenance"]
+    how["confusion"] = sorted(how["confusion"])
     digest = hashlib.sha1(json.dumps(how, sort_keys=True).encode()).hexdigest()
     return f"{Path(record.checkpoint).stem}-{record.padding_at_test}-{digest[:8]}"
 
 
-def run_folder_of(checkpoint: Path | None) -> RunFolder | None:
+def run_folder_of(checkpoint: Path) -> RunFolder | None:
     """The run folder that holds `checkpoint` in its checkpoints/, if there is one."""
-    if checkpoint is None:
-        return None
     folder = RunFolder(checkpoint.resolve().parent.parent)
     return folder if folder.exists() and folder.checkpoints.resolve() == checkpoint.resolve().parent else None
-
-
-def _read_position(checkpoint: Path | None) -> dict[str, Any]:
-    # Mapped, not read: only two numbers of it are wanted.
-    return {} if checkpoint is None else torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)

@@ -14,14 +14,15 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
 import callbacks
 from callbacks.epoch_lines import EpochLines
+from cli.checkpoint import check_checkpoint
 from cli.dashboard import wandb_logger
-from cli.errors import UserError
+from cli.errors import UserError, user_errors
 from cli.identity import identify
 from cli.ports import choose_master_port
 from cli.prediction import prediction_writer
 from cli.settings import ConvergenceSettings, PredictionSettings, RunSettings
 from cli.start import is_finished, prepare
-from cli.tested import show_tables
+from cli.tested import keep_and_show
 from lightning_modules import SegmentationModule
 from records import RunFolder, RunRecord
 
@@ -95,6 +96,8 @@ class ExperimentCLI(LightningCLI):
         return yaml.safe_load(yaml.safe_dump(self.config_dump))
 
     def before_instantiate_classes(self) -> None:
+        chosen = self.config[self.subcommand]
+        check_checkpoint(self.subcommand, chosen.ckpt_path, vars(chosen.model.init_args))
         if self.subcommand == "fit" and not self.config.fit.trainer.fast_dev_run:
             config = self.plain_config()
             self.run_folder, self.run_record = identify(config)
@@ -107,7 +110,7 @@ class ExperimentCLI(LightningCLI):
             super().instantiate_classes()
         except ValueError as error:
             # The parser wraps what a constructor raised into a message about types.
-            raise _root_cause(error) from error
+            raise own_error(error) from error
 
     def _run_subcommand(self, subcommand: str) -> None:
         if self.finished:
@@ -176,8 +179,7 @@ class ExperimentCLI(LightningCLI):
 
     def after_test(self) -> None:
         if isinstance(self.model, SegmentationModule):
-            chosen = self.config.test.ckpt_path
-            show_tables(self.model, None if chosen is None else Path(chosen), self.datamodule.class_names)
+            keep_and_show(self.model, self.datamodule, Path(self.config.test.ckpt_path))
 
 
 class ParserOnly(ExperimentCLI):
@@ -225,8 +227,9 @@ def _as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def _root_cause(error: BaseException) -> BaseException:
-    while error.__cause__ is not None:
+def own_error(error: BaseException) -> BaseException:
+    """The first error in the chain of causes whose message was written for the user, else the last of the chain."""
+    while not isinstance(error, user_errors()) and error.__cause__ is not None:
         error = error.__cause__
     return error
 

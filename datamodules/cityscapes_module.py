@@ -217,10 +217,13 @@ class CityscapesDataModule(ResumableDataModule):
             "augmentation": repr(self.transform),
         }
 
+    def eval_set_key(self) -> dict[str, int | str]:
+        """The scenes that are evaluated on; the root may move."""
+        return {"split": self.split, "images": self.val_size, "files": _digest(self.val_scenes)}
+
     @cached_property
     def _train_digest(self) -> str:
-        names = "\0".join(f"{scene.city}/{Path(scene.image).name}" for scene in self._all_train_scenes)
-        return hashlib.blake2b(names.encode(), digest_size=8).hexdigest()
+        return _digest(self._all_train_scenes)
 
     def _train_set(self) -> TrainScenes:
         return TrainScenes(SceneFiles(self.root, self._all_train_scenes), self._sampling, self.transform, self.seed)
@@ -262,6 +265,11 @@ class CityscapesDataModule(ResumableDataModule):
                 f"`coarse_until_epoch` is {self.coarse_until_epoch}; it must be at least 1",
                 todo="Set data.coarse=false to train without coarse images.",
             )
+
+
+def _digest(scenes: list[Scene]) -> str:
+    names = "\0".join(f"{scene.city}/{Path(scene.image).name}" for scene in scenes)
+    return hashlib.blake2b(names.encode(), digest_size=8).hexdigest()
 
 
 def find_coarse_scenes(root: Path, split: int | str) -> list[Scene]:

@@ -4,7 +4,7 @@ Pure functions on tensors, and torch is all they need: where tiles lie, scores f
 border, confusion matrices grouped by place, and what Tables 5 to 7 take from them.
 """
 
-from .border import centre_box, distance_groups, distance_to_border, leave_out_bands
+from .border import centre_box, check_edges, distance_groups, distance_to_border, leave_out_bands
 from .confusion import class_iou, confusion_matrix, mean_iou, pixel_accuracy
 from .errors import EvaluationError
 from .predict import predict_tiled, predict_whole
@@ -16,6 +16,7 @@ __all__ = [
     "DistanceBin",
     "EvaluationError",
     "centre_box",
+    "check_edges",
     "class_iou",
     "confusion_matrix",
     "distance_curve",

@@ -62,6 +62,8 @@ def predict_tiled(
     image = _one_image(image)
     height, width = image.shape[-2:]
     boxes = tile_boxes(height, width, size, overlap)
+    if len(boxes) == 1:
+        return AVERAGES[average](_logits(network, image))
     total = None
     for box in boxes:
         scores = AVERAGES[average](_logits(network, image[..., *box.slices]))

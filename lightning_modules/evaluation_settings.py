@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import pairwise
 from typing import Literal
 
+from evaluation import EvaluationError, check_edges
 from lightning_modules.errors import ModelError
 
 Share = float | str
@@ -21,12 +21,12 @@ class EvaluationSettings:
             whole image only.
         average: what is averaged where tiles overlap: "logits" or "probabilities".
         leave_out: sides of the centre that is left out, as shares of the image's or tile's sides (Table 7).
-        border_scope: whose centre that is: "image", or "tile", each tile's of a tiling without overlap.
+        border_scope: whose centre that is: "image", or "tile", each tile's, of the tiling without overlap only.
         distance_edges: where the bins of the curve over the distance to the nearest border end, in pixels.
         predict_overlap: tiles for `predict`, by their overlap; null predicts the whole image at once.
 
     Raises:
-        ModelError: a share out of range, or edges that do not rise.
+        ModelError: a share out of range, edges that do not rise, or settings that contradict one another.
     """
 
     tile_size: int | None = None
@@ -46,21 +46,29 @@ class EvaluationSettings:
                 raise ModelError(f"model.evaluation.{name} is {getattr(self, name)}; a share stands there twice")
         if self.predict_overlap is not None:
             share("predict_overlap", self.predict_overlap)
-        edges = self.distance_edges
-        if not edges or edges[0] < 1 or any(a >= b for a, b in pairwise(edges)):
-            raise ModelError(f"model.evaluation.distance_edges is {edges}; the edges must rise from 1 pixel or more")
+        if not self.leave_out:
+            raise ModelError("model.evaluation.leave_out is []; [0] leaves nothing out")
+        if self.border_scope == "tile" and 0 not in [share("overlaps", value) for value in self.overlaps]:
+            raise ModelError(
+                f"model.evaluation.border_scope is tile, but model.evaluation.overlaps is {self.overlaps}: a tile's "
+                "centre is left out of tiles that do not overlap, so put 0 among the overlaps"
+            )
+        try:
+            check_edges(self.distance_edges)
+        except EvaluationError as error:
+            raise ModelError(f"model.evaluation.distance_edges: {error}") from None
 
 
-def share(name: str, value: Share) -> Fraction:
+def share(name: str, value: Share, group: str = "model.evaluation") -> Fraction:
     """`value` as a fraction from 0 to below 1.
 
     Raises:
-        ModelError: if it is none; `name` is the option's.
+        ModelError: if it is none; `group` and `name` are the option's.
     """
     try:
         found = Fraction(str(value)).limit_denominator(10_000)
     except (ValueError, ZeroDivisionError):
         found = None
     if found is None or not 0 <= found < 1:
-        raise ModelError(f"model.evaluation.{name} holds {value!r}; give shares from 0 to below 1, such as 0.25 or 1/3")
+        raise ModelError(f"{group}.{name} holds {value!r}; give shares from 0 to below 1, such as 0.25 or 1/3")
     return found

@@ -100,7 +100,10 @@ class PaddedNetworkModule(pl.LightningModule):
         """
         network, trained_with = checkpoint.get("network"), checkpoint.get("padding")
         if network is not None and network != self.network_name:
-            raise ModelError(f"the checkpoint holds {network}, but {self.name_option} is {self.network_name}")
+            raise ModelError(
+                f"the checkpoint holds {network}, but the options make {self.network_name}; give the "
+                f"{self.name_option} it was trained with, or another checkpoint"
+            )
         if trained_with is not None and trained_with != self.padding:
             raise ModelError(
                 f"the checkpoint was trained with {trained_with} padding, but model.padding is {self.padding}. "

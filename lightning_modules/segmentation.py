@@ -1,17 +1,19 @@
 """Semantic segmentation: sections 4.2 and 4.2.1 of Partial Convolution based Padding (Liu et al. 2018)."""
 
+import hashlib
 import math
 from fractions import Fraction
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from timm.layers import convert_sync_batchnorm
 from torch import nn
 from torch.nn.functional import cross_entropy
 from torchmetrics import MeanMetric
 
-from evaluation import Box, class_iou, mean_iou, predict_tiled, predict_whole, tile_boxes
+from evaluation import Box, class_iou, leave_out_bands, mean_iou, predict_tiled, predict_whole, tile_boxes
 from lightning_modules.confusion import GroupedConfusion
 from lightning_modules.errors import ModelError
 from lightning_modules.evaluation_settings import EvaluationSettings, share
@@ -95,6 +97,7 @@ class SegmentationModule(PaddedNetworkModule):
         # The run folder records the configuration; here it only makes load_from_checkpoint work.
         self.save_hyperparameters(logger=False)
         self.encoder, self.encoder_weights = encoder, encoder_weights
+        self.dilation = describe_dilation(network)
         self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
         self.evaluation = evaluation or EvaluationSettings()
         self.train_metrics = nn.ModuleDict({"loss": MeanMetric()})
@@ -169,8 +172,11 @@ class SegmentationModule(PaddedNetworkModule):
             self.scenes.images.update((target != IGNORED).any())
             self.scenes.count(REGULAR, self._count_whole(image, target), target)
             for mode in self.scenes.tilings:
-                scores = predict_tiled(self, image, **self.scenes.tiling(mode, *target.shape))
-                self.scenes.count(mode, scores.argmax(0), target)
+                self.scenes.count(mode, self._classes_in_tiles(image, mode), target)
+
+    def _classes_in_tiles(self, image: torch.Tensor, mode: str) -> torch.Tensor:
+        # A function of its own, so that these logits are gone before those of the next tiling are made.
+        return predict_tiled(self, image, **self.scenes.tiling(mode, *image.shape[-2:])).argmax(0)
 
     def on_test_epoch_end(self) -> None:
         self._log_total("test")
@@ -206,6 +212,11 @@ class SegmentationModule(PaddedNetworkModule):
             return [Box(0, 0, height, width)]
         return tile_boxes(height, width, *self._prediction_tiling(height, width))
 
+    def left_out(self, height: int, width: int, proportion: Fraction) -> torch.Tensor:
+        """(H, W) bool: the centre that Table 7 leaves out, of the image or, with that scope, of each predicted tile."""
+        tiles = self.prediction_tiles(height, width) if self.evaluation.border_scope == "tile" else None
+        return leave_out_bands(height, width, [proportion], tiles).bool()
+
     def _prediction_tiling(self, height: int, width: int) -> tuple[int, Fraction]:
         size = self.evaluation.tile_size or min(height, width)
         return size, share("predict_overlap", self.evaluation.predict_overlap)
@@ -221,11 +232,21 @@ class SegmentationModule(PaddedNetworkModule):
         schedule = torch.optim.lr_scheduler.PolynomialLR(optimizer, int(steps), POWER)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["dilation"] = self.dilation
+        checkpoint["split"] = self._split
+
+    @property
+    def _split(self) -> Any:
+        return getattr(self.trainer.datamodule, "split", None)
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """As PaddedNetworkModule.on_load_checkpoint.
 
         Raises:
-            ModelError: also for a classifier's checkpoint, saying where it may go.
+            ModelError: also for a classifier's checkpoint, saying where it may go, and for weights of a network with
+                other dilations: all shapes would fit, and the results be wrong.
         """
         if checkpoint.get("network") == self.encoder:
             raise ModelError(
@@ -233,13 +254,35 @@ class SegmentationModule(PaddedNetworkModule):
                 "weights, give it as --model.encoder_weights"
             )
         super().on_load_checkpoint(checkpoint)
+        trained_with = checkpoint.get("dilation", self.dilation)
+        if trained_with != self.dilation:
+            raise ModelError(
+                f"the checkpoint's network has {trained_with}, this one {self.dilation}; give --model.output_stride, "
+                "--model.atrous_rates and --model.encoder_args as in training"
+            )
+        split = checkpoint.get("split")
+        if self._trainer is not None and split != self._split and split is not None:
+            rank_zero_warn(
+                f"the checkpoint was trained on split {split}, and this is split {self._split}: it may have seen the "
+                "cities that it is now evaluated on",
+                category=UserWarning,
+            )
 
 
 def pixel_loss(logits: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean cross entropy (nats) of logits (N, C, H, W) over the pixels that count, and their number; 0 without any."""
     pixels = (targets != IGNORED).sum()
-    total = cross_entropy(logits.float(), targets, ignore_index=IGNORED, reduction="sum")
-    return total / pixels.clamp(min=1), pixels
+    # Not reduction="sum": of maps it has no deterministic form on GPUs.
+    losses = cross_entropy(logits.float(), targets, ignore_index=IGNORED, reduction="none")
+    return losses.sum() / pixels.clamp(min=1), pixels
+
+
+def describe_dilation(network: nn.Module) -> str:
+    """What the shapes of the weights do not tell: stride and dilation of all convolutions, as a short text."""
+    convolutions = [(name, m.stride, m.dilation) for name, m in network.named_modules() if isinstance(m, nn.Conv2d)]
+    widest = max(max(dilation) for _, _, dilation in convolutions)
+    digest = hashlib.sha1(repr(convolutions).encode()).hexdigest()[:8]
+    return f"output stride {network.output_stride}, dilation up to {widest} ({digest})"
 
 
 def synchronises(device: torch.device, processes: int) -> bool:

@@ -32,7 +32,8 @@ class DeepLabV3Plus(nn.Module):
         encoder_args: further arguments of timm.create_model for the encoder.
 
     Raises:
-        NetworkError: for another output stride, or an encoder that timm cannot make at it or that lacks the skip's map.
+        NetworkError: for another output stride, channels or rates below 1, or an encoder that timm cannot make at that
+            stride or that lacks the skip's map.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class DeepLabV3Plus(nn.Module):
         super().__init__()
         if output_stride not in ATROUS_RATES:
             raise NetworkError(f"output_stride must be 8 or 16, not {output_stride}")
+        _refuse_below_1(head_channels=head_channels, skip_channels=skip_channels, atrous_rates=atrous_rates)
         self.encoder_name, self.output_stride, self.num_classes = encoder, output_stride, num_classes
         self.encoder_args = dict(encoder_args or {})
         self.encoder = create_encoder(encoder, output_stride, self.encoder_args)
@@ -66,3 +68,10 @@ class DeepLabV3Plus(nn.Module):
         context = self.aspp(features[-1])
         logits = self.decoder(context, features[self.skip_index])
         return upsample(logits, images.shape[2:])
+
+
+def _refuse_below_1(**settings: int | Sequence[int] | None) -> None:
+    for name, value in settings.items():
+        values = [1 if value is None else value] if not isinstance(value, Sequence) else value
+        if not values or min(values) < 1:
+            raise NetworkError(f"{name} is {value}; it must be 1 or more")

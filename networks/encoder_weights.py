@@ -71,7 +71,10 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise NetworkError(f"cannot read encoder weights from {path}: {error}") from error
+        raise NetworkError(
+            f"cannot read encoder weights from {path}: {error}; give the path of a classification checkpoint, or "
+            f"'{FROM_TIMM}'"
+        ) from error
     if not isinstance(checkpoint, dict) or not {"state_dict", "network"} <= checkpoint.keys():
         raise NetworkError(
             f"{path} is no checkpoint of this suite (no 'state_dict' and 'network' in it); give one from a run folder "

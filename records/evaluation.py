@@ -27,7 +27,10 @@ class EvaluationRecord:
         network: what was tested.
         padding: the scheme it was trained with.
         padding_at_test: the scheme it was tested with.
-        images: how many were tested.
+        precision: that it was computed in, as the Trainer calls it.
+        dilation: stride and dilation of its convolutions, as a short text.
+        data: what it was tested on, such as the split and a digest of the files.
+        images: how many of them were tested; those with ignored pixels alone are left out.
         class_names: in the order of the confusion matrices.
         leave_out: proportions of the centre that the bands stand for, rising, as text (`1/3`).
         border_scope: whose centre: "image" or "tile".
@@ -44,6 +47,9 @@ class EvaluationRecord:
     network: str
     padding: str
     padding_at_test: str
+    precision: str
+    dilation: str
+    data: dict[str, Any]
     images: int
     class_names: list[str]
     leave_out: list[str]

@@ -96,12 +96,17 @@ def test_a_test_replaces_its_own_results_and_no_others(trained):
     assert all(path.read_bytes() == content for path, content in before.items())
     record = the_evaluation(trained)
     assert (record.padding_at_test, record.border_scope) == ("partial", "tile")
+    border = next(table for table in tables(record) if "Table 7" in table.title)
+    assert "each tile" in border.title
+    assert border.row_count == 1, "only tiles that do not overlap have a centre of their own"
     assert list(record.confusion) == ["regular", "tiled_0"]
     count = len(list(trained.evaluations.iterdir()))
     assert main_here(*of_run("test", trained)) == 0
     assert len(list(trained.evaluations.iterdir())) == count
-    # How a network is tested does not make it another run.
-    assert trained.read_record().digest
+    # Other scenes are another test, too: split 2 validates on other cities.
+    assert main_here(*of_run("test", trained, "--data.split=2")) == 0
+    assert len(list(trained.evaluations.iterdir())) == count + 1
+    assert the_evaluation(trained).data["split"] == 2
 
 
 def test_tables_of_other_tests_print_as_well(trained):
@@ -122,6 +127,11 @@ def test_tables_of_other_tests_print_as_well(trained):
         (["--data.root=/absent/streets"], "/absent/streets"),
         (["--model.encoder=resnet5000"], "resnet5000"),
         (["--model.evaluation.average=median"], "median"),
+        (["--model.evaluation.leave_out=[]"], "leave_out"),
+        (["--model.output_stride=16"], "--model.output_stride"),
+        (["--trainer.limit_test_batches=0"], "limit_test_batches"),
+        (["--ckpt_path=/absent/best.ckpt"], "/absent/best.ckpt is no file"),
+        (["--ckpt_path=null"], "test needs weights"),
     ],
 )
 def test_bad_input_gets_one_message_and_status_2(trained, options, message, capsys):
@@ -138,6 +148,8 @@ def test_bad_input_gets_one_message_and_status_2(trained, options, message, caps
         (["--data.split=7"], "split"),
         (["--model.num_classes=3"], "num_classes=19"),
         (["--model.output_stride=4"], "output_stride"),
+        (["--model.encoder=vgg16_bn"], "encoder 'vgg16_bn' at output_stride 8"),
+        (["--model.atrous_rates=[0]"], "atrous_rates"),
         (["--model.encoder_weights=/absent/weights.ckpt"], "/absent/weights.ckpt"),
     ],
 )
@@ -178,6 +190,67 @@ def test_predict_draws_the_classes_over_each_image(trained, photographs, tmp_pat
     assert main_here(*of_run("predict", trained, *options)) == 2
     assert "exists" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in output.rglob("*.png")} == before
+
+
+def test_one_bad_image_leaves_nothing_behind_and_one_message(trained, photographs, tmp_path, capsys):
+    (photographs / "z.jpg").write_bytes(Image.new("RGB", (64, 48)).tobytes()[:300])
+    options = [f"--data.predict_folder={photographs}", f"--prediction.output={tmp_path}/out"]
+    for workers in (0, 1):
+        assert main_here(*of_run("predict", trained, *options, f"--data.num_workers={workers}")) == 2
+        error = capsys.readouterr().err
+        assert "z.jpg" in error
+        assert len(error[error.index("error:") :].splitlines()) == 1, error
+        assert sorted(path.name for path in tmp_path.iterdir() if path.name != "home") == ["in"]
+
+
+def test_names_never_collide(trained, photographs, tmp_path):
+    for name in ("a.jpg", "a_labelIds.png"):
+        Image.open(photographs / "a.png").convert("RGB").save(photographs / name)
+    options = [f"--data.predict_folder={photographs}", f"--prediction.output={tmp_path}/out"]
+    assert main_here(*of_run("predict", trained, *options, "--prediction.label_ids=true")) == 0
+    modes = [Image.open(path).mode for path in sorted((tmp_path / "out").rglob("*.png")) if path.name != "legend.png"]
+    assert (modes.count("RGB"), modes.count("L")) == (4, 4)
+
+
+def test_the_shaded_centres_are_those_that_the_scope_counts(trained, photographs, tmp_path):
+    options = [f"--data.predict_folder={photographs}/deep", "--prediction.leave_out=1/2", "--prediction.opacity=0"]
+    options += ["--model.evaluation.predict_overlap=0", "--model.evaluation.tile_size=40"]
+    pictures = {}
+    for scope in ("image", "tile"):
+        output = tmp_path / scope
+        command = [*options, f"--model.evaluation.border_scope={scope}", f"--prediction.output={output}"]
+        assert main_here(*of_run("predict", trained, *command)) == 0
+        pictures[scope] = np.asarray(Image.open(output / "b.png")).astype(int)
+    original = np.asarray(Image.open(photographs / "deep/b.jpg")).astype(int)
+    shaded = {scope: (picture != original).any(-1) for scope, picture in pictures.items()}
+    image, tile = np.zeros((120, 200), bool), np.zeros((120, 200), bool)
+    image[30:90, 50:150] = True
+    for top in range(0, 120, 40):
+        for left in range(0, 200, 40):
+            tile[top + 10 : top + 30, left + 10 : left + 30] = True
+    assert not (shaded["image"] & ~image).any()
+    assert not (shaded["tile"] & ~tile).any()
+    assert shaded["image"][image].mean() > 0.95
+    assert shaded["tile"][tile].mean() > 0.95
+
+
+def test_the_benchmarks_own_program_agrees_on_predictions_of_the_sample(trained, sample_streets, tmp_path):
+    """cityscapesScripts on the files that predict writes, against what test counted."""
+    from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling as official
+
+    images = sample_streets / "leftImg8bit/val"
+    options = [f"--data.predict_folder={images}", f"--prediction.output={tmp_path}/out", "--prediction.label_ids=true"]
+    assert main_here(*of_run("predict", trained, *options)) == 0
+    assert main_here(*of_run("test", trained)) == 0
+    predictions = sorted((tmp_path / "out").rglob("*_labelIds.png"))
+    truths = sorted((sample_streets / "gtFine/val").rglob("*_labelIds.png"))
+    assert len(predictions) == len(truths) == 3
+    official.args.evalInstLevelScore, official.args.quiet, official.args.JSONOutput = False, True, False
+    found = official.evaluateImgLists(
+        [str(path) for path in predictions], [str(path) for path in truths], official.args
+    )
+    whole = torch.tensor(the_evaluation(trained).confusion["regular"]).sum((0, 1))
+    assert mean_iou(whole) == pytest.approx(found["averageScoreClasses"], abs=1e-12)
 
 
 def test_seams_and_the_left_out_centre_are_drawn_on_request(trained, photographs, tmp_path, capsys):

@@ -1,5 +1,6 @@
 """The segmentation module: the recipe of section 4.2, exact sums, and what its checkpoints refuse."""
 
+import gc
 import math
 from types import SimpleNamespace
 
@@ -12,6 +13,8 @@ from timm.layers import BatchNormAct2d
 
 from callbacks import ValidateLastStep
 from lightning_modules import ClassificationModule, ModelError, SegmentationModule
+from lightning_modules.evaluation_settings import EvaluationSettings
+from lightning_modules.scene_evaluation import SceneEvaluation
 from lightning_modules.segmentation import IGNORED, pixel_loss, synchronises
 from networks.create import NetworkError
 from padding import PartialConv2d
@@ -179,6 +182,31 @@ def test_every_image_counts_once_and_stand_ins_never(tmp_path):
     assert math.isfinite(result["val/loss"])
 
 
+class Watching(torch.nn.Module):
+    """Notes, at every call, how many tensors of the shape of an image's logits there are."""
+
+    def __init__(self, *shape):
+        super().__init__()
+        self.shape, self.seen = shape, []
+
+    def forward(self, images):
+        gc.collect()
+        tensors = [item for item in gc.get_objects() if isinstance(item, torch.Tensor)]
+        self.seen.append(sum(t.shape[-3:] == self.shape and t.is_floating_point() for t in tensors))
+        return torch.randn(1, 4, *images.shape[2:])
+
+
+def test_testing_never_holds_more_than_one_images_logits():
+    height, width = 24, 40
+    built = module(evaluation=EvaluationSettings(overlaps=[0, "1/3", "1/2"]))
+    built.scenes = SceneEvaluation(built.evaluation, 4)
+    built.network = watching = Watching(4, height, width)
+    with torch.no_grad():
+        built.test_step((torch.randn(1, 3, height, width), torch.randint(0, 4, (1, height, width))))
+    assert watching.seen[:2] == [0, 0], "the whole image, and the first tile"
+    assert max(watching.seen) == 1, "the sum of the tiles so far"
+
+
 def test_class_maps_of_predict_are_those_of_the_settings():
     built = module(evaluation=None).eval()
     image = torch.randn(3, 24, 40)
@@ -239,6 +267,10 @@ def test_checkpoints_know_their_scheme_and_network(tmp_path, checkpoint):
         validate(padding="partial")
     with pytest.raises(ModelError, match=r"deeplabv3plus-tiny_resnet10.*deeplabv3plus-cifar_resnet10"):
         validate(padding="zero", encoder="cifar_resnet10")
+    with pytest.raises(ModelError, match=r"output stride 8.*output stride 16.*--model\.output_stride"):
+        validate(padding="zero", output_stride=16)
+    with pytest.raises(ModelError, match="atrous_rates"):
+        validate(padding="zero", atrous_rates=[1, 2, 36])
     loaded = SegmentationModule.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
     assert (loaded.encoder, loaded.padding) == ("tiny_resnet10", "zero")
 
@@ -295,11 +327,12 @@ def test_every_padded_convolution_is_partial():
         ({"tile_size": 0}, "tile_size"),
         ({"distance_edges": [0, 4]}, "distance_edges"),
         ({"distance_edges": [4, 4]}, "distance_edges"),
+        ({"distance_edges": list(range(1, 300))}, "distance_edges"),
         ({"predict_overlap": 2}, "predict_overlap"),
+        ({"leave_out": []}, "leave_out"),
+        ({"border_scope": "tile", "overlaps": ["1/3"]}, "border_scope"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings, message):
-    from lightning_modules.evaluation_settings import EvaluationSettings
-
     with pytest.raises(ModelError, match=message):
         EvaluationSettings(**settings)

@@ -236,7 +236,7 @@ def test_the_shaded_centres_are_those_that_the_scope_counts(trained, photographs
 
 def test_the_benchmarks_own_program_agrees_on_predictions_of_the_sample(trained, sample_streets, tmp_path):
     """cityscapesScripts on the files that predict writes, against what test counted."""
-    from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling as official
+    from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling as official  # noqa: N813
 
     images = sample_streets / "leftImg8bit/val"
     options = [f"--data.predict_folder={images}", f"--prediction.output={tmp_path}/out", "--prediction.label_ids=true"]

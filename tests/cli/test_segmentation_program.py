@@ -269,6 +269,12 @@ def test_seams_and_the_left_out_centre_are_drawn_on_request(trained, photographs
     assert main_here(*of_run("predict", trained, folder, "--prediction.leave_out=2")) == 2
 
 
+def test_how_it_is_to_be_tested_does_not_make_another_run(trained, caplog):
+    options = ["--model.evaluation.overlaps=[0]", "--model.evaluation.leave_out=[1/2]", "--trainer.logger=false"]
+    assert main_here("fit", f"--config={trained.config}", *options) == 0
+    assert "already finished" in caplog.text
+
+
 def test_evaluation_files_are_plain_json(trained):
     assert main_here(*of_run("test", trained)) == 0
     content = json.loads(next(trained.evaluations.glob("*.json")).read_text())

@@ -11,7 +11,7 @@ import timm
 import torch
 from timm.layers import BatchNormAct2d
 
-from callbacks import ValidateLastStep
+from callbacks import ResumeCheckpoint, StopSignal, ValidateLastStep
 from lightning_modules import ClassificationModule, ModelError, SegmentationModule
 from lightning_modules.evaluation_settings import EvaluationSettings
 from lightning_modules.scene_evaluation import SceneEvaluation
@@ -82,6 +82,18 @@ def test_the_rate_falls_in_a_line_over_the_steps_and_the_last_step_is_validated(
     assert seen.rates == pytest.approx([0.5 * (1 - step / 7) for step in range(7)])
     assert seen.validated == [(0, 5), (1, 7)]
     assert "val/miou" in fitted.callback_metrics
+
+
+def test_the_last_step_is_not_saved_before_it_is_validated(tmp_path, monkeypatch):
+    """A run killed between the two would find nothing left to do, and its last epoch would have no mIoU."""
+    seen, saved = Rates(), []
+    monkeypatch.setattr(
+        ResumeCheckpoint, "_save", lambda self, trainer: saved.append((trainer.global_step, len(seen.validated)))
+    )
+    resume = ResumeCheckpoint(tmp_path, 1, StopSignal())
+    fitted = trainer(tmp_path, ValidateLastStep(), seen, resume, max_steps=7, max_epochs=50)
+    fitted.fit(module(), loader(), loader(1))
+    assert saved == [(1, 0), (2, 0), (3, 0), (4, 0), (5, 1), (6, 1), (7, 2)]
 
 
 def test_the_rate_falls_over_the_epochs_too(tmp_path):

@@ -54,11 +54,10 @@ def trainer(tmp_path, *callbacks, **settings):
         accelerator="cpu",
         logger=False,
         enable_progress_bar=False,
-        enable_checkpointing=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
         callbacks=list(callbacks),
-        **settings,
+        **{"enable_checkpointing": False, **settings},
     )
 
 
@@ -91,7 +90,7 @@ def test_the_last_step_is_not_saved_before_it_is_validated(tmp_path, monkeypatch
         ResumeCheckpoint, "_save", lambda self, trainer: saved.append((trainer.global_step, len(seen.validated)))
     )
     resume = ResumeCheckpoint(tmp_path, 1, StopSignal())
-    fitted = trainer(tmp_path, ValidateLastStep(), seen, resume, max_steps=7, max_epochs=50)
+    fitted = trainer(tmp_path, ValidateLastStep(), seen, resume, max_steps=7, max_epochs=50, enable_checkpointing=True)
     fitted.fit(module(), loader(), loader(1))
     assert saved == [(1, 0), (2, 0), (3, 0), (4, 0), (5, 1), (6, 1), (7, 2)]
 

@@ -115,7 +115,7 @@ class SegmentationModule(PaddedNetworkModule):
         super().check(stage, data)
         if stage == "fit" and self.encoder_weights is not None:
             load_encoder_weights(self.network, self.encoder_weights)
-            self.encoder_weights = None  # once: setup calls this again, and a checkpoint may be restored in between
+            self.encoder_weights = None  # read once; setup asks again
 
     def setup(self, stage: str) -> None:
         super().setup(stage)

@@ -149,6 +149,21 @@ def test_a_step_on_labels_partly_ignored_trains(tmp_path):
     assert all(not torch.equal(before[name], value) for name, value in built.named_parameters())
 
 
+def test_the_epochs_loss_is_the_mean_over_its_pixels_not_over_its_batches(monkeypatch):
+    built = module()
+    monkeypatch.setattr(built, "log", lambda *_, **__: None)
+    generator = torch.Generator().manual_seed(3)
+    total = pixels = 0
+    for labelled in (24, 3):
+        images = torch.randn(2, 3, 24, 40, generator=generator)
+        targets = torch.randint(0, 4, (2, 24, 40), generator=generator)
+        targets[:, labelled:] = IGNORED
+        count = 2 * labelled * 40
+        total += built.training_step((images, targets)).item() * count
+        pixels += count
+    assert built.train_metrics["loss"].compute().item() == pytest.approx(total / pixels, rel=1e-5)
+
+
 def brute_force_iou(pairs, classes):
     """IoU of each class in percent from sets of pixels, None where it is nowhere."""
     found = []

@@ -186,6 +186,7 @@ def test_predict_draws_the_classes_over_each_image(trained, photographs, tmp_pat
         classes = np.full(256, 255)
         classes[list(LABEL_IDS)] = np.arange(19)
         assert np.array_equal(picture, np.asarray(CLASS_COLOURS, dtype=np.uint8)[classes[ids]])
+    assert not list(tmp_path.glob(".*.partial"))
     before = {path: path.read_bytes() for path in output.rglob("*.png")}
     assert main_here(*of_run("predict", trained, *options)) == 2
     assert "exists" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """Hermetic surroundings: no account, no network, no file outside the test's own folders; and a small sample tree."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -43,3 +44,13 @@ def sample_streets(tmp_path_factory):
 def pytest_collection_modifyitems(items):
     """The slowest first, so that two workers end together."""
     items.sort(key=lambda item: "tests/training/" not in item.nodeid)
+
+
+@pytest.fixture(autouse=True)
+def _loggers_as_they_were():
+    """What a test does to Lightning's loggers must not silence the next one, whatever their order."""
+    names = ("pytorch_lightning", "pytorch_lightning.utilities.rank_zero", "lightning_fabric")
+    before = {name: logging.getLogger(name).level for name in names}
+    yield
+    for name, level in before.items():
+        logging.getLogger(name).setLevel(level)

@@ -1,7 +1,5 @@
 """An encoder from a classification checkpoint computes what the classifier's trunk does; nothing else is accepted."""
 
-import logging
-
 import pytest
 import pytorch_lightning as pl
 import timm
@@ -28,7 +26,6 @@ def classification(network="tiny_resnet10", padding="zero", **network_args):
 
 def save(module, path, change=None):
     """A checkpoint as the Trainer writes it, with changes to its entries."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False)
     trainer.strategy.connect(module)
     trainer.save_checkpoint(path)

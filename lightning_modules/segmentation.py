@@ -273,7 +273,8 @@ def pixel_loss(logits: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tenso
     """Mean cross entropy (nats) of logits (N, C, H, W) over the pixels that count, and their number; 0 without any."""
     pixels = (targets != IGNORED).sum()
     # Not reduction="sum": of maps it has no deterministic form on GPUs.
-    losses = cross_entropy(logits.float(), targets, ignore_index=IGNORED, reduction="none")
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    losses = cross_entropy(logits, targets, ignore_index=IGNORED, reduction="none")
     return losses.sum() / pixels.clamp(min=1), pixels
 
 

@@ -11,13 +11,13 @@ from cli.errors import UserError
 from records import RunFolderError
 
 DESCRIPTION = """\
-Compare the finished runs below a folder: for each architecture and padding scheme the accuracy by the best epoch
-(Table 2 of the paper) and by the average of the last five (Table 3), mean, standard deviation and difference from zero
-padding; the mean curves with their spread over the seeds (Figure 3); epochs to reach target accuracies."""
+Compare the finished runs below a folder: for each architecture and padding scheme the accuracy or mIoU by the best
+epoch (Tables 2 and 5 of the paper) and by the average of the last five (Table 3), mean, standard deviation and
+difference from zero padding; the mean curves with their spread over the seeds (Figure 3); epochs to reach targets."""
 
 EPILOG = """\
-Writes report.html (one page that opens without a network), table2_best.csv and .md, table3_last5.csv and .md,
-figure3.svg and figure3.csv. Unfinished and damaged runs are named and left out of the tables.
+Writes report.html (one page that opens without a network), table2_best.csv and .md, table3_last5.csv and .md
+(of segmentation runs table5_best and last5), figure3.svg and figure3.csv. Unfinished and damaged runs are named and left out of the tables.
 exit status: 0, or 2 where there is nothing to report."""
 
 

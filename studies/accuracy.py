@@ -1,12 +1,12 @@
-"""Tables 2 and 3: each run's accuracy, their average, spread and difference from zero padding.
+"""Tables 2, 3 and 5: each run's accuracy or mIoU, their average, spread and difference from zero padding.
 
-Table 2 takes the best epoch of a run, Table 3 the average of its last five, of Partial Convolution based Padding,
-section 4.1. Values are in percent, differences in percentage points.
+Tables 2 and 5 of Partial Convolution based Padding take the best epoch of a run, Table 3 the average of its last five
+(sections 4.1 and 4.2). Values are in percent, differences in percentage points.
 """
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,37 +20,50 @@ from studies.section import Section, printed_table
 from studies.spread import mean, stdev
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Statistic:
     """What a run is represented by.
 
     Attributes:
         column: the table's word for it: column `1_best` is the first run's.
-        file: stem of the files written.
+        words: what it is, as a title.
+        explanation: how it is made, with `{metric}` in it.
+        stem: end of the names of the files written.
+        tables: metric to the number of the paper's table that shows it.
         of: rows and metric to the value, in percent.
     """
 
     column: str
-    title: str
+    words: str
     explanation: str
-    file: str
+    stem: str
+    tables: Mapping[str, int]
     of: Callable[[list[Row], str], float | None]
+
+    def title(self, metric: str) -> str:
+        return self.words + (f" (Table {self.tables[metric]})" if metric in self.tables else "")
+
+    def file(self, metric: str) -> str:
+        """Stem of the files written, such as `table2_best`."""
+        return (f"table{self.tables[metric]}_" if metric in self.tables else "") + self.stem
 
 
 BEST = Statistic(
     "best",
-    "Best epoch of each run (Table 2)",
+    "Best epoch of each run",
     "A run is represented by its highest {metric} over all epochs. The epoch is chosen on the set it is reported on, "
     "so these values are a little high for every scheme alike.",
-    "table2_best",
+    "best",
+    {"val/acc1": 2, "val/miou": 5},
     best,
 )
 LAST5 = Statistic(
     "last5_avg",
-    "Average of the last five epochs (Table 3)",
+    "Average of the last five epochs",
     "A run is represented by the mean of {metric} over its last five epochs, or over all if it has fewer; "
     "nothing is chosen.",
-    "table3_last5",
+    "last5",
+    {"val/acc1": 3},
     last_average,
 )
 
@@ -67,7 +80,7 @@ class Line:
 
 
 def study_best(collection: Collection, output: Path) -> Section:
-    """Table 2 as a section; writes `table2_best.csv` and `.md`."""
+    """Table 2 (or 5, of mIoU) as a section; writes `table2_best.csv` and `.md`."""
     return _study(collection, output, BEST)
 
 
@@ -111,21 +124,22 @@ def signed(value: float | None) -> str:
 
 def _study(collection: Collection, output: Path, statistic: Statistic) -> Section:
     found = lines(collection, statistic)
-    csv_file, markdown_file = output / f"{statistic.file}.csv", output / f"{statistic.file}.md"
+    title, stem = statistic.title(collection.metric), statistic.file(collection.metric)
+    csv_file, markdown_file = output / f"{stem}.csv", output / f"{stem}.md"
     write_text(csv_file, as_csv(found, statistic))
     write_text(markdown_file, as_markdown(found, statistic))
     body = html.paragraph(statistic.explanation.format(metric=collection.metric))
     body += _as_html(found, statistic, output, palette.styles(collection.schemes))
     body += html.paragraph(_reading(collection) if statistic is BEST else "Columns as in the table above.", "muted")
-    return Section(statistic.title, body, [_as_printed(found, statistic)], [csv_file, markdown_file])
+    return Section(title, body, [_as_printed(found, statistic, title)], [csv_file, markdown_file])
 
 
 def _reading(collection: Collection) -> str:
     words = (
         "Columns 1, 2, ... are the runs in order of their seeds; each value links to its run folder. average: mean of "
         "the runs in percent. diff: difference of averages from zero padding, in percentage points. stdev: sample "
-        "standard deviation (divisor n - 1); a single run has none. The paper's stdev of zero and partial padding is "
-        "smaller by a factor of 0.82 at n = 5, its divisor being n + 1."
+        "standard deviation (divisor n - 1); a single run has none. In Tables 2 and 3 the paper's stdev of zero and "
+        "partial padding is smaller by a factor of 0.82 at n = 5, its divisor being n + 1."
     )
     without = [network for network in collection.networks if collection.reference(network) is None]
     if without:
@@ -181,9 +195,9 @@ def _linked(run: Run, value: float, output: Path) -> str:
     return html.link(percent(value), run.folder.path, output)
 
 
-def _as_printed(found: list[Line], statistic: Statistic) -> Printed:
+def _as_printed(found: list[Line], statistic: Statistic, title: str) -> Printed:
     width = _width(found)
-    table = printed_table(statistic.title)
+    table = printed_table(title)
     for number, name in enumerate(header(width, statistic)):
         # In lines, for five runs to fit into 80 columns.
         table.add_column(name.replace("_", "\n"), justify="right" if number else "left", no_wrap=True)

@@ -198,3 +198,27 @@ def test_lines_stand_out_from_their_ground(colours, ground):
     for colour in colours:
         darker, lighter = sorted([luminance(colour), luminance(ground)])
         assert (lighter + 0.05) / (darker + 0.05) >= 3, colour
+
+
+def test_segmentation_runs_are_table_5(make_run, tmp_path):
+    """mIoU has a table of its own in the paper, and none of the last five epochs; splits are not pooled."""
+    for split in (0, 2):
+        for padding, value in (("zero", 60.0 + split), ("partial", 61.0 + split)):
+            make_run(
+                network="resnet50",
+                padding=padding,
+                folder=f"{split}-{padding}",
+                values=(value - 5, value),
+                monitor="val/miou",
+                variant=f"split{split}",
+            )
+    collection = collect(tmp_path / "runs")
+    assert collection.networks == ("resnet50-split0", "resnet50-split2")
+    write_report(collection, tmp_path / "report")
+    table = (tmp_path / "report/table5_best.md").read_text()
+    assert "| resnet50-split0_partial | 61.000 | 61.000 | +1.000 | - |" in table
+    assert "| resnet50-split2_zero | 62.000 | 62.000 | - | - |" in table
+    assert (tmp_path / "report/last5.csv").is_file()
+    page = (tmp_path / "report/report.html").read_text()
+    assert "Best epoch of each run (Table 5)" in page
+    assert "(Table 3)" not in page

@@ -16,8 +16,9 @@ epoch (Tables 2 and 5 of the paper) and by the average of the last five (Table 3
 difference from zero padding; the mean curves with their spread over the seeds (Figure 3); epochs to reach targets."""
 
 EPILOG = """\
-Writes report.html (one page that opens without a network), table2_best.csv and .md, table3_last5.csv and .md
-(of segmentation runs table5_best and last5), figure3.svg and figure3.csv. Unfinished and damaged runs are named and left out of the tables.
+Writes report.html (one page that opens without a network), table2_best.csv and .md, table3_last5.csv and .md (of
+segmentation runs table5_best and last5), figure3.svg and figure3.csv. Unfinished and damaged runs are named and left
+out of the tables.
 exit status: 0, or 2 where there is nothing to report."""
 
 

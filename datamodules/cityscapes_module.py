@@ -17,10 +17,11 @@ from datamodules.datasets import FolderImages
 from datamodules.decode import image_size
 from datamodules.errors import DataError, some
 from datamodules.index import scan_flat
+from datamodules.on_device import normalise_on_device
 from datamodules.resumable import KeyedLoader, ResumableDataModule
 from datamodules.segmentation_datasets import EvalScenes, SceneFiles, TrainScenes, whole_image
 from datamodules.segmentation_transforms import SegmentationTransform, scaled_size
-from datamodules.transforms import check_normalisation, normalise
+from datamodules.transforms import check_normalisation
 
 # ImageNet's, as NVIDIA/semantic-segmentation takes them.
 MEAN = (0.485, 0.456, 0.406)
@@ -196,13 +197,9 @@ class CityscapesDataModule(ResumableDataModule):
         return self.make_eval_loader("predict", self._predict_set())
 
     def on_after_batch_transfer(self, batch: tuple, dataloader_idx: int) -> tuple:
-        """Normalise on the device, and make classes int64 there: a quarter and an eighth of the transfer."""
         images, rest = batch
-        if images.dtype == torch.uint8:
-            images = normalise(images, self.mean, self.std)
-            # Half and double precision convert their input before this hook, when it still is uint8.
-            if self.trainer is not None:
-                images = self.trainer.precision_plugin.convert_input(images)
+        images = normalise_on_device(images, self.mean, self.std, self.trainer)
+        # Classes are sent as bytes, an eighth of what the loss takes.
         return images, rest.long() if isinstance(rest, torch.Tensor) else rest
 
     def train_set_key(self) -> dict[str, int | str]:

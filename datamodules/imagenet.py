@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 
 from datamodules.class_labels import read_class_labels
 from datamodules.datasets import EvalImages, FolderImages, TrainImages
@@ -15,6 +14,7 @@ from datamodules.ground_truth import ACCEPTED, read_ground_truth
 from datamodules.index import FileIndex, is_flat, scan_classes, scan_flat
 from datamodules.index_cache import cached
 from datamodules.layouts import find_beside, find_split, locate_split
+from datamodules.on_device import normalise_on_device
 from datamodules.resumable import KeyedLoader, ResumableDataModule
 from datamodules.splits import hold_out, limit_per_class
 from datamodules.transforms import (
@@ -23,7 +23,6 @@ from datamodules.transforms import (
     RandomResizedCrop,
     TrainTransform,
     check_normalisation,
-    normalise,
 )
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -215,14 +214,8 @@ class ImageNetDataModule(ResumableDataModule):
         return self.make_eval_loader("predict", self._predict_set())
 
     def on_after_batch_transfer(self, batch: tuple, dataloader_idx: int) -> tuple:
-        """Normalise on the device: uint8 is a quarter of the transfer, and the workers do no float arithmetic."""
         images, *rest = batch
-        if images.dtype == torch.uint8:
-            images = normalise(images, self.mean, self.std)
-            # Half and double precision convert their input before this hook, when it still is uint8.
-            if self.trainer is not None:
-                images = self.trainer.precision_plugin.convert_input(images)
-        return (images, *rest)
+        return (normalise_on_device(images, self.mean, self.std, self.trainer), *rest)
 
     def train_set_key(self) -> dict[str, int | str]:
         """The training images and their augmentation; the root may move."""

@@ -5,15 +5,14 @@ import fcntl
 import hashlib
 import os
 import sys
-import tempfile
 import time
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from datamodules.array_cache import cache_folder, write_arrays
 from datamodules.centroids import centroids_of_files
 from datamodules.errors import DataError
 from datamodules.packed import PackedPaths
@@ -33,11 +32,6 @@ _Stamp = tuple[int, int, int]
 class _Entry(NamedTuple):
     stamp: _Stamp
     centroids: np.ndarray
-
-
-def default_folder() -> Path:
-    """`$XDG_CACHE_HOME/convolution-padding/centroids`: the data may be read-only, and may be shared."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "convolution-padding" / "centroids"
 
 
 def find_centroids(
@@ -62,7 +56,7 @@ def find_centroids(
     if cache is False:
         return _compute(root, files, tile_size, num_workers)
     key = repr((_FORMAT, os.path.realpath(root), tile_size))
-    folder = default_folder() if cache is True else Path(cache).expanduser()
+    folder = cache_folder("centroids") if cache is True else Path(cache).expanduser()
     file = folder / f"{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}.npz"
     with _one_at_a_time(file):
         # The stamps come before the decoding: a file that changes in between looks older than it is, never newer.
@@ -140,14 +134,4 @@ def _write(file: Path, key: str, entries: dict[str, _Entry], started: int) -> No
         "ends": np.cumsum([len(entry.centroids) for entry in settled.values()]),
         "rows": np.concatenate([entry.centroids for entry in settled.values()]),
     }
-    temporary = None
-    try:
-        handle, temporary = tempfile.mkstemp(dir=file.parent, suffix=".tmp")
-        with os.fdopen(handle, "wb") as stream:
-            np.savez(stream, **content)
-        os.replace(temporary, file)
-    except OSError as error:
-        warnings.warn(f"the centroids were not kept in {file.parent}: {error}", stacklevel=2)
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+    write_arrays(file, content, f"the centroids were not kept in {file.parent}")

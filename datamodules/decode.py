@@ -19,7 +19,7 @@ def decode_rgb(path: str) -> Image.Image:
     Raises:
         DataError: the file is missing, truncated, or no image.
     """
-    return _read(path, lambda image: image.convert("RGB"))
+    return read_image(path, lambda image: image.convert("RGB"))
 
 
 def image_size(path: str) -> tuple[int, int]:
@@ -28,17 +28,22 @@ def image_size(path: str) -> tuple[int, int]:
     Raises:
         DataError: the file is missing, or no image.
     """
-    return _read(path, lambda image: image.size)
+    return read_image(path, lambda image: image.size)
 
 
-def _read(path: str, take: Callable[[Image.Image], _T]) -> _T:
+def read_image(
+    path: str, take: Callable[[Image.Image], _T], todo: str = "Restore the file from the archive, or remove it."
+) -> _T:
+    """What `take` makes of an image file, of which only the header has been read.
+
+    Raises:
+        DataError: whatever goes wrong, with `todo` as the advice; a DataError of `take` stays as it is.
+    """
     try:
         with open(path, "rb") as file:
             return take(Image.open(file))
+    except DataError:
+        raise
     # Pillow's plugins raise OSError, SyntaxError, struct.error, zlib.error and more on damaged files.
     except Exception as error:
-        raise DataError(
-            f"cannot be decoded ({type(error).__name__}: {error})",
-            where=path,
-            todo="Restore the file from the archive, or remove it.",
-        ) from error
+        raise DataError(f"cannot be decoded ({type(error).__name__}: {error})", where=path, todo=todo) from error

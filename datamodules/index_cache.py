@@ -1,27 +1,20 @@
 """Index files kept between runs: 1.28 million names take minutes to list over a network file system."""
 
-import contextlib
 import hashlib
 import os
-import tempfile
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from datamodules.array_cache import cache_folder, write_arrays
 from datamodules.index import IMAGE_EXTENSIONS, FileIndex
 from datamodules.packed import PackedPaths
 
 _FORMAT = "1"
 # A directory changed so recently may change again within the same tick of its clock: such an index is not kept.
 _SETTLED_NS = 2_000_000_000
-
-
-def default_folder() -> Path:
-    """`$XDG_CACHE_HOME/convolution-padding/index`: the data may be read-only, and may be shared."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "convolution-padding" / "index"
 
 
 def cached(scan: Callable[[Path], FileIndex], folder: Path, cache: bool | str) -> FileIndex:
@@ -37,7 +30,7 @@ def cached(scan: Callable[[Path], FileIndex], folder: Path, cache: bool | str) -
     folder = Path(folder)
     if cache is False:
         return scan(folder)
-    place = default_folder() if cache is True else Path(cache)
+    place = cache_folder("index") if cache is True else Path(cache)
     key = repr((_FORMAT, scan.__name__, os.path.realpath(folder), IMAGE_EXTENSIONS))
     file = place / f"{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}.npz"
     index = _read(file, folder, key)
@@ -73,23 +66,12 @@ def _read(file: Path, folder: Path, key: str) -> FileIndex | None:
 def _write(file: Path, index: FileIndex, key: str) -> None:
     if time.time_ns() - int(index.mtimes.max()) < _SETTLED_NS:
         return
-    temporary = None
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=file.parent, suffix=".tmp")
-        with os.fdopen(handle, "wb") as stream:
-            np.savez(
-                stream,
-                key=np.array(key),
-                classes=PackedPaths.pack(index.classes).data,
-                files=index.files.data,
-                targets=index.targets,
-                directories=index.directories.data,
-                mtimes=index.mtimes,
-            )
-        os.replace(temporary, file)
-    except OSError as error:
-        warnings.warn(f"the file index of {index.folder} was not cached: {error}", stacklevel=2)
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+    arrays = {
+        "key": np.array(key),
+        "classes": PackedPaths.pack(index.classes).data,
+        "files": index.files.data,
+        "targets": index.targets,
+        "directories": index.directories.data,
+        "mtimes": index.mtimes,
+    }
+    write_arrays(file, arrays, f"the file index of {index.folder} was not cached")

@@ -1,10 +1,16 @@
 """From a label file to classes."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import numpy as np
 from PIL import Image
 
 from datamodules.cityscapes_labels import to_classes
+from datamodules.decode import read_image
 from datamodules.errors import DataError
+
+_T = TypeVar("_T")
 
 
 def decode_classes(path: str) -> np.ndarray:
@@ -25,25 +31,18 @@ def label_size(path: str) -> tuple[int, int]:
     return _read(path, lambda image: image.size)
 
 
-def _read(path: str, take):
-    try:
-        with open(path, "rb") as file:
-            image = Image.open(file)
-            found = _pixel_format(image)
-            if found == "PNG L":
-                return take(image)
-    # Pillow's plugins raise OSError, SyntaxError, struct.error, zlib.error and more on damaged files.
-    except Exception as error:
-        raise DataError(
-            f"cannot be decoded ({type(error).__name__}: {error})",
-            where=path,
-            todo="Restore the file from the archive, or remove it together with its image.",
-        ) from error
-    raise DataError(
-        f"is {found}, not a PNG with one channel of 8 bits (PNG L)",
-        where=path,
-        todo="Label files hold one id a pixel, as Cityscapes' `..._labelIds.png` do.",
-    )
+def _read(path: str, take: Callable[[Image.Image], _T]) -> _T:
+    def checked(image: Image.Image) -> _T:
+        found = _pixel_format(image)
+        if found != "PNG L":
+            raise DataError(
+                f"is {found}, not a PNG with one channel of 8 bits (PNG L)",
+                where=path,
+                todo="Label files hold one id a pixel, as Cityscapes' `..._labelIds.png` do.",
+            )
+        return take(image)
+
+    return read_image(path, checked, "Restore the file from the archive, or remove it together with its image.")
 
 
 def _pixel_format(image: Image.Image) -> str:

@@ -6,8 +6,9 @@ import pytest
 from torchvision.datasets import ImageFolder
 
 from datamodules import DataError, index_cache
+from datamodules.array_cache import cache_folder
 from datamodules.index import scan_classes, scan_flat
-from datamodules.index_cache import cached, default_folder
+from datamodules.index_cache import cached
 from datamodules.packed import PackedPaths
 
 
@@ -152,8 +153,8 @@ def test_default_place_is_the_users_cache_not_the_data(settled, tmp_path, monkey
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         cached(scan_classes, settled, True)
-    assert len(list(default_folder().iterdir())) == 1
-    assert tmp_path / "xdg" in default_folder().parents
+    assert len(list(cache_folder("index").iterdir())) == 1
+    assert tmp_path / "xdg" in cache_folder("index").parents
     assert sorted(os.listdir(settled.parent)) == before
 
 

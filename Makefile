@@ -33,7 +33,7 @@ demo: $(READY)
 	@echo "Next, with the environment active (. $(VENV)/bin/activate):"
 	@echo "  wandb leet runs/demo/*-seed0-*/wandb        the same curves in the terminal"
 	@echo "  python main.py validate --help              a checkpoint under another padding scheme (README: Cross test)"
-	@echo "  sweeps/cifar10_laptop.yaml                  five schemes on real images (docs/data.md says how to get them)"
+	@echo "  sweeps/cifar10_laptop.yaml                  four schemes, two networks on real images (docs/data.md says how to get them)"
 	@echo "Open the report: $(CURDIR)/runs/demo/report/report.html"
 
 test: lint

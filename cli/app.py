@@ -13,10 +13,22 @@ TRAINING = {
     "test": "a checkpoint on the reported set; of a segmentation network also tiled and at the border",
     "predict": "classify a folder of images with a checkpoint, or draw its segmentation over them",
 }
-STUDIES = {
-    "sweep": "run a W&B sweep file on this machine, without an account",
-    "report": "tables and figures of a folder of runs, as one page",
+SWEEPS = {
+    "sweep": "run a W&B sweep file on this machine, without an account; --plan shows what is done and what it costs",
+    "dashboard": "make the W&B workspace of a project: its curves grouped by padding",
 }
+STUDIES = {
+    "report": "every study below that applies to a folder of runs, as one page",
+    "accuracy": "Tables 2, 3 and 5, Figure 1: best and last-5 average of each run, differences with intervals",
+    "convergence": "Figure 3: mean curves, epochs to a target, area between the curves",
+    "timing": "Table 1: inference time of the padding schemes, of any timm models",
+    "cross-test": "Table 4: every checkpoint under every padding scheme",
+    "disagreements": "Figure 4: images that every run of one scheme gets wrong and every run of another right",
+    "activations": "Figure 5: activation maps of two schemes side by side, any layer, any images",
+    "segmentation": "Tables 5 to 7, Figures 6 to 8 from tested segmentation runs",
+    "claims": "each claim of the paper, and whether these runs support it",
+}
+COMMANDS = {**TRAINING, **SWEEPS, **STUDIES}
 
 
 def main(arguments: list[str]) -> int:
@@ -25,7 +37,7 @@ def main(arguments: list[str]) -> int:
     if command in (None, "-h", "--help"):
         print(usage())
         return 0 if arguments else 2
-    if command not in TRAINING and command not in STUDIES:
+    if command not in COMMANDS:
         print(f"error: unknown command '{command}'\n\n{usage()}", file=sys.stderr)
         return 2
     try:
@@ -36,14 +48,15 @@ def main(arguments: list[str]) -> int:
 
 def run(command: str, arguments: list[str]) -> int:
     # Imported only now: `--help` and `report` need not wait for torch and Lightning.
-    if command in STUDIES:
-        return importlib.import_module(f"cli.{command}").main(arguments[1:])
-    return importlib.import_module("cli.training").main(arguments)
+    if command in TRAINING:
+        return importlib.import_module("cli.training").main(arguments)
+    return importlib.import_module(f"cli.{command.replace('-', '_')}").main(arguments[1:])
 
 
 def usage() -> str:
-    lines = ["usage: python main.py COMMAND [OPTIONS]", ""]
-    lines += [f"  {name:10}{text}" for name, text in {**TRAINING, **STUDIES}.items()]
+    lines = ["usage: python main.py COMMAND [OPTIONS]"]
+    for title, commands in (("training", TRAINING), ("sweeps", SWEEPS), ("studies", STUDIES)):
+        lines += ["", f"{title}:", *(f"  {name:15}{text}" for name, text in commands.items())]
     return "\n".join([*lines, "", "python main.py COMMAND --help lists a command's options."])
 
 

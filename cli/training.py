@@ -15,7 +15,6 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 import callbacks
 from callbacks.epoch_lines import EpochLines
 from cli.checkpoint import check_checkpoint
-from cli.dashboard import wandb_logger
 from cli.errors import UserError, user_errors
 from cli.identity import identify
 from cli.ports import choose_master_port
@@ -23,6 +22,7 @@ from cli.prediction import prediction_writer
 from cli.settings import ConvergenceSettings, PredictionSettings, RunSettings
 from cli.start import is_finished, prepare
 from cli.tested import keep_and_show
+from cli.wandb_logger import wandb_logger
 from lightning_modules import SegmentationModule
 from records import RunFolder, RunRecord
 

@@ -1,6 +1,7 @@
 """The frame of the page and the few elements that studies fill in. Every argument is text and is escaped here, except
 those named `body` and `cells`, which are HTML already."""
 
+import base64
 import html
 import os
 from collections.abc import Iterable, Sequence
@@ -44,6 +45,7 @@ table.text td, table.text th { text-align: left; white-space: normal; vertical-a
 .panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1rem 1.5rem; }
 figure { margin: .5rem 0; }
 figure svg { display: block; width: 100%; height: auto; max-width: 40rem; }
+figure img { display: block; max-width: 100%; height: auto; }
 figcaption { margin-top: .5rem; max-width: 46rem; }
 .warnings { background: var(--warn); border-radius: .5rem; padding: .5rem 1rem; margin: 1rem 0; }
 details { margin: .75rem 0; }
@@ -122,6 +124,11 @@ def details(summary: str, body: str) -> str:
 
 def figure(body: str, caption: str) -> str:
     return f"<figure>{body}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def picture(data: bytes, alt: str, kind: str = "png") -> str:
+    """A photograph or map inside the page; `data` is the content of a PNG or JPEG file, `kind` png or jpeg."""
+    return f'<img alt="{escape(alt)}" src="data:image/{kind};base64,{base64.b64encode(data).decode()}">'
 
 
 def swatch(style: palette.Style) -> str:

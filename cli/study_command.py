@@ -1,0 +1,102 @@
+"""What the commands of the studies share: their options, what they print, and what they say where nothing applies."""
+
+import argparse
+import shlex
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console, RenderableType
+from rich.measure import Measurement
+
+from cli.errors import UserError
+
+
+def make_parser(command: str, description: str, epilog: str = "", runs: str = "RUNS_FOLDER") -> argparse.ArgumentParser:
+    """A parser with the options that every study of runs has: where the runs are, and where to write."""
+    parser = argparse.ArgumentParser(
+        prog=f"main.py {command}",
+        description=description,
+        epilog=f"{epilog}\nexit status: 0, or 2 where there is nothing to report.".strip(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("runs", type=Path, metavar=runs, help="folder that holds run folders at any depth")
+    parser.add_argument("--output", type=Path, metavar="DIR", help=f"where to write; default: {runs}/report")
+    parser.add_argument("--metric", metavar="NAME", help="such as val/acc5; default: the metric that most runs monitor")
+    return parser
+
+
+def collect_runs(options: argparse.Namespace):
+    """The Collection that the options name. Raises UserError where there is nothing to report."""
+    # Imported late: --help need not wait for matplotlib and scipy.
+    from records import RunFolderError
+    from studies.collect import collect
+
+    try:
+        return collect(options.runs, options.metric)
+    except RunFolderError as error:
+        raise UserError(str(error)) from None
+
+
+def output_folder(options: argparse.Namespace) -> Path:
+    """The folder to write into, made if need be. Raises UserError if it cannot be."""
+    output = options.output or options.runs / "report"
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(output, error) from None
+    return output
+
+
+def run_studies(options: argparse.Namespace, studies: Sequence[Callable], nothing: str) -> int:
+    """Collects the runs, runs each study, prints what it found and the files it wrote; returns the exit status.
+
+    Args:
+        studies: from a collection and the output folder to a Section, or None where the runs hold nothing for it.
+        nothing: what to do where no study applies, for the message.
+
+    Raises:
+        UserError: where there is nothing to report, or the folder cannot be written.
+    """
+    collection, output = collect_runs(options), output_folder(options)
+    try:
+        sections = [section for study in studies if (section := study(collection, output)) is not None]
+    except OSError as error:
+        raise cannot_write(output, error) from None
+    if not sections:
+        raise UserError(f"{options.runs}: {nothing}")
+    console = Console()
+    show_sections(console, sections)
+    show_set_aside(console, collection)
+    for section in sections:
+        for file in section.files:
+            say(console, f"wrote {shlex.quote(str(file))}")
+    return 0
+
+
+def show_sections(console: Console, sections: Sequence) -> None:
+    """What each section has for a terminal."""
+    for section in sections:
+        for printed in section.printed:
+            print_whole(console, printed)
+            console.print()
+
+
+def show_set_aside(console: Console, collection) -> None:
+    """A line for each run that is in no table."""
+    for entry in collection.set_aside:
+        say(console, f"left out: {entry}")
+
+
+def cannot_write(output: Path, error: OSError) -> UserError:
+    return UserError(f"{output} cannot be written: {error.strerror}; choose another folder with --output")
+
+
+def say(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_whole(console: Console, table: RenderableType) -> None:
+    """Prints `table` with every cell whole, beyond the width of the terminal if need be: a cut number misleads."""
+    wide = console.options.update(width=10_000, max_width=10_000)
+    width = Measurement.get(console, wide, table).maximum
+    Console(width=max(width, console.width)).print(table)

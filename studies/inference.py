@@ -1,0 +1,150 @@
+"""What a few runs can and cannot decide: intervals, p values, and how many seeds a claim would need.
+
+Two runs of one seed start from the same weights and see the same samples in the same order, so where both sides ran the
+same seeds their differences are compared (paired t); elsewhere the two sides are compared as independent samples whose
+variances may differ (Welch). Both come from scipy. They presume that runs scatter about normally, which a handful of
+runs can neither show nor deny.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from scipy import stats
+
+from studies.spread import mean, stdev
+
+CONFIDENCE = 0.95
+"""Of every interval that is shown."""
+
+ALPHA = 0.01
+"""A claim counts as decided below this p value."""
+
+POWER = 0.8
+"""Chance to see a difference of the size found, if it is real, that `seeds_needed` asks for."""
+
+MOST_SEEDS = 10_000
+"""Beyond this, no number of seeds is named."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One side minus another, in the units of the values.
+
+    Attributes:
+        mean: difference of the averages.
+        n: runs of each side; of a paired comparison the number of pairs, twice.
+        kind: "paired" or "Welch"; None where there is no interval.
+        low, high: confidence interval of `mean`; None where there is none.
+        p: two-sided p value of no difference; None where there is none.
+        seeds: runs of each side that would show a difference of this size (p < ALPHA) with probability POWER, if it and
+            the spread are as found; None where that cannot be said.
+    """
+
+    mean: float
+    n: tuple[int, int]
+    kind: str | None = None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    seeds: int | None = None
+
+    @property
+    def decided(self) -> bool:
+        return self.p is not None and self.p < ALPHA
+
+
+def compare(ours: Sequence[tuple[int, float]], theirs: Sequence[tuple[int, float]]) -> Comparison:
+    """`ours` minus `theirs`, each a (seed, value) for every run.
+
+    Paired where both sides hold the same seeds, each once. There is no interval with one run on either side, nor where
+    no run differs from another: that is not certainty, but too few digits or a defect.
+
+    Raises:
+        statistics.StatisticsError: if a side has no value.
+    """
+    left, right = [value for _, value in ours], [value for _, value in theirs]
+    difference, n = mean(left) - mean(right), (len(left), len(right))
+    if min(n) < 2:
+        return Comparison(difference, n)
+    if _same_seeds(ours, theirs):
+        return _paired(dict(ours), dict(theirs))
+    if stdev(left) == stdev(right) == 0:
+        return Comparison(difference, n)
+    result = stats.ttest_ind(left, right, equal_var=False)
+    spread = math.sqrt((stdev(left) ** 2 + stdev(right) ** 2) / 2)
+    seeds = seeds_needed(abs(difference), spread * math.sqrt(2), degrees=2)
+    return _with_interval(difference, n, "Welch", result, seeds)
+
+
+def interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """Confidence interval of the mean (Student's t), or None for fewer than two values."""
+    if len(values) < 2:
+        return None
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * stdev(values) / math.sqrt(len(values))
+    return mean(values) - half, mean(values) + half
+
+
+def seeds_needed(difference: float, deviation: float, degrees: int = 1) -> int | None:
+    """Runs of each side with which a t test finds `difference` at ALPHA with probability POWER.
+
+    Args:
+        difference: that is to be found, not negative.
+        deviation: standard deviation of a difference of two runs, one of each side.
+        degrees: of freedom that each further run adds: 1 paired, 2 for two independent sides.
+
+    Returns:
+        At least 2; None without a difference or a deviation, or beyond MOST_SEEDS.
+    """
+    if difference == 0 or deviation == 0:
+        return None
+    enough = partial(_power_reached, difference / deviation, degrees)
+    if not enough(MOST_SEEDS):
+        return None
+    low, high = 1, MOST_SEEDS
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Holm's adjustment for several comparisons, None left as it is."""
+    known = sorted((p, number) for number, p in enumerate(p_values) if p is not None)
+    adjusted: list[float | None] = [None] * len(p_values)
+    highest = 0.0
+    for rank, (p, number) in enumerate(known):
+        highest = max(highest, min(1.0, (len(known) - rank) * p))
+        adjusted[number] = highest
+    return adjusted
+
+
+def _same_seeds(ours: Sequence[tuple[int, float]], theirs: Sequence[tuple[int, float]]) -> bool:
+    left, right = ([seed for seed, _ in side] for side in (ours, theirs))
+    return len(set(left)) == len(left) and sorted(left) == sorted(right)
+
+
+def _paired(ours: Mapping[int, float], theirs: Mapping[int, float]) -> Comparison:
+    differences = [value - theirs[seed] for seed, value in ours.items()]
+    n = (len(differences), len(differences))
+    deviation = stdev(differences)
+    if deviation == 0:
+        return Comparison(mean(differences), n)
+    result = stats.ttest_1samp(differences, 0)
+    return _with_interval(mean(differences), n, "paired", result, seeds_needed(abs(mean(differences)), deviation))
+
+
+def _with_interval(difference: float, n: tuple[int, int], kind: str, result, seeds: int | None) -> Comparison:
+    found = result.confidence_interval(CONFIDENCE)
+    return Comparison(difference, n, kind, float(found.low), float(found.high), float(result.pvalue), seeds)
+
+
+def _power_reached(effect: float, degrees: int, n: int) -> bool:
+    # The t statistic of n runs is noncentral t; the far tail adds nothing that matters. scipy's distribution gives NaN
+    # where it underflows, which happens only where the power is 1 to all digits.
+    freedom, noncentrality = degrees * (n - 1), effect * math.sqrt(n)
+    if freedom < 1:
+        return False
+    power = stats.nct.sf(stats.t.ppf(1 - ALPHA / 2, freedom), freedom, noncentrality)
+    return math.isnan(power) or power >= POWER

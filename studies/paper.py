@@ -1,0 +1,48 @@
+"""The paper's published figures, read from paper.yaml, for reports to show beside ours."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+SOURCE = Path(__file__).with_name("paper.yaml")
+
+Row = dict[str, Any]
+
+
+@cache
+def content() -> dict[str, dict[str, Any]]:
+    """Table or figure, such as `table2`, to what it shows: `what`, `rows` and the like."""
+    return yaml.safe_load(SOURCE.read_text(encoding="utf-8"))
+
+
+def rows(table: str, **where: Any) -> list[Row]:
+    """The rows of `table` whose columns have the values of `where`, in the paper's order.
+
+    >>> rows("table2", network="resnet50", padding="partial")[0]["average"]
+    76.611
+
+    Raises:
+        KeyError: if the paper has no such table.
+    """
+    found = content()[table]["rows"]
+    return [row for row in found if all(row.get(column) == value for column, value in where.items())]
+
+
+def row(table: str, **where: Any) -> Row | None:
+    """The one row of `table` that `where` describes, or None if the paper has none.
+
+    Raises:
+        ValueError: if there are several.
+    """
+    found = rows(table, **where)
+    if len(found) > 1:
+        raise ValueError(f"{table} of the paper has {len(found)} rows with {where}")
+    return found[0] if found else None
+
+
+def average(table: str, **where: Any) -> float | None:
+    """The average that `table` prints in the row that `where` describes, or None if the paper has no such row."""
+    found = row(table, **where)
+    return None if found is None else found["average"]

@@ -4,20 +4,19 @@ Tables 2 and 5 of Partial Convolution based Padding take the best epoch of a run
 (sections 4.1 and 4.2). Values are in percent, differences in percentage points.
 """
 
-import csv
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from rich.table import Table as Printed
-
-from records import best, last_average, write_text
+from records import best, last_average
 from records.rows import Row
-from studies import html, palette
-from studies.collect import REFERENCE, Collection, Group, Run
-from studies.section import Section, printed_table
+from studies import html, palette, paper
+from studies.collect import REFERENCE, Collection, Group
+from studies.columns import group_column
+from studies.section import Section
 from studies.spread import mean, stdev
+from studies.tables import Column, Linked, Table, blocks, decimals, signed
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +45,16 @@ class Statistic:
     def file(self, metric: str) -> str:
         """Stem of the files written, such as `table2_best`."""
         return (f"table{self.tables[metric]}_" if metric in self.tables else "") + self.stem
+
+    def paper_row(self, group: Group, metric: str) -> paper.Row | None:
+        """What the paper's table prints for the network and scheme of `group`; None if it shows neither."""
+        if metric not in self.tables:
+            return None
+        table, network = f"table{self.tables[metric]}", group.runs[0].record
+        where = {"network": network.network, "padding": group.padding}
+        if network.variant:
+            where["split"] = int(network.variant.removeprefix("split"))
+        return next(iter(paper.rows(table, **where)), None)
 
 
 BEST = Statistic(
@@ -107,31 +116,55 @@ def group_values(group: Group, metric: str, statistic: Statistic) -> tuple[float
     return tuple(statistic.of(run.rows, metric) for run in group.runs)
 
 
-def header(count: int, statistic: Statistic) -> list[str]:
-    """The paper's columns for `count` runs."""
-    return ["Network", *(f"{number}_{statistic.column}" for number in range(1, count + 1)), "average", "diff", "stdev"]
+def table(collection: Collection, statistic: Statistic, output: Path) -> Table:
+    """The paper's columns for as many runs as there are, and the paper's own average and diff where it has them.
+
+    Args:
+        output: the folder of the page, from which values link to their run folders.
+    """
+    found = lines(collection, statistic)
+    printed = [statistic.paper_row(line.group, collection.metric) for line in found]
+    width = max(len(line.values) for line in found)
+    rows = []
+    for line, theirs in zip(found, printed, strict=True):
+        runs = zip(line.values, line.group.runs, strict=True)
+        values: list[Any] = [Linked(value, run.folder.path, output) for value, run in runs]
+        seeds = " ".join(str(run.record.seed) for run in line.group.runs)
+        row = [line.group, *values, *[""] * (width - len(values))]
+        row += [line.average, line.diff, line.stdev, len(values), seeds]
+        rows.append(row + (_of_the_paper(theirs) if any(printed) else []))
+    columns = _columns(width, statistic, palette.styles(collection.schemes))
+    if any(printed):
+        columns += [Column("paper: average", decimals(3)), Column("paper: diff", signed(3))]
+    starts = blocks([line.group.network for line in found])
+    return Table(statistic.title(collection.metric), columns, rows, starts)
 
 
-def percent(value: float | None) -> str:
-    """Three decimals, as the paper; `-` for what there is not."""
-    return "-" if value is None else f"{value:.3f}"
+def _columns(width: int, statistic: Statistic, styles: dict[str, palette.Style]) -> list[Column]:
+    names = [f"{number}_{statistic.column}" for number in range(1, width + 1)]
+    return [
+        group_column(styles),
+        *(Column(name, _value) for name in names),
+        *(Column("average", decimals(3)), Column("diff", signed(3)), Column("stdev", decimals(3))),
+        *(Column("n", only_csv=True), Column("seeds", only_csv=True)),
+    ]
 
 
-def signed(value: float | None) -> str:
-    """A difference, in percentage points."""
-    return "-" if value is None else f"{value:+.3f}"
+def _value(value: float | str) -> str:
+    # Empty where other groups have more runs.
+    return value if isinstance(value, str) else f"{value:.3f}"
+
+
+def _of_the_paper(row: paper.Row | None) -> list[float | None]:
+    return [None, None] if row is None else [row["average"], row.get("diff")]
 
 
 def _study(collection: Collection, output: Path, statistic: Statistic) -> Section:
-    found = lines(collection, statistic)
-    title, stem = statistic.title(collection.metric), statistic.file(collection.metric)
-    csv_file, markdown_file = output / f"{stem}.csv", output / f"{stem}.md"
-    write_text(csv_file, as_csv(found, statistic))
-    write_text(markdown_file, as_markdown(found, statistic))
-    body = html.paragraph(statistic.explanation.format(metric=collection.metric))
-    body += _as_html(found, statistic, output, palette.styles(collection.schemes))
+    found = table(collection, statistic, output)
+    files = found.write(output, statistic.file(collection.metric))
+    body = html.paragraph(statistic.explanation.format(metric=collection.metric)) + found.html()
     body += html.paragraph(_reading(collection) if statistic is BEST else "Columns as in the table above.", "muted")
-    return Section(title, body, [_as_printed(found, statistic, title)], [csv_file, markdown_file])
+    return Section(found.title, body, [found.printed()], files)
 
 
 def _reading(collection: Collection) -> str:
@@ -145,63 +178,3 @@ def _reading(collection: Collection) -> str:
     if without:
         words += f" No runs with {REFERENCE} padding for {', '.join(without)}, so no diff there."
     return words
-
-
-def _width(found: list[Line]) -> int:
-    return max(len(line.values) for line in found)
-
-
-def as_csv(found: list[Line], statistic: Statistic) -> str:
-    """The table with every digit, and the seeds of its columns; empty where there is no value."""
-    width = _width(found)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*header(width, statistic), "n", "seeds"])
-    for line in found:
-        values = [*map(repr, line.values), *[""] * (width - len(line.values))]
-        rest = ["" if value is None else repr(value) for value in (line.average, line.diff, line.stdev)]
-        seeds = " ".join(str(run.record.seed) for run in line.group.runs)
-        writer.writerow([line.group.name, *values, *rest, len(line.values), seeds])
-    return text.getvalue()
-
-
-def as_markdown(found: list[Line], statistic: Statistic) -> str:
-    """The table for a README, rounded as in the paper."""
-    width = _width(found)
-    head = header(width, statistic)
-    rows = [head, ["---", *["---:"] * (len(head) - 1)]]
-    rows += [_cells(line, [percent(value) for value in line.values], width) for line in found]
-    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |\n" for row in rows)
-
-
-def _cells(line: Line, values: list[str], width: int) -> list[str]:
-    padded = [*values, *[""] * (width - len(values))]
-    return [line.group.name, *padded, percent(line.average), signed(line.diff), percent(line.stdev)]
-
-
-def _as_html(found: list[Line], statistic: Statistic, output: Path, styles: dict[str, palette.Style]) -> str:
-    width = _width(found)
-    rows, starts = [], []
-    for number, line in enumerate(found):
-        if number and line.group.network != found[number - 1].group.network:
-            starts.append(number)
-        values = [_linked(run, value, output) for run, value in zip(line.group.runs, line.values, strict=True)]
-        _, *rest = _cells(line, values, width)
-        rows.append([html.swatch(styles[line.group.padding]) + html.escape(line.group.name), *rest])
-    return html.table(header(width, statistic), rows, starts)
-
-
-def _linked(run: Run, value: float, output: Path) -> str:
-    return html.link(percent(value), run.folder.path, output)
-
-
-def _as_printed(found: list[Line], statistic: Statistic, title: str) -> Printed:
-    width = _width(found)
-    table = printed_table(title)
-    for number, name in enumerate(header(width, statistic)):
-        # In lines, for five runs to fit into 80 columns.
-        table.add_column(name.replace("_", "\n"), justify="right" if number else "left", no_wrap=True)
-    for number, line in enumerate(found):
-        last = number + 1 == len(found) or found[number + 1].group.network != line.group.network
-        table.add_row(*_cells(line, [percent(value) for value in line.values], width), end_section=last)
-    return table

@@ -43,6 +43,9 @@ class Group:
         """As in the paper's tables, such as `resnet50_zero`."""
         return f"{self.network}_{self.padding}"
 
+    def __str__(self) -> str:
+        return self.name
+
 
 @dataclass(frozen=True)
 class SetAside:

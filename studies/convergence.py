@@ -4,8 +4,6 @@ The band reaches from the lowest to the highest run. With the few runs that ther
 deviation of two or three runs would suggest more.
 """
 
-import csv
-import io
 from pathlib import Path
 
 from records import write_text
@@ -14,15 +12,16 @@ from studies.collect import Collection, Group
 from studies.curves import CurvePoint, curve
 from studies.drawing import Panel, draw_panels
 from studies.section import Section
+from studies.tables import Column, Table, decimals
+
+TITLE = "Convergence (Figure 3)"
 
 SHORT = 15
 """Epochs below which a curve is shown once, as a whole."""
 
-COLUMNS = ("architecture", "scheme", "epoch", "mean", "std", "n", "lowest", "highest")
-
 
 def study(collection: Collection, output: Path) -> Section:
-    """Figure 3 as a section; writes `figure3.svg` and `figure3.csv`."""
+    """Figure 3 as a section; writes `figure3.svg`, `figure3.csv` and `figure3.md`."""
     curves = {group: curve(group, collection.metric) for group in collection.groups}
     styles = palette.styles(collection.schemes)
     label = f"{collection.metric} (%)"
@@ -32,15 +31,15 @@ def study(collection: Collection, output: Path) -> Section:
         panels[network] = panel
         if end := last_part(panel):
             panels[f"{network}, last epochs"] = end
-    svg_file, csv_file = output / "figure3.svg", output / "figure3.csv"
-    write_text(svg_file, draw_panels(panels, styles, label))
-    write_text(csv_file, as_csv(curves))
+    picture = output / "figure3.svg"
+    write_text(picture, draw_panels(panels, styles, label))
+    files = [picture, *_table(curves).write(output, "figure3")]
     drawn = "".join(
         f"<div>{draw_panels({network: panel}, styles, label, inline=f'figure3-{number}')}</div>"
         for number, (network, panel) in enumerate(panels.items())
     )
     body = html.legend(styles) + html.figure(f'<div class="panels">{drawn}</div>', caption(collection))
-    return Section("Convergence (Figure 3)", body, [], [svg_file, csv_file])
+    return Section(TITLE, body, [], files)
 
 
 def last_part(panel: Panel) -> Panel | None:
@@ -64,14 +63,14 @@ def caption(collection: Collection) -> str:
     )
 
 
-def as_csv(curves: dict[Group, list[CurvePoint]]) -> str:
-    """A row an epoch with every digit; `std` is empty for one run."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for group, points in curves.items():
-        for point in points:
-            std = "" if point.std is None else repr(point.std)
-            spread = [repr(point.mean), std, point.n, repr(point.lowest), repr(point.highest)]
-            writer.writerow([group.network, group.padding, point.epoch, *spread])
-    return text.getvalue()
+def _table(curves: dict[Group, list[CurvePoint]]) -> Table:
+    columns = [
+        *(Column("architecture"), Column("scheme"), Column("epoch"), Column("mean", decimals(3))),
+        *(Column("std", decimals(3)), Column("n"), Column("lowest", decimals(3)), Column("highest", decimals(3))),
+    ]
+    rows = [
+        [group.network, group.padding, point.epoch, point.mean, point.std, point.n, point.lowest, point.highest]
+        for group, points in curves.items()
+        for point in points
+    ]
+    return Table(TITLE, columns, rows)

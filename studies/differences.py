@@ -1,54 +1,64 @@
-"""How far each scheme lies from zero padding, with the uncertainty that a few runs leave."""
+"""How far each scheme lies from zero padding: intervals, p values, and how many seeds would decide.
 
+The paper gives averages and standard deviations (Tables 2 and 3); whether a difference could be chance it leaves to the
+reader. Values are in percentage points.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from studies import html, palette
-from studies.accuracy import BEST, LAST5, Statistic, group_values, signed
-from studies.collect import Collection, Group
-from studies.section import Section
-from studies.spread import mean, standard_error
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-HEAD = ("Network", "n", "best: diff", "std. error", "seed by seed", "last5: diff", "std. error", "seed by seed")
+from records import write_text
+from studies import html, palette, svg
+from studies.accuracy import BEST, LAST5, Statistic, group_values
+from studies.collect import REFERENCE, Collection, Group
+from studies.columns import counts, interval, marked, p_value
+from studies.inference import ALPHA, POWER, Comparison, compare, holm
+from studies.section import Section
+from studies.tables import Column, Table, blocks, signed
+
+STATISTICS = {"best": BEST, "last5": LAST5}
+
+STEM = "differences"
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A group minus the runs with zero padding, in percentage points.
+    """A group minus the runs with zero padding, by one statistic; `paper` is the paper's own difference."""
 
-    Attributes:
-        mean: difference of the averages.
-        error: standard error of `mean`; None if either side has one run.
-        by_seed: difference for each seed that both sides ran exactly once; such runs start from the same weights and
-            see the same samples.
-    """
+    group: Group
+    statistic: str
+    found: Comparison
+    paper: float | None
 
-    mean: float
-    error: float | None
-    by_seed: tuple[float, ...]
+    def __str__(self) -> str:
+        return f"{self.group.network}: {self.group.padding} − {REFERENCE}"
 
 
 def study(collection: Collection, output: Path) -> Section | None:
-    """A line for each group, or None if nothing can be compared with zero padding. Writes and prints nothing."""
-    pairs = [(group, reference) for group in collection.groups if (reference := other(collection, group))]
-    if not pairs:
+    """A line for each group and statistic, or None if nothing can be compared; writes `differences.csv`, .md, .svg."""
+    found = differences(collection)
+    if not found:
         return None
-    styles = palette.styles(collection.schemes)
-    rows, starts = [], []
-    for number, (group, reference) in enumerate(pairs):
-        if number and group.network != pairs[number - 1][0].network:
-            starts.append(number)
-        name = html.swatch(styles[group.padding]) + html.escape(
-            f"{group.network}: {group.padding} − {reference.padding}"
-        )
-        cells = [cell for statistic in (BEST, LAST5) for cell in _cells(difference(collection, group, statistic))]
-        rows.append([name, counts(group, reference), *cells])
-    body = html.paragraph(
-        "Differences of averages in percentage points. std. error: standard error of the difference, variances not "
-        "assumed equal. seed by seed: lowest and highest difference between two runs of the same seed, which start "
-        "from the same weights and see the same samples."
-    )
-    return Section("Differences from zero padding", body + html.table(HEAD, rows, starts))
+    table = _table(found, collection)
+    picture = output / f"{STEM}.svg"
+    write_text(picture, draw(found, collection))
+    body = html.paragraph(_reading(found)) + table.html()
+    body += html.figure(draw(found, collection, inline=STEM), CAPTION)
+    return Section(table.title, body, [table.printed()], [*table.write(output, STEM), picture])
+
+
+def differences(collection: Collection) -> list[Difference]:
+    """Every scheme but zero, of each network that was run with zero, by both of the paper's statistics."""
+    return [
+        Difference(group, name, difference(collection, group, statistic), _paper_diff(group, statistic, collection))
+        for group in collection.groups
+        if other(collection, group)
+        for name, statistic in STATISTICS.items()
+    ]
 
 
 def other(collection: Collection, group: Group) -> Group | None:
@@ -57,30 +67,91 @@ def other(collection: Collection, group: Group) -> Group | None:
     return None if reference is group else reference
 
 
-def difference(collection: Collection, group: Group, statistic: Statistic) -> Difference:
-    """`group` minus zero padding. Raises ValueError if there is nothing to compare it with."""
+def difference(collection: Collection, group: Group, statistic: Statistic) -> Comparison:
+    """`group` minus zero padding, in percentage points. Raises ValueError if there is nothing to compare it with."""
     reference = other(collection, group)
     if reference is None:
         raise ValueError(f"{group.name} has no runs with zero padding to be compared with")
-    ours = group_values(group, collection.metric, statistic)
-    theirs = group_values(reference, collection.metric, statistic)
-    ours_by_seed, theirs_by_seed = _by_seed(group, ours), _by_seed(reference, theirs)
-    by_seed = tuple(value - theirs_by_seed[seed] for seed, value in ours_by_seed.items() if seed in theirs_by_seed)
-    return Difference(mean(ours) - mean(theirs), standard_error(ours, theirs), by_seed)
+    return compare(*(by_seed(each, group_values(each, collection.metric, statistic)) for each in (group, reference)))
 
 
-def counts(group: Group, reference: Group) -> str:
-    """Number of runs: `5`, or `5 and 4` where the two sides differ."""
-    ours, theirs = len(group.runs), len(reference.runs)
-    return str(ours) if ours == theirs else f"{ours} and {theirs}"
+def by_seed(group: Group, values: Sequence[float]) -> list[tuple[int, float]]:
+    """(seed, value) of each run, as `inference.compare` takes them."""
+    return [(run.record.seed, value) for run, value in zip(group.runs, values, strict=True)]
 
 
-def _by_seed(group: Group, values: tuple[float, ...]) -> dict[int, float]:
-    seeds = [run.record.seed for run in group.runs]
-    return {seed: value for seed, value in zip(seeds, values, strict=True) if seeds.count(seed) == 1}
+def _paper_diff(group: Group, statistic: Statistic, collection: Collection) -> float | None:
+    row = statistic.paper_row(group, collection.metric)
+    return row and row.get("diff")
 
 
-def _cells(found: Difference) -> list[str]:
-    error = "-" if found.error is None else f"{found.error:.3f}"
-    by_seed = f"{signed(min(found.by_seed))} to {signed(max(found.by_seed))}" if len(found.by_seed) > 1 else "-"
-    return [signed(found.mean), error, by_seed]
+def _table(found: list[Difference], collection: Collection) -> Table:
+    styles = palette.styles(collection.schemes)
+    adjusted = holm([each.found.p for each in found])
+    columns = [
+        Column("Comparison", str, lambda each: marked(str(each), each.group, styles)),
+        *(Column("by"), Column("n"), Column("diff", signed(3)), Column("95 % interval"), Column("test")),
+        *(Column("p", p_value), Column("p (Holm)", p_value), Column("seeds needed")),
+        *(Column("low", only_csv=True), Column("high", only_csv=True)),
+    ]
+    rows = []
+    for each, p in zip(found, adjusted, strict=True):
+        result = each.found
+        row = [each, each.statistic, counts(result), result.mean, interval(result), result.kind, result.p, p]
+        rows.append([*row, result.seeds, result.low, result.high])
+    if any(each.paper is not None for each in found):
+        columns.append(Column("paper: diff", signed(3)))
+        rows = [[*row, each.paper] for row, each in zip(rows, found, strict=True)]
+    starts = blocks([each.group.network for each in found])
+    return Table("Differences from zero padding", columns, rows, starts)
+
+
+def _reading(found: list[Difference]) -> str:
+    kinds = {each.found.kind for each in found}
+    words = "Differences of averages in percentage points, with Student's 95 % interval. "
+    if "paired" in kinds:
+        words += (
+            "paired: both sides ran the same seeds, and runs of one seed start from the same weights and see the same "
+            "samples, so their differences are tested. "
+        )
+    if "Welch" in kinds:
+        words += "Welch: the seeds differ, so both sides are taken as independent. "
+    if None in kinds:
+        words += "Without a second run on either side there is no interval. "
+    return words + (
+        f"p (Holm) is adjusted for the {sum(each.found.p is not None for each in found)} comparisons of this table. "
+        f"seeds needed: runs of each scheme with which a difference of the size found would come out with "
+        f"p < {ALPHA:g} four times in five (power {POWER:g}), if it is real and the spread is as found; both are rough "
+        "with few runs. "
+    )
+
+
+CAPTION = (
+    "Difference from zero padding, best epoch (dot) and average of the last five (ring), with 95 % intervals; a single "
+    "run has none. Right of the line the scheme is ahead of zero padding, left of it behind."
+)
+
+
+def draw(found: list[Difference], collection: Collection, inline: str | None = None) -> str:
+    """The table as a picture: a line a comparison, its interval beside zero."""
+    styles = palette.styles(collection.schemes)
+
+    def fill(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        axes.axvline(0, color=palette.MUTED, linewidth=1)
+        for number, each in enumerate(found):
+            _draw_one(axes, len(found) - number, each, styles[each.group.padding])
+        names = [str(each) if each.statistic == "best" else "" for each in found]
+        axes.set_yticks(range(len(found), 0, -1), names, parse_math=False)
+        axes.set_xlabel("percentage points")
+        axes.grid(axis="y", visible=False)
+        axes.set_axisbelow(True)
+
+    return svg.render(fill, (7.2, 0.8 + 0.26 * len(found)), "Differences from zero padding", inline)
+
+
+def _draw_one(axes: Axes, height: int, each: Difference, style: palette.Style) -> None:
+    if each.found.low is not None:
+        axes.hlines(height, each.found.low, each.found.high, color=style.placeholder, linewidth=2)
+    face = style.placeholder if each.statistic == "best" else "none"
+    axes.plot([each.found.mean], [height], "o", color=style.placeholder, markerfacecolor=face, markersize=7)

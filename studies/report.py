@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from records import write_text
-from studies import accuracy, convergence, differences, html, provenance, settings, summary, targets
+from studies import accuracy, area, convergence, differences, figure1, html, provenance, settings, summary, targets
 from studies.collect import Collection, SetAside
 from studies.section import Section
 
@@ -20,8 +20,10 @@ STUDIES: tuple[Study, ...] = (
     differences.study,
     accuracy.study_best,
     accuracy.study_last5,
+    figure1.study,
     convergence.study,
     targets.study,
+    area.study,
     provenance.study,
 )
 

@@ -2,7 +2,9 @@
 
 from studies.accuracy import BEST, LAST5
 from studies.collect import FIRST_SCHEMES, REFERENCE, Collection, Group
-from studies.differences import Difference, counts, difference, other
+from studies.columns import counts, interval, p_value
+from studies.differences import difference, other
+from studies.inference import ALPHA, Comparison
 
 FEW = 5
 """Runs of each scheme in the paper; below that the report says how few there are."""
@@ -32,11 +34,11 @@ def caution(collection: Collection) -> str:
     fewest = min(len(group.runs) for group in collection.groups)
     if fewest == 1:
         return (
-            "Where a scheme has a single run there is no spread, so nothing tells its difference from chance: another "
-            "seed may turn it around."
+            "Where a scheme has a single run there is no interval, so nothing tells its difference from chance: "
+            "another seed may turn it around."
         )
-    few = f"With {fewest} runs of a scheme the standard error is itself uncertain. " if fewest < FEW else ""
-    return f"{few}Seeds alone often bring about differences of two standard errors."
+    few = f"With {fewest} runs of a scheme the intervals are themselves uncertain. " if fewest < FEW else ""
+    return f"{few}A difference counts as decided here below p = {ALPHA:g}; an interval that includes 0 decides nothing."
 
 
 def sentences(collection: Collection) -> tuple[str, ...]:
@@ -57,19 +59,23 @@ def _statement(collection: Collection, network: str) -> str:
 
 def _scheme(collection: Collection, group: Group) -> str:
     reference = other(collection, group)
-    best, last = (_points(difference(collection, group, statistic)) for statistic in (BEST, LAST5))
+    best, last = (difference(collection, group, statistic) for statistic in (BEST, LAST5))
     return (
-        f"{group.padding} minus {reference.padding} is {best} by the best epoch and {last} by the average of the last "
-        f"five epochs (n = {counts(group, reference)})."
+        f"{group.padding} minus {reference.padding} is {_points(best)} by the best epoch and {_points(last)} by the "
+        f"average of the last five epochs (n = {counts(best)})."
     )
 
 
-def _points(found: Difference) -> str:
+def _points(found: Comparison) -> str:
     words = f"{found.mean:+.2f} points"
-    if found.error is None:
+    if found.low is None:
         return words
-    each = f"; seed by seed {min(found.by_seed):+.2f} to {max(found.by_seed):+.2f}" if len(found.by_seed) > 1 else ""
-    return f"{words} (standard error {found.error:.2f}{each})"
+    return f"{words} (95 % interval {interval(found)}, p {_p(found.p)})"
+
+
+def _p(p: float) -> str:
+    shown = p_value(p)
+    return shown if shown.startswith("<") else f"= {shown}"
 
 
 def _count(number: int, noun: str) -> str:

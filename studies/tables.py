@@ -15,6 +15,15 @@ from studies.section import printed_table
 
 
 @dataclass(frozen=True)
+class Linked:
+    """A value that, on the page in `page_folder`, links to the file or folder that it comes from."""
+
+    value: Any
+    target: Path
+    page_folder: Path
+
+
+@dataclass(frozen=True)
 class Column:
     """A column of a table.
 
@@ -31,9 +40,12 @@ class Column:
     only_csv: bool = False
 
     def text(self, value: Any) -> str:
+        value = value.value if isinstance(value, Linked) else value
         return "-" if value is None else self.show(value)
 
     def html(self, value: Any) -> str:
+        if isinstance(value, Linked):
+            return html.link(self.text(value), value.target, value.page_folder)
         if value is None or self.as_html is None:
             return html.escape(self.text(value))
         return self.as_html(value)
@@ -66,7 +78,7 @@ class Table:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow([column.name for column in self.columns])
-        writer.writerows([["" if value is None else _exact(value) for value in row] for row in self.rows])
+        writer.writerows([[_exact(value) for value in row] for row in self.rows])
         return text.getvalue()
 
     def markdown(self) -> str:
@@ -118,4 +130,7 @@ def signed(count: int) -> Callable[[float], str]:
 
 
 def _exact(value: Any) -> str:
+    value = value.value if isinstance(value, Linked) else value
+    if value is None:
+        return ""
     return repr(value) if isinstance(value, float) else str(value)

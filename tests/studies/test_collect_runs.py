@@ -3,7 +3,7 @@
 import pytest
 
 from records import RunFolderError
-from studies.accuracy import BEST, as_csv, as_markdown, lines
+from studies.accuracy import BEST, lines, table
 from studies.collect import collect
 from studies.settings import warnings
 
@@ -60,19 +60,21 @@ def test_nothing_to_report_says_what_is_there(tmp_path, make_run):
 
 def test_without_zero_padding_and_with_one_run_there_is_neither_diff_nor_stdev(tmp_path, make_run):
     make_run(padding="partial", values=(1.0, 1 / 3))
-    found = lines(collect(tmp_path), BEST)
+    collection = collect(tmp_path)
+    found = lines(collection, BEST)
     assert [(line.average, line.diff, line.stdev) for line in found] == [(1.0, None, None)]
-    assert as_csv(found, BEST) == "Network,1_best,average,diff,stdev,n,seeds\nresnet18_partial,1.0,1.0,,,1,0\n"
-    assert as_markdown(found, BEST).splitlines()[2] == "| resnet18_partial | 1.000 | 1.000 | - | - |"
+    shown = table(collection, BEST, tmp_path)
+    assert shown.csv() == "Network,1_best,average,diff,stdev,n,seeds\nresnet18_partial,1.0,1.0,,,1,0\n"
+    assert shown.markdown().splitlines()[2] == "| resnet18_partial | 1.000 | 1.000 | - | - |"
 
 
 def test_files_pad_groups_of_fewer_runs(tmp_path, make_run):
     for seed in (0, 1):
         make_run(seed=seed, values=(50.0 + seed,))
     make_run(padding="partial", seed=7, values=(1 / 3,))
-    found = lines(collect(tmp_path), BEST)
-    assert as_csv(found, BEST).splitlines()[2] == f"resnet18_partial,{1 / 3!r},,{1 / 3!r},{1 / 3 - 50.5!r},,1,7"
-    assert as_markdown(found, BEST).splitlines()[3] == "| resnet18_partial | 0.333 |  | 0.333 | -50.167 | - |"
+    shown = table(collect(tmp_path), BEST, tmp_path)
+    assert shown.csv().splitlines()[2] == f"resnet18_partial,{1 / 3!r},,{1 / 3!r},{1 / 3 - 50.5!r},,1,7"
+    assert shown.markdown().splitlines()[3] == "| resnet18_partial | 0.333 |  | 0.333 | -50.167 | - |"
 
 
 def test_fair_runs_raise_no_warning(tmp_path, make_run):

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from studies import palette, summary, targets
+from studies import area, palette, summary, targets
 from studies.accuracy import BEST
 from studies.collect import collect
 from studies.curves import curve
@@ -102,7 +102,18 @@ def test_same_runs_give_the_same_bytes(runs, tmp_path):
         write_report(collect(runs), tmp_path / name)
     files = sorted(each.name for each in (tmp_path / "a").iterdir())
     assert files == [
+        "area_between_curves.csv",
+        "area_between_curves.md",
+        "differences.csv",
+        "differences.md",
+        "differences.svg",
+        "epochs_to_target.csv",
+        "epochs_to_target.md",
+        "figure1.csv",
+        "figure1.md",
+        "figure1.svg",
         "figure3.csv",
+        "figure3.md",
         "figure3.svg",
         "report.html",
         "table2_best.csv",
@@ -143,19 +154,29 @@ def test_curve_is_mean_and_spread_at_each_epoch(tmp_path, make_run):
     }
 
 
-def test_difference_has_its_standard_error_and_pairs_seeds(tmp_path, make_run):
+def test_differences_pair_equal_seeds_and_refer_to_zero(tmp_path, make_run):
     for seed, value in [(0, 10.0), (1, 12.0), (2, 14.0)]:
         make_run(seed=seed, values=(value,))
-    for seed, value in [(1, 11.0), (2, 17.0)]:
-        make_run(padding="partial", seed=seed, values=(value,))
+        make_run(padding="partial", seed=seed, values=(value + seed,))
+    make_run(padding="reflect", seed=0, values=(11.0,))
     collection = collect(tmp_path)
     found = difference(collection, collection.groups[1], BEST)
-    assert found.mean == pytest.approx(2.0)
-    # Variances 4 and 18: sqrt(4 / 3 + 18 / 2).
-    assert found.error == pytest.approx((4 / 3 + 9) ** 0.5)
-    assert found.by_seed == (-1.0, 3.0)
+    assert (found.kind, found.mean) == ("paired", 1.0)
+    # Differences 0, 1, 2: standard error 1 / sqrt(3).
+    assert found.high == pytest.approx(1 + 4.302653 / 3**0.5, abs=1e-5)
     with pytest.raises(ValueError, match="no runs with zero padding"):
         difference(collection, collection.groups[0], BEST)
+    write_report(collection, tmp_path / "out")
+    with open(tmp_path / "out/differences.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["Comparison"], row["by"], row["n"], row["test"]) for row in rows] == [
+        ("resnet18: partial − zero", "best", "3", "paired"),
+        ("resnet18: partial − zero", "last5", "3", "paired"),
+        ("resnet18: reflect − zero", "best", "1 and 3", ""),
+        ("resnet18: reflect − zero", "last5", "1 and 3", ""),
+    ]
+    assert float(rows[0]["high"]) == found.high
+    assert rows[2]["p"] == rows[2]["low"] == ""
 
 
 def test_sentences_presume_no_winner_and_admit_single_runs(tmp_path, make_run):
@@ -166,7 +187,7 @@ def test_sentences_presume_no_winner_and_admit_single_runs(tmp_path, make_run):
     said = summary.sentences(collect(tmp_path))
     assert "4 finished runs of 3 architectures" in said[0]
     assert said[1].startswith("resnet18: partial minus zero is -1.00 points by the best epoch")
-    assert "standard error" not in said[1]
+    assert "interval" not in said[1]
     assert "no finished run with zero padding" in said[2]
     assert "nothing to compare it with" in said[3]
     assert "nothing tells its difference from chance" in said[4]
@@ -175,9 +196,32 @@ def test_sentences_presume_no_winner_and_admit_single_runs(tmp_path, make_run):
 def test_epochs_to_targets_say_which_runs_never_reached_them(tmp_path, make_run):
     for seed, values in enumerate([(10.0, 30.0), (10.0, 20.0), (40.0, 20.0)]):
         make_run(seed=seed, values=values, targets=[30.0, 99.0])
-    body = targets.study(collect(tmp_path), tmp_path).body
-    assert re.search(r"<td>1\.5 \(2 of 3\)<br>.*2, -, 1.*</td><td>-<br>.*-, -, -", body)
+        make_run(padding="partial", seed=seed, values=(30.0, 30.0), targets=[30.0])
+    found = {(each.group.padding, each.target): each for each in targets.reached(collect(tmp_path))}
+    zero, partial = found["zero", 30.0], found["partial", 30.0]
+    assert (zero.epochs, zero.mean) == ((2, None, 1), 1.5)
+    # The means of the epochs are 20 and 23.3.
+    assert zero.mean_curve is None
+    assert partial.mean_curve == 1
+    # A difference from a mean over some runs only would flatter zero padding.
+    assert partial.difference is None
+    assert found["zero", 99.0].mean is None
+    reached = targets.reached(collect(tmp_path), [10.0])
+    assert [each.difference and each.difference.mean for each in reached] == [None, 0.0]
     assert targets.study(collect(make_run(folder="elsewhere/x").path.parent), tmp_path) is None
+
+
+def test_area_is_the_sum_of_the_differences_and_drift_counts_falls(tmp_path, make_run):
+    for seed in (0, 1):
+        make_run(seed=seed, values=(10.0, 20.0, 15.0))
+        make_run(padding="partial", seed=seed, values=(11.0, 24.0 + seed, 24.0, 99.0))
+    (found,) = area.areas(collect(tmp_path))
+    # Epoch 4 is not in every run: (1 + 4 + 9) and (1 + 5 + 9).
+    assert (found.epochs, found.area) == (3, pytest.approx(14.5))
+    assert found.lead.mean == pytest.approx(14.5 / 3)
+    # partial falls by 0 and 1, zero by 5, each over two steps.
+    assert found.drift == pytest.approx(0.25)
+    assert found.drift_difference.mean == pytest.approx(0.25 - 2.5)
 
 
 def test_the_papers_schemes_keep_their_colours_and_eight_are_distinct():
@@ -216,8 +260,8 @@ def test_segmentation_runs_are_table_5(make_run, tmp_path):
     assert collection.networks == ("resnet50-split0", "resnet50-split2")
     write_report(collection, tmp_path / "report")
     table = (tmp_path / "report/table5_best.md").read_text()
-    assert "| resnet50-split0_partial | 61.000 | 61.000 | +1.000 | - |" in table
-    assert "| resnet50-split2_zero | 62.000 | 62.000 | - | - |" in table
+    assert "| resnet50-split0_partial | 61.000 | 61.000 | +1.000 | - | 78.204 | +0.120 |" in table
+    assert "| resnet50-split2_zero | 62.000 | 62.000 | - | - | 76.583 | - |" in table
     assert (tmp_path / "report/last5.csv").is_file()
     page = (tmp_path / "report/report.html").read_text()
     assert "Best epoch of each run (Table 5)" in page

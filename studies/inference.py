@@ -78,6 +78,36 @@ def compare(ours: Sequence[tuple[int, float]], theirs: Sequence[tuple[int, float
     return _with_interval(difference, n, "Welch", result, seeds)
 
 
+def compare_with(values: Sequence[float], line: float = 0.0) -> Comparison:
+    """The mean of `values`, one of each run, against a `line` that is no measurement (one-sample t).
+
+    Raises:
+        statistics.StatisticsError: without a value.
+    """
+    n = (len(values), len(values))
+    if len(values) < 2 or stdev(values) == 0:
+        return Comparison(mean(values), n)
+    result = stats.ttest_1samp(values, line)
+    return _with_interval(mean(values), n, "t", result, seeds_needed(abs(mean(values) - line), stdev(values)))
+
+
+def compare_spread(ours: Sequence[float], theirs: Sequence[float]) -> Comparison:
+    """Ratio of the standard deviations of two samples, `ours` to `theirs`, against 1 (F test).
+
+    There is no interval with fewer than two values on a side or without any spread; `mean` is then the ratio all the
+    same, NaN where it is none.
+    """
+    n = (len(ours), len(theirs))
+    left, right = stdev(ours), stdev(theirs)
+    if not left or not right:
+        return Comparison(left / right if left is not None and right else math.nan, n)
+    freedom = [count - 1 for count in n]
+    ratio = left / right
+    low, high = (ratio / math.sqrt(stats.f.ppf(q, *freedom)) for q in ((1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2))
+    p = 2 * min(stats.f.cdf(ratio**2, *freedom), stats.f.sf(ratio**2, *freedom))
+    return Comparison(ratio, n, "F", float(low), float(high), float(p))
+
+
 def interval(values: Sequence[float]) -> tuple[float, float] | None:
     """Confidence interval of the mean (Student's t), or None for fewer than two values."""
     if len(values) < 2:

@@ -9,7 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from records import write_text
-from studies import accuracy, area, convergence, differences, figure1, html, provenance, settings, summary, targets
+from studies import (
+    accuracy,
+    area,
+    claims_page,
+    convergence,
+    differences,
+    figure1,
+    html,
+    provenance,
+    settings,
+    summary,
+    targets,
+)
 from studies.collect import Collection, SetAside
 from studies.section import Section
 
@@ -17,6 +29,7 @@ Study = Callable[[Collection, Path], Section | None]
 """A collection of runs and the folder to write into, to a section, or None where the runs hold nothing for it."""
 
 STUDIES: tuple[Study, ...] = (
+    claims_page.study,
     differences.study,
     accuracy.study_best,
     accuracy.study_last5,

@@ -58,13 +58,16 @@ def study(collection: Collection, output: Path, wanted: Sequence[float] = ()) ->
     found = reached(collection, wanted)
     if not found:
         return None
-    table = _table(found, palette.styles(collection.schemes))
+    ever = {each.target for each in found if each.mean is not None}
+    table = _table([each for each in found if each.target in ever], palette.styles(collection.schemes))
     body = html.paragraph(
         f"Epochs of training until {collection.metric} first reached the target, the first epoch counting as 1. mean: "
         "over the runs that reached it; where some did not, it looks better than it is, and no difference is taken. "
         "mean curve: the paper's way, the first epoch at which the mean over the runs reached it. diff: difference of "
         "the means from zero padding, with its 95 % interval and p value as in the table of differences."
     )
+    if never := sorted({each.target for each in found} - ever):
+        body += html.paragraph(f"No run reached {', '.join(f'{target:g}' for target in never)} %.", "muted")
     return Section(TITLE, body + table.html(), [table.printed()], table.write(output, STEM))
 
 

@@ -17,6 +17,7 @@ from studies import (
     differences,
     figure1,
     html,
+    paper_runs,
     provenance,
     settings,
     summary,
@@ -37,6 +38,7 @@ STUDIES: tuple[Study, ...] = (
     convergence.study,
     targets.study,
     area.study,
+    paper_runs.study,
     provenance.study,
 )
 

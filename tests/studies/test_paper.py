@@ -6,8 +6,9 @@ The last digit of an average is off by up to 0.001 in places, which is as far as
 from math import sqrt
 
 import pytest
+from scipy import stats
 
-from studies import paper
+from studies import paper, paper_runs
 from studies.accuracy import BEST, LAST5, lines, table
 from studies.collect import collect
 
@@ -115,3 +116,21 @@ def test_a_row_is_one():
     assert paper.average("table2", network="resnet101", padding="zero") == 77.832
     with pytest.raises(ValueError, match="has 4 rows"):
         paper.row("table2", network="resnet101")
+
+
+def test_the_papers_runs_are_tested_as_ours_are():
+    """Against scipy's own test of the runs as the file has them."""
+    rows = paper.rows("table2")
+    partial, zero = (
+        next(r for r in rows if (r["network"], r["padding"]) == ("resnet101", p)) for p in ("partial", "zero")
+    )
+    found = paper_runs.against_zero("table2", partial)
+    expected = stats.ttest_ind(partial["runs"], zero["runs"], equal_var=False)
+    assert found.kind == "Welch"
+    assert found.p == pytest.approx(expected.pvalue)
+    assert found.p == pytest.approx(0.0235, abs=1e-4)
+    shown = paper_runs.table("table2", "best")
+    assert len(shown.rows) == 20
+    assert shown.starts == [4, 8, 12, 16]
+    assert "| resnet101_partial | 78.318 | 78.124 |" in shown.markdown()
+    assert paper_runs.label(paper.rows("table5")[-1]) == "wide_resnet38-split2_partial"

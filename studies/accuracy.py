@@ -145,8 +145,11 @@ def _columns(width: int, statistic: Statistic, styles: dict[str, palette.Style])
     return [
         group_column(styles),
         *(Column(name, _value) for name in names),
-        *(Column("average", decimals(3)), Column("diff", signed(3)), Column("stdev", decimals(3))),
-        *(Column("n", only_csv=True), Column("seeds", only_csv=True)),
+        Column("average", decimals(3)),
+        Column("diff", signed(3)),
+        Column("stdev", decimals(3)),
+        Column("n"),
+        Column("seeds", only_csv=True),
     ]
 
 

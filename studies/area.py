@@ -95,14 +95,16 @@ def _sides(groups: tuple[Group, Group], values: list[list[float]]) -> list[list[
 def _table(found: list[Area], styles: dict[str, palette.Style]) -> Table:
     columns = [
         group_column(styles),
-        *(Column("n"), Column("epochs"), Column("area", signed(1)), Column("mean lead", signed(3))),
-        *(
-            Column("95 % interval"),
-            Column("p", p_value),
-            Column("drift", decimals(3)),
-            Column("drift: diff", signed(3)),
-        ),
-        *(Column("drift: 95 % interval"), Column("drift: p", p_value)),
+        Column("n"),
+        Column("epochs"),
+        Column("area", signed(1)),
+        Column("mean lead", signed(3)),
+        Column("95 % interval"),
+        Column("p", p_value),
+        Column("drift", decimals(3)),
+        Column("drift: diff", signed(3)),
+        Column("drift: 95 % interval"),
+        Column("drift: p", p_value),
     ]
     rows = []
     for each in found:

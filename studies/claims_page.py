@@ -69,9 +69,17 @@ def _summary(tested: Sequence[Tested]) -> Table:
 
 def _evidence(tested: Sequence[Tested]) -> Table:
     columns = [
-        *(Column("Claim"), Column("network"), Column("quantity"), Column("estimate", decimals(3))),
-        *(Column("low", decimals(3)), Column("high", decimals(3)), Column("p", p_value), Column("n")),
-        *(Column("seeds needed"), Column("paper", decimals(3)), Column("verdict")),
+        Column("Claim"),
+        Column("network"),
+        Column("quantity"),
+        Column("estimate", decimals(3)),
+        Column("low", decimals(3)),
+        Column("high", decimals(3)),
+        Column("p", p_value),
+        Column("n"),
+        Column("seeds needed"),
+        Column("paper", decimals(3)),
+        Column("verdict"),
     ]
     rows = []
     for each in tested:

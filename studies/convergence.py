@@ -65,8 +65,14 @@ def caption(collection: Collection) -> str:
 
 def _table(curves: dict[Group, list[CurvePoint]]) -> Table:
     columns = [
-        *(Column("architecture"), Column("scheme"), Column("epoch"), Column("mean", decimals(3))),
-        *(Column("std", decimals(3)), Column("n"), Column("lowest", decimals(3)), Column("highest", decimals(3))),
+        Column("architecture"),
+        Column("scheme"),
+        Column("epoch"),
+        Column("mean", decimals(3)),
+        Column("std", decimals(3)),
+        Column("n"),
+        Column("lowest", decimals(3)),
+        Column("highest", decimals(3)),
     ]
     rows = [
         [group.network, group.padding, point.epoch, point.mean, point.std, point.n, point.lowest, point.highest]

@@ -90,9 +90,16 @@ def _table(found: list[Difference], collection: Collection) -> Table:
     adjusted = holm([each.found.p for each in found])
     columns = [
         Column("Comparison", str, lambda each: marked(str(each), each.group, styles)),
-        *(Column("by"), Column("n"), Column("diff", signed(3)), Column("95 % interval"), Column("test")),
-        *(Column("p", p_value), Column("p (Holm)", p_value), Column("seeds needed")),
-        *(Column("low", only_csv=True), Column("high", only_csv=True)),
+        Column("by"),
+        Column("n"),
+        Column("diff", signed(3)),
+        Column("95 % interval"),
+        Column("test"),
+        Column("p", p_value),
+        Column("p (Holm)", p_value),
+        Column("seeds needed"),
+        Column("low", only_csv=True),
+        Column("high", only_csv=True),
     ]
     rows = []
     for each, p in zip(found, adjusted, strict=True):

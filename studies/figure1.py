@@ -84,8 +84,12 @@ def _caption(collection: Collection) -> str:
 
 def _table(collection: Collection, title: str) -> Table:
     columns = [
-        *(Column("Network"), Column("mean", decimals(3)), Column("low", decimals(3)), Column("high", decimals(3))),
-        *(Column("n"), Column("paper", decimals(3))),
+        Column("Network"),
+        Column("mean", decimals(3)),
+        Column("low", decimals(3)),
+        Column("high", decimals(3)),
+        Column("n"),
+        Column("paper", decimals(3)),
     ]
     rows = []
     for group in collection.groups:

@@ -39,8 +39,12 @@ def table(name: str, column: str) -> Table:
     columns = [
         Column("Network"),
         *(Column(f"{number}_{column}", decimals(3)) for number in range(1, width + 1)),
-        *(Column("average", decimals(3)), Column("diff", signed(3)), Column("stdev", decimals(3))),
-        *(Column("95 % interval"), Column("p", p_value), Column("seeds needed")),
+        Column("average", decimals(3)),
+        Column("diff", signed(3)),
+        Column("stdev", decimals(3)),
+        Column("95 % interval"),
+        Column("p", p_value),
+        Column("seeds needed"),
     ]
     rows = []
     for row in found:

@@ -113,14 +113,14 @@ def _paper(group: Group, target: float) -> int | None:
 def _table(found: list[Reached], styles: dict[str, palette.Style]) -> Table:
     columns = [
         group_column(styles),
-        *(Column("target", lambda value: f"{value:g} %"), Column("reached"), Column("mean", decimals(1))),
-        *(
-            Column("mean curve"),
-            Column("runs"),
-            Column("diff", signed(1)),
-            Column("95 % interval"),
-            Column("p", p_value),
-        ),
+        Column("target", lambda value: f"{value:g} %"),
+        Column("reached"),
+        Column("mean", decimals(1)),
+        Column("mean curve"),
+        Column("runs"),
+        Column("diff", signed(1)),
+        Column("95 % interval"),
+        Column("p", p_value),
     ]
     rows = []
     for each in found:

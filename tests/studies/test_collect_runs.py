@@ -65,7 +65,7 @@ def test_without_zero_padding_and_with_one_run_there_is_neither_diff_nor_stdev(t
     assert [(line.average, line.diff, line.stdev) for line in found] == [(1.0, None, None)]
     shown = table(collection, BEST, tmp_path)
     assert shown.csv() == "Network,1_best,average,diff,stdev,n,seeds\nresnet18_partial,1.0,1.0,,,1,0\n"
-    assert shown.markdown().splitlines()[2] == "| resnet18_partial | 1.000 | 1.000 | - | - |"
+    assert shown.markdown().splitlines()[2] == "| resnet18_partial | 1.000 | 1.000 | - | - | 1 |"
 
 
 def test_files_pad_groups_of_fewer_runs(tmp_path, make_run):
@@ -74,7 +74,7 @@ def test_files_pad_groups_of_fewer_runs(tmp_path, make_run):
     make_run(padding="partial", seed=7, values=(1 / 3,))
     shown = table(collect(tmp_path), BEST, tmp_path)
     assert shown.csv().splitlines()[2] == f"resnet18_partial,{1 / 3!r},,{1 / 3!r},{1 / 3 - 50.5!r},,1,7"
-    assert shown.markdown().splitlines()[3] == "| resnet18_partial | 0.333 |  | 0.333 | -50.167 | - |"
+    assert shown.markdown().splitlines()[3] == "| resnet18_partial | 0.333 |  | 0.333 | -50.167 | - | 1 |"
 
 
 def test_fair_runs_raise_no_warning(tmp_path, make_run):

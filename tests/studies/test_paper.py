@@ -105,7 +105,7 @@ def test_our_tables_come_out_of_the_papers_runs(tmp_path, make_run, name):
         squares = sum((value - line.average) ** 2 for value in printed["runs"])
         assert line.stdev == pytest.approx(sqrt(squares / 4), abs=1e-9)
     shown = table(collection, STATISTICS[name], tmp_path).markdown().splitlines()
-    assert shown[0].endswith("| stdev | paper: average | paper: diff |")
+    assert shown[0].endswith("| stdev | n | paper: average | paper: diff |")
     (partial,) = (line for line in shown if line.startswith("| resnet50_partial"))
     expected = paper.row(name, network="resnet50", padding="partial")
     assert partial.endswith(f"| {expected['average']:.3f} | {expected['diff']:+.3f} |")

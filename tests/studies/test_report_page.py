@@ -269,8 +269,8 @@ def test_segmentation_runs_are_table_5(make_run, tmp_path):
     assert collection.networks == ("resnet50-split0", "resnet50-split2")
     write_report(collection, tmp_path / "report")
     table = (tmp_path / "report/table5_best.md").read_text()
-    assert "| resnet50-split0_partial | 61.000 | 61.000 | +1.000 | - | 78.204 | +0.120 |" in table
-    assert "| resnet50-split2_zero | 62.000 | 62.000 | - | - | 76.583 | - |" in table
+    assert "| resnet50-split0_partial | 61.000 | 61.000 | +1.000 | - | 1 | 78.204 | +0.120 |" in table
+    assert "| resnet50-split2_zero | 62.000 | 62.000 | - | - | 1 | 76.583 | - |" in table
     assert (tmp_path / "report/last5.csv").is_file()
     page = (tmp_path / "report/report.html").read_text()
     assert "Best epoch of each run (Table 5)" in page

@@ -6,7 +6,7 @@
 
 It holds real state (wandb_state.py) and answers by it. To answer more, write functions `(world, variables) -> data` as
 in wandb_operations.py in a module of your own, and pass them: `WandbServer({**OPERATIONS, "Runs": runs})`, by the name
-of the GraphQL operation. What nobody wrote an answer for is answered with an error and kept in `unknown`, never guessed;
+of the GraphQL operation. What nobody wrote an answer for is answered with an error and kept in `unknown`, not guessed;
 tests assert that it is empty.
 """
 

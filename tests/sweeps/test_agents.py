@@ -7,13 +7,13 @@ from statistics import fmean
 import pytest
 
 from records import RunFolder
-from tests.support.program import fit, main_here, only_run, rows_without_time
+from tests.support.program import fit, killed, main, main_here, only_run, rows_without_time
 from tests.support.wandb_programs import Laboratory, output_of
 from tests.support.wandb_server import WandbServer
 from tests.support.wandb_state import Run
 
 
-@pytest.fixture()
+@pytest.fixture
 def laboratory(tmp_path, sample_tree) -> Iterator[Laboratory]:
     with WandbServer() as server:
         yield Laboratory(server, tmp_path, sample_tree)
@@ -122,3 +122,26 @@ def test_two_processes_under_an_agent_are_one_run(laboratory):
     assert (run.state, run.exit_code, run.sessions) == ("finished", 0, 1)
     assert run.config["trainer"]["devices"] == 2
     assert_shows(run, laboratory.folder_of(run))
+
+
+def test_offline_segments_are_synced_to_the_curve_that_an_online_run_has(laboratory, sample_tree):
+    """Preempted, killed, and resumed; the first segment is uploaded before the others exist."""
+    arguments = fit(laboratory.runs, sample_tree, "--model.padding=partial")
+    killed("term", 14, *arguments)
+    folder = only_run(laboratory.runs)
+    upload(laboratory, folder)
+    (run,) = laboratory.project.runs.values()
+    assert [point["epoch"] for point in curve(run)] == [0]
+
+    killed("step", 5, *arguments)
+    main(*arguments)
+    upload(laboratory, folder)
+    assert len(list(folder.path.glob("wandb/offline-run-*"))) == 3
+    assert list(laboratory.project.runs.values()) == [run]
+    assert (run.state, run.exit_code, run.sessions) == ("finished", 0, 3)
+    assert_shows(run, folder)
+
+
+def upload(laboratory: Laboratory, folder: RunFolder) -> None:
+    """As docs/sweeps.md says: all segments, those that were uploaded before among them."""
+    laboratory.wandb("sync", *sorted(map(str, folder.path.glob("wandb/offline-run-*"))))

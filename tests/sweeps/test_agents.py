@@ -50,7 +50,11 @@ def assert_shows(run: Run, folder: RunFolder) -> None:
 def test_two_agents_run_each_point_of_a_grid_once(laboratory):
     paddings, seeds = ["zero", "partial"], [1, 0]
     sweep = laboratory.register(
-        parameters={"seed_everything": {"values": seeds}, "model.padding": {"values": paddings}}
+        parameters={
+            "seed_everything": {"values": seeds},
+            "model.padding": {"values": paddings},
+            "trainer.max_epochs": {"value": 2},
+        }
     )
     for agent in [laboratory.start_agent(sweep), laboratory.start_agent(sweep)]:
         output_of(agent)
@@ -71,6 +75,7 @@ def test_failing_points_are_shown_as_failed_and_the_others_run(laboratory):
         parameters={
             "model.lr": {"values": ["much", 1e30, 0.05]},
             "trainer.detect_anomaly": {"value": True},
+            "trainer.max_epochs": {"value": 1},
         }
     )
     output_of(laboratory.start_agent(sweep))
@@ -120,7 +125,7 @@ def test_two_processes_under_an_agent_are_one_run(laboratory):
     output_of(laboratory.start_agent(sweep))
     (run,) = laboratory.project.runs.values()
     assert (run.state, run.exit_code, run.sessions) == ("finished", 0, 1)
-    assert run.config["trainer"]["devices"] == 2
+    assert run.config["trainer"]["devices"] == "2"
     assert_shows(run, laboratory.folder_of(run))
 
 

@@ -89,14 +89,14 @@ def test_failing_points_are_shown_as_failed_and_the_others_run(laboratory):
 
 
 def test_a_preempted_run_is_requeued_and_resumed_by_another_agent(laboratory, tmp_path, sample_tree):
-    """SIGTERM in the 14th step of a process: in the second of three epochs; the 10 steps left are not reached by it."""
-    command = ["${env}", "${interpreter}", "${program}", "term", "14", "fit", "--config", "configs/demo/demo.yaml"]
+    """The agent gets SIGTERM, as from a cluster, in the run's 14th step of 24; a process has 14 steps but once."""
+    command = ["${env}", "${interpreter}", "${program}", "agent", "14", "fit", "--config", "configs/demo/demo.yaml"]
     sweep = laboratory.register(
         program="tests/support/killed.py",
         command=[*command, "${args}"],
         parameters={"model.padding": {"value": "partial"}},
     )
-    output_of(laboratory.start_agent(sweep, "--count=1"))
+    output_of(laboratory.start_agent(sweep, "--forward-signals"))
     (run,) = laboratory.project.runs.values()
     assert (run.state, run.exit_code, run.preempting) == ("preempted", 143, True)
     assert [point["epoch"] for point in curve(run)] == [0]

@@ -5,4 +5,6 @@ import sys
 from cli.app import main
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    status = main(sys.argv[1:])
+    # Looked up only now: W&B's client puts its own `sys.exit` there meanwhile, and learns from it how the run ended.
+    sys.exit(status)

@@ -1,8 +1,10 @@
 """SIGTERM, SIGINT and SIGUSR1 as a wish to stop: training saves at the next safe step and leaves."""
 
+import contextlib
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from types import FrameType
 
 import pytorch_lightning as pl
@@ -28,6 +30,19 @@ class StopSignal(pl.Callback):
     def __init__(self) -> None:
         self.received: int | None = None
         self._old_handlers: dict[int, object] = {}
+
+    @contextlib.contextmanager
+    def noted_before_training(self) -> Iterator[None]:
+        """Notes a scheduler's signal while data, network and logger are made ready, too: the first step acts on it.
+
+        Unnoted it would end the process there and then, and W&B would take the run for crashed, not for preempted.
+        """
+        before = {number: signal.signal(number, self._note) for number in SIGNALS if number != signal.SIGINT}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         # Only now: Lightning installs handlers of its own just before, whose broadcast hangs when two processes get the

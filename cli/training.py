@@ -1,5 +1,6 @@
 """fit, validate, test and predict: LightningCLI with a folder for every run."""
 
+import contextlib
 import logging
 import sys
 import warnings
@@ -57,6 +58,7 @@ class ExperimentCLI(LightningCLI):
         self.run_folder: RunFolder | None = None
         self.run_record: RunRecord | None = None
         self.finished = False
+        self.stop = callbacks.StopSignal()
         super().__init__(
             pl.LightningModule,
             pl.LightningDataModule,
@@ -115,7 +117,8 @@ class ExperimentCLI(LightningCLI):
     def _run_subcommand(self, subcommand: str) -> None:
         if self.finished:
             return
-        super()._run_subcommand(subcommand)
+        with self.stop.noted_before_training() if self.run_folder else contextlib.nullcontext():
+            super()._run_subcommand(subcommand)
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         chosen = self._get(self.config_init, "trainer")
@@ -142,7 +145,7 @@ class ExperimentCLI(LightningCLI):
         if self.run_folder is None:
             return bar
         folder, record, seed = self.run_folder, self.run_record, self.config.fit.seed_everything
-        recorder, stop = callbacks.RunRecorder(folder), callbacks.StopSignal()
+        recorder = callbacks.RunRecorder(folder)
         # Lightning keeps the order of the last ones (all Checkpoints): row, weights, resume checkpoint, dashboard.
         return [
             *bar,
@@ -150,11 +153,11 @@ class ExperimentCLI(LightningCLI):
             callbacks.KeyedRandomness(seed),
             callbacks.MetricState(),
             callbacks.ValidateLastStep(),
-            stop,
+            self.stop,
             recorder,
             *([] if bar else [EpochLines(recorder)]),
             *callbacks.best_and_last_epochs(folder.checkpoints, record.monitor),
-            callbacks.ResumeCheckpoint(folder.checkpoints, self.config.fit.run.checkpoint_every_n_steps, stop),
+            callbacks.ResumeCheckpoint(folder.checkpoints, self.config.fit.run.checkpoint_every_n_steps, self.stop),
             callbacks.Dashboard(recorder, record, self.plain_config()),
         ]
 

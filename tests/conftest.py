@@ -43,7 +43,8 @@ def sample_streets(tmp_path_factory):
 
 def pytest_collection_modifyitems(items):
     """The slowest first, so that two workers end together."""
-    items.sort(key=lambda item: "tests/training/" not in item.nodeid)
+    slow = ("tests/training/", "tests/sweeps/")
+    items.sort(key=lambda item: not item.nodeid.startswith(slow))
 
 
 @pytest.fixture(autouse=True)

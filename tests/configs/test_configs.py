@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from cli.dashboard import PROJECT
 from cli.sweep_file import read_sweep
 from cli.training import parse
 from tests.support.program import ROOT, main_here
@@ -87,6 +88,12 @@ def test_every_point_of_a_sweep_is_a_configuration(path):
                 kind, option = name.split(".")
                 assert config[kind]["init_args"][option] == value
         assert config["seed_everything"] == point.values["seed_everything"]
+
+
+@pytest.mark.parametrize("path", SWEEPS)
+def test_a_sweep_is_in_the_project_of_single_runs(path):
+    """Without `project:` W&B would name it after the folder that the repository was cloned into."""
+    assert yaml.safe_load((ROOT / path).read_text())["project"] == PROJECT
 
 
 def test_the_sweep_of_table_5_has_its_runs():

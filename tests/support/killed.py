@@ -1,14 +1,16 @@
 """Runs main.py and ends it at a chosen instant: its whole process group killed, or itself asked to stop.
 
-usage: killed.py step|replace|term COUNT ARGUMENTS...
+usage: killed.py step|replace|term|agent COUNT ARGUMENTS...
     step     in the COUNT-th optimiser step of this process, after the weights have changed
     term     as step, but by SIGTERM to this process alone
+    agent    as step, but by SIGTERM to the agent that started this process, which is to forward it
     replace  when the COUNT-th file is whole under its temporary name, and about to be renamed
 """
 
 import os
 import runpy
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -26,11 +28,23 @@ def die_at_count(original):
             result = original(*args, **kwargs)
         if seen == count and where == "term":
             os.kill(os.getpid(), signal.SIGTERM)
+        elif seen == count and where == "agent":
+            end_the_agent()
         elif seen == count:
             os.killpg(0, signal.SIGKILL)
         return original(*args, **kwargs) if where == "replace" else result
 
     return call
+
+
+def end_the_agent():
+    """SIGTERM to the agent; returns once this process got one in turn."""
+    heard, arrivals = socket.socketpair()
+    arrivals.setblocking(False)
+    signal.set_wakeup_fd(arrivals.fileno())
+    os.kill(os.getppid(), signal.SIGTERM)
+    heard.recv(1)
+    signal.set_wakeup_fd(-1)
 
 
 if where != "replace":

@@ -44,6 +44,15 @@ def test_one_process_saves_and_continues(tmp_path, sample_tree, number, status):
     process.wait()
 
 
+def test_a_signal_before_training_is_kept_for_the_first_step(tmp_path, sample_tree):
+    """An agent's child that is preempted while it reads its data must not look like a crash."""
+    process, _ = started(fit(tmp_path, sample_tree, "--trainer.max_epochs=60"), "starting from the beginning")
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 143, output
+    assert list(only_run(tmp_path).checkpoints.glob("resume-*.ckpt"))
+
+
 def test_two_processes_signalled_together(tmp_path, sample_tree):
     arguments = fit(tmp_path, sample_tree, "--trainer.max_epochs=60", "--trainer.devices=2", "--trainer.strategy=ddp")
     process, _ = started(arguments, "epoch 1 of 60")

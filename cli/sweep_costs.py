@@ -117,8 +117,8 @@ class Rates:
                     self._steps.setdefault((run.hardware.name, source), int(run.rows[0]["step"]))
 
     def of(self, record: RunRecord, device: str) -> Rate | None:
-        """From runs of the same network, variant and scheme, else of the network and variant with any scheme, else of the
-        network; None where `device` ran none of it."""
+        """From runs of the same network, variant and scheme, else of the network and variant with any scheme, else of
+        the network; None where `device` ran none of it."""
         for source in sources(record):
             if hours := self._hours.get((device, source)):
                 return Rate(median(hours), len(hours), self._steps[device, source], source)

@@ -14,7 +14,8 @@ from tests.support.program import ROOT, fit, only_run
 
 SCRIPTS = sorted((ROOT / "slurm").glob("*.sbatch"))
 
-# Two "machines" with one task each, on this one; like srun, it ends with the highest status and ends all where one fails.
+# As many "machines" as there are tasks, all of them this one. It ends with the highest status; where one task ends with
+# another than 0, the others get a while to end, too.
 SRUN = """
 import os, subprocess, sys, time
 command = sys.argv[1:]
@@ -27,8 +28,14 @@ tasks = [
 with open("pids.new", "w") as file:
     file.write(" ".join(str(task.pid) for task in tasks))
 os.replace("pids.new", "pids")
-while any(task.poll() is None for task in tasks):
+while any(task.poll() is None for task in tasks) and not any(task.poll() for task in tasks):
     time.sleep(0.05)
+for task in tasks:
+    try:
+        task.wait(60)
+    except subprocess.TimeoutExpired:
+        task.kill()
+        task.wait()
 sys.exit(max(task.returncode if task.returncode >= 0 else 128 - task.returncode for task in tasks))
 """
 

@@ -123,9 +123,9 @@ def test_a_run_that_an_agent_began_is_found_by_its_settings_and_continued(runs):
     (run,) = resolve_points(points, resolve, Path("sweep.yaml"))
     assert run.folder == agents
     assert run.command[-1] == "--run.id=a-zero-0-x1y2z3"
-    runs("a-zero-0", [10, 10], V100, folder="a-zero-0-another", finished=True)
+    runs("a-zero-0", [10, 10], V100, folder="a-zero-0-zz", finished=True)
     (run,) = resolve_points(points, resolve, Path("sweep.yaml"))
-    assert run.folder.path.name == "a-zero-0-another", "the finished one of two"
+    assert run.folder.path.name == "a-zero-0-zz", "the finished one of two"
     own = runs("a-zero-0", [], V100)
     (run,) = resolve_points(points, resolve, Path("sweep.yaml"))
     assert (run.folder, run.command) == (own, points[0].command)

@@ -17,6 +17,9 @@ def test_every_table_and_figure_has_one_row_with_its_command(name):
     _, shows, command, source, hours, study = row
     assert re.match(r"`python (main\.py|docs/draw_method\.py)", command)
     assert all((shows, source, hours, study))
+    program = re.search(r"main\.py ([\w-]+)", command)
+    if program and (ROOT / "cli" / f"{program[1].replace('-', '_')}.py").exists():
+        assert (ROOT / study.strip("`")).is_file()
 
 
 def test_every_command_exists():

@@ -149,7 +149,7 @@ def test_two_machines_train_one_run_save_on_request_and_go_on(cluster, sample_tr
         shown = read_until(process, until)
         for pid in (work / "pids").read_text().split():
             os.kill(int(pid), number)
-        rest, _ = process.communicate(timeout=120)
+        rest, _ = process.communicate(timeout=300)
         assert process.returncode == 128 + number, shown + rest
         assert f"stopped by {number.name}" in rest
         starts.append(shown)

@@ -40,6 +40,7 @@ def identify(config: dict[str, Any]) -> tuple[RunFolder, RunRecord]:
         targets=list(config["convergence"]["targets"]),
         digest=digest,
         variant=variant,
+        max_steps=config["trainer"]["max_steps"],
     )
     # A timm name may hold a slash or a colon (hf-hub:owner/model), a folder's name may not.
     folder = re.sub(r"[^\w.-]+", "_", f"{name}-{run_id}")

@@ -4,14 +4,19 @@ import os
 import random
 import socket
 
+from lightning_fabric.plugins.environments import LSFEnvironment, MPIEnvironment, SLURMEnvironment
+
 # Below the range that systems hand out by themselves (32768 and up on Linux): between choosing a port and listening on
 # it lie seconds, in which any connection of any program could take one from there.
 RANGE = range(20000, 32000)
 
+# They start every process themselves, and Lightning finds one port for all of them: each would choose another one here.
+LAUNCHERS = (SLURMEnvironment, LSFEnvironment, MPIEnvironment)
+
 
 def choose_master_port() -> None:
     """Sets MASTER_PORT, unless a launcher or the user did, to a port that is free now."""
-    if "MASTER_PORT" not in os.environ:
+    if "MASTER_PORT" not in os.environ and not any(launcher.detect() for launcher in LAUNCHERS):
         os.environ["MASTER_PORT"] = str(free_port())
 
 

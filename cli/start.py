@@ -44,7 +44,9 @@ def is_finished(folder: RunFolder, record: RunRecord, config: dict[str, Any], ch
     return True
 
 
-def prepare(folder: RunFolder, record: RunRecord, config: dict[str, Any], chosen: str | None) -> Path | None:
+def prepare(
+    folder: RunFolder, record: RunRecord, config: dict[str, Any], chosen: str | None, hardware: dict[str, Any]
+) -> Path | None:
     """Readies the folder of a run, says in a line where the run begins, and returns the checkpoint to resume from.
 
     Every process calls this and comes to the same answer: none trains before all have. Only the first one writes.
@@ -54,6 +56,7 @@ def prepare(folder: RunFolder, record: RunRecord, config: dict[str, Any], chosen
         record: who the run is.
         config: its resolved configuration.
         chosen: the checkpoint that the user named with --ckpt_path, if any; it is left to Lightning.
+        hardware: what this attempt computes on: `accelerator`, such as cuda, and its number of `processes`.
 
     Raises:
         UserError: if another process runs in the folder.
@@ -65,7 +68,7 @@ def prepare(folder: RunFolder, record: RunRecord, config: dict[str, Any], chosen
     checkpoint, line = _choose(folder, chosen, first)
     rank_zero_info(line)
     if first:
-        _write_attempt(folder, record, config, checkpoint)
+        _write_attempt(folder, record, config, checkpoint, hardware)
     return checkpoint
 
 
@@ -105,7 +108,9 @@ def _choose(folder: RunFolder, chosen: str | None, first: bool) -> tuple[Path | 
     return checkpoint, f"resuming from {checkpoint}: step {step}, {len(folder.read_rows())} epochs recorded"
 
 
-def _write_attempt(folder: RunFolder, record: RunRecord, config: dict[str, Any], checkpoint: Path | None) -> None:
+def _write_attempt(
+    folder: RunFolder, record: RunRecord, config: dict[str, Any], checkpoint: Path | None, hardware: dict[str, Any]
+) -> None:
     remove_leftovers(folder.checkpoints)
     kept = {key: value for key, value in config.items() if key not in ("ckpt_path", "weights_only", "config")}
     write_text(folder.config, yaml.safe_dump(kept, sort_keys=False))
@@ -113,6 +118,7 @@ def _write_attempt(folder: RunFolder, record: RunRecord, config: dict[str, Any],
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv,
         "resumed_from": checkpoint.name if checkpoint else None,
+        **hardware,
         **provenance(),
     }
     earlier = folder.read_record().attempts if folder.exists() else []

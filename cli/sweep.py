@@ -10,15 +10,20 @@ from rich.console import Console
 from rich.markup import escape
 
 from cli.errors import UserError
+from cli.study_command import print_whole, say
 from cli.sweep_display import make_display, print_outcome
 from cli.sweep_file import Point, SweepFile, read_sweep
+from cli.sweep_points import PointRun, Resolve, resolve_points
 from cli.sweep_process import StopRequest
-from cli.sweep_runner import Resolve, State, Task, plan, run_tasks
+from cli.sweep_runner import State, Task, make_tasks, run_tasks
 
 DESCRIPTION = """\
 Run a W&B sweep file (method: grid) on this machine, without an account: each point of the grid is one run of
 `main.py fit` in a process of its own. Finished runs are skipped and unfinished ones resume, so that the same command
-started again continues. The same file runs with `wandb sweep` and `wandb agent` as it stands."""
+started again continues. The same file runs with `wandb sweep` and `wandb agent` as it stands.
+
+--plan runs nothing: it lists the grid, what is finished, and the GPU hours that the rest and the whole will take, by
+the median epoch of the runs that are there: of the same network and padding, else of the same network."""
 
 EPILOG = """\
 exit status: 0 when every run is finished, 1 when runs failed, 2 for bad input, 130 after Ctrl-C, 143 after SIGTERM.
@@ -30,7 +35,10 @@ WANDB_IDENTITY = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_SWEEP_PARAM_PATH")
 
 def main(arguments: list[str]) -> int:
     """Runs the sweep; returns the exit status. Raises UserError for bad input, before anything is started."""
-    options = make_parser().parse_args(arguments)
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    if options.output and not options.plan:
+        parser.error("--output goes with --plan")
     try:
         return sweep(options)
     except KeyboardInterrupt:
@@ -48,9 +56,12 @@ def sweep(options: argparse.Namespace) -> int:
     for note in file.notes:
         console.print(f"note: {escape(note)}")
     with console.status(f"checking {len(points)} runs"):
-        tasks = plan(points, find_resolve(), file.path)
+        runs = resolve_points(points, find_resolve(), file.path)
+    if options.plan:
+        return plan(console, runs, file.path, options.output)
+    tasks = make_tasks(runs, file.path)
     if options.dry_run:
-        return print_plan(console, tasks)
+        return print_commands(console, tasks)
     return run(console, tasks, options.jobs, options.threads)
 
 
@@ -74,7 +85,10 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="threads of each run (OMP_NUM_THREADS); default: cores divided by jobs, unless OMP_NUM_THREADS is set",
     )
-    parser.add_argument("--dry-run", action="store_true", help="check every point and print the commands, run nothing")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--plan", action="store_true", help="list the grid, what is finished, and what the rest costs")
+    instead.add_argument("--dry-run", action="store_true", help="check every point and print the commands, run nothing")
+    parser.add_argument("--output", type=Path, metavar="CSV", help="with --plan: also write it there, a row a run")
     return parser
 
 
@@ -116,7 +130,14 @@ def find_resolve() -> Resolve:
     return resolve
 
 
-def print_plan(console: Console, tasks: Sequence[Task]) -> int:
+def plan(console: Console, runs: Sequence[PointRun], file: Path, output: Path | None) -> int:
+    # Imported late: what --help and the runs need not wait for.
+    from cli.sweep_plan import show_plan
+
+    return show_plan(runs, file, output, lambda text: say(console, text), lambda table: print_whole(console, table))
+
+
+def print_commands(console: Console, tasks: Sequence[Task]) -> int:
     for task in tasks:
         console.print(f"{escape(task.name)} ({task.state}): {task.folder.path}", highlight=False, soft_wrap=True)
         console.print(f"    {escape(shlex.join(task.command))}", highlight=False, soft_wrap=True)

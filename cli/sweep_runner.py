@@ -7,18 +7,15 @@ from enum import StrEnum
 from pathlib import Path
 
 from cli.errors import UserError
-from cli.sweep_file import Point
+from cli.sweep_points import PointRun
 from cli.sweep_process import RunProcess, StopRequest
-from records import RunFolder, RunFolderError, RunRecord
+from records import RunFolder, RunFolderError
 
 GRACE = 30.0
 """Seconds between SIGTERM and SIGKILL: as W&B's agent has it; enough to write a checkpoint."""
 
 POLL = 0.2
 """Seconds between two looks at the running processes."""
-
-Resolve = Callable[[list[str]], tuple[RunFolder, RunRecord]]
-"""Arguments of `main.py` to the run that they start, without starting it."""
 
 
 class State(StrEnum):
@@ -55,28 +52,20 @@ class Task:
     process: RunProcess | None = None
 
 
-def plan(points: Iterable[Point], resolve: Resolve, where: Path) -> list[Task]:
-    """Every point with its run folder, finished ones marked; nothing is started.
+def make_tasks(runs: Iterable[PointRun], where: Path) -> list[Task]:
+    """A task for every run, finished ones marked; nothing is started.
 
     Raises:
-        UserError: if a point's arguments are invalid, two points are one run, or a run folder is damaged. It names the
-            sweep file `where` and the point.
+        UserError: if a run folder is damaged. It names the sweep file `where` and the point.
     """
     tasks: list[Task] = []
-    taken: dict[Path, Point] = {}
-    for point in points:
+    for run in runs:
         try:
-            folder, record = resolve(list(point.arguments))
-            done = is_finished(folder)
-        except (UserError, RunFolderError) as error:
-            raise UserError(f"{where}: point {point.label}: {error}") from None
-        if (other := taken.setdefault(folder.path.resolve(), point)) is not point:
-            raise UserError(
-                f"{where}: the points {other.label} and {point.label} are one run, {folder.path}; "
-                "remove the parameter that makes no difference, or give it an effect"
-            )
-        state = State.SKIPPED if done else State.WAITING
-        tasks.append(Task(record.name, point.command, folder, record.max_epochs, record.monitor, state))
+            state = State.SKIPPED if is_finished(run.folder) else State.WAITING
+        except RunFolderError as error:
+            raise UserError(f"{where}: point {run.point.label}: {error}") from None
+        record = run.record
+        tasks.append(Task(record.name, run.command, run.folder, record.max_epochs, record.monitor, state))
     return tasks
 
 

@@ -84,6 +84,16 @@ def cifar_vgg8_bn(pretrained: bool = False, **settings: Any) -> "SmallVGG":
 
 
 @register_model
+def cifar_vgg16_bn(pretrained: bool = False, **settings: Any) -> "SmallVGG":
+    """VGG16 with batch normalisation for 32x32 images: 14.7 M parameters at 10 classes, 13 padded convolutions.
+
+    Without VGG16's last two poolings, since a map of one position could not be reflected; one linear layer.
+    """
+    _refuse_weights("cifar_vgg16_bn", pretrained)
+    return SmallVGG(((64,) * 2, (128,) * 2, (256,) * 3, (512,) * 6), **_constructor_only(settings))
+
+
+@register_model
 def tiny_vgg7_bn(pretrained: bool = False, **settings: Any) -> "SmallVGG":
     """Thinner VGG (12 to 96 channels) with batch normalisation: 0.08 M parameters, 6 padded convolutions."""
     _refuse_weights("tiny_vgg7_bn", pretrained)

@@ -42,6 +42,7 @@ class RunRecord:
         finished: whether the run came to its end.
         attempts: one entry a start of the program, newest last.
         variant: what else keeps runs of one network apart, such as the split of the data; "" if nothing does.
+        max_steps: optimiser steps at which the run ends if that is before `max_epochs`; -1 is no such limit.
     """
 
     id: str
@@ -57,6 +58,7 @@ class RunRecord:
     finished: bool = False
     attempts: list[dict[str, Any]] = field(default_factory=list)
     variant: str = ""
+    max_steps: int = -1
 
     @property
     def compared_as(self) -> str:

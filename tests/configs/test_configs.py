@@ -1,11 +1,14 @@
 """Every shipped configuration parses, and trains a step on the sample data."""
 
+import itertools
+
 import pytest
 import yaml
 
-from cli.dashboard import PROJECT
+from cli.identity import identify
 from cli.sweep_file import read_sweep
 from cli.training import parse
+from cli.wandb_logger import PROJECT
 from tests.support.program import ROOT, main_here
 
 CONFIGS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "configs").rglob("*.yaml"))
@@ -76,18 +79,34 @@ def test_it_trains_a_step(path, sample_tree, sample_streets, tmp_path, capfd):
     assert not list(tmp_path.glob("*/run.json")), "a trial must leave no run behind"
 
 
+FOUR, TWO = ["zero", "partial", "reflect", "replicate"], ["zero", "partial"]
+
+GRIDS = {
+    "camvid_laptop": (["tiny_resnet10"], TWO, 2),
+    "cifar10": (["cifar_resnet18", "cifar_vgg16_bn"], FOUR, 5),
+    "cifar10_laptop": (["cifar_resnet10", "cifar_vgg8_bn"], FOUR, 3),
+    "cityscapes": ([f"{name}-split{k}" for name in ("resnet50", "wide_resnet38") for k in (0, 2)], TWO, 3),
+    "demo": (["tiny_resnet10", "tiny_vgg7_bn"], TWO, 3),
+    "imagenet": (["vgg16_bn", "vgg19_bn", "resnet50", "resnet101", "resnet152"], FOUR, 5),
+}
+"""What each sweep compares: its networks (with the split of the data), its schemes, its number of seeds."""
+
+
 @pytest.mark.parametrize("path", SWEEPS)
-def test_every_point_of_a_sweep_is_a_configuration(path):
+def test_the_points_of_a_sweep_are_whole_valid_and_different_with_seeds_slowest(path):
+    networks, paddings, seeds = GRIDS[path.removeprefix("sweeps/").removesuffix(".yaml")]
     points = read_sweep(path).points()
-    last_seed = points[-1].values["seed_everything"]
-    # The seed is a number like any other: half a second a point is saved.
-    for point in (point for point in points if point.values["seed_everything"] == last_seed):
-        config = parse(list(point.arguments))
-        for name, value in point.values.items():
-            if name.startswith(("model.", "data.")):
-                kind, option = name.split(".")
-                assert config[kind]["init_args"][option] == value
-        assert config["seed_everything"] == point.values["seed_everything"]
+    size = len(networks) * len(paddings)
+    assert len(points) == size * seeds
+    # The other seeds repeat the first block. Seeds are in a run's digest (tests/cli/test_identity.py), and a third of a
+    # second a point is saved.
+    first = points[:size]
+    for seed in range(seeds):
+        block = points[seed * size : (seed + 1) * size]
+        assert [point.values for point in block] == [{**point.values, "seed_everything": seed} for point in first]
+    records = [identify(parse_point(point))[1] for point in first]
+    assert [(record.compared_as, record.padding) for record in records] == list(itertools.product(networks, paddings))
+    assert len({record.digest for record in records}) == size
 
 
 @pytest.mark.parametrize("path", SWEEPS)
@@ -96,10 +115,14 @@ def test_a_sweep_is_in_the_project_of_single_runs(path):
     assert yaml.safe_load((ROOT / path).read_text())["project"] == PROJECT
 
 
-def test_the_sweep_of_table_5_has_its_runs():
-    points = [point.values for point in read_sweep("sweeps/cityscapes.yaml").points()]
-    assert len(points) == 2 * 2 * 2 * 3
-    assert len({tuple(point.items()) for point in points}) == 24
+def parse_point(point) -> dict:
+    """The point's configuration, which holds the point's values."""
+    config = parse(list(point.arguments))
+    for name, value in point.values.items():
+        if name.startswith(("model.", "data.")):
+            kind, option = name.split(".")
+            assert config[kind]["init_args"][option] == value
+    return config
 
 
 def test_an_option_wins_over_a_file_wherever_it_stands():

@@ -1,0 +1,44 @@
+"""Runs whose processes SLURM's srun started, one a task."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+from lightning_fabric.plugins.environments import ClusterEnvironment, SLURMEnvironment, TorchElasticEnvironment
+
+from cli.errors import UserError
+
+
+def slurm_plugins(chosen: Sequence[Any]) -> list[ClusterEnvironment]:
+    """Lightning's view of SLURM, where srun started this process; none where the user `chosen` plugins have one.
+
+    Without its own requeueing, which saves into the current folder from inside a signal handler, and from which every
+    later run there would begin: `callbacks.StopSignal` saves, and the batch script requeues (slurm/).
+
+    Raises:
+        UserError: if the job asked for tasks in a way that does not say how many a machine gets.
+    """
+    has_own = any(isinstance(plugin, ClusterEnvironment) for plugin in chosen)
+    if has_own or TorchElasticEnvironment.detect() or not SLURMEnvironment.detect():
+        return []
+    if tasks() > 1 and "SLURM_NTASKS_PER_NODE" not in os.environ:
+        raise UserError(f"SLURM started {tasks()} tasks by --ntasks; ask for --ntasks-per-node, one task a device")
+    return [SLURMEnvironment(auto_requeue=False)]
+
+
+def check_tasks(trainer: pl.Trainer) -> None:
+    """Raises UserError unless srun started a process for each of the trainer's devices: the others would stand idle."""
+    devices = trainer.num_devices * trainer.num_nodes
+    if tasks() != devices:
+        raise UserError(
+            f"SLURM's tasks are {tasks()} and the trainer's devices {devices} ({trainer.num_devices} on each of "
+            f"{trainer.num_nodes} machines). Give the job --nodes={trainer.num_nodes} and "
+            f"--ntasks-per-node={trainer.num_devices} and start main.py with srun, as slurm/multi_node.sbatch does; or "
+            "unset SLURM_NTASKS for main.py to start the processes of one machine itself, as slurm/agents.sbatch does"
+        )
+
+
+def tasks() -> int:
+    """Tasks of the job's step."""
+    return int(os.environ["SLURM_NTASKS"])

@@ -53,6 +53,12 @@ def read_runs(project: str) -> list[LoggedRun]:
         return [_read(run) for run in connect().runs(project, lazy=False)]
 
 
+def configurations(project: str) -> list[dict[str, Any]]:
+    """The configuration of every run of `project`, without the histories. Raises UserError as `read_runs` does."""
+    with one_message(project):
+        return [dict(run.config) for run in connect().runs(project, lazy=False)]
+
+
 def _read(run: Any) -> LoggedRun:
     # W&B's cache of histories goes by the run's name alone and would show an unfinished run as it once was.
     history = list(run.scan_history(use_cache=False)) if KEY in run.config else []

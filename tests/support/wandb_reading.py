@@ -33,7 +33,54 @@ class Reading:
             "RunHistoryKeys": last_step,
             "RunParquetHistory": live_steps,
             "HistoryPage": history_page,
+            "GetProjects": projects,
+            "ProjectInternalId": internal_id,
+            "ProjectViews": self.list_views,
+            "UpsertView2": self.upsert_view,
+            "upsertView": self.upsert_view,
         }
+
+    def list_views(self, world: World, variables: Data) -> Data:
+        if world.find_project(variables["entity"], variables["project"]) is None:
+            return {"project": None}
+        wanted = {name: variables[name] for name in ("entity", "project")}
+        # The defaults are those of the query.
+        wanted |= {"type": variables.get("viewType", "runs")}
+        wanted |= {"name": variables["viewName"]} if variables.get("viewName") else {}
+        views = [view for view in self.views.values() if wanted.items() <= view.items()]
+        edges = [{"node": view_node(view), "cursor": view["id"]} for view in views]
+        return {"project": {"allViews": {"edges": edges, "pageInfo": {"endCursor": None, "hasNextPage": False}}}}
+
+    def upsert_view(self, world: World, variables: Data) -> Data:
+        """As the client's code has it: with an id that view changes, without one there is a new view."""
+        identity = variables.get("id") or f"view{len(self.views)}"
+        if variables.get("id") and identity not in self.views:
+            raise RefusedError(f"no view {identity}")
+        view = self.views.setdefault(identity, {"id": identity, "saved": 0})
+        view |= {name: variables[name] for name in ("name", "displayName", "description", "type")}
+        view |= {"entity": variables["entityName"], "project": variables["projectName"], "saved": view["saved"] + 1}
+        inserted, view["spec"] = view["saved"] == 1, json.loads(variables["spec"])
+        return {"upsertView": {"view": view_node(view), "inserted": inserted}}
+
+
+def view_node(view: Data) -> Data:
+    project = {"id": "1", "name": view["project"], "entityName": view["entity"]}
+    stamps = dict.fromkeys(("createdAt", "updatedAt"), "2026-01-01T00:00:00")
+    return {**view, **stamps, "spec": json.dumps(view["spec"]), "project": project, "user": None}
+
+
+def projects(world: World, variables: Data) -> Data:
+    found = [project for project in world.projects.values() if project.entity == variables["entity"]]
+    edges = [{"node": {**project_node(project), "entityName": project.entity}} for project in found]
+    return {"models": {"edges": edges, "pageInfo": {"endCursor": None, "hasNextPage": False}}}
+
+
+def project_node(project: Project) -> Data:
+    return {"id": "1", "name": project.name, "createdAt": "2026-01-01T00:00:00Z", "isBenchmark": False, "user": None}
+
+
+def internal_id(world: World, variables: Data) -> Data:
+    return {"project": {"id": "1", "internalId": "1"}}
 
 
 def default_entity(world: World, variables: Data) -> Data:

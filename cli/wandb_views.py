@@ -111,7 +111,7 @@ def _grid(content: Compared, network: str) -> wr.PanelGrid:
 
 
 def curves(metric: str, groupby: wr.Config | None = None) -> list[wr.LinePlot]:
-    """Mean by epoch and the band from the lowest to the highest run (Figure 3); groups are the run set's or `groupby`."""
+    """Mean by epoch and the band from the lowest to the highest run (Figure 3), by `groupby` or by the run set."""
     return [
         wr.LinePlot(
             title=name,

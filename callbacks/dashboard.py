@@ -12,8 +12,12 @@ from pytorch_lightning.loggers import WandbLogger
 
 from callbacks.run_recorder import RunRecorder
 from records import RunRecord, summarise
+from records.exported import KEY, exported
 
 CURVES = ("train/*", "val/*", "lr", "seconds")
+
+IDENTITY = ("network", "compared_as", "padding", "seed", "group", "digest")
+"""What W&B's tables can be filtered, sorted and grouped by."""
 
 
 class Dashboard(Checkpoint):
@@ -26,7 +30,8 @@ class Dashboard(Checkpoint):
     Args:
         recorder: holds the rows.
         record: the run: its monitored metric, targets and identity.
-        config: the resolved configuration, shown in the run's config.
+        config: the resolved configuration, shown in the run's config beside the identity and the record itself
+            (records/exported.py), from which the studies make the run folder anew elsewhere.
     """
 
     def __init__(self, recorder: RunRecorder, record: RunRecord, config: dict[str, Any]) -> None:
@@ -40,8 +45,10 @@ class Dashboard(Checkpoint):
         if not isinstance(logger, WandbLogger) or not trainer.is_global_zero:
             return
         run = logger.experiment
-        identity = {name: getattr(self.record, name) for name in ("network", "padding", "seed", "group", "digest")}
+        identity = {name: getattr(self.record, name) for name in IDENTITY}
         run.config.update({**self.config, **identity}, allow_val_change=True)
+        self._keep_address(run.url)
+        self._export(run)
         run.define_metric("epoch")
         for name in CURVES:
             run.define_metric(name, step_metric="epoch")
@@ -52,6 +59,21 @@ class Dashboard(Checkpoint):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if isinstance(trainer.logger, WandbLogger) and trainer.is_global_zero:
             self._push(trainer.logger)
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if isinstance(trainer.logger, WandbLogger) and trainer.is_global_zero:
+            self._export(trainer.logger.experiment)
+
+    def _keep_address(self, url: str | None) -> None:
+        """The run's page goes into run.json, for the report to link to; an offline run has none."""
+        folder = self.recorder.folder
+        record = folder.read_record()
+        if url and record.attempts:
+            record.attempts[-1]["url"] = url
+            folder.write_record(record)
+
+    def _export(self, run: Any) -> None:
+        run.config.update({KEY: exported(self.recorder.folder)}, allow_val_change=True)
 
     def _push(self, logger: WandbLogger) -> None:
         rows = self.recorder.rows

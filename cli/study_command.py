@@ -9,20 +9,42 @@ from rich.console import Console, RenderableType
 from rich.measure import Measurement
 
 from cli.errors import UserError
+from cli.wandb_mirror import ROOT, mirror, mirror_folder, project_path
 
 
 def make_parser(command: str, description: str, epilog: str = "", runs: str = "RUNS_FOLDER") -> argparse.ArgumentParser:
-    """A parser with the options that every study of runs has: where the runs are, and where to write."""
-    parser = argparse.ArgumentParser(
+    """A parser with the options that every study of runs has: where the runs are, and where to write.
+
+    In what it parses, `runs` is the folder of the runs, for those of W&B too.
+    """
+    parser = StudyParser(
         prog=f"main.py {command}",
         description=description,
         epilog=f"{epilog}\nexit status: 0, or 2 where there is nothing to report.".strip(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("runs", type=Path, metavar=runs, help="folder that holds run folders at any depth")
-    parser.add_argument("--output", type=Path, metavar="DIR", help=f"where to write; default: {runs}/report")
+    parser.add_argument("runs", type=Path, nargs="?", metavar=runs, help="folder that holds run folders at any depth")
+    parser.add_argument(
+        "--wandb",
+        type=project_path,
+        metavar="ENTITY/PROJECT",
+        help=f"instead: the runs of a W&B project, of which run folders are made in {ROOT}/ENTITY/PROJECT",
+    )
+    parser.add_argument("--output", type=Path, metavar="DIR", help="where to write; default: report/ beside the runs")
     parser.add_argument("--metric", metavar="NAME", help="such as val/acc5; default: the metric that most runs monitor")
     return parser
+
+
+class StudyParser(argparse.ArgumentParser):
+    """Takes either a folder of runs or a W&B project."""
+
+    def parse_args(self, args=None, namespace=None):
+        options = super().parse_args(args, namespace)
+        if (options.runs is None) == (options.wandb is None):
+            self.error("say where the runs are: either a folder, or --wandb ENTITY/PROJECT")
+        if options.wandb is not None:
+            options.runs = mirror_folder(options.wandb)
+        return options
 
 
 def collect_runs(options: argparse.Namespace):
@@ -31,10 +53,25 @@ def collect_runs(options: argparse.Namespace):
     from records import RunFolderError
     from studies.collect import collect
 
+    set_aside = [] if options.wandb is None else _mirror(options.wandb, options.runs)
     try:
-        return collect(options.runs, options.metric)
+        return collect(options.runs, options.metric, set_aside)
     except RunFolderError as error:
         raise UserError(str(error)) from None
+
+
+def _mirror(project: str, folder: Path) -> list:
+    """Makes `folder` hold the runs of a W&B project; returns those that it cannot hold."""
+    # Imported late: it takes seconds.
+    from cli.wandb_project import read_runs
+
+    runs = read_runs(project)
+    if not runs:
+        raise UserError(f"W&B project {project} holds no runs")
+    try:
+        return mirror(runs, folder)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written: {error.strerror}; start this where you may write") from None
 
 
 def output_folder(options: argparse.Namespace) -> Path:

@@ -49,13 +49,20 @@ class Group:
 
 @dataclass(frozen=True)
 class SetAside:
-    """A run folder that is not part of the tables, and why not."""
+    """A run that is not part of the tables, and why not.
+
+    Attributes:
+        folder: the run's.
+        reason: why it was left out.
+        url: its page, where it has no folder.
+    """
 
     folder: Path
     reason: str
+    url: str = ""
 
     def __str__(self) -> str:
-        return f"{self.folder}: {self.reason}"
+        return f"{self.url or self.folder}: {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -100,17 +107,19 @@ def scheme_order(scheme: str) -> tuple[int, str]:
     return (FIRST_SCHEMES.index(scheme) if scheme in FIRST_SCHEMES else len(FIRST_SCHEMES), scheme)
 
 
-def collect(root: str | Path, metric: str | None = None) -> Collection:
+def collect(root: str | Path, metric: str | None = None, set_aside: Sequence[SetAside] = ()) -> Collection:
     """Reads every run at or below `root`.
 
     Args:
         metric: to compare the runs by; by default what most of them monitor.
+        set_aside: runs that belong there and could not be written there.
 
     Raises:
         RunFolderError: if there is nothing to report; the message says what was found instead.
     """
     root = Path(root)
-    runs, set_aside = _read_all(root)
+    runs, damaged = _read_all(root)
+    set_aside = [*set_aside, *damaged]
     if metric is None and runs:
         metric = Counter(run.record.monitor for run in runs).most_common(1)[0][0]
     chosen = []

@@ -118,6 +118,11 @@ def link(text: str, target: Path, page_folder: Path) -> str:
     return f'<a href="{escape(quote(relative))}">{escape(text)}</a>'
 
 
+def link_outside(text: str, url: str) -> str:
+    """A link to a page on the web. Anything but a web address is shown as text."""
+    return f'<a href="{escape(url)}">{escape(text)}</a>' if url.startswith(("http://", "https://")) else escape(text)
+
+
 def details(summary: str, body: str) -> str:
     return f"<details><summary>{escape(summary)}</summary>{body}</details>"
 

@@ -51,11 +51,15 @@ def _counted(counts: Counter[str]) -> str:
 
 
 def _commands(collection: Collection, output: Path) -> str:
-    rows = [
-        [html.link(run.record.name, run.folder.path, output), str(len(run.record.attempts)), _command(run)]
-        for run in collection.runs
-    ]
+    rows = [[_links(run, output), str(len(run.record.attempts)), _command(run)] for run in collection.runs]
     return html.table(["run", "attempts", "command of the last attempt"], rows, kind="text")
+
+
+def _links(run: Run, output: Path) -> str:
+    """The run's folder and, where one was logged, its page."""
+    url = str(run.record.attempts[-1].get("url") or "") if run.record.attempts else ""
+    page = f" ({html.link_outside('W&B', url)})" if url else ""
+    return html.link(run.record.name, run.folder.path, output) + page
 
 
 def _command(run: Run) -> str:

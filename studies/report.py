@@ -87,8 +87,13 @@ def _lead(collection: Collection, warnings: tuple[str, ...], output: Path) -> st
 
 
 def _set_aside(entries: tuple[SetAside, ...], output: Path) -> str:
-    items = [f"{html.link(entry.folder.name, entry.folder, output)}: {html.escape(entry.reason)}" for entry in entries]
-    return "<ul>" + "".join(f"<li>{item}</li>" for item in items) + "</ul>"
+    items = [f"<li>{_linked(entry, output)}: {html.escape(entry.reason)}</li>" for entry in entries]
+    return f"<ul>{''.join(items)}</ul>"
+
+
+def _linked(entry: SetAside, output: Path) -> str:
+    name = entry.folder.name
+    return html.link_outside(name, entry.url) if entry.url else html.link(name, entry.folder, output)
 
 
 def _files(sections: tuple[Section, ...], output: Path) -> Section:

@@ -1,0 +1,144 @@
+"""What `wandb.Api` and wandb-workspaces ask the loopback server for: runs, whole histories, and saved views.
+
+reading = Reading()
+with WandbServer({**OPERATIONS, **reading.operations}) as server:
+    ...
+    reading.views  # what was saved
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.support.wandb_operations import Data, Handler, RefusedError
+from tests.support.wandb_state import ENTITY, Project, Run, World
+
+
+@dataclass
+class Reading:
+    """The operations, and the views that were saved through them.
+
+    Attributes:
+        views: by id: entity, project, type ("project-view" for a workspace, "runs" for a report), name, displayName,
+            spec (parsed) and how often it was saved.
+    """
+
+    views: dict[str, Data] = field(default_factory=dict)
+
+    @property
+    def operations(self) -> dict[str, Handler]:
+        return {
+            "GetDefaultEntity": default_entity,
+            "Runs": runs,
+            "RunHistoryKeys": last_step,
+            "RunParquetHistory": live_steps,
+            "HistoryPage": history_page,
+            "GetProjects": projects,
+            "ProjectInternalId": internal_id,
+            "ProjectViews": self.list_views,
+            "UpsertView2": self.upsert_view,
+            "upsertView": self.upsert_view,
+        }
+
+    def list_views(self, world: World, variables: Data) -> Data:
+        if world.find_project(variables["entity"], variables["project"]) is None:
+            return {"project": None}
+        wanted = {name: variables[name] for name in ("entity", "project")}
+        # The defaults are those of the query.
+        wanted |= {"type": variables.get("viewType", "runs")}
+        wanted |= {"name": variables["viewName"]} if variables.get("viewName") else {}
+        views = [view for view in self.views.values() if wanted.items() <= view.items()]
+        edges = [{"node": view_node(view), "cursor": view["id"]} for view in views]
+        return {"project": {"allViews": {"edges": edges, "pageInfo": {"endCursor": None, "hasNextPage": False}}}}
+
+    def upsert_view(self, world: World, variables: Data) -> Data:
+        """As the client's code has it: with an id that view changes, without one there is a new view."""
+        identity = variables.get("id") or f"view{len(self.views)}"
+        if variables.get("id") and identity not in self.views:
+            raise RefusedError(f"no view {identity}")
+        view = self.views.setdefault(identity, {"id": identity, "saved": 0})
+        view |= {name: variables[name] for name in ("name", "displayName", "description", "type")}
+        view |= {"entity": variables["entityName"], "project": variables["projectName"], "saved": view["saved"] + 1}
+        inserted, view["spec"] = view["saved"] == 1, json.loads(variables["spec"])
+        return {"upsertView": {"view": view_node(view), "inserted": inserted}}
+
+
+def view_node(view: Data) -> Data:
+    project = {"id": "1", "name": view["project"], "entityName": view["entity"]}
+    stamps = dict.fromkeys(("createdAt", "updatedAt"), "2026-01-01T00:00:00")
+    return {**view, **stamps, "spec": json.dumps(view["spec"]), "project": project, "user": None}
+
+
+def projects(world: World, variables: Data) -> Data:
+    found = [project for project in world.projects.values() if project.entity == variables["entity"]]
+    edges = [{"node": {**project_node(project), "entityName": project.entity}} for project in found]
+    return {"models": {"edges": edges, "pageInfo": {"endCursor": None, "hasNextPage": False}}}
+
+
+def project_node(project: Project) -> Data:
+    return {"id": "1", "name": project.name, "createdAt": "2026-01-01T00:00:00Z", "isBenchmark": False, "user": None}
+
+
+def internal_id(world: World, variables: Data) -> Data:
+    return {"project": {"id": "1", "internalId": "1"}}
+
+
+def default_entity(world: World, variables: Data) -> Data:
+    return {"viewer": {"id": "user:1", "entity": ENTITY}}
+
+
+def runs(world: World, variables: Data) -> Data:
+    if json.loads(variables["filters"]) or variables["order"] != "+created_at":
+        raise RefusedError("only all runs, oldest first")
+    project = world.find_project(variables["entity"], variables["project"])
+    if project is None:
+        return {"project": None}
+    found = sorted(project.runs.values(), key=lambda run: run.number)
+    start = int(variables["cursor"] or 0)
+    page = found[start : start + variables["perPage"]]
+    edges = [{"node": run_node(run), "cursor": str(start + number)} for number, run in enumerate(page, start=1)]
+    more = {"endCursor": str(start + len(page)), "hasNextPage": start + len(page) < len(found)}
+    project_node = {"internalId": "1", "runCount": len(found), "readOnly": False}
+    return {"project": {**project_node, "runs": {"edges": edges, "pageInfo": more}}}
+
+
+def run_node(run: Run) -> Data:
+    node = {"id": run.id, "projectId": "1", "name": run.name, "displayName": run.display_name, "state": run.state}
+    node |= {"config": json.dumps(run.raw_config), "summaryMetrics": json.dumps(run.summary), "systemMetrics": "{}"}
+    node |= {"tags": run.tags, "group": run.group, "notes": run.notes, "sweepName": run.sweep, "readOnly": False}
+    node |= dict.fromkeys(("jobType", "commit", "description", "heartbeatAt"))
+    node |= {"createdAt": "2026-01-01T00:00:00Z", "user": {"name": ENTITY, "username": ENTITY}}
+    return {**node, "historyLineCount": len(history(run)), "historyKeys": {"lastStep": last(run)}}
+
+
+def last_step(world: World, variables: Data) -> Data:
+    run = run_of(world, variables)
+    return {"project": {"run": {"historyKeys": {"lastStep": last(run)} if history(run) else None}}}
+
+
+def live_steps(world: World, variables: Data) -> Data:
+    """Nothing was moved into Parquet files yet, as it is in the cloud some time after a run's end."""
+    steps = [{"_step": entry["_step"]} for entry, _ in history(run_of(world, variables))]
+    return {"project": {"run": {"parquetHistory": {"parquetUrls": [], "liveData": steps}}}}
+
+
+def history_page(world: World, variables: Data) -> Data:
+    first, end = variables["minStep"], variables["maxStep"]
+    lines = [line for entry, line in history(run_of(world, variables)) if first <= entry["_step"] < end]
+    return {"project": {"run": {"history": lines[: variables["pageSize"]]}}}
+
+
+def history(run: Run) -> list[tuple[Data, str]]:
+    return [(json.loads(line), line) for line in run.lines("wandb-history.jsonl")]
+
+
+def last(run: Run) -> int:
+    return max((entry["_step"] for entry, _ in history(run)), default=-1)
+
+
+def run_of(world: World, variables: Data) -> Run:
+    project: Project | None = world.find_project(variables["entity"], variables["project"])
+    name: Any = variables.get("name") or variables.get("runName") or variables.get("run")
+    if project is None or name not in project.runs:
+        raise RefusedError(f"no run {name}")
+    return project.runs[name]

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cli.study_command import collect_runs, make_parser, run_studies
+from cli.study_command import cannot_write, collect_runs, make_parser, output_folder, run_studies
+from cli.sweep import positive
 
 DESCRIPTION = """\
 Compare the finished segmentation runs below a folder as section 4.2 of the paper does: best mIoU by encoder, scheme
@@ -28,6 +29,8 @@ def main(arguments: list[str]) -> int:
     status = _test(options, test_options) if options.test else 0
     if status > 1:
         return status
+    if options.pictures:
+        _draw(options)
     # Imported late: --help need not wait for matplotlib.
     from studies import segmentation
 
@@ -46,6 +49,18 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
         metavar="DIR",
         help="the images, where they are not where the runs' configuration says",
     )
+    parser.add_argument(
+        "--pictures", type=positive, nargs="?", const=3, metavar="K", help="also draw Figures 6 to 8, of K images (3)"
+    )
+    parser.add_argument(
+        "--examine", type=positive, default=100, metavar="N", help="choose the K from N images at most (%(default)s)"
+    )
+    parser.add_argument(
+        "--network", metavar="NAME", help="whose pictures; default: the first with zero and partial runs"
+    )
+    parser.add_argument(
+        "--tile-size", type=positive, metavar="N", help="of the pictures; default: as in the run's configuration"
+    )
     options, rest = parser.parse_known_args(arguments)
     if rest and not options.test:
         parser.error(f"unrecognized arguments: {' '.join(rest)} (options of `main.py test` go with --test)")
@@ -59,3 +74,14 @@ def _test(options: argparse.Namespace, test_options: list[str]) -> int:
 
     root = [] if options.data_root is None else [f"--data.root={options.data_root}"]
     return run_missing(Console(), collection, [*root, *test_options])
+
+
+def _draw(options: argparse.Namespace) -> None:
+    collection, output = collect_runs(options), output_folder(options)
+    # Imported late: it brings in torch and Lightning.
+    from cli.segmentation_pictures import make_pictures
+
+    try:
+        make_pictures(Console(), collection, options, output)
+    except OSError as error:
+        raise cannot_write(output, error) from None

@@ -9,7 +9,7 @@ from studies.inference import compare
 from studies.scheme_rows import INTERVAL, Difference, Heading, Interval, heading_column, value_column
 from studies.section import Section
 from studies.spread import mean, stdev
-from studies.tables import Column, Table, blocks, decimals
+from studies.tables import Column, Linked, Table, blocks
 
 MIOU = "val/miou"
 STEM = "table5_splits"
@@ -41,34 +41,18 @@ def make_table(collection: Collection, output: Path) -> Table:
     """The table, for a page in `output`."""
     groups = sorted(collection.groups, key=_order)
     width = max(len(group.runs) for group in groups)
-    lines = [_line(collection, group, width) for group in groups]
+    lines = [_line(collection, group, width, output) for group in groups]
     unpublished = all(line[-3] is None for line in lines)
     columns = [
         heading_column("Network", palette.styles(collection.schemes), output),
         Column("split"),
-        *(_run_column(f"{number}_best", output) for number in range(1, width + 1)),
+        *(value_column(f"{number}_best") for number in range(1, width + 1)),
         *(value_column(name) for name in ("mean", "diff", INTERVAL, "p", "stdev")),
         value_column("paper: mean", only_csv=unpublished),
         value_column("paper: diff", only_csv=unpublished),
         Column("seeds", only_csv=True),
     ]
     return Table("Best mIoU by split (Table 5)", columns, lines, blocks([_split(group) for group in groups]))
-
-
-class OfRun(float):
-    """A value that links to its run's folder."""
-
-    folder: Path
-
-    def __new__(cls, value: float, folder: Path) -> "OfRun":
-        found = super().__new__(cls, value)
-        found.folder = folder
-        return found
-
-
-def _run_column(name: str, page_folder: Path) -> Column:
-    show = decimals(3)
-    return Column(name, show, lambda value: html.link(show(value), value.folder, page_folder))
 
 
 def _order(group: Group) -> tuple:
@@ -84,9 +68,9 @@ def _split(group: Group) -> str:
     return SPLITS.get(variant, variant or "as on disk")
 
 
-def _line(collection: Collection, group: Group, width: int) -> list:
+def _line(collection: Collection, group: Group, width: int, page_folder: Path) -> list:
     values = group_values(group, MIOU, BEST)
-    linked = [OfRun(value, run.folder.path) for value, run in zip(values, group.runs, strict=True)]
+    linked = [Linked(value, run.folder.path, page_folder) for value, run in zip(values, group.runs, strict=True)]
     name = Heading(f"{_encoder(group)}_{group.padding}", group.padding)
     runs = [*linked, *[None] * (width - len(linked))]
     seeds = " ".join(str(run.record.seed) for run in group.runs)

@@ -52,7 +52,7 @@ def closest(collection: Collection, network: str | None) -> tuple[Run, Run]:
     """
     groups = {(group.network, group.padding): group.runs for group in collection.groups}
     both = [name for name in collection.networks if (name, REFERENCE) in groups and (name, OTHER) in groups]
-    if network is not None and network not in both or not both:
+    if not both or (network is not None and network not in both):
         there = f"networks with both: {', '.join(both)}" if both else "no network has both"
         wanted = "" if network is None else f" of {network}"
         raise UserError(f"--pictures needs finished runs{wanted} with {REFERENCE} and with {OTHER} padding; {there}")
@@ -71,8 +71,8 @@ def comparison(
         for run, each in zip(runs, trained, strict=True)
     ]
     words = (
-        f"{runs[0].record.compared_as}, best checkpoints of {shown[0]} and {shown[1]}: of all pairs of runs the one with "
-        "the closest best mIoU."
+        f"{runs[0].record.compared_as}, best checkpoints of {shown[0]} and {shown[1]}: of all pairs of runs the one "
+        "with the closest best mIoU."
     )
     return Comparison(
         networks={f"{run.record.padding} padding": each.module for run, each in zip(runs, trained, strict=True)},

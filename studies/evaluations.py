@@ -61,10 +61,11 @@ class Setting:
     def words(self) -> dict[str, str]:
         """Each part in words, for readers."""
         overlaps = [mode.removeprefix("tiled_").replace("-", "/") for mode in self.modes if mode != REGULAR]
+        data = dict(self.data)
         side = "the shorter side" if self.tile_size is None else f"{self.tile_size} pixels"
         return {
             "checkpoint": self.checkpoint,
-            "data": "on " + ", ".join(f"{key} {value}" for key, value in self.data if key != "files"),
+            "data": f"{data.get('images')} images of split {data.get('split')} ({data.get('files')})",
             "modes": f"tiles that overlap by {', '.join(overlaps)}" if overlaps else "no tiles",
             "tile_size": f"tiles of {side}",
             "average": f"{self.average} averaged",

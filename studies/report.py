@@ -18,6 +18,7 @@ from studies import (
     figure1,
     html,
     provenance,
+    segmentation,
     settings,
     summary,
     targets,
@@ -37,6 +38,7 @@ STUDIES: tuple[Study, ...] = (
     convergence.study,
     targets.study,
     area.study,
+    *segmentation.TESTED,
     provenance.study,
 )
 

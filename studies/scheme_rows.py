@@ -4,13 +4,14 @@ First the mean of each scheme's runs, as the paper has one line a scheme; then d
 intervals; then every run.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from studies import html, palette
 from studies.collect import REFERENCE
+from studies.columns import p_value
 from studies.inference import CONFIDENCE, Comparison, compare
 from studies.spread import mean
 from studies.tables import Column, decimals, signed
@@ -33,6 +34,10 @@ class Sample:
 
 class Difference(float):
     """Shown with its sign."""
+
+
+class Probability(float):
+    """A p value."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +87,11 @@ def value_column(name: str, only_csv: bool = False) -> Column:
 
 
 def show_cell(value: Any) -> str:
-    """A percentage with three decimals as in the paper, a difference with its sign, an interval as two of them."""
+    """A percentage with three decimals as in the paper, a difference with its sign, an interval with two."""
     if isinstance(value, Interval):
-        return f"{value.low:+.3f} to {value.high:+.3f}"
+        return f"{value.low:+.2f} to {value.high:+.2f}"
+    if isinstance(value, Probability):
+        return p_value(value)
     if isinstance(value, Difference):
         return signed(3)(value)
     return decimals(3)(value)
@@ -127,14 +134,20 @@ def _difference_rows(scheme: str, found: Sequence[Comparison | None]) -> list[Ro
     known = [each for each in found if each is not None]
     n = min(known[0].n) if known else None
     kinds = sorted({each.kind for each in known if each.kind})
-    differences = [None if each is None else Difference(each.mean) for each in found]
-    intervals = [None if each is None or each.low is None else Interval(each.low, each.high) for each in found]
     kind = f" ({', '.join(kinds)})" if kinds else ""
     return [
-        [Heading(f"diff: {scheme} - {REFERENCE}"), *differences, n],
-        [Heading(f"{INTERVAL}{kind}"), *intervals, n],
-        [Heading("p"), *(None if each is None else each.p for each in found), n],
+        [Heading(f"diff: {scheme} - {REFERENCE}"), *_each(found, lambda each: each.mean, Difference), n],
+        [Heading(f"{INTERVAL}{kind}: from"), *_each(found, lambda each: each.low, Difference), n],
+        [Heading("to"), *_each(found, lambda each: each.high, Difference), n],
+        [Heading("p"), *_each(found, lambda each: each.p, Probability), n],
     ]
+
+
+def _each(
+    found: Sequence[Comparison | None], of: Callable[[Comparison], float | None], kind: type[float]
+) -> list[float | None]:
+    values = [None if each is None else of(each) for each in found]
+    return [None if value is None else kind(value) for value in values]
 
 
 def _of_run(sample: Sample) -> Heading:

@@ -6,7 +6,7 @@ from studies import html, palette, paper
 from studies.accuracy import BEST, group_values
 from studies.collect import Collection, Group, natural, scheme_order
 from studies.inference import compare
-from studies.scheme_rows import INTERVAL, Difference, Heading, Interval, heading_column, value_column
+from studies.scheme_rows import INTERVAL, Difference, Heading, Interval, Probability, heading_column, value_column
 from studies.section import Section
 from studies.spread import mean, stdev
 from studies.tables import Column, Linked, Table, blocks
@@ -86,13 +86,14 @@ def _line(collection: Collection, group: Group, width: int, page_folder: Path) -
     ]
 
 
-def _compared(collection: Collection, group: Group) -> tuple[Difference | None, Interval | None, float | None]:
+def _compared(collection: Collection, group: Group) -> tuple[Difference | None, Interval | None, Probability | None]:
     """diff, its interval and its p value."""
     reference = collection.reference(group.network)
     if reference is None or reference is group:
         return None, None, None
     found = compare(_by_seed(group), _by_seed(reference))
-    return Difference(found.mean), None if found.low is None else Interval(found.low, found.high), found.p
+    between = None if found.low is None else Interval(found.low, found.high)
+    return Difference(found.mean), between, None if found.p is None else Probability(found.p)
 
 
 def _by_seed(group: Group) -> list[tuple[int, float]]:

@@ -56,7 +56,8 @@ def make_table(collection: Collection, output: Path) -> Table:
 
 
 def _order(group: Group) -> tuple:
-    return natural(_split(group)), natural(_encoder(group)), scheme_order(group.padding)
+    record = group.runs[0].record
+    return natural(record.variant), natural(record.network), scheme_order(group.padding)
 
 
 def _encoder(group: Group) -> str:

@@ -19,6 +19,7 @@ from studies import (
     html,
     paper_runs,
     provenance,
+    segmentation,
     settings,
     summary,
     targets,
@@ -38,6 +39,7 @@ STUDIES: tuple[Study, ...] = (
     convergence.study,
     targets.study,
     area.study,
+    *segmentation.TESTED,
     paper_runs.study,
     provenance.study,
 )

@@ -11,10 +11,8 @@ from rich.table import Table
 
 from evaluation import class_iou, distance_curve, leave_out_miou, mean_iou
 from records.evaluation import REGULAR, EvaluationRecord
+from studies.evaluations import NO_OVERLAP
 from studies.section import printed_table
-
-NO_OVERLAP = "tiled_0"
-"""The tiling that Table 7 of the paper takes."""
 
 
 def tables(record: EvaluationRecord) -> list[Table]:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from cli.dashboard import PROJECT
 
+from cli.wandb_logger import PROJECT
 from records import RunFolder, find_runs
 from tests.support.program import ROOT, SMALL
 from tests.support.wandb_server import WandbServer

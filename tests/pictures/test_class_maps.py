@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from callbacks.overlay_drawing import draw_tiles, leave_out, legend, overlay
+from pictures.class_maps import draw_tiles, leave_out, legend, overlay
 
 COLOURS = [(200, 0, 0), (0, 160, 0), (0, 0, 255)]
 

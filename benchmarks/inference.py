@@ -42,7 +42,7 @@ class Conditions:
         channels_last: whether networks and images lie in memory as NHWC.
         rounds: measured later iterations of each scheme.
         first_rounds: networks built anew of each scheme, for their first iterations.
-        warm_up: later iterations of each scheme before the measured ones.
+        warm_up: later iterations of each scheme before the measured ones, at least one.
         seed: of the order within each round.
         stopwatch: seconds of a step; by default wall clock until the device is done.
     """

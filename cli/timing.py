@@ -84,7 +84,7 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="of first iterations; default: 6, the fewest that give an interval",
     )
-    add("--warm-up", type=at_least(0), default=3, metavar="N", help="later rounds that are not counted; default: 3")
+    add("--warm-up", type=at_least(1), default=3, metavar="N", help="later rounds that are not counted; default: 3")
     add("--seed", type=int, default=0, metavar="N", help="of the order within each round; default: 0")
     add("--output", type=Path, default=Path("runs/timing"), metavar="DIR", help="where to write; default: runs/timing")
     return parser

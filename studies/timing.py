@@ -134,7 +134,8 @@ def make_table(found: Sequence[Line]) -> Table:
         *(Column(name, decimals(2)) for name in ("ms", "25 %", "75 %")),
         *(Column(name, decimals(2)) for name in ("relative", "low", "high")),
         Column("n"),
-        Column("paper_ms", decimals(3), only_csv=not with_paper),
+        # Milliseconds of another machine say nothing beside ours.
+        Column("paper_ms", only_csv=True),
         Column("paper_relative", decimals(2), only_csv=not with_paper),
     ]
     return Table(f"{TITLE}: {', '.join(words)}", columns, [_row(line) for line in found], blocks(_cases(found)))

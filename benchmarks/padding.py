@@ -6,10 +6,10 @@
 Three copies of a model run in turns, round after round: padded with zeros, the same again (the null pair, which shows
 what the machine's noise alone makes of a ratio), and padded by the scheme. A round gives one ratio of neighbours in
 time; the table has medians and quartiles over the rounds, the first round, which builds ratios, on a line of its own.
+Inference of several schemes, first iterations many times over, and a record of every time: `python main.py timing`.
 """
 
 import argparse
-import copy
 import statistics
 import sys
 import time
@@ -21,15 +21,18 @@ import torch
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from padding import available_schemes, convert_padding
-
-VARIANTS = ("zero", "null", "scheme")
+from benchmarks.interleaved import Stopwatch, describe_device, interleaved
+from benchmarks.variants import compile_variant, make_variant, variant_names
+from padding import available_schemes
+from padding.frame import forget_ratios
+from records.timing import NULL, ZERO
 
 
 def main() -> None:
     args = parse_arguments()
     torch.set_num_threads(args.threads)
-    print(f"torch {torch.__version__}, timm {timm.__version__}, {describe_device(args.device)}, {args.threads} threads")
+    hardware = describe_device(torch.device(args.device))
+    print(f"torch {torch.__version__}, timm {timm.__version__}, {hardware}, {args.threads} threads")
     print(
         f"{args.scheme} over zero, {args.mode}{', compiled' if args.compile else ''}, "
         f"{args.rounds} rounds, {args.clock} time; median [quartiles]"
@@ -65,24 +68,24 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def describe_device(device: str) -> str:
-    if device.startswith("cuda"):
-        return torch.cuda.get_device_name(device)
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), device)
-
-
 def report(name: str, size: int, batch: int, args: argparse.Namespace) -> None:
     steps = {variant: make_step(model, size, batch, args) for variant, model in make_models(name, args).items()}
-    first = one_round(steps, 0, args)
-    rounds = [one_round(steps, number, args) for number in range(1, args.warm_up + args.rounds + 1)]
-    rounds = rounds[args.warm_up :]
-    milliseconds = 1000 * statistics.median(seconds["zero"] for seconds in rounds)
-    ratios = {variant: [seconds[variant] / seconds["zero"] for seconds in rounds] for variant in ("scheme", "null")}
+    stopwatch = Stopwatch(
+        torch.device(args.device), time.process_time if args.clock == "process" else time.perf_counter
+    )
+    forget_ratios()
+    seconds = interleaved(list(steps), steps.__getitem__, 1 + args.warm_up + args.rounds, stopwatch)
+    first = {variant: times[0] / seconds[ZERO][0] for variant, times in seconds.items()}
+    counted = {variant: times[1 + args.warm_up :] for variant, times in seconds.items()}
+    ratios = {
+        variant: [own / zero for own, zero in zip(times, counted[ZERO], strict=True)]
+        for variant, times in counted.items()
+    }
+    milliseconds = 1000 * statistics.median(counted[ZERO])
     print(
         f"{name:>20} {size:4} px  batch {batch:3}  zero {milliseconds:8.1f} ms"
-        f"  {args.scheme} {spread(ratios['scheme'])}  null {spread(ratios['null'])}"
-        f"  first {first['scheme'] / first['zero']:.2f} (null {first['null'] / first['zero']:.2f})",
+        f"  {args.scheme} {spread(ratios[args.scheme])}  null {spread(ratios[NULL])}"
+        f"  first {first[args.scheme]:.2f} (null {first[NULL]:.2f})",
         flush=True,
     )
 
@@ -91,9 +94,8 @@ def make_models(name: str, args: argparse.Namespace) -> dict[str, nn.Module]:
     model = timm.create_model(name).to(args.device).train(args.mode == "train")
     if args.channels_last:
         model = model.to(memory_format=torch.channels_last)
-    models = {variant: copy.deepcopy(model) for variant in VARIANTS}
-    convert_padding(models["scheme"], args.scheme)
-    return {variant: torch.compile(each) if args.compile else each for variant, each in models.items()}
+    models = {variant: make_variant(model, variant)[0] for variant in variant_names([args.scheme])}
+    return {variant: compile_variant(each) if args.compile else each for variant, each in models.items()}
 
 
 def make_step(model: nn.Module, size: int, batch: int, args: argparse.Namespace) -> Callable[[], None]:
@@ -113,28 +115,6 @@ def make_step(model: nn.Module, size: int, batch: int, args: argparse.Namespace)
         model.zero_grad(set_to_none=True)
 
     return train if args.mode == "train" else evaluate
-
-
-def one_round(steps: dict[str, Callable[[], None]], number: int, args: argparse.Namespace) -> dict[str, float]:
-    """Seconds of each variant, in an order that rotates from round to round."""
-    order = [VARIANTS[(number + place) % len(VARIANTS)] for place in range(len(VARIANTS))]
-    return {variant: timed(steps[variant], args) for variant in order}
-
-
-def timed(step: Callable[[], None], args: argparse.Namespace) -> float:
-    clock = time.process_time if args.clock == "process" else time.perf_counter
-    synchronise(args.device)
-    start = clock()
-    step()
-    synchronise(args.device)
-    return clock() - start
-
-
-def synchronise(device: str) -> None:
-    if device.startswith("cuda"):
-        torch.cuda.synchronize(device)
-    elif device == "mps":
-        torch.mps.synchronize()
 
 
 def spread(values: list[float]) -> str:

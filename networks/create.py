@@ -26,8 +26,7 @@ def create_network(name: str, num_classes: int, **arguments: Any) -> nn.Module:
     Raises:
         NetworkError: if timm has no such model or refuses the arguments.
     """
-    if not timm.is_model(name):
-        raise NetworkError(f"timm has no model '{name}'{_close_names(name)}")
+    check_name(name)
     try:
         network = timm.create_model(name, num_classes=num_classes, **{**_paper_arguments(name), **arguments})
     except (TypeError, ValueError, RuntimeError, AssertionError) as error:
@@ -37,6 +36,12 @@ def create_network(name: str, num_classes: int, **arguments: Any) -> nn.Module:
     if name in ("vgg16_bn", "vgg19_bn") and not (arguments.get("pretrained") or arguments.get("features_only")):
         _initialise_hidden_head_as_torchvision(network)
     return network
+
+
+def check_name(name: str) -> None:
+    """Raises NetworkError if timm has no model `name`."""
+    if not timm.is_model(name):
+        raise NetworkError(f"timm has no model '{name}'{_close_names(name)}")
 
 
 def _paper_arguments(name: str) -> dict[str, Any]:

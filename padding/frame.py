@@ -59,6 +59,10 @@ class _FrameCache:
             _, oldest = self._frames.popitem(last=False)
             self._bytes -= oldest.nbytes
 
+    def clear(self) -> None:
+        self._frames.clear()
+        self._bytes = 0
+
 
 _CACHE = _FrameCache(capacity_bytes=1 << 27)
 
@@ -76,6 +80,11 @@ def find_frame(input: Tensor, weight: Tensor, geometry: Geometry) -> Frame | Non
         frame = _build(input, weight, geometry, dtype)
         _CACHE.put(key, frame)
     return frame
+
+
+def forget_ratios() -> None:
+    """Empties the cache, so that the next call of any geometry is a first one: for measuring what that costs."""
+    _CACHE.clear()
 
 
 def _build(input: Tensor, weight: Tensor, geometry: Geometry, dtype: torch.dtype) -> Frame:

@@ -116,6 +116,17 @@ def interval(values: Sequence[float]) -> tuple[float, float] | None:
     return mean(values) - half, mean(values) + half
 
 
+def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """Confidence interval of the median, or None for fewer than six values, which cannot give one.
+
+    Two of the values themselves, chosen by their rank (sign test): it presumes nothing of how they scatter, only that
+    they are independent.
+    """
+    rank = int(stats.binom.ppf((1 - CONFIDENCE) / 2, len(values), 0.5)) if values else 0
+    ordered = sorted(values)
+    return (ordered[rank - 1], ordered[-rank]) if rank else None
+
+
 def seeds_needed(difference: float, deviation: float, degrees: int = 1) -> int | None:
     """Runs of each side with which a t test finds `difference` at ALPHA with probability POWER.
 

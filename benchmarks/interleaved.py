@@ -1,0 +1,91 @@
+"""Functions timed in turns, round after round.
+
+What else the machine does meets all of them alike, and the times of one round are neighbours, whose ratio means more
+than that of two averages.
+"""
+
+import platform
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+Step = Callable[[], object]
+
+
+class StepError(RuntimeError):
+    """What a function raised, `cause`, while it was prepared or timed; `name` is whose it was."""
+
+    def __init__(self, name: str, cause: Exception):
+        super().__init__(f"{name}: {cause}")
+        self.name, self.cause = name, cause
+
+
+@dataclass(frozen=True)
+class Stopwatch:
+    """Seconds that a step takes until the device has finished it.
+
+    Attributes:
+        device: that the step runs on; queued work is waited for before and after.
+        clock: `time.process_time` counts this process' CPU seconds instead: steadier on a shared machine, CPU only.
+    """
+
+    device: torch.device
+    clock: Callable[[], float] = time.perf_counter
+
+    def __call__(self, step: Step) -> float:
+        synchronise(self.device)
+        start = self.clock()
+        step()
+        synchronise(self.device)
+        return self.clock() - start
+
+
+def interleaved(
+    names: Sequence[str],
+    prepare: Callable[[str], Step],
+    rounds: int,
+    stopwatch: Callable[[Step], float],
+    seed: int = 0,
+) -> dict[str, list[float]]:
+    """Seconds of each name in each round; every round runs all of them, in an order shuffled anew.
+
+    Args:
+        prepare: from a name to what is timed; called outside the clock, right before it.
+        seed: of the orders.
+
+    Raises:
+        StepError: naming the one that raised an error.
+    """
+    shuffle = random.Random(seed).shuffle
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    for _ in range(rounds):
+        order = list(names)
+        shuffle(order)
+        for name in order:
+            try:
+                seconds[name].append(stopwatch(prepare(name)))
+            except Exception as error:
+                raise StepError(name, error) from error
+    return seconds
+
+
+def synchronise(device: torch.device) -> None:
+    """Waits until `device` has done all that it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def describe_device(device: torch.device) -> str:
+    """The device by its maker's name, where the system tells it."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if device.type == "cpu" and cpuinfo.exists() else []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, f"{platform.processor() or platform.machine()} {device.type}".strip())

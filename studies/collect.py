@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -55,11 +55,13 @@ class SetAside:
         folder: the run's.
         reason: why it was left out.
         url: its page, where it has no folder.
+        monitor: the metric that it can be compared by instead; None if by none.
     """
 
     folder: Path
     reason: str
     url: str = ""
+    monitor: str | None = None
 
     def __str__(self) -> str:
         return f"{self.url or self.folder}: {self.reason}"
@@ -84,6 +86,15 @@ class Collection:
     @cached_property
     def networks(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(group.network for group in self.groups))
+
+    @cached_property
+    def other_metrics(self) -> tuple[str, ...]:
+        """What finished runs that were set aside can be compared by, most of them first."""
+        return tuple(metric for metric, _ in Counter(filter(None, (e.monitor for e in self.set_aside))).most_common())
+
+    def without_other_metrics(self) -> "Collection":
+        """The same where runs that can be compared by another metric are reported on elsewhere."""
+        return replace(self, set_aside=tuple(entry for entry in self.set_aside if entry.monitor is None))
 
     @cached_property
     def schemes(self) -> tuple[str, ...]:
@@ -125,7 +136,7 @@ def collect(root: str | Path, metric: str | None = None, set_aside: Sequence[Set
     chosen = []
     for run in runs:
         if reason := _not_comparable(run, metric):
-            set_aside.append(SetAside(run.folder.path, reason))
+            set_aside.append(SetAside(run.folder.path, reason, monitor=_other_metric(run, metric)))
         else:
             chosen.append(run)
     if not chosen:
@@ -150,6 +161,11 @@ def _not_comparable(run: Run, metric: str) -> str | None:
         monitors = "" if run.record.monitor == metric else f"; it monitors {run.record.monitor} (--metric)"
         return f"no value of {metric} in its epochs.csv{monitors}"
     return None
+
+
+def _other_metric(run: Run, metric: str) -> str | None:
+    monitor = run.record.monitor
+    return monitor if monitor != metric and run.record.finished and values(run.rows, monitor) else None
 
 
 def _nothing(root: Path, set_aside: Sequence[SetAside]) -> str:

@@ -7,6 +7,7 @@ runs can neither show nor deny.
 """
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -89,6 +90,21 @@ def compare_with(values: Sequence[float], line: float = 0.0) -> Comparison:
         return Comparison(mean(values), n)
     result = stats.ttest_1samp(values, line)
     return _with_interval(mean(values), n, "t", result, seeds_needed(abs(mean(values) - line), stdev(values)))
+
+
+def sign_test(values: Sequence[float], line: float) -> Comparison:
+    """The median of `values` against `line`: how many lie above it (binomial), whatever their distribution.
+
+    Raises:
+        statistics.StatisticsError: without a value.
+    """
+    n, found = (len(values), len(values)), median_interval(values)
+    middle = statistics.median(values)
+    if found is None:
+        return Comparison(middle, n)
+    apart = [value for value in values if value != line]
+    p = stats.binomtest(sum(value > line for value in apart), len(apart)).pvalue if apart else 1.0
+    return Comparison(middle, n, "sign", *found, float(p))
 
 
 def compare_spread(ours: Sequence[float], theirs: Sequence[float]) -> Comparison:

@@ -4,7 +4,7 @@ A new study is a function from the collection and the output folder to a Section
 STUDIES.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,8 +62,11 @@ class Report:
     warnings: tuple[str, ...]
 
 
-def write_report(collection: Collection, output: Path) -> Report:
+def write_report(collection: Collection, output: Path, others: Mapping[str, Path] | None = None) -> Report:
     """Writes `report.html` and the studies' files into `output`, which is made if need be.
+
+    Args:
+        others: metric to the page of the runs of the same folder that are compared by it.
 
     Raises:
         OSError: if the folder cannot be written.
@@ -73,12 +76,17 @@ def write_report(collection: Collection, output: Path) -> Report:
     sections = tuple(section for study in STUDIES if (section := study(collection, output)) is not None)
     page = output / "report.html"
     title = f"Convolution padding: {collection.root.resolve().name}"
-    write_text(page, html.page(title, _lead(collection, warnings, output), [*sections, _files(sections, output)]))
+    write_text(
+        page, html.page(title, _lead(collection, warnings, output, others or {}), [*sections, _files(sections, output)])
+    )
     return Report(page, sections, summary.sentences(collection), warnings)
 
 
-def _lead(collection: Collection, warnings: tuple[str, ...], output: Path) -> str:
+def _lead(collection: Collection, warnings: tuple[str, ...], output: Path, others: Mapping[str, Path]) -> str:
     lead = html.paragraph(summary.compared(collection))
+    if others:
+        pages = ", ".join(html.link(metric, page, output) for metric, page in others.items())
+        lead += f"<p>Other runs of this folder are compared on a page of their own: {pages}.</p>"
     lead += html.bullets(summary.statements(collection))
     lead += html.paragraph(summary.caution(collection), "muted")
     if warnings:

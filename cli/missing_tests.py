@@ -14,6 +14,7 @@ from cli.errors import UserError
 from cli.study_command import say
 from cli.sweep_process import RunProcess, StopRequest
 from cli.training import parse
+from lightning_modules.errors import ModelError
 from lightning_modules.evaluation_settings import EvaluationSettings, share
 from lightning_modules.scene_evaluation import REGULAR, mode_name
 from records.evaluation import EvaluationFileError, EvaluationRecord
@@ -32,10 +33,17 @@ PRECISIONS = {"None": "32-true", "32": "32-true", "64": "64-true", "16": "16-mix
 
 @dataclass(frozen=True)
 class Test:
-    """A test that is to be run."""
+    """A test that is to be run.
+
+    Attributes:
+        run: whose best checkpoint is tested.
+        command: that does it.
+        lacking: the file without which it cannot be done, if one is missing.
+    """
 
     run: Run
     command: tuple[str, ...]
+    lacking: Path | None = None
 
 
 def run_missing(console: Console, collection: Collection, options: Sequence[str]) -> int:
@@ -61,7 +69,7 @@ def run_missing(console: Console, collection: Collection, options: Sequence[str]
                 return stop.exit_status
             if problem:
                 failed += 1
-                say(console, f"failed: {test.run.folder.path}: {problem} (more in {test.run.folder.log})")
+                say(console, f"failed: {test.run.folder.path}: {problem}")
     return int(failed > 0)
 
 
@@ -70,12 +78,16 @@ def missing(collection: Collection, options: Sequence[str]) -> Iterator[Test]:
     for run in collection.runs:
         best = run.folder.checkpoints / BEST_CHECKPOINT
         arguments = ["test", f"--config={run.folder.config}", "--trainer.logger=false", *options, f"--ckpt_path={best}"]
+        command = (sys.executable, str(Path(__file__).parent.parent / "main.py"), *arguments)
+        if not run.folder.config.is_file():
+            yield Test(run, command, run.folder.config)
+            continue
         try:
             expected = as_recorded(parse(arguments))
-        except UserError as error:
+        except (UserError, ModelError) as error:
             raise UserError(f"{run.folder.path}: {error}") from None
         if not any(is_of(record, run, expected) for record in records(run)):
-            yield Test(run, (sys.executable, str(Path(__file__).parent.parent / "main.py"), *arguments))
+            yield Test(run, command, None if best.is_file() else best)
 
 
 def records(run: Run) -> Iterator[EvaluationRecord]:
@@ -121,8 +133,8 @@ def as_recorded(config: dict[str, Any]) -> dict[str, Any]:
 
 def _run(test: Test, stop: StopRequest) -> str | None:
     """Runs a test in a process of its own; returns what went wrong, if anything."""
-    if not Path(test.command[-1].removeprefix("--ckpt_path=")).is_file():
-        return f"checkpoints/{BEST_CHECKPOINT} is missing"
+    if test.lacking is not None:
+        return f"{test.lacking.relative_to(test.run.folder.path)} is missing"
     try:
         process = RunProcess(test.command, test.run.folder.log, {**os.environ, "PYTHONUNBUFFERED": "1"})
     except OSError as error:

@@ -1,10 +1,12 @@
 """`main.py segmentation RUNS_FOLDER`: Tables 5 to 7, the curve over the border, and Figures 6 to 8."""
 
 import argparse
+import re
 from pathlib import Path
 
 from rich.console import Console
 
+from cli.errors import UserError
 from cli.study_command import cannot_write, collect_runs, make_parser, output_folder, run_studies
 from cli.sweep import positive
 
@@ -13,7 +15,7 @@ Compare the finished segmentation runs below a folder as section 4.2 of the pape
 and split (Table 5); whole images against tiles (Table 6); without the centre (Table 7); mIoU by the distance to the
 border; pictures (Figures 6 to 8). Tables 6 and 7 and the curve need the runs to be tested: --test does what is missing.
 
-With --test, options of `main.py test` may follow, such as --model.evaluation.tile_size=512 for other tiles."""
+With --test, options of `main.py test` may follow, as in --model.evaluation.tile_size=512 for other tiles."""
 
 EPILOG = """\
 Writes table5_splits, table6_tiles, table7_border and distance as .csv and .md, distance.svg; with --pictures
@@ -22,6 +24,9 @@ were tested in different ways stand in blocks of their own. Exit status 1: a tes
 
 METRIC = "val/miou"
 
+TEST_OPTION = re.compile(r"--(model|data|trainer)\.[\w.]+=")
+"""An option of `main.py test`, with its value."""
+
 
 def main(arguments: list[str]) -> int:
     """Prints and writes the tables; returns the exit status. Raises UserError where there is nothing to report."""
@@ -29,12 +34,13 @@ def main(arguments: list[str]) -> int:
     status = _test(options, test_options) if options.test else 0
     if status > 1:
         return status
-    if options.pictures:
-        _draw(options)
+    problem = _draw(options) if options.pictures else None
     # Imported late: --help need not wait for matplotlib.
     from studies import segmentation
 
     run_studies(options, segmentation.STUDIES, "holds no segmentation runs")
+    if problem is not None:
+        raise problem
     return status
 
 
@@ -61,10 +67,12 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument(
         "--tile-size", type=positive, metavar="N", help="of the pictures; default: as in the run's configuration"
     )
-    options, rest = parser.parse_known_args(arguments)
-    if rest and not options.test:
-        parser.error(f"unrecognized arguments: {' '.join(rest)} (options of `main.py test` go with --test)")
-    return options, rest
+    # Options of the program that runs the tests have dots in their names; those of this command have none.
+    for_test = [argument for argument in arguments if TEST_OPTION.match(argument)]
+    options = parser.parse_args([argument for argument in arguments if argument not in for_test])
+    if for_test and not options.test:
+        parser.error(f"{' '.join(for_test)}: options of `main.py test` go with --test")
+    return options, for_test
 
 
 def _test(options: argparse.Namespace, test_options: list[str]) -> int:
@@ -76,7 +84,8 @@ def _test(options: argparse.Namespace, test_options: list[str]) -> int:
     return run_missing(Console(), collection, [*root, *test_options])
 
 
-def _draw(options: argparse.Namespace) -> None:
+def _draw(options: argparse.Namespace) -> UserError | None:
+    """Draws the pictures; what goes wrong is returned, for the tables to be shown first."""
     collection, output = collect_runs(options), output_folder(options)
     # Imported late: it brings in torch and Lightning.
     from cli.segmentation_pictures import make_pictures
@@ -84,4 +93,7 @@ def _draw(options: argparse.Namespace) -> None:
     try:
         make_pictures(Console(), collection, options, output)
     except OSError as error:
-        raise cannot_write(output, error) from None
+        return cannot_write(output, error)
+    except UserError as error:
+        return error
+    return None

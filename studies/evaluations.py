@@ -7,6 +7,7 @@ cross tests, and tests of a best.ckpt that training replaced later.
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,7 @@ class Setting:
 
     def words(self) -> dict[str, str]:
         """Each part in words, for readers."""
-        overlaps = [mode.removeprefix("tiled_").replace("-", "/") for mode in self.modes if mode != REGULAR]
+        overlaps = [str(overlap(mode)) for mode in self.modes if mode != REGULAR]
         data = dict(self.data)
         side = "the shorter side" if self.tile_size is None else f"{self.tile_size} pixels"
         return {
@@ -193,9 +194,14 @@ def read_whole(file: Path) -> EvaluationRecord:
 
 
 def _misshapen(record: EvaluationRecord) -> str | None:
+    """What is wrong with the record, if anything. Raises AttributeError, TypeError or ValueError for other defects."""
+    rising = [list(map(Fraction, record.leave_out)), [0, *record.distance_edges]]
+    if any(values != sorted(set(values)) for values in rising):
+        return "its proportions or distances do not rise"
     classes = len(Setting.of(record).class_names)
     expected = (len(record.leave_out) + 1, len(record.distance_edges) + 1, classes, classes)
     for mode, counts in record.confusion.items():
+        overlap(mode)
         if (found := np.asarray(counts, dtype=np.int64).shape) != expected:
             return f"its counts of {mode} have the shape {found}, and its settings ask for {expected}"
     return None if REGULAR in record.confusion else f"it has no counts of {REGULAR}"
@@ -217,9 +223,14 @@ def is_best_epoch(run: Run, epoch: int) -> bool:
     return run.curve(run.record.monitor).get(epoch) == best(run.rows, run.record.monitor)
 
 
+def overlap(mode: str) -> Fraction:
+    """1/3 for `tiled_1-3`; 0 for whole images. Raises ValueError for what is no way of predicting."""
+    return Fraction(0) if mode == REGULAR else Fraction(mode.removeprefix("tiled_").replace("-", "/"))
+
+
 def in_words(mode: str) -> str:
     """`tiles, overlap 1/3` for the mode `tiled_1-3`."""
-    return mode if mode == REGULAR else f"tiles, overlap {mode.removeprefix('tiled_').replace('-', '/')}"
+    return mode if mode == REGULAR else f"tiles, overlap {overlap(mode)}"
 
 
 def _schemes(found: Sequence[Evaluation]) -> dict[str, tuple[Evaluation, ...]]:

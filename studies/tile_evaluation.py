@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 
 from rich.text import Text
@@ -11,7 +10,7 @@ from records.evaluation import REGULAR, EvaluationRecord
 from studies import evaluation_table, html, paper
 from studies.collect import Collection
 from studies.evaluation_table import Kind, Values
-from studies.evaluations import Block, Evaluations, read_evaluations
+from studies.evaluations import Block, Evaluations, overlap, read_evaluations
 from studies.scheme_rows import Difference
 from studies.section import Section
 from studies.split_accuracy import MIOU
@@ -57,11 +56,6 @@ def keys(blocks: Sequence[Block]) -> list[str]:
     return sorted(
         {mode for block in blocks for mode in block.setting.modes}, key=lambda mode: (mode != REGULAR, overlap(mode))
     )
-
-
-def overlap(mode: str) -> Fraction:
-    """1/3 for `tiled_1-3`; 0 for whole images."""
-    return Fraction(0) if mode == REGULAR else Fraction(mode.removeprefix("tiled_").replace("-", "/"))
 
 
 def values(record: EvaluationRecord) -> Values:

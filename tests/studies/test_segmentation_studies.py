@@ -212,6 +212,7 @@ def test_what_cannot_be_used_is_named_and_the_rest_reported(make_tested, collect
     make_tested("zero", name="shape", leave_out=["0"])
     (run.evaluations / "cut.json").write_text((run.evaluations / "best.json").read_text()[:-9])
     (run.evaluations / "null.json").write_text(json.dumps({**content, "data": None}))
+    (run.evaluations / "mode.json").write_text(json.dumps(content).replace("tiled_0", "tiled_x"))
     make_tested("zero", 1)
     (untested,) = [make_tested("partial", 1)]
     (untested.evaluations / "best.json").unlink()
@@ -225,9 +226,10 @@ def test_what_cannot_be_used_is_named_and_the_rest_reported(make_tested, collect
         "shape": "have the shape (4, 3, 3, 3), and its settings ask for (2, 3, 3, 3)",
         "cut": "is damaged",
         "null": "is damaged",
+        "mode": "is damaged",
     }.items():
         assert words in reasons[f"{name}.json"]
-    assert len(reasons) == 7
+    assert len(reasons) == 8
     assert [run.record.padding for run in found.untested] == ["partial"]
     section = written(collection(), tmp_path / "out")[1]
     said = "\n".join(map(str, section.printed[1:]))

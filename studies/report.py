@@ -23,6 +23,7 @@ from studies import (
     settings,
     summary,
     targets,
+    timing,
 )
 from studies.collect import Collection, SetAside
 from studies.section import Section
@@ -40,6 +41,7 @@ STUDIES: tuple[Study, ...] = (
     targets.study,
     area.study,
     *segmentation.TESTED,
+    timing.study,
     paper_runs.study,
     provenance.study,
 )

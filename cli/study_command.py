@@ -30,6 +30,7 @@ def make_parser(command: str, description: str, epilog: str = "", runs: str = "R
         metavar="ENTITY/PROJECT",
         help=f"instead: the runs of a W&B project, of which run folders are made in {ROOT}/ENTITY/PROJECT",
     )
+    parser.set_defaults(not_mirrored=None)
     parser.add_argument("--output", type=Path, metavar="DIR", help="where to write; default: report/ beside the runs")
     parser.add_argument("--metric", metavar="NAME", help="such as val/acc5; default: the metric that most runs monitor")
     return parser
@@ -38,13 +39,14 @@ def make_parser(command: str, description: str, epilog: str = "", runs: str = "R
 class StudyParser(argparse.ArgumentParser):
     """Takes either a folder of runs or a W&B project."""
 
-    def parse_args(self, args=None, namespace=None):
-        options = super().parse_args(args, namespace)
+    def parse_known_args(self, args=None, namespace=None):
+        # parse_args goes through here, too.
+        options, rest = super().parse_known_args(args, namespace)
         if (options.runs is None) == (options.wandb is None):
             self.error("say where the runs are: either a folder, or --wandb ENTITY/PROJECT")
         if options.wandb is not None:
             options.runs = mirror_folder(options.wandb)
-        return options
+        return options, rest
 
 
 def collect_runs(options: argparse.Namespace):
@@ -53,9 +55,11 @@ def collect_runs(options: argparse.Namespace):
     from records import RunFolderError
     from studies.collect import collect
 
-    set_aside = [] if options.wandb is None else _mirror(options.wandb, options.runs)
+    # A command that collects more than once asks W&B once.
+    if options.wandb is not None and options.not_mirrored is None:
+        options.not_mirrored = _mirror(options.wandb, options.runs)
     try:
-        return collect(options.runs, options.metric, set_aside)
+        return collect(options.runs, options.metric, options.not_mirrored or ())
     except RunFolderError as error:
         raise UserError(str(error)) from None
 

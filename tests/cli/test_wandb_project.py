@@ -122,7 +122,7 @@ def test_somebodys_report_of_the_same_name_stays(logged, server, capsys):
         ({"WANDB_API_KEY": "x" * 40}, "lab/pads", "who are you"),
         ({"WANDB_API_KEY": ""}, "lab/pads", "wandb login"),
         ({}, "lab/absent", "Could not find project absent"),
-        ({"WANDB_BASE_URL": "http://127.0.0.1:9"}, "lab/pads", "http://127.0.0.1:9"),
+        ({"WANDB_BASE_URL": "http://127.0.0.1:9"}, "lab/pads", "127.0.0.1:9/graphql giving up after 4 attempt(s)"),
     ],
 )
 def test_trouble_with_wandb_is_one_message(server, monkeypatch, capfd, variables, project, message):

@@ -51,11 +51,19 @@ class PaddedNetworkModule(pl.LightningModule):
 
     def setup(self, stage: str) -> None:
         self.check(stage, self.trainer.datamodule)
-        if self.padding_at_test is not None:
-            self.padding_report = convert_padding(self.network, self.padding_at_test)
+        self.use_test_scheme()
         if self.compile_network:
             # Only now, since the scheme is settled; in place, so that the state dict keeps its keys.
             self.network.compile()
+
+    def use_test_scheme(self) -> None:
+        """Converts the network to the scheme that it is evaluated under, if that is another than the one of training.
+
+        Raises:
+            PaddingError: if the scheme cannot be applied to this network.
+        """
+        if self.padding_at_test is not None:
+            self.padding_report = convert_padding(self.network, self.padding_at_test)
 
     def check(self, stage: str, data: pl.LightningDataModule | None) -> None:
         """Finds what can be known to be wrong before anything is started.

@@ -1,5 +1,6 @@
 """Hermetic surroundings: no account, no network, no file outside the test's own folders; and a small sample tree."""
 
+import contextlib
 import logging
 import os
 from pathlib import Path
@@ -38,6 +39,24 @@ def sample_streets(tmp_path_factory):
 
     root = tmp_path_factory.mktemp("streets") / "tree"
     sample_cityscapes.make(root, images_per_city=1)
+    return root
+
+
+@pytest.fixture(scope="session")
+def trained_pair(sample_tree, tmp_path_factory):
+    """A folder with two tiny trained runs of seed 0 in `zero` and `partial`. Tests that write take a copy."""
+    from records import find_runs
+    from tests.support.program import fit, main_here
+
+    root = tmp_path_factory.mktemp("pair") / "runs"
+    for padding in ("zero", "partial"):
+        with contextlib.chdir(ROOT):
+            arguments = fit(root / padding, sample_tree, "--trainer.logger=false", f"--model.padding={padding}")
+            assert main_here(*arguments) == 0
+        (run,) = find_runs(root / padding)
+        run.path.rename(root / "here")
+        (root / padding).rmdir()
+        (root / "here").rename(root / padding)
     return root
 
 

@@ -1,0 +1,173 @@
+"""A trained network from its run folder, ready to be evaluated: no Trainer, no W&B, and nothing written."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from callbacks.checkpoints import is_whole
+from cli.errors import UserError, user_errors
+from cli.training import ExperimentCLI
+from lightning_modules.padded_network import PaddedNetworkModule
+from records import RunFolder, RunRecord
+
+BEST, LAST = "best", "last"
+"""Words for checkpoints: `best.ckpt`, and the `epoch-NNN.ckpt` of the highest epoch."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A network with its weights, and the data that it is evaluated on.
+
+    Attributes:
+        folder: the run's.
+        record: who the run is.
+        module: in evaluation mode, under the scheme that was asked for, on the device.
+        data: set up for `test`.
+        checkpoint: the file that the weights are from.
+        epoch: of the checkpoint, from 0.
+        step: of the checkpoint.
+        precision: of the run's Trainer, as Lightning calls it; None is its default.
+    """
+
+    folder: RunFolder
+    record: RunRecord
+    module: PaddedNetworkModule
+    data: pl.LightningDataModule
+    checkpoint: Path
+    epoch: int
+    step: int
+    precision: str | int | None
+
+
+def load(
+    folder: RunFolder,
+    checkpoint: str = "best.ckpt",
+    padding_at_test: str | None = None,
+    data_root: Path | None = None,
+    *,
+    device: str | torch.device = "cpu",
+    batch_size: int | None = None,
+) -> Trained:
+    """The network that a run trained, and its data.
+
+    Args:
+        checkpoint: name of a file in the run's checkpoints/, `best` or `last`.
+        padding_at_test: scheme to evaluate under; None: the one of training.
+        data_root: folder of the images where they are not (or no longer) where the run's configuration says.
+        device: that the network is put on.
+        batch_size: images in an evaluation batch of a classifier; None: as in the run's configuration.
+
+    Raises:
+        UserError: naming the run folder, if its configuration or checkpoint is missing or damaged, the scheme cannot be
+            applied, or the images are not there.
+        RunFolderError: if run.json is missing or damaged.
+    """
+    trained = load_network(folder, checkpoint, padding_at_test, data_root, device=device, batch_size=batch_size)
+    try:
+        trained.data.setup("test")
+        trained.module.check("test", trained.data)
+    except user_errors() as error:
+        raise UserError(f"{folder.path}: the data cannot be used: {error} (--data-root names another folder)") from None
+    return trained
+
+
+def load_network(
+    folder: RunFolder,
+    checkpoint: str = "best.ckpt",
+    padding_at_test: str | None = None,
+    data_root: Path | None = None,
+    *,
+    device: str | torch.device = "cpu",
+    batch_size: int | None = None,
+) -> Trained:
+    """As `load`, but the images are not looked for: for networks that are shown others."""
+    record = folder.read_record()
+    path = find_checkpoint(folder, checkpoint)
+    content = read_checkpoint(folder, path)
+    try:
+        cli = NetworkOnly(arguments(folder, path, padding_at_test, data_root))
+        module: Any = cli.model
+        module.on_load_checkpoint(content)
+        module.load_state_dict(content["state_dict"])
+        module.use_test_scheme()
+    except user_errors() as error:
+        raise UserError(f"{folder.path} cannot be loaded: {error}") from None
+    except (RuntimeError, KeyError) as error:
+        raise UserError(f"{folder.path}: {path.name} does not fit config.yaml: {error}") from None
+    if batch_size is not None:
+        cli.datamodule.eval_batch_size = batch_size
+    module.eval().to(device)
+    precision = cli.config.test.trainer.precision
+    return Trained(
+        folder, record, module, cli.datamodule, path, int(content["epoch"]), int(content["global_step"]), precision
+    )
+
+
+def find_checkpoint(folder: RunFolder, name: str) -> Path:
+    """The file of a checkpoint: `best`, `last`, or a file's name with or without `.ckpt`.
+
+    Raises:
+        UserError: naming the run folder and what it has, if there is none.
+    """
+    if name == LAST:
+        found = sorted(folder.checkpoints.glob("epoch-*.ckpt"), key=lambda path: int(path.stem.rpartition("-")[2]))
+        if found:
+            return found[-1]
+    path = folder.checkpoints / (name if name.endswith(".ckpt") else f"{name}.ckpt")
+    if path.is_file():
+        return path
+    there = ", ".join(sorted(path.name for path in folder.checkpoints.glob("*.ckpt"))) or "none"
+    raise UserError(f"{folder.path}: its checkpoint {name} is missing; checkpoints there: {there}")
+
+
+def read_checkpoint(folder: RunFolder, path: Path) -> dict[str, Any]:
+    """Everything that a checkpoint holds, on the CPU. Raises UserError, naming the run folder, if it is damaged."""
+    # torch.load alone does not notice a flipped bit among the weights.
+    if not is_whole(path):
+        raise UserError(f"{folder.path}: checkpoints/{path.name} is damaged; choose another one with --checkpoint")
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def arguments(folder: RunFolder, checkpoint: Path, padding_at_test: str | None, data_root: Path | None) -> list[str]:
+    """The command line of `test` that evaluates `checkpoint`.
+
+    Raises:
+        UserError: if the run has no configuration.
+    """
+    if not folder.config.is_file():
+        raise UserError(f"{folder.path}: config.yaml is missing, so its network cannot be built again")
+    return [
+        "test",
+        f"--config={folder.config}",
+        f"--ckpt_path={checkpoint}",
+        f"--model.padding_at_test={padding_at_test or 'null'}",
+        # Compiled code would be compiled anew for each network, and shows no activations.
+        "--model.compile=false",
+        "--trainer.logger=false",
+        "--trainer.callbacks=null",
+        "--trainer.plugins=null",
+        *([] if data_root is None else [f"--data.root={data_root}"]),
+    ]
+
+
+class NetworkOnly(ExperimentCLI):
+    """Builds the network and the data of a configuration, and stops there."""
+
+    def _set_seed(self) -> None:
+        return
+
+    def before_instantiate_classes(self) -> None:
+        # The weights come from the checkpoint: none need be downloaded first.
+        settings = self.config[self.subcommand].model.init_args
+        for name in ("network_args", "encoder_args"):
+            if (settings.get(name) or {}).get("pretrained"):
+                settings[name]["pretrained"] = False
+
+    def instantiate_trainer(self, **kwargs: Any) -> None:
+        return
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        return

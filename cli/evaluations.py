@@ -73,6 +73,7 @@ def evaluate_one(folder: RunFolder, scheme: str, options: argparse.Namespace, de
     from cli.evaluate import evaluate
     from cli.trained import find_checkpoint, load
     from records.classified import ClassificationRecord
+    from studies.evaluated import value_of
 
     path = find_checkpoint(folder, options.checkpoint)
     old = known(folder, path, scheme)
@@ -87,7 +88,7 @@ def evaluate_one(folder: RunFolder, scheme: str, options: argparse.Namespace, de
     record = evaluate(trained)
     if isinstance(record, ClassificationRecord):
         return f"{record.acc1:.3f} % of {record.images} images"
-    return f"mIoU of {record.images} images"
+    return f"mIoU {value_of(record, 'val/miou'):.3f} % of {record.images} images"
 
 
 def known(folder: RunFolder, checkpoint: Path, scheme: str) -> list:

@@ -62,21 +62,26 @@ def side_by_side(collection: Collection) -> list[Beside]:
     """For each network the newest maps, and those of other schemes of the same images and layers."""
     found = []
     for network in collection.networks:
-        newest: dict[Run, tuple[float, ActivationRecord]] = {}
-        for group in collection.of(network):
-            for run in group.runs:
-                records, _ = read_evaluations(run.folder, ActivationRecord)
-                newest |= {run: (path.stat().st_mtime_ns, record) for path, record in records.items()}
+        runs = [run for group in collection.of(network) for run in group.runs]
+        newest = {run: latest for run in runs if (latest := newest_record(run)) is not None}
         if not newest:
             continue
-        latest = max(newest, key=lambda run: newest[run][0])
-        by_scheme: dict[str, Run] = {latest.record.padding: latest}
+        last = max(newest, key=lambda run: newest[run][0])
+        by_scheme = {last.record.padding: last}
         for run, (_, record) in newest.items():
-            if record.shows == newest[latest][1].shows:
+            if record.shows == newest[last][1].shows:
                 by_scheme.setdefault(run.record.padding, run)
-        runs = tuple(by_scheme[scheme] for scheme in collection.schemes if scheme in by_scheme)
-        found.append(Beside(network, runs, tuple(newest[run][1] for run in runs)))
+        chosen = tuple(by_scheme[scheme] for scheme in collection.schemes if scheme in by_scheme)
+        found.append(Beside(network, chosen, tuple(newest[run][1] for run in chosen)))
     return found
+
+
+def newest_record(run: Run) -> tuple[int, ActivationRecord] | None:
+    """The newest maps of a run, with the time of their file in ns; None if it has none."""
+    records, _ = read_evaluations(run.folder, ActivationRecord)
+    return max(
+        ((path.stat().st_mtime_ns, record) for path, record in records.items()), key=lambda p: p[0], default=None
+    )
 
 
 def images_table(found: Sequence[Beside]) -> Table:

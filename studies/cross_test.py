@@ -142,6 +142,9 @@ def runs_table(cells: Sequence[Cell], output: Path, title: str) -> Table:
         Column("seeds", only_csv=True),
     ]
     rows = [_row(cell, width) for cell in cells]
+    if all(row[number] is None for row in rows for number, column in enumerate(columns) if "paper" in column.name):
+        kept = [number for number, column in enumerate(columns) if "paper" not in column.name]
+        columns, rows = [columns[number] for number in kept], [[row[number] for number in kept] for row in rows]
     return Table(title, columns, rows, blocks([(cell.network, cell.padding) for cell in cells]))
 
 

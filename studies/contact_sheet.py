@@ -57,6 +57,13 @@ def draw(strips: Sequence[Strip]) -> bytes | None:
     return buffer.getvalue()
 
 
+def as_jpeg(png: bytes) -> bytes:
+    """The same picture a tenth as large, for a page that holds it."""
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(png)).convert("RGB").save(buffer, format="jpeg", quality=85)
+    return buffer.getvalue()
+
+
 def _rows(strip: Strip) -> int:
     return math.ceil(len(strip.pictures) / COLUMNS)
 

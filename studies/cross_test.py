@@ -4,6 +4,7 @@ The paper tests zero and partial padding crosswise on ResNet50 (section 4.1, "Cr
 one run: the same weights, under the other scheme minus under their own; its spread is that of these differences.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +17,7 @@ from studies.evaluated import METRICS, Evaluated, evaluated
 from studies.inference import interval
 from studies.section import Section
 from studies.spread import mean, stdev
-from studies.tables import Column, Table, blocks, decimals, signed
+from studies.tables import Column, Linked, Table, blocks, decimals, signed
 
 STEM = "table4_cross"
 
@@ -131,36 +132,29 @@ def runs_table(cells: Sequence[Cell], output: Path, title: str) -> Table:
     columns = [
         Column("Training"),
         Column("Inference"),
-        *(Column(str(number), _percent_of_run, partial(_linked, output)) for number in range(1, width + 1)),
+        *(Column(str(number), decimals(3)) for number in range(1, width + 1)),
         Column("average", decimals(3)),
         Column("diff", signed(3)),
         Column("stdev of diff", decimals(3)),
-        Column("95 % interval", lambda pair: f"{pair[0]:+.3f} to {pair[1]:+.3f}"),
+        Column("95 % interval"),
         Column("paper: average", decimals(3)),
         Column("paper: diff", signed(3)),
-        Column("n", only_csv=True),
-        Column("seeds", only_csv=True),
+        *(Column(name, only_csv=True) for name in ("interval: low", "interval: high", "n", "seeds")),
     ]
-    rows = [_row(cell, width) for cell in cells]
+    rows = [_row(cell, width, output) for cell in cells]
     if all(row[number] is None for row in rows for number, column in enumerate(columns) if "paper" in column.name):
         kept = [number for number, column in enumerate(columns) if "paper" not in column.name]
         columns, rows = [columns[number] for number in kept], [[row[number] for number in kept] for row in rows]
     return Table(title, columns, rows, blocks([(cell.network, cell.padding) for cell in cells]))
 
 
-class RunValue(float):
-    """A run's value, which knows the run for its link."""
-
-    run: Run
-
-
-def _row(cell: Cell, width: int) -> list:
-    values = []
-    for run, value in zip(cell.runs, cell.values, strict=True):
-        values.append(RunValue(value))
-        values[-1].run = run
+def _row(cell: Cell, width: int, output: Path) -> list:
+    pairs = zip(cell.runs, cell.values, strict=True)
+    values = [Linked(value, run.folder.path, output) for run, value in pairs]
     published = paper.row("table4", network=cell.network, padding=cell.padding, padding_at_test=cell.padding_at_test)
     diffs = () if cell.is_own else cell.diffs
+    low, high = map(float, interval(diffs) or (math.nan, math.nan))
+    has_interval = not math.isnan(low)
     return [
         f"{cell.network}_{cell.padding}",
         f"{cell.network}_{cell.padding_at_test}",
@@ -169,20 +163,14 @@ def _row(cell: Cell, width: int) -> list:
         cell.average,
         cell.diff,
         stdev(diffs),
-        interval(diffs),
+        f"{low:+.2f} to {high:+.2f}" if has_interval else None,
         (published or {}).get("average"),
         (published or {}).get("diff"),
+        low if has_interval else None,
+        high if has_interval else None,
         len(cell.runs),
         " ".join(str(run.record.seed) for run in cell.runs),
     ]
-
-
-def _percent_of_run(value: float) -> str:
-    return f"{value:.3f}"
-
-
-def _linked(output: Path, value: RunValue) -> str:
-    return html.link(_percent_of_run(value), value.run.folder.path, output)
 
 
 def _networks(cells: Sequence[Cell]) -> list[str]:

@@ -59,9 +59,16 @@ def _square(axes: Axes, cells: Sequence["Cell"], most: float) -> None:
             axes.add_patch(
                 Rectangle((x + 0.03, y + 0.03), 0.94, 0.94, fill=False, edgecolor=palette.MUTED, linewidth=1)
             )
-        axes.text(x + 0.5, y + 0.42, f"{cell.average:.2f}", ha="center", va="center", fontsize=12)
+        axes.text(
+            x + 0.5,
+            y + (0.5 if cell.diff is None else 0.4),
+            f"{cell.average:.2f}",
+            ha="center",
+            va="center",
+            fontsize=12,
+        )
         if cell.diff is not None:
-            axes.text(x + 0.5, y + 0.72, f"{cell.diff:+.2f}", ha="center", va="center", fontsize=9)
+            axes.text(x + 0.5, y + 0.73, f"{cell.diff:+.2f}", ha="center", va="center", fontsize=9)
     axes.set_xlim(0, len(tested))
     axes.set_ylim(len(trained), 0)
     axes.set_xticks([x + 0.5 for x in range(len(tested))], tested, parse_math=False)
@@ -73,5 +80,6 @@ def _square(axes: Axes, cells: Sequence["Cell"], most: float) -> None:
     axes.set_title(cells[0].network, loc="left", parse_math=False)
     axes.tick_params(length=0)
     axes.grid(False)
+    axes.set_aspect(CELL[1] / CELL[0], anchor="NW")
     for spine in axes.spines.values():
         spine.set_visible(False)

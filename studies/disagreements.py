@@ -105,9 +105,10 @@ def study(
     if picture:
         files.append(output / f"{STEM}.png")
         files[-1].write_bytes(picture)
-        body += html.figure(html.picture(picture, title), _caption(found, limit))
+        body += html.figure(html.picture(contact_sheet.as_jpeg(picture), title, "jpeg"), _caption(found, limit))
     body += "".join(html.paragraph(sentence, "muted") for sentence in missing_images(found))
-    body += html.details(f"All {len(images.rows)} images, both ways", images.html("text"))
+    every = html.link(f"all {len(images.rows)} images, both ways", output / f"{STEM}.csv", output)
+    body += f"<p>{every}, with what each run says.</p>"
     return Section(title, body, [counts.printed()], files)
 
 

@@ -11,10 +11,13 @@ from pathlib import Path
 from records import write_text
 from studies import (
     accuracy,
+    activations,
     area,
     claims_page,
     convergence,
+    cross_test,
     differences,
+    disagreements,
     figure1,
     html,
     paper_runs,
@@ -38,6 +41,9 @@ STUDIES: tuple[Study, ...] = (
     convergence.study,
     targets.study,
     area.study,
+    cross_test.study,
+    disagreements.study,
+    activations.study,
     paper_runs.study,
     provenance.study,
 )

@@ -53,8 +53,9 @@ def test_the_table_has_spread_interval_and_the_papers_figures(crossed, tmp_path)
     assert rows[0]["diff"] == rows[0]["stdev of diff"] == ""
     assert float(rows[1]["paper: diff"]) == -16.357
     # t(0.975, 1 degree of freedom) = 12.7062; two values lie half their distance from the mean.
-    low, high = (float(value) for value in rows[1]["95 % interval"].strip("()").split(", "))
+    low, high = float(rows[1]["interval: low"]), float(rows[1]["interval: high"])
     assert (low, high) == pytest.approx((-250 / 6 - 12.7062 * 150 / 6, -250 / 6 + 12.7062 * 150 / 6), rel=1e-5)
+    assert rows[1]["95 % interval"] == f"{low:+.2f} to {high:+.2f}"
     assert "resnet50_partial under zero: 0 of 2 runs" in section.body
     assert [file.name for file in section.files] == ["table4_cross.csv", "table4_cross.md", "table4_cross.svg"]
     assert "-41.67" in (tmp_path / "table4_cross.svg").read_text().replace("−", "-")

@@ -79,7 +79,7 @@ def test_images_both_ways_with_what_each_run_said(runs, tmp_path):
     assert counts == [("zero", "2", repr(4 / 6)), ("partial", "1", repr(4 / 6))]
     picture = Image.open(io.BytesIO((tmp_path / "figure4.png").read_bytes()))
     assert picture.width > 600
-    assert "data:image/png;base64" in section.body
+    assert "data:image/jpeg;base64" in section.body
 
 
 def test_without_the_image_files_the_counts_remain(runs, tmp_path):

@@ -127,8 +127,20 @@ def read_checkpoint(folder: RunFolder, path: Path) -> dict[str, Any]:
     """Everything that a checkpoint holds, on the CPU. Raises UserError, naming the run folder, if it is damaged."""
     # torch.load alone does not notice a flipped bit among the weights.
     if not is_whole(path):
-        raise UserError(f"{folder.path}: checkpoints/{path.name} is damaged; choose another one with --checkpoint")
+        raise damaged(folder, path)
     return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def read_step(folder: RunFolder, path: Path) -> int:
+    """The step that a checkpoint is of, without reading its weights. Raises UserError if it is damaged."""
+    try:
+        return int(torch.load(path, map_location="cpu", weights_only=True, mmap=True)["global_step"])
+    except (RuntimeError, ValueError, KeyError, EOFError, OSError):
+        raise damaged(folder, path) from None
+
+
+def damaged(folder: RunFolder, path: Path) -> UserError:
+    return UserError(f"{folder.path}: checkpoints/{path.name} is damaged; choose another one with --checkpoint")
 
 
 def arguments(folder: RunFolder, checkpoint: Path, padding_at_test: str | None, data_root: Path | None) -> list[str]:

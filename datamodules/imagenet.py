@@ -232,6 +232,17 @@ class ImageNetDataModule(ResumableDataModule):
         digest.update(self._train_split[0])
         return digest.hexdigest()
 
+    def eval_set_key(self) -> dict[str, int | str]:
+        """The images that `test` serves, their classes, and how they are cut; the root may move."""
+        digest = hashlib.blake2b(self._val_files.files.data, digest_size=8)
+        digest.update(self._val_targets)
+        return {"images": self.test_size, "files": digest.hexdigest(), "transform": repr(self.eval_transform)}
+
+    def eval_files(self) -> tuple[Path, list[str], list[int]]:
+        """The folder of the images that `test` serves, their paths relative to it, and their targets, in order."""
+        files = self._val_files
+        return files.folder, [files.files[number] for number in range(len(files))], self._val_targets.tolist()
+
     def _train_set(self) -> TrainImages:
         return TrainImages(self._train_files, self._train_split[0], self.train_transform, self.seed)
 

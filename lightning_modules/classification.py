@@ -87,10 +87,18 @@ class ClassificationModule(PaddedNetworkModule):
     def on_train_epoch_end(self) -> None:
         self._log_epoch("train", self.train_metrics)
 
-    def evaluation_step(self, batch: tuple[torch.Tensor, torch.Tensor]) -> None:
-        """Counts a batch; images with target -1 fill up a process's last batch and count nowhere."""
+    def evaluation_step(self, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        """Counts a batch; images with target -1 fill up a process's last batch and count nowhere.
+
+        Returns:
+            The predicted class of each image (N,) int64.
+        """
         images, targets = batch
         logits = self(images)
+        self._count(logits, targets)
+        return logits.argmax(1)
+
+    def _count(self, logits: torch.Tensor, targets: torch.Tensor) -> None:
         counted = targets != IGNORED
         logits, targets = logits[counted].float(), targets[counted]
         if not len(targets):
@@ -102,8 +110,8 @@ class ClassificationModule(PaddedNetworkModule):
     def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor]) -> None:
         self.evaluation_step(batch)
 
-    def test_step(self, batch: tuple[torch.Tensor, torch.Tensor]) -> None:
-        self.evaluation_step(batch)
+    def test_step(self, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        return self.evaluation_step(batch)
 
     def on_validation_epoch_start(self) -> None:
         reset(self.eval_metrics)

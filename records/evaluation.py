@@ -4,7 +4,7 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from records.atomic import write_text
 
@@ -41,6 +41,8 @@ class EvaluationRecord:
         provenance: versions, commit, host, command.
     """
 
+    KIND: ClassVar[str] = "segmentation"
+
     checkpoint: str
     epoch: int
     step: int
@@ -69,6 +71,11 @@ class EvaluationRecord:
     def read(cls, path: str | Path) -> "EvaluationRecord":
         """Raises EvaluationFileError, naming the file, if it is damaged."""
         try:
-            return cls(**json.loads(Path(path).read_text()))
+            return cls.of(json.loads(Path(path).read_text()))
         except (ValueError, TypeError) as error:
             raise EvaluationFileError(f"{path} is damaged: {error}") from None
+
+    @classmethod
+    def of(cls, content: dict[str, Any]) -> "EvaluationRecord":
+        """From parsed JSON. Raises TypeError if it is damaged, or of another kind of network."""
+        return cls(**content)

@@ -4,7 +4,8 @@ config.yaml         the resolved configuration: `main.py fit --config config.yam
 run.json            who the run is (RunRecord) and each attempt at it: command, host, versions, commit, where it resumed
 padding.json        the conversion report: which layers got the padding scheme
 epochs.csv          a row of metrics an epoch
-evaluations/        results of `test` of a segmentation network, one file a way of testing (EvaluationRecord)
+evaluations/        what checkpoints did on the reported images, one file a way of testing: EvaluationRecord of
+                    segmentation networks, ClassificationRecord of classifiers, with the list of images (ImageList)
 checkpoints/        best.ckpt and epoch-NNN.ckpt (weights), resume-NNNNNNNNNN.ckpt (everything)
 wandb/              the W&B run's files
 log.txt             what the run printed, where a sweep on this machine started it

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from records import write_text
-from studies import claims_accuracy, html, palette, svg
+from studies import claims_accuracy, claims_tests, html, palette, svg
 from studies.claims import Claim, Evidence, Verdict, summary
 from studies.collect import Collection
 from studies.columns import counts, p_value
@@ -16,8 +16,8 @@ from studies.inference import ALPHA, CONFIDENCE, POWER
 from studies.section import Section
 from studies.tables import Column, Table, blocks, decimals
 
-CLAIMS: tuple[Claim, ...] = (*claims_accuracy.CLAIMS,)
-"""In the order of the paper."""
+CLAIMS: tuple[Claim, ...] = (*claims_accuracy.CLAIMS, *claims_tests.CLAIMS)
+"""Those that training curves decide, then those that need a test."""
 
 STEM = "claims"
 

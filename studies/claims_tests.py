@@ -23,7 +23,8 @@ BARELY = -1.0
 
 def cheap(collection: Collection) -> list[Evidence]:
     """Time of the later iterations under partial padding, in percent of that under zero padding."""
-    found = [line for record in timing.read_records(collection) for line in lines(record)]
+    records, _ = timing.read_records(collection)
+    found = [line for record in records for line in lines(record)]
     return [
         Evidence(_measured(line), sign_test(line.relative, COST), line.paper and line.paper["relative"])
         for line in found

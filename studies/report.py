@@ -11,10 +11,13 @@ from pathlib import Path
 from records import write_text
 from studies import (
     accuracy,
+    activations,
     area,
     claims_page,
     convergence,
+    cross_test,
     differences,
+    disagreements,
     figure1,
     html,
     paper_runs,
@@ -34,14 +37,17 @@ Study = Callable[[Collection, Path], Section | None]
 STUDIES: tuple[Study, ...] = (
     claims_page.study,
     differences.study,
+    timing.study,
     accuracy.study_best,
     accuracy.study_last5,
     figure1.study,
     convergence.study,
     targets.study,
     area.study,
+    disagreements.study,
+    activations.study,
+    cross_test.study,
     *segmentation.TESTED,
-    timing.study,
     paper_runs.study,
     provenance.study,
 )
@@ -78,9 +84,8 @@ def write_report(collection: Collection, output: Path, others: Mapping[str, Path
     sections = tuple(section for study in STUDIES if (section := study(collection, output)) is not None)
     page = output / "report.html"
     title = f"Convolution padding: {collection.root.resolve().name}"
-    write_text(
-        page, html.page(title, _lead(collection, warnings, output, others or {}), [*sections, _files(sections, output)])
-    )
+    lead = _lead(collection, warnings, output, others or {})
+    write_text(page, html.page(title, lead, [*sections, _files(sections, output)]))
     return Report(page, sections, summary.sentences(collection), warnings)
 
 

@@ -58,16 +58,21 @@ def study(collection: Collection, output: Path) -> Section | None:
 
     Writes `table1_timing.csv`, `.md` and `.svg`. A damaged record is named, the others are shown.
     """
-    files = sorted((collection.root / FOLDER).rglob("timing*.json"))
+    records, damaged = read_records(collection)
+    if any(record.cases for record in records):
+        return section(records, output, damaged)
+    return Section(TITLE, html.bullets(damaged)) if damaged else None
+
+
+def read_records(collection: Collection) -> tuple[list[TimingRecord], list[str]]:
+    """The records in the folder `timing` of the runs, and a sentence for each that is damaged."""
     records, damaged = [], []
-    for file in files:
+    for file in sorted((collection.root / FOLDER).rglob("timing*.json")):
         try:
             records.append(TimingRecord.read(file))
         except (TimingFileError, OSError) as error:
             damaged.append(str(error))
-    if any(record.cases for record in records):
-        return section(records, output, damaged)
-    return Section(TITLE, html.bullets(damaged)) if damaged else None
+    return records, damaged
 
 
 def section(records: Sequence[TimingRecord], output: Path, problems: Sequence[str] = ()) -> Section:

@@ -1,9 +1,11 @@
 """Run folders made up for the studies' tests, written with the same code as real ones."""
 
+import numpy as np
 import pytest
 import yaml
 
 from records import RunFolder, RunRecord
+from records.classified import ClassificationRecord, ImageList
 
 
 @pytest.fixture
@@ -34,3 +36,37 @@ def make_run(tmp_path):
         return run
 
     return make
+
+
+@pytest.fixture
+def keep_evaluation(tmp_path):
+    """Writes into a run what its checkpoint predicted for six images of three classes, two of each class.
+
+    The predictions are given as a list of six classes.
+    """
+
+    def keep(run, predicted, scheme=None, checkpoint="best.ckpt", digest="d", folder=None):
+        record, targets = run.read_record(), [0, 0, 1, 1, 2, 2]
+        files = [f"{'abc'[target]}/{number}.png" for number, target in enumerate(targets)]
+        ImageList(files, targets, ["ape", "bee", "cat"]).write(run.evaluations / f"images-{digest}.json.gz")
+        right = sum(one == other for one, other in zip(predicted, targets, strict=True))
+        evaluation = ClassificationRecord(
+            checkpoint=checkpoint,
+            epoch=record.max_epochs - 1,
+            step=record.max_epochs,
+            network=record.network,
+            padding=record.padding,
+            padding_at_test=scheme or record.padding,
+            precision="32-true",
+            data={"images": 6, "files": digest},
+            images=6,
+            acc1=100 * right / 6,
+            acc5=None,
+            loss=1.0,
+            image_folder=str(folder or tmp_path / "gone"),
+            image_list=f"images-{digest}.json.gz",
+            predicted=np.array(predicted),
+        )
+        return evaluation.write(run.evaluations)
+
+    return keep

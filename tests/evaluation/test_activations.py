@@ -1,0 +1,29 @@
+"""Sums over channels, and border over interior, on maps whose values are known."""
+
+import math
+
+import pytest
+import torch
+
+from evaluation.activations import border_and_interior, border_ratio_of, summed_over_channels
+
+
+def test_border_over_interior_by_hand():
+    # The ring of a 4 x 5 map has 14 positions, the interior 2 x 3; the interior's mean is 2, the ring's 3 but for one.
+    values = torch.full((4, 5), 3.0)
+    values[1:3, 1:4] = torch.tensor([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]])
+    values[0, 4] = 17.0
+    assert border_and_interior(values) == pytest.approx((4.0, 2.0))
+    assert border_ratio_of(values) == pytest.approx(2.0)
+
+
+def test_maps_without_an_interior_have_no_ratio():
+    assert math.isnan(border_ratio_of(torch.ones(2, 5)))
+    assert math.isnan(border_ratio_of(torch.zeros(4, 4)))
+    assert border_and_interior(torch.ones(2, 2))[0] == 1
+
+
+def test_sums_over_channels_alone():
+    activation = torch.arange(2 * 3 * 2 * 2).reshape(2, 3, 2, 2).half()
+    expected = [[[0 + 4 + 8, 1 + 5 + 9], [2 + 6 + 10, 3 + 7 + 11]], [[12 + 16 + 20, 51], [54, 57]]]
+    assert summed_over_channels(activation).tolist() == expected

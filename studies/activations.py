@@ -117,14 +117,14 @@ def ratio_table(found: Sequence[Beside]) -> Table:
     rows = []
     for beside in found:
         for layer in beside.records[0].maps:
-            ratios = {
+            means = {
                 run.record.padding: _mean_ratio(record, layer)
                 for run, record in zip(beside.runs, beside.records, strict=True)
             }
             height, width = beside.records[0].maps[layer][0].shape
             count = len(beside.records[0].images)
             rows.append(
-                [beside.network, layer, f"{height} x {width}", count, *(ratios.get(scheme) for scheme in schemes)]
+                [beside.network, layer, f"{height} x {width}", count, *(means.get(scheme) for scheme in schemes)]
             )
     columns = [Column(name) for name in ("Network", "layer", "map", "images")]
     columns += [Column(scheme, decimals(3)) for scheme in schemes]

@@ -3,6 +3,7 @@
 Each is read from what its study kept in the run folders: Table 1, Table 4, Figure 5, Tables 6 and 7.
 """
 
+import math
 from collections.abc import Callable, Iterator
 
 from studies import activations, cross_test, paper, timing
@@ -89,13 +90,12 @@ def bright_borders(collection: Collection) -> list[Evidence]:
         records = {run.record.padding: record for run, record in zip(beside.runs, beside.records, strict=True)}
         if {REFERENCE, OTHER} <= records.keys():
             for layer in records[REFERENCE].maps:
-                sides = [activations.ratios(records[scheme], layer) for scheme in (REFERENCE, OTHER)]
-                found.append(Evidence(f"{beside.network}, {layer}, by image", compare(*map(_by_image, sides))))
+                pairs = zip(*(activations.ratios(records[scheme], layer) for scheme in (REFERENCE, OTHER)), strict=True)
+                known = [pair for pair in pairs if not any(map(math.isnan, pair))]
+                if known:
+                    sides = (list(enumerate(side)) for side in zip(*known, strict=True))
+                    found.append(Evidence(f"{beside.network}, {layer}, by image", compare(*sides)))
     return found
-
-
-def _by_image(ratios: list[float]) -> list[tuple[int, float]]:
-    return list(enumerate(ratios))
 
 
 def column(name: str, table: int) -> Callable[[Collection], list[Evidence]]:

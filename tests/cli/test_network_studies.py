@@ -65,7 +65,7 @@ def test_a_record_holds_the_class_of_each_image_in_order(runs, sample_tree):
         assert [images.class_names[target] for target in images.targets] == [file.split("/")[0] for file in found]
         assert record.image_folder == str((sample_tree / "val").resolve())
         trained = load(folder, padding_at_test=record.padding_at_test)
-        pixels, targets = trained.data.on_after_batch_transfer(next(iter(trained.data.test_dataloader())), 0)
+        pixels, _ = trained.data.on_after_batch_transfer(next(iter(trained.data.test_dataloader())), 0)
         with torch.no_grad():
             predicted = trained.module(pixels).argmax(1)
         assert record.predicted[: len(predicted)].tolist() == predicted.tolist()

@@ -28,7 +28,7 @@ install: $(READY)
 demo: $(READY)
 	@$(RUN) -m datamodules.sample_imagenet
 	@WANDB_MODE=offline $(RUN) main.py sweep sweeps/demo.yaml
-	@$(RUN) main.py report runs/demo
+	@$(RUN) main.py report runs/demo --complete
 	@echo
 	@echo "Next, with the environment active (. $(VENV)/bin/activate):"
 	@echo "  wandb leet runs/demo/*-seed0-*/wandb        the same curves in the terminal"

@@ -42,8 +42,12 @@ def check(options: argparse.Namespace, file: Path) -> Plan:
         NetworkError, PaddingError: for a network or scheme that does not exist.
     """
     device = find_device(options.device)
-    if options.clock == "process" and device.type != "cpu":
-        raise UserError(f"--clock process counts CPU seconds, of which {device} needs next to none; leave it out")
+    modes = options.modes or ([EAGER, COMPILED] if device.type == "cuda" else [EAGER])
+    if options.clock == "process" and (device.type != "cpu" or COMPILED in modes):
+        raise UserError(
+            "--clock process counts the CPU seconds of this process alone, not what a GPU and a compiler's processes "
+            "do; leave it out, or say --device cpu --modes eager"
+        )
     for name in options.networks:
         check_name(name)
     for scheme in options.schemes:
@@ -62,7 +66,6 @@ def check(options: argparse.Namespace, file: Path) -> Plan:
         seed=options.seed,
         stopwatch=Stopwatch(device, CLOCKS[options.clock]),
     )
-    modes = options.modes or ([EAGER, COMPILED] if device.type == "cuda" else [EAGER])
     once = [tuple(dict.fromkeys(each)) for each in (options.networks, options.schemes, options.sizes, modes)]
     return Plan(*once, options.clock, conditions)
 

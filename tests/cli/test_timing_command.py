@@ -86,6 +86,7 @@ def test_interrupted_it_leaves_the_earlier_record(networks, tmp_path, monkeypatc
         (["--schemes", "mirror"], "unknown padding scheme 'mirror'; choose one of zero, "),
         (["--device", "cuda:7"], "torch finds no 'cuda:7' on this machine; there is cpu"),
         (["--networks", "resnet18", "vgg16_bn"], "nothing could be measured:\n  resnet18, 8 x 8, eager: "),
+        (["--clock", "process", "--modes", "compiled"], "--clock process counts the CPU seconds of this process alone"),
         (["--rounds", "1"], "argument --rounds: '1' is no whole number of 2 or more"),
         (["--sizes", "224x"], "argument --sizes: '224x' is no image size"),
         (["--sizes", "0"], "argument --sizes: '0' is no image size"),

@@ -55,8 +55,9 @@ def evaluate_missing(tasks: Sequence[Task], options: argparse.Namespace, console
         try:
             value = evaluate_one(run.folder, scheme, options, device)
         except user_errors() as error:
-            failed.append(SetAside(run.folder.path, f"not evaluated under {scheme}: {error}"))
-            say(console, f"[{number}/{len(tasks)}] {run.record.name} under {scheme}: not evaluated: {error}")
+            reason = str(error).replace(f"{run.folder.path}: ", "")
+            failed.append(SetAside(run.folder.path, f"not evaluated under {scheme}: {reason}"))
+            say(console, f"[{number}/{len(tasks)}] {run.record.name} under {scheme}: not evaluated: {reason}")
             continue
         if value is not None:
             seconds = f"{time.monotonic() - start:.0f} s"

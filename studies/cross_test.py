@@ -123,7 +123,7 @@ def matrix(cells: Sequence[Cell], network: str) -> Table:
         for padding in trained
     ]
     columns = [Column("trained with"), *(Column(f"tested: {scheme}", decimals(3)) for scheme in tested)]
-    return Table(f"{network}: average over the runs, in percent", columns, rows)
+    return Table(f"{network}: averages in percent", columns, rows)
 
 
 def runs_table(cells: Sequence[Cell], output: Path, title: str) -> Table:

@@ -16,6 +16,10 @@ class EvaluationFileError(ValueError):
     """A file of evaluation results that is damaged; the message names it."""
 
 
+class OtherKindError(EvaluationFileError):
+    """A whole file, but of a classifier or of activation maps: see records.evaluations."""
+
+
 @dataclass
 class EvaluationRecord:
     """The content of a file in a run folder's `evaluations/`.
@@ -69,10 +73,15 @@ class EvaluationRecord:
 
     @classmethod
     def read(cls, path: str | Path) -> "EvaluationRecord":
-        """Raises EvaluationFileError, naming the file, if it is damaged."""
+        """Raises EvaluationFileError, naming the file, if it is damaged; OtherKindError if it holds something else."""
         try:
-            return cls.of(json.loads(Path(path).read_text()))
-        except (ValueError, TypeError) as error:
+            content = json.loads(Path(path).read_text())
+            if content.get("kind", cls.KIND) != cls.KIND:
+                raise OtherKindError(f"{path} holds {content['kind']}, no test of a segmentation network")
+            return cls.of(content)
+        except OtherKindError:
+            raise
+        except (ValueError, TypeError, AttributeError) as error:
             raise EvaluationFileError(f"{path} is damaged: {error}") from None
 
     @classmethod

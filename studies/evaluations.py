@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from records import best
-from records.evaluation import REGULAR, EvaluationFileError, EvaluationRecord
+from records.evaluation import REGULAR, EvaluationFileError, EvaluationRecord, OtherKindError
 from studies.collect import Collection, Run, SetAside, natural, scheme_order
 
 BEST_CHECKPOINT = "best.ckpt"
@@ -163,6 +163,8 @@ def _of_run(run: Run, left_out: list[SetAside]) -> dict[Setting, Evaluation]:
     for file in sorted(run.folder.evaluations.glob("*.json")):
         try:
             evaluation = Evaluation(run, read_whole(file), file)
+        except OtherKindError:
+            continue
         except (EvaluationFileError, OSError) as error:
             left_out.append(SetAside(file, str(error).removeprefix(f"{file} ")))
             continue

@@ -3,6 +3,7 @@
 import csv
 import re
 import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 from cli.activation_maps import activations, default_layers, layers_with_maps, record_of
 from cli.errors import UserError
 from cli.trained import load
+from lightning_modules import ClassificationModule
 from records import RunFolder
 from records.activations import ActivationRecord
 from records.classified import ClassificationRecord, ImageList
@@ -90,6 +92,29 @@ def test_what_is_there_is_not_computed_again_and_a_broken_run_is_named(copy, cap
     shutil.copy(copy / "zero/checkpoints/epoch-001.ckpt", copy / "zero/checkpoints/best.ckpt")
     assert main_here("cross-test", str(copy), "--schemes", "zero") == 0
     assert "[1/3] tiny_resnet10-zero-seed0 under zero: " in capsys.readouterr().out
+
+
+def test_after_ctrl_c_results_are_kept_and_the_same_command_continues(copy, monkeypatch, capsys):
+    for path in copy.rglob("evaluations/best-*.json"):
+        path.unlink()
+    before = signal.getsignal(signal.SIGINT)
+    step, calls = ClassificationModule.test_step, []
+
+    def interrupted(self, batch):
+        calls.append(self.scheme)
+        if len(set(calls)) == 2:
+            raise KeyboardInterrupt  # where Ctrl-C would: within Lightning, which turns it into an exit
+        return step(self, batch)
+
+    monkeypatch.setattr(ClassificationModule, "test_step", interrupted)
+    assert main_here("cross-test", str(copy)) == 130
+    signal.signal(signal.SIGINT, before)
+    assert "the same command continues" in capsys.readouterr().out
+    assert len(list(copy.rglob("evaluations/best-*.json"))) == 1
+    monkeypatch.setattr(ClassificationModule, "test_step", step)
+    assert main_here("cross-test", str(copy)) == 0
+    output = capsys.readouterr().out
+    assert [f"[{number}/4]" in output for number in (1, 2, 3, 4)] == [False, True, True, True]
 
 
 def test_disagreements_come_from_the_records_and_need_no_evaluation(runs, capsys):

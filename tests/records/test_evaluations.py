@@ -9,7 +9,7 @@ import pytest
 from records import RunFolder
 from records.activations import ActivationRecord, Shown
 from records.classified import ClassificationRecord, ImageList
-from records.evaluation import EvaluationRecord
+from records.evaluation import EvaluationRecord, OtherKindError
 from records.evaluations import read_evaluations
 from records.packed import pack, unpack
 
@@ -63,6 +63,10 @@ def test_kinds_are_told_apart_and_damage_is_named(tmp_path):
     (found,) = read_evaluations(folder, ActivationRecord)[0].values()
     assert found.images == [image]
     assert found.maps["features.3"][0].tolist() == [[1.5, -2.0, 0.0]]
+    for path in folder.evaluations.glob("*.json"):
+        if path.name != "best-zero-1.json":
+            with pytest.raises(OtherKindError, match="no test of a segmentation network"):
+                EvaluationRecord.read(path)
     cut = folder.evaluations / "cut.json"
     cut.write_text('{"kind": "classification", "checkpoint"')
     short = classified(images=4).write(folder.evaluations / "short")

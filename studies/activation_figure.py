@@ -67,7 +67,7 @@ def _draw_network(figure: Figure, beside: "Beside", top: float) -> None:
         bottom = start - (number + 1) * _row(beside) + LABEL
         axes = _axes(figure, LEFT, bottom, SIDE, SIDE * _aspect(beside))
         axes.imshow(_open(image.png), interpolation="bicubic")
-        _text(figure, LEFT + SIDE / 2, bottom - 0.14, image.label[:24], ha="center", fontsize=8)
+        _text(figure, LEFT + SIDE / 2, bottom - 0.14, image.label[:20], ha="center", fontsize=8)
     left = LEFT + SIDE + LAYER_GAP
     for layer in first.maps:
         _draw_layer(figure, beside, layer, left, start)

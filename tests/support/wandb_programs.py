@@ -70,8 +70,12 @@ class Laboratory:
 
 
 def output_of(process: subprocess.Popen) -> str:
-    """Waits for the end; fails unless the exit status is 0."""
-    output, _ = process.communicate(timeout=SILENT_FOR_A_TEST)
+    """Waits for the end; fails unless the exit status is 0. Printed, so that a failed test shows what a run said."""
+    try:
+        output, _ = process.communicate(timeout=SILENT_FOR_A_TEST)
+    finally:
+        process.kill()
+    print(output)
     assert process.returncode == 0, output
     return output
 

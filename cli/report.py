@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from cli.errors import UserError
 from cli.study_command import cannot_write, collect_runs, make_parser, output_folder, say, show_sections, show_set_aside
 
 DESCRIPTION = """\
@@ -50,7 +51,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         metavar="DIR",
         help="the images, where they are not where the runs' configuration says",
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.complete and options.wandb is not None:
+        raise UserError("--complete needs the run folders: W&B holds no checkpoints")
+    return options
 
 
 def slug(metric: str) -> str:

@@ -128,7 +128,7 @@ def interval(values: Sequence[float]) -> tuple[float, float] | None:
     """Confidence interval of the mean (Student's t), or None for fewer than two values."""
     if len(values) < 2:
         return None
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * stdev(values) / math.sqrt(len(values))
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
     return mean(values) - half, mean(values) + half
 
 

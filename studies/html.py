@@ -40,6 +40,8 @@ thead th { white-space: normal; vertical-align: bottom; border-bottom: 2px solid
 tbody th { font-weight: 500; }
 tr.first td, tr.first th { border-top: 2px solid var(--line); }
 table.text td, table.text th { text-align: left; white-space: normal; vertical-align: top; }
+table.text td:first-child, table.text th:first-child { min-width: 10rem; }
+.files { columns: 14rem; max-width: none; }
 .swatch { display: inline-block; width: 1.75rem; height: .75rem; margin-right: .45rem; vertical-align: middle; }
 .legend { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: .75rem 0 .25rem; font-size: .9375rem; }
 .panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1rem 1.5rem; }

@@ -115,5 +115,5 @@ def _linked(entry: SetAside, output: Path) -> str:
 
 def _files(sections: tuple[Section, ...], output: Path) -> Section:
     files = [file for section in sections for file in section.files]
-    body = "<ul>" + "".join(f"<li>{html.link(file.name, file, output)}</li>" for file in files) + "</ul>"
+    body = '<ul class="files">' + "".join(f"<li>{html.link(file.name, file, output)}</li>" for file in files) + "</ul>"
     return Section("The same as files", body)

@@ -16,6 +16,9 @@ from studies.settings import read_settings
 Step = tuple[str, list[str]]
 """A command and its arguments."""
 
+PAIR = {"zero", "partial"}
+"""What Figures 4 and 5 set side by side by default."""
+
 IMAGE_SIZE = "data.init_args.image_size"
 
 
@@ -44,9 +47,11 @@ def steps(options: argparse.Namespace, collection: Collection, output: Path) -> 
         return
     yield from _timings(options.runs, collection)
     yield "cross-test", [*runs, *images]
-    if {"zero", "partial"} <= set(collection.schemes):
+    both = [name for name in collection.networks if {group.padding for group in collection.of(name)} >= PAIR]
+    if both:
         yield "disagreements", [*runs, *images]
-        yield "activations", [*runs, *images]
+    for network in both:
+        yield "activations", [*runs, *images, "--network", network]
 
 
 def _timings(root: Path, collection: Collection) -> Iterator[Step]:

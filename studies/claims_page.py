@@ -58,7 +58,7 @@ def examine(collection: Collection) -> list[Tested]:
 
 
 def _summary(tested: Sequence[Tested]) -> Table:
-    columns = [Column("Claim"), Column("in the paper"), Column("these runs"), Column("runs of a side"), Column("study")]
+    columns = [Column("Claim"), Column("in the paper"), Column("these runs"), Column("n"), Column("study")]
     rows = []
     for each in tested:
         n = sorted({counts(evidence.found) for evidence in each.evidence})
@@ -95,7 +95,8 @@ def _reading() -> str:
         f"A claim is supported or contradicted where the test of its quantity gives p < {ALPHA:g} for every network, "
         "and not yet decidable where it does not: few runs decide little. Runs of small networks on small images say "
         "nothing about the paper's, which are ResNets and VGGs on ImageNet and DeepLabV3+ on Cityscapes. not tested: "
-        "the study in the last column has to be run first, or these runs cannot show it. With this many tests some "
+        "the study in the last column has to be run first, or these runs cannot show it. n: runs of a side, of Table 1 "
+        "rounds, of Figure 5 images. With this many tests some "
         "small p value is to be expected by chance."
     )
 

@@ -105,8 +105,13 @@ def run_studies(options: argparse.Namespace, studies: Sequence[Callable], nothin
         raise cannot_write(output, error) from None
     if not sections:
         raise UserError(f"{options.runs}: {nothing}")
+    # Imported late: --help need not wait for matplotlib.
+    from studies.settings import warnings
+
     console = Console()
     show_sections(console, sections)
+    for warning in warnings(collection):
+        say(console, f"warning: {warning}")
     show_set_aside(console, collection)
     for section in sections:
         for file in section.files:

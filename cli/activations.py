@@ -31,12 +31,12 @@ def main(arguments: list[str]) -> int:
     network = choose_network(collection, options.network)
     runs = choose_runs(collection, network, options)
     device, console = choose_device(options.device), Console()
-    quiet_lightning()
-    first = load_network(runs[0].folder, options.checkpoint, None, options.data_root, device=device)
-    images = choose_images(collection, network, first, options)
-    if options.list:
-        return list_layers(console, first, images[0][0])
-    return make_maps(collection, runs, images, options, device, console, study)
+    with quiet_lightning():
+        first = load_network(runs[0].folder, options.checkpoint, None, options.data_root, device=device)
+        images = choose_images(collection, network, first, options)
+        if options.list:
+            return list_layers(console, first, images[0][0])
+        return make_maps(collection, runs, images, options, device, console, study)
 
 
 def make_options() -> argparse.ArgumentParser:

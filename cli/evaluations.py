@@ -1,10 +1,11 @@
 """Checkpoints under padding schemes: what the run folders hold of that already, and the rest evaluated one by one."""
 
 import argparse
+import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -48,7 +49,11 @@ def evaluate_missing(tasks: Sequence[Task], options: argparse.Namespace, console
         UserError: if the device is none.
     """
     device = choose_device(options.device)
-    quiet_lightning()
+    with quiet_lightning():
+        return _evaluate_each(tasks, options, device, console)
+
+
+def _evaluate_each(tasks: Sequence[Task], options: argparse.Namespace, device: str, console: Console) -> list[SetAside]:
     failed: list[SetAside] = []
     for number, (run, scheme) in enumerate(tasks, start=1):
         start = time.monotonic()
@@ -140,12 +145,19 @@ def choose_device(name: str | None) -> str:
     return name
 
 
-def quiet_lightning() -> None:
-    """Lets Lightning say nothing but warnings: it would print its devices for each network."""
+@contextlib.contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Lets Lightning say nothing but warnings meanwhile: it would print its devices for each network."""
     from cli.training import filter_noise
 
     filter_noise()
-    logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
+    logger = logging.getLogger("pytorch_lightning.utilities.rank_zero")
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def all_tasks(collection: Collection, schemes: Iterable[str]) -> list[Task]:

@@ -10,6 +10,7 @@ import yaml
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_only
 
 from callbacks.checkpoints import RESUME_PATTERN, newest_good, remove_leftovers
+from callbacks.offline_segments import set_aside_empty
 from cli.errors import UserError
 from cli.provenance import provenance
 from records import RunFolder, RunRecord, best, differences, write_text
@@ -65,6 +66,7 @@ def prepare(
     if first:
         folder.checkpoints.mkdir(parents=True, exist_ok=True)
         _lock(folder)
+        set_aside_empty(folder.path / "wandb")
     checkpoint, line = _choose(folder, chosen, first)
     rank_zero_info(line)
     if first:

@@ -87,6 +87,7 @@ GRIDS = {
     "cifar10_laptop": (["cifar_resnet10", "cifar_vgg8_bn"], FOUR, 3),
     "cityscapes": ([f"{name}-split{k}" for name in ("resnet50", "wide_resnet38") for k in (0, 2)], TWO, 3),
     "demo": (["tiny_resnet10", "tiny_vgg7_bn"], TWO, 3),
+    "demo_segmentation": (["tiny_resnet10-split0"], TWO, 3),
     "imagenet": (["vgg16_bn", "vgg19_bn", "resnet50", "resnet101", "resnet152"], FOUR, 5),
 }
 """What each sweep compares: its networks (with the split of the data), its schemes, its number of seeds."""

@@ -141,9 +141,11 @@ def test_offline_segments_are_synced_to_the_curve_that_an_online_run_has(laborat
     killed("step", 5, *arguments)
     main(*arguments)
     upload(laboratory, folder)
-    assert len(list(folder.path.glob("wandb/offline-run-*"))) == 3
+    # The killed one may have come to its first record or not; if not it is set aside.
+    segments = len(list(folder.path.glob("wandb/offline-run-*")))
+    assert segments + len(list(folder.path.glob("wandb/empty-offline-run-*"))) == 3
     assert list(laboratory.project.runs.values()) == [run]
-    assert (run.state, run.exit_code, run.sessions) == ("finished", 0, 3)
+    assert (run.state, run.exit_code, run.sessions) == ("finished", 0, segments)
     assert_shows(run, folder)
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from studies.accuracy import BEST, LAST5, Statistic, group_values
 from studies.area import areas
 from studies.claims import Claim, Evidence
-from studies.collect import Collection, Group
-from studies.differences import by_seed, difference, other
+from studies.collect import REFERENCE, Collection, Group
+from studies.differences import by_seed, difference, other, paper_difference
 from studies.inference import Comparison, compare, compare_spread
 from studies.targets import reached
 
@@ -25,7 +25,9 @@ def ahead(statistic: Statistic) -> Callable[[Collection], list[Evidence]]:
 
     def evidence(collection: Collection) -> list[Evidence]:
         return [
-            Evidence(group.network, difference(collection, group, statistic), _printed(group, statistic, collection))
+            Evidence(
+                group.network, difference(collection, group, statistic), paper_difference(group, statistic, collection)
+            )
             for group in of_scheme(collection, "partial")
         ]
 
@@ -44,7 +46,7 @@ def no_better(scheme: str) -> Callable[[Collection], list[Evidence]]:
 def _shifted(collection: Collection, group: Group) -> Evidence:
     sides = [_values(each, collection, BEST) for each in (group, other(collection, group))]
     found = compare([(seed, value - SIMILAR) for seed, value in sides[0]], sides[1])
-    return Evidence(group.network, moved(found, SIMILAR), _printed(group, BEST, collection))
+    return Evidence(group.network, moved(found, SIMILAR), paper_difference(group, BEST, collection))
 
 
 def moved(found: Comparison, line: float) -> Comparison:
@@ -66,11 +68,15 @@ def steadier(collection: Collection) -> list[Evidence]:
 
 def sooner(collection: Collection) -> list[Evidence]:
     """Epochs to each target that all runs reached, partial minus zero padding."""
-    return [
-        Evidence(f"{each.group.network}, {each.target:g} %", each.difference, -5.0 if each.paper else None)
-        for each in reached(collection)
-        if each.group.padding == "partial" and each.difference is not None
-    ]
+    found = reached(collection)
+    zeros = {(each.group.network, each.target): each.paper for each in found if each.group.padding == REFERENCE}
+    evidence = []
+    for each in found:
+        if each.group.padding == "partial" and each.difference is not None:
+            zero = zeros[each.group.network, each.target]
+            printed = None if None in (each.paper, zero) else float(each.paper - zero)
+            evidence.append(Evidence(f"{each.group.network}, {each.target:g} %", each.difference, printed))
+    return evidence
 
 
 def leading(collection: Collection) -> list[Evidence]:
@@ -86,11 +92,6 @@ def drifting(collection: Collection) -> list[Evidence]:
 
 def _values(group: Group, collection: Collection, statistic: Statistic) -> list[tuple[int, float]]:
     return by_seed(group, group_values(group, collection.metric, statistic))
-
-
-def _printed(group: Group, statistic: Statistic, collection: Collection) -> float | None:
-    row = statistic.paper_row(group, collection.metric)
-    return row and row.get("diff")
 
 
 CLAIMS = (

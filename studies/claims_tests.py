@@ -5,9 +5,10 @@ Each is read from what its study kept in the run folders: Table 1, Table 4, Figu
 
 import math
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from studies import activations, cross_test, paper, timing
-from studies.border_differences import border_differences
+from studies.border_differences import BorderDifference, border_differences
 from studies.claims import Claim, Evidence
 from studies.collect import REFERENCE, Collection
 from studies.inference import compare, compare_with, sign_test
@@ -37,8 +38,12 @@ def _measured(line: Line) -> str:
     return f"{line.case.network}, {line.case.mode}, {line.record.device}"
 
 
+@lru_cache(maxsize=1)
 def crossed(collection: Collection) -> dict[tuple[str, str], cross_test.Cell]:
-    """(network, scheme of training) to the cell that was tested under the other one of zero and partial padding."""
+    """(network, scheme of training) to the cell that was tested under the other one of zero and partial padding.
+
+    Read once for the claims that share it.
+    """
     pairs = ({"padding": REFERENCE, "padding_at_test": OTHER}, {"padding": OTHER, "padding_at_test": REFERENCE})
     return {
         (cell.network, cell.padding): cell
@@ -98,11 +103,17 @@ def bright_borders(collection: Collection) -> list[Evidence]:
     return found
 
 
+@lru_cache(maxsize=1)
+def leads(collection: Collection) -> list[BorderDifference]:
+    """Read once for the claims that share it: it goes over every test of every run."""
+    return border_differences(collection)
+
+
 def column(name: str, table: int) -> Callable[[Collection], list[Evidence]]:
     """Partial minus zero padding in one column of Table 6 or 7."""
 
     def evidence(collection: Collection) -> list[Evidence]:
-        found = border_differences(collection)
+        found = leads(collection)
         return [
             Evidence(each.network, each.found, each.paper)
             for each in found
@@ -122,7 +133,7 @@ def growing(table: int, start: str, end: str) -> Callable[[Collection], list[Evi
 
 
 def _growth(collection: Collection, table: int, start: str, end: str) -> Iterator[Evidence]:
-    found = [each for each in border_differences(collection) if each.table == table]
+    found = [each for each in leads(collection) if each.table == table]
     columns = {(each.network, each.column): each for each in found}
     for network in dict.fromkeys(each.network for each in found):
         first, last = columns.get((network, start)), columns.get((network, end))

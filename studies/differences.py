@@ -54,7 +54,9 @@ def study(collection: Collection, output: Path) -> Section | None:
 def differences(collection: Collection) -> list[Difference]:
     """Every scheme but zero, of each network that was run with zero, by both of the paper's statistics."""
     return [
-        Difference(group, name, difference(collection, group, statistic), _paper_diff(group, statistic, collection))
+        Difference(
+            group, name, difference(collection, group, statistic), paper_difference(group, statistic, collection)
+        )
         for group in collection.groups
         if other(collection, group)
         for name, statistic in STATISTICS.items()
@@ -80,7 +82,8 @@ def by_seed(group: Group, values: Sequence[float]) -> list[tuple[int, float]]:
     return [(run.record.seed, value) for run, value in zip(group.runs, values, strict=True)]
 
 
-def _paper_diff(group: Group, statistic: Statistic, collection: Collection) -> float | None:
+def paper_difference(group: Group, statistic: Statistic, collection: Collection) -> float | None:
+    """What the paper prints for the group's difference from zero padding, in points; None if it has none."""
     row = statistic.paper_row(group, collection.metric)
     return row and row.get("diff")
 

@@ -59,6 +59,19 @@ def test_fewer_epochs_support_and_one_run_decides_nothing(tmp_path, make_run):
     assert found["Partial padding reaches a better accuracy (or mIoU) than zero padding"]["once"] is Verdict.OPEN
 
 
+def test_the_papers_epochs_stand_beside_its_network_and_target_alone(tmp_path, make_run):
+    for network in ("resnet50", "resnet18"):
+        for padding in ("zero", "partial"):
+            make_run(network, padding, 0, (60.0, 80.0), targets=[50.0, 74.9])
+    (epochs,) = (each for each in examine(collect(tmp_path / "runs")) if "fewer epochs" in each.claim.text)
+    assert {each.network: each.paper for each in epochs.evidence} == {
+        "resnet18, 50 %": None,
+        "resnet18, 74.9 %": None,
+        "resnet50, 50 %": None,
+        "resnet50, 74.9 %": -5.0,  # 63 epochs against 68, Figure 3
+    }
+
+
 def test_networks_must_agree():
     supported, contradicted, open_ = Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.OPEN
     assert overall([supported, supported]) is supported

@@ -12,6 +12,7 @@ from .convert import convert_padding
 from .errors import PaddingError
 from .geometry import Geometry
 from .layers import layer_class
+from .masked import Masked, forward_masked, forward_singly
 from .ratio import border_ratio
 from .registry import available_schemes, register_convolution, register_scheme
 from .report import ConversionReport
@@ -36,6 +37,7 @@ __all__ = [
     "CircularConv3d",
     "ConversionReport",
     "Geometry",
+    "Masked",
     "PaddingError",
     "PartialConv1d",
     "PartialConv2d",
@@ -52,6 +54,8 @@ __all__ = [
     "available_schemes",
     "border_ratio",
     "convert_padding",
+    "forward_masked",
+    "forward_singly",
     "layer_class",
     "register_convolution",
     "register_scheme",

@@ -71,13 +71,18 @@ def find_frame(input: Tensor, weight: Tensor, geometry: Geometry) -> Frame | Non
     """The frame of this call; None where there can be none: complex numbers, or a first call in a CUDA graph."""
     if not weight.dtype.is_floating_point:
         return None
+    return frame_of_size(input.shape[2:], weight, geometry)
+
+
+def frame_of_size(sizes: torch.Size | tuple[int, ...], weight: Tensor, geometry: Geometry) -> Frame | None:
+    """The frame for an input of these spatial sizes, on the weight's device; None in a CUDA graph that lacks it."""
     dtype = torch.float64 if weight.dtype == torch.float64 else torch.float32
-    key = (input.shape[2:], weight.shape[2:], geometry, input.device, dtype)
+    key = (sizes, weight.shape[2:], geometry, weight.device, dtype)
     frame = _CACHE.get(key)
     if frame is None:
-        if input.is_cuda and torch.cuda.is_current_stream_capturing():
+        if weight.is_cuda and torch.cuda.is_current_stream_capturing():
             return None  # the copy to the device cannot be captured, and the graph's memory is not ours to keep
-        frame = _build(input, weight, geometry, dtype)
+        frame = _build(sizes, weight.shape[2:], geometry, weight.device, dtype)
         _CACHE.put(key, frame)
     return frame
 
@@ -87,15 +92,16 @@ def forget_ratios() -> None:
     _CACHE.clear()
 
 
-def _build(input: Tensor, weight: Tensor, geometry: Geometry, dtype: torch.dtype) -> Frame:
+def _build(
+    sizes: tuple[int, ...], kernels: tuple[int, ...], geometry: Geometry, device: torch.device, dtype: torch.dtype
+) -> Frame:
     # A tensor made under inference_mode could not be used in a later training step.
     with torch.inference_mode(False), torch.no_grad():
         factors = []
-        for axis, (stride, pads, dilation) in enumerate(
-            zip(geometry.stride, geometry.pads, geometry.dilation, strict=True), start=2
+        for size, kernel, stride, pads, dilation in zip(
+            sizes, kernels, geometry.stride, geometry.pads, geometry.dilation, strict=True
         ):
-            size, kernel = input.shape[axis], weight.shape[axis]
             outputs = max(0, output_size(size, kernel, stride, pads, dilation))
             taps = valid_taps(size, outputs, kernel, stride, pads[0], dilation, torch.device("cpu"))
             factors.append(axis_ratio(taps, kernel, dtype))
-        return Frame(factors, input.device)
+        return Frame(factors, device)

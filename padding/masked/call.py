@@ -1,0 +1,124 @@
+"""One call of a torch function, as the rules see it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.overrides import resolve_name
+
+from padding.errors import PaddingError
+
+from .state import Valid, whole
+
+if TYPE_CHECKING:
+    from .mode import Masking
+
+Output = Any
+"""A tensor, or a tuple or list of them."""
+
+
+class Unfollowable(PaddingError):
+    """A call through which the valid part cannot be followed: the message is completed with where it happened."""
+
+
+@dataclass
+class Call:
+    """A function, its arguments, and what is known of the tensors among them."""
+
+    mode: "Masking"
+    function: Callable
+    args: tuple
+    kwargs: dict[str, Any]
+    states: list[tuple[Tensor, Valid | None]]
+    """Each tensor among the arguments, in order, with its state; None for a constant: the same for all images."""
+
+    def run(self) -> Output:
+        """The function's own result on the whole canvas."""
+        return self.function(*self.args, **self.kwargs)
+
+    def bind(self, *names: str, **defaults: Any) -> "Arguments":
+        """The arguments by name, as builtin functions do not tell them. Names without a default are required."""
+        given = dict(zip(names, self.args, strict=False))
+        return Arguments({**defaults, **given, **self.kwargs})
+
+    def valid(self, tensor: Tensor | None) -> Valid | None:
+        """The state of one of the arguments; None for a constant."""
+        return next((state for known, state in self.states if known is tensor), None)
+
+    def input(self) -> tuple[Tensor, Valid]:
+        """The first argument, which must come from the images.
+
+        Raises:
+            Unfollowable: it does not.
+        """
+        tensor = self.args[0] if self.args else self.kwargs.get("input")
+        state = self.valid(tensor) if isinstance(tensor, Tensor) else None
+        if state is None:
+            raise Unfollowable("its first argument does not come from the images")
+        return tensor, state
+
+    @property
+    def cut(self) -> bool:
+        """Whether any argument is cut."""
+        return any(state is not None and state.cut for _, state in self.states)
+
+    @property
+    def rule(self) -> str:
+        return self.mode.rule
+
+    @property
+    def images(self) -> int:
+        return self.mode.images
+
+
+class Arguments(dict):
+    """Arguments by name, also as attributes."""
+
+    __getattr__ = dict.__getitem__
+
+
+class Result(NamedTuple):
+    """What a rule returns: the output, and the state of each tensor in it, in order."""
+
+    output: Output
+    states: list[Valid]
+
+
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """The tensors in nested tuples, lists and dictionaries, in order."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, tuple | list):
+        for each in value:
+            yield from tensors_in(each)
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from tensors_in(each)
+
+
+def map_tensors(value: Any, change: Callable[[Tensor], Any]) -> Any:
+    """The same nesting with each tensor replaced by `change(tensor)`."""
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, tuple | list):
+        items = [map_tensors(each, change) for each in value]
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    if isinstance(value, Mapping):
+        return type(value)({key: map_tensors(each, change) for key, each in value.items()})
+    return value
+
+
+def whole_results(output: Output) -> Result:
+    """For a call without cut arguments."""
+    return Result(output, [whole(tensor) for tensor in tensors_in(output)])
+
+
+def name_of(function: Callable) -> str:
+    """A torch function's full name."""
+    return resolve_name(function) or getattr(function, "__qualname__", None) or repr(function)
+
+
+def is_meta(tensor: Tensor) -> bool:
+    return tensor.device.type == torch.device("meta").type

@@ -1,0 +1,97 @@
+"""Which positions of an axis are valid behind a sliding window: integers, one image at a time.
+
+Two rules. `fixed`: a position is valid if it exists in the network run on that image alone. `grow` (Eq. 3 of Liu et
+al. 2018): if at least one position that its window read was valid.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from padding.errors import PaddingError
+from padding.geometry import output_size
+from padding.ratio import valid_taps
+
+from .state import Extents, from_lengths
+
+FIXED, GROW = "fixed", "grow"
+RULES = (FIXED, GROW)
+
+
+class Window(NamedTuple):
+    """A window that slides along one axis."""
+
+    kernel: int
+    stride: int
+    before: int
+    after: int
+    dilation: int
+    ceil: bool = False
+    """Whether a window that begins inside and reaches beyond the padding counts (pools with ceil_mode)."""
+
+    @property
+    def pads(self) -> bool:
+        """Whether a window may reach beyond the axis."""
+        return self.before > 0 or self.after > 0 or self.ceil
+
+    @property
+    def slides(self) -> bool:
+        """Whether a position of the output is not simply one of the input."""
+        return self.kernel > 1 or self.stride > 1 or self.pads
+
+    def outputs(self, size: int) -> int:
+        """How many windows an axis of `size` positions has."""
+        if not self.ceil:
+            return output_size(size, self.kernel, self.stride, (self.before, self.after), self.dilation)
+        room = size + self.before + self.after - self.dilation * (self.kernel - 1) - 1
+        outputs = -(-room // self.stride) + 1
+        # torch drops a last window that would begin in the padding behind.
+        return outputs - 1 if (outputs - 1) * self.stride >= size + self.before else outputs
+
+
+@lru_cache(maxsize=1 << 14)
+def slide(extents: Extents, window: Window, outputs: int, rule: str) -> Extents:
+    """The valid positions of the output.
+
+    Args:
+        outputs: how many windows the whole axis has.
+
+    Raises:
+        PaddingError: an image has no valid position left, or, under `grow`, positions with a gap between them.
+    """
+    if rule == GROW:
+        return tuple(_grown(extent, window, outputs) for extent in extents)
+    lengths = [window.outputs(stop - start) for start, stop in extents]
+    for image, length in enumerate(lengths):
+        if length < 1:
+            raise too_small(image, (extents[image][1] - extents[image][0],), (window.kernel,))
+    return from_lengths(lengths)
+
+
+def too_small(image: int, sizes: tuple[int, ...], kernels: tuple[int, ...]) -> PaddingError:
+    """The error for an image of which no valid position is left."""
+    here, window = ("x".join(map(str, numbers)) for numbers in (sizes, kernels))
+    return PaddingError(
+        f"image {image} is too small for this network: a window of {window} does not fit the {here} positions that are "
+        "left of it here; leave it out, or enlarge it"
+    )
+
+
+def _grown(extent: tuple[int, int], window: Window, outputs: int) -> tuple[int, int]:
+    found = [at for at, count in enumerate(taps_inside(extent, window, outputs)) if count > 0]
+    if not found:
+        return (0, 0)
+    first, last = found[0], found[-1]
+    if len(found) != last - first + 1:
+        raise PaddingError(
+            f"the valid positions behind a window of {window.kernel} taps, {window.dilation} apart, have gaps between "
+            "them, which a rectangle cannot describe; use rule 'fixed'"
+        )
+    return first, last + 1
+
+
+@lru_cache(maxsize=1 << 14)
+def taps_inside(extent: tuple[int, int], window: Window, outputs: int) -> tuple[int, ...]:
+    """How many taps of each window along the axis fall on valid positions."""
+    start, stop = extent
+    before = window.before + start
+    return tuple(valid_taps(stop - start, outputs, window.kernel, window.stride, before, window.dilation).tolist())

@@ -1,0 +1,156 @@
+"""A network on images of different sizes that were padded to one."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from padding.errors import PaddingError
+
+from .call import map_tensors, tensors_in
+from .canvas import paste
+from .extents import FIXED, RULES
+from .fill import filled
+from .lockstep import Lockstep
+from .mode import Masking
+from .state import Valid, from_lengths, make_valid
+
+
+class Masked(NamedTuple):
+    """What a network gave for images of different sizes.
+
+    Attributes:
+        output: as the network returns it; 0 wherever a map is not valid.
+        valid: the same nesting, for each tensor None (at most two axes: no map) or an int64 tensor (N, A, 2) on the
+            CPU, for each image and spatial axis the first valid position and the one behind the last.
+    """
+
+    output: Any
+    valid: Any
+
+
+def forward_masked(
+    model: nn.Module, images: Tensor, sizes: Tensor | Sequence, *, rule: str = FIXED, check: bool = True
+) -> Masked:
+    """Runs a network on images padded to one size, so that it never sees what was padded.
+
+    The mask of every layer is one interval an axis and image ("case of big padding size", section 3 of Liu et al.
+    2018), followed through the network's code as it stands. Anything may stand outside of an image, NaN included.
+
+    Args:
+        model: in evaluation mode as far as it normalises by batches; its padding scheme any one for `fixed`, partial
+            for `grow`.
+        images: (N, C, H, W), each image at the top left.
+        sizes: (N, 2) integers, height and width of each image.
+        rule: `fixed`: a position is valid if it exists in the network run on that image alone, and holds what that run
+            gives. `grow`: if its window read at least one valid position (Eq. 3), on a canvas that is as wide as the
+            batch; sums and concatenations of differently grown maps are valid where any part is, the others 0 there.
+        check: for `fixed`, also run the network on the meta device at each image's own size and compare all calls: code
+            that computes with the sizes it sees is found out. Costs tens of milliseconds for each new size, kept for
+            later batches. Without it such code gives wrong results without a word.
+
+    Raises:
+        PaddingError: sizes that do not fit the images; an image too small for the network; a function that cannot be
+            followed, named with its layer. `forward_singly` is the way out.
+    """
+    lengths = _check(images, sizes)
+    if rule not in RULES:
+        raise PaddingError(f"unknown rule {rule!r}; choose one of {', '.join(RULES)}")
+    _refuse(model)
+    mode = Masking(model, len(images), rule)
+    cuts = [None, None, *(from_lengths(column) for column in zip(*lengths, strict=True))]
+    canvas = filled(images.clone(), make_valid(images.shape, cuts, batch=0))
+    if rule == FIXED and check:
+        mode.lockstep = Lockstep(model, canvas, [(images.shape[1], *size) for size in lengths])
+    mode.mark(canvas, cuts)
+    with mode:
+        output = model(canvas)
+    if mode.lockstep:
+        mode.lockstep.finish()
+    states = {id(tensor): mode.state(tensor) for tensor in tensors_in(output)}
+    rows = map_tensors(output, lambda each: _rows(states[id(each)], each))
+    return Masked(map_tensors(output, lambda each: _finished(states[id(each)], each)), rows)
+
+
+def forward_singly(model: nn.Module, images: Tensor, sizes: Tensor | Sequence) -> Masked:
+    """Runs a network on each image alone, the loop that `forward_masked` under `fixed` is to equal.
+
+    Args and result as of `forward_masked`.
+
+    Raises:
+        PaddingError: sizes that do not fit the images; outputs whose first axis is not the images'.
+    """
+    lengths = _check(images, sizes)
+    outputs = [model(images[n : n + 1, :, :height, :width]) for n, (height, width) in enumerate(lengths)]
+    columns = list(zip(*(list(tensors_in(output)) for output in outputs), strict=True))
+    for column in columns:
+        if any(part.dim() == 0 or len(part) != 1 for part in column):
+            raise PaddingError(
+                f"the model gave {tuple(column[0].shape)} for one image; the first axis of an output must be the images'"
+            )
+    pasted = iter([paste(column) for column in columns])
+    rows = iter([_sizes_of(column) for column in columns])
+    return Masked(map_tensors(outputs[0], lambda _: next(pasted)), map_tensors(outputs[0], lambda _: next(rows)))
+
+
+def _check(images: Tensor, sizes: Tensor | Sequence) -> list[tuple[int, int]]:
+    if images.dim() != 4:
+        raise PaddingError(f"images must be (N, C, H, W), these are {tuple(images.shape)}")
+    listed = sizes.tolist() if isinstance(sizes, Tensor) else [list(size) for size in sizes]
+    if len(listed) != len(images) or any(len(size) != 2 for size in listed):
+        raise PaddingError(f"sizes must be (N, 2), height and width of each of the {len(images)} images, not {sizes!r}")
+    canvas = tuple(images.shape[2:])
+    for number, size in enumerate(listed):
+        if any(int(own) != own or not 1 <= own <= room for own, room in zip(size, canvas, strict=True)):
+            raise PaddingError(
+                f"image {number} is said to be {size[0]} x {size[1]}; height and width must be whole numbers from 1 to "
+                f"those of the canvas, {canvas[0]} x {canvas[1]}"
+            )
+    return [(int(height), int(width)) for height, width in listed]
+
+
+def _refuse(model: nn.Module) -> None:
+    """Refuses what hides the functions that are to be followed."""
+    kinds = {kind.__name__ for kind in type(model).__mro__}
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        raise PaddingError("masks cannot be compiled, exported or traced; do that with a network that runs without them")
+    if "DataParallel" in kinds:
+        raise PaddingError("DataParallel runs the network in threads, where masks are lost; use DistributedDataParallel")
+    for name, module in model.named_modules():
+        if isinstance(module, torch.jit.ScriptModule | torch.fx.GraphModule) or _is_compiled(module):
+            where = f"layer '{name}'" if name else "the model"
+            raise PaddingError(f"{where} is compiled or traced, so its functions cannot be followed; use the original")
+
+
+def _is_compiled(module: nn.Module) -> bool:
+    names = {kind.__name__ for kind in type(module).__mro__}
+    return "OptimizedModule" in names or getattr(module, "_compiled_call_impl", None) is not None
+
+
+def _finished(state: Valid | None, tensor: Tensor) -> Tensor:
+    return tensor if state is None else filled(tensor, state)
+
+
+def _rows(state: Valid | None, tensor: Tensor) -> Tensor | None:
+    """The valid interval of each spatial axis.
+
+    Raises:
+        PaddingError: another axis than these is cut.
+    """
+    if state is not None and any(axis < 2 for axis in state.cut):
+        raise PaddingError(
+            f"the model returns a tensor {tuple(tensor.shape)} whose axis {state.cut[0]} ends elsewhere for each image; "
+            "outputs must be (N, C, *spatial)"
+        )
+    if state is None or tensor.dim() < 3 or state.batch != 0:
+        return None
+    whole = [[(0, size)] * len(tensor) for size in tensor.shape[2:]]
+    columns = [cut or full for cut, full in zip(state.axes[2:], whole, strict=True)]
+    return torch.tensor(list(zip(*columns, strict=True)))
+
+
+def _sizes_of(parts: Sequence[Tensor]) -> Tensor | None:
+    if parts[0].dim() < 3:
+        return None
+    return torch.tensor([[(0, size) for size in part.shape[2:]] for part in parts])

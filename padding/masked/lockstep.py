@@ -1,0 +1,249 @@
+"""The network run on one image alone, without arithmetic, next to the run on the canvas.
+
+A network may compute with the sizes it sees: branch on them, divide by them, hand them to a function. On a canvas it
+sees the canvas. So it is run once more for every size, on the meta device, and each call of the canvas run is compared
+with its twin: the same function, the same numbers among the arguments, and shapes that are those of the valid parts.
+"""
+
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from padding.convolve import padded_convolution, zero_padded
+from padding.errors import PaddingError
+from padding.geometry import resolve
+
+from .call import Call, Result, Unfollowable, map_tensors, name_of, tensors_in
+from .metadata import METADATA
+from .registry import namesakes
+from .state import Valid, shape_of_image
+
+
+class Shape(tuple):
+    """What stands for a tensor in recorded arguments."""
+
+
+class Twin(NamedTuple):
+    """A call as it was made for one image alone."""
+
+    function: Callable
+    arguments: tuple[tuple, dict]
+    """The arguments, each tensor replaced by its shape."""
+    inputs: list[Shape]
+    outputs: list[Shape]
+
+
+class Recorder(TorchFunctionMode):
+    """Writes down every call that gives or takes a tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[Twin] = []
+
+    def __torch_function__(self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        kwargs = kwargs or {}
+        if function in METADATA:
+            return function(*args, **kwargs)
+        inputs = [Shape(tensor.shape) for tensor in tensors_in((args, kwargs))]
+        arguments = map_tensors((args, kwargs), lambda tensor: Shape(tensor.shape))
+        output = self._run(function, args, kwargs)
+        self.calls.append(Twin(function, arguments, inputs, [Shape(each.shape) for each in tensors_in(output)]))
+        return output
+
+    def _run(self, function: Any, args: tuple, kwargs: dict) -> Any:
+        if function is not padded_convolution:
+            return function(*args, **kwargs)
+        # Only its shape counts; and no ratio of a tensor without numbers may get into the cache.
+        input, weight, bias, stride, padding, dilation, groups, _ = args
+        return zero_padded(input, weight, bias, resolve(padding, input.shape[2:], weight.shape[2:], stride, dilation, groups))
+
+
+class Traces:
+    """The twins of one network, by the size of the image; and which canvases were compared with them already."""
+
+    def __init__(self) -> None:
+        self._twins: dict[tuple, list[Twin]] = {}
+        self.compared: set[tuple] = set()
+
+    def of(self, model: nn.Module, shape: tuple[int, ...], like: Tensor) -> list[Twin]:
+        """The calls for one image of `shape` (1, C, H, W).
+
+        Raises:
+            PaddingError: the network does not run on it.
+        """
+        if shape not in self._twins:
+            self._twins[shape] = trace(model, shape, like.dtype)
+        return self._twins[shape]
+
+
+_KEPT: "weakref.WeakKeyDictionary[nn.Module, tuple[tuple, Traces]]" = weakref.WeakKeyDictionary()
+
+
+def traces_of(model: nn.Module) -> Traces:
+    """What is kept for a network; anew when modules were exchanged, converted, or put into another mode."""
+    layout = tuple((id(module), type(module), module.training) for module in model.modules())
+    known, traces = _KEPT.get(model, (None, None))
+    if known != layout:
+        traces = Traces()
+        _KEPT[model] = (layout, traces)
+    return traces
+
+
+def trace(model: nn.Module, shape: tuple[int, ...], dtype: torch.dtype) -> list[Twin]:
+    """Runs the network on an image of that shape on the meta device, and returns its calls."""
+    tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    meta = {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors.items()}
+    image = torch.empty(shape, dtype=dtype, device="meta")
+    recorder = Recorder()
+    try:
+        with torch.no_grad(), recorder:
+            torch.func.functional_call(model, meta, (image,), tie_weights=True)
+    except Exception as error:
+        size = " x ".join(map(str, shape[2:]))
+        raise PaddingError(
+            f"{type(model).__name__} cannot be followed: on its own, an image of {size} gives {type(error).__name__}: "
+            f"{error}"
+        ) from error
+    return recorder.calls
+
+
+class Lockstep:
+    """The twins of the images of one batch, advanced with every call.
+
+    Args:
+        sizes: of each image, as the network would see it alone: (C, H, W).
+    """
+
+    def __init__(self, model: nn.Module, canvas: Tensor, sizes: list[tuple[int, ...]]):
+        self._traces = traces_of(model)
+        self._keys = [(tuple(canvas.shape[1:]), canvas.dtype, size) for size in sizes]
+        self._twins = [self._traces.of(model, (1, *size), canvas) for size in sizes]
+        # One of each size is enough, and none if this pair of canvas and size was compared before.
+        first = {key: image for image, key in reversed(list(enumerate(self._keys)))}
+        self._to_compare = [image for key, image in first.items() if key not in self._traces.compared]
+        self._at = -1
+
+    def advance(self, call: Call) -> None:
+        """Goes on to the next call."""
+        self._at += 1
+        for image in self._to_compare:
+            twin = self._twin(call, image)
+            if call.function not in SHAPED_BY_ARGUMENTS and not _alike((call.args, call.kwargs), twin.arguments):
+                raise Unfollowable(
+                    f"it is told {_numbers((call.args, call.kwargs))} on the canvas, and {_numbers(twin.arguments)} for "
+                    f"image {image} alone"
+                )
+            self._compare_shapes(call, image, call.states, twin.inputs, "takes")
+
+    def check(self, call: Call, result: Result) -> None:
+        """Compares what the call gave with what its twins gave."""
+        states = list(zip(tensors_in(result.output), result.states, strict=True))
+        for image in self._to_compare:
+            self._compare_shapes(call, image, states, self._twin(call, image).outputs, "gives")
+
+    def finish(self) -> None:
+        """Says that the run is over.
+
+        Raises:
+            PaddingError: the canvas run made fewer calls than an image alone.
+        """
+        if self._at + 1 != len(self._twins[0]):
+            raise PaddingError(
+                f"the network makes {self._at + 1} calls on the canvas and {len(self._twins[0])} for image 0 alone: its "
+                "code depends on the size that it sees; run the images one at a time (padding.forward_singly)"
+            )
+        self._traces.compared.update(self._keys)
+
+    def arguments(self, call: Call, image: int) -> tuple[tuple, dict]:
+        """The arguments as one image alone has them, a Shape in place of each tensor."""
+        return self._twin(call, image).arguments
+
+    def outputs(self, call: Call, image: int) -> list[Shape]:
+        """The shapes that one image alone has from this call."""
+        return self._twin(call, image).outputs
+
+    def _twin(self, call: Call, image: int) -> Twin:
+        twins = self._twins[image]
+        if self._at >= len(twins) or twins[self._at].function != call.function:
+            other = name_of(twins[self._at].function) if self._at < len(twins) else "nothing"
+            raise Unfollowable(
+                f"the network's code depends on the size that it sees: for image {image} alone it calls {other} here"
+            )
+        return twins[self._at]
+
+    def _compare_shapes(
+        self, call: Call, image: int, states: list[tuple[Tensor, Valid | None]], alone: list[Shape], does: str
+    ) -> None:
+        for (tensor, valid), shape in zip(states, alone, strict=True):
+            if not _fits(tensor, valid, shape, image, call.images):
+                raise Unfollowable(
+                    f"it {does} {tuple(tensor.shape)} on the canvas, and {tuple(shape)} for image {image} alone, which "
+                    "does not follow from the images' sizes"
+                )
+
+
+def _fits(tensor: Tensor, valid: Valid | None, alone: Shape, image: int, images: int) -> bool:
+    """Whether a tensor's valid part has the shape that the image alone gives."""
+    shape = tuple(tensor.shape)
+    if len(shape) != len(alone):
+        return False
+    if valid is None:  # a constant may have been repeated for every image
+        return shape == tuple(alone) or (alone[0] == 1 and shape == (images, *alone[1:]))
+    if valid.batch is None:  # the images may be part of any axis
+        return all(size in (own, own * images) for size, own in zip(shape, alone, strict=True))
+    return shape_of_image(tensor, valid, image) == tuple(alone)
+
+
+def _alike(canvas: Any, alone: Any) -> bool:
+    """Whether the numbers and words among two sets of arguments are the same; tensors are compared elsewhere."""
+    if isinstance(canvas, Tensor):
+        return isinstance(alone, Shape)
+    if isinstance(canvas, tuple | list):
+        return len(canvas) == len(alone) and all(map(_alike, canvas, alone))
+    if isinstance(canvas, dict):
+        return canvas.keys() == alone.keys() and all(_alike(canvas[key], alone[key]) for key in canvas)
+    return canvas is alone or canvas == alone
+
+
+def _numbers(arguments: tuple[tuple, dict]) -> str:
+    """The arguments without their tensors."""
+    args, kwargs = arguments
+    plain = [repr(each) for each in args if not any(_tensorlike(part) for part in _flat(each))]
+    plain += [f"{key}={each!r}" for key, each in kwargs.items() if not any(_tensorlike(part) for part in _flat(each))]
+    return f"({', '.join(plain)})"
+
+
+def _flat(value: Any) -> Iterator[Any]:
+    if isinstance(value, tuple | list) and not isinstance(value, Shape):
+        for each in value:
+            yield from _flat(each)
+    else:
+        yield value
+
+
+def _tensorlike(value: Any) -> bool:
+    return isinstance(value, Tensor | Shape)
+
+
+SHAPED_BY_ARGUMENTS = frozenset(
+    namesakes(
+        "view",
+        "reshape",
+        "unflatten",
+        "expand",
+        "pad",
+        "interpolate",
+        "__getitem__",
+        "narrow",
+        "split",
+        "roll",
+        "adaptive_avg_pool2d",
+        "adaptive_max_pool2d",
+    )
+)
+"""Functions whose arguments may follow the size of the image: their rules take them from the twins where it matters,
+and the shapes of what they give are compared in any case."""

@@ -1,0 +1,110 @@
+"""Following the valid part of each tensor while a network runs, without a change to its code."""
+
+import inspect
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from padding.errors import PaddingError
+
+from . import rules  # noqa: F401  (importing them registers what they define)
+from .call import Call, Result, Unfollowable, name_of, tensors_in, whole_results
+from .extents import GROW
+from .lockstep import Lockstep
+from .metadata import METADATA
+from .registry import find_rule
+from .state import Extents, Valid, make_valid
+
+_MARK = "_padding_valid"
+
+
+class Masking(TorchFunctionMode):
+    """Knows of each tensor which part of it is valid; a function that it has no rule for raises.
+
+    Every tensor carries its state, and this mode's name, as an attribute. One without a state that is no parameter or
+    buffer of the network was made where the mode could not see it (in another thread, or in a function of autograd's):
+    that raises, too, so that nothing is lost without a word.
+    """
+
+    def __init__(self, model: nn.Module, images: int, rule: str, lockstep: Lockstep | None = None):
+        super().__init__()
+        self.model, self.images, self.rule, self.lockstep = model, images, rule, lockstep
+        self._constants = {id(tensor) for tensor in (*model.parameters(), *model.buffers())}
+
+    def mark(self, tensor: Tensor, axes: Iterable[Extents | None]) -> Tensor:
+        """Says where a batch of images is valid; (N, ...) with the images on axis 0."""
+        self._attach(tensor, make_valid(tensor.shape, axes, batch=0))
+        return tensor
+
+    def state(self, tensor: Tensor) -> Valid | None:
+        """What is known of a tensor; None of a constant.
+
+        Raises:
+            Unfollowable: nothing is.
+        """
+        owner, state = getattr(tensor, _MARK, (None, None))
+        if owner is self:
+            return state
+        if id(tensor) in self._constants:
+            return None
+        raise Unfollowable(
+            f"it reads a tensor of unknown origin, shape {tuple(tensor.shape)}: no parameter or buffer of the network, "
+            "and made by nothing that could be followed"
+        )
+
+    def __torch_function__(self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        kwargs = kwargs or {}
+        if function in METADATA:
+            return function(*args, **kwargs)
+        try:
+            result = self._follow(function, args, kwargs)
+        except Unfollowable as error:
+            raise PaddingError(self._explain(function, args, kwargs, error)) from None
+        for tensor, state in zip(tensors_in(result.output), result.states, strict=True):
+            self._attach(tensor, state)
+        return result.output
+
+    def _follow(self, function: Any, args: tuple, kwargs: dict) -> Result:
+        call = Call(self, function, args, kwargs, [(each, self.state(each)) for each in tensors_in((args, kwargs))])
+        if self.lockstep:
+            self.lockstep.advance(call)
+        result = self._apply(call)
+        if self.lockstep:
+            self.lockstep.check(call, result)
+        return result
+
+    def _apply(self, call: Call) -> Result:
+        if all(state is None for _, state in call.states):
+            output = call.run()
+            return Result(output, [None for _ in tensors_in(output)])
+        follow = find_rule(call.function)
+        if follow is None and call.cut:
+            raise Unfollowable("there is no rule for it")
+        return whole_results(call.run()) if follow is None else follow(call)
+
+    def _attach(self, tensor: Tensor, state: Valid | None) -> None:
+        owner, known = getattr(tensor, _MARK, (None, None))
+        if owner is self and known != state and tensor._is_view():
+            raise PaddingError("a view was changed in place by a tensor that is valid elsewhere; the base would not know")
+        setattr(tensor, _MARK, (self, state))
+
+    def _explain(self, function: Any, args: tuple, kwargs: dict, error: Unfollowable) -> str:
+        shapes = ", ".join(str(tuple(tensor.shape)) for tensor in tensors_in((args, kwargs)))
+        way_out = "use rule 'fixed', or run" if self.rule == GROW else "run"
+        return (
+            f"cannot follow the valid part of the images through {name_of(function)} on {shapes or 'no tensor'}"
+            f"{self._where()}: {error}; {way_out} the images one at a time (padding.forward_singly)"
+        )
+
+    def _where(self) -> str:
+        """Which module of the network is running: read off the stack, so that it costs nothing until it is needed."""
+        names = {id(module): name for name, module in self.model.named_modules()}
+        for frame in inspect.stack(context=0):
+            module = frame.frame.f_locals.get("self")
+            if id(module) in names and isinstance(module, nn.Module):
+                name = names[id(module)]
+                return f" in layer '{name}' ({type(module).__name__})" if name else f" in {type(module).__name__}"
+        return ""

@@ -1,0 +1,183 @@
+"""Functions of one position: what they give is valid where all that they read is."""
+
+from dataclasses import replace
+
+from torch import Tensor
+
+from ..call import Call, Result, Unfollowable, map_tensors, tensors_in, whole_results
+from ..extents import FIXED
+from ..fill import filled
+from ..registry import rule
+from ..state import Extents, Valid, make_valid
+
+_OF_ONE = """
+abs absolute alias alpha_dropout angle bernoulli bfloat16 bool celu clamp clamp_max clamp_min clip clone contiguous cos cosh
+cpu cuda deg2rad detach double dropout dropout1d dropout2d dropout3d elu erf erfc exp exp2 expm1 feature_alpha_dropout fill
+float floor ceil frac gelu half hardshrink hardsigmoid hardswish hardtanh int isfinite isinf isnan leaky_relu log log10 log1p
+log2 logical_not logit logsigmoid long mish nan_to_num neg negative ones_like positive prelu rad2deg rand_like randn_like reciprocal relu
+relu6 requires_grad_ round rrelu rsqrt selu sgn sigmoid sign silu sin sinh softplus softshrink softsign sqrt square tan
+tanh tanhshrink threshold to trunc type zeros_like full_like empty_like bitwise_not __invert__ __neg__ __abs__ __pos__
+"""
+_OF_SEVERAL = """
+add sub subtract mul multiply div divide true_divide floor_divide fmod remainder pow atan2 maximum minimum fmax fmin hypot where
+lerp addcmul addcdiv eq ne lt le gt ge logical_and logical_or logical_xor bitwise_and bitwise_or rsub xlogy float_power
+masked_fill __add__ __radd__ __iadd__ __sub__ __rsub__ __isub__ __mul__ __rmul__ __imul__ __truediv__ __rtruediv__ __itruediv__
+__div__ __rdiv__ __idiv__ __floordiv__ __mod__ __pow__ __rpow__ __ipow__ __eq__ __ne__ __lt__ __le__ __gt__ __ge__ __and__ __or__ __xor__
+type_as
+"""
+
+
+def _with_in_place(names: str) -> list[str]:
+    listed = names.split()
+    return listed + [f"{name}_" for name in listed if not name.endswith("_")]
+
+
+@rule(*_with_in_place(_OF_ONE), *_with_in_place(_OF_SEVERAL))
+def position_by_position(call: Call) -> Result:
+    """Broadcasts as torch does.
+
+    Under `fixed`, tensors that are cut must be cut alike. Under `grow`, where the paper says nothing of sums of
+    differently grown maps: the union, and 0 where a term is not valid.
+
+    Raises:
+        Unfollowable: a constant or a whole tensor extends along an axis that is cut, or the cuts contradict.
+    """
+    if not call.cut:
+        return whole_results(call.run()) if not _batched(call) else _broadcast(call, [])
+    cuts = _align(call)
+    if call.rule != FIXED:
+        call = _cleared(call, cuts)
+    return _broadcast(call, cuts)
+
+
+def _batched(call: Call) -> bool:
+    return any(state is not None and state.batch is not None for _, state in call.states)
+
+
+def _broadcast(call: Call, cuts: list[Extents | None]) -> Result:
+    output = call.run()
+    states = []
+    for tensor in tensors_in(output):
+        missing = tensor.dim() - len(cuts)
+        states.append(make_valid(tensor.shape, [*[None] * missing, *cuts][-tensor.dim() :] if tensor.dim() else [], _batch(call, tensor)))
+    return Result(output, states)
+
+
+def _batch(call: Call, output: Tensor) -> int | None:
+    """The axis of the images in the output; None where the arguments do not agree."""
+    found = {
+        output.dim() - tensor.dim() + state.batch
+        for tensor, state in call.states
+        if state is not None and state.batch is not None
+    }
+    return found.pop() if len(found) == 1 else None
+
+
+def _align(call: Call) -> list[Extents | None]:
+    """The cut of each axis of the broadcast shape."""
+    dims = max(tensor.dim() for tensor, _ in call.states)
+    cuts: list[Extents | None] = [None] * dims
+    for axis in range(dims):
+        present = [
+            (tensor, state, tensor.dim() - dims + axis)
+            for tensor, state in call.states
+            if tensor.dim() - dims + axis >= 0 and tensor.shape[tensor.dim() - dims + axis] > 1
+        ]
+        cuts[axis] = _agreed(call, present)
+    if len({state.batch - tensor.dim() for tensor, state in call.states if state is not None and state.cut}) > 1:
+        raise Unfollowable("its arguments have the images on different axes")
+    return cuts
+
+
+def _agreed(call: Call, present: list[tuple[Tensor, Valid | None, int]]) -> Extents | None:
+    """One axis' cut from all arguments that extend along it."""
+    found = [None if state is None else state.axes[axis] for _, state, axis in present]
+    if all(each is None for each in found):
+        return None
+    if any(state is None for _, state, _ in present):
+        raise Unfollowable("a constant extends along an axis on which the images end at different positions")
+    size = max(tensor.shape[axis] for tensor, _, axis in present)
+    known = {each if each is not None else ((0, size),) * call.images for each in found}
+    if len(known) == 1:
+        return known.pop()
+    if call.rule == FIXED:
+        raise Unfollowable("its arguments are valid on different parts")
+    return _union(known)
+
+
+def _union(known: set[Extents]) -> Extents:
+    return tuple((min(start for start, _ in each), max(stop for _, stop in each)) for each in map(_solid, zip(*known)))
+
+
+def _solid(extents: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:
+    """Those that are not empty."""
+    return [extent for extent in extents if extent[0] < extent[1]] or [(0, 0)]
+
+
+def _cleared(call: Call, cuts: list[Extents | None]) -> Call:
+    """The call with 0 in the parts of its arguments that the union adds to them."""
+    cut = [(tensor, state) for tensor, state in call.states if state is not None and state.cut]
+    _check_union([[*[None] * (len(cuts) - tensor.dim()), *state.axes] for tensor, state in cut], cuts)
+    clear = {id(tensor): filled(tensor, state) for tensor, state in cut if list(state.axes) != cuts[-tensor.dim() :]}
+    args, kwargs = map_tensors((call.args, call.kwargs), lambda tensor: clear.get(id(tensor), tensor))
+    return replace(call, args=args, kwargs=kwargs)
+
+
+def _check_union(terms: list[list[Extents | None]], cuts: list[Extents | None]) -> None:
+    """Raises Unfollowable where no term is valid on all that the terms are valid on together."""
+    if not any(_covers(axes, cuts) for axes in terms):
+        raise Unfollowable("the union of the parts on which its arguments are valid is no rectangle")
+
+
+def _covers(axes: list[Extents | None], cuts: list[Extents | None]) -> bool:
+    return all(own is None or own == union for own, union in zip(axes, cuts, strict=True))
+
+
+@rule("cat", "concat", "concatenate")
+def concatenated(call: Call) -> Result:
+    """Along an axis that is not cut."""
+    from .singly import image_by_image
+
+    bound = call.bind("tensors", "dim", dim=0)
+    parts = list(bound.tensors)
+    dim = bound.dim % parts[0].dim()
+    if not call.cut:
+        return whole_results(call.run()) if not _same_batch(call, dim) else _joined(call, parts, dim, dim)
+    if any(state is not None and dim in state.cut for _, state in call.states):
+        return image_by_image(call)
+    return _joined(call, parts, dim, dim)
+
+
+def _same_batch(call: Call, dim: int) -> bool:
+    batches = {state.batch if state is not None else -1 for _, state in call.states}
+    return batches == {0} and dim != 0
+
+
+@rule("stack")
+def stacked(call: Call) -> Result:
+    """Along a new axis."""
+    bound = call.bind("tensors", "dim", dim=0)
+    parts = list(bound.tensors)
+    if not call.cut:
+        return whole_results(call.run())
+    return _joined(call, parts, bound.dim % (parts[0].dim() + 1), None)
+
+
+def _joined(call: Call, parts: list[Tensor], dim: int, along: int | None) -> Result:
+    """`along` is the axis of the parts that may differ in size; None where a new axis `dim` is made."""
+    states = [call.valid(part) for part in parts]
+    if any(state is not None and along is not None and along == state.batch for state in states):
+        raise Unfollowable("it puts more images into the batch")
+    cuts = [
+        None if axis == along else _agreed(call, [(part, state, axis) for part, state in zip(parts, states, strict=True)])
+        for axis in range(parts[0].dim())
+    ]
+    if call.rule != FIXED and call.cut:
+        call = _cleared(call, cuts)
+    output = call.run()
+    batches = {state.batch for state in states if state is not None}
+    batch = batches.pop() if len(batches) == 1 else None
+    if along is None:
+        cuts.insert(dim, None)
+        batch = None if batch is None else batch + (dim <= batch)
+    return Result(output, [make_valid(output.shape, cuts, batch)])

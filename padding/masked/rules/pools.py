@@ -1,0 +1,109 @@
+"""Pools: a maximum never chooses what is not valid, an average counts as the pool does on an image alone."""
+
+from math import prod
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..call import Arguments, Call, Result, Unfollowable
+from ..extents import FIXED, Window, slide, taps_inside
+from ..fill import filled
+from ..registry import rule
+from ..state import Extents, Valid, axis_vectors, make_valid
+
+
+@rule("max_pool1d", "max_pool2d", "max_pool3d")
+def max_pool(call: Call) -> Result:
+    bound = call.bind(
+        "input", "kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices",
+        stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False,
+    )  # fmt: skip
+    tensor, state = _maps(call)
+    if bound.return_indices:
+        raise Unfollowable("its indices would count positions of the canvas")
+    windows = _windows(bound, tensor.dim() - 2)
+    if _reads_outside(call, state, windows):
+        tensor = filled(tensor, state, float("-inf"))
+    output = call.function(
+        tensor, bound.kernel_size, bound.stride, bound.padding, bound.dilation, ceil_mode=bound.ceil_mode
+    )
+    return _result(call, output, state, windows)
+
+
+@rule("avg_pool2d")
+def average_pool(call: Call) -> Result:
+    """Divided by what the pool divides by: under `fixed`, on that image alone.
+
+    Under `grow`, a pool that counts its padding counts holes as it counts padding; every other one averages over the
+    valid positions of a window, as a partial convolution does.
+    """
+    bound = call.bind(
+        "input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override",
+        stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None,
+    )  # fmt: skip
+    tensor, state = _maps(call)
+    windows = _windows(bound, 2)
+    if not _reads_outside(call, state, windows):
+        return _result(call, call.run(), state, windows)
+    shape = (bound.kernel_size, bound.stride, bound.padding, bound.ceil_mode, True)
+    output = F.avg_pool2d(filled(tensor, state), *shape, 1 if bound.divisor_override is None else bound.divisor_override)
+    if bound.divisor_override is None:
+        for axis, window in enumerate(windows, start=2):
+            extents = state.axes[axis] or ((0, tensor.shape[axis]),) * call.images
+            counts = [_counted(call, bound, extent, window, tensor, output, axis) for extent in extents]
+            output = output / axis_vectors(counts, axis, output, batch=0).to(output.dtype)
+    return _result(call, output, state, windows)
+
+
+def _maps(call: Call) -> tuple[Tensor, Valid]:
+    tensor, state = call.input()
+    axes = int(call.function.__name__.rstrip("d")[-1])
+    if state.cut and (tensor.dim() != axes + 2 or state.batch != 0 or 1 in state.cut):
+        raise Unfollowable("it slides along an axis that is not the images' height or width")
+    return tensor, state
+
+
+def _windows(bound: Arguments, axes: int) -> list[Window]:
+    kernels = _repeated(bound.kernel_size, axes)
+    strides = _repeated(bound.stride if bound.stride not in (None, [], ()) else bound.kernel_size, axes)
+    pads, dilations = _repeated(bound.padding, axes), _repeated(bound.get("dilation", 1), axes)
+    return [
+        Window(kernel, stride, pad, pad, dilation, bool(bound.ceil_mode))
+        for kernel, stride, pad, dilation in zip(kernels, strides, pads, dilations, strict=True)
+    ]
+
+
+def _repeated(value: int | tuple[int, ...], axes: int) -> tuple[int, ...]:
+    values = tuple(value) if isinstance(value, tuple | list) else (value,)
+    return values * axes if len(values) == 1 else values
+
+
+def _reads_outside(call: Call, state: Valid, windows: list[Window]) -> bool:
+    """Whether a window of a valid output may hold positions that are not valid."""
+    if not state.cut:
+        return False
+    if call.rule == FIXED:
+        return any(windows[axis - 2].pads for axis in state.cut)
+    return any(windows[axis - 2].slides for axis in state.cut)
+
+
+def _counted(
+    call: Call, bound: Arguments, extent: tuple[int, int], window: Window, tensor: Tensor, output: Tensor, axis: int
+) -> list[int]:
+    """Along one axis, how many positions each window counts of one image; 1 where it has none, since 0 / 1 is 0."""
+    outputs = output.shape[axis]
+    if not bound.count_include_pad or (call.rule != FIXED and window.before == 0):
+        return [max(1, count) for count in taps_inside(extent, window, outputs)]
+    size = extent[1] if call.rule == FIXED else tensor.shape[axis]
+    starts = [at * window.stride - window.before for at in range(outputs)]
+    return [max(1, min(start + window.kernel, size + window.after) - start) for start in starts]
+
+
+def _result(call: Call, output: Tensor, state: Valid, windows: list[Window]) -> Result:
+    if not state.cut:
+        return Result(output, [make_valid(output.shape, [None] * output.dim(), state.batch)])
+    axes: list[Extents | None] = [None] * output.dim()
+    for axis in state.cut:
+        axes[axis] = slide(state.axes[axis], windows[axis - 2], output.shape[axis], call.rule)
+    return Result(output, [make_valid(output.shape, axes, state.batch)])

@@ -1,0 +1,81 @@
+"""Functions that work along one axis, most often the channels', each position of the other axes by itself."""
+
+from torch import Tensor
+
+from ..call import Call, Result, Unfollowable, tensors_in, whole_results
+from ..registry import rule
+from ..state import make_valid
+from .singly import image_by_image
+
+
+def _along(call: Call, *dims: int) -> Result:
+    """A function that keeps the shape and reads along `dims` alone."""
+    tensor, state = call.input()
+    if any(dim % tensor.dim() in state.cut for dim in dims):
+        return image_by_image(call)
+    output = call.run()
+    return Result(output, [make_valid(each.shape, state.axes, state.batch) for each in tensors_in(output)])
+
+
+@rule("softmax", "log_softmax", "softmin", "cumsum", "cumprod", "logcumsumexp", "glu")
+def along_dim(call: Call) -> Result:
+    bound = call.bind("input", "dim", dim=None)
+    if bound.dim is None:
+        raise Unfollowable("it does not say along which axis")
+    return _along(call, bound.dim)
+
+
+@rule("normalize", "cosine_similarity")
+def along_dim_normalised(call: Call) -> Result:
+    return _along(call, call.bind("input", "p", "dim", dim=1).dim)
+
+
+@rule("layer_norm", "rms_norm")
+def layer_norm(call: Call) -> Result:
+    shape = call.bind("input", "normalized_shape").normalized_shape
+    return _along(call, *range(-len(shape), 0))
+
+
+@rule("batch_norm")
+def batch_norm(call: Call) -> Result:
+    """Each channel has its own numbers, which do not depend on the batch.
+
+    Raises:
+        Unfollowable: in training, where they are those of the batch.
+    """
+    bound = call.bind(
+        "input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps", training=False
+    )
+    if bound.training:
+        if call.valid(bound.input) is None:
+            return whole_results(call.run())
+        raise Unfollowable("it normalises by the batch, holes and all; put the model into evaluation mode: model.eval()")
+    return _along(call)
+
+
+@rule("linear")
+def linear(call: Call) -> Result:
+    bound = call.bind("input", "weight", "bias", bias=None)
+    tensor, state = call.input()
+    if call.valid(bound.weight) is not None:
+        raise Unfollowable("its weights are computed from the images")
+    if tensor.dim() - 1 in state.cut:
+        raise Unfollowable("it mixes the positions of an axis on which the images end at different positions")
+    output = call.run()
+    return Result(output, [make_valid(output.shape, state.axes, state.batch)])
+
+
+@rule("matmul", "__matmul__", "__rmatmul__", "mm")
+def matmul(call: Call) -> Result:
+    """By a constant matrix as a linear layer; else image by image."""
+    if not call.cut:
+        return whole_results(call.run())
+    first, second = [*call.args, *call.kwargs.values()][:2]
+    state = call.valid(first)
+    constant = isinstance(second, Tensor) and call.valid(second) is None and second.dim() == 2
+    if state is not None and constant and call.function.__name__ != "__rmatmul__" and first.dim() - 1 not in state.cut:
+        output = call.run()
+        return Result(output, [make_valid(output.shape, state.axes, state.batch)])
+    if first.dim() < 3 or second.dim() < 3:
+        raise Unfollowable("it has no axis of the images in front of the matrices")
+    return image_by_image(call)

@@ -1,0 +1,117 @@
+"""Functions that are run for one image after the other, each on its own part and with its own arguments.
+
+The slow way that is right for whatever treats the images of a batch apart: the results are put onto a canvas again.
+"""
+
+from typing import Any
+
+from torch import Tensor
+
+from ..call import Call, Result, Unfollowable, tensors_in, whole_results
+from ..canvas import paste
+from ..extents import GROW
+from ..lockstep import SHAPED_BY_ARGUMENTS, Shape
+from ..registry import rule
+from ..state import Valid, crop, from_lengths, make_valid
+
+
+@rule(
+    "adaptive_max_pool1d",
+    "avg_pool1d",
+    "avg_pool3d",
+    "bmm",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "cummax",
+    "flip",
+    "fold",
+    "group_norm",
+    "instance_norm",
+    "interpolate",
+    "lp_pool2d",
+    "local_response_norm",
+    "narrow",
+    "pad",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+    "repeat_interleave",
+    "roll",
+    "scaled_dot_product_attention",
+    "unfold",
+    "upsample",
+)
+def image_by_image(call: Call) -> Result:
+    """Runs the function for each image alone.
+
+    Raises:
+        Unfollowable: the images are not on axis 0 of what is cut, or the function mixes them.
+    """
+    if not call.cut:
+        return whole_results(call.run())
+    if call.rule == GROW:
+        raise Unfollowable("Eq. 3 of the paper does not say what becomes of a mask here")
+    if any(state is not None and state.cut and state.batch != 0 for _, state in call.states):
+        raise Unfollowable("the images are not on its first axis")
+    own = [_for_image(call, image) for image in range(call.images)]
+    outputs = [call.function(*args, **kwargs) for args, kwargs in own]
+    flat = [list(tensors_in(output)) for output in outputs]
+    pasted = [_on_canvas(parts) for parts in zip(*flat, strict=True)]
+    return Result(_filled(outputs[0], iter([tensor for tensor, _ in pasted])), [state for _, state in pasted])
+
+
+def _on_canvas(parts: tuple[Tensor, ...]) -> tuple[Tensor, Valid]:
+    """Results of single images on one canvas, and where each is valid.
+
+    Raises:
+        Unfollowable: they are not one row an image.
+    """
+    if any(part.dim() == 0 or part.shape[0] != 1 for part in parts):
+        raise Unfollowable("it merges the images of the batch with another axis")
+    canvas = paste(parts)
+    axes = [from_lengths(lengths) for lengths in zip(*(part.shape for part in parts), strict=True)]
+    return canvas, make_valid(canvas.shape, [None, *axes[1:]], batch=0)
+
+
+def _for_image(call: Call, image: int) -> tuple[tuple, dict]:
+    """The arguments of one image alone."""
+    if call.mode.lockstep is None:
+        if call.function in SHAPED_BY_ARGUMENTS:
+            raise Unfollowable("its arguments may depend on the image's size, which check=True finds out")
+        twin = None
+    else:
+        twin = call.mode.lockstep.arguments(call, image)
+    parts = iter([_part(call, tensor, state, image, twin) for tensor, state in call.states])
+    return _filled((call.args, call.kwargs) if twin is None else twin, parts)
+
+
+def _part(call: Call, tensor: Tensor, state: Valid | None, image: int, twin: Any) -> Tensor:
+    if state is not None and state.batch == 0:
+        return crop(tensor, state, image)
+    if tensor.dim() and tensor.shape[0] == call.images > 1 and twin is not None:
+        # Constants repeated for every image, as class tokens are; the twin shows which they are.
+        shapes = dict(zip(map(id, (each for each, _ in call.states)), _shapes_in(twin), strict=True))
+        if shapes[id(tensor)][0] == 1:
+            return tensor[image : image + 1]
+    if state is not None:
+        raise Unfollowable("it is not known which axis of an argument the images are on")
+    return tensor
+
+
+def _shapes_in(value: Any) -> list[Shape]:
+    if isinstance(value, Shape):
+        return [value]
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    return [shape for each in value for shape in _shapes_in(each)] if isinstance(value, tuple | list) else []
+
+
+def _filled(value: Any, parts: Any) -> Any:
+    """The nesting with each tensor, or what stands for one, replaced by the next of `parts`."""
+    if isinstance(value, Tensor | Shape):
+        return next(parts)
+    if isinstance(value, tuple | list):
+        return type(value)(_filled(each, parts) for each in value)
+    if isinstance(value, dict):
+        return {key: _filled(each, parts) for key, each in value.items()}
+    return value

@@ -1,0 +1,76 @@
+"""What is known of a tensor: on which part of each axis it holds an image, and on which nothing that may be read."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+Extents = tuple[tuple[int, int], ...]
+"""Along one axis, for each image: the first valid position, and the one behind the last."""
+
+
+class Valid(NamedTuple):
+    """Where a tensor that was computed from the images is valid.
+
+    An axis on which every image fills the tensor is not cut: nothing that is done along it can read a wrong value.
+    """
+
+    axes: tuple[Extents | None, ...]
+    """One entry an axis; None where the axis is not cut."""
+    batch: int | None
+    """The axis of the images; None where it is not known any more, which only tensors without a cut axis may be."""
+
+    @property
+    def cut(self) -> tuple[int, ...]:
+        """The axes that are cut."""
+        return tuple(axis for axis, extents in enumerate(self.axes) if extents is not None)
+
+
+def make_valid(shape: Sequence[int], axes: Iterable[Extents | None], batch: int | None) -> Valid:
+    """The state of a tensor of this shape; an axis that all images fill is taken for whole."""
+    kept = tuple(
+        None if extents is None or all(extent == (0, size) for extent in extents) else extents
+        for size, extents in zip(shape, axes, strict=True)
+    )
+    return Valid(kept, batch)
+
+
+def whole(tensor: Tensor, batch: int | None = None) -> Valid:
+    """The state of a tensor that is valid everywhere."""
+    return Valid((None,) * tensor.dim(), batch)
+
+
+def from_lengths(lengths: Iterable[int]) -> Extents:
+    """Extents that begin at 0."""
+    return tuple((0, length) for length in lengths)
+
+
+def shape_of_image(tensor: Tensor, valid: Valid, image: int) -> tuple[int, ...]:
+    """The shape that the tensor would have if the network saw that image alone."""
+    shape = [size if cut is None else cut[image][1] - cut[image][0] for size, cut in zip(tensor.shape, valid.axes)]
+    if valid.batch is not None:
+        shape[valid.batch] = 1
+    return tuple(shape)
+
+
+def sizes_of_image(tensor: Tensor, valid: Valid, image: int) -> tuple[int, ...]:
+    """The spatial sizes of one image in a tensor (N, C, *sizes)."""
+    return shape_of_image(tensor, valid, image)[2:]
+
+
+def crop(tensor: Tensor, valid: Valid, image: int) -> Tensor:
+    """The part of the tensor that holds one image, its batch axis kept: a view."""
+    for axis in valid.cut:
+        start, stop = valid.axes[axis][image]
+        tensor = tensor.narrow(axis, start, stop - start)
+    return tensor if valid.batch is None else tensor.narrow(valid.batch, image, 1)
+
+
+def axis_vectors(values: Sequence[Sequence[float]] | Tensor, axis: int, like: Tensor, batch: int) -> Tensor:
+    """One vector an image, shaped to broadcast along `axis` of `like`; in at least float32."""
+    dtype = torch.promote_types(like.dtype, torch.float32) if like.dtype.is_floating_point else torch.float32
+    table = torch.as_tensor(values, dtype=dtype, device=like.device)
+    shape = [1] * like.dim()
+    shape[batch], shape[axis] = table.shape
+    return table.reshape(shape) if batch < axis else table.t().reshape(shape)

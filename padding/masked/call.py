@@ -1,10 +1,9 @@
 """One call of a torch function, as the rules see it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import torch
 from torch import Tensor
 from torch.overrides import resolve_name
 
@@ -86,16 +85,22 @@ class Result(NamedTuple):
     states: list[Valid]
 
 
-def tensors_in(value: Any) -> Iterator[Tensor]:
+def tensors_in(value: Any) -> list[Tensor]:
     """The tensors in nested tuples, lists and dictionaries, in order."""
+    found: list[Tensor] = []
+    _collect(value, found)
+    return found
+
+
+def _collect(value: Any, found: list[Tensor]) -> None:
     if isinstance(value, Tensor):
-        yield value
+        found.append(value)
     elif isinstance(value, tuple | list):
         for each in value:
-            yield from tensors_in(each)
-    elif isinstance(value, Mapping):
+            _collect(each, found)
+    elif isinstance(value, dict):
         for each in value.values():
-            yield from tensors_in(each)
+            _collect(each, found)
 
 
 def map_tensors(value: Any, change: Callable[[Tensor], Any]) -> Any:
@@ -105,7 +110,7 @@ def map_tensors(value: Any, change: Callable[[Tensor], Any]) -> Any:
     if isinstance(value, tuple | list):
         items = [map_tensors(each, change) for each in value]
         return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return type(value)({key: map_tensors(each, change) for key, each in value.items()})
     return value
 
@@ -118,7 +123,3 @@ def whole_results(output: Output) -> Result:
 def name_of(function: Callable) -> str:
     """A torch function's full name."""
     return resolve_name(function) or getattr(function, "__qualname__", None) or repr(function)
-
-
-def is_meta(tensor: Tensor) -> bool:
-    return tensor.device.type == torch.device("meta").type

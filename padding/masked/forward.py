@@ -64,10 +64,7 @@ def forward_masked(
     if rule == FIXED and check:
         mode.lockstep = Lockstep(model, canvas, [(images.shape[1], *size) for size in lengths])
     mode.mark(canvas, cuts)
-    with mode:
-        output = model(canvas)
-    if mode.lockstep:
-        mode.lockstep.finish()
+    output = _run(mode, canvas)
     states = {id(tensor): mode.state(tensor) for tensor in tensors_in(output)}
     rows = map_tensors(output, lambda each: _rows(states[id(each)], each))
     return Masked(map_tensors(output, lambda each: _finished(states[id(each)], each)), rows)
@@ -92,6 +89,22 @@ def forward_singly(model: nn.Module, images: Tensor, sizes: Tensor | Sequence) -
     pasted = iter([paste(column) for column in columns])
     rows = iter([_sizes_of(column) for column in columns])
     return Masked(map_tensors(outputs[0], lambda _: next(pasted)), map_tensors(outputs[0], lambda _: next(rows)))
+
+
+def _run(mode: Masking, canvas: Tensor) -> Any:
+    try:
+        with mode:
+            output = mode.model(canvas)
+    except PaddingError:
+        raise
+    except Exception as error:
+        raise PaddingError(
+            f"{type(mode.model).__name__} fails on images padded to {tuple(canvas.shape)} with {type(error).__name__}: "
+            f"{error}; run the images one at a time (padding.forward_singly)"
+        ) from error
+    if mode.lockstep:
+        mode.lockstep.finish()
+    return output
 
 
 def _check(images: Tensor, sizes: Tensor | Sequence) -> list[tuple[int, int]]:

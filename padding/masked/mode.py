@@ -32,7 +32,9 @@ class Masking(TorchFunctionMode):
     def __init__(self, model: nn.Module, images: int, rule: str, lockstep: Lockstep | None = None):
         super().__init__()
         self.model, self.images, self.rule, self.lockstep = model, images, rule, lockstep
-        self._constants = {id(tensor) for tensor in (*model.parameters(), *model.buffers())}
+        self._constants = {
+            id(tensor) for module in model.modules() for tensor in (*module._parameters.values(), *module._buffers.values())
+        }
 
     def mark(self, tensor: Tensor, axes: Iterable[Extents | None]) -> Tensor:
         """Says where a batch of images is valid; (N, ...) with the images on axis 0."""

@@ -1,7 +1,6 @@
 """What is known of a tensor: on which part of each axis it holds an image, and on which nothing that may be read."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,21 +9,28 @@ Extents = tuple[tuple[int, int], ...]
 """Along one axis, for each image: the first valid position, and the one behind the last."""
 
 
-class Valid(NamedTuple):
+class Valid:
     """Where a tensor that was computed from the images is valid.
 
     An axis on which every image fills the tensor is not cut: nothing that is done along it can read a wrong value.
+
+    Attributes:
+        axes: one entry an axis; None where the axis is not cut.
+        batch: the axis of the images; None where it is not known any more, which only tensors without a cut axis may be.
+        cut: the axes that are cut.
     """
 
-    axes: tuple[Extents | None, ...]
-    """One entry an axis; None where the axis is not cut."""
-    batch: int | None
-    """The axis of the images; None where it is not known any more, which only tensors without a cut axis may be."""
+    __slots__ = ("axes", "batch", "cut")
 
-    @property
-    def cut(self) -> tuple[int, ...]:
-        """The axes that are cut."""
-        return tuple(axis for axis, extents in enumerate(self.axes) if extents is not None)
+    def __init__(self, axes: tuple[Extents | None, ...], batch: int | None):
+        self.axes, self.batch = axes, batch
+        self.cut = tuple(axis for axis, extents in enumerate(axes) if extents is not None)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Valid) and (self.axes, self.batch) == (other.axes, other.batch)
+
+    def __hash__(self) -> int:
+        return hash((self.axes, self.batch))
 
 
 def make_valid(shape: Sequence[int], axes: Iterable[Extents | None], batch: int | None) -> Valid:
@@ -34,6 +40,11 @@ def make_valid(shape: Sequence[int], axes: Iterable[Extents | None], batch: int 
         for size, extents in zip(shape, axes, strict=True)
     )
     return Valid(kept, batch)
+
+
+def inherited(output: Tensor, input: Tensor, state: Valid) -> Valid:
+    """The state of a tensor with the axes of another one, not all of which need be as long."""
+    return state if output.shape == input.shape else make_valid(output.shape, state.axes, state.batch)
 
 
 def whole(tensor: Tensor, batch: int | None = None) -> Valid:

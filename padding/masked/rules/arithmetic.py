@@ -1,5 +1,6 @@
 """Functions of one position: what they give is valid where all that they read is."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from torch import Tensor
@@ -8,7 +9,7 @@ from ..call import Call, Result, Unfollowable, map_tensors, tensors_in, whole_re
 from ..extents import FIXED
 from ..fill import filled
 from ..registry import rule
-from ..state import Extents, Valid, make_valid
+from ..state import Extents, Valid, inherited, make_valid
 
 _OF_ONE = """
 abs absolute alias alpha_dropout angle bernoulli bfloat16 bool celu clamp clamp_max clamp_min clip clone contiguous cos cosh
@@ -32,7 +33,17 @@ def _with_in_place(names: str) -> list[str]:
     return listed + [f"{name}_" for name in listed if not name.endswith("_")]
 
 
-@rule(*_with_in_place(_OF_ONE), *_with_in_place(_OF_SEVERAL))
+@rule(*_with_in_place(_OF_ONE))
+def inherits(call: Call) -> Result:
+    """Functions of one tensor."""
+    if len(call.states) != 1:
+        return position_by_position(call)
+    ((tensor, state),) = call.states
+    output = call.run()
+    return Result(output, [inherited(output, tensor, state)])
+
+
+@rule(*_with_in_place(_OF_SEVERAL))
 def position_by_position(call: Call) -> Result:
     """Broadcasts as torch does.
 
@@ -47,7 +58,7 @@ def position_by_position(call: Call) -> Result:
     cuts = _align(call)
     if call.rule != FIXED:
         call = _cleared(call, cuts)
-    return _broadcast(call, cuts)
+    return _broadcast(_on_one_canvas(call, cuts), cuts)
 
 
 def _batched(call: Call) -> bool:
@@ -61,6 +72,33 @@ def _broadcast(call: Call, cuts: list[Extents | None]) -> Result:
         missing = tensor.dim() - len(cuts)
         states.append(make_valid(tensor.shape, [*[None] * missing, *cuts][-tensor.dim() :] if tensor.dim() else [], _batch(call, tensor)))
     return Result(output, states)
+
+
+def _on_one_canvas(call: Call, cuts: list[Extents | None]) -> Call:
+    """The call with what canvases have beyond the smallest left out: they differ behind functions run singly."""
+    smallest = {
+        axis - len(cuts): min(size for tensor, _ in call.states if (size := _size(tensor, axis - len(cuts))) > 1)
+        for axis, cut in enumerate(cuts)
+        if cut is not None
+    }
+    return _with_tensors(call, lambda tensor: _narrowed(tensor, smallest))
+
+
+def _size(tensor: Tensor, axis: int) -> int:
+    """The size of an axis counted from the last; 1 where the tensor has no such axis."""
+    return tensor.shape[axis] if tensor.dim() >= -axis else 1
+
+
+def _narrowed(tensor: Tensor, sizes: dict[int, int]) -> Tensor:
+    for axis, size in sizes.items():
+        if _size(tensor, axis) > size:
+            tensor = tensor.narrow(axis, 0, size)
+    return tensor
+
+
+def _with_tensors(call: Call, change: Callable[[Tensor], Tensor]) -> Call:
+    args, kwargs = map_tensors((call.args, call.kwargs), change)
+    return replace(call, args=args, kwargs=kwargs)
 
 
 def _batch(call: Call, output: Tensor) -> int | None:
@@ -116,11 +154,14 @@ def _solid(extents: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:
 
 def _cleared(call: Call, cuts: list[Extents | None]) -> Call:
     """The call with 0 in the parts of its arguments that the union adds to them."""
-    cut = [(tensor, state) for tensor, state in call.states if state is not None and state.cut]
-    _check_union([[*[None] * (len(cuts) - tensor.dim()), *state.axes] for tensor, state in cut], cuts)
-    clear = {id(tensor): filled(tensor, state) for tensor, state in cut if list(state.axes) != cuts[-tensor.dim() :]}
-    args, kwargs = map_tensors((call.args, call.kwargs), lambda tensor: clear.get(id(tensor), tensor))
-    return replace(call, args=args, kwargs=kwargs)
+    known = [(tensor, state) for tensor, state in call.states if state is not None]
+    _check_union([[*[None] * (len(cuts) - tensor.dim()), *state.axes] for tensor, state in known], cuts)
+    clear = {
+        id(tensor): filled(tensor, state)
+        for tensor, state in known
+        if state.cut and list(state.axes) != cuts[len(cuts) - tensor.dim() :]
+    }
+    return _with_tensors(call, lambda tensor: clear.get(id(tensor), tensor))
 
 
 def _check_union(terms: list[list[Extents | None]], cuts: list[Extents | None]) -> None:
@@ -174,7 +215,7 @@ def _joined(call: Call, parts: list[Tensor], dim: int, along: int | None) -> Res
     ]
     if call.rule != FIXED and call.cut:
         call = _cleared(call, cuts)
-    output = call.run()
+    output = _on_one_canvas(call, cuts).run()
     batches = {state.batch for state in states if state is not None}
     batch = batches.pop() if len(batches) == 1 else None
     if along is None:

@@ -141,7 +141,7 @@ def _by_where_windows_begin(owns: list[Own]) -> list[list[int]]:
 def _chosen(spec: Spec, images: list[int]) -> Spec:
     axes = tuple(cut and tuple(cut[image] for image in images) for cut in spec.valid.axes)
     index = torch.tensor(images, device=spec.input.device)
-    return spec._replace(input=spec.input[index], valid=spec.valid._replace(axes=axes))
+    return spec._replace(input=spec.input[index], valid=Valid(axes, batch=0))
 
 
 def _fixed_alike(spec: Spec, owns: list[Own]) -> Tensor:

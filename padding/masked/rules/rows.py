@@ -4,7 +4,7 @@ from torch import Tensor
 
 from ..call import Call, Result, Unfollowable, tensors_in, whole_results
 from ..registry import rule
-from ..state import make_valid
+from ..state import inherited, make_valid
 from .singly import image_by_image
 
 
@@ -14,7 +14,7 @@ def _along(call: Call, *dims: int) -> Result:
     if any(dim % tensor.dim() in state.cut for dim in dims):
         return image_by_image(call)
     output = call.run()
-    return Result(output, [make_valid(each.shape, state.axes, state.batch) for each in tensors_in(output)])
+    return Result(output, [inherited(each, tensor, state) for each in tensors_in(output)])
 
 
 @rule("softmax", "log_softmax", "softmin", "cumsum", "cumprod", "logcumsumexp", "glu")
@@ -62,7 +62,7 @@ def linear(call: Call) -> Result:
     if tensor.dim() - 1 in state.cut:
         raise Unfollowable("it mixes the positions of an axis on which the images end at different positions")
     output = call.run()
-    return Result(output, [make_valid(output.shape, state.axes, state.batch)])
+    return Result(output, [inherited(output, tensor, state)])
 
 
 @rule("matmul", "__matmul__", "__rmatmul__", "mm")

@@ -15,7 +15,7 @@ _OF_ONE = """
 abs absolute alias alpha_dropout angle bernoulli bfloat16 bool celu clamp clamp_max clamp_min clip clone contiguous cos cosh
 cpu cuda deg2rad detach double dropout dropout1d dropout2d dropout3d elu erf erfc exp exp2 expm1 feature_alpha_dropout fill
 float floor ceil frac gelu half hardshrink hardsigmoid hardswish hardtanh int isfinite isinf isnan leaky_relu log log10 log1p
-log2 logical_not logit logsigmoid long mish nan_to_num neg negative ones_like positive prelu rad2deg rand_like randn_like reciprocal relu
+log2 logical_not logit logsigmoid long mish nan_to_num neg negative ones_like positive rad2deg rand_like randn_like reciprocal relu
 relu6 requires_grad_ round rrelu rsqrt selu sgn sigmoid sign silu sin sinh softplus softshrink softsign sqrt square tan
 tanh tanhshrink threshold to trunc type zeros_like full_like empty_like bitwise_not __invert__ __neg__ __abs__ __pos__
 """

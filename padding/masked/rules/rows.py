@@ -30,6 +30,11 @@ def along_dim_normalised(call: Call) -> Result:
     return _along(call, call.bind("input", "p", "dim", dim=1).dim)
 
 
+@rule("prelu")
+def one_slope_a_channel(call: Call) -> Result:
+    return _along(call, 1)
+
+
 @rule("layer_norm", "rms_norm")
 def layer_norm(call: Call) -> Result:
     shape = call.bind("input", "normalized_shape").normalized_shape

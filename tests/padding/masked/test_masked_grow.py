@@ -1,0 +1,192 @@
+"""Rule `grow`: Eq. 1 to 3 with the padded area as holes, against masks that are written out."""
+
+import random
+
+import pytest
+import timm
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from padding import PaddingError, convert_padding, forward_masked
+
+SIZES = [(13, 22), (20, 9), (1, 1), (20, 22)]
+CANVAS = (20, 22)
+
+
+def explicit(layers, images, sizes):
+    """The chain with the mask as a map of zeros and ones, padded, counted and updated by a loop over taps."""
+    mask = torch.zeros(len(images), 1, *images.shape[2:], dtype=images.dtype)
+    for n, (height, width) in enumerate(sizes):
+        mask[n, :, :height, :width] = 1
+    x = torch.where(mask > 0, images, 0)
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d):
+            x, mask = explicit_convolution(layer, x, mask)
+        elif isinstance(layer, nn.MaxPool2d):
+            shape = (layer.kernel_size, layer.stride, layer.padding)
+            low = F.max_pool2d(torch.where(mask > 0, x, -1e300), *shape)
+            mask = F.max_pool2d(mask, *shape)
+            x = torch.where(mask > 0, low, 0)
+        else:
+            x = torch.where(mask > 0, layer(x), 0)
+    return x, mask
+
+
+def explicit_convolution(layer, x, mask):
+    (ph, pw), (sh, sw), (dh, dw) = layer.padding, layer.stride, layer.dilation
+    padded = F.pad(x * mask, (pw, pw, ph, ph))
+    known = F.pad(mask, (pw, pw, ph, ph))
+    kh, kw = layer.kernel_size
+    rows, columns = (padded.shape[2] - dh * (kh - 1) - 1) // sh + 1, (padded.shape[3] - dw * (kw - 1) - 1) // sw + 1
+    total, count = 0, 0
+    for i in range(kh):
+        for j in range(kw):
+            at = (..., slice(i * dh, i * dh + (rows - 1) * sh + 1, sh), slice(j * dw, j * dw + (columns - 1) * sw + 1, sw))
+            weight = layer.weight[:, :, i, j]
+            groups = layer.groups
+            parts = [
+                torch.einsum("nchw,oc->nohw", values, filters)
+                for values, filters in zip(padded[at].chunk(groups, 1), weight.chunk(groups, 0), strict=True)
+            ]
+            total = total + torch.cat(parts, 1)
+            count = count + known[at]
+    bias = 0 if layer.bias is None else layer.bias.view(-1, 1, 1)
+    output = torch.where(count > 0, total * (kh * kw) / count.clamp(min=1) + bias, 0)
+    return output, (count > 0).to(x.dtype)
+
+
+def random_chain(seed):
+    rng = random.Random(seed)
+    layers, channels = [], 4
+    for _ in range(rng.randint(2, 5)):
+        kernel = (rng.randint(1, 5), rng.randint(1, 5))
+        groups = rng.choice([1, 1, 2])
+        convolution = nn.Conv2d(
+            channels,
+            4,
+            kernel,
+            stride=rng.choice([1, 1, 2]),
+            padding=tuple(rng.randint(0, size) for size in kernel),
+            dilation=rng.choice([1, 1, 1, 2]),
+            groups=groups,
+            bias=rng.random() < 0.5,
+        )
+        layers += [convolution, rng.choice([nn.ReLU(), nn.SiLU(), nn.Identity(), nn.MaxPool2d(3, rng.choice([1, 2]), 1)])]
+    return nn.Sequential(*layers)
+
+
+def with_gaps(layers):
+    """Dilated windows can jump over an image of few pixels: then the valid positions are no rectangle."""
+    return any(max(layer.dilation) > 1 for layer in layers if isinstance(layer, nn.Conv2d))
+
+
+@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("gradients", [False, True])
+def test_a_chain_equals_written_out_masks_everywhere(seed, gradients, batch_of):
+    torch.manual_seed(seed)
+    chain = random_chain(seed).double().eval()
+    sizes = [size for size in SIZES if size != (1, 1) or not with_gaps(chain)]
+    images = batch_of(sizes, canvas=CANVAS, channels=4)
+    expected, mask = explicit(chain, images.nan_to_num(), sizes)
+    if min(expected.shape[2:]) < 1:
+        pytest.skip("the chain leaves no position of this canvas")
+    convert(chain)
+    with torch.set_grad_enabled(gradients):
+        output, valid = forward_masked(chain, images, sizes, rule="grow")
+    torch.testing.assert_close(output, expected, rtol=1e-10, atol=1e-12)
+    assert torch.equal(as_mask(valid, output), mask)
+
+
+def convert(chain):
+    for layer in chain:
+        if isinstance(layer, nn.Conv2d) and any(layer.padding):
+            convert_padding(layer, "partial")
+
+
+def as_mask(valid, output):
+    mask = torch.zeros(len(output), 1, *output.shape[2:], dtype=output.dtype)
+    for n, ((top, bottom), (left, right)) in enumerate(valid.tolist()):
+        mask[n, :, top:bottom, left:right] = 1
+    return mask
+
+
+@torch.no_grad()
+def test_a_sum_of_differently_grown_maps_is_the_union(batch_of):
+    class Residual(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.wide, self.narrow = nn.Conv2d(3, 2, 5, padding=2), nn.Conv2d(3, 2, 1)
+
+        def forward(self, x):
+            return self.wide(x) + self.narrow(x), torch.cat([self.narrow(x), self.wide(x)], 1)
+
+    model = Residual().double()
+    images = batch_of([(9, 8), (5, 12)], canvas=(16, 16))
+    sizes = [(9, 8), (5, 12)]
+    wide, mask = explicit([model.wide], images.nan_to_num(), sizes)
+    narrow, _ = explicit([model.narrow], images.nan_to_num(), sizes)
+    convert_padding(model.wide, "partial")
+    (total, both), (valid, _) = forward_masked(model, images, sizes, rule="grow")
+    torch.testing.assert_close(total, wide + narrow)
+    torch.testing.assert_close(both, torch.cat([narrow, wide], 1))
+    assert torch.equal(as_mask(valid, total), mask)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vgg11_bn", "densenet121", "mobilenetv3_small_050", "test_convnext"])
+@torch.no_grad()
+def test_on_a_canvas_that_is_full_it_is_the_network_itself(name, batch_of):
+    model = timm.create_model(name, num_classes=5).double().eval()
+    convert_padding(model, "partial")
+    images = batch_of([(64, 64)], canvas=(64, 64))
+    torch.testing.assert_close(forward_masked(model, images, [(64, 64)], rule="grow").output, model(images))
+
+
+@pytest.mark.parametrize("name", ["resnet50", "vgg16_bn", "densenet121", "tf_efficientnet_b0", "test_convnext", "regnety_002"])
+@torch.no_grad()
+def test_nothing_outside_is_read(name, batch_of):
+    model = timm.create_model(name, num_classes=5).double().eval()
+    convert_padding(model, "partial")
+    sizes = [(64, 40), (33, 70)]
+    outputs = [
+        forward_masked(model, batch_of(sizes, outside=value), sizes, rule="grow").output for value in (float("nan"), 3.0)
+    ]
+    assert torch.equal(*outputs)
+    assert outputs[0].isfinite().all()
+
+
+@torch.no_grad()
+def test_average_pools(batch_of):
+    images, sizes = batch_of([(3, 4), (5, 5)], canvas=(6, 6), channels=1), [(3, 4), (5, 5)]
+    own = forward_masked(nn.AvgPool2d(2), images, sizes, rule="grow").output
+    assert own[0, 0, 1, 0] == pytest.approx(float(images[0, 0, 2, 0:2].mean()))  # the window's second row is a hole
+    counted = forward_masked(nn.AvgPool2d(3, 1, 1), images, sizes, rule="grow").output
+    assert counted[0, 0, 2, 0] == pytest.approx(float(images[0, 0, 1:3, 0:2].sum() / 9))  # holes as its padding: zeros
+    partial = forward_masked(nn.AvgPool2d(3, 1, 1, count_include_pad=False), images, sizes, rule="grow").output
+    assert partial[0, 0, 2, 0] == pytest.approx(float(images[0, 0, 1:3, 0:2].mean()))
+
+
+@torch.no_grad()
+def test_an_image_of_which_nothing_is_seen_leaves_nothing(batch_of):
+    model = nn.Conv2d(3, 2, 1, stride=4, padding=1).double()  # its windows miss the first two pixels
+    convert_padding(model, "partial")
+    output, valid = forward_masked(model, batch_of([(2, 2), (9, 9)]), [(2, 2), (9, 9)], rule="grow")
+    assert not output[0].any()
+    assert valid[0].tolist() == [[0, 0], [0, 0]]
+    assert output[1].any()
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (nn.Conv2d(3, 2, 3, padding=1), "pads by 'zero'"),
+        (nn.GroupNorm(1, 3), "torch.nn.functional.group_norm"),
+        (nn.Sequential(nn.Conv2d(3, 2, 2, dilation=3, padding=3), nn.Conv2d(2, 2, 1)), "gaps"),
+    ],
+)
+@torch.no_grad()
+def test_what_eq_3_does_not_define_is_refused(model, message, batch_of):
+    if message == "gaps":
+        convert_padding(model, "partial")
+    with pytest.raises(PaddingError, match=message):
+        forward_masked(model.double(), batch_of([(1, 9), (9, 9)]), [(1, 9), (9, 9)], rule="grow")

@@ -18,7 +18,7 @@ Output = Any
 """A tensor, or a tuple or list of them."""
 
 
-class Unfollowable(PaddingError):
+class UnfollowableError(PaddingError):
     """A call through which the valid part cannot be followed: the message is completed with where it happened."""
 
 
@@ -50,12 +50,12 @@ class Call:
         """The first argument, which must come from the images.
 
         Raises:
-            Unfollowable: it does not.
+            UnfollowableError: it does not.
         """
         tensor = self.args[0] if self.args else self.kwargs.get("input")
         state = self.valid(tensor) if isinstance(tensor, Tensor) else None
         if state is None:
-            raise Unfollowable("its first argument does not come from the images")
+            raise UnfollowableError("its first argument does not come from the images")
         return tensor, state
 
     @property

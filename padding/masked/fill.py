@@ -10,15 +10,15 @@ from .state import Valid, axis_vectors
 _SINGLY_FROM = 1 << 15
 
 
-def filled(tensor: Tensor, valid: Valid, value: float = 0.0) -> Tensor:
+def filled(tensor: Tensor, valid: Valid, value: float = 0.0, in_place: bool = False) -> Tensor:
     """The tensor with `value` wherever it is not valid.
 
-    Without gradients this writes into the tensor itself. That is nobody's loss: whoever reads it later may not read
-    those positions either, and the mode owns every cut tensor, since the caller's images were copied.
+    Without gradients, or if asked to, this writes into the tensor itself. That is nobody's loss: whoever reads it later
+    may not read those positions either, and the mode owns every cut tensor, since the caller's images were copied.
     """
-    if torch.is_grad_enabled():
+    if torch.is_grad_enabled() and not in_place:
         return _selected(tensor, valid, value)
-    if tensor.is_cpu and tensor.numel() >= _SINGLY_FROM * len(_images(valid)):
+    if tensor.is_cpu and not tensor.requires_grad and tensor.numel() >= _SINGLY_FROM * len(_images(valid)):
         _fill_slices(tensor, valid, value)
     else:
         for axis in valid.cut:

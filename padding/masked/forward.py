@@ -84,7 +84,7 @@ def forward_singly(model: nn.Module, images: Tensor, sizes: Tensor | Sequence) -
     for column in columns:
         if any(part.dim() == 0 or len(part) != 1 for part in column):
             raise PaddingError(
-                f"the model gave {tuple(column[0].shape)} for one image; the first axis of an output must be the images'"
+                f"the model gave {tuple(column[0].shape)} for one image; an output's first axis must be the images'"
             )
     pasted = iter([paste(column) for column in columns])
     rows = iter([_sizes_of(column) for column in columns])
@@ -127,9 +127,9 @@ def _refuse(model: nn.Module) -> None:
     """Refuses what hides the functions that are to be followed."""
     kinds = {kind.__name__ for kind in type(model).__mro__}
     if torch.compiler.is_compiling() or torch.jit.is_tracing():
-        raise PaddingError("masks cannot be compiled, exported or traced; do that with a network that runs without them")
+        raise PaddingError("masks cannot be compiled, exported or traced; do that with a network that runs without")
     if "DataParallel" in kinds:
-        raise PaddingError("DataParallel runs the network in threads, where masks are lost; use DistributedDataParallel")
+        raise PaddingError("DataParallel runs the network in threads, which lose masks; use DistributedDataParallel")
     for name, module in model.named_modules():
         if isinstance(module, torch.jit.ScriptModule | torch.fx.GraphModule) or _is_compiled(module):
             where = f"layer '{name}'" if name else "the model"
@@ -153,8 +153,8 @@ def _rows(state: Valid | None, tensor: Tensor) -> Tensor | None:
     """
     if state is not None and any(axis < 2 for axis in state.cut):
         raise PaddingError(
-            f"the model returns a tensor {tuple(tensor.shape)} whose axis {state.cut[0]} ends elsewhere for each image; "
-            "outputs must be (N, C, *spatial)"
+            f"the model returns a tensor {tuple(tensor.shape)} whose axis {state.cut[0]} ends elsewhere for each "
+            "image; outputs must be (N, C, *spatial)"
         )
     if state is None or tensor.dim() < 3 or state.batch != 0:
         return None

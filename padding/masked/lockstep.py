@@ -17,7 +17,7 @@ from padding.convolve import padded_convolution, zero_padded
 from padding.errors import PaddingError
 from padding.geometry import resolve
 
-from .call import Call, Result, Unfollowable, map_tensors, name_of, tensors_in
+from .call import Call, Result, UnfollowableError, map_tensors, name_of, tensors_in
 from .metadata import METADATA
 from .registry import namesakes
 from .state import Valid, shape_of_image
@@ -59,7 +59,9 @@ class Recorder(TorchFunctionMode):
             return function(*args, **kwargs)
         # Only its shape counts; and no ratio of a tensor without numbers may get into the cache.
         input, weight, bias, stride, padding, dilation, groups, _ = args
-        return zero_padded(input, weight, bias, resolve(padding, input.shape[2:], weight.shape[2:], stride, dilation, groups))
+        return zero_padded(
+            input, weight, bias, resolve(padding, input.shape[2:], weight.shape[2:], stride, dilation, groups)
+        )
 
 
 class Traces:
@@ -133,9 +135,9 @@ class Lockstep:
         for image in self._to_compare:
             twin = self._twin(call, image)
             if call.function not in SHAPED_BY_ARGUMENTS and not _alike((call.args, call.kwargs), twin.arguments):
-                raise Unfollowable(
-                    f"it is told {_numbers((call.args, call.kwargs))} on the canvas, and {_numbers(twin.arguments)} for "
-                    f"image {image} alone"
+                raise UnfollowableError(
+                    f"it is told {_numbers((call.args, call.kwargs))} on the canvas, and {_numbers(twin.arguments)} "
+                    f"for image {image} alone"
                 )
             self._compare_shapes(call, image, call.states, twin.inputs, "takes")
 
@@ -153,8 +155,8 @@ class Lockstep:
         """
         if self._at + 1 != len(self._twins[0]):
             raise PaddingError(
-                f"the network makes {self._at + 1} calls on the canvas and {len(self._twins[0])} for image 0 alone: its "
-                "code depends on the size that it sees; run the images one at a time (padding.forward_singly)"
+                f"the network makes {self._at + 1} calls on the canvas and {len(self._twins[0])} for image 0 alone: "
+                "its code depends on the size that it sees; run the images one at a time (padding.forward_singly)"
             )
         self._traces.compared.update(self._keys)
 
@@ -170,7 +172,7 @@ class Lockstep:
         twins = self._twins[image]
         if self._at >= len(twins) or twins[self._at].function != call.function:
             other = name_of(twins[self._at].function) if self._at < len(twins) else "nothing"
-            raise Unfollowable(
+            raise UnfollowableError(
                 f"the network's code depends on the size that it sees: for image {image} alone it calls {other} here"
             )
         return twins[self._at]
@@ -180,7 +182,7 @@ class Lockstep:
     ) -> None:
         for (tensor, valid), shape in zip(states, alone, strict=True):
             if not _fits(tensor, valid, shape, image, call.images):
-                raise Unfollowable(
+                raise UnfollowableError(
                     f"it {does} {tuple(tensor.shape)} on the canvas, and {tuple(shape)} for image {image} alone, which "
                     "does not follow from the images' sizes"
                 )

@@ -4,14 +4,13 @@ import inspect
 from collections.abc import Iterable
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from padding.errors import PaddingError
 
 from . import rules  # noqa: F401  (importing them registers what they define)
-from .call import Call, Result, Unfollowable, name_of, tensors_in, whole_results
+from .call import Call, Result, UnfollowableError, name_of, tensors_in, whole_results
 from .extents import GROW
 from .lockstep import Lockstep
 from .metadata import METADATA
@@ -32,9 +31,11 @@ class Masking(TorchFunctionMode):
     def __init__(self, model: nn.Module, images: int, rule: str, lockstep: Lockstep | None = None):
         super().__init__()
         self.model, self.images, self.rule, self.lockstep = model, images, rule, lockstep
-        self._constants = {
-            id(tensor) for module in model.modules() for tensor in (*module._parameters.values(), *module._buffers.values())
-        }
+        # named_parameters and named_buffers would each walk over all modules.
+        own = [
+            tensor for module in model.modules() for tensor in (*module._parameters.values(), *module._buffers.values())
+        ]
+        self._constants = set(map(id, own))
 
     def mark(self, tensor: Tensor, axes: Iterable[Extents | None]) -> Tensor:
         """Says where a batch of images is valid; (N, ...) with the images on axis 0."""
@@ -45,14 +46,14 @@ class Masking(TorchFunctionMode):
         """What is known of a tensor; None of a constant.
 
         Raises:
-            Unfollowable: nothing is.
+            UnfollowableError: nothing is.
         """
         owner, state = getattr(tensor, _MARK, (None, None))
         if owner is self:
             return state
         if id(tensor) in self._constants:
             return None
-        raise Unfollowable(
+        raise UnfollowableError(
             f"it reads a tensor of unknown origin, shape {tuple(tensor.shape)}: no parameter or buffer of the network, "
             "and made by nothing that could be followed"
         )
@@ -63,7 +64,7 @@ class Masking(TorchFunctionMode):
             return function(*args, **kwargs)
         try:
             result = self._follow(function, args, kwargs)
-        except Unfollowable as error:
+        except UnfollowableError as error:
             raise PaddingError(self._explain(function, args, kwargs, error)) from None
         for tensor, state in zip(tensors_in(result.output), result.states, strict=True):
             self._attach(tensor, state)
@@ -84,16 +85,18 @@ class Masking(TorchFunctionMode):
             return Result(output, [None for _ in tensors_in(output)])
         follow = find_rule(call.function)
         if follow is None and call.cut:
-            raise Unfollowable("there is no rule for it")
+            raise UnfollowableError("there is no rule for it")
         return whole_results(call.run()) if follow is None else follow(call)
 
     def _attach(self, tensor: Tensor, state: Valid | None) -> None:
         owner, known = getattr(tensor, _MARK, (None, None))
         if owner is self and known != state and tensor._is_view():
-            raise PaddingError("a view was changed in place by a tensor that is valid elsewhere; the base would not know")
+            raise PaddingError(
+                "a view was changed in place by a tensor that is valid elsewhere; its base would not know"
+            )
         setattr(tensor, _MARK, (self, state))
 
-    def _explain(self, function: Any, args: tuple, kwargs: dict, error: Unfollowable) -> str:
+    def _explain(self, function: Any, args: tuple, kwargs: dict, error: UnfollowableError) -> str:
         shapes = ", ".join(str(tuple(tensor.shape)) for tensor in tensors_in((args, kwargs)))
         way_out = "use rule 'fixed', or run" if self.rule == GROW else "run"
         return (

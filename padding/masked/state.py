@@ -16,7 +16,7 @@ class Valid:
 
     Attributes:
         axes: one entry an axis; None where the axis is not cut.
-        batch: the axis of the images; None where it is not known any more, which only tensors without a cut axis may be.
+        batch: the axis of the images; None where it is not known any more, as may be where no axis is cut.
         cut: the axes that are cut.
     """
 
@@ -59,7 +59,10 @@ def from_lengths(lengths: Iterable[int]) -> Extents:
 
 def shape_of_image(tensor: Tensor, valid: Valid, image: int) -> tuple[int, ...]:
     """The shape that the tensor would have if the network saw that image alone."""
-    shape = [size if cut is None else cut[image][1] - cut[image][0] for size, cut in zip(tensor.shape, valid.axes)]
+    shape = [
+        size if cut is None else cut[image][1] - cut[image][0]
+        for size, cut in zip(tensor.shape, valid.axes, strict=True)
+    ]
     if valid.batch is not None:
         shape[valid.batch] = 1
     return tuple(shape)

@@ -5,26 +5,31 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from ..call import Call, Result, Unfollowable, map_tensors, tensors_in, whole_results
+from ..call import Call, Result, UnfollowableError, map_tensors, tensors_in, whole_results
 from ..extents import FIXED
 from ..fill import filled
 from ..registry import rule
 from ..state import Extents, Valid, inherited, make_valid
+from .singly import image_by_image
 
 _OF_ONE = """
-abs absolute alias alpha_dropout angle bernoulli bfloat16 bool celu clamp clamp_max clamp_min clip clone contiguous cos cosh
-cpu cuda deg2rad detach double dropout dropout1d dropout2d dropout3d elu erf erfc exp exp2 expm1 feature_alpha_dropout fill
-float floor ceil frac gelu half hardshrink hardsigmoid hardswish hardtanh int isfinite isinf isnan leaky_relu log log10 log1p
-log2 logical_not logit logsigmoid long mish nan_to_num neg negative ones_like positive rad2deg rand_like randn_like reciprocal relu
-relu6 requires_grad_ round rrelu rsqrt selu sgn sigmoid sign silu sin sinh softplus softshrink softsign sqrt square tan
-tanh tanhshrink threshold to trunc type zeros_like full_like empty_like bitwise_not __invert__ __neg__ __abs__ __pos__
+abs absolute alpha_dropout angle bernoulli celu clamp clamp_max clamp_min clip clone contiguous cos cosh deg2rad detach
+dropout dropout1d dropout2d dropout3d elu erf erfc exp exp2 expm1 feature_alpha_dropout fill floor ceil frac gelu
+hardshrink hardsigmoid hardswish hardtanh isfinite isinf isnan leaky_relu log log10 log1p log2 logical_not logit
+logsigmoid mish nan_to_num neg negative positive rad2deg reciprocal relu relu6 requires_grad_ round rrelu rsqrt selu
+sgn sigmoid sign silu sin sinh softplus softshrink softsign sqrt square tan tanh tanhshrink threshold trunc
+bitwise_not __invert__ __neg__ __abs__ __pos__
 """
+_OF_THE_FIRST = """
+bfloat16 bool cpu cuda double float half int long to type type_as
+zeros_like ones_like full_like empty_like rand_like randn_like
+"""
+_SUMS = "add sub subtract rsub __add__ __radd__ __iadd__ __sub__ __rsub__ __isub__"
 _OF_SEVERAL = """
-add sub subtract mul multiply div divide true_divide floor_divide fmod remainder pow atan2 maximum minimum fmax fmin hypot where
-lerp addcmul addcdiv eq ne lt le gt ge logical_and logical_or logical_xor bitwise_and bitwise_or rsub xlogy float_power
-masked_fill __add__ __radd__ __iadd__ __sub__ __rsub__ __isub__ __mul__ __rmul__ __imul__ __truediv__ __rtruediv__ __itruediv__
-__div__ __rdiv__ __idiv__ __floordiv__ __mod__ __pow__ __rpow__ __ipow__ __eq__ __ne__ __lt__ __le__ __gt__ __ge__ __and__ __or__ __xor__
-type_as
+mul multiply div divide true_divide floor_divide fmod remainder pow atan2 maximum minimum fmax fmin hypot where lerp
+addcmul addcdiv eq ne lt le gt ge logical_and logical_or logical_xor bitwise_and bitwise_or xlogy float_power
+masked_fill __mul__ __rmul__ __imul__ __truediv__ __rtruediv__ __itruediv__ __div__ __rdiv__ __idiv__ __floordiv__
+__mod__ __pow__ __rpow__ __ipow__ __eq__ __ne__ __lt__ __le__ __gt__ __ge__ __and__ __or__ __xor__
 """
 
 
@@ -43,22 +48,39 @@ def inherits(call: Call) -> Result:
     return Result(output, [inherited(output, tensor, state)])
 
 
+@rule(*_OF_THE_FIRST.split())
+def inherits_from_the_first(call: Call) -> Result:
+    """Conversions and tensors made alike: a second tensor tells a type, not values."""
+    tensor, state = call.input()
+    output = call.run()
+    return Result(output, [inherited(output, tensor, state)])
+
+
 @rule(*_with_in_place(_OF_SEVERAL))
 def position_by_position(call: Call) -> Result:
-    """Broadcasts as torch does.
-
-    Under `fixed`, tensors that are cut must be cut alike. Under `grow`, where the paper says nothing of sums of
-    differently grown maps: the union, and 0 where a term is not valid.
+    """Broadcasts as torch does; what is cut must be cut alike.
 
     Raises:
-        Unfollowable: a constant or a whole tensor extends along an axis that is cut, or the cuts contradict.
+        UnfollowableError: a constant or a whole tensor extends along an axis that is cut, or the cuts contradict.
     """
     if not call.cut:
-        return whole_results(call.run()) if not _batched(call) else _broadcast(call, [])
-    cuts = _align(call)
-    if call.rule != FIXED:
-        call = _cleared(call, cuts)
+        return _broadcast(call, []) if _batched(call) else whole_results(call.run())
+    cuts = _align(call, union=False)
     return _broadcast(_on_one_canvas(call, cuts), cuts)
+
+
+@rule(*_with_in_place(_SUMS))
+def summed(call: Call) -> Result:
+    """Under `grow`, of differently grown maps, of which the paper says nothing: valid on the union of their parts, each
+    0 where it is not valid itself.
+
+    Raises:
+        UnfollowableError: as above; or the union is no rectangle.
+    """
+    if not call.cut or call.rule == FIXED:
+        return position_by_position(call)
+    cuts = _align(call, union=True)
+    return _broadcast(_on_one_canvas(_cleared(call, cuts), cuts), cuts)
 
 
 def _batched(call: Call) -> bool:
@@ -66,11 +88,12 @@ def _batched(call: Call) -> bool:
 
 
 def _broadcast(call: Call, cuts: list[Extents | None]) -> Result:
+    """Runs the call, whose result is cut as `cuts` says, counted from the last axis."""
     output = call.run()
     states = []
     for tensor in tensors_in(output):
-        missing = tensor.dim() - len(cuts)
-        states.append(make_valid(tensor.shape, [*[None] * missing, *cuts][-tensor.dim() :] if tensor.dim() else [], _batch(call, tensor)))
+        axes = [*[None] * tensor.dim(), *cuts][len(cuts) :]
+        states.append(make_valid(tensor.shape, axes, _batch(call, tensor)))
     return Result(output, states)
 
 
@@ -111,7 +134,7 @@ def _batch(call: Call, output: Tensor) -> int | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _align(call: Call) -> list[Extents | None]:
+def _align(call: Call, union: bool) -> list[Extents | None]:
     """The cut of each axis of the broadcast shape."""
     dims = max(tensor.dim() for tensor, _ in call.states)
     cuts: list[Extents | None] = [None] * dims
@@ -121,30 +144,31 @@ def _align(call: Call) -> list[Extents | None]:
             for tensor, state in call.states
             if tensor.dim() - dims + axis >= 0 and tensor.shape[tensor.dim() - dims + axis] > 1
         ]
-        cuts[axis] = _agreed(call, present)
+        cuts[axis] = _agreed(call, present, union)
     if len({state.batch - tensor.dim() for tensor, state in call.states if state is not None and state.cut}) > 1:
-        raise Unfollowable("its arguments have the images on different axes")
+        raise UnfollowableError("its arguments have the images on different axes")
     return cuts
 
 
-def _agreed(call: Call, present: list[tuple[Tensor, Valid | None, int]]) -> Extents | None:
+def _agreed(call: Call, present: list[tuple[Tensor, Valid | None, int]], union: bool) -> Extents | None:
     """One axis' cut from all arguments that extend along it."""
     found = [None if state is None else state.axes[axis] for _, state, axis in present]
     if all(each is None for each in found):
         return None
     if any(state is None for _, state, _ in present):
-        raise Unfollowable("a constant extends along an axis on which the images end at different positions")
+        raise UnfollowableError("a constant extends along an axis on which the images end at different positions")
     size = max(tensor.shape[axis] for tensor, _, axis in present)
     known = {each if each is not None else ((0, size),) * call.images for each in found}
     if len(known) == 1:
         return known.pop()
-    if call.rule == FIXED:
-        raise Unfollowable("its arguments are valid on different parts")
+    if not union:
+        raise UnfollowableError("its arguments are valid on different parts")
     return _union(known)
 
 
 def _union(known: set[Extents]) -> Extents:
-    return tuple((min(start for start, _ in each), max(stop for _, stop in each)) for each in map(_solid, zip(*known)))
+    of_images = [_solid(extents) for extents in zip(*known, strict=True)]
+    return tuple((min(start for start, _ in each), max(stop for _, stop in each)) for each in of_images)
 
 
 def _solid(extents: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:
@@ -156,18 +180,21 @@ def _cleared(call: Call, cuts: list[Extents | None]) -> Call:
     """The call with 0 in the parts of its arguments that the union adds to them."""
     known = [(tensor, state) for tensor, state in call.states if state is not None]
     _check_union([[*[None] * (len(cuts) - tensor.dim()), *state.axes] for tensor, state in known], cuts)
-    clear = {
-        id(tensor): filled(tensor, state)
-        for tensor, state in known
-        if state.cut and list(state.axes) != cuts[len(cuts) - tensor.dim() :]
-    }
+    narrower = [each for each in known if each[1].cut and list(each[1].axes) != cuts[len(cuts) - each[0].dim() :]]
+    clear = {id(tensor): filled(tensor, state, in_place=_changes(call, tensor)) for tensor, state in narrower}
     return _with_tensors(call, lambda tensor: clear.get(id(tensor), tensor))
 
 
+def _changes(call: Call, tensor: Tensor) -> bool:
+    """Whether the call writes into this argument, which the network may go on using under its own name."""
+    name = call.function.__name__
+    return tensor is call.args[0] and (name.startswith("__i") or (name.endswith("_") and not name.endswith("__")))
+
+
 def _check_union(terms: list[list[Extents | None]], cuts: list[Extents | None]) -> None:
-    """Raises Unfollowable where no term is valid on all that the terms are valid on together."""
+    """Raises UnfollowableError where no term is valid on all that the terms are valid on together."""
     if not any(_covers(axes, cuts) for axes in terms):
-        raise Unfollowable("the union of the parts on which its arguments are valid is no rectangle")
+        raise UnfollowableError("the union of the parts on which its arguments are valid is no rectangle")
 
 
 def _covers(axes: list[Extents | None], cuts: list[Extents | None]) -> bool:
@@ -176,9 +203,7 @@ def _covers(axes: list[Extents | None], cuts: list[Extents | None]) -> bool:
 
 @rule("cat", "concat", "concatenate")
 def concatenated(call: Call) -> Result:
-    """Along an axis that is not cut."""
-    from .singly import image_by_image
-
+    """Along an axis that is not cut; under `grow` as for sums."""
     bound = call.bind("tensors", "dim", dim=0)
     parts = list(bound.tensors)
     dim = bound.dim % parts[0].dim()
@@ -207,13 +232,14 @@ def stacked(call: Call) -> Result:
 def _joined(call: Call, parts: list[Tensor], dim: int, along: int | None) -> Result:
     """`along` is the axis of the parts that may differ in size; None where a new axis `dim` is made."""
     states = [call.valid(part) for part in parts]
+    union = call.rule != FIXED
     if any(state is not None and along is not None and along == state.batch for state in states):
-        raise Unfollowable("it puts more images into the batch")
+        raise UnfollowableError("it puts more images into the batch")
     cuts = [
-        None if axis == along else _agreed(call, [(part, state, axis) for part, state in zip(parts, states, strict=True)])
+        None if axis == along else _agreed(call, [(*each, axis) for each in zip(parts, states, strict=True)], union)
         for axis in range(parts[0].dim())
     ]
-    if call.rule != FIXED and call.cut:
+    if union and call.cut:
         call = _cleared(call, cuts)
     output = _on_one_canvas(call, cuts).run()
     batches = {state.batch for state in states if state is not None}

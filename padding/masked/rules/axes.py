@@ -5,19 +5,19 @@ from math import prod
 
 from torch import Tensor
 
-from ..call import Call, Output, Result, Unfollowable, tensors_in, whole_results
+from ..call import Call, Output, Result, UnfollowableError, tensors_in, whole_results
 from ..extents import GROW
 from ..registry import getters, rule, rule_for
 from ..state import Valid, from_lengths, make_valid
 from .singly import image_by_image
 
 
-def rearranged(call: Call, output: Output, source: Sequence[int | None], state: Valid) -> Result:
+def rearranged(output: Output, source: Sequence[int | None], state: Valid) -> Result:
     """The result of a function whose output axis i is the input's axis `source[i]`, or a new one where that is None."""
     axes = [None if axis is None else state.axes[axis] for axis in source]
     batch = source.index(state.batch) if state.batch in source and state.batch is not None else None
     if batch is None and any(each is not None for each in axes):
-        raise Unfollowable("the axis of the images is lost")
+        raise UnfollowableError("the axis of the images is lost")
     return Result(output, [make_valid(tensor.shape, axes, batch) for tensor in tensors_in(output)])
 
 
@@ -27,7 +27,7 @@ def permuted(call: Call) -> Result:
     dims = call.args[1:] if len(call.args) > 1 else (call.kwargs["dims"],)
     if len(dims) == 1 and isinstance(dims[0], tuple | list):
         dims = dims[0]
-    return rearranged(call, call.run(), [dim % tensor.dim() for dim in dims], state)
+    return rearranged(call.run(), [dim % tensor.dim() for dim in dims], state)
 
 
 @rule("transpose", "swapaxes", "swapdims", "transpose_")
@@ -36,14 +36,14 @@ def transposed(call: Call) -> Result:
     first, second = (call.args[1:] or tuple(call.kwargs.values()))[:2]
     order = list(range(tensor.dim()))
     order[first], order[second] = order[second], order[first]
-    return rearranged(call, call.run(), order, state)
+    return rearranged(call.run(), order, state)
 
 
 def _turned(call: Call) -> Result:
     tensor, state = call.input()
     order = list(range(tensor.dim()))
     order[-2:] = order[-1], order[-2]
-    return rearranged(call, call.run(), order, state)
+    return rearranged(call.run(), order, state)
 
 
 for _getter in getters("mT"):
@@ -55,7 +55,7 @@ def unsqueezed(call: Call) -> Result:
     tensor, state = call.input()
     dim = call.bind("input", "dim").dim % (tensor.dim() + 1)
     order = list(range(tensor.dim()))
-    return rearranged(call, call.run(), [*order[:dim], None, *order[dim:]], state)
+    return rearranged(call.run(), [*order[:dim], None, *order[dim:]], state)
 
 
 @rule("squeeze", "squeeze_")
@@ -65,11 +65,11 @@ def squeezed(call: Call) -> Result:
     dims = call.args[1:] or tuple(call.kwargs.values())
     dims = dims[0] if dims and isinstance(dims[0], tuple | list) else dims
     if not dims:
-        raise Unfollowable("it drops whichever axes have one position, perhaps that of the images; name the axis")
+        raise UnfollowableError("it drops whichever axes have one position, perhaps that of the images; name the axis")
     dropped = {dim % tensor.dim() for dim in dims if tensor.shape[dim] == 1}
     if state.batch in dropped:
-        raise Unfollowable("it drops the axis of the images")
-    return rearranged(call, call.run(), [axis for axis in range(tensor.dim()) if axis not in dropped], state)
+        raise UnfollowableError("it drops the axis of the images")
+    return rearranged(call.run(), [axis for axis in range(tensor.dim()) if axis not in dropped], state)
 
 
 @rule("chunk", "split", "split_with_sizes", "unsafe_chunk", "tensor_split")
@@ -81,7 +81,7 @@ def divided(call: Call) -> Result:
     if dim in state.cut:
         return image_by_image(call)
     if dim == state.batch:
-        raise Unfollowable("it divides the batch")
+        raise UnfollowableError("it divides the batch")
     output = call.run()
     return Result(output, [make_valid(part.shape, state.axes, state.batch) for part in output])
 
@@ -91,8 +91,8 @@ def unbound(call: Call) -> Result:
     tensor, state = call.input()
     dim = call.bind("input", "dim", dim=0).dim % tensor.dim()
     if dim == state.batch or dim in state.cut:
-        raise Unfollowable("it takes apart an axis on which the images end at different positions, or the batch")
-    return rearranged(call, call.run(), [axis for axis in range(tensor.dim()) if axis != dim], state)
+        raise UnfollowableError("it takes apart an axis on which the images end at different positions, or the batch")
+    return rearranged(call.run(), [axis for axis in range(tensor.dim()) if axis != dim], state)
 
 
 @rule("view", "reshape", "flatten", "unflatten", "view_as", "reshape_as")
@@ -105,16 +105,16 @@ def reshaped(call: Call) -> Result:
         return whole_results(call.run())
     kept = _kept_axes(tensor.shape, call.run().shape, state) if _fits_canvas(call, tensor) else None
     if kept is not None:
-        return rearranged(call, call.run(), kept, state)
+        return rearranged(call.run(), kept, state)
     if not state.cut:
         return whole_results(call.run())
     if call.mode.lockstep is None:
-        raise Unfollowable("it merges or divides an axis on which the images end at different positions")
+        raise UnfollowableError("it merges or divides an axis on which the images end at different positions")
     return image_by_image(call)
 
 
 def _fits_canvas(call: Call, tensor: Tensor) -> bool:
-    """Whether the canvas itself can take the shape: behind a merged axis its sizes are not those that the code knows."""
+    """Whether the canvas itself can take the shape: behind a merged axis it has not the sizes that the code knows."""
     try:
         call.run()
     except RuntimeError:
@@ -141,7 +141,9 @@ def expanded(call: Call) -> Result:
     output = call.run()
     missing = output.dim() - tensor.dim()
     axes = [*[None] * missing, *state.axes]
-    grown = [axis for axis in range(output.dim()) if axis < missing or tensor.shape[axis - missing] != output.shape[axis]]
+    grown = [
+        axis for axis in range(output.dim()) if axis < missing or tensor.shape[axis - missing] != output.shape[axis]
+    ]
     batch = None if state.batch is None else state.batch + missing
     if call.function.__name__ == "expand_as":
         other = call.valid(call.args[1])
@@ -152,7 +154,7 @@ def expanded(call: Call) -> Result:
         for axis in grown:
             axes[axis] = from_lengths(shape[axis] for shape in shapes)
     elif grown:
-        raise Unfollowable("it repeats values along an axis whose length may depend on the image's size")
+        raise UnfollowableError("it repeats values along an axis whose length may depend on the image's size")
     # Repeated positions share memory, in which nothing could be filled.
     return Result(output.contiguous(), [make_valid(output.shape, axes, batch)])
 
@@ -165,9 +167,9 @@ def indexed(call: Call) -> Result:
         return whole_results(call.run()) if state.batch != 0 else _indexed_whole(call, tensor, state)
     source = _sources(call, tensor)
     if source is not None and all(axis in source for axis in (*state.cut, state.batch)):
-        return rearranged(call, call.run(), source, state)
+        return rearranged(call.run(), source, state)
     if call.rule == GROW:
-        raise Unfollowable("it takes part of an axis on which the images end at different positions")
+        raise UnfollowableError("it takes part of an axis on which the images end at different positions")
     _refuse_images_index(call, tensor, state)
     return image_by_image(call)
 
@@ -176,7 +178,7 @@ def _indexed_whole(call: Call, tensor: Tensor, state: Valid) -> Result:
     source = _sources(call, tensor)
     if source is None or state.batch not in source:
         return whole_results(call.run())
-    return rearranged(call, call.run(), source, state)
+    return rearranged(call.run(), source, state)
 
 
 def _sources(call: Call, tensor: Tensor) -> list[int | None] | None:
@@ -211,4 +213,4 @@ _PART = object()
 def _refuse_images_index(call: Call, tensor: Tensor, state: Valid) -> None:
     source = _sources(call, tensor)
     if source is None or state.batch not in source:
-        raise Unfollowable("it takes some of the images, or indexes by a tensor")
+        raise UnfollowableError("it takes some of the images, or indexes by a tensor")

@@ -1,4 +1,4 @@
-"""Convolutions: the ratio of each window is counted from the image's own positions, in closed form, one axis at a time."""
+"""Convolutions: each window's ratio is counted from the image's own positions, in closed form, axis by axis."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from padding.frame import Frame, frame_of_size
 from padding.geometry import SAME_DYNAMIC, Geometry, Pads, dynamic_pads, output_size, static_pads
 from padding.reweight import reweight
 
-from ..call import Call, Result, Unfollowable, whole_results
+from ..call import Call, Result, UnfollowableError, whole_results
 from ..extents import GROW, Window, slide, taps_inside, too_small
 from ..fill import filled
 from ..registry import rule, rule_for
@@ -42,7 +42,7 @@ class Spec(NamedTuple):
 @rule_for(padded_convolution)
 def converted_convolution(call: Call) -> Result:
     """A layer that `convert_padding` converted."""
-    input, weight, bias, stride, padding, dilation, groups, scheme = call.args
+    _, weight, bias, stride, padding, dilation, groups, scheme = call.args
     return _convolution(call, weight, bias, stride, padding, dilation, groups, scheme)
 
 
@@ -74,7 +74,7 @@ def _convolution(call: Call, weight, bias, stride, padding, dilation, groups, sc
         kept = valid.batch if input.dim() == weight.dim() and valid.batch == 0 else None
         return Result(output, [make_valid(output.shape, (None,) * output.dim(), kept)])
     if input.dim() != weight.dim() or valid.batch != 0 or 1 in valid.cut:
-        raise Unfollowable("it slides along an axis that is not the images' height or width")
+        raise UnfollowableError("it slides along an axis that is not the images' height or width")
     spec = Spec(input, valid, weight, bias, tuple(stride), padding, tuple(dilation), groups, scheme)
     if call.rule == GROW:
         return _growing(spec)
@@ -85,11 +85,11 @@ def _convolution(call: Call, weight, bias, stride, padding, dilation, groups, sc
 
 def _with_own_weights(call: Call) -> Result:
     if call.cut:
-        raise Unfollowable("its weights are computed from the images")
+        raise UnfollowableError("its weights are computed from the images")
     return whole_results(call.run())
 
 
-# fixed: as in the network run on that image alone -----------------------------------------------------------------------
+# fixed: as in the network run on that image alone
 
 
 class Own(NamedTuple):
@@ -201,7 +201,7 @@ def _frame(spec: Spec, own: Own) -> Frame | None:
     return frame_of_size(own.sizes, spec.weight, spec.geometry(own.pads))
 
 
-# grow: Eq. 1 to 3 -------------------------------------------------------------------------------------------------------
+# grow: Eq. 1 to 3
 
 
 def _growing(spec: Spec) -> Result:
@@ -210,7 +210,7 @@ def _growing(spec: Spec) -> Result:
     pads = pads if spec.padding == SAME_DYNAMIC else spec.padding
     windows = _windows(spec, pads)
     if spec.scheme != "partial" and any(window.pads for window in windows):
-        raise Unfollowable(f"it pads by '{spec.scheme}', and Eq. 3 is of partial convolutions")
+        raise UnfollowableError(f"it pads by '{spec.scheme}', and Eq. 3 is of partial convolutions")
     outputs = [window.outputs(size) for window, size in zip(windows, input.shape[2:], strict=True)]
     extents = [_extents(spec, axis) for axis in range(len(windows))]
     axes = [slide(each, window, size, GROW) for each, window, size in zip(extents, windows, outputs, strict=True)]
@@ -231,7 +231,7 @@ def _extents(spec: Spec, axis: int) -> Extents:
     return ((0, spec.input.shape[2 + axis]),) * len(spec.input) if cut is None else cut
 
 
-# Both -------------------------------------------------------------------------------------------------------------------
+# Both
 
 
 def _windows(spec: Spec, pads: Pads) -> list[Window]:
@@ -257,4 +257,3 @@ def _scaled(output: Tensor, spec: Spec, counts: list[list[tuple[int, ...]]]) -> 
             bias = torch.where(factor > 0, bias, 0.0)
     result = result if bias is None else result + bias
     return result.to(output.dtype)
-

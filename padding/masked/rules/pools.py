@@ -1,12 +1,9 @@
 """Pools: a maximum never chooses what is not valid, an average counts as the pool does on an image alone."""
 
-from math import prod
-
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..call import Arguments, Call, Result, Unfollowable
+from ..call import Arguments, Call, Result, UnfollowableError
 from ..extents import FIXED, Window, slide, taps_inside
 from ..fill import filled
 from ..registry import rule
@@ -21,7 +18,7 @@ def max_pool(call: Call) -> Result:
     )  # fmt: skip
     tensor, state = _maps(call)
     if bound.return_indices:
-        raise Unfollowable("its indices would count positions of the canvas")
+        raise UnfollowableError("its indices would count positions of the canvas")
     windows = _windows(bound, tensor.dim() - 2)
     if _reads_outside(call, state, windows):
         tensor = filled(tensor, state, float("-inf"))
@@ -47,7 +44,9 @@ def average_pool(call: Call) -> Result:
     if not _reads_outside(call, state, windows):
         return _result(call, call.run(), state, windows)
     shape = (bound.kernel_size, bound.stride, bound.padding, bound.ceil_mode, True)
-    output = F.avg_pool2d(filled(tensor, state), *shape, 1 if bound.divisor_override is None else bound.divisor_override)
+    output = F.avg_pool2d(
+        filled(tensor, state), *shape, 1 if bound.divisor_override is None else bound.divisor_override
+    )
     if bound.divisor_override is None:
         for axis, window in enumerate(windows, start=2):
             extents = state.axes[axis] or ((0, tensor.shape[axis]),) * call.images
@@ -60,7 +59,7 @@ def _maps(call: Call) -> tuple[Tensor, Valid]:
     tensor, state = call.input()
     axes = int(call.function.__name__.rstrip("d")[-1])
     if state.cut and (tensor.dim() != axes + 2 or state.batch != 0 or 1 in state.cut):
-        raise Unfollowable("it slides along an axis that is not the images' height or width")
+        raise UnfollowableError("it slides along an axis that is not the images' height or width")
     return tensor, state
 
 

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from ..call import Call, Result, Unfollowable, tensors_in, whole_results
+from ..call import Call, Result, UnfollowableError, tensors_in, whole_results
 from ..registry import rule
 from ..state import inherited, make_valid
 from .singly import image_by_image
@@ -21,7 +21,7 @@ def _along(call: Call, *dims: int) -> Result:
 def along_dim(call: Call) -> Result:
     bound = call.bind("input", "dim", dim=None)
     if bound.dim is None:
-        raise Unfollowable("it does not say along which axis")
+        raise UnfollowableError("it does not say along which axis")
     return _along(call, bound.dim)
 
 
@@ -46,7 +46,7 @@ def batch_norm(call: Call) -> Result:
     """Each channel has its own numbers, which do not depend on the batch.
 
     Raises:
-        Unfollowable: in training, where they are those of the batch.
+        UnfollowableError: in training, where they are those of the batch.
     """
     bound = call.bind(
         "input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps", training=False
@@ -54,7 +54,9 @@ def batch_norm(call: Call) -> Result:
     if bound.training:
         if call.valid(bound.input) is None:
             return whole_results(call.run())
-        raise Unfollowable("it normalises by the batch, holes and all; put the model into evaluation mode: model.eval()")
+        raise UnfollowableError(
+            "it normalises by the batch, holes and all; put the model into evaluation mode: model.eval()"
+        )
     return _along(call)
 
 
@@ -63,9 +65,9 @@ def linear(call: Call) -> Result:
     bound = call.bind("input", "weight", "bias", bias=None)
     tensor, state = call.input()
     if call.valid(bound.weight) is not None:
-        raise Unfollowable("its weights are computed from the images")
+        raise UnfollowableError("its weights are computed from the images")
     if tensor.dim() - 1 in state.cut:
-        raise Unfollowable("it mixes the positions of an axis on which the images end at different positions")
+        raise UnfollowableError("it mixes the positions of an axis on which the images end at different positions")
     output = call.run()
     return Result(output, [inherited(output, tensor, state)])
 
@@ -82,5 +84,5 @@ def matmul(call: Call) -> Result:
         output = call.run()
         return Result(output, [make_valid(output.shape, state.axes, state.batch)])
     if first.dim() < 3 or second.dim() < 3:
-        raise Unfollowable("it has no axis of the images in front of the matrices")
+        raise UnfollowableError("it has no axis of the images in front of the matrices")
     return image_by_image(call)

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..call import Call, Result, Unfollowable, tensors_in, whole_results
+from ..call import Call, Result, UnfollowableError, tensors_in, whole_results
 from ..canvas import paste
 from ..extents import GROW
 from ..lockstep import SHAPED_BY_ARGUMENTS, Shape
@@ -16,7 +16,6 @@ from ..state import Valid, crop, from_lengths, make_valid
 
 
 @rule(
-    "adaptive_max_pool1d",
     "avg_pool1d",
     "avg_pool3d",
     "bmm",
@@ -45,14 +44,14 @@ def image_by_image(call: Call) -> Result:
     """Runs the function for each image alone.
 
     Raises:
-        Unfollowable: the images are not on axis 0 of what is cut, or the function mixes them.
+        UnfollowableError: the images are not on axis 0 of what is cut, or the function mixes them.
     """
     if not call.cut:
         return whole_results(call.run())
     if call.rule == GROW:
-        raise Unfollowable("Eq. 3 of the paper does not say what becomes of a mask here")
+        raise UnfollowableError("Eq. 3 of the paper does not say what becomes of a mask here")
     if any(state is not None and state.cut and state.batch != 0 for _, state in call.states):
-        raise Unfollowable("the images are not on its first axis")
+        raise UnfollowableError("the images are not on its first axis")
     own = [_for_image(call, image) for image in range(call.images)]
     outputs = [call.function(*args, **kwargs) for args, kwargs in own]
     flat = [list(tensors_in(output)) for output in outputs]
@@ -64,10 +63,10 @@ def _on_canvas(parts: tuple[Tensor, ...]) -> tuple[Tensor, Valid]:
     """Results of single images on one canvas, and where each is valid.
 
     Raises:
-        Unfollowable: they are not one row an image.
+        UnfollowableError: they are not one row an image.
     """
     if any(part.dim() == 0 or part.shape[0] != 1 for part in parts):
-        raise Unfollowable("it merges the images of the batch with another axis")
+        raise UnfollowableError("it merges the images of the batch with another axis")
     canvas = paste(parts)
     axes = [from_lengths(lengths) for lengths in zip(*(part.shape for part in parts), strict=True)]
     return canvas, make_valid(canvas.shape, [None, *axes[1:]], batch=0)
@@ -77,7 +76,7 @@ def _for_image(call: Call, image: int) -> tuple[tuple, dict]:
     """The arguments of one image alone."""
     if call.mode.lockstep is None:
         if call.function in SHAPED_BY_ARGUMENTS:
-            raise Unfollowable("its arguments may depend on the image's size, which check=True finds out")
+            raise UnfollowableError("its arguments may depend on the image's size, which check=True finds out")
         twin = None
     else:
         twin = call.mode.lockstep.arguments(call, image)
@@ -94,7 +93,7 @@ def _part(call: Call, tensor: Tensor, state: Valid | None, image: int, twin: Any
         if shapes[id(tensor)][0] == 1:
             return tensor[image : image + 1]
     if state is not None:
-        raise Unfollowable("it is not known which axis of an argument the images are on")
+        raise UnfollowableError("it is not known which axis of an argument the images are on")
     return tensor
 
 

@@ -37,7 +37,11 @@ def worst_difference(model, images, sizes, **options):
 
 
 def _rows(valid):
-    return [valid] if valid is None or isinstance(valid, torch.Tensor) else [each for part in valid for each in _rows(part)]
+    return (
+        [valid]
+        if valid is None or isinstance(valid, torch.Tensor)
+        else [each for part in valid for each in _rows(part)]
+    )
 
 
 @pytest.fixture(name="batch_of")

@@ -61,7 +61,8 @@ def test_single_precision(batch_of, worst_difference):
 
 TRUNKS = {
     "strides and dilation": lambda: [
-        nn.Conv2d(3, 4, 7, 2, 3), nn.ReLU(inplace=True), nn.Conv2d(4, 4, 3, 1, 2, dilation=2), nn.Conv2d(4, 4, (3, 5), 2, (1, 2)),
+        nn.Conv2d(3, 4, 7, 2, 3), nn.ReLU(inplace=True),
+        nn.Conv2d(4, 4, 3, 1, 2, dilation=2), nn.Conv2d(4, 4, (3, 5), 2, (1, 2)),
     ],
     "groups and bias": lambda: [nn.Conv2d(3, 6, 3, 1, 1, groups=3), nn.Conv2d(6, 6, 5, 2, 2, groups=6, bias=False)],
     "more pads than taps": lambda: [nn.Conv2d(3, 4, 1, 1, 2), nn.Conv2d(4, 4, 3, 1, 4)],
@@ -76,9 +77,15 @@ TRUNKS = {
         nn.Conv2d(3, 4, 3, padding=1), nn.AvgPool2d(3, 2, 1), nn.AvgPool2d(3, 1, 1, count_include_pad=False),
         nn.AvgPool2d(2, 2, ceil_mode=True), nn.AvgPool2d(3, 2, 1, ceil_mode=True, divisor_override=5),
     ],
-    "norms": lambda: [nn.Conv2d(3, 4, 3, padding=1), nn.GroupNorm(2, 4), nn.BatchNorm2d(4), nn.InstanceNorm2d(4), nn.PReLU(4)],
-    "up": lambda: [nn.Conv2d(3, 4, 3, padding=1), nn.Upsample(scale_factor=2, mode="bilinear"), nn.ConvTranspose2d(4, 4, 3, 2, 1)],
-    "fills by design": lambda: [nn.ReflectionPad2d(2), nn.Conv2d(3, 4, 3), nn.ZeroPad2d((0, 1, 2, 0)), nn.Conv2d(4, 4, 3)],
+    "norms": lambda: [
+        nn.Conv2d(3, 4, 3, padding=1), nn.GroupNorm(2, 4), nn.BatchNorm2d(4), nn.InstanceNorm2d(4), nn.PReLU(4),
+    ],
+    "up": lambda: [
+        nn.Conv2d(3, 4, 3, padding=1), nn.Upsample(scale_factor=2, mode="bilinear"), nn.ConvTranspose2d(4, 4, 3, 2, 1),
+    ],
+    "fills by design": lambda: [
+        nn.ReflectionPad2d(2), nn.Conv2d(3, 4, 3), nn.ZeroPad2d((0, 1, 2, 0)), nn.Conv2d(4, 4, 3),
+    ],
     "shuffled": lambda: [nn.Conv2d(3, 4, 3, padding=1), nn.PixelShuffle(2), nn.Conv2d(1, 4, 3, padding=1)],
 }  # fmt: skip
 
@@ -188,7 +195,9 @@ def test_the_callers_images_stay(batch_of):
 
 
 def test_gradients(batch_of):
-    model = prepared(Head(nn.Conv2d(3, 4, 3, 2, padding=1), nn.ReLU(), nn.MaxPool2d(3, 2, 1), nn.Conv2d(4, 4, 3, padding=1)))
+    model = prepared(
+        Head(nn.Conv2d(3, 4, 3, 2, padding=1), nn.ReLU(), nn.MaxPool2d(3, 2, 1), nn.Conv2d(4, 4, 3, padding=1))
+    )
     images = batch_of(SIZES)
     gradients = []
     for forward in (forward_masked, forward_singly):

@@ -42,7 +42,11 @@ def explicit_convolution(layer, x, mask):
     total, count = 0, 0
     for i in range(kh):
         for j in range(kw):
-            at = (..., slice(i * dh, i * dh + (rows - 1) * sh + 1, sh), slice(j * dw, j * dw + (columns - 1) * sw + 1, sw))
+            at = (
+                ...,
+                slice(i * dh, i * dh + (rows - 1) * sh + 1, sh),
+                slice(j * dw, j * dw + (columns - 1) * sw + 1, sw),
+            )
             weight = layer.weight[:, :, i, j]
             groups = layer.groups
             parts = [
@@ -72,7 +76,10 @@ def random_chain(seed):
             groups=groups,
             bias=rng.random() < 0.5,
         )
-        layers += [convolution, rng.choice([nn.ReLU(), nn.SiLU(), nn.Identity(), nn.MaxPool2d(3, rng.choice([1, 2]), 1)])]
+        layers += [
+            convolution,
+            rng.choice([nn.ReLU(), nn.SiLU(), nn.Identity(), nn.MaxPool2d(3, rng.choice([1, 2]), 1)]),
+        ]
     return nn.Sequential(*layers)
 
 
@@ -142,14 +149,17 @@ def test_on_a_canvas_that_is_full_it_is_the_network_itself(name, batch_of):
     torch.testing.assert_close(forward_masked(model, images, [(64, 64)], rule="grow").output, model(images))
 
 
-@pytest.mark.parametrize("name", ["resnet50", "vgg16_bn", "densenet121", "tf_efficientnet_b0", "test_convnext", "regnety_002"])
+@pytest.mark.parametrize(
+    "name", ["resnet50", "vgg16_bn", "densenet121", "tf_efficientnet_b0", "test_convnext", "regnety_002"]
+)
 @torch.no_grad()
 def test_nothing_outside_is_read(name, batch_of):
     model = timm.create_model(name, num_classes=5).double().eval()
     convert_padding(model, "partial")
     sizes = [(64, 40), (33, 70)]
     outputs = [
-        forward_masked(model, batch_of(sizes, outside=value), sizes, rule="grow").output for value in (float("nan"), 3.0)
+        forward_masked(model, batch_of(sizes, outside=value), sizes, rule="grow").output
+        for value in (float("nan"), 3.0)
     ]
     assert torch.equal(*outputs)
     assert outputs[0].isfinite().all()

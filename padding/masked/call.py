@@ -44,7 +44,10 @@ class Call:
 
     def valid(self, tensor: Tensor | None) -> Valid | None:
         """The state of one of the arguments; None for a constant."""
-        return next((state for known, state in self.states if known is tensor), None)
+        for known, state in self.states:
+            if known is tensor:
+                return state
+        return None
 
     def input(self) -> tuple[Tensor, Valid]:
         """The first argument, which must come from the images.
@@ -92,7 +95,12 @@ def tensors_in(value: Any) -> list[Tensor]:
     return found
 
 
+_NO_TENSORS = frozenset([int, float, bool, str, type(None)])
+
+
 def _collect(value: Any, found: list[Tensor]) -> None:
+    if type(value) in _NO_TENSORS:  # most arguments, and every call comes by here
+        return
     if isinstance(value, Tensor):
         found.append(value)
     elif isinstance(value, tuple | list):

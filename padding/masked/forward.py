@@ -12,7 +12,7 @@ from .call import map_tensors, tensors_in
 from .canvas import paste
 from .extents import FIXED, RULES
 from .fill import filled
-from .lockstep import Lockstep
+from .lockstep import Lockstep, traces_of
 from .mode import Masking
 from .state import Valid, from_lengths, make_valid
 
@@ -57,12 +57,14 @@ def forward_masked(
     lengths = _check(images, sizes)
     if rule not in RULES:
         raise PaddingError(f"unknown rule {rule!r}; choose one of {', '.join(RULES)}")
-    _refuse(model)
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        raise PaddingError("masks cannot be compiled, exported or traced; do that with a network that runs without")
+    traces = traces_of(model)
     mode = Masking(model, len(images), rule)
     cuts = [None, None, *(from_lengths(column) for column in zip(*lengths, strict=True))]
     canvas = filled(images.clone(), make_valid(images.shape, cuts, batch=0))
     if rule == FIXED and check:
-        mode.lockstep = Lockstep(model, canvas, [(images.shape[1], *size) for size in lengths])
+        mode.lockstep = Lockstep(model, traces, canvas, [(images.shape[1], *size) for size in lengths])
     mode.mark(canvas, cuts)
     output = _run(mode, canvas)
     states = {id(tensor): mode.state(tensor) for tensor in tensors_in(output)}
@@ -121,24 +123,6 @@ def _check(images: Tensor, sizes: Tensor | Sequence) -> list[tuple[int, int]]:
                 f"those of the canvas, {canvas[0]} x {canvas[1]}"
             )
     return [(int(height), int(width)) for height, width in listed]
-
-
-def _refuse(model: nn.Module) -> None:
-    """Refuses what hides the functions that are to be followed."""
-    kinds = {kind.__name__ for kind in type(model).__mro__}
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():
-        raise PaddingError("masks cannot be compiled, exported or traced; do that with a network that runs without")
-    if "DataParallel" in kinds:
-        raise PaddingError("DataParallel runs the network in threads, which lose masks; use DistributedDataParallel")
-    for name, module in model.named_modules():
-        if isinstance(module, torch.jit.ScriptModule | torch.fx.GraphModule) or _is_compiled(module):
-            where = f"layer '{name}'" if name else "the model"
-            raise PaddingError(f"{where} is compiled or traced, so its functions cannot be followed; use the original")
-
-
-def _is_compiled(module: nn.Module) -> bool:
-    names = {kind.__name__ for kind in type(module).__mro__}
-    return "OptimizedModule" in names or getattr(module, "_compiled_call_impl", None) is not None
 
 
 def _finished(state: Valid | None, tensor: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from padding.errors import PaddingError
 from padding.geometry import resolve
 
 from .call import Call, Result, UnfollowableError, map_tensors, name_of, tensors_in
+from .hidden import is_compiled, refuse_hidden
 from .metadata import METADATA
 from .registry import namesakes
 from .state import Valid, shape_of_image
@@ -86,10 +87,15 @@ _KEPT: "weakref.WeakKeyDictionary[nn.Module, tuple[tuple, Traces]]" = weakref.We
 
 
 def traces_of(model: nn.Module) -> Traces:
-    """What is kept for a network; anew when modules were exchanged, converted, or put into another mode."""
-    layout = tuple((id(module), type(module), module.training) for module in model.modules())
+    """What is kept for a network; anew when modules were exchanged, converted, or put into another mode.
+
+    Raises:
+        PaddingError: something hides the functions that are to be followed.
+    """
+    layout = tuple([(id(each), type(each), each.training, is_compiled(each)) for each in model.modules()])
     known, traces = _KEPT.get(model, (None, None))
     if known != layout:
+        refuse_hidden(model)
         traces = Traces()
         _KEPT[model] = (layout, traces)
     return traces
@@ -120,8 +126,8 @@ class Lockstep:
         sizes: of each image, as the network would see it alone: (C, H, W).
     """
 
-    def __init__(self, model: nn.Module, canvas: Tensor, sizes: list[tuple[int, ...]]):
-        self._traces = traces_of(model)
+    def __init__(self, model: nn.Module, traces: Traces, canvas: Tensor, sizes: list[tuple[int, ...]]):
+        self._traces = traces
         self._keys = [(tuple(canvas.shape[1:]), canvas.dtype, size) for size in sizes]
         self._twins = [self._traces.of(model, (1, *size), canvas) for size in sizes]
         # One of each size is enough, and none if this pair of canvas and size was compared before.
@@ -143,6 +149,8 @@ class Lockstep:
 
     def check(self, call: Call, result: Result) -> None:
         """Compares what the call gave with what its twins gave."""
+        if not self._to_compare:
+            return
         states = list(zip(tensors_in(result.output), result.states, strict=True))
         for image in self._to_compare:
             self._compare_shapes(call, image, states, self._twin(call, image).outputs, "gives")
@@ -208,7 +216,7 @@ def _alike(canvas: Any, alone: Any) -> bool:
         return len(canvas) == len(alone) and all(map(_alike, canvas, alone))
     if isinstance(canvas, dict):
         return canvas.keys() == alone.keys() and all(_alike(canvas[key], alone[key]) for key in canvas)
-    return canvas is alone or canvas == alone
+    return canvas is alone or canvas == alone or isinstance(canvas, torch.device)
 
 
 def _numbers(arguments: tuple[tuple, dict]) -> str:

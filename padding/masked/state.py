@@ -44,7 +44,9 @@ def make_valid(shape: Sequence[int], axes: Iterable[Extents | None], batch: int 
 
 def inherited(output: Tensor, input: Tensor, state: Valid) -> Valid:
     """The state of a tensor with the axes of another one, not all of which need be as long."""
-    return state if output.shape == input.shape else make_valid(output.shape, state.axes, state.batch)
+    if all(output.shape[axis] == input.shape[axis] for axis in state.cut):
+        return state
+    return make_valid(output.shape, state.axes, state.batch)
 
 
 def whole(tensor: Tensor, batch: int | None = None) -> Valid:
@@ -66,11 +68,6 @@ def shape_of_image(tensor: Tensor, valid: Valid, image: int) -> tuple[int, ...]:
     if valid.batch is not None:
         shape[valid.batch] = 1
     return tuple(shape)
-
-
-def sizes_of_image(tensor: Tensor, valid: Valid, image: int) -> tuple[int, ...]:
-    """The spatial sizes of one image in a tensor (N, C, *sizes)."""
-    return shape_of_image(tensor, valid, image)[2:]
 
 
 def crop(tensor: Tensor, valid: Valid, image: int) -> Tensor:

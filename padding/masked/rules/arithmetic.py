@@ -157,8 +157,8 @@ def _agreed(call: Call, present: list[tuple[Tensor, Valid | None, int]], union: 
         return None
     if any(state is None for _, state, _ in present):
         raise UnfollowableError("a constant extends along an axis on which the images end at different positions")
-    size = max(tensor.shape[axis] for tensor, _, axis in present)
-    known = {each if each is not None else ((0, size),) * call.images for each in found}
+    sizes = [tensor.shape[axis] for tensor, _, axis in present]
+    known = {each or ((0, size),) * call.images for each, size in zip(found, sizes, strict=True)}
     if len(known) == 1:
         return known.pop()
     if not union:

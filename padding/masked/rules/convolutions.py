@@ -1,5 +1,6 @@
 """Convolutions: each window's ratio is counted from the image's own positions, in closed form, axis by axis."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from ..call import Call, Result, UnfollowableError, whole_results
 from ..extents import GROW, Window, slide, taps_inside, too_small
 from ..fill import filled
 from ..registry import rule, rule_for
-from ..state import Extents, Valid, axis_vectors, from_lengths, make_valid, sizes_of_image
+from ..state import Extents, Valid, axis_vectors, from_lengths, inherited, make_valid
 from .singly import image_by_image
 
 _FOLLOWED = ("zero", "partial")
@@ -33,6 +34,16 @@ class Spec(NamedTuple):
     dilation: tuple[int, ...]
     groups: int
     scheme: str
+
+    @property
+    def kernels(self) -> tuple[int, ...]:
+        return tuple(self.weight.shape[2:])
+
+    @property
+    def is_pointwise(self) -> bool:
+        """Whether each output is a function of the one position that it lies on."""
+        taps = {*self.kernels, *self.stride}
+        return taps == {1} and self.padding != SAME_DYNAMIC and not any(map(any, self.padding))
 
     def geometry(self, pads: Pads) -> Geometry:
         symmetric = all(before == after for before, after in pads)
@@ -76,6 +87,9 @@ def _convolution(call: Call, weight, bias, stride, padding, dilation, groups, sc
     if input.dim() != weight.dim() or valid.batch != 0 or 1 in valid.cut:
         raise UnfollowableError("it slides along an axis that is not the images' height or width")
     spec = Spec(input, valid, weight, bias, tuple(stride), padding, tuple(dilation), groups, scheme)
+    if spec.is_pointwise:
+        output = call.run()
+        return Result(output, [inherited(output, input, valid)])
     if call.rule == GROW:
         return _growing(spec)
     if scheme not in _FOLLOWED:
@@ -99,60 +113,72 @@ class Own(NamedTuple):
     pads: Pads
     outputs: tuple[int, ...]
 
-    @property
-    def before(self) -> tuple[int, ...]:
-        return tuple(pair[0] for pair in self.pads)
+
+class Plan(NamedTuple):
+    """What is known of a convolution before it is run, the same for every layer and batch of its shape."""
+
+    owns: tuple[Own, ...]
+    groups: tuple[tuple[int, ...], ...]
+    """The images whose windows begin alike: under TensorFlow's SAME the pads in front depend on the size of each."""
+    reads_outside: bool
+    """Whether a window of a valid output reaches beyond its image."""
+    state: Valid
+    """Of the output."""
 
 
-@lru_cache(maxsize=1 << 14)
+@lru_cache(maxsize=1 << 12)
+def _plan(
+    canvas: tuple[int, ...], valid: Valid, kernels: tuple, stride: tuple, padding: Pads | str, dilation: tuple
+) -> Plan:
+    owns, groups = [], {}
+    whole = [((0, size),) * _images(valid) for size in canvas]
+    extents = [cut or full for cut, full in zip(valid.axes[2:], whole, strict=True)]
+    for image, bounds in enumerate(zip(*extents, strict=True)):
+        own = _own(tuple(stop for _, stop in bounds), kernels, stride, padding, dilation)
+        if min(own.outputs) < 1:
+            raise too_small(image, own.sizes, kernels)
+        owns.append(own)
+        groups.setdefault(tuple(before for before, _ in own.pads), []).append(image)
+    on_canvas = _own(canvas, kernels, stride, padding, dilation).outputs
+    axes = [from_lengths(lengths) for lengths in zip(*(own.outputs for own in owns), strict=True)]
+    state = make_valid((0, 0, *on_canvas), [None, None, *axes], batch=0)
+    reads_outside = any(max(pair) > 0 for own in owns for pair in own.pads)
+    return Plan(tuple(owns), tuple(map(tuple, groups.values())), reads_outside, state)
+
+
+def _images(valid: Valid) -> int:
+    return len(valid.axes[valid.cut[0]])
+
+
 def _own(sizes: tuple[int, ...], kernels: tuple, stride: tuple, padding: Pads | str, dilation: tuple) -> Own:
     pads = dynamic_pads(sizes, kernels, stride, dilation) if padding == SAME_DYNAMIC else padding
     return Own(sizes, pads, tuple(map(output_size, sizes, kernels, stride, pads, dilation)))
 
 
 def _fixed(spec: Spec) -> Result:
-    kernels = tuple(spec.weight.shape[2:])
-    owns = [
-        _own(sizes_of_image(spec.input, spec.valid, image), kernels, spec.stride, spec.padding, spec.dilation)
-        for image in range(len(spec.input))
-    ]
-    for image, own in enumerate(owns):
-        if min(own.outputs) < 1:
-            raise too_small(image, own.sizes, kernels)
-    groups = _by_where_windows_begin(owns)
-    if len(groups) == 1:
-        output = _fixed_alike(spec, owns)
-    else:
-        parts = [_fixed_alike(_chosen(spec, images), [owns[each] for each in images]) for images in groups]
-        order = torch.tensor([image for images in groups for image in images], device=spec.input.device)
-        output = torch.cat(parts)[order.argsort()]
-    axes = [from_lengths(lengths) for lengths in zip(*(own.outputs for own in owns), strict=True)]
-    return Result(output, [make_valid(output.shape, [None, None, *axes], batch=0)])
+    canvas = tuple(spec.input.shape[2:])
+    plan = _plan(canvas, spec.valid, spec.kernels, spec.stride, spec.padding, spec.dilation)
+    if plan.reads_outside:
+        spec = spec._replace(input=filled(spec.input, spec.valid))
+    if len(plan.groups) == 1:
+        return Result(_fixed_alike(spec, plan.owns), [plan.state])
+    parts = [_fixed_alike(_chosen(spec, images), [plan.owns[each] for each in images]) for images in plan.groups]
+    order = torch.tensor([image for images in plan.groups for image in images], device=spec.input.device)
+    return Result(torch.cat(parts)[order.argsort()], [plan.state])
 
 
-def _by_where_windows_begin(owns: list[Own]) -> list[list[int]]:
-    """The images in groups: under TensorFlow's SAME the pads in front depend on the size of each."""
-    groups: dict[tuple[int, ...], list[int]] = {}
-    for image, own in enumerate(owns):
-        groups.setdefault(own.before, []).append(image)
-    return list(groups.values())
-
-
-def _chosen(spec: Spec, images: list[int]) -> Spec:
+def _chosen(spec: Spec, images: Sequence[int]) -> Spec:
     axes = tuple(cut and tuple(cut[image] for image in images) for cut in spec.valid.axes)
     index = torch.tensor(images, device=spec.input.device)
     return spec._replace(input=spec.input[index], valid=Valid(axes, batch=0))
 
 
-def _fixed_alike(spec: Spec, owns: list[Own]) -> Tensor:
+def _fixed_alike(spec: Spec, owns: Sequence[Own]) -> Tensor:
     """The canvas' convolution for images whose windows begin alike."""
-    input = spec.input
-    if any(max(pair) > 0 for own in owns for pair in own.pads):
-        input = filled(input, spec.valid)
     geometry = spec.geometry(_canvas_pads(spec, owns[0]))
     if spec.scheme == "partial":
-        return _fixed_partial(spec, input, geometry, owns)
-    return _trimmed(spec, zero_padded(input, spec.weight, spec.bias, geometry))
+        return _fixed_partial(spec, geometry, owns)
+    return _trimmed(spec, zero_padded(spec.input, spec.weight, spec.bias, geometry))
 
 
 def _canvas_pads(spec: Spec, own: Own) -> Pads:
@@ -160,8 +186,8 @@ def _canvas_pads(spec: Spec, own: Own) -> Pads:
     if spec.padding != SAME_DYNAMIC:
         return own.pads
     pads = []
-    for size, kernel, stride, dilation, before in zip(
-        spec.input.shape[2:], spec.weight.shape[2:], spec.stride, spec.dilation, own.before, strict=True
+    for size, kernel, stride, dilation, (before, _) in zip(
+        spec.input.shape[2:], spec.kernels, spec.stride, spec.dilation, own.pads, strict=True
     ):
         reach = (-(-size // stride) - 1) * stride + dilation * (kernel - 1) + 1
         pads.append((before, max(0, reach - before - size)))
@@ -177,18 +203,18 @@ def _trimmed(spec: Spec, output: Tensor) -> Tensor:
     return output
 
 
-def _fixed_partial(spec: Spec, input: Tensor, geometry: Geometry, owns: list[Own]) -> Tensor:
+def _fixed_partial(spec: Spec, geometry: Geometry, owns: Sequence[Own]) -> Tensor:
     """Eq. 4 with each image's own ratio. On a CPU only its border is corrected, in place; the same numbers as alone."""
-    frames = [] if torch.is_grad_enabled() or not input.is_cpu else [_frame(spec, own) for own in owns]
+    frames = [] if torch.is_grad_enabled() or not spec.input.is_cpu else [_frame(spec, own) for own in owns]
     if not frames or any(frame is None or frame.has_empty_windows for frame in frames):
-        output = _trimmed(spec, zero_padded(input, spec.weight, None, geometry))
+        output = _trimmed(spec, zero_padded(spec.input, spec.weight, None, geometry))
         windows = _windows(spec, geometry.pads)
         counts = [
             [taps_inside((0, own.sizes[axis]), window, output.shape[2 + axis]) for own in owns]
             for axis, window in enumerate(windows)
         ]
         return _scaled(output, spec, counts)
-    output = _trimmed(spec, zero_padded(input, spec.weight, spec.bias, geometry))
+    output = _trimmed(spec, zero_padded(spec.input, spec.weight, spec.bias, geometry))
     for image, (own, frame) in enumerate(zip(owns, frames, strict=True)):
         part = output[image : image + 1]
         for axis, length in enumerate(own.outputs, start=2):
@@ -215,7 +241,7 @@ def _growing(spec: Spec) -> Result:
     extents = [_extents(spec, axis) for axis in range(len(windows))]
     axes = [slide(each, window, size, GROW) for each, window, size in zip(extents, windows, outputs, strict=True)]
     if max(kernels) == 1 and not any(window.pads for window in windows):
-        output = zero_padded(input, spec.weight, spec.bias, spec.geometry(pads))
+        output = zero_padded(spec.input, spec.weight, spec.bias, spec.geometry(pads))
     else:
         output = zero_padded(filled(input, spec.valid), spec.weight, None, spec.geometry(pads))
         counts = [

@@ -45,19 +45,21 @@ def convert_padding(model: nn.Module, scheme: str, *, strict: bool = False) -> C
     Raises:
         PaddingError: an unknown scheme; a padded convolution of an unknown class with its own forward, or with a
             padding_mode; a wrapped, compiled or scripted model; branches fused into one convolution, under a scheme
-            that is not exact then. The model is unchanged.
+            that is not exact then; layers built to return masks, under a scheme without. The model is unchanged.
     """
     target = find_scheme(scheme)
     _refuse_wrapped(model)
     plan = _make_plan(model)
     if not target.survives_fusing:
         _refuse_fused(model, plan, target)
+    if target.with_holes is None:
+        _refuse_masks(plan, target)
     report = _report(plan, target)
     if strict and target.convolve is not None and report.unsupported:
         raise PaddingError(f"some layers cannot be padded by '{scheme}':\n{report}")
     if not report.converted:
         warnings.warn(f"no padded convolution in {type(model).__name__}: '{scheme}' changes nothing", stacklevel=2)
-    _restore(model)
+    _restore(model, plan, target)
     if target.convolve is not None:
         _apply(plan, target)
     return report
@@ -87,14 +89,22 @@ def _report(plan: _Plan, target: Scheme) -> ConversionReport:
     return report
 
 
-def _restore(model: nn.Module) -> None:
+def _restore(model: nn.Module, plan: _Plan, target: Scheme) -> None:
+    converted = set(plan.converted.values())
     for module in model.modules():
+        if module not in converted and _built_without_padding(module, target):
+            continue
         original = original_class(module)
         if isinstance(module, PaddedLayer):
             module.__dict__.pop("layer_name", None)
             module.__dict__.pop("outer_pads", None)
         if type(module) is not original:
             module.__class__ = original
+
+
+def _built_without_padding(module: nn.Module, target: Scheme) -> bool:
+    """A layer written as one of the scheme's, for its masks: no padding of it is converted, so it is not touched."""
+    return isinstance(module, PaddedLayer) and module.padding_scheme == target.name and module.outer_pads is None
 
 
 def _apply(plan: _Plan, target: Scheme) -> None:
@@ -119,6 +129,15 @@ def _refuse_fused(model: nn.Module, plan: _Plan, target: Scheme) -> None:
                     f"which is not exact under '{target.name}' padding; convert the model before fusing it and do not "
                     "fuse it afterwards"
                 )
+
+
+def _refuse_masks(plan: _Plan, target: Scheme) -> None:
+    for module, name in plan.names.items():
+        if isinstance(module, PaddedLayer) and module.return_mask:
+            raise PaddingError(
+                f"layer '{name}' ({type(module).__name__}) returns a mask with its output (return_mask=True), which "
+                f"'{target.name}' padding does not have; build the model without it"
+            )
 
 
 def _refuse_wrapped(model: nn.Module) -> None:

@@ -19,6 +19,9 @@ from torch import Tensor, nn
 from .geometry import SAME_DYNAMIC, Pads, static_pads
 from .registry import register_convolution
 
+Output = Tensor | tuple[Tensor, Tensor]
+"""What a layer gives: the output, and with a mask its updated mask."""
+
 
 def _own_padding(layer: nn.Module) -> Pads | str:
     return static_pads(layer.padding, layer.kernel_size, layer.dilation)
@@ -47,21 +50,23 @@ def _zero_mode_padding(layer: BlurPool2d) -> Pads:
 @register_convolution(nn.Conv2d, padding=_own_padding)
 @register_convolution(nn.Conv3d, padding=_own_padding)
 @register_convolution(Conv2dSame, padding=_always_dynamic)
-def _plain(layer: nn.Module, input: Tensor) -> Tensor:
-    return layer.convolve(input, layer.weight, layer.bias)
+def _plain(layer: nn.Module, input: Tensor, mask_in: Tensor | None = None) -> Output:
+    return layer.convolve(input, layer.weight, layer.bias, mask=mask_in)
 
 
 @register_convolution(StdConv2d, padding=_own_padding)
 @register_convolution(StdConv2dSame, padding=_dynamic_if_same)
-def _standardised(layer: StdConv2d | StdConv2dSame, input: Tensor) -> Tensor:
-    return layer.convolve(input, _standardise(layer.weight, layer.eps), layer.bias)
+def _standardised(layer: StdConv2d | StdConv2dSame, input: Tensor, mask_in: Tensor | None = None) -> Output:
+    return layer.convolve(input, _standardise(layer.weight, layer.eps), layer.bias, mask=mask_in)
 
 
 @register_convolution(ScaledStdConv2d, padding=_own_padding)
 @register_convolution(ScaledStdConv2dSame, padding=_dynamic_if_same)
-def _standardised_and_scaled(layer: ScaledStdConv2d | ScaledStdConv2dSame, input: Tensor) -> Tensor:
+def _standardised_and_scaled(
+    layer: ScaledStdConv2d | ScaledStdConv2dSame, input: Tensor, mask_in: Tensor | None = None
+) -> Output:
     scale = (layer.gain * layer.scale).flatten()
-    return layer.convolve(input, _standardise(layer.weight, layer.eps, scale), layer.bias)
+    return layer.convolve(input, _standardise(layer.weight, layer.eps, scale), layer.bias, mask=mask_in)
 
 
 def _standardise(weight: Tensor, eps: float, scale: Tensor | None = None) -> Tensor:
@@ -85,7 +90,9 @@ def _conditional(layer: CondConv2d, input: Tensor, routing_weights: Tensor) -> T
 
 
 @register_convolution(BlurPool2d, padding=_zero_mode_padding)
-def _blurred(layer: BlurPool2d, input: Tensor) -> Tensor:
+def _blurred(layer: BlurPool2d, input: Tensor, mask_in: Tensor | None = None) -> Output:
     channels = input.shape[1] if layer.channels is None else layer.channels
     kernel = layer.filt.expand(channels, 1, layer.filt_size, layer.filt_size)
-    return layer.convolve(input, kernel, None, stride=(layer.stride,) * 2, dilation=(1, 1), groups=channels)
+    return layer.convolve(
+        input, kernel, None, stride=(layer.stride,) * 2, dilation=(1, 1), groups=channels, mask=mask_in
+    )

@@ -4,12 +4,14 @@ A converted layer is its old self with another class: same parameters, same attr
 """
 
 import functools
+from inspect import signature
 
 from torch import Tensor, nn
 
 from .convolve import padded_convolution
 from .errors import PaddingError
 from .geometry import SAME_DYNAMIC, Pads
+from .holes import masked_convolution
 from .registry import Convolution, find_convolution, find_scheme
 
 
@@ -23,6 +25,10 @@ class PaddedLayer:
     """The layer's name in the converted model, for messages; an attribute, so that copies and pickles keep it."""
     outer_pads: Pads | None = None
     """What a zero padding module in front of the layer would add, where that module was converted with it."""
+    return_mask: bool | None = None
+    """Whether a call returns the mask behind the layer too; None: if it was given one."""
+    multi_channel: bool = False
+    """Whether a returned mask always has a channel for each of the output's."""
 
     def convolve(
         self,
@@ -33,15 +39,21 @@ class PaddedLayer:
         stride: tuple[int, ...] | None = None,
         dilation: tuple[int, ...] | None = None,
         groups: int | None = None,
-    ) -> Tensor:
-        """Convolves under this layer's scheme; what is not given is the layer's own."""
+        mask: Tensor | None = None,
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Convolves under this layer's scheme; what is not given is the layer's own.
+
+        With a mask of what is valid in the input, the result is the output and its mask: see `masked_convolution`.
+        """
         stride = self.stride if stride is None else stride
         dilation = self.dilation if dilation is None else dilation
         groups = self.groups if groups is None else groups
+        geometry = (stride, effective_pads(self), dilation, groups)
         try:
-            return padded_convolution(
-                input, weight, bias, stride, effective_pads(self), dilation, groups, self.padding_scheme
-            )
+            if mask is None and not self.return_mask:
+                return padded_convolution(input, weight, bias, *geometry, self.padding_scheme)
+            returned = (self.return_mask, self.multi_channel)
+            return masked_convolution(input, mask, weight, bias, *geometry, self.padding_scheme, *returned)
         except PaddingError as error:
             raise PaddingError(f"{describe(self)}: {error}") from None
 
@@ -49,6 +61,14 @@ class PaddedLayer:
         """Pickles by the base's name and the scheme's, so that generated classes need no importable name."""
         _, _, *state = super().__reduce_ex__(protocol)
         return _blank_layer, (self.padding_base, self.padding_scheme), *state
+
+
+_ABOUT_MASKS = """
+
+Called with a mask of what is valid in the input, (N or 1, 1 or C_in, *sizes), it returns the output and its mask (Eq. 1
+to 3 of Liu et al. 2018). `return_mask` and `multi_channel` are keywords of the authors' layer (NVIDIA/partialconv):
+whether the mask is returned (None, the default: if one was given), and whether it always has C_out channels.
+"""
 
 
 def _blank_layer(base: type[nn.Module], scheme: str) -> nn.Module:
@@ -82,12 +102,14 @@ def layer_class(base: type[nn.Module], scheme: str) -> type[nn.Module]:
     site = find_convolution(base)
     if site is None:
         raise PaddingError(f"{base.__qualname__} is no registered convolution; register it with register_convolution")
+    takes_masks = find_scheme(scheme).with_holes is not None and "mask_in" in signature(site.forward).parameters
+    masks = _ABOUT_MASKS if takes_masks else ""
     name = scheme.capitalize() + base.__name__
     namespace = {
         "__module__": __package__,
         "__qualname__": name,
-        "__doc__": f"{base.__name__} whose border is padded by the scheme '{scheme}'; same arguments.",
-        "__init__": _initialiser(base),
+        "__doc__": f"{base.__name__} whose border is padded by the scheme '{scheme}'; same arguments." + masks,
+        "__init__": _initialiser(base, takes_masks),
         "forward": site.forward,
         "padding_base": base,
         "padding_scheme": scheme,
@@ -96,10 +118,16 @@ def layer_class(base: type[nn.Module], scheme: str) -> type[nn.Module]:
     return type(name, (PaddedLayer, base), namespace)
 
 
-def _initialiser(base: type[nn.Module]):
+def _initialiser(base: type[nn.Module], takes_masks: bool):
+    """The base's, which takes the keywords of the authors' layer too where the layer takes masks."""
+
     @functools.wraps(base.__init__)
     def __init__(self, *args, **kwargs):  # noqa: N807
+        options = {
+            name: kwargs.pop(name) for name in ("return_mask", "multi_channel") if takes_masks and name in kwargs
+        }
         base.__init__(self, *args, **kwargs)
+        self.__dict__.update(options)
         mode = getattr(self, "padding_mode", "zeros")
         if mode != "zeros":
             raise PaddingError(f"padding_mode={mode!r} contradicts {type(self).__name__}; leave it out")

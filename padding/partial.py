@@ -6,13 +6,14 @@ from torch import Tensor
 from .convolve import zero_padded
 from .frame import find_frame
 from .geometry import Geometry
+from .holes import partial_with_holes
 from .ratio import axis_ratio, outer_product, valid_taps
 from .registry import register_scheme
 from .reweight import reweight
 from .tracing import is_traced
 
 
-@register_scheme("partial", survives_fusing=False)
+@register_scheme("partial", survives_fusing=False, with_holes=partial_with_holes)
 def partial(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
     """W X r + b (Eq. 4); 0 where the window holds no valid position (Eq. 1).
 

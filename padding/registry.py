@@ -19,6 +19,9 @@ class Scheme:
     survives_fusing: bool
     """Whether a sum of branches and the single convolution they were fused into are still the same function. True for
     schemes that invent values outside; false where the weight at the border depends on the size of the kernel."""
+    with_holes: Callable[..., tuple[Tensor, Tensor]] | None = None
+    """`with_holes(input, valid, weight, bias, geometry) -> (output, valid)` for an input with holes; None where holes
+    mean nothing to the scheme."""
 
 
 @dataclass(frozen=True)
@@ -36,18 +39,21 @@ _SCHEMES: dict[str, Scheme] = {}
 _CONVOLUTIONS: dict[type[nn.Module], Convolution] = {}
 
 
-def register_scheme(name: str, *, survives_fusing: bool) -> Callable:
+def register_scheme(
+    name: str, *, survives_fusing: bool, with_holes: Callable[..., tuple[Tensor, Tensor]] | None = None
+) -> Callable:
     """Decorator: makes `convolve(input, weight, bias, geometry) -> output` the scheme `name`, for every convolution.
 
     `input` is (N, C, *sizes), `weight` and `bias` as for torch's functional convolutions, `geometry` a
     `padding.geometry.Geometry`. Raise `PaddingError` for an input that cannot be padded; the layer's name is added.
+    `with_holes(input, valid, weight, bias, geometry) -> (output, valid)` is the scheme where a mask says what is valid.
 
     Raises:
         PaddingError: the name is taken.
     """
 
     def register(convolve: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        _add_scheme(Scheme(name, convolve, survives_fusing))
+        _add_scheme(Scheme(name, convolve, survives_fusing, with_holes))
         return convolve
 
     return register
@@ -80,7 +86,8 @@ def register_convolution(base: type[nn.Module], *, padding: Callable[[nn.Module]
 
     `forward` does what `base.forward` does and calls `layer.convolve(input, weight, bias, ...)` in place of the padded
     convolution. `padding(layer)` gives an instance's pads. Registration is by exact type: a subclass with a forward of
-    its own is another convolution.
+    its own is another convolution. A forward with `mask_in=None`, handed on by
+    `layer.convolve(..., mask=mask_in)`, takes masks under 'partial'.
 
     Raises:
         PaddingError: the class is registered already.

@@ -1,0 +1,138 @@
+"""Convolutions of inputs with holes: the partial convolution itself (Liu et al. 2018, Eq. 1 to 3)."""
+
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor
+from torch.overrides import handle_torch_function, has_torch_function_variadic
+
+from .convolve import padded_convolution, zero_padded
+from .errors import PaddingError
+from .geometry import Geometry, Pads, resolve
+from .registry import find_scheme
+
+
+def masked_convolution(
+    input: Tensor,
+    mask: Tensor | None,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: tuple[int, ...],
+    padding: Pads | str,
+    dilation: tuple[int, ...],
+    groups: int,
+    scheme: str,
+    return_mask: bool | None = None,
+    multi_channel: bool = False,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """Convolves the valid part of `input`, (N, C, *sizes) or (C, *sizes), and says what is valid behind it.
+
+    Like `padded_convolution` it announces itself to `__torch_function__`, and a graph that recorded it takes a mask or
+    none, as the layer does.
+
+    Args:
+        mask: (N or 1, 1 or C, *sizes), without the first axis for an unbatched input; of any type. 0 is a hole, all
+            else is valid: to refuse other values would make a GPU wait. What the input holds in a hole is never read.
+            None: no holes.
+        return_mask: whether the mask behind it is returned too; None: if a mask was given.
+        multi_channel: gives that mask C_out channels even if `mask` has one.
+
+    Returns:
+        The output; and its mask in the type of `mask`, (N or 1, 1 or C_out, *sizes) like `mask`.
+
+    Raises:
+        PaddingError: a mask that does not fit the input, or is on another device; a scheme that knows no holes.
+    """
+    call = (stride, padding, dilation, groups, scheme)
+    if has_torch_function_variadic(input, mask, weight):
+        operands = (input, mask, weight, bias, *call, return_mask, multi_channel)
+        return handle_torch_function(masked_convolution, (input, mask, weight), *operands)
+    if mask is None and not return_mask:
+        return padded_convolution(input, weight, bias, *call)
+    axes = weight.dim() - 2
+    if mask is None:
+        mask = _no_holes(input, axes, multi_channel)
+    _check_mask(mask, input, axes)
+    if input.dim() == axes + 1:
+        batch, masks = input.unsqueeze(0), mask.unsqueeze(0)
+        output, updated = masked_convolution(batch, masks, weight, bias, *call, True, multi_channel)
+        output, updated = output.squeeze(0), updated.squeeze(0)
+    else:
+        geometry = resolve(padding, input.shape[2:], weight.shape[2:], stride, dilation, groups)
+        output, valid = _find_rule(scheme)(input, mask != 0, weight, bias, geometry)
+        updated = (_for_each_filter(valid, weight) if multi_channel else valid).to(mask.dtype)
+    return output if return_mask is False else (output, updated)
+
+
+def _no_holes(input: Tensor, axes: int, multi_channel: bool) -> Tensor:
+    batch = input.shape[: -axes - 1] if multi_channel else (1,) * (input.dim() - axes - 1)
+    return input.new_ones((*batch, 1, *input.shape[-axes:]))
+
+
+def _find_rule(scheme: str) -> Callable[..., tuple[Tensor, Tensor]]:
+    with_holes = find_scheme(scheme).with_holes
+    if with_holes is None:
+        raise PaddingError(f"a mask means nothing under '{scheme}', which fills what is missing; use 'partial'")
+    return with_holes
+
+
+def partial_with_holes(
+    input: Tensor, valid: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry
+) -> tuple[Tensor, Tensor]:
+    """Eq. 1 to 3 on a batch, `valid` boolean: W (X where valid) r + b, and 0 where a window sees nothing.
+
+    What lies beyond the border is a hole like any other. The ratio is multiplied in at least float32 and the result
+    returned in the convolution's dtype.
+    """
+    output = zero_padded(torch.where(valid, input, 0.0), weight, None, geometry)
+    dtype = torch.float64 if output.dtype in (torch.float64, torch.complex128) else torch.float32
+    counts, window = _count_valid(valid, weight, geometry)
+    if counts.shape[1] > 1:
+        counts = _for_each_filter(counts, weight)
+    seen = counts > 0
+    result = output * torch.where(seen, window / counts.clamp(min=1).to(dtype), 0.0)
+    if bias is not None:
+        shape = (-1,) + (1,) * (weight.dim() - 2)
+        result = result + torch.where(seen, bias.reshape(shape), 0.0)
+    updated = seen if valid.shape[1] == 1 else _for_each_filter(seen, weight)
+    return result.to(output.dtype), updated
+
+
+def _count_valid(valid: Tensor, weight: Tensor, geometry: Geometry) -> tuple[Tensor, int]:
+    """Valid positions in each window, float32, one channel or one a group; and how many positions a window has.
+
+    A convolution of the mask with ones, in float32 even under autocast. Only zeros and ones go in, so that TF32 is
+    exact; fast algorithms (Winograd, FFT) are not, hence the rounding.
+    """
+    channels, groups = (1, 1) if valid.shape[1] == 1 else (weight.shape[1], geometry.groups)
+    ones = torch.ones(groups, channels, *weight.shape[2:], device=valid.device)
+    with _without_autocast(valid.device.type):
+        counts = zero_padded(valid.to(ones.dtype), ones, None, geometry._replace(groups=groups))
+    return counts.round(), channels * math.prod(weight.shape[2:])
+
+
+def _without_autocast(device: str) -> AbstractContextManager:
+    on = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+    return torch.autocast(device, enabled=False) if on else nullcontext()
+
+
+def _for_each_filter(values: Tensor, weight: Tensor) -> Tensor:
+    """Repeats what is known for each group for the group's filters."""
+    return values.repeat_interleave(weight.shape[0] // values.shape[1], dim=1)
+
+
+def _check_mask(mask: Tensor, input: Tensor, axes: int) -> None:
+    if torch.jit.is_tracing():
+        return  # sizes are tensors there, and a comparison of them says nothing for other inputs
+    channels, sizes = input.shape[-axes - 1], input.shape[-axes:]
+    fits = mask.dim() == input.dim() and mask.shape[-axes:] == sizes and mask.shape[-axes - 1] in (1, channels)
+    if not fits or (input.dim() == axes + 2 and mask.shape[0] not in (1, input.shape[0])):
+        leading = ", ".join(f"1 or {size}" if size != 1 else "1" for size in input.shape[:-axes])
+        raise PaddingError(
+            f"a mask of shape {tuple(mask.shape)} does not fit an input of shape {tuple(input.shape)}: "
+            f"it needs ({leading}, {', '.join(map(str, sizes))})"
+        )
+    if mask.device != input.device:
+        raise PaddingError(f"the mask is on {mask.device} and the input on {input.device}; move it there")

@@ -4,6 +4,8 @@ A class that is not here and has a forward of its own is refused by `convert_pad
 `register_convolution`.
 """
 
+from collections.abc import Sequence
+
 import torch.nn.functional as F
 from timm.layers import (
     BlurPool2d,
@@ -17,7 +19,7 @@ from timm.layers import (
 from torch import Tensor, nn
 
 from .geometry import SAME_DYNAMIC, Pads, static_pads
-from .registry import register_convolution
+from .registry import register_convolution, register_transposed
 
 Output = Tensor | tuple[Tensor, Tensor]
 """What a layer gives: the output, and with a mask its updated mask."""
@@ -96,3 +98,14 @@ def _blurred(layer: BlurPool2d, input: Tensor, mask_in: Tensor | None = None) ->
     return layer.convolve(
         input, kernel, None, stride=(layer.stride,) * 2, dilation=(1, 1), groups=channels, mask=mask_in
     )
+
+
+@register_transposed(nn.ConvTranspose1d)
+@register_transposed(nn.ConvTranspose2d)
+@register_transposed(nn.ConvTranspose3d)
+def _transposed(layer: nn.Module, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+    axes = len(layer.kernel_size)
+    output_padding = layer._output_padding(
+        input, output_size, layer.stride, layer.padding, layer.kernel_size, axes, layer.dilation
+    )
+    return layer.convolve_transposed(input, layer.weight, layer.bias, output_padding)

@@ -1,13 +1,13 @@
 """The ratio of one geometry, prepared for use in eager runs and kept for later calls."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from .geometry import Geometry, output_size
-from .ratio import axis_ratio, outer_product, valid_taps
+from .ratio import outer_product
 
 
 class Row(NamedTuple):
@@ -67,22 +67,35 @@ class _FrameCache:
 _CACHE = _FrameCache(capacity_bytes=1 << 27)
 
 
-def find_frame(input: Tensor, weight: Tensor, geometry: Geometry) -> Frame | None:
-    """The frame of this call; None where there can be none: complex numbers, or a first call in a CUDA graph."""
+def find_frame(
+    input: Tensor, weight: Tensor, geometry: NamedTuple, axis_factors: Callable[..., list[Tensor]]
+) -> Frame | None:
+    """The frame of this call; None where there can be none: complex numbers, or a first call in a CUDA graph.
+
+    `axis_factors(sizes, kernel_size, geometry, dtype, device)` gives the ratio's factors where they are not kept yet.
+    """
     if not weight.dtype.is_floating_point:
         return None
-    return frame_of_size(input.shape[2:], weight, geometry)
+    return frame_of_size(input.shape[2:], weight, geometry, axis_factors)
 
 
-def frame_of_size(sizes: torch.Size | tuple[int, ...], weight: Tensor, geometry: Geometry) -> Frame | None:
+def frame_of_size(
+    sizes: torch.Size | tuple[int, ...],
+    weight: Tensor,
+    geometry: NamedTuple,
+    axis_factors: Callable[..., list[Tensor]],
+) -> Frame | None:
     """The frame for an input of these spatial sizes, on the weight's device; None in a CUDA graph that lacks it."""
     dtype = torch.float64 if weight.dtype == torch.float64 else torch.float32
-    key = (sizes, weight.shape[2:], geometry, weight.device, dtype)
+    key = (sizes, weight.shape[2:], geometry, axis_factors, weight.device, dtype)
     frame = _CACHE.get(key)
     if frame is None:
         if weight.is_cuda and torch.cuda.is_current_stream_capturing():
             return None  # the copy to the device cannot be captured, and the graph's memory is not ours to keep
-        frame = _build(sizes, weight.shape[2:], geometry, weight.device, dtype)
+        # A tensor made under inference_mode could not be used in a later training step.
+        with torch.inference_mode(False), torch.no_grad():
+            factors = axis_factors(sizes, weight.shape[2:], geometry, dtype, torch.device("cpu"))
+            frame = Frame(factors, weight.device)
         _CACHE.put(key, frame)
     return frame
 
@@ -90,18 +103,3 @@ def frame_of_size(sizes: torch.Size | tuple[int, ...], weight: Tensor, geometry:
 def forget_ratios() -> None:
     """Empties the cache, so that the next call of any geometry is a first one: for measuring what that costs."""
     _CACHE.clear()
-
-
-def _build(
-    sizes: tuple[int, ...], kernels: tuple[int, ...], geometry: Geometry, device: torch.device, dtype: torch.dtype
-) -> Frame:
-    # A tensor made under inference_mode could not be used in a later training step.
-    with torch.inference_mode(False), torch.no_grad():
-        factors = []
-        for size, kernel, stride, pads, dilation in zip(
-            sizes, kernels, geometry.stride, geometry.pads, geometry.dilation, strict=True
-        ):
-            outputs = max(0, output_size(size, kernel, stride, pads, dilation))
-            taps = valid_taps(size, outputs, kernel, stride, pads[0], dilation, torch.device("cpu"))
-            factors.append(axis_ratio(taps, kernel, dtype))
-        return Frame(factors, device)

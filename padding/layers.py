@@ -4,6 +4,7 @@ A converted layer is its old self with another class: same parameters, same attr
 """
 
 import functools
+from collections.abc import Sequence
 from inspect import signature
 
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from .errors import PaddingError
 from .geometry import SAME_DYNAMIC, Pads
 from .holes import masked_convolution
 from .registry import Convolution, find_convolution, find_scheme
+from .transposed import transposed_convolution
 
 
 class PaddedLayer:
@@ -57,6 +59,22 @@ class PaddedLayer:
         except PaddingError as error:
             raise PaddingError(f"{describe(self)}: {error}") from None
 
+    def convolve_transposed(
+        self, input: Tensor, weight: Tensor, bias: Tensor | None, output_padding: Sequence[int]
+    ) -> Tensor:
+        """The same for a transposed convolution."""
+        return transposed_convolution(
+            input,
+            weight,
+            bias,
+            self.stride,
+            self.padding,
+            output_padding,
+            self.dilation,
+            self.groups,
+            self.padding_scheme,
+        )
+
     def __reduce_ex__(self, protocol):
         """Pickles by the base's name and the scheme's, so that generated classes need no importable name."""
         _, _, *state = super().__reduce_ex__(protocol)
@@ -95,13 +113,16 @@ def layer_class(base: type[nn.Module], scheme: str) -> type[nn.Module]:
     """The class of `base`'s layers under `scheme`; under zero `base` itself. Takes the same arguments as `base`.
 
     Raises:
-        PaddingError: an unknown scheme, or a class that is not registered and has a forward of its own.
+        PaddingError: an unknown scheme; a class that is not registered and has a forward of its own; a transposed
+            convolution under a scheme that leaves it as it is.
     """
     if find_scheme(scheme).convolve is None:
         return base
     site = find_convolution(base)
     if site is None:
         raise PaddingError(f"{base.__qualname__} is no registered convolution; register it with register_convolution")
+    if site.transposed and find_scheme(scheme).transposed is None:
+        raise PaddingError(f"'{scheme}' says nothing about transposed convolutions; leave {base.__name__} as it is")
     takes_masks = find_scheme(scheme).with_holes is not None and "mask_in" in signature(site.forward).parameters
     masks = _ABOUT_MASKS if takes_masks else ""
     name = scheme.capitalize() + base.__name__

@@ -57,7 +57,9 @@ def _pair(padder: nn.Module, follower: nn.Module | None, uses: dict[nn.Module, i
     if follower is None or original_class(padder) not in DEFERRED or min(padder.padding) < 0:
         return None
     site = find_convolution(original_class(follower))
-    if site is None or uses[padder] > 1 or uses[follower] > 1 or site.padding(follower) == SAME_DYNAMIC:
+    if site is None or site.transposed or site.padding(follower) == SAME_DYNAMIC:
+        return None
+    if uses[padder] > 1 or uses[follower] > 1:
         return None
     if getattr(follower, "padding_mode", "zeros") != "zeros" or getattr(follower, "pad_mode", "constant") != "constant":
         return None

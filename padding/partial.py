@@ -7,13 +7,21 @@ from .convolve import zero_padded
 from .frame import find_frame
 from .geometry import Geometry
 from .holes import partial_with_holes
-from .ratio import axis_ratio, outer_product, valid_taps
+from .pools import PARTIAL_POOLS
+from .ratio import axis_factors, outer_product
 from .registry import register_scheme
 from .reweight import reweight
 from .tracing import is_traced
+from .transposed import partial_transposed
 
 
-@register_scheme("partial", survives_fusing=False, with_holes=partial_with_holes)
+@register_scheme(
+    "partial",
+    survives_fusing=False,
+    with_holes=partial_with_holes,
+    transposed=partial_transposed,
+    average_pools=PARTIAL_POOLS,
+)
 def partial(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
     """W X r + b (Eq. 4); 0 where the window holds no valid position (Eq. 1).
 
@@ -22,7 +30,7 @@ def partial(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geomet
     """
     if is_traced(input, weight):
         return by_formula(input, weight, bias, geometry)
-    frame = find_frame(input, weight, geometry)
+    frame = find_frame(input, weight, geometry, axis_factors)
     if frame is None or frame.has_empty_windows:
         return by_formula(input, weight, bias, geometry)
     output = zero_padded(input, weight, bias, geometry)
@@ -46,13 +54,5 @@ def by_formula(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geo
 
 def _traceable_ratio(input: Tensor, weight: Tensor, output: Tensor, geometry: Geometry) -> Tensor:
     dtype = torch.float64 if output.dtype in (torch.float64, torch.complex128) else torch.float32
-    factors = []
-    for axis, (stride, pair, dilation) in enumerate(
-        zip(geometry.stride, geometry.pads, geometry.dilation, strict=True), start=2
-    ):
-        kernel = weight.shape[axis]
-        taps = valid_taps(
-            input.shape[axis], output.shape[axis], kernel, stride, pair[0], dilation, device=output.device
-        )
-        factors.append(axis_ratio(taps, kernel, dtype))
-    return outer_product(factors)
+    sizes, outputs = input.shape[2:], output.shape[2:]
+    return outer_product(axis_factors(sizes, weight.shape[2:], geometry, dtype, output.device, outputs))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .errors import PaddingError
-from .geometry import output_size, per_axis, static_pads
+from .geometry import Geometry, output_size, per_axis, static_pads
 
 
 def valid_taps(
@@ -40,6 +40,24 @@ def valid_taps(
 def axis_ratio(taps: Tensor, kernel: int, dtype: torch.dtype) -> Tensor:
     """One axis' factor of the ratio; 0 where no tap is inside (Eq. 1), chosen and never approached with an epsilon."""
     return torch.where(taps > 0, kernel / taps.clamp(min=1).to(dtype), 0.0)
+
+
+def axis_factors(
+    sizes: Sequence[int],
+    kernel_size: Sequence[int],
+    geometry: Geometry,
+    dtype: torch.dtype,
+    device: torch.device,
+    outputs: Sequence[int] | None = None,
+) -> list[Tensor]:
+    """The factors of the ratio of one geometry, one an axis; `outputs` may be given where sizes are symbolic."""
+    stride, pads, dilation, *_ = geometry
+    if outputs is None:
+        outputs = [max(0, each) for each in map(output_size, sizes, kernel_size, stride, pads, dilation)]
+    starts = [before for before, _ in pads]
+    axes = zip(sizes, outputs, kernel_size, stride, starts, dilation, strict=True)
+    taps = [valid_taps(*axis, device) for axis in axes]
+    return [axis_ratio(counts, kernel, dtype) for counts, kernel in zip(taps, kernel_size, strict=True)]
 
 
 def outer_product(factors: Sequence[Tensor]) -> Tensor:

@@ -1,7 +1,7 @@
 """What schemes there are, and which modules are convolutions: the two places where something new is added."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
@@ -22,6 +22,10 @@ class Scheme:
     with_holes: Callable[..., tuple[Tensor, Tensor]] | None = None
     """`with_holes(input, valid, weight, bias, geometry) -> (output, valid)` for an input with holes; None where holes
     mean nothing to the scheme."""
+    transposed: Callable[..., Tensor] | None = None
+    """`transposed(input, weight, bias, geometry) -> output`, a transposed convolution; None leaves it as it is."""
+    average_pools: Mapping[type[nn.Module], type[nn.Module]] = field(default_factory=dict)
+    """What stands in for average pools that count their padding, where the conversion is asked for it."""
 
 
 @dataclass(frozen=True)
@@ -32,28 +36,27 @@ class Convolution:
     padding: Callable[[nn.Module], Pads | str]
     """`padding(layer)`: the pads of an instance, or SAME_DYNAMIC; all zero if it does not pad with zeros."""
     forward: Callable[..., Tensor]
-    """The base's forward, its convolution done by `layer.convolve(...)`."""
+    """The base's forward, its convolution done by `layer.convolve(...)`, or `layer.convolve_transposed(...)`."""
+    transposed: bool = False
 
 
 _SCHEMES: dict[str, Scheme] = {}
 _CONVOLUTIONS: dict[type[nn.Module], Convolution] = {}
 
 
-def register_scheme(
-    name: str, *, survives_fusing: bool, with_holes: Callable[..., tuple[Tensor, Tensor]] | None = None
-) -> Callable:
+def register_scheme(name: str, *, survives_fusing: bool, **others) -> Callable:
     """Decorator: makes `convolve(input, weight, bias, geometry) -> output` the scheme `name`, for every convolution.
 
     `input` is (N, C, *sizes), `weight` and `bias` as for torch's functional convolutions, `geometry` a
     `padding.geometry.Geometry`. Raise `PaddingError` for an input that cannot be padded; the layer's name is added.
-    `with_holes(input, valid, weight, bias, geometry) -> (output, valid)` is the scheme where a mask says what is valid.
+    `others` are the fields of `Scheme` that a scheme may have besides.
 
     Raises:
         PaddingError: the name is taken.
     """
 
     def register(convolve: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        _add_scheme(Scheme(name, convolve, survives_fusing, with_holes))
+        _add_scheme(Scheme(name, convolve, survives_fusing, **others))
         return convolve
 
     return register
@@ -94,12 +97,31 @@ def register_convolution(base: type[nn.Module], *, padding: Callable[[nn.Module]
     """
 
     def register(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        if base in _CONVOLUTIONS:
-            raise PaddingError(f"{base.__module__}.{base.__qualname__} is registered already")
-        _CONVOLUTIONS[base] = Convolution(base, padding, forward)
+        _add_convolution(Convolution(base, padding, forward))
         return forward
 
     return register
+
+
+def register_transposed(base: type[nn.Module]) -> Callable:
+    """Decorator: the same for a transposed convolution, whose forward calls `layer.convolve_transposed(...)`.
+
+    Raises:
+        PaddingError: the class is registered already.
+    """
+
+    def register(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        _add_convolution(Convolution(base, lambda layer: (), forward, transposed=True))
+        return forward
+
+    return register
+
+
+def _add_convolution(convolution: Convolution) -> None:
+    base = convolution.base
+    if base in _CONVOLUTIONS:
+        raise PaddingError(f"{base.__module__}.{base.__qualname__} is registered already")
+    _CONVOLUTIONS[base] = convolution
 
 
 def find_convolution(kind: type[nn.Module]) -> Convolution | None:

@@ -7,6 +7,7 @@ blocks are known by name (timm_blocks.py); one of another library that calls `F.
 from typing import NamedTuple
 
 import torch
+from timm.layers.pool2d_same import AvgPool2dSame, MaxPool2dSame
 from torch import nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.modules.lazy import LazyModuleMixin
@@ -14,8 +15,10 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from .errors import PaddingError
 from .fused import class_path
 from .layers import original_class, pads_anything
-from .registry import Convolution, find_convolution
+from .pools import PARTIAL_POOLS, counts_padding
+from .registry import Convolution, Scheme, find_convolution
 from .timm_blocks import PADDING_BLOCKS
+from .transposed import meets_border
 
 CONVERT, LEAVE, UNSUPPORTED = "convert", "leave", "unsupported"
 
@@ -31,7 +34,6 @@ _CHANNEL_AXIS: dict[str, str] = {
     "timm.layers.eca.EcaModule": "convolves over the channels of a pooled vector, which have no image border",
 }
 
-_SAME_POOLS = ("timm.layers.pool2d_same.AvgPool2dSame", "timm.layers.pool2d_same.MaxPool2dSame")
 _MAX_POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
 _AVERAGE_POOLS = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
 _CONSTANT_PADS = (nn.ConstantPad1d, nn.ConstantPad2d, nn.ConstantPad3d)
@@ -42,15 +44,17 @@ _FILLING_PADS = (
 )
 
 
-def judge(name: str, module: nn.Module, parent: nn.Module | None) -> Verdict | None:
-    """What to do with a module, or None where it does not pad.
+def judge(
+    name: str, module: nn.Module, parent: nn.Module | None, target: Scheme, average_pools: bool
+) -> Verdict | None:
+    """What to do with a module to make it pad by `target`, or None where it does not pad.
 
     Raises:
         PaddingError: a padded convolution that no scheme can be put on without changing what it computes.
     """
     kind = original_class(module)
     if issubclass(kind, _ConvTransposeNd):
-        return _left_if(_amounts(module), "a transposed convolution's `padding` crops its output")
+        return _judge_transposed(name, module, target)
     if class_path(type(parent)) in _CHANNEL_AXIS and isinstance(module, _ConvNd):
         return _left_if(_amounts(module), _CHANNEL_AXIS[class_path(type(parent))])
     site = find_convolution(kind)
@@ -58,14 +62,26 @@ def judge(name: str, module: nn.Module, parent: nn.Module | None) -> Verdict | N
         return _judge_convolution(name, module, site)
     if issubclass(kind, _ConvNd):
         return _judge_unknown_convolution(name, module)
+    if average_pools and kind in target.average_pools and counts_padding(module):
+        return Verdict(CONVERT)
     return _judge_other(module, kind)
 
 
+def _judge_transposed(name: str, module: nn.Module, target: Scheme) -> Verdict | None:
+    if not meets_border(module):
+        return None
+    if target.transposed is None:
+        reason = "a transposed convolution: near the border fewer inputs contribute, which 'partial' alone makes up for"
+        return Verdict(LEAVE, reason)
+    if find_convolution(original_class(module)) is None:
+        return Verdict(UNSUPPORTED, "a transposed convolution with a forward of its own")
+    _refuse_lazy(name, module)
+    _refuse_own_forward(name, module)
+    return Verdict(CONVERT)
+
+
 def _judge_convolution(name: str, module: nn.Module, site: Convolution) -> Verdict | None:
-    if isinstance(module, LazyModuleMixin):
-        raise PaddingError(
-            f"layer '{name}' ({type(module).__name__}) has no weights yet; run the model once, then convert"
-        )
+    _refuse_lazy(name, module)
     mode = getattr(module, "padding_mode", "zeros")
     pads = site.padding(module)
     if mode != "zeros" and pads_anything(pads, _kernel(module)):
@@ -76,12 +92,23 @@ def _judge_convolution(name: str, module: nn.Module, site: Convolution) -> Verdi
         return Verdict(LEAVE, f"its design pads by '{module.pad_mode}'")
     if not pads_anything(pads, _kernel(module)):
         return None
+    _refuse_own_forward(name, module)
+    return Verdict(CONVERT)
+
+
+def _refuse_lazy(name: str, module: nn.Module) -> None:
+    if isinstance(module, LazyModuleMixin):
+        raise PaddingError(
+            f"layer '{name}' ({type(module).__name__}) has no weights yet; run the model once, then convert"
+        )
+
+
+def _refuse_own_forward(name: str, module: nn.Module) -> None:
     if "forward" in module.__dict__:
         raise PaddingError(
             f"layer '{name}' has a forward of its own on the instance, which a change of class cannot reach; remove "
             "what put it there (a hook of another library?), convert, and put it back"
         )
-    return Verdict(CONVERT)
 
 
 def _kernel(module: nn.Module) -> tuple[int, ...]:
@@ -103,12 +130,10 @@ def _judge_other(module: nn.Module, kind: type[nn.Module]) -> Verdict | None:
     block = PADDING_BLOCKS.get(class_path(kind))
     if block is not None and block.applies(module):
         return Verdict(UNSUPPORTED if block.feeds_convolution else LEAVE, block.reason)
-    if class_path(kind) in _SAME_POOLS:
-        return Verdict(LEAVE, "a pool with SAME padding: -inf for a maximum, for an average as count_include_pad says")
     if isinstance(module, _MAX_POOLS):
-        return _left_if(_amounts(module), "a max pool pads with -inf, so nothing invented is ever chosen")
+        return _left_if(_pool_pads(module), "a max pool pads with -inf, so nothing invented is ever chosen")
     if isinstance(module, _AVERAGE_POOLS):
-        return _left_if(_amounts(module), _average_pool_reason(module))
+        return _left_if(_pool_pads(module), _average_pool_reason(module))
     if isinstance(module, nn.Unfold | nn.Fold):
         return _left_if(_amounts(module), "cuts windows for an attention; no convolution")
     if isinstance(module, _FILLING_PADS):
@@ -120,7 +145,18 @@ def _judge_other(module: nn.Module, kind: type[nn.Module]) -> Verdict | None:
     return _judge_lookalike(module)
 
 
+def _pool_pads(pool: nn.Module) -> bool:
+    """timm's pools with TensorFlow's SAME pad in their forward, and say nothing of it in `padding`."""
+    if isinstance(pool, MaxPool2dSame | AvgPool2dSame):
+        return max(pool.kernel_size) > 1
+    return _amounts(pool)
+
+
 def _average_pool_reason(pool: nn.Module) -> str:
+    if getattr(pool, "divisor_override", None) is not None:
+        return "a pool that divides by a number of its own, whatever is inside"
+    if original_class(pool) in PARTIAL_POOLS and counts_padding(pool):
+        return "an average pool that counts its padding as zeros; `average_pools=True` leaves them out under 'partial'"
     if pool.count_include_pad:
         return "an average pool that counts its padding as zeros: a pool, not a convolution"
     return "an average pool with count_include_pad=False, which is partial padding already"

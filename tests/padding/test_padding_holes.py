@@ -192,14 +192,15 @@ def test_half_precision_counts_in_float32(dtype, autocast):
         with torch.autocast("cpu", dtype=dtype):
             y, updated = layer(x, mask)
             plain = layer(x)
+            counts, window = padding.holes._count_valid(mask, layer.weight, layer_geometry())
     else:
         layer.to(dtype)
         y, updated = layer(x.to(dtype), mask)
         plain = layer(x.to(dtype))
+        counts, window = padding.holes._count_valid(mask, layer.weight, layer_geometry())
     assert y.dtype == plain.dtype == dtype
     assert torch.equal(updated, behind)
     assert (y - exact).abs().max() < (2e-2 if dtype == torch.bfloat16 else 3e-3) * exact.abs().max()
-    counts, window = padding.holes._count_valid(mask, layer.weight, layer_geometry())
     assert window == 2304
     assert counts.dtype == torch.float32
     assert torch.equal(counts[:, 0], F.pad(mask.double(), (1,) * 4).unfold(2, 3, 1).unfold(3, 3, 1).sum((1, -1, -2)))

@@ -10,6 +10,7 @@ from torch import Tensor
 from padding.convolve import padded_convolution, zero_padded
 from padding.frame import Frame, frame_of_size
 from padding.geometry import SAME_DYNAMIC, Geometry, Pads, dynamic_pads, output_size, static_pads
+from padding.ratio import axis_factors
 from padding.reweight import reweight
 
 from ..call import Call, Result, UnfollowableError, whole_results
@@ -224,7 +225,7 @@ def _fixed_partial(spec: Spec, geometry: Geometry, owns: Sequence[Own]) -> Tenso
 
 
 def _frame(spec: Spec, own: Own) -> Frame | None:
-    return frame_of_size(own.sizes, spec.weight, spec.geometry(own.pads))
+    return frame_of_size(own.sizes, spec.weight, spec.geometry(own.pads), axis_factors)
 
 
 # grow: Eq. 1 to 3

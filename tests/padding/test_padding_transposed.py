@@ -1,0 +1,202 @@
+"""Transposed convolutions under partial padding against taps followed one by one."""
+
+import copy
+import itertools
+import pickle
+import random
+
+import pytest
+import torch
+from torch import nn
+
+import padding
+import padding.reweight
+from padding import PaddingError, convert_padding, layer_class
+from padding.layers import PaddedLayer
+from padding.transposed import TransposedGeometry, _by_formula
+
+TRANSPOSED = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+
+
+def transposed_oracle(x, layer, shape, reweighted=True):
+    """Each output gathers its taps; what each tap would read on an unbounded input is counted, inside or not."""
+    groups, per_group = layer.groups, layer.weight.shape[1]
+    weight = layer.weight.detach().reshape(groups, -1, *layer.weight.shape[1:])
+    y = torch.zeros(x.shape[0], groups, per_group, *shape, dtype=torch.float64)
+    bias = torch.zeros(groups * per_group) if layer.bias is None else layer.bias.detach()
+    grouped = x.reshape(x.shape[0], groups, -1, *x.shape[2:])
+    for at in itertools.product(*map(range, shape)):
+        total, full, inside = 0.0, 0, 0
+        for tap in itertools.product(*map(range, layer.kernel_size)):
+            reach = [o + p - k * d for o, p, k, d in zip(at, layer.padding, tap, layer.dilation, strict=True)]
+            if any(r % s for r, s in zip(reach, layer.stride, strict=True)):
+                continue
+            full += 1
+            source = [r // s for r, s in zip(reach, layer.stride, strict=True)]
+            if all(0 <= i < n for i, n in zip(source, x.shape[2:], strict=True)):
+                inside += 1
+                total = total + torch.einsum("ngi,gio->ngo", grouped[(..., *source)], weight[(..., *tap)])
+        if reweighted and full and not inside:
+            continue
+        ratio = full / inside if reweighted and inside else 1.0
+        y[(..., *at)] = total * ratio + bias.reshape(groups, per_group)
+    return y.flatten(1, 2)
+
+
+def random_case(rng, axes):
+    kernel, stride, dilation = ([rng.randint(1, high) for _ in range(axes)] for high in (5, 4, 4))
+    extra = [rng.randint(0, max(s, d) - 1) for s, d in zip(stride, dilation, strict=True)]
+    reach = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+    sizes = [rng.randint(1, 5) for _ in range(axes)]
+    cut = [
+        rng.randint(0, min(4, (n * s - s + r + e) // 2)) for n, s, r, e in zip(sizes, stride, reach, extra, strict=True)
+    ]
+    groups = rng.choice([1, 1, 2])
+    layer = TRANSPOSED[axes](
+        2 * groups, 3 * groups, kernel, stride, cut, extra, groups, rng.random() < 0.7, dilation, dtype=torch.float64
+    )
+    return layer, torch.randn(2, 2 * groups, *sizes, dtype=torch.float64)
+
+
+@pytest.fixture(params=["whole map", "row by row"])
+def path(request, monkeypatch):
+    limit = {"cpu": -1 if request.param == "row by row" else 1 << 60}
+    monkeypatch.setattr(padding.reweight, "_PASS_UP_TO", limit)
+    monkeypatch.setattr(padding.reweight, "_PASS_UP_TO_STRIDED", limit)
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_partial_is_the_oracle(axes, path):
+    rng = random.Random(axes)
+    untouched = 0
+    for _ in range((100, 25, 4)[axes - 1]):
+        layer, x = random_case(rng, axes)
+        before = layer(x).detach()
+        torch.testing.assert_close(before, transposed_oracle(x, layer, before.shape[2:], reweighted=False))
+        expected = transposed_oracle(x, layer, before.shape[2:])
+        layer.__class__ = layer_class(TRANSPOSED[axes], "partial")
+        for grad in (False, True):
+            with torch.set_grad_enabled(grad):
+                torch.testing.assert_close(layer(x).detach(), expected, rtol=1e-12, atol=1e-12, msg=repr(layer))
+        traced = torch.vmap(layer, in_dims=0)(x[:, None])[:, 0]  # recorded as a formula
+        torch.testing.assert_close(traced.detach(), expected, rtol=1e-12, atol=1e-12, msg=repr(layer))
+        torch.testing.assert_close(layer(x[0]).detach(), expected[0], rtol=1e-12, atol=1e-12)
+        layer.__class__ = TRANSPOSED[axes]
+        report = convert_padding(nn.Sequential(nn.Conv1d(1, 1, 3, padding=1), layer), "partial")
+        if "1" not in report.converted:
+            untouched += 1
+            assert torch.equal(expected, before) or torch.allclose(expected, before), f"{layer} was not converted"
+    assert axes > 1 or untouched, "no case was free of its border"
+
+
+def test_a_constant_stays_constant():
+    """What every phase makes of a constant in the interior, it makes of it at the border."""
+    layer = layer_class(nn.ConvTranspose2d, "partial")(1, 1, 5, 2, padding=1, output_padding=1, dtype=torch.float64)
+    y = layer(torch.ones(1, 1, 6, 7, dtype=torch.float64))[0, 0]
+    nn.init.constant_(layer.weight, 1.0)
+    for row, column in itertools.product(range(2), repeat=2):
+        phase = layer(torch.ones(1, 1, 6, 7, dtype=torch.float64))[0, 0, row::2, column::2]
+        torch.testing.assert_close(phase, phase[2, 2].expand_as(phase))
+    assert y.isfinite().all()
+
+
+def test_output_size_at_the_call():
+    plain = nn.ConvTranspose2d(2, 2, 3, 2, padding=1).double()
+    layer = copy.deepcopy(plain)
+    assert convert_padding(layer, "partial").converted == [""], "its last row may be asked for"
+    x = torch.randn(1, 2, 4, 5, dtype=torch.float64)
+    torch.testing.assert_close(layer(x), plain(x))  # every output of this size has all of its inputs
+    y = layer(x, output_size=(8, 10)).detach()
+    torch.testing.assert_close(y, transposed_oracle(x, plain, (8, 10)))
+    assert (y - plain(x, output_size=(8, 10))).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision(dtype):
+    layer = layer_class(nn.ConvTranspose2d, "partial")(4, 3, 4, 2, padding=1)
+    x = torch.randn(2, 4, 6, 5)
+    exact = transposed_oracle(x.double(), copy.deepcopy(layer).double(), (12, 10))
+    with torch.autocast("cpu", dtype=dtype):
+        y = layer(x)
+        geometry = TransposedGeometry((2, 2), (1, 1), (0, 0), (1, 1), 1)
+        formula = _by_formula(x, layer.weight, layer.bias, geometry)
+    assert y.dtype == formula.dtype == dtype
+    assert max((y - exact).abs().max(), (formula - exact).abs().max()) < 0.02 * exact.abs().max()
+
+
+def test_gradients(path):
+    layer = layer_class(nn.ConvTranspose2d, "partial")(2, 2, 4, 2, padding=1, dtype=torch.float64)
+    names = [name for name, _ in layer.named_parameters()]
+
+    def call(x, *parameters):
+        return torch.func.functional_call(layer, dict(zip(names, parameters, strict=True)), (x,))
+
+    x = torch.randn(1, 2, 3, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(call, (x, *layer.parameters()))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_compiled_exported_and_traced():
+    torch._dynamo.reset()
+    net = nn.Sequential(nn.ConvTranspose2d(2, 3, 4, 2, padding=1), nn.ConvTranspose2d(3, 2, 3, 3, output_padding=2))
+    convert_padding(net, "partial")
+    x = torch.randn(2, 2, 5, 4)
+    auto = torch.export.Dim.AUTO
+    graphs = {
+        "compile": torch.compile(net, fullgraph=True, dynamic=True, backend="eager"),
+        "export": torch.export.export(net, (x,), dynamic_shapes=({0: auto, 2: auto, 3: auto},)).module(),
+        "fx": torch.fx.symbolic_trace(net),
+        "trace": torch.jit.trace(net, x, check_trace=False),
+    }
+    for sizes in ((5, 4), (6, 7), (9, 3)):
+        x = torch.randn(3, 2, *sizes)
+        for name, graph in graphs.items():
+            torch.testing.assert_close(graph(x), net(x), msg=lambda text, name=name: f"{name}: {text}")
+
+
+def test_what_a_conversion_does():
+    net = nn.Sequential(nn.Conv2d(2, 2, 3, padding=1), nn.ConvTranspose2d(2, 2, 4, 2, 1), nn.ConvTranspose2d(2, 2, 1))
+    x = torch.randn(1, 2, 5, 5)
+    before, classes = net(x), [type(module) for module in net]
+    for scheme in ("reflect", "replicate", "circular", "zero"):
+        convert_padding(net, "partial")
+        report = convert_padding(net, scheme)
+        assert report.left == ["1"]
+        assert "'partial' alone" in report.reasons["1"]
+        assert type(net[1]) is nn.ConvTranspose2d
+    assert torch.equal(net(x), before)
+    assert [type(module) for module in net] == classes
+    report = convert_padding(net, "partial")
+    assert report.converted == ["0", "1"]
+    assert report.left == report.unsupported == []
+    assert report.kinds["1"] == "ConvTranspose2d"
+    y = net(x)
+    for twin in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert torch.equal(twin(x), y)
+        convert_padding(twin, "zero")
+        assert torch.equal(twin(x), before)
+    with pytest.raises(PaddingError, match="'reflect' says nothing about transposed"):
+        layer_class(nn.ConvTranspose2d, "reflect")
+
+
+def test_what_a_conversion_refuses():
+    class Own(nn.ConvTranspose2d):
+        def forward(self, input):
+            return super().forward(input) * 2
+
+    def beside(layer):
+        return nn.Sequential(nn.Conv2d(2, 2, 3, padding=1), nn.Sequential(layer))
+
+    net = beside(Own(2, 2, 4, 2, 1))
+    assert convert_padding(net, "partial").unsupported == ["1.0"]
+    assert convert_padding(net, "reflect").left == ["1.0"]
+    with pytest.raises(PaddingError, match=r"layer '1.0' .*run the model once"):
+        convert_padding(beside(nn.LazyConvTranspose2d(2, 4, 2, 1)), "partial")
+    patched = nn.ConvTranspose2d(2, 2, 4, 2, 1)
+    patched.forward = lambda x: x
+    with pytest.raises(PaddingError, match=r"layer '1.0' has a forward of its own"):
+        convert_padding(beside(patched), "partial")
+    padded = beside(nn.Sequential(nn.ZeroPad2d(1), nn.ConvTranspose2d(2, 2, 4, 2, 1)))
+    report = convert_padding(padded, "partial")
+    assert report.unsupported == ["1.0.0"], "zeros in front of a transposed convolution are no pair with it"
+    assert isinstance(padded[1][0][1], PaddedLayer)

@@ -50,6 +50,30 @@ def _window(x, weight, bias, at, stride, pads, dilation, groups):
     return result if bias is None else result + bias
 
 
+def transposed_oracle(x, layer, positions, reweighted=True):
+    """Each output gathers its taps; what each tap would read on an unbounded input is counted, inside or not."""
+    groups, per_group = layer.groups, layer.weight.shape[1]
+    weight = layer.weight.reshape(groups, -1, *layer.weight.shape[1:])
+    bias = x.new_zeros(groups * per_group) if layer.bias is None else layer.bias
+    grouped = x.reshape(x.shape[0], groups, -1, *x.shape[2:])
+    expected = {}
+    for at in positions:
+        total, full, inside = x.new_zeros(x.shape[0], groups, per_group), 0, 0
+        for tap in itertools.product(*map(range, layer.kernel_size)):
+            reach = [o + p - k * d for o, p, k, d in zip(at, layer.padding, tap, layer.dilation, strict=True)]
+            if any(r % s for r, s in zip(reach, layer.stride, strict=True)):
+                continue
+            full += 1
+            source = [r // s for r, s in zip(reach, layer.stride, strict=True)]
+            if all(0 <= i < n for i, n in zip(source, x.shape[2:], strict=True)):
+                inside += 1
+                total = total + torch.einsum("ngi,gio->ngo", grouped[(..., *source)], weight[(..., *tap)])
+        ratio = full / inside if reweighted and inside else 1.0
+        nothing_seen = reweighted and full and not inside
+        expected[at] = total.flatten(1) if nothing_seen else total.flatten(1) * ratio + bias
+    return expected
+
+
 def worst_error(y, expected):
     """The largest absolute difference between an output (N, C, *sizes) and the oracle's positions, over their scale."""
     scale = max(1e-12, max(float(value.detach().abs().max()) for value in expected.values()))
@@ -100,6 +124,11 @@ def pytest_generate_tests(metafunc):
 @pytest.fixture(name="oracle")
 def oracle_fixture():
     return oracle
+
+
+@pytest.fixture(name="transposed_oracle")
+def transposed_oracle_fixture():
+    return transposed_oracle
 
 
 @pytest.fixture(name="worst_error")

@@ -91,9 +91,11 @@ def effective_weight(layer, channels):
     return weight
 
 
-def expected_positions(layer, inputs, extra_pads, oracle, at):
+def expected_positions(layer, inputs, extra_pads, oracle, transposed_oracle, at):
     """The oracle's values for a layer; a conditional convolution is taken sample by sample."""
     x = inputs[0]
+    if isinstance(layer, nn.ConvTranspose2d):
+        return transposed_oracle(x, layer, at)
     sizes = x.shape[2:]
     if type(layer).__name__ == "BlurPool2d":
         stride, dilation, groups, bias = (layer.stride,) * 2, (1, 1), x.shape[1], None
@@ -123,7 +125,7 @@ def record_calls(model, names):
 
 
 @torch.no_grad()
-def test_every_layer_matches_the_oracle(timm_row, oracle, worst_error, some_positions):
+def test_every_layer_matches_the_oracle(timm_row, oracle, transposed_oracle, worst_error, some_positions):
     _, name, height, width = timm_row
     model = build(name)
     batch = 2 if height < 128 else 1  # two samples show a mixed-up batch; on large maps one is enough
@@ -152,7 +154,7 @@ def test_every_layer_matches_the_oracle(timm_row, oracle, worst_error, some_posi
     for layer, (inputs, y) in calls.items():
         at = some_positions(y.shape[2:], POSITIONS, seed=len(layer))
         extra = pads_in_front[layer][: y.dim() - 2]
-        expected = expected_positions(layers[layer], inputs, extra, oracle, at)
+        expected = expected_positions(layers[layer], inputs, extra, oracle, transposed_oracle, at)
         assert worst_error(y, expected) < 1e-12, layer
     assert calls, "no converted layer ran"
     assert not equal(changed, before)

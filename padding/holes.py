@@ -92,10 +92,9 @@ def partial_with_holes(
     if counts.shape[1] > 1:
         counts = _for_each_filter(counts, weight)
     seen = counts > 0
-    result = output * torch.where(seen, window / counts.clamp(min=1).to(dtype), 0.0)
+    result = output * (window / counts.clamp(min=1).to(dtype))  # already 0 where nothing was seen
     if bias is not None:
-        shape = (-1,) + (1,) * (weight.dim() - 2)
-        result = result + torch.where(seen, bias.reshape(shape), 0.0)
+        result = torch.where(seen, result + bias.reshape((-1,) + (1,) * (weight.dim() - 2)), 0.0)
     updated = seen if valid.shape[1] == 1 else _for_each_filter(seen, weight)
     return result.to(output.dtype), updated
 

@@ -8,9 +8,10 @@ import torch
 import torch.nn.functional as F
 from timm.layers import AvgPool2dSame
 from torch import Tensor, nn
+from torch.overrides import handle_torch_function, has_torch_function_unary
 
-from .geometry import dynamic_pads, pad_argument
-from .ratio import axis_ratio, outer_product, valid_taps
+from .geometry import SAME_DYNAMIC, pad_argument, resolve
+from .ratio import axis_factors, outer_product
 
 
 class PartialAvgPool1d(nn.AvgPool1d):
@@ -46,17 +47,19 @@ class PartialAvgPool2dSame(AvgPool2dSame):
     padding_base = AvgPool2dSame
 
     def forward(self, x: Tensor) -> Tensor:
-        sizes = x.shape[-2:]
-        pads = dynamic_pads(sizes, self.kernel_size, self.stride, (1, 1))
-        average = F.avg_pool2d(F.pad(x, pad_argument(pads)), self.kernel_size, self.stride)
-        dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
-        factors = [
-            axis_ratio(valid_taps(size, outputs, kernel, stride, before, 1, x.device), kernel, dtype)
-            for size, outputs, kernel, stride, (before, _) in zip(
-                sizes, average.shape[-2:], self.kernel_size, self.stride, pads, strict=True
-            )
-        ]
-        return (average * outer_product(factors)).to(average.dtype)
+        return same_average(x, self.kernel_size, self.stride)
+
+
+def same_average(x: Tensor, kernel_size: tuple[int, int], stride: tuple[int, int]) -> Tensor:
+    """Averages over what lies inside each window of SAME padding; announces itself as `padded_convolution` does."""
+    if has_torch_function_unary(x):
+        return handle_torch_function(same_average, (x,), x, kernel_size, stride)
+    sizes = x.shape[-2:]
+    geometry = resolve(SAME_DYNAMIC, sizes, kernel_size, stride, (1, 1), 1)
+    average = F.avg_pool2d(F.pad(x, pad_argument(geometry.pads)), kernel_size, stride)
+    dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
+    factors = axis_factors(sizes, kernel_size, geometry, dtype, x.device, average.shape[-2:])
+    return (average * outer_product(factors)).to(average.dtype)
 
 
 PARTIAL_POOLS: dict[type[nn.Module], type[nn.Module]] = {

@@ -7,14 +7,19 @@ from typing import Any
 
 from torch import Tensor
 
+from padding.pools import same_average
+from padding.transposed import transposed_convolution
+
 from ..call import Call, Result, UnfollowableError, tensors_in, whole_results
 from ..canvas import paste
 from ..extents import GROW
 from ..lockstep import SHAPED_BY_ARGUMENTS, Shape
-from ..registry import rule
+from ..registry import rule, rule_for
 from ..state import Valid, crop, from_lengths, make_valid
 
 
+@rule_for(same_average)
+@rule_for(transposed_convolution)
 @rule(
     "avg_pool1d",
     "avg_pool3d",

@@ -13,13 +13,11 @@ def refuse_hidden(model: nn.Module) -> None:
         PaddingError: the model runs in other threads, or part of it was compiled or traced.
     """
     if isinstance(model, nn.DataParallel):
-        raise PaddingError("DataParallel runs a network in threads, which lose masks; use DistributedDataParallel")
+        raise PaddingError("DataParallel runs the network in threads, which lose masks; use DistributedDataParallel")
     for name, module in model.named_modules():
         if isinstance(module, torch.jit.ScriptModule | torch.fx.GraphModule) or is_compiled(module):
             where = f"layer '{name}'" if name else "the model"
-            raise PaddingError(
-                f"{where} is compiled or traced: its functions cannot be followed; use the original"
-            )
+            raise PaddingError(f"{where} is compiled or traced, so its functions cannot be followed; use the original")
 
 
 def is_compiled(module: nn.Module) -> bool:

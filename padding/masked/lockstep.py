@@ -5,6 +5,7 @@ sees the canvas. So it is run once more for every size, on the meta device, and 
 with its twin: the same function, the same numbers among the arguments, and shapes that are those of the valid parts.
 """
 
+import copy
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -68,18 +69,22 @@ class Recorder(TorchFunctionMode):
 class Traces:
     """The twins of one network, by the size of the image; and which canvases were compared with them already."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: nn.Module) -> None:
+        self._model = weakref.ref(model)
+        self._copy: nn.Module | None = None
         self._twins: dict[tuple, list[Twin]] = {}
         self.compared: set[tuple] = set()
 
-    def of(self, model: nn.Module, shape: tuple[int, ...], like: Tensor) -> list[Twin]:
+    def of(self, shape: tuple[int, ...], dtype: torch.dtype) -> list[Twin]:
         """The calls for one image of `shape` (1, C, H, W).
 
         Raises:
             PaddingError: the network does not run on it.
         """
         if shape not in self._twins:
-            self._twins[shape] = trace(model, shape, like.dtype)
+            if self._copy is None:
+                self._copy = without_numbers(self._model())
+            self._twins[shape] = trace(self._copy, shape, dtype)
         return self._twins[shape]
 
 
@@ -96,20 +101,39 @@ def traces_of(model: nn.Module) -> Traces:
     known, traces = _KEPT.get(model, (None, None))
     if known != layout:
         refuse_hidden(model)
-        traces = Traces()
+        traces = Traces(model)
         _KEPT[model] = (layout, traces)
     return traces
 
 
+def without_numbers(model: nn.Module) -> nn.Module:
+    """A copy on the meta device: what a network keeps of its runs, a table of positions perhaps, stays apart.
+
+    Raises:
+        PaddingError: the network cannot be copied.
+    """
+    tensors = [*model.parameters(), *model.buffers()]
+    try:
+        return copy.deepcopy(model, {id(tensor): _shape_of(tensor) for tensor in tensors})
+    except Exception as error:
+        raise PaddingError(
+            f"{type(model).__name__} cannot be compared with single images, since it cannot be copied "
+            f"({type(error).__name__}: {error}); run the images one at a time (padding.forward_singly)"
+        ) from error
+
+
+def _shape_of(tensor: Tensor) -> Tensor:
+    empty = torch.empty_like(tensor, device="meta")
+    return nn.Parameter(empty, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else empty
+
+
 def trace(model: nn.Module, shape: tuple[int, ...], dtype: torch.dtype) -> list[Twin]:
-    """Runs the network on an image of that shape on the meta device, and returns its calls."""
-    tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    meta = {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors.items()}
+    """Runs a network on the meta device on an image of that shape, and returns its calls."""
     image = torch.empty(shape, dtype=dtype, device="meta")
     recorder = Recorder()
     try:
         with torch.no_grad(), recorder:
-            torch.func.functional_call(model, meta, (image,), tie_weights=True)
+            model(image)
     except Exception as error:
         size = " x ".join(map(str, shape[2:]))
         raise PaddingError(
@@ -126,10 +150,10 @@ class Lockstep:
         sizes: of each image, as the network would see it alone: (C, H, W).
     """
 
-    def __init__(self, model: nn.Module, traces: Traces, canvas: Tensor, sizes: list[tuple[int, ...]]):
+    def __init__(self, traces: Traces, canvas: Tensor, sizes: list[tuple[int, ...]]):
         self._traces = traces
         self._keys = [(tuple(canvas.shape[1:]), canvas.dtype, size) for size in sizes]
-        self._twins = [self._traces.of(model, (1, *size), canvas) for size in sizes]
+        self._twins = [traces.of((1, *size), canvas.dtype) for size in sizes]
         # One of each size is enough, and none if this pair of canvas and size was compared before.
         first = {key: image for image, key in reversed(list(enumerate(self._keys)))}
         self._to_compare = [image for key, image in first.items() if key not in self._traces.compared]

@@ -81,7 +81,9 @@ def _convolution(call: Call, weight, bias, stride, padding, dilation, groups, sc
     input, valid = call.input()
     if any(each is not None and call.valid(each) is not None for each in (weight, bias)):
         return _with_own_weights(call)
-    if not valid.cut:
+    # Under `grow` a window may see nothing even of images that fill the canvas, with more padding than it reaches over.
+    may_miss = call.rule == GROW and scheme == "partial" and valid.batch == 0 and input.dim() == weight.dim()
+    if not valid.cut and not may_miss:
         output = call.run()
         kept = valid.batch if input.dim() == weight.dim() and valid.batch == 0 else None
         return Result(output, [make_valid(output.shape, (None,) * output.dim(), kept)])

@@ -1,5 +1,7 @@
 """Rule `grow`: Eq. 1 to 3 with the padded area as holes, against masks that are written out."""
 
+import copy
+import itertools
 import random
 
 import pytest
@@ -83,6 +85,19 @@ def random_chain(seed):
     return nn.Sequential(*layers)
 
 
+def fitting_chain(seed):
+    """The first chain that leaves positions of the canvas."""
+    return next(filter(fits, (random_chain(f"{seed}.{attempt}") for attempt in itertools.count())))
+
+
+def fits(chain):
+    try:
+        copy.deepcopy(chain).to("meta")(torch.empty(1, 4, *CANVAS, device="meta"))
+    except RuntimeError:
+        return False
+    return True
+
+
 def with_gaps(layers):
     """Dilated windows can jump over an image of few pixels: then the valid positions are no rectangle."""
     return any(max(layer.dilation) > 1 for layer in layers if isinstance(layer, nn.Conv2d))
@@ -92,12 +107,10 @@ def with_gaps(layers):
 @pytest.mark.parametrize("gradients", [False, True])
 def test_a_chain_equals_written_out_masks_everywhere(seed, gradients, batch_of):
     torch.manual_seed(seed)
-    chain = random_chain(seed).double().eval()
+    chain = fitting_chain(seed).double().eval()
     sizes = [size for size in SIZES if size != (1, 1) or not with_gaps(chain)]
     images = batch_of(sizes, canvas=CANVAS, channels=4)
     expected, mask = explicit(chain, images.nan_to_num(), sizes)
-    if min(expected.shape[2:]) < 1:
-        pytest.skip("the chain leaves no position of this canvas")
     convert(chain)
     with torch.set_grad_enabled(gradients):
         output, valid = forward_masked(chain, images, sizes, rule="grow")
@@ -140,7 +153,7 @@ def test_a_sum_of_differently_grown_maps_is_the_union(batch_of):
     assert torch.equal(as_mask(valid, total), mask)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "vgg11_bn", "densenet121", "mobilenetv3_small_050", "test_convnext"])
+@pytest.mark.parametrize("name", ["resnet18", "dla46x_c", "densenet121", "mobilenetv3_small_050", "test_convnext"])
 @torch.no_grad()
 def test_on_a_canvas_that_is_full_it_is_the_network_itself(name, batch_of):
     model = timm.create_model(name, num_classes=5).double().eval()
@@ -150,7 +163,7 @@ def test_on_a_canvas_that_is_full_it_is_the_network_itself(name, batch_of):
 
 
 @pytest.mark.parametrize(
-    "name", ["resnet50", "vgg16_bn", "densenet121", "tf_efficientnet_b0", "test_convnext", "regnety_002"]
+    "name", ["resnet50", "repvgg_a0", "densenet121", "tf_efficientnet_b0", "test_convnext", "regnety_002"]
 )
 @torch.no_grad()
 def test_nothing_outside_is_read(name, batch_of):

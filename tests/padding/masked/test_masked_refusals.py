@@ -119,6 +119,36 @@ def test_a_changed_model_is_traced_anew(batch_of):
             )
 
 
+class Keeps(nn.Module):
+    """Keeps a table for the sizes it has seen, whatever the device."""
+
+    def __init__(self):
+        super().__init__()
+        self.kept = {}
+
+    def forward(self, x):
+        if x.shape not in self.kept:
+            self.kept[x.shape] = x.mean((2, 3), keepdim=True) * 0
+        return x + self.kept[x.shape]
+
+
+@torch.no_grad()
+def test_the_check_leaves_nothing_in_the_network(batch_of):
+    model = Keeps()
+    images = batch_of(SIZES)
+    forward_masked(model, images, SIZES)
+    assert list(model.kept) == [images.shape]
+    for height, width in SIZES:
+        assert model(images[:1, :, :height, :width]).device.type == "cpu"
+
+
+def test_a_network_that_cannot_be_copied(batch_of):
+    model = Function(F.relu)
+    model.lock = threading.Lock()
+    with pytest.raises(PaddingError, match="cannot be copied"):
+        forward_masked(model, batch_of(SIZES, dtype=torch.float32), SIZES)
+
+
 @torch.no_grad()
 def test_an_image_that_is_too_small_is_named(batch_of):
     model = nn.Sequential(nn.Conv2d(3, 4, 7), nn.Conv2d(4, 4, 7)).double()

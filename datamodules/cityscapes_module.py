@@ -1,7 +1,7 @@
 """Cityscapes as batches, and any data set in its layout and label ids."""
 
 import hashlib
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal
 
@@ -10,7 +10,7 @@ import torch
 
 from datamodules.centroid_cache import find_centroids
 from datamodules.cityscapes_files import COARSE, Scene, find_scenes
-from datamodules.cityscapes_labels import CLASS_COLOURS, CLASS_NAMES, LABEL_IDS
+from datamodules.cityscapes_labels import CLASS_COLOURS, CLASS_NAMES, IGNORED_PIXEL, LABEL_IDS
 from datamodules.cityscapes_splits import FOLDERS, check_split, fine_scenes, split_cities
 from datamodules.class_uniform import ClassUniform
 from datamodules.datasets import FolderImages
@@ -18,7 +18,8 @@ from datamodules.decode import image_size
 from datamodules.errors import DataError, some
 from datamodules.index import scan_flat
 from datamodules.on_device import normalise_on_device
-from datamodules.resumable import KeyedLoader, ResumableDataModule
+from datamodules.padded import collate_padded
+from datamodules.resumable import KeyedLoader, ResumableDataModule, at_least
 from datamodules.segmentation_datasets import EvalScenes, SceneFiles, TrainScenes, whole_image
 from datamodules.segmentation_transforms import SegmentationTransform, scaled_size
 from datamodules.transforms import check_normalisation
@@ -35,6 +36,10 @@ class CityscapesDataModule(ResumableDataModule):
     precision, and targets (N, H, W) int64, classes 0 to 18 and 255 where ignored. Training batches are square crops;
     evaluation batches hold one whole image for each process, whatever its size, and a process that is one short gets
     the first image with nothing but 255. `predict` batches are (images, paths), with an empty path for a stand-in.
+
+    With `eval_padded`, `validate` serves (images, targets, sizes): images of different sizes, each at the top left of a
+    canvas as large as the batch needs, 0 beyond it in the images and 255 in the targets, and sizes (N, 2) int64, their
+    heights and widths. `fit`, `test` and `predict` take images one by one in any case.
 
     `validate` and `test` serve the same images, the validation cities of the split, because the labels of the official
     test set are withheld.
@@ -58,6 +63,8 @@ class CityscapesDataModule(ResumableDataModule):
         num_workers: Loader processes for each training process; 0 loads in the process itself.
         seed: Seed of order, sampling and augmentation.
         predict_folder: Folder of images, in any depth, for `predict`.
+        eval_padded: Whether `validate` also shows the network several images at once, padded to one size.
+        padded_batch_size: Images in such a batch over all processes; they are whole, so the largest decide the memory.
         cache_index: Whether to keep the classes' centroids below $XDG_CACHE_HOME, or the folder to keep them in.
         loader_timeout: Seconds to wait for a loader process before giving up; 0 waits for ever.
 
@@ -89,10 +96,13 @@ class CityscapesDataModule(ResumableDataModule):
         num_workers: int = 4,
         seed: int = 0,
         predict_folder: str | None = None,
+        eval_padded: bool = False,
+        padded_batch_size: int = 4,
         cache_index: bool | str = True,
         loader_timeout: int = 600,
     ):
-        super().__init__(batch_size, None, num_workers, seed, loader_timeout)
+        super().__init__(batch_size, None, num_workers, seed, loader_timeout, eval_padded)
+        self.padded_batch_size = at_least(1, padded_batch_size, "padded_batch_size")
         self.root = Path(root).expanduser()
         self.split = check_split(split)
         self.class_uniform, self.tile_size = class_uniform, tile_size
@@ -178,6 +188,8 @@ class CityscapesDataModule(ResumableDataModule):
             self._refuse_large_crop()
             self._train_set()[0, 0]
             self.make_train_loader(self._train_set())
+        if self.eval_padded and stage in ("validate", None):
+            self.per_process("padded_batch_size")
         self._val_set()[0]
 
     def per_process(self, name: str) -> int:
@@ -188,7 +200,10 @@ class CityscapesDataModule(ResumableDataModule):
         return self.make_train_loader(self._train_set())
 
     def val_dataloader(self) -> KeyedLoader:
-        return self.make_eval_loader("val", self._val_set())
+        if not self.eval_padded or self.fitting:
+            return self.make_eval_loader("val", self._val_set())
+        collate_fn = partial(collate_padded, fills={0: 0, 1: IGNORED_PIXEL})
+        return self.make_eval_loader("val", self._val_set(), "padded_batch_size", collate_fn)
 
     def test_dataloader(self) -> KeyedLoader:
         return self.make_eval_loader("test", self._val_set())
@@ -197,10 +212,10 @@ class CityscapesDataModule(ResumableDataModule):
         return self.make_eval_loader("predict", self._predict_set())
 
     def on_after_batch_transfer(self, batch: tuple, dataloader_idx: int) -> tuple:
-        images, rest = batch
-        images = normalise_on_device(images, self.mean, self.std, self.trainer)
+        images, rest, *sizes = batch
+        images = normalise_on_device(images, self.mean, self.std, self.trainer, *sizes)
         # Classes are sent as bytes, an eighth of what the loss takes.
-        return images, rest.long() if isinstance(rest, torch.Tensor) else rest
+        return images, rest.long() if isinstance(rest, torch.Tensor) else rest, *sizes
 
     def train_set_key(self) -> dict[str, int | str]:
         """The training scenes, how they are sampled and augmented; the root may move."""

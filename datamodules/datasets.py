@@ -1,14 +1,17 @@
 """One sample from one key."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
+from PIL import Image
 from torch.utils.data import Dataset
 
 from datamodules import keyed
 from datamodules.decode import decode_rgb
 from datamodules.index import FileIndex
 from datamodules.samplers import PAD
-from datamodules.transforms import EvalTransform, TrainTransform
+from datamodules.transforms import EvalTransform, TrainTransform, WholeTransform, resize_shorter
 
 # Target of a stand-in image: losses and metrics leave it out.
 IGNORED = -1
@@ -63,10 +66,42 @@ class EvalImages(Dataset):
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
         """A uint8 tensor (3, size, size) and its class."""
-        position = int(self.selection[max(index, 0)])
-        path = self.files.path(position)
-        target = IGNORED if index == PAD else int(self.targets[position])
-        return self.transform(decode_rgb(path), path), target
+        path = self._path(index)
+        return self.transform(decode_rgb(path), path), self._target(index)
+
+    def _path(self, index: int) -> str:
+        return self.files.path(int(self.selection[max(index, 0)]))
+
+    def _target(self, index: int) -> int:
+        return IGNORED if index == PAD else int(self.targets[int(self.selection[index])])
+
+
+class CroppedAndWhole(EvalImages):
+    """Images as they are evaluated, and the same images whole; for PAD as EvalImages.
+
+    Args:
+        files, selection, targets, transform: as EvalImages.
+        whole: the same resizing, and the greatest height and width.
+    """
+
+    def __init__(
+        self,
+        files: FileIndex,
+        selection: np.ndarray,
+        targets: np.ndarray,
+        transform: EvalTransform,
+        whole: WholeTransform,
+    ):
+        super().__init__(files, selection, targets, transform)
+        self.whole = whole
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int, torch.Tensor]:
+        """A uint8 tensor (3, size, size), its class, and the whole image (3, height, width)."""
+        path, resize = self._path(index), self.whole.resize
+        image = decode_rgb(path)
+        # Resized once for both: the crop is the centre of the whole image.
+        image = image if resize is None else resize_shorter(image, resize)
+        return self.transform.centre(image, path), self._target(index), self.whole.cut(image)
 
 
 class FolderImages(Dataset):
@@ -74,10 +109,10 @@ class FolderImages(Dataset):
 
     Args:
         files: the indexed files.
-        transform: resize and centre crop.
+        transform: resize and centre crop, or whatever else shows the network an image.
     """
 
-    def __init__(self, files: FileIndex, transform: EvalTransform):
+    def __init__(self, files: FileIndex, transform: Callable[[Image.Image, str], torch.Tensor]):
         self.files = files
         self.transform = transform
 
@@ -85,6 +120,6 @@ class FolderImages(Dataset):
         return len(self.files)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, str]:
-        """A uint8 tensor (3, size, size) and its path."""
+        """A uint8 tensor (3, height, width) and its path."""
         path = self.files.path(max(index, 0))
         return self.transform(decode_rgb(path), path), "" if index == PAD else path

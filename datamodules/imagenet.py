@@ -1,27 +1,31 @@
 """ImageNet, and any folder of images in its layout."""
 
 import hashlib
-from functools import cached_property
+from collections.abc import Callable
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 
 from datamodules.class_labels import read_class_labels
-from datamodules.datasets import EvalImages, FolderImages, TrainImages
+from datamodules.datasets import CroppedAndWhole, EvalImages, FolderImages, TrainImages
 from datamodules.errors import DataError, some
 from datamodules.ground_truth import ACCEPTED, read_ground_truth
 from datamodules.index import FileIndex, is_flat, scan_classes, scan_flat
 from datamodules.index_cache import cached
 from datamodules.layouts import find_beside, find_split, locate_split
 from datamodules.on_device import normalise_on_device
-from datamodules.resumable import KeyedLoader, ResumableDataModule
+from datamodules.padded import collate_padded
+from datamodules.resumable import KeyedLoader, ResumableDataModule, collate
 from datamodules.splits import hold_out, limit_per_class
 from datamodules.transforms import (
     EvalTransform,
     RandomCrop,
     RandomResizedCrop,
     TrainTransform,
+    WholeTransform,
     check_normalisation,
 )
 
@@ -35,6 +39,10 @@ class ImageNetDataModule(ResumableDataModule):
     Batches are (images, targets): after the transfer to the device, images (N, 3, size, size) normalised in the
     Trainer's precision, and targets (N,) int64, IGNORED (-1) for the stand-ins that fill the last evaluation batches of
     a multi-process run. `predict` batches are (images, paths), with an empty path for a stand-in.
+
+    With `eval_padded`, batches of `validate` are (images, targets, whole images, sizes) and those of `predict` (whole
+    images, paths, sizes): whole images (N, 3, H, W), each at the top left of a canvas as large as the batch needs, 0
+    beyond it, and sizes (N, 2) int64, its height and width. `fit` and `test` crop in any case.
 
     Args:
         root: Folder that holds train/ and val/ (or test/), also below Data/CLS-LOC/ as ILSVRC packs them.
@@ -55,6 +63,8 @@ class ImageNetDataModule(ResumableDataModule):
         val_ground_truth: Labels of a flat validation folder; null looks for LOC_val_solution.csv beside the data.
         val_synsets: Synsets in the order of ILSVRC2012_ID, one a line, for a val_ground_truth of numbers.
         predict_folder: Folder of images, in any depth, for `predict`.
+        eval_padded: Whether `validate` shows the network whole images too, padded to one size; `predict` only these.
+        padded_side: Greatest height and width of a whole image, in pixels; what is longer loses both ends.
         cache_index: Whether to keep the list of files below $XDG_CACHE_HOME, or the folder to keep it in.
         loader_timeout: Seconds to wait for a loader process before giving up; 0 waits for ever.
 
@@ -82,10 +92,12 @@ class ImageNetDataModule(ResumableDataModule):
         val_ground_truth: str | None = None,
         val_synsets: str | None = None,
         predict_folder: str | None = None,
+        eval_padded: bool = False,
+        padded_side: int = 512,
         cache_index: bool | str = True,
         loader_timeout: int = 600,
     ):
-        super().__init__(batch_size, eval_batch_size, num_workers, seed, loader_timeout)
+        super().__init__(batch_size, eval_batch_size, num_workers, seed, loader_timeout, eval_padded)
         self.root = Path(root).expanduser()
         self.mean, self.std = tuple(mean), tuple(std)
         self.val_from_train = val_from_train
@@ -96,6 +108,7 @@ class ImageNetDataModule(ResumableDataModule):
         self.cache_index = cache_index
         self.train_transform = _train_transform(train_crop, image_size, tuple(crop_scale), tuple(crop_ratio), flip)
         self.eval_transform = _eval_transform(image_size, eval_resize)
+        self.whole_transform = _whole_transform(image_size, eval_resize, padded_side)
         check_normalisation(self.mean, self.std)
 
     # What the data are; each part is read from the disk when it is first asked for.
@@ -205,17 +218,33 @@ class ImageNetDataModule(ResumableDataModule):
         return self.make_train_loader(self._train_set())
 
     def val_dataloader(self) -> KeyedLoader:
-        return self.make_eval_loader("val", self._val_set())
+        return self.make_eval_loader("val", self._val_set(), collate_fn=self._collate(2, self._compares))
 
     def test_dataloader(self) -> KeyedLoader:
         return self.make_eval_loader("test", self._test_set())
 
     def predict_dataloader(self) -> KeyedLoader:
-        return self.make_eval_loader("predict", self._predict_set())
+        return self.make_eval_loader("predict", self._predict_set(), collate_fn=self._collate(0, self.eval_padded))
+
+    @property
+    def _compares(self) -> bool:
+        return self.eval_padded and not self.fitting
+
+    @staticmethod
+    def _collate(column: int, padded: bool) -> Callable[[list[tuple]], tuple]:
+        return partial(collate_padded, fills={column: 0}) if padded else collate
 
     def on_after_batch_transfer(self, batch: tuple, dataloader_idx: int) -> tuple:
-        images, *rest = batch
-        return (normalise_on_device(images, self.mean, self.std, self.trainer), *rest)
+        match batch:
+            case images, rest:
+                return self._normalise(images), rest
+            case whole, paths, sizes:
+                return self._normalise(whole, sizes), paths, sizes
+            case images, targets, whole, sizes:
+                return self._normalise(images), targets, self._normalise(whole, sizes), sizes
+
+    def _normalise(self, images: torch.Tensor, sizes: torch.Tensor | None = None) -> torch.Tensor:
+        return normalise_on_device(images, self.mean, self.std, self.trainer, sizes)
 
     def train_set_key(self) -> dict[str, int | str]:
         """The training images and their augmentation; the root may move."""
@@ -247,17 +276,25 @@ class ImageNetDataModule(ResumableDataModule):
         return TrainImages(self._train_files, self._train_split[0], self.train_transform, self.seed)
 
     def _val_set(self) -> EvalImages:
-        if not self.val_from_train:
-            return self._test_set()
-        return EvalImages(self._train_files, self._train_split[1], self._train_files.targets, self.eval_transform)
+        images = self._reported
+        if self.val_from_train:
+            images = (self._train_files, self._train_split[1], self._train_files.targets)
+        if self._compares:
+            return CroppedAndWhole(*images, self.eval_transform, self.whole_transform)
+        return EvalImages(*images, self.eval_transform)
 
     def _test_set(self) -> EvalImages:
-        return EvalImages(self._val_files, np.arange(len(self._val_files)), self._val_targets, self.eval_transform)
+        return EvalImages(*self._reported, self.eval_transform)
+
+    @property
+    def _reported(self) -> tuple[FileIndex, np.ndarray, np.ndarray]:
+        return self._val_files, np.arange(len(self._val_files)), self._val_targets
 
     def _predict_set(self) -> FolderImages:
         if self.predict_folder is None:
             raise DataError("`predict_folder` is not set", todo="Set it to a folder of images.")
-        return FolderImages(scan_flat(self.predict_folder), self.eval_transform)
+        transform = self.whole_transform if self.eval_padded else self.eval_transform
+        return FolderImages(scan_flat(self.predict_folder), transform)
 
 
 def _path(value: str | None) -> Path | None:
@@ -296,3 +333,14 @@ def _eval_transform(size: int, resize: int | None) -> EvalTransform:
             todo="Raise it, or set it to null to crop without resizing.",
         )
     return EvalTransform(size, resize)
+
+
+def _whole_transform(size: int, resize: int | None, side: int) -> WholeTransform:
+    least = size if resize is None else resize
+    if side < least:
+        raise DataError(
+            f"`padded_side` is {side}, smaller than `{'image_size' if resize is None else 'eval_resize'}` {least}: less"
+            " than the crop would be left of an image",
+            todo="Raise it; twice the length of the shorter side cuts few photographs.",
+        )
+    return WholeTransform(side, resize)

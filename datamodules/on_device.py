@@ -5,18 +5,25 @@ from collections.abc import Sequence
 import pytorch_lightning as pl
 import torch
 
+from datamodules.padded import clear_beyond
 from datamodules.transforms import normalise
 
 
 def normalise_on_device(
-    images: torch.Tensor, mean: Sequence[float], std: Sequence[float], trainer: pl.Trainer | None
+    images: torch.Tensor,
+    mean: Sequence[float],
+    std: Sequence[float],
+    trainer: pl.Trainer | None,
+    sizes: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """uint8 images (N, 3, H, W) normalised, in the Trainer's precision; others as they are.
+    """uint8 images (N, 3, H, W) normalised, in the Trainer's precision, 0 beyond their `sizes`; others as they are.
 
     After the transfer: uint8 is a quarter of it, and the workers do no float arithmetic.
     """
     if images.dtype != torch.uint8:
         return images
     images = normalise(images, mean, std)
+    if sizes is not None:
+        images = clear_beyond(images, sizes)
     # Half and double precision convert their input before the hook that calls this, when it still is uint8.
     return images if trainer is None else trainer.precision_plugin.convert_input(images)

@@ -42,17 +42,27 @@ class ResumableDataModule(pl.LightningDataModule):
         num_workers: loader processes for each training process; 0 loads in the process itself.
         seed: seed of order and augmentation.
         loader_timeout: seconds to wait for a worker before giving up.
+        eval_padded: whether evaluation also serves images of different sizes in one batch, padded.
     """
 
-    def __init__(self, batch_size: int, eval_batch_size: int | None, num_workers: int, seed: int, loader_timeout: int):
+    def __init__(
+        self,
+        batch_size: int,
+        eval_batch_size: int | None,
+        num_workers: int,
+        seed: int,
+        loader_timeout: int,
+        eval_padded: bool = False,
+    ):
         super().__init__()
-        self.batch_size = _at_least(1, batch_size, "batch_size")
-        self.eval_batch_size = _at_least(
+        self.batch_size = at_least(1, batch_size, "batch_size")
+        self.eval_batch_size = at_least(
             1, batch_size if eval_batch_size is None else eval_batch_size, "eval_batch_size"
         )
-        self.num_workers = _at_least(0, num_workers, "num_workers")
-        self.loader_timeout = _at_least(0, loader_timeout, "loader_timeout")
+        self.num_workers = at_least(0, num_workers, "num_workers")
+        self.loader_timeout = at_least(0, loader_timeout, "loader_timeout")
         self.seed = seed
+        self.eval_padded = eval_padded
         self._start: tuple[int, int] | None = None
 
     @abstractmethod
@@ -66,6 +76,10 @@ class ResumableDataModule(pl.LightningDataModule):
     @property
     def world_size(self) -> int:
         return self.trainer.world_size if self.trainer else 1
+
+    @property
+    def fitting(self) -> bool:
+        return self.trainer is not None and self.trainer.state.fn == "fit"
 
     def check_trainer(self) -> None:
         """Refuse batches that do not divide over the processes, and Trainers that would replace the sampler."""
@@ -85,7 +99,7 @@ class ResumableDataModule(pl.LightningDataModule):
             )
 
     def per_process(self, name: str) -> int:
-        """Images of one process in a batch; `name` is "batch_size" or "eval_batch_size".
+        """Images of one process in a batch; `name` is "batch_size", "eval_batch_size", or a subclass's own.
 
         Raises:
             DataError: the batch does not divide by the number of processes.
@@ -110,12 +124,26 @@ class ResumableDataModule(pl.LightningDataModule):
             sampler.set_epoch(max(start[0], self.trainer.fit_loop.epoch_progress.current.processed))
         return self._make_loader("train", dataset, sampler, "batch_size", drop_last=True)
 
-    def make_eval_loader(self, name: str, dataset: Dataset) -> KeyedLoader:
+    def make_eval_loader(
+        self,
+        name: str,
+        dataset: Dataset,
+        batch: str = "eval_batch_size",
+        collate_fn: Callable[[list[tuple]], tuple] | None = None,
+    ) -> KeyedLoader:
         """A loader that serves each image once over all processes, in as many batches on each."""
         sampler = EvalSampler(len(dataset), self.rank, self.world_size)
-        return self._make_loader(name, dataset, sampler, "eval_batch_size", drop_last=False)
+        return self._make_loader(name, dataset, sampler, batch, drop_last=False, collate_fn=collate_fn)
 
-    def _make_loader(self, name: str, dataset: Dataset, sampler: Sized, batch: str, drop_last: bool) -> KeyedLoader:
+    def _make_loader(
+        self,
+        name: str,
+        dataset: Dataset,
+        sampler: Sized,
+        batch: str,
+        drop_last: bool,
+        collate_fn: Callable[[list[tuple]], tuple] | None = None,
+    ) -> KeyedLoader:
         # Without a generator of its own a loader draws its workers' base seed from torch's global one.
         generator = torch.Generator()
         generator.manual_seed(int(keyed.philox(self.seed, "loader", name).random_raw() >> 1))
@@ -124,7 +152,7 @@ class ResumableDataModule(pl.LightningDataModule):
             batch_size=self.per_process(batch),
             sampler=sampler,
             drop_last=drop_last,
-            collate_fn=collate,
+            collate_fn=collate_fn or collate,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
             timeout=self.loader_timeout if self.num_workers > 0 else 0,
@@ -137,7 +165,7 @@ class ResumableDataModule(pl.LightningDataModule):
 
     def state_dict(self) -> dict[str, Any]:
         """The next position in the training data, and all that must be the same for it to mean the same."""
-        if self.trainer is None or self.trainer.state.fn != "fit":
+        if not self.fitting:
             return {}
         epoch, batch = next_position(self.trainer)
         return {"epoch": epoch, "batch": batch, **self._run_key()}
@@ -196,7 +224,7 @@ def _refuse_mismatch(stored: dict[str, Any], current: dict[str, int | str]) -> N
         )
 
 
-def _at_least(least: int, value: int, name: str) -> int:
+def at_least(least: int, value: int, name: str) -> int:
     if value < least:
         raise DataError(f"`{name}` is {value}; it must be at least {least}")
     return value

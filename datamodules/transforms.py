@@ -100,11 +100,36 @@ class EvalTransform:
 
     def __call__(self, image: Image.Image, where: str = "image") -> torch.Tensor:
         """A uint8 tensor (3, size, size); `where` names the image in errors."""
-        if self.resize is not None:
-            image = resize_shorter(image, self.resize)
+        return self.centre(image if self.resize is None else resize_shorter(image, self.resize), where)
+
+    def centre(self, image: Image.Image, where: str = "image") -> torch.Tensor:
+        """As `__call__`, of an image that is resized already."""
         _refuse_smaller(image, self.size, where)
         left, top = round((image.width - self.size) / 2), round((image.height - self.size) / 2)
         return to_uint8(image.crop((left, top, left + self.size, top + self.size)))
+
+
+@dataclass(frozen=True)
+class WholeTransform:
+    """The image at its own aspect ratio; only what makes it longer than `side` is cut off, as much at either end.
+
+    Args:
+        side: greatest height and width of the result, in pixels: a batch of N takes at most N x 3 x side x side bytes.
+        resize: length that the shorter side is resized to first, in pixels; None leaves the image as it is.
+    """
+
+    side: int
+    resize: int | None = None
+
+    def __call__(self, image: Image.Image, where: str = "image") -> torch.Tensor:
+        """A uint8 tensor (3, height, width)."""
+        return self.cut(image if self.resize is None else resize_shorter(image, self.resize))
+
+    def cut(self, image: Image.Image) -> torch.Tensor:
+        """As `__call__`, of an image that is resized already."""
+        width, height = (min(length, self.side) for length in image.size)
+        left, top = (image.width - width) // 2, (image.height - height) // 2
+        return to_uint8(image.crop((left, top, left + width, top + height)))
 
 
 def resized_crop(image: Image.Image, box: tuple[int, int, int, int], size: int) -> Image.Image:

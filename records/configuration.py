@@ -12,6 +12,7 @@ NOT_DECIDING = (
     "convergence",
     "prediction",
     "model.init_args.evaluation",
+    "model.init_args.mask_rule",
     "trainer.accelerator",
     "trainer.strategy",
     "trainer.devices",
@@ -29,6 +30,9 @@ NOT_DECIDING = (
     "data.init_args.loader_timeout",
     "data.init_args.eval_batch_size",
     "data.init_args.predict_folder",
+    "data.init_args.eval_padded",
+    "data.init_args.padded_side",
+    "data.init_args.padded_batch_size",
 )
 """Keys, and what is below them, that change where or how fast a run computes, or what is shown, but not its result."""
 

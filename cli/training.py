@@ -16,6 +16,7 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 import callbacks
 from callbacks.epoch_lines import EpochLines
 from cli.checkpoint import check_checkpoint
+from cli.compared import show
 from cli.errors import UserError, user_errors
 from cli.identity import identify
 from cli.ports import choose_master_port
@@ -190,6 +191,9 @@ class ExperimentCLI(LightningCLI):
             # `config_init` is what reaches the Trainer; a change of `config` would be ignored without a word.
             self.config_init.fit.ckpt_path = str(checkpoint)
             self.config_init.fit.weights_only = True
+
+    def after_validate(self) -> None:
+        show(self.model.compared)
 
     def after_test(self) -> None:
         if isinstance(self.model, SegmentationModule):

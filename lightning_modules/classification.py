@@ -8,11 +8,16 @@ from torch.nn.functional import cross_entropy
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
-from lightning_modules.padded_network import PaddedNetworkModule, reset
+from lightning_modules.padded_comparison import PADDED, UNMASKED, Compared, PaddedComparison
+from lightning_modules.padded_network import MaskRule, PaddedNetworkModule, compares, reset
 from networks import create_network
 
 IGNORED = -1
 """Target of an image that only fills up a batch: it counts in no loss and no metric."""
+
+
+CROPPED = "cropped"
+"""How images are evaluated unless they are shown whole: resized, and the centre cut out."""
 
 
 class ClassificationModule(PaddedNetworkModule):
@@ -20,7 +25,9 @@ class ClassificationModule(PaddedNetworkModule):
 
     Logs, once an epoch: `train/loss`, `train/acc1`, `val/loss` (mean cross entropy in nats), `val/acc1`, `val/acc5`
     (in percent of the images). Sums run over all processes, and each image counts once, so that the figures do not
-    depend on the number of processes.
+    depend on the number of processes. Where `validate` gets whole images too (data.eval_padded), also
+    `val_padded/loss` and so on, of these images as `mask_rule` says, and `val_unmasked/...`, of a network that is told
+    nothing and takes the zeros beyond an image for part of it; these depend on how large the batches make the canvas.
 
     Args:
         network: timm model name; resnet50, resnet101, resnet152, vgg16_bn and vgg19_bn are set up as torchvision's,
@@ -35,6 +42,8 @@ class ClassificationModule(PaddedNetworkModule):
         weight_decay: of SGD, on all parameters.
         milestones: epochs before which the learning rate is divided by 10.
         network_args: further arguments of timm.create_model, such as {drop_rate: 0.1} or {pretrained: true}.
+        mask_rule: of whole images on a canvas (data.eval_padded): fixed, each gets what it gets alone; grow, what is
+            known grows from layer to layer (Eq. 3), of partial padding only; singly, one by one, for any network.
         channels_last: keep weights and images in channels-last memory order (faster on most GPUs).
         compile: run the network through torch.compile.
 
@@ -56,19 +65,31 @@ class ClassificationModule(PaddedNetworkModule):
         weight_decay: float = 1e-4,
         milestones: list[int] = (30, 60, 90),
         network_args: dict[str, Any] | None = None,
+        mask_rule: MaskRule = "fixed",
         channels_last: bool = False,
         compile: bool = False,
     ) -> None:
         built = create_network(network, num_classes, **(network_args or {}))
-        super().__init__(built, network, padding, padding_at_test, num_classes, channels_last, compile)
+        super().__init__(built, network, padding, padding_at_test, num_classes, mask_rule, channels_last, compile)
         # The run folder records the configuration; here it only makes load_from_checkpoint work.
         self.save_hyperparameters(logger=False)
         self.milestones = list(milestones)
         self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
         self.train_metrics = nn.ModuleDict({"loss": MeanMetric(), "acc1": accuracy(num_classes, 1)})
-        self.eval_metrics = nn.ModuleDict({"loss": MeanMetric(), "acc1": accuracy(num_classes, 1)})
-        if num_classes > 5:
-            self.eval_metrics["acc5"] = accuracy(num_classes, 5)
+        self.eval_metrics = self._make_eval_metrics()
+        self.comparison: PaddedComparison | None = None
+        self.compared: Compared | None = None
+
+    def _make_eval_metrics(self) -> nn.ModuleDict:
+        metrics = nn.ModuleDict({"loss": MeanMetric(), "acc1": accuracy(self.num_classes, 1)})
+        if self.num_classes > 5:
+            metrics["acc5"] = accuracy(self.num_classes, 5)
+        return metrics
+
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+        if stage == "validate" and compares(self.trainer.datamodule):
+            self.comparison = PaddedComparison(CROPPED, self._make_eval_metrics)
 
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         images, targets = batch
@@ -95,29 +116,37 @@ class ClassificationModule(PaddedNetworkModule):
         """
         images, targets = batch
         logits = self(images)
-        self._count(logits, targets)
+        count(self.eval_metrics, logits, targets)
         return logits.argmax(1)
 
-    def _count(self, logits: torch.Tensor, targets: torch.Tensor) -> None:
-        counted = targets != IGNORED
-        logits, targets = logits[counted].float(), targets[counted]
-        if not len(targets):
-            return
-        self.eval_metrics["loss"].update(cross_entropy(logits, targets), weight=len(targets))
-        for name in self.eval_metrics.keys() - {"loss"}:
-            self.eval_metrics[name].update(logits, targets)
+    def validation_step(self, batch: tuple[torch.Tensor, ...]) -> None:
+        images, targets, *whole = batch
+        classes = self.evaluation_step((images, targets))
+        if whole:
+            self._compare(classes, targets, *whole)
 
-    def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor]) -> None:
-        self.evaluation_step(batch)
+    def _compare(self, cropped: torch.Tensor, targets: torch.Tensor, images: torch.Tensor, sizes: torch.Tensor) -> None:
+        classes = {CROPPED: cropped}
+        for way, logits in ((PADDED, self.forward_padded(images, sizes)), (UNMASKED, self(images))):
+            count(self.comparison.metrics[way], logits, targets)
+            classes[way] = logits.argmax(1)
+        counted = targets != IGNORED
+        self.comparison.count({way: each[counted, None] for way, each in classes.items()}, targets[counted, None])
 
     def test_step(self, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         return self.evaluation_step(batch)
 
     def on_validation_epoch_start(self) -> None:
         reset(self.eval_metrics)
+        if self.comparison:
+            self.comparison.reset()
 
     def on_validation_epoch_end(self) -> None:
-        self._log_epoch("val", self.eval_metrics)
+        figures = {CROPPED: self._log_epoch("val", self.eval_metrics)}
+        if self.comparison:
+            for way, metrics in self.comparison.metrics.items():
+                figures[way] = self._log_epoch(f"val_{way}", metrics)
+            self.compared = self.comparison.compute(figures)
 
     def on_test_epoch_start(self) -> None:
         reset(self.eval_metrics)
@@ -127,14 +156,16 @@ class ClassificationModule(PaddedNetworkModule):
 
     def predict_step(self, batch: Any) -> dict[str, Any]:
         """Class probabilities (N, num_classes), and the images' paths where the data gives them."""
-        images, paths = batch
-        return {"paths": paths, "probabilities": self(images).float().softmax(1).cpu()}
+        images, paths, *sizes = batch
+        logits = self.forward_padded(images, *sizes) if sizes else self(images)
+        return {"paths": paths, "probabilities": logits.float().softmax(1).cpu()}
 
-    def _log_epoch(self, stage: str, metrics: nn.ModuleDict) -> None:
-        for name, metric in metrics.items():
-            # compute() sums over the processes, so that each of them logs the same value.
-            value = metric.compute() * (1 if name == "loss" else 100)
+    def _log_epoch(self, stage: str, metrics: nn.ModuleDict) -> dict[str, float]:
+        # compute() sums over the processes, so that each of them logs the same value.
+        figures = {name: metric.compute() * (1 if name == "loss" else 100) for name, metric in metrics.items()}
+        for name, value in figures.items():
             self.log_epoch(f"{stage}/{name}", value, prog_bar=name == "acc1")
+        return {name: float(value) for name, value in figures.items()}
 
     def configure_optimizers(self) -> dict[str, Any]:
         optimizer = torch.optim.SGD(
@@ -142,6 +173,17 @@ class ClassificationModule(PaddedNetworkModule):
         )
         schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, self.milestones, gamma=0.1)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "epoch"}}
+
+
+def count(metrics: nn.ModuleDict, logits: torch.Tensor, targets: torch.Tensor) -> None:
+    """Counts a batch in each metric, without the images that only fill it up."""
+    counted = targets != IGNORED
+    logits, targets = logits[counted].float(), targets[counted]
+    if not len(targets):
+        return
+    metrics["loss"].update(cross_entropy(logits, targets), weight=len(targets))
+    for name in metrics.keys() - {"loss"}:
+        metrics[name].update(logits, targets)
 
 
 def accuracy(num_classes: int, top_k: int) -> MulticlassAccuracy:

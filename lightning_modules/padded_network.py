@@ -1,6 +1,6 @@
 """What every experiment's module shares: a network under a padding scheme, and checkpoints that know their scheme."""
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import pytorch_lightning as pl
 import torch
@@ -8,7 +8,12 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch import nn
 
 from lightning_modules.errors import ModelError
-from padding import convert_padding
+from padding import PaddingError, convert_padding, forward_masked, forward_singly
+
+SINGLY = "singly"
+"""The mask rule that needs no mask: images go through the network one by one, each at its own size."""
+
+MaskRule = Literal["fixed", "grow", "singly"]
 
 
 class PaddedNetworkModule(pl.LightningModule):
@@ -20,11 +25,13 @@ class PaddedNetworkModule(pl.LightningModule):
         padding: scheme of every padded convolution while training.
         padding_at_test: scheme of validate, test and predict where it differs from the one of training.
         num_classes: classes that the network tells apart.
+        mask_rule: how images on a larger canvas are evaluated, see `forward_padded`.
         channels_last: keep weights and images in channels-last memory order.
         compile: run the network through torch.compile.
 
     Raises:
         PaddingError: if the scheme is unknown or cannot be applied to this network.
+        ModelError: if the mask rule is unknown.
     """
 
     name_option = "model.network"
@@ -37,10 +44,14 @@ class PaddedNetworkModule(pl.LightningModule):
         padding: str,
         padding_at_test: str | None,
         num_classes: int,
+        mask_rule: MaskRule = "fixed",
         channels_last: bool = False,
         compile: bool = False,
     ) -> None:
         super().__init__()
+        if mask_rule not in get_args(MaskRule):
+            raise ModelError(f"model.mask_rule is {mask_rule!r}; it must be one of {', '.join(get_args(MaskRule))}")
+        self.mask_rule = mask_rule
         self.network, self.network_name, self.num_classes = network, name, num_classes
         self.padding, self.padding_at_test = padding, padding_at_test
         self.padding_report = convert_padding(network, padding)
@@ -69,10 +80,16 @@ class PaddedNetworkModule(pl.LightningModule):
         """Finds what can be known to be wrong before anything is started.
 
         Raises:
-            ModelError: if `fit` is to use another scheme at test, or the data has another number of classes.
+            ModelError: if `fit` is to use another scheme at test, the data has another number of classes, or a mask is
+                to be followed through a compiled network.
         """
         if stage == "fit" and self.padding_at_test is not None:
             raise ModelError("model.padding_at_test is for validate, test and predict; leave it out of fit")
+        if stage in ("validate", "predict") and compares(data) and self.compile_network and self.mask_rule != SINGLY:
+            raise ModelError(
+                "data.eval_padded is on, and masks cannot be followed through a compiled network; say "
+                f"--model.compile=false, or --model.mask_rule={SINGLY}"
+            )
         found = getattr(data, "num_classes", None)
         if found is not None and found != self.num_classes:
             raise ModelError(
@@ -83,6 +100,30 @@ class PaddedNetworkModule(pl.LightningModule):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits of normalised images (N, 3, H, W): (N, num_classes), or (N, num_classes, H, W) of a dense network."""
         return self.network(images.contiguous(memory_format=self.memory_format))
+
+    def forward_padded(self, images: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
+        """Logits of normalised images (N, 3, H, W), each at the top left of its canvas; what lies beyond is ignored.
+
+        `mask_rule` says how: "fixed" follows each image's size through the network, so that each gets what it gets
+        alone; "grow" lets what is known grow from layer to layer (Eq. 3 of the paper); "singly" takes them one by one.
+
+        Args:
+            images: on their canvas.
+            sizes: (N, 2) int64, height and width of each.
+
+        Returns:
+            As `forward`; a dense network's logits are those of the image within its size.
+
+        Raises:
+            PaddingError: if the network cannot be followed: the operation, and the option that needs no following.
+        """
+        images = images.contiguous(memory_format=self.memory_format)
+        if self.mask_rule == SINGLY:
+            return forward_singly(self.network, images, sizes).output
+        try:
+            return forward_masked(self.network, images, sizes, rule=self.mask_rule).output
+        except PaddingError as error:
+            raise PaddingError(f"{error}; --model.mask_rule={SINGLY} takes the images one by one instead") from error
 
     @property
     def scheme(self) -> str:
@@ -118,6 +159,11 @@ class PaddedNetworkModule(pl.LightningModule):
                 f"Say --model.padding={trained_with}; to test it under {self.padding} padding on purpose, add "
                 f"--model.padding_at_test={self.padding}"
             )
+
+
+def compares(data: pl.LightningDataModule | None) -> bool:
+    """Whether the data are to show images of different sizes in one batch."""
+    return getattr(data, "eval_padded", False)
 
 
 def reset(metrics: nn.ModuleDict) -> None:

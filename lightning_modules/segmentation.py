@@ -17,12 +17,16 @@ from evaluation import Box, class_iou, leave_out_bands, mean_iou, predict_tiled,
 from lightning_modules.confusion import GroupedConfusion
 from lightning_modules.errors import ModelError
 from lightning_modules.evaluation_settings import EvaluationSettings, share
-from lightning_modules.padded_network import PaddedNetworkModule, reset
+from lightning_modules.padded_comparison import PADDED, UNMASKED, Compared, PaddedComparison
+from lightning_modules.padded_network import MaskRule, PaddedNetworkModule, compares, reset
 from lightning_modules.scene_evaluation import REGULAR, SceneEvaluation, Tested
 from networks import DeepLabV3Plus, load_encoder_weights
 
 IGNORED = 255
 """Target of a pixel that counts in no loss and no metric."""
+
+ALONE = "alone"
+"""How images are evaluated unless several share a canvas: each whole, by itself."""
 
 POWER = 1.0
 """Of the polynomial decay, section 4.2."""
@@ -35,6 +39,10 @@ class SegmentationModule(PaddedNetworkModule):
     of each class that occurs (percent, from one confusion matrix over all images and processes: each counts once). The
     learning rate falls to 0 in a straight line over the steps of the run, at every step. With several processes on
     GPUs batch normalisation is synchronised; on CPUs torch cannot, and each process normalises its own share.
+
+    Where `validate` gets several images on one canvas (data.eval_padded), each is counted alone, as ever, and also
+    `val_padded/loss` and `val_padded/miou` are logged, of the canvas as `mask_rule` says, and `val_unmasked/...`, of a
+    network that is told nothing and takes the zeros beyond an image for part of it.
 
     Args:
         encoder: timm model name of the trunk; the paper's are resnet50 and wide_resnet38.
@@ -53,6 +61,8 @@ class SegmentationModule(PaddedNetworkModule):
         skip_channels: channels of the reduced skip connection.
         atrous_rates: dilations of the ASPP; null: 12, 24, 36 at output stride 8, half of it at 16.
         evaluation: how `test` and `predict` go about it.
+        mask_rule: of whole images on a canvas (data.eval_padded): fixed, each gets what it gets alone; grow, what is
+            known grows from layer to layer (Eq. 3), of partial padding only; singly, one by one, for any network.
         channels_last: keep weights and images in channels-last memory order (faster on most GPUs).
         compile: run the network through torch.compile.
 
@@ -80,6 +90,7 @@ class SegmentationModule(PaddedNetworkModule):
         skip_channels: int = 48,
         atrous_rates: list[int] | None = None,
         evaluation: EvaluationSettings | None = None,
+        mask_rule: MaskRule = "fixed",
         channels_last: bool = False,
         compile: bool = False,
     ) -> None:
@@ -93,7 +104,7 @@ class SegmentationModule(PaddedNetworkModule):
             encoder_args=encoder_args,
         )
         name = f"deeplabv3plus-{encoder}"
-        super().__init__(network, name, padding, padding_at_test, num_classes, channels_last, compile)
+        super().__init__(network, name, padding, padding_at_test, num_classes, mask_rule, channels_last, compile)
         # The run folder records the configuration; here it only makes load_from_checkpoint work.
         self.save_hyperparameters(logger=False)
         self.encoder, self.encoder_weights = encoder, encoder_weights
@@ -101,9 +112,14 @@ class SegmentationModule(PaddedNetworkModule):
         self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
         self.evaluation = evaluation or EvaluationSettings()
         self.train_metrics = nn.ModuleDict({"loss": MeanMetric()})
-        self.eval_metrics = nn.ModuleDict({"loss": MeanMetric(), "confusion": GroupedConfusion(num_classes)})
+        self.eval_metrics = self._make_eval_metrics()
+        self.comparison: PaddedComparison | None = None
+        self.compared: Compared | None = None
         self.scenes: SceneEvaluation | None = None
         self.tested: Tested | None = None
+
+    def _make_eval_metrics(self) -> nn.ModuleDict:
+        return nn.ModuleDict({"loss": MeanMetric(), "confusion": GroupedConfusion(self.num_classes)})
 
     def check(self, stage: str, data: pl.LightningDataModule | None) -> None:
         """As PaddedNetworkModule.check; for `fit` it also loads the encoder's weights.
@@ -122,6 +138,8 @@ class SegmentationModule(PaddedNetworkModule):
         if stage == "fit" and synchronises(self.trainer.strategy.root_device, self.trainer.world_size):
             # Before the optimiser is made and the network is wrapped; timm's knows its fused layers, torch's does not.
             self.network = convert_sync_batchnorm(self.network)
+        if stage == "validate" and compares(self.trainer.datamodule):
+            self.comparison = PaddedComparison(ALONE, self._make_eval_metrics)
         if stage == "test":
             self.scenes = SceneEvaluation(self.evaluation, self.num_classes)
 
@@ -142,26 +160,49 @@ class SegmentationModule(PaddedNetworkModule):
 
     def on_validation_epoch_start(self) -> None:
         reset(self.eval_metrics)
+        if self.comparison:
+            self.comparison.reset()
 
-    def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor]) -> None:
-        """Counts whole images, one at a time: no more than one image's logits are ever held."""
-        for image, target in zip(*batch, strict=True):
+    def validation_step(self, batch: tuple[torch.Tensor, ...]) -> None:
+        """Counts whole images, one at a time: no more than one image's logits are held, unless a canvas has several."""
+        images, targets, *sizes = batch
+        if sizes:
+            self._compare(images, targets, *sizes)
+            return
+        for image, target in zip(images, targets, strict=True):
             self._count_whole(image, target)
 
     def _count_whole(self, image: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        scores = predict_whole(self, image)
-        loss, pixels = pixel_loss(scores[None], target[None])
-        self.eval_metrics["loss"].update(loss, weight=pixels)
-        prediction = scores.argmax(0)
-        self.eval_metrics["confusion"].update(prediction, target)
-        return prediction
+        return count(self.eval_metrics, predict_whole(self, image), target)
+
+    def _compare(self, images: torch.Tensor, targets: torch.Tensor, sizes: torch.Tensor) -> None:
+        logits = {PADDED: self.forward_padded(images, sizes), UNMASKED: self(images)}
+        for number, (height, width) in enumerate(sizes.tolist()):
+            target = targets[number, :height, :width]
+            classes = {ALONE: self._count_whole(images[number, :, :height, :width], target)}
+            for way, scores in logits.items():
+                classes[way] = count(self.comparison.metrics[way], scores[number, :, :height, :width], target)
+            counted = target != IGNORED
+            if counted.any():
+                self.comparison.count(
+                    {way: each[counted][None] for way, each in classes.items()}, target[counted][None]
+                )
 
     def on_validation_epoch_end(self) -> None:
-        confusion = self._log_total("val")
+        confusion = self._log_total("val", self.eval_metrics)
+        if self.comparison:
+            self._log_comparison()
         names = getattr(self.trainer.datamodule, "class_names", range(self.num_classes))
         for name, value in zip(names, class_iou(confusion).tolist(), strict=True):
             if not math.isnan(value):  # a class that neither occurs nor is predicted has no IoU
                 self.log_epoch(f"val/iou/{str(name).replace(' ', '_')}", 100 * value)
+
+    def _log_comparison(self) -> None:
+        figures = {ALONE: totals(self.eval_metrics)}
+        for way, metrics in self.comparison.metrics.items():
+            self._log_total(f"val_{way}", metrics)
+            figures[way] = totals(metrics)
+        self.compared = self.comparison.compute(figures)
 
     def on_test_epoch_start(self) -> None:
         reset(self.eval_metrics)
@@ -179,18 +220,16 @@ class SegmentationModule(PaddedNetworkModule):
         return predict_tiled(self, image, **self.scenes.tiling(mode, *image.shape[-2:])).argmax(0)
 
     def on_test_epoch_end(self) -> None:
-        self._log_total("test")
+        self._log_total("test", self.eval_metrics)
         self.tested = self.scenes.compute()
         for mode in self.scenes.tilings:
             self.log_epoch(f"test/miou_{mode}", 100 * mean_iou(self.tested.confusion[mode].sum((0, 1))))
 
-    def _log_total(self, stage: str) -> torch.Tensor:
+    def _log_total(self, stage: str, metrics: nn.ModuleDict) -> torch.Tensor:
         """Logs loss and mIoU over all images, predicted whole; returns their confusion matrix (C, C)."""
-        self.log_epoch(f"{stage}/loss", self.eval_metrics["loss"].compute())
-        # compute() sums over the processes, so that each of them logs the same value.
-        (confusion,) = self.eval_metrics["confusion"].compute()
-        self.log_epoch(f"{stage}/miou", 100 * mean_iou(confusion), prog_bar=True)
-        return confusion
+        for name, value in totals(metrics).items():
+            self.log_epoch(f"{stage}/{name}", value, prog_bar=name == "miou")
+        return metrics["confusion"].compute()[0]
 
     def predict_step(self, batch: tuple[torch.Tensor, list[str]]) -> dict[str, Any]:
         """Class maps (H, W) uint8 on the CPU, and the images' paths."""
@@ -267,6 +306,21 @@ class SegmentationModule(PaddedNetworkModule):
                 "cities that it is now evaluated on",
                 category=UserWarning,
             )
+
+
+def count(metrics: nn.ModuleDict, scores: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Counts the logits (C, H, W) of an image in each metric; returns its predicted classes (H, W)."""
+    loss, pixels = pixel_loss(scores[None], target[None])
+    metrics["loss"].update(loss, weight=pixels)
+    prediction = scores.argmax(0)
+    metrics["confusion"].update(prediction, target)
+    return prediction
+
+
+def totals(metrics: nn.ModuleDict) -> dict[str, float]:
+    """Loss in nats and mIoU in percent; summed over the processes, so that each of them has the same values."""
+    (confusion,) = metrics["confusion"].compute()
+    return {"loss": float(metrics["loss"].compute()), "miou": 100 * mean_iou(confusion)}
 
 
 def pixel_loss(logits: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

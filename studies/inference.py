@@ -36,7 +36,7 @@ class Comparison:
     Attributes:
         mean: difference of the averages.
         n: runs of each side; of a paired comparison the number of pairs, twice.
-        kind: "paired" or "Welch"; None where there is no interval.
+        kind: the test's name, such as "paired" or "Welch"; None where there is no interval.
         low, high: confidence interval of `mean`; None where there is none.
         p: two-sided p value of no difference; None where there is none.
         seeds: runs of each side that would show a difference of this size (p < ALPHA) with probability POWER, if it and
@@ -105,6 +105,40 @@ def sign_test(values: Sequence[float], line: float) -> Comparison:
     apart = [value for value in values if value != line]
     p = stats.binomtest(sum(value > line for value in apart), len(apart)).pvalue if apart else 1.0
     return Comparison(middle, n, "sign", *found, float(p))
+
+
+def compare_pairs(images: int, better: int, worse: int) -> Comparison:
+    """Share of images that one side alone gets right less the share that the other alone does, in points of percent.
+
+    Both sides saw the same images; only those on which they differ tell (McNemar). p is exact (binomial). The interval
+    covers the difference in the population that the images were drawn from with a probability of at least CONFIDENCE,
+    at any number of images: it joins two exact intervals (Clopper and Pearson) of half the allowed error each, of how
+    often the sides differ, and of how often the first is right when they do.
+
+    Args:
+        images: all of them.
+        better: those that the first side alone gets right.
+        worse: those that the second side alone gets right.
+
+    Raises:
+        statistics.StatisticsError: without an image.
+    """
+    if not images:
+        raise statistics.StatisticsError("no image was counted")
+    apart = better + worse
+    p = float(stats.binomtest(better, apart).pvalue) if apart else 1.0
+    differ, lead = _share_interval(apart, images), _share_interval(better, apart)
+    corners = [often * (2 * share - 1) for often in differ for share in lead]
+    n = (images, images)
+    return Comparison(100 * (better - worse) / images, n, "McNemar", 100 * min(corners), 100 * max(corners), p)
+
+
+def _share_interval(hits: int, trials: int) -> tuple[float, float]:
+    # Of half the allowed error: two of these make a statement at CONFIDENCE.
+    if not trials:
+        return 0.0, 1.0
+    found = stats.binomtest(hits, trials).proportion_ci((1 + CONFIDENCE) / 2, method="exact")
+    return float(found.low), float(found.high)
 
 
 def compare_spread(ours: Sequence[float], theirs: Sequence[float]) -> Comparison:

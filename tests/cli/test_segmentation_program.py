@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -163,6 +164,25 @@ def test_bad_input_to_fit_leaves_no_run(sample_streets, tmp_path, options, messa
     assert not (tmp_path / "runs").exists()
 
 
+def test_validate_compares_scenes_on_a_canvas_with_each_alone(trained, sample_streets, tmp_path, capsys):
+    tree = shutil.copytree(sample_streets, tmp_path / "mixed")
+    for kind in ("leftImg8bit", "gtFine"):
+        for path in (tree / kind / "val").rglob("lindau*[td].png" if kind == "leftImg8bit" else "lindau*labelIds.png"):
+            Image.open(path).crop((0, 0, 200, 70)).save(path)
+    assert main_here(*of_run("validate", trained, f"--data.root={tree}")) == 0
+    alone = dict(re.findall(r"(val/\S+)\W+([\d.]+)", capsys.readouterr().out))
+    assert main_here(*of_run("validate", trained, f"--data.root={tree}", "--data.eval_padded=true")) == 0
+    output = capsys.readouterr().out
+    logged = dict(re.findall(r"(val\w*/\S+)\W+([\d.]+)", output))
+    assert {name: value for name, value in logged.items() if name.startswith("val/")} == alone
+    assert float(logged["val_padded/miou"]) == pytest.approx(float(alone["val/miou"]), rel=1e-3)
+    masked, naive = (abs(float(logged[f"val_{way}/loss"]) - float(alone["val/loss"])) for way in ("padded", "unmasked"))
+    assert masked < naive / 10
+    assert "The same 3 images alone" in output
+    share = re.search(r"^ masked − alone .*?([\d.]+) %", output, re.M)
+    assert float(share[1]) < 0.01
+
+
 @pytest.fixture
 def photographs(tmp_path, sample_streets):
     """Two images of different sizes and folders, one of them no PNG."""
@@ -273,6 +293,7 @@ def test_seams_and_the_left_out_centre_are_drawn_on_request(trained, photographs
 
 def test_how_it_is_to_be_tested_does_not_make_another_run(trained, caplog):
     options = ["--model.evaluation.overlaps=[0]", "--model.evaluation.leave_out=[1/2]", "--trainer.logger=false"]
+    options += ["--data.eval_padded=true", "--data.padded_batch_size=2", "--model.mask_rule=singly"]
     assert main_here("fit", f"--config={trained.config}", *options) == 0
     assert "already finished" in caplog.text
 

@@ -1,9 +1,12 @@
 """Intervals, p values and numbers of seeds, against formulas written another way, textbook values and simulation."""
 
+import math
+import statistics
+
 import numpy as np
 import pytest
 
-from studies.inference import ALPHA, POWER, compare, holm, interval, seeds_needed
+from studies.inference import ALPHA, CONFIDENCE, POWER, compare, compare_pairs, holm, interval, seeds_needed
 
 T = {2: 4.302653, 3: 3.182446, 4: 2.776445}
 """Student's 97.5 % points by degrees of freedom, from a printed table."""
@@ -89,3 +92,38 @@ def test_holm_is_the_textbooks():
     assert holm([0.01, None, 0.04, 0.03, 0.005]) == pytest.approx([0.03, None, 0.06, 0.06, 0.02])
     assert holm([0.9, 0.8]) == [1.0, 1.0]
     assert holm([]) == []
+
+
+def test_pairs_have_mcnemars_exact_p():
+    found = compare_pairs(200, better=9, worse=2)
+    # Two-sided binomial: all outcomes of 11 coins that are no likelier than 9 heads.
+    tail = sum(math.comb(11, k) for k in (0, 1, 2, 9, 10, 11)) / 2**11
+    assert (found.kind, found.n, found.mean) == ("McNemar", (200, 200), pytest.approx(3.5))
+    assert found.p == pytest.approx(tail)
+    other = compare_pairs(200, better=2, worse=9)
+    assert (other.mean, other.low, other.high, other.p) == pytest.approx((-3.5, -found.high, -found.low, tail))
+    # Without an image on which they differ nothing speaks for a difference, but few images rule out none.
+    same = compare_pairs(20, 0, 0)
+    assert (same.mean, same.p) == (0, 1)
+    assert -25 < same.low == -same.high < -15
+    with pytest.raises(statistics.StatisticsError):
+        compare_pairs(0, 0, 0)
+
+
+@pytest.mark.parametrize("images", [1, 4, 15])
+@pytest.mark.parametrize("alone", [(0.0, 0.0), (0.3, 0.0), (0.2, 0.2), (0.05, 0.4), (0.01, 0.02), (0.6, 0.4)])
+def test_the_interval_of_pairs_covers_what_is_true(images, alone):
+    """Every outcome with its probability, instead of a simulation."""
+    first, second = alone
+    covered = total = 0.0
+    for better in range(images + 1):
+        for worse in range(images + 1 - better):
+            same = images - better - worse
+            ways = math.comb(images, better) * math.comb(images - better, worse)
+            chance = ways * first**better * second**worse * max(0.0, 1 - first - second) ** same
+            found = compare_pairs(images, better, worse)
+            total += chance
+            covered += chance * (found.low - 1e-9 <= 100 * (first - second) <= found.high + 1e-9)
+            assert found.low <= found.mean <= found.high
+    assert total == pytest.approx(1)
+    assert covered >= CONFIDENCE

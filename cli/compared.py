@@ -1,0 +1,78 @@
+"""What `validate` says at its end of images that it also showed on a canvas: their figures, and paired differences."""
+
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
+from rich.console import Console
+from rich.table import Table
+
+from cli.tested import WIDTH
+from lightning_modules.padded_comparison import PADDED, UNMASKED, Compared, Pair
+from studies.columns import interval, p_value
+from studies.inference import compare_pairs
+from studies.section import printed_table
+
+WAYS = {PADDED: "masked", UNMASKED: "not masked"}
+"""Words for the ways on the canvas; the baseline has one of its own."""
+
+FIGURES = {"acc1": "top-1 %", "acc5": "top-5 %", "miou": "mIoU %", "loss": "loss"}
+
+TOP1 = (
+    "Top-1, image by image: points of difference with an interval of at least 95 %, images that one of the two alone "
+    "gets right, exact p of each line by itself (McNemar)"
+)
+
+PIXELS = (
+    "Image by image: images of which the first gets more pixels right, or fewer, exact p of each line by itself (sign "
+    "test), and the share of all pixels that get another class"
+)
+
+
+@rank_zero_only
+def show(compared: Compared | None, console: Console | None = None) -> None:
+    """Prints a comparison; nothing where none was made."""
+    if compared is None:
+        return
+    console = console or Console()
+    console = console if console.is_terminal else Console(file=console.file, width=WIDTH)
+    console.print(_figures(compared))
+    if compared.pairs[0].images:
+        console.print(_pixels(compared.pairs) if "miou" in compared.figures[PADDED] else _top1(compared.pairs))
+
+
+def _figures(compared: Compared) -> Table:
+    names = [name for name in FIGURES if name in compared.figures[PADDED]]
+    title = f"The same {compared.pairs[0].images} images {compared.baseline}, and whole on a canvas that holds a batch"
+    table = _table(title, *(FIGURES[name] for name in names))
+    for way, values in compared.figures.items():
+        table.add_row(WAYS.get(way, way), *(f"{values[name]:.3f}" for name in names))
+    return table
+
+
+def _top1(pairs: list[Pair]) -> Table:
+    table = _table(TOP1, "difference", "interval", "first alone", "second alone", "p")
+    for pair in pairs:
+        found = compare_pairs(pair.images, pair.better, pair.worse)
+        alone = str(pair.better), str(pair.worse)
+        table.add_row(_name(pair), f"{found.mean:+.2f}", interval(found), *alone, p_value(found.p))
+    return table
+
+
+def _pixels(pairs: list[Pair]) -> Table:
+    table = _table(PIXELS, "more", "fewer", "p", "other class")
+    for pair in pairs:
+        found = compare_pairs(pair.images, pair.better, pair.worse)
+        share = f"{100 * pair.otherwise / pair.predictions:.4f} %"
+        table.add_row(_name(pair), str(pair.better), str(pair.worse), p_value(found.p), share)
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = printed_table(title)
+    table.add_column("", no_wrap=True)
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _name(pair: Pair) -> str:
+    ours, theirs = (WAYS.get(way, way) for way in (pair.ours, pair.theirs))
+    return f"{ours} − {theirs}"

@@ -22,7 +22,7 @@ TOP1 = (
 
 PIXELS = (
     "Image by image: images of which the first gets more pixels right, or fewer, exact p of each line by itself (sign "
-    "test), and the share of all pixels that get another class"
+    "test), and pixels that get another class"
 )
 
 
@@ -40,7 +40,7 @@ def show(compared: Compared | None, console: Console | None = None) -> None:
 
 def _figures(compared: Compared) -> Table:
     names = [name for name in FIGURES if name in compared.figures[PADDED]]
-    title = f"The same {compared.pairs[0].images} images {compared.baseline}, and whole on a canvas that holds a batch"
+    title = f"{compared.pairs[0].images} images: {compared.baseline}, and whole on a canvas that holds a batch"
     table = _table(title, *(FIGURES[name] for name in names))
     for way, values in compared.figures.items():
         table.add_row(WAYS.get(way, way), *(f"{values[name]:.3f}" for name in names))
@@ -60,8 +60,8 @@ def _pixels(pairs: list[Pair]) -> Table:
     table = _table(PIXELS, "more", "fewer", "p", "other class")
     for pair in pairs:
         found = compare_pairs(pair.images, pair.better, pair.worse)
-        share = f"{100 * pair.otherwise / pair.predictions:.4f} %"
-        table.add_row(_name(pair), str(pair.better), str(pair.worse), p_value(found.p), share)
+        changed = f"{pair.otherwise:,} of {pair.predictions:,}"
+        table.add_row(_name(pair), str(pair.better), str(pair.worse), p_value(found.p), changed)
     return table
 
 

@@ -117,6 +117,6 @@ def test_scenes_have_no_top_1():
     rows = printed(text.getvalue())
     assert rows["alone"] == ["20.250", "1.500"]
     # Two-sided binomial of 3 of 4: 10 of 16.
-    assert rows["masked − alone"] == ["3", "1", "0.625", "2.5000 %"]
-    assert rows["not masked − alone"] == ["9", "42", "<0.001", "30.0000 %"]
+    assert rows["masked − alone"] == ["3", "1", "0.625", "25 of 1,000"]
+    assert rows["not masked − alone"] == ["9", "42", "<0.001", "300 of 1,000"]
     show(None, Console(file=io.StringIO()))

@@ -193,7 +193,7 @@ class ExperimentCLI(LightningCLI):
             self.config_init.fit.weights_only = True
 
     def after_validate(self) -> None:
-        show(self.model.compared)
+        show(getattr(self.model, "compared", None))
 
     def after_test(self) -> None:
         if isinstance(self.model, SegmentationModule):

@@ -88,8 +88,8 @@ class ClassificationModule(PaddedNetworkModule):
 
     def setup(self, stage: str) -> None:
         super().setup(stage)
-        if stage == "validate" and compares(self.trainer.datamodule):
-            self.comparison = PaddedComparison(CROPPED, self._make_eval_metrics)
+        compared = stage == "validate" and compares(self.trainer.datamodule)
+        self.comparison = PaddedComparison(CROPPED, self._make_eval_metrics) if compared else None
 
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         images, targets = batch

@@ -85,7 +85,7 @@ class PaddedNetworkModule(pl.LightningModule):
         """
         if stage == "fit" and self.padding_at_test is not None:
             raise ModelError("model.padding_at_test is for validate, test and predict; leave it out of fit")
-        if stage in ("validate", "predict") and compares(data) and self.compile_network and self.mask_rule != SINGLY:
+        if stage == "validate" and compares(data) and self.compile_network and self.mask_rule != SINGLY:
             raise ModelError(
                 "data.eval_padded is on, and masks cannot be followed through a compiled network; say "
                 f"--model.compile=false, or --model.mask_rule={SINGLY}"

@@ -138,8 +138,8 @@ class SegmentationModule(PaddedNetworkModule):
         if stage == "fit" and synchronises(self.trainer.strategy.root_device, self.trainer.world_size):
             # Before the optimiser is made and the network is wrapped; timm's knows its fused layers, torch's does not.
             self.network = convert_sync_batchnorm(self.network)
-        if stage == "validate" and compares(self.trainer.datamodule):
-            self.comparison = PaddedComparison(ALONE, self._make_eval_metrics)
+        compared = stage == "validate" and compares(self.trainer.datamodule)
+        self.comparison = PaddedComparison(ALONE, self._make_eval_metrics) if compared else None
         if stage == "test":
             self.scenes = SceneEvaluation(self.evaluation, self.num_classes)
 

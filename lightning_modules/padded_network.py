@@ -8,7 +8,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch import nn
 
 from lightning_modules.errors import ModelError
-from padding import PaddingError, convert_padding, forward_masked, forward_singly
+from padding import PaddingError, UnfollowableError, convert_padding, forward_masked, forward_singly
 
 SINGLY = "singly"
 """The mask rule that needs no mask: images go through the network one by one, each at its own size."""
@@ -122,7 +122,7 @@ class PaddedNetworkModule(pl.LightningModule):
             return forward_singly(self.network, images, sizes).output
         try:
             return forward_masked(self.network, images, sizes, rule=self.mask_rule).output
-        except PaddingError as error:
+        except UnfollowableError as error:
             raise PaddingError(f"{error}; --model.mask_rule={SINGLY} takes the images one by one instead") from error
 
     @property

@@ -9,7 +9,7 @@ from torch import nn
 
 from . import convolutions, extend, partial  # noqa: F401  (importing them registers what they define)
 from .convert import convert_padding
-from .errors import PaddingError
+from .errors import PaddingError, UnfollowableError
 from .geometry import Geometry
 from .layers import layer_class
 from .masked import Masked, forward_masked, forward_singly
@@ -48,6 +48,7 @@ __all__ = [
     "ReplicateConv1d",
     "ReplicateConv2d",
     "ReplicateConv3d",
+    "UnfollowableError",
     "ZeroConv1d",
     "ZeroConv2d",
     "ZeroConv3d",

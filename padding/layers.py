@@ -10,7 +10,7 @@ from inspect import signature
 from torch import Tensor, nn
 
 from .convolve import padded_convolution
-from .errors import PaddingError
+from .errors import PaddingError, UnfollowableError
 from .geometry import SAME_DYNAMIC, Pads
 from .holes import masked_convolution
 from .registry import Convolution, find_convolution, find_scheme
@@ -56,6 +56,8 @@ class PaddedLayer:
                 return padded_convolution(input, weight, bias, *geometry, self.padding_scheme)
             returned = (self.return_mask, self.multi_channel)
             return masked_convolution(input, mask, weight, bias, *geometry, self.padding_scheme, *returned)
+        except UnfollowableError:
+            raise  # names the layer already
         except PaddingError as error:
             raise PaddingError(f"{describe(self)}: {error}") from None
 

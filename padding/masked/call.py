@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from torch import Tensor
 from torch.overrides import resolve_name
 
-from padding.errors import PaddingError
+from padding.errors import UnfollowableError
 
 from .state import Valid, whole
 
@@ -16,10 +16,6 @@ if TYPE_CHECKING:
 
 Output = Any
 """A tensor, or a tuple or list of them."""
-
-
-class UnfollowableError(PaddingError):
-    """A call through which the valid part cannot be followed: the message is completed with where it happened."""
 
 
 @dataclass

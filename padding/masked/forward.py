@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from padding.errors import PaddingError
+from padding.errors import PaddingError, UnfollowableError
 
 from .call import map_tensors, tensors_in
 from .canvas import paste
@@ -51,8 +51,8 @@ def forward_masked(
             later batches. Without it such code gives wrong results without a word.
 
     Raises:
-        PaddingError: sizes that do not fit the images; an image too small for the network; a function that cannot be
-            followed, named with its layer. `forward_singly` is the way out.
+        UnfollowableError: a function that cannot be followed, named with its layer: `forward_singly` is the way out.
+        PaddingError: sizes that do not fit the images; an image too small for the network.
     """
     lengths = _check(images, sizes)
     if rule not in RULES:
@@ -100,7 +100,7 @@ def _run(mode: Masking, canvas: Tensor) -> Any:
     except PaddingError:
         raise
     except Exception as error:
-        raise PaddingError(
+        raise UnfollowableError(
             f"{type(mode.model).__name__} fails on images padded to {tuple(canvas.shape)} with {type(error).__name__}: "
             f"{error}; run the images one at a time (padding.forward_singly)"
         ) from error

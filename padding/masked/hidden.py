@@ -3,21 +3,23 @@
 import torch
 from torch import nn
 
-from padding.errors import PaddingError
+from padding.errors import UnfollowableError
 
 
 def refuse_hidden(model: nn.Module) -> None:
     """Refuses what hides the functions that are to be followed.
 
     Raises:
-        PaddingError: the model runs in other threads, or part of it was compiled or traced.
+        UnfollowableError: the model runs in other threads, or part of it was compiled or traced.
     """
     if isinstance(model, nn.DataParallel):
-        raise PaddingError("DataParallel runs the network in threads, which lose masks; use DistributedDataParallel")
+        raise UnfollowableError("DataParallel runs a network in threads, which lose masks; use DistributedDataParallel")
     for name, module in model.named_modules():
         if isinstance(module, torch.jit.ScriptModule | torch.fx.GraphModule) or is_compiled(module):
             where = f"layer '{name}'" if name else "the model"
-            raise PaddingError(f"{where} is compiled or traced, so its functions cannot be followed; use the original")
+            raise UnfollowableError(
+                f"{where} is compiled or traced: its functions cannot be followed; use the original"
+            )
 
 
 def is_compiled(module: nn.Module) -> bool:

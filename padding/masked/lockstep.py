@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from padding.convolve import padded_convolution, zero_padded
-from padding.errors import PaddingError
+from padding.errors import UnfollowableError
 from padding.geometry import resolve
 
-from .call import Call, Result, UnfollowableError, map_tensors, name_of, tensors_in
+from .call import Call, Result, map_tensors, name_of, tensors_in
 from .hidden import is_compiled, refuse_hidden
 from .metadata import METADATA
 from .registry import namesakes
@@ -79,7 +79,7 @@ class Traces:
         """The calls for one image of `shape` (1, C, H, W).
 
         Raises:
-            PaddingError: the network does not run on it.
+            UnfollowableError: the network does not run on it.
         """
         if shape not in self._twins:
             if self._copy is None:
@@ -110,13 +110,13 @@ def without_numbers(model: nn.Module) -> nn.Module:
     """A copy on the meta device: what a network keeps of its runs, a table of positions perhaps, stays apart.
 
     Raises:
-        PaddingError: the network cannot be copied.
+        UnfollowableError: the network cannot be copied.
     """
     tensors = [*model.parameters(), *model.buffers()]
     try:
         return copy.deepcopy(model, {id(tensor): _shape_of(tensor) for tensor in tensors})
     except Exception as error:
-        raise PaddingError(
+        raise UnfollowableError(
             f"{type(model).__name__} cannot be compared with single images, since it cannot be copied "
             f"({type(error).__name__}: {error}); run the images one at a time (padding.forward_singly)"
         ) from error
@@ -136,7 +136,7 @@ def trace(model: nn.Module, shape: tuple[int, ...], dtype: torch.dtype) -> list[
             model(image)
     except Exception as error:
         size = " x ".join(map(str, shape[2:]))
-        raise PaddingError(
+        raise UnfollowableError(
             f"{type(model).__name__} cannot be followed: on its own, an image of {size} gives {type(error).__name__}: "
             f"{error}"
         ) from error
@@ -183,10 +183,10 @@ class Lockstep:
         """Says that the run is over.
 
         Raises:
-            PaddingError: the canvas run made fewer calls than an image alone.
+            UnfollowableError: the canvas run made fewer calls than an image alone.
         """
         if self._at + 1 != len(self._twins[0]):
-            raise PaddingError(
+            raise UnfollowableError(
                 f"the network makes {self._at + 1} calls on the canvas and {len(self._twins[0])} for image 0 alone: "
                 "its code depends on the size that it sees; run the images one at a time (padding.forward_singly)"
             )

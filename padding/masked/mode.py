@@ -7,10 +7,10 @@ from typing import Any
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from padding.errors import PaddingError
+from padding.errors import PaddingError, UnfollowableError
 
 from . import rules  # noqa: F401  (importing them registers what they define)
-from .call import Call, Result, UnfollowableError, name_of, tensors_in, whole_results
+from .call import Call, Result, name_of, tensors_in, whole_results
 from .extents import GROW
 from .lockstep import Lockstep
 from .metadata import METADATA
@@ -65,7 +65,7 @@ class Masking(TorchFunctionMode):
         try:
             result = self._follow(function, args, kwargs)
         except UnfollowableError as error:
-            raise PaddingError(self._explain(function, args, kwargs, error)) from None
+            raise UnfollowableError(self._explain(function, args, kwargs, error)) from None
         for tensor, state in zip(tensors_in(result.output), result.states, strict=True):
             self._attach(tensor, state)
         return result.output

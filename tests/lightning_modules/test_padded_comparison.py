@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 from evaluation import confusion_matrix, mean_iou
 from lightning_modules import ClassificationModule, ModelError, SegmentationModule, padded_network
 from lightning_modules.padded_comparison import PADDED, UNMASKED, Compared, Pair, PairCounts
-from padding import PaddingError
+from padding import PaddingError, UnfollowableError
 
 SIZES = torch.tensor([[40, 40], [24, 40], [40, 21], [33, 29], [17, 39]])
 CANVAS = (40, 40)
@@ -196,7 +196,7 @@ def test_predict_takes_whole_images():
 
 def test_a_network_that_cannot_be_followed_is_told_the_way_out(monkeypatch):
     def refuse(*arguments, **options):
-        raise PaddingError("conv.attend: matmul mixes positions")
+        raise UnfollowableError("conv.attend: matmul mixes positions")
 
     monkeypatch.setattr(padded_network, "forward_masked", refuse)
     with pytest.raises(PaddingError, match=r"matmul mixes positions; --model\.mask_rule=singly"):

@@ -5,7 +5,9 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from ..call import Call, Result, UnfollowableError, map_tensors, tensors_in, whole_results
+from padding.errors import UnfollowableError
+
+from ..call import Call, Result, map_tensors, tensors_in, whole_results
 from ..extents import FIXED
 from ..fill import filled
 from ..registry import rule

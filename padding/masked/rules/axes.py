@@ -5,7 +5,9 @@ from math import prod
 
 from torch import Tensor
 
-from ..call import Call, Output, Result, UnfollowableError, tensors_in, whole_results
+from padding.errors import UnfollowableError
+
+from ..call import Call, Output, Result, tensors_in, whole_results
 from ..extents import GROW
 from ..registry import getters, rule, rule_for
 from ..state import Valid, from_lengths, make_valid

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from padding.convolve import padded_convolution, zero_padded
+from padding.errors import UnfollowableError
 from padding.frame import Frame, frame_of_size
 from padding.geometry import SAME_DYNAMIC, Geometry, Pads, dynamic_pads, output_size, static_pads
 from padding.ratio import axis_factors
 from padding.reweight import reweight
 
-from ..call import Call, Result, UnfollowableError, whole_results
+from ..call import Call, Result, whole_results
 from ..extents import GROW, Window, slide, taps_inside, too_small
 from ..fill import filled
 from ..registry import rule, rule_for

@@ -3,7 +3,9 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..call import Arguments, Call, Result, UnfollowableError
+from padding.errors import UnfollowableError
+
+from ..call import Arguments, Call, Result
 from ..extents import FIXED, Window, slide, taps_inside
 from ..fill import filled
 from ..registry import rule

@@ -6,7 +6,9 @@ from math import prod
 import torch
 from torch import Tensor
 
-from ..call import Call, Output, Result, UnfollowableError, whole_results
+from padding.errors import UnfollowableError
+
+from ..call import Call, Output, Result, whole_results
 from ..fill import filled
 from ..registry import rule
 from ..state import Valid, axis_vectors, make_valid

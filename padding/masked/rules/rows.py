@@ -2,7 +2,9 @@
 
 from torch import Tensor
 
-from ..call import Call, Result, UnfollowableError, tensors_in, whole_results
+from padding.errors import UnfollowableError
+
+from ..call import Call, Result, tensors_in, whole_results
 from ..registry import rule
 from ..state import inherited, make_valid
 from .singly import image_by_image

@@ -7,10 +7,11 @@ from typing import Any
 
 from torch import Tensor
 
+from padding.errors import UnfollowableError
 from padding.pools import same_average
 from padding.transposed import transposed_convolution
 
-from ..call import Call, Result, UnfollowableError, tensors_in, whole_results
+from ..call import Call, Result, tensors_in, whole_results
 from ..canvas import paste
 from ..extents import GROW
 from ..lockstep import SHAPED_BY_ARGUMENTS, Shape

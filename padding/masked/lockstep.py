@@ -157,27 +157,25 @@ class Lockstep:
         # One of each size is enough, and none if this pair of canvas and size was compared before.
         first = {key: image for image, key in reversed(list(enumerate(self._keys)))}
         self._to_compare = [image for key, image in first.items() if key not in self._traces.compared]
-        self._at = -1
+        self._at, self._took_own = -1, False
 
     def advance(self, call: Call) -> None:
         """Goes on to the next call."""
         self._at += 1
+        self._took_own = False
         for image in self._to_compare:
-            twin = self._twin(call, image)
-            if call.function not in SHAPED_BY_ARGUMENTS and not _alike((call.args, call.kwargs), twin.arguments):
-                raise UnfollowableError(
-                    f"it is told {_numbers((call.args, call.kwargs))} on the canvas, and {_numbers(twin.arguments)} "
-                    f"for image {image} alone"
-                )
-            self._compare_shapes(call, image, call.states, twin.inputs, "takes")
+            self._compare_shapes(call, image, call.states, self._twin(call, image).inputs, "takes")
 
     def check(self, call: Call, result: Result) -> None:
-        """Compares what the call gave with what its twins gave."""
+        """Compares what the call was told, and what it gave, with its twins."""
         if not self._to_compare:
             return
         states = list(zip(tensors_in(result.output), result.states, strict=True))
         for image in self._to_compare:
-            self._compare_shapes(call, image, states, self._twin(call, image).outputs, "gives")
+            twin = self._twin(call, image)
+            if not self._took_own and call.function not in TOLD_BY_SHAPES:
+                _compare_numbers(call, image, twin)
+            self._compare_shapes(call, image, states, twin.outputs, "gives")
 
     def finish(self) -> None:
         """Says that the run is over.
@@ -194,6 +192,7 @@ class Lockstep:
 
     def arguments(self, call: Call, image: int) -> tuple[tuple, dict]:
         """The arguments as one image alone has them, a Shape in place of each tensor."""
+        self._took_own = True
         return self._twin(call, image).arguments
 
     def outputs(self, call: Call, image: int) -> list[Shape]:
@@ -218,6 +217,15 @@ class Lockstep:
                     f"it {does} {tuple(tensor.shape)} on the canvas, and {tuple(shape)} for image {image} alone, which "
                     "does not follow from the images' sizes"
                 )
+
+
+def _compare_numbers(call: Call, image: int, twin: Twin) -> None:
+    """Refuses a call that was told other numbers than its twin."""
+    told = (call.args, call.kwargs)
+    if not _alike(told, twin.arguments):
+        raise UnfollowableError(
+            f"it is told {_numbers(told)} on the canvas, and {_numbers(twin.arguments)} for image {image} alone"
+        )
 
 
 def _fits(tensor: Tensor, valid: Valid | None, alone: Shape, image: int, images: int) -> bool:
@@ -263,21 +271,5 @@ def _tensorlike(value: Any) -> bool:
     return isinstance(value, Tensor | Shape)
 
 
-SHAPED_BY_ARGUMENTS = frozenset(
-    namesakes(
-        "view",
-        "reshape",
-        "unflatten",
-        "expand",
-        "pad",
-        "interpolate",
-        "__getitem__",
-        "narrow",
-        "split",
-        "roll",
-        "adaptive_avg_pool2d",
-        "adaptive_max_pool2d",
-    )
-)
-"""Functions whose arguments may follow the size of the image: their rules take them from the twins where it matters,
-and the shapes of what they give are compared in any case."""
+TOLD_BY_SHAPES = frozenset(namesakes("view", "reshape", "unflatten", "expand", "split", "split_with_sizes"))
+"""Functions whose numbers are the shapes of what they give, which are compared in any case."""

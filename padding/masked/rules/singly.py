@@ -14,9 +14,12 @@ from padding.transposed import transposed_convolution
 from ..call import Call, Result, tensors_in, whole_results
 from ..canvas import paste
 from ..extents import GROW
-from ..lockstep import SHAPED_BY_ARGUMENTS, Shape
-from ..registry import rule, rule_for
+from ..lockstep import Shape
+from ..registry import namesakes, rule, rule_for
 from ..state import Valid, crop, from_lengths, make_valid
+
+_SIZED = frozenset(namesakes("__getitem__", "interpolate", "narrow", "pad", "roll", "split", "unflatten"))
+"""Functions whose arguments are often computed from the size of an image."""
 
 
 @rule_for(same_average)
@@ -81,7 +84,7 @@ def _on_canvas(parts: tuple[Tensor, ...]) -> tuple[Tensor, Valid]:
 def _for_image(call: Call, image: int) -> tuple[tuple, dict]:
     """The arguments of one image alone."""
     if call.mode.lockstep is None:
-        if call.function in SHAPED_BY_ARGUMENTS:
+        if call.function in _SIZED:
             raise UnfollowableError("its arguments may depend on the image's size, which check=True finds out")
         twin = None
     else:

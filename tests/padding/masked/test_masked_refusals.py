@@ -51,7 +51,12 @@ REFUSED = {
     "a constant as long as the canvas": (lambda x: x * torch.ones(22, dtype=x.dtype, device=x.device), "on its own"),
     "the canvas' size as a number": (
         lambda x: x.sum((2, 3)) / x.shape[3],
-        r"told \(20,\) on the canvas, and \(20,\)|told",
+        "is told",
+    ),
+    "channels chosen by the canvas' size": (lambda x: x[:, x.shape[2] % 3 :][:, :2], "__getitem__ .* is told"),
+    "padding by the canvas' size": (
+        lambda x: F.pad(x.mean((2, 3)), (x.shape[2] % 3, 2 - x.shape[2] % 3)),
+        "pad .* is told",
     ),
     "a branch on the canvas' size": (lambda x: F.relu(x) if x.shape[2] > 12 else x.sigmoid(), "depends on the size"),
     "fewer calls on the canvas": (lambda x: x if x.shape[2] > 12 else x + 1, "depends on the size"),

@@ -1,4 +1,4 @@
-"""Compiled, exported and traced: the same numbers, for sizes not seen before, and nothing kept from tracing."""
+"""Compiled: the same numbers, for sizes not seen before."""
 
 import pytest
 import timm
@@ -7,7 +7,7 @@ from timm.layers import Conv2dSame
 from torch import nn
 
 import padding
-from padding import convert_padding, layer_class
+from padding import convert_padding
 
 
 @pytest.fixture(autouse=True)
@@ -59,44 +59,6 @@ def test_partial_recompiles_no_more_than_zero():
             compiled(torch.randn(2, 3, *size))
         counts[scheme] = counter.frame_count
     assert counts["partial"] <= counts["zero"]
-
-
-@pytest.mark.parametrize("scheme", ["partial", "reflect", "replicate"])
-@pytest.mark.parametrize("strict", [False, True])
-def test_exported_with_dynamic_shapes(scheme, strict):
-    net = small_net().eval()
-    convert_padding(net, scheme)
-    auto = torch.export.Dim.AUTO
-    program = torch.export.export(
-        net, (torch.randn(2, 3, 8, 11),), dynamic_shapes=({0: auto, 2: auto, 3: auto},), strict=strict
-    )
-    for size in SIZES:
-        x = torch.randn(3, 3, *size)
-        torch.testing.assert_close(program.module()(x), net(x))
-
-
-def test_nothing_is_kept_from_exporting():
-    layer = padding.PartialConv2d(1, 1, 3, padding=1)
-    x = torch.randn(1, 1, 37, 39)
-    torch.export.export(layer, (x,), strict=False)
-    with torch._subclasses.FakeTensorMode() as mode:
-        layer_class(nn.Conv2d, "partial")(1, 1, 3, padding=1)(mode.from_tensor(x))
-    y = layer(x)
-    assert type(y) is torch.Tensor
-    assert y.isfinite().all()
-
-
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("scheme", ["partial", "reflect"])
-def test_traced(scheme):
-    net = small_net()[0]
-    convert_padding(net, scheme)
-    traced = torch.jit.trace(net, torch.randn(1, 3, 8, 11))
-    graph = torch.fx.symbolic_trace(net)
-    for size in SIZES:
-        x = torch.randn(2, 3, *size)
-        torch.testing.assert_close(traced(x), net(x))
-        torch.testing.assert_close(graph(x), net(x))
 
 
 def test_a_whole_network_under_autocast_and_compile():

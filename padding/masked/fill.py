@@ -5,9 +5,10 @@ from torch import Tensor
 
 from .state import Valid, axis_vectors
 
-# Images times elements of one: below, one pass with a mask an axis costs less than two calls an image. A guess from the
-# cost of a call, about 5 microseconds, and of a pass over memory; other devices have costlier calls.
-_SINGLY_FROM = 1 << 15
+# Slices cost two calls an image, masks a pass over the map and some ten calls an axis. So a few images, or large ones,
+# are filled in slices; on other devices than CPUs every call is a launch.
+_FEW_IMAGES = 16
+_LARGE_IMAGE = 1 << 15
 
 
 def filled(tensor: Tensor, valid: Valid, value: float = 0.0, in_place: bool = False) -> Tensor:
@@ -18,7 +19,7 @@ def filled(tensor: Tensor, valid: Valid, value: float = 0.0, in_place: bool = Fa
     """
     if torch.is_grad_enabled() and not in_place:
         return _selected(tensor, valid, value)
-    if tensor.is_cpu and not tensor.requires_grad and tensor.numel() >= _SINGLY_FROM * len(_images(valid)):
+    if tensor.is_cpu and not tensor.requires_grad and _prefers_slices(tensor, valid):
         _fill_slices(tensor, valid, value)
     else:
         for axis in valid.cut:
@@ -28,6 +29,11 @@ def filled(tensor: Tensor, valid: Valid, value: float = 0.0, in_place: bool = Fa
 
 def _images(valid: Valid) -> tuple:
     return valid.axes[valid.cut[0]] if valid.cut else ()
+
+
+def _prefers_slices(tensor: Tensor, valid: Valid) -> bool:
+    images = len(_images(valid))
+    return images <= _FEW_IMAGES or tensor.numel() >= _LARGE_IMAGE * images
 
 
 def _selected(tensor: Tensor, valid: Valid, value: float) -> Tensor:

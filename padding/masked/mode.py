@@ -24,8 +24,8 @@ class Masking(TorchFunctionMode):
     """Knows of each tensor which part of it is valid; a function that it has no rule for raises.
 
     Every tensor carries its state, and this mode's name, as an attribute. One without a state that is no parameter or
-    buffer of the network was made where the mode could not see it (in another thread, or in a function of autograd's):
-    that raises, too, so that nothing is lost without a word.
+    buffer of the network was made where the mode could not see it, in another thread or an earlier run: that raises,
+    too, so that nothing is lost without a word.
     """
 
     def __init__(self, model: nn.Module, images: int, rule: str, lockstep: Lockstep | None = None):

@@ -103,11 +103,10 @@ def reshaped(call: Call) -> Result:
     tensor, state = call.input()
     if len(call.args) == 2 and not isinstance(call.args[1], int | tuple | list | Tensor):
         return Result(call.run(), [state])  # view(dtype)
-    if not state.cut and state.batch is None:
-        return whole_results(call.run())
-    kept = _kept_axes(tensor.shape, call.run().shape, state) if _fits_canvas(call, tensor) else None
+    output = _on_canvas(call)
+    kept = None if output is None else _kept_axes(tensor.shape, output.shape, state)
     if kept is not None:
-        return rearranged(call.run(), kept, state)
+        return rearranged(output, kept, state)
     if not state.cut:
         return whole_results(call.run())
     if call.mode.lockstep is None:
@@ -115,13 +114,12 @@ def reshaped(call: Call) -> Result:
     return image_by_image(call)
 
 
-def _fits_canvas(call: Call, tensor: Tensor) -> bool:
-    """Whether the canvas itself can take the shape: behind a merged axis it has not the sizes that the code knows."""
+def _on_canvas(call: Call) -> Tensor | None:
+    """The canvas in the new shape; None where it has not the sizes that the code knows, as behind a merged axis."""
     try:
-        call.run()
+        return call.run()
     except RuntimeError:
-        return False
-    return True
+        return None
 
 
 def _kept_axes(before: Sequence[int], after: Sequence[int], state: Valid) -> list[int | None] | None:
@@ -143,9 +141,8 @@ def expanded(call: Call) -> Result:
     output = call.run()
     missing = output.dim() - tensor.dim()
     axes = [*[None] * missing, *state.axes]
-    grown = [
-        axis for axis in range(output.dim()) if axis < missing or tensor.shape[axis - missing] != output.shape[axis]
-    ]
+    before = [None] * missing + list(tensor.shape)
+    grown = [axis for axis, size in enumerate(output.shape) if size != before[axis]]
     batch = None if state.batch is None else state.batch + missing
     if call.function.__name__ == "expand_as":
         other = call.valid(call.args[1])

@@ -67,7 +67,8 @@ def forward_masked(
         mode.lockstep = Lockstep(traces, canvas, [(images.shape[1], *size) for size in lengths])
     mode.mark(canvas, cuts)
     output = _run(mode, canvas)
-    states = {id(tensor): mode.state(tensor) for tensor in tensors_in(output)}
+    leaving = {id(tensor): tensor for tensor in tensors_in(output)}
+    states = {number: mode.release(tensor) for number, tensor in leaving.items()}
     rows = map_tensors(output, lambda each: _rows(states[id(each)], each))
     return Masked(map_tensors(output, lambda each: _finished(states[id(each)], each)), rows)
 

@@ -7,6 +7,7 @@ with its twin: the same function, the same numbers among the arguments, and shap
 
 import copy
 import weakref
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -69,13 +70,17 @@ class Recorder(TorchFunctionMode):
         return function(*args, **kwargs)
 
 
+_SIZES_KEPT = 512
+"""Of one network. A size of ResNet50 takes about 0.2 MB."""
+
+
 class Traces:
     """The twins of one network, by the size of the image; and which canvases were compared with them already."""
 
     def __init__(self, model: nn.Module) -> None:
         self._model = weakref.ref(model)
         self._copy: nn.Module | None = None
-        self._twins: dict[tuple, list[Twin]] = {}
+        self._twins: OrderedDict[tuple, list[Twin]] = OrderedDict()
         self.compared: set[tuple] = set()
 
     def of(self, shape: tuple[int, ...], dtype: torch.dtype) -> list[Twin]:
@@ -84,11 +89,15 @@ class Traces:
         Raises:
             UnfollowableError: the network does not run on it.
         """
-        if shape not in self._twins:
+        key = shape, dtype
+        if key not in self._twins:
             if self._copy is None:
                 self._copy = without_numbers(self._model())
-            self._twins[shape] = trace(self._copy, shape, dtype)
-        return self._twins[shape]
+            self._twins[key] = trace(self._copy, shape, dtype)
+            if len(self._twins) > _SIZES_KEPT:
+                self._twins.popitem(last=False)
+        self._twins.move_to_end(key)
+        return self._twins[key]
 
 
 _KEPT: "weakref.WeakKeyDictionary[nn.Module, tuple[tuple, Traces]]" = weakref.WeakKeyDictionary()

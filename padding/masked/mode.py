@@ -23,14 +23,15 @@ _MARK = "_padding_valid"
 class Masking(TorchFunctionMode):
     """Knows of each tensor which part of it is valid; a function that it has no rule for raises.
 
-    Every tensor carries its state, and this mode's name, as an attribute. One without a state that is no parameter or
-    buffer of the network was made where the mode could not see it, in another thread or an earlier run: that raises,
+    Every tensor carries its state, and a token of this mode, as an attribute. One without a state that is no parameter
+    or buffer of the network was made where the mode could not see it, in another thread or an earlier run: that raises,
     too, so that nothing is lost without a word.
     """
 
     def __init__(self, model: nn.Module, images: int, rule: str, lockstep: Lockstep | None = None):
         super().__init__()
         self.model, self.images, self.rule, self.lockstep = model, images, rule, lockstep
+        self._token = object()  # not the mode itself: a tensor that somebody keeps would keep the network, too
         # named_parameters and named_buffers would each walk over all modules.
         own = [
             tensor for module in model.modules() for tensor in (*module._parameters.values(), *module._buffers.values())
@@ -48,8 +49,8 @@ class Masking(TorchFunctionMode):
         Raises:
             UnfollowableError: nothing is.
         """
-        owner, state = getattr(tensor, _MARK, (None, None))
-        if owner is self:
+        token, state = getattr(tensor, _MARK, (None, None))
+        if token is self._token:
             return state
         if id(tensor) in self._constants:
             return None
@@ -57,6 +58,13 @@ class Masking(TorchFunctionMode):
             f"it reads a tensor of unknown origin, shape {tuple(tensor.shape)}: no parameter or buffer of the network, "
             "and made by nothing that could be followed"
         )
+
+    def release(self, tensor: Tensor) -> Valid | None:
+        """As `state`, of a tensor that leaves the mode and need not carry it any more."""
+        state = self.state(tensor)
+        if hasattr(tensor, _MARK):
+            delattr(tensor, _MARK)
+        return state
 
     def __torch_function__(self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = kwargs or {}
@@ -89,12 +97,12 @@ class Masking(TorchFunctionMode):
         return whole_results(call.run()) if follow is None else follow(call)
 
     def _attach(self, tensor: Tensor, state: Valid | None) -> None:
-        owner, known = getattr(tensor, _MARK, (None, None))
-        if owner is self and known != state and tensor._is_view():
+        token, known = getattr(tensor, _MARK, (None, None))
+        if token is self._token and known != state and tensor._is_view():
             raise PaddingError(
                 "a view was changed in place by a tensor that is valid elsewhere; its base would not know"
             )
-        setattr(tensor, _MARK, (self, state))
+        setattr(tensor, _MARK, (self._token, state))
 
     def _explain(self, function: Any, args: tuple, kwargs: dict, error: UnfollowableError) -> str:
         shapes = ", ".join(str(tuple(tensor.shape)) for tensor in tensors_in((args, kwargs)))

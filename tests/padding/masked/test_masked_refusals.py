@@ -1,6 +1,8 @@
 """What cannot be followed is refused, by name; nothing is guessed."""
 
+import gc
 import threading
+import weakref
 
 import pytest
 import timm
@@ -145,6 +147,22 @@ def test_the_check_leaves_nothing_in_the_network(batch_of):
     assert list(model.kept) == [images.shape]
     for height, width in SIZES:
         assert model(images[:1, :, :height, :width]).device.type == "cpu"
+
+
+@pytest.mark.parametrize("rule", ["fixed", "grow"])
+@torch.no_grad()
+def test_nothing_holds_on_to_the_network(rule, batch_of):
+    model = Function(F.relu)
+    convert_padding(model, "partial")
+    kept = []
+    model.stem.register_forward_hook(lambda module, inputs, output: kept.append(output))
+    output, _ = forward_masked(model, batch_of(SIZES, dtype=torch.float32), SIZES, rule=rule)
+    assert not vars(output)
+    alive = weakref.ref(model)
+    del model
+    gc.collect()
+    assert alive() is None
+    assert kept
 
 
 def test_a_network_that_cannot_be_copied(batch_of):

@@ -10,6 +10,9 @@ from pictures.class_maps import FINER, INK, SMALLEST_TEXT, WHITE
 GAP = 6
 """White pixels between panels."""
 
+LARGEST_TEXT = 18
+"""Pixels."""
+
 
 def fitted(picture: np.ndarray, width: int, smooth: bool = True) -> np.ndarray:
     """The picture as wide as `width`, or, where it is smaller, enlarged by a whole number of times up to that.
@@ -40,22 +43,32 @@ def stack(strips: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def headings(texts: Sequence[str], panel_width: int) -> np.ndarray:
-    """A strip with a text over each of a row's panels."""
-    return row([caption(text, panel_width) for text in texts])
+    """A strip with a text over each of a row's panels, all of the size that the longest needs.
+
+    Raises:
+        ValueError: if one does not fit even at the smallest size.
+    """
+    size = min(_fitting(text, panel_width, LARGEST_TEXT) for text in texts)
+    return row([caption(text, panel_width, size) for text in texts])
 
 
-def caption(text: str, width: int, largest: int = 18) -> np.ndarray:
+def caption(text: str, width: int, largest: int = LARGEST_TEXT) -> np.ndarray:
     """A white strip with a line of text, smaller than `largest` pixels only where the width asks for it.
 
     Raises:
         ValueError: if the text does not fit even at the smallest size.
     """
+    size = _fitting(text, width, largest)
+    strip = Image.new("RGB", (FINER * width, FINER * round(1.5 * size)), WHITE)
+    place = (2 * FINER, FINER * round(0.75 * size))
+    # Drawn larger and then reduced: at 12 pixels the font's own grid tears words apart.
+    ImageDraw.Draw(strip).text(place, text, fill=INK, font=ImageFont.load_default(FINER * size), anchor="lm")
+    return np.asarray(strip.reduce(FINER))
+
+
+def _fitting(text: str, width: int, largest: int) -> int:
+    """The size at which a text fits; raises ValueError where none does."""
     for size in range(largest, SMALLEST_TEXT - 1, -1):
-        # Drawn larger and then reduced: at 12 pixels the font's own grid tears words apart.
-        font = ImageFont.load_default(FINER * size)
-        if font.getlength(text) <= FINER * (width - 4):
-            strip = Image.new("RGB", (FINER * width, FINER * round(1.5 * size)), WHITE)
-            place = (2 * FINER, FINER * round(0.75 * size))
-            ImageDraw.Draw(strip).text(place, text, fill=INK, font=font, anchor="lm")
-            return np.asarray(strip.reduce(FINER))
+        if ImageFont.load_default(FINER * size).getlength(text) <= FINER * (width - 4):
+            return size
     raise ValueError(f"a strip {width} pixels wide has no room for {text!r}; make it wider or the text shorter")

@@ -40,3 +40,12 @@ def test_captions_are_whole_or_refused():
     assert headings(["a", "b"], 50).shape[1] == 100 + GAP
     with pytest.raises(ValueError, match="no room for 'a very long caption'"):
         caption("a very long caption", 20)
+
+
+def test_headings_of_a_row_have_one_size():
+    texts = ["short", "so long that it has to be smaller"]
+    strip = headings(texts, 160)
+    small = caption(texts[1], 160)
+    assert small.shape[0] < caption(texts[0], 160).shape[0]
+    assert strip.shape == (small.shape[0], 320 + GAP, 3)
+    assert (strip[:, 160 + GAP :] == small).all()

@@ -28,7 +28,11 @@ STUDIES = {
     "segmentation": "Tables 5 to 7, Figures 6 to 8 from tested segmentation runs",
     "claims": "each claim of the paper, and whether these runs support it",
 }
-COMMANDS = {**TRAINING, **SWEEPS, **STUDIES}
+DEMONSTRATIONS = {
+    "inpaint-demo": "draws holes in an image and shows layer by layer how the mask closes; needs no data",
+}
+COMMANDS = {**TRAINING, **SWEEPS, **STUDIES, **DEMONSTRATIONS}
+GROUPS = {"training": TRAINING, "sweeps": SWEEPS, "studies": STUDIES, "demonstrations": DEMONSTRATIONS}
 
 
 def main(arguments: list[str]) -> int:
@@ -55,7 +59,7 @@ def run(command: str, arguments: list[str]) -> int:
 
 def usage() -> str:
     lines = ["usage: python main.py COMMAND [OPTIONS]"]
-    for title, commands in (("training", TRAINING), ("sweeps", SWEEPS), ("studies", STUDIES)):
+    for title, commands in GROUPS.items():
         lines += ["", f"{title}:", *(f"  {name:15}{text}" for name, text in commands.items())]
     return "\n".join([*lines, "", "python main.py COMMAND --help lists a command's options."])
 

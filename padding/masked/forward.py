@@ -12,6 +12,7 @@ from .call import map_tensors, tensors_in
 from .canvas import paste
 from .extents import FIXED, RULES
 from .fill import filled
+from .hidden import refuse_recomputing
 from .lockstep import Lockstep, traces_of
 from .mode import Masking
 from .state import Valid, from_lengths, make_valid
@@ -59,6 +60,7 @@ def forward_masked(
         raise PaddingError(f"unknown rule {rule!r}; choose one of {', '.join(RULES)}")
     if torch.compiler.is_compiling() or torch.jit.is_tracing():
         raise PaddingError("masks cannot be compiled, exported or traced; do that with a network that runs without")
+    refuse_recomputing(model)
     traces = traces_of(model)
     mode = Masking(model, len(images), rule)
     cuts = [None, None, *(from_lengths(column) for column in zip(*lengths, strict=True))]

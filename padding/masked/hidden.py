@@ -25,3 +25,18 @@ def refuse_hidden(model: nn.Module) -> None:
 def is_compiled(module: nn.Module) -> bool:
     """Whether torch.compile stands between the module and its functions."""
     return module._compiled_call_impl is not None or type(module).__name__ == "OptimizedModule"
+
+
+def refuse_recomputing(model: nn.Module) -> None:
+    """Refuses a network that runs parts of itself again for its gradients, when no mode is there to see it.
+
+    timm's networks say so by `grad_checkpointing`. What others do by torch.utils.checkpoint cannot be known.
+
+    Raises:
+        UnfollowableError: it does, and gradients are on.
+    """
+    if torch.is_grad_enabled() and any(getattr(module, "grad_checkpointing", False) for module in model.modules()):
+        raise UnfollowableError(
+            "gradient checkpointing runs layers again in the backward pass, where masks are lost; turn it off with "
+            "model.set_grad_checkpointing(False), or run under torch.no_grad()"
+        )

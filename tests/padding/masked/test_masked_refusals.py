@@ -198,6 +198,15 @@ def test_what_hides_the_functions(wrap, batch_of):
         forward_masked(model, batch_of(SIZES, dtype=torch.float32), SIZES)
 
 
+def test_layers_that_run_again_in_the_backward_pass(batch_of):
+    model = timm.create_model("test_resnet").double().eval()
+    model.set_grad_checkpointing()
+    with pytest.raises(PaddingError, match="gradient checkpointing"):
+        forward_masked(model, batch_of(SIZES), SIZES)
+    with torch.no_grad():
+        forward_masked(model, batch_of(SIZES), SIZES)
+
+
 def test_compiling_the_call_itself(batch_of):
     model = nn.Conv2d(3, 4, 3, padding=1)
     run = torch.compile(lambda images: forward_masked(model, images, SIZES).output, backend="eager", fullgraph=True)

@@ -68,7 +68,7 @@ def forward_masked(
     mode.mark(canvas, cuts)
     output = _run(mode, canvas)
     states = {id(tensor): mode.state(tensor) for tensor in tensors_in(output)}
-    rows = map_tensors(output, lambda each: _rows(states[id(each)], each))
+    rows = map_tensors(output, lambda each: _rows(states[id(each)], each, len(images)))
     return Masked(map_tensors(output, lambda each: _finished(states[id(each)], each)), rows)
 
 
@@ -129,16 +129,21 @@ def _finished(state: Valid | None, tensor: Tensor) -> Tensor:
     return tensor if state is None else filled(tensor, state)
 
 
-def _rows(state: Valid | None, tensor: Tensor) -> Tensor | None:
+def _rows(state: Valid | None, tensor: Tensor, images: int) -> Tensor | None:
     """The valid interval of each spatial axis.
 
     Raises:
-        PaddingError: another axis than these is cut.
+        PaddingError: another axis than these is cut, or the images are not on the first.
     """
     if state is not None and any(axis < 2 for axis in state.cut):
         raise PaddingError(
             f"the model returns a tensor {tuple(tensor.shape)} whose axis {state.cut[0]} ends elsewhere for each "
             "image; outputs must be (N, C, *spatial)"
+        )
+    if state is not None and images > 1 and (state.batch != 0 or len(tensor) != images):
+        raise PaddingError(
+            f"the model returns a tensor {tuple(tensor.shape)} for {images} images; an output's first axis must be the "
+            "images'"
         )
     if state is None or tensor.dim() < 3 or state.batch != 0:
         return None

@@ -196,6 +196,13 @@ class Lockstep:
         """The arguments as one image alone has them, a Shape in place of each tensor."""
         return self._twin(call, image).arguments
 
+    def told_alike(self, call: Call) -> bool:
+        """Whether every image alone hands the function the same numbers and words as the canvas does."""
+        return all(
+            _alike((call.args, call.kwargs), self.arguments(call, image))
+            for image in {id(twins): image for image, twins in enumerate(self._twins)}.values()
+        )
+
     def outputs(self, call: Call, image: int) -> list[Shape]:
         """The shapes that one image alone has from this call."""
         return self._twin(call, image).outputs
@@ -227,9 +234,7 @@ def _fits(tensor: Tensor, valid: Valid | None, alone: Shape, image: int, images:
         return False
     if valid is None:  # a constant may have been repeated for every image
         return shape == tuple(alone) or (alone[0] == 1 and shape == (images, *alone[1:]))
-    if valid.batch is None:  # the images may be part of any axis
-        return all(size in (own, own * images) for size, own in zip(shape, alone, strict=True))
-    return shape_of_image(tensor, valid, image) == tuple(alone)
+    return shape_of_image(tensor, valid, image, images) == tuple(alone)
 
 
 def _alike(canvas: Any, alone: Any) -> bool:

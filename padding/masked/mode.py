@@ -10,11 +10,12 @@ from torch.overrides import TorchFunctionMode
 from padding.errors import PaddingError, UnfollowableError
 
 from . import rules  # noqa: F401  (importing them registers what they define)
-from .call import Call, Result, name_of, tensors_in, whole_results
+from .call import Call, Result, name_of, tensors_in
 from .extents import GROW
 from .lockstep import Lockstep
 from .metadata import METADATA
 from .registry import find_rule
+from .rules.singly import row_by_row
 from .state import Extents, Valid, make_valid
 
 _MARK = "_padding_valid"
@@ -75,6 +76,8 @@ class Masking(TorchFunctionMode):
         if self.lockstep:
             self.lockstep.advance(call)
         result = self._apply(call)
+        if self.images > 1 and any(state is not None and state.batch is None for state in result.states):
+            raise UnfollowableError("it mixes the images of the batch, or their axis is lost")
         if self.lockstep:
             self.lockstep.check(call, result)
         return result
@@ -84,9 +87,9 @@ class Masking(TorchFunctionMode):
             output = call.run()
             return Result(output, [None for _ in tensors_in(output)])
         follow = find_rule(call.function)
-        if follow is None and call.cut:
+        if follow is None and (call.cut or call.writes):
             raise UnfollowableError("there is no rule for it")
-        return whole_results(call.run()) if follow is None else follow(call)
+        return row_by_row(call) if follow is None else follow(call)
 
     def _attach(self, tensor: Tensor, state: Valid | None) -> None:
         owner, known = getattr(tensor, _MARK, (None, None))

@@ -209,16 +209,9 @@ def concatenated(call: Call) -> Result:
     bound = call.bind("tensors", "dim", dim=0)
     parts = list(bound.tensors)
     dim = bound.dim % parts[0].dim()
-    if not call.cut:
-        return whole_results(call.run()) if not _same_batch(call, dim) else _joined(call, parts, dim, dim)
     if any(state is not None and dim in state.cut for _, state in call.states):
         return image_by_image(call)
     return _joined(call, parts, dim, dim)
-
-
-def _same_batch(call: Call, dim: int) -> bool:
-    batches = {state.batch if state is not None else -1 for _, state in call.states}
-    return batches == {0} and dim != 0
 
 
 @rule("stack")
@@ -226,8 +219,6 @@ def stacked(call: Call) -> Result:
     """Along a new axis."""
     bound = call.bind("tensors", "dim", dim=0)
     parts = list(bound.tensors)
-    if not call.cut:
-        return whole_results(call.run())
     return _joined(call, parts, bound.dim % (parts[0].dim() + 1), None)
 
 

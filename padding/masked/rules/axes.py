@@ -52,6 +52,16 @@ for _getter in getters("mT"):
     rule_for(_getter)(_turned)
 
 
+@rule("t")
+def of_a_matrix(call: Call) -> Result:
+    tensor, state = call.input()
+    return rearranged(call.run(), list(range(tensor.dim()))[::-1], state)
+
+
+for _getter in getters("T"):
+    rule_for(_getter)(of_a_matrix)
+
+
 @rule("unsqueeze", "unsqueeze_")
 def unsqueezed(call: Call) -> Result:
     tensor, state = call.input()
@@ -105,12 +115,10 @@ def reshaped(call: Call) -> Result:
         return Result(call.run(), [state])  # view(dtype)
     if not state.cut and state.batch is None:
         return whole_results(call.run())
-    kept = _kept_axes(tensor.shape, call.run().shape, state) if _fits_canvas(call, tensor) else None
+    kept = _kept_axes(tensor.shape, call.run().shape, state, call.images) if _fits_canvas(call, tensor) else None
     if kept is not None:
         return rearranged(call.run(), kept, state)
-    if not state.cut:
-        return whole_results(call.run())
-    if call.mode.lockstep is None:
+    if state.cut and call.mode.lockstep is None:
         raise UnfollowableError("it merges or divides an axis on which the images end at different positions")
     return image_by_image(call)
 
@@ -124,8 +132,15 @@ def _fits_canvas(call: Call, tensor: Tensor) -> bool:
     return True
 
 
-def _kept_axes(before: Sequence[int], after: Sequence[int], state: Valid) -> list[int | None] | None:
-    """For each axis of the new shape the old one that it is; None where an axis that matters is merged or divided."""
+def _kept_axes(before: Sequence[int], after: Sequence[int], state: Valid, images: int) -> list[int | None] | None:
+    """For each axis of the new shape the old one that it is; None where an axis that matters is merged or divided.
+
+    Where nothing is cut, the images' axis may take up the axes behind it or give them back.
+    """
+    if not state.cut:
+        ahead = prod(before[: state.batch])
+        found = [new for new in range(len(after)) if prod(after[:new]) == ahead and after[new] % images == 0]
+        return [state.batch if new == found[0] else None for new in range(len(after))] if found else None
     source: list[int | None] = [None] * len(after)
     for axis in sorted({*state.cut, *(() if state.batch is None else (state.batch,))}):
         ahead = prod(before[:axis])
@@ -165,22 +180,17 @@ def expanded(call: Call) -> Result:
 def indexed(call: Call) -> Result:
     """Whole cut axes stay; a slice of a cut axis is taken image by image."""
     tensor, state = call.input()
-    if not state.cut:
-        return whole_results(call.run()) if state.batch != 0 else _indexed_whole(call, tensor, state)
-    source = _sources(call, tensor)
-    if source is not None and all(axis in source for axis in (*state.cut, state.batch)):
-        return rearranged(call.run(), source, state)
-    if call.rule == GROW:
-        raise UnfollowableError("it takes part of an axis on which the images end at different positions")
-    _refuse_images_index(call, tensor, state)
-    return image_by_image(call)
-
-
-def _indexed_whole(call: Call, tensor: Tensor, state: Valid) -> Result:
-    source = _sources(call, tensor)
-    if source is None or state.batch not in source:
+    if not state.cut and call.images == 1:
         return whole_results(call.run())
-    return rearranged(call.run(), source, state)
+    source = _sources(call, tensor)
+    keeps = source is not None and all(axis in source for axis in (*state.cut, state.batch))
+    if keeps and (call.mode.lockstep is None or call.mode.lockstep.told_alike(call)):
+        return rearranged(call.run(), source, state)
+    if state.cut and call.rule == GROW:
+        raise UnfollowableError("it takes part of an axis on which the images end at different positions")
+    if state.cut:
+        _refuse_images_index(call, tensor, state)
+    return image_by_image(call)
 
 
 def _sources(call: Call, tensor: Tensor) -> list[int | None] | None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from padding.errors import UnfollowableError
 
-from ..call import Call, Output, Result, whole_results
+from ..call import Call, Output, Result
 from ..fill import filled
 from ..registry import rule
 from ..state import Valid, axis_vectors, make_valid
@@ -35,7 +35,7 @@ def reduced(call: Call) -> Result:
     if dims is None or state.batch is None or state.batch in dims:
         if state.cut:
             raise UnfollowableError("it reduces over all images at once; name the axes")
-        return whole_results(call.run())
+        return image_by_image(call)
     form = _OVER_VALID.get(call.function.__name__)
     if not set(dims) & set(state.cut):
         output = call.run()

@@ -64,7 +64,7 @@ def forward_masked(
     cuts = [None, None, *(from_lengths(column) for column in zip(*lengths, strict=True))]
     canvas = filled(images.clone(), make_valid(images.shape, cuts, batch=0))
     if rule == FIXED and check:
-        mode.lockstep = Lockstep(traces, canvas, [(images.shape[1], *size) for size in lengths])
+        mode.lockstep = Lockstep(traces, mode.constants, canvas, [(images.shape[1], *size) for size in lengths])
     mode.mark(canvas, cuts)
     output = _run(mode, canvas)
     states = {id(tensor): mode.state(tensor) for tensor in tensors_in(output)}

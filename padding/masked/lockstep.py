@@ -19,6 +19,7 @@ from padding.errors import UnfollowableError
 from padding.geometry import resolve
 
 from .call import Call, Result, map_tensors, name_of, tensors_in
+from .flow import Flow, Origin, constants_of, same
 from .hidden import is_compiled, refuse_hidden
 from .metadata import METADATA
 from .registry import namesakes
@@ -37,24 +38,57 @@ class Twin(NamedTuple):
     """The arguments, each tensor replaced by its shape."""
     inputs: list[Shape]
     outputs: list[Shape]
+    origins: list[Origin | None]
+    """Of each input, its name."""
+    memories: list[Origin | None]
+    """Of each input, the name of its memory."""
+    stale: frozenset[Origin]
+    """Memories that it reads and that were written to under another name."""
+    shared: list[int | None]
+    """For each output, the input whose memory it has."""
+
+
+class Trace(NamedTuple):
+    """The calls of one image alone."""
+
+    calls: list[Twin]
+    passed: dict[Origin, Origin]
+    stale: frozenset[Origin]
+    """As of a call, for what the network returns."""
 
 
 class Recorder(TorchFunctionMode):
     """Writes down every call that gives or takes a tensor."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: nn.Module, image: Tensor) -> None:
         super().__init__()
         self.calls: list[Twin] = []
+        self.flow = Flow(constants_of(model))
+        self.flow.made(-1, [], [image])
 
     def __torch_function__(self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = kwargs or {}
         if function in METADATA:
             return function(*args, **kwargs)
-        inputs = [Shape(tensor.shape) for tensor in tensors_in((args, kwargs))]
+        inputs = tensors_in((args, kwargs))
+        shapes = [Shape(tensor.shape) for tensor in inputs]
         arguments = map_tensors((args, kwargs), lambda tensor: Shape(tensor.shape))
+        known = [list(map(name, inputs)) for name in (self.flow.origin, self.flow.memory)]
+        stale = self.stale(inputs)
+        versions = [tensor._version for tensor in inputs]
         output = self._run(function, args, kwargs)
-        self.calls.append(Twin(function, arguments, inputs, [Shape(each.shape) for each in tensors_in(output)]))
+        outputs = tensors_in(output)
+        for tensor, version in zip(inputs, versions, strict=True):
+            if tensor._version != version and self.flow.origin(tensor) is not None:
+                self.flow.wrote(tensor)
+        shared = self.flow.made(len(self.calls), inputs, outputs)
+        made = [Shape(each.shape) for each in outputs]
+        self.calls.append(Twin(function, arguments, shapes, made, *known, stale, shared))
         return output
+
+    def stale(self, tensors: list[Tensor]) -> frozenset[Origin]:
+        """The memories of those that were written to under another name."""
+        return frozenset(self.flow.memory(tensor) for tensor in tensors if self.flow.is_stale(tensor))
 
     def _run(self, function: Any, args: tuple, kwargs: dict) -> Any:
         if function is not padded_convolution:
@@ -72,10 +106,10 @@ class Traces:
     def __init__(self, model: nn.Module) -> None:
         self._model = weakref.ref(model)
         self._copy: nn.Module | None = None
-        self._twins: dict[tuple, list[Twin]] = {}
+        self._twins: dict[tuple, Trace] = {}
         self.compared: set[tuple] = set()
 
-    def of(self, shape: tuple[int, ...], dtype: torch.dtype) -> list[Twin]:
+    def of(self, shape: tuple[int, ...], dtype: torch.dtype) -> Trace:
         """The calls for one image of `shape` (1, C, H, W).
 
         Raises:
@@ -114,7 +148,8 @@ def without_numbers(model: nn.Module) -> nn.Module:
     """
     tensors = [*model.parameters(), *model.buffers()]
     try:
-        return copy.deepcopy(model, {id(tensor): _shape_of(tensor) for tensor in tensors})
+        with torch.inference_mode(False), torch.no_grad():
+            return copy.deepcopy(model, {id(tensor): _shape_of(tensor) for tensor in tensors})
     except Exception as error:
         raise UnfollowableError(
             f"{type(model).__name__} cannot be compared with single images, since it cannot be copied "
@@ -127,20 +162,22 @@ def _shape_of(tensor: Tensor) -> Tensor:
     return nn.Parameter(empty, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else empty
 
 
-def trace(model: nn.Module, shape: tuple[int, ...], dtype: torch.dtype) -> list[Twin]:
+def trace(model: nn.Module, shape: tuple[int, ...], dtype: torch.dtype) -> Trace:
     """Runs a network on the meta device on an image of that shape, and returns its calls."""
-    image = torch.empty(shape, dtype=dtype, device="meta")
-    recorder = Recorder()
     try:
-        with torch.no_grad(), recorder:
-            model(image)
+        # Tensors of inference mode do not count what is written to them.
+        with torch.inference_mode(False), torch.no_grad():
+            image = torch.empty(shape, dtype=dtype, device="meta")
+            recorder = Recorder(model, image)
+            with recorder:
+                output = model(image)
+            return Trace(recorder.calls, recorder.flow.passed, recorder.stale(tensors_in(output)))
     except Exception as error:
         size = " x ".join(map(str, shape[2:]))
         raise UnfollowableError(
             f"{type(model).__name__} cannot be followed: on its own, an image of {size} gives {type(error).__name__}: "
             f"{error}"
         ) from error
-    return recorder.calls
 
 
 class Lockstep:
@@ -150,8 +187,12 @@ class Lockstep:
         sizes: of each image, as the network would see it alone: (C, H, W).
     """
 
-    def __init__(self, traces: Traces, canvas: Tensor, sizes: list[tuple[int, ...]]):
+    def __init__(self, traces: Traces, constants: dict[int, int], canvas: Tensor, sizes: list[tuple[int, ...]]):
         self._traces = traces
+        self._flow = Flow(constants)
+        self._flow.made(-1, [], [canvas])
+        # For each image the memories that are shared when it is alone and not on the canvas, or the other way round.
+        self._parted: dict[int, set[Origin]] = {}
         self._keys = [(tuple(canvas.shape[1:]), canvas.dtype, size) for size in sizes]
         self._twins = [traces.of((1, *size), canvas.dtype) for size in sizes]
         # One of each size is enough, and none if this pair of canvas and size was compared before.
@@ -170,14 +211,20 @@ class Lockstep:
                     f"for image {image} alone"
                 )
             self._compare_shapes(call, image, call.states, twin.inputs, "takes")
+            self._compare_origins(call, image, twin)
+            self._refuse_stale(image, twin.stale)
 
     def check(self, call: Call, result: Result) -> None:
         """Compares what the call gave with what its twins gave."""
         if not self._to_compare:
             return
-        states = list(zip(tensors_in(result.output), result.states, strict=True))
+        outputs = tensors_in(result.output)
+        states = list(zip(outputs, result.states, strict=True))
+        shared = self._flow.made(self._at, [tensor for tensor, _ in call.states], outputs)
         for image in self._to_compare:
-            self._compare_shapes(call, image, states, self._twin(call, image).outputs, "gives")
+            twin = self._twin(call, image)
+            self._compare_shapes(call, image, states, twin.outputs, "gives")
+            self._compare_memory(image, twin, shared)
 
     def finish(self) -> None:
         """Says that the run is over.
@@ -185,11 +232,14 @@ class Lockstep:
         Raises:
             UnfollowableError: the canvas run made fewer calls than an image alone.
         """
-        if self._at + 1 != len(self._twins[0]):
+        alone = len(self._twins[0].calls)
+        if self._at + 1 != alone:
             raise UnfollowableError(
-                f"the network makes {self._at + 1} calls on the canvas and {len(self._twins[0])} for image 0 alone: "
+                f"the network makes {self._at + 1} calls on the canvas and {alone} for image 0 alone: "
                 "its code depends on the size that it sees; run the images one at a time (padding.forward_singly)"
             )
+        for image in self._to_compare:
+            self._refuse_stale(image, self._twins[image].stale)
         self._traces.compared.update(self._keys)
 
     def arguments(self, call: Call, image: int) -> tuple[tuple, dict]:
@@ -208,13 +258,35 @@ class Lockstep:
         return self._twin(call, image).outputs
 
     def _twin(self, call: Call, image: int) -> Twin:
-        twins = self._twins[image]
+        twins = self._twins[image].calls
         if self._at >= len(twins) or twins[self._at].function != call.function:
             other = name_of(twins[self._at].function) if self._at < len(twins) else "nothing"
             raise UnfollowableError(
                 f"the network's code depends on the size that it sees: for image {image} alone it calls {other} here"
             )
         return twins[self._at]
+
+    def _compare_origins(self, call: Call, image: int, twin: Twin) -> None:
+        passed = self._flow.passed, self._twins[image].passed
+        for (tensor, _), origin in zip(call.states, twin.origins, strict=True):
+            if not same(self._flow.origin(tensor), origin, *passed):
+                raise UnfollowableError(
+                    f"the network's code depends on the size that it sees: for image {image} alone this call takes "
+                    "another tensor"
+                )
+
+    def _compare_memory(self, image: int, twin: Twin, shared: list[int | None]) -> None:
+        for place, (here, alone) in enumerate(zip(shared, twin.shared, strict=True)):
+            if here != alone:
+                concerned = {twin.memories[at] for at in (here, alone) if at is not None}
+                self._parted.setdefault(image, set()).update(concerned, {(self._at, place)})
+
+    def _refuse_stale(self, image: int, stale: frozenset[Origin]) -> None:
+        if stale & self._parted.get(image, set()):
+            raise UnfollowableError(
+                "it reads what was written to under another name, as a part of a tensor or as its whole, and which is "
+                "a copy on the canvas; run the images one at a time (padding.forward_singly)"
+            )
 
     def _compare_shapes(
         self, call: Call, image: int, states: list[tuple[Tensor, Valid | None]], alone: list[Shape], does: str

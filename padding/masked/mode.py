@@ -12,6 +12,7 @@ from padding.errors import PaddingError, UnfollowableError
 from . import rules  # noqa: F401  (importing them registers what they define)
 from .call import Call, Result, name_of, tensors_in
 from .extents import GROW
+from .flow import constants_of
 from .lockstep import Lockstep
 from .metadata import METADATA
 from .registry import find_rule
@@ -32,11 +33,7 @@ class Masking(TorchFunctionMode):
     def __init__(self, model: nn.Module, images: int, rule: str, lockstep: Lockstep | None = None):
         super().__init__()
         self.model, self.images, self.rule, self.lockstep = model, images, rule, lockstep
-        # named_parameters and named_buffers would each walk over all modules.
-        own = [
-            tensor for module in model.modules() for tensor in (*module._parameters.values(), *module._buffers.values())
-        ]
-        self._constants = set(map(id, own))
+        self.constants = constants_of(model)
 
     def mark(self, tensor: Tensor, axes: Iterable[Extents | None]) -> Tensor:
         """Says where a batch of images is valid; (N, ...) with the images on axis 0."""
@@ -52,7 +49,7 @@ class Masking(TorchFunctionMode):
         owner, state = getattr(tensor, _MARK, (None, None))
         if owner is self:
             return state
-        if id(tensor) in self._constants:
+        if id(tensor) in self.constants:
             return None
         raise UnfollowableError(
             f"it reads a tensor of unknown origin, shape {tuple(tensor.shape)}: no parameter or buffer of the network, "

@@ -108,3 +108,67 @@ def test_arguments_that_follow_the_size_are_those_of_the_image(name, batch_of, w
     model = Function(BY_SIZE[name]).double()
     for _ in range(2):  # the second run compares nothing
         assert worst_difference(model, batch_of(SIZES), SIZES) < 1e-12
+
+
+OTHER_TENSORS = {
+    "weights": lambda m, x: pooled(x) * (m.first if x.shape[2] > 16 else m.second),
+    "maps": lambda m, x: [2 * x, 3 * x][x.shape[2] % 2] + 1,
+}
+
+
+@pytest.mark.parametrize("name", OTHER_TENSORS)
+@torch.no_grad()
+def test_tensors_chosen_by_the_size_are_refused(name, batch_of):
+    with pytest.raises(PaddingError, match="takes another tensor"):
+        forward_masked(Function(OTHER_TENSORS[name]).double(), batch_of(SIZES), SIZES)
+
+
+def _written(part, whole=None):
+    """Doubles a part of a map and returns the map; or doubles the map and returns the part."""
+
+    def function(m, x):
+        cut = part(x)
+        (x if whole else cut).mul_(2)
+        return cut if whole else x
+
+    return function
+
+
+COPIED = {
+    "a slice": _written(lambda x: x[:, :, 1:]),
+    "the whole of a slice": _written(lambda x: x[:, :, 1:], whole=True),
+    "rows of tokens": _written(lambda x: x.flatten(2)),
+    "half of the rows": _written(lambda x: x[:, :, :8].chunk(2, 2)[0]),
+    "the source of what was expanded": _written(
+        lambda x: x[:, :, :1, :1].expand(-1, -1, x.shape[2], x.shape[3]), whole=True
+    ),
+}
+
+
+@pytest.mark.parametrize("inference", [False, True])
+@pytest.mark.parametrize("name", COPIED)
+def test_parts_that_are_copies_on_the_canvas_may_not_be_written_to_and_their_whole_read(name, inference, batch_of):
+    with torch.inference_mode(inference), torch.no_grad(), pytest.raises(PaddingError, match="under another name"):
+        forward_masked(Function(COPIED[name]).double(), batch_of(SIZES), SIZES)
+
+
+VIEWS = {
+    "channels": _written(lambda x: x[:, :2]),
+    "turned": _written(lambda x: x.transpose(2, 3)),
+    "the whole of channels": _written(lambda x: x[:, :2], whole=True),
+    "a slice that is all that is read": lambda m, x: F.relu(x[:, :, 1:], inplace=True),
+}
+
+
+@pytest.mark.parametrize("inference", [False, True])
+@pytest.mark.parametrize("name", VIEWS)
+def test_parts_that_are_views_may_be_written_to(name, inference, batch_of, worst_difference):
+    with torch.inference_mode(inference), torch.no_grad():
+        assert worst_difference(Function(VIEWS[name]).double(), batch_of(SIZES), SIZES) < 1e-12
+
+
+@torch.no_grad()
+def test_contiguous_copies_or_not_as_the_sizes_have_it(batch_of, worst_difference):
+    model = Function(lambda m, x: x[:, :1].transpose(1, 3).contiguous().transpose(1, 3) + x).double()
+    sizes = [(1, 7), (5, 1), (4, 4)]
+    assert worst_difference(model, batch_of(sizes), sizes) < 1e-12

@@ -115,29 +115,60 @@ class Traces:
         Raises:
             UnfollowableError: the network does not run on it.
         """
-        if shape not in self._twins:
+        key = shape, dtype
+        known = self._twins.pop(key, None)
+        if known is None:
             if self._copy is None:
                 self._copy = without_numbers(self._model())
-            self._twins[shape] = trace(self._copy, shape, dtype)
-        return self._twins[shape]
+            known = trace(self._copy, shape, dtype)
+        self._twins[key] = known  # the latest last
+        if len(self._twins) > _SIZES_KEPT:
+            del self._twins[next(iter(self._twins))]
+        return known
 
+
+_SIZES_KEPT = 512
+"""Of one network. A size costs about a kilobyte a call; to trace it again costs tens of milliseconds."""
+
+_COMPARED_KEPT = 1 << 15
 
 _KEPT: "weakref.WeakKeyDictionary[nn.Module, tuple[tuple, Traces]]" = weakref.WeakKeyDictionary()
 
 
 def traces_of(model: nn.Module) -> Traces:
-    """What is kept for a network; anew when modules were exchanged, converted, or put into another mode.
+    """What is kept for a network; anew when modules were exchanged, converted, set otherwise, or given other hooks.
 
     Raises:
         PaddingError: something hides the functions that are to be followed.
     """
-    layout = tuple([(id(each), type(each), each.training, is_compiled(each)) for each in model.modules()])
+    layout = tuple([_settings(each) for each in model.modules()])
     known, traces = _KEPT.get(model, (None, None))
     if known != layout:
         refuse_hidden(model)
         traces = Traces(model)
         _KEPT[model] = (layout, traces)
     return traces
+
+
+_PLAIN = frozenset([int, float, bool, str, type(None), torch.dtype])
+
+
+def _settings(module: nn.Module) -> tuple:
+    """What a module's calls may depend on, as far as a comparison can tell."""
+    settings = []
+    for name, value in module.__dict__.items():
+        kind = type(value)
+        if kind in _PLAIN:
+            settings.append((name, value))
+        elif (kind is tuple or kind is list) and _PLAIN.issuperset(map(type, value)):
+            settings.append((name, *value))
+    own = [
+        (each.dtype, each.shape)
+        for each in (*module._parameters.values(), *module._buffers.values())
+        if each is not None
+    ]
+    hooks = (*module._forward_pre_hooks, *module._forward_hooks)
+    return id(module), type(module), is_compiled(module), settings, own, hooks
 
 
 def without_numbers(model: nn.Module) -> nn.Module:
@@ -240,6 +271,8 @@ class Lockstep:
             )
         for image in self._to_compare:
             self._refuse_stale(image, self._twins[image].stale)
+        if len(self._traces.compared) > _COMPARED_KEPT:
+            self._traces.compared.clear()
         self._traces.compared.update(self._keys)
 
     def arguments(self, call: Call, image: int) -> tuple[tuple, dict]:

@@ -55,6 +55,7 @@ METADATA = frozenset(
         *getters(*(name for name in _PROPERTIES if hasattr(Tensor, name))),
         *namesakes(*_METHODS),
         torch._assert,
+        torch._C._set_grad_enabled,
     ]
 )
 """What a network may ask without being followed; that it does not come to wrong conclusions is lockstep's matter."""

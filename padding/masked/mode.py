@@ -12,7 +12,7 @@ from padding.errors import PaddingError, UnfollowableError
 from . import rules  # noqa: F401  (importing them registers what they define)
 from .call import Call, Result, name_of, tensors_in
 from .extents import GROW
-from .flow import constants_of
+from .flow import constants_of, forget
 from .lockstep import Lockstep
 from .metadata import METADATA
 from .registry import find_rule
@@ -25,7 +25,7 @@ _MARK = "_padding_valid"
 class Masking(TorchFunctionMode):
     """Knows of each tensor which part of it is valid; a function that it has no rule for raises.
 
-    Every tensor carries its state, and this mode's name, as an attribute. One without a state that is no parameter or
+    Every tensor carries its state, and this run's key, as an attribute. One without a state that is no parameter or
     buffer of the network was made where the mode could not see it (in another thread, or in a function of autograd's):
     that raises, too, so that nothing is lost without a word.
     """
@@ -34,6 +34,8 @@ class Masking(TorchFunctionMode):
         super().__init__()
         self.model, self.images, self.rule, self.lockstep = model, images, rule, lockstep
         self.constants = constants_of(model)
+        # Marks outlive the run on whatever the network keeps: they name it by this, and keep nothing alive.
+        self._key = object()
 
     def mark(self, tensor: Tensor, axes: Iterable[Extents | None]) -> Tensor:
         """Says where a batch of images is valid; (N, ...) with the images on axis 0."""
@@ -46,8 +48,8 @@ class Masking(TorchFunctionMode):
         Raises:
             UnfollowableError: nothing is.
         """
-        owner, state = getattr(tensor, _MARK, (None, None))
-        if owner is self:
+        key, state = getattr(tensor, _MARK, (None, None))
+        if key is self._key:
             return state
         if id(tensor) in self.constants:
             return None
@@ -89,12 +91,14 @@ class Masking(TorchFunctionMode):
         return row_by_row(call) if follow is None else follow(call)
 
     def _attach(self, tensor: Tensor, state: Valid | None) -> None:
-        owner, known = getattr(tensor, _MARK, (None, None))
-        if owner is self and known != state and tensor._is_view():
+        if state is None and id(tensor) in self.constants:
+            return  # a function that gave a parameter back, as `to` may: nothing is written on it
+        key, known = getattr(tensor, _MARK, (None, None))
+        if key is self._key and known != state and tensor._is_view():
             raise PaddingError(
                 "a view was changed in place by a tensor that is valid elsewhere; its base would not know"
             )
-        setattr(tensor, _MARK, (self, state))
+        setattr(tensor, _MARK, (self._key, state))
 
     def _explain(self, function: Any, args: tuple, kwargs: dict, error: UnfollowableError) -> str:
         shapes = ", ".join(str(tuple(tensor.shape)) for tensor in tensors_in((args, kwargs)))
@@ -113,3 +117,10 @@ class Masking(TorchFunctionMode):
                 name = names[id(module)]
                 return f" in layer '{name}' ({type(module).__name__})" if name else f" in {type(module).__name__}"
         return ""
+
+
+def unmarked(tensor: Tensor) -> Tensor:
+    """The tensor, without what the run wrote on it: outputs go to other processes, and into files."""
+    tensor.__dict__.pop(_MARK, None)
+    forget(tensor)
+    return tensor

@@ -181,7 +181,7 @@ def indexed(call: Call) -> Result:
     """Whole cut axes stay; a slice of a cut axis is taken image by image."""
     tensor, state = call.input()
     if not state.cut and call.images == 1:
-        return whole_results(call.run())
+        return image_by_image(call)
     source = _sources(call, tensor)
     keeps = source is not None and all(axis in source for axis in (*state.cut, state.batch))
     if keeps and (call.mode.lockstep is None or call.mode.lockstep.told_alike(call)):

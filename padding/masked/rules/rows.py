@@ -86,7 +86,7 @@ def matmul(call: Call) -> Result:
         return Result(output, [make_valid(output.shape, state.axes, state.batch)])
     if not call.cut:
         return _matrices(call)
-    if first.dim() < 3 or second.dim() < 3:
+    if any(tensor.dim() < 3 for tensor, state in call.states if state is not None):
         raise UnfollowableError("it has no axis of the images in front of the matrices")
     return image_by_image(call)
 

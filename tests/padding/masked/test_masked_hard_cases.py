@@ -1,11 +1,16 @@
 """What a network may do that a canvas of several images takes otherwise: followed as alone, or refused by name."""
 
+import gc
+import pickle
+import weakref
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from padding import PaddingError, forward_masked
+from padding import PaddingError, convert_padding, forward_masked, forward_singly
+from padding.masked import lockstep
 
 SIZES = [(12, 20), (17, 9), (14, 14)]
 
@@ -172,3 +177,168 @@ def test_contiguous_copies_or_not_as_the_sizes_have_it(batch_of, worst_differenc
     model = Function(lambda m, x: x[:, :1].transpose(1, 3).contiguous().transpose(1, 3) + x).double()
     sizes = [(1, 7), (5, 1), (4, 4)]
     assert worst_difference(model, batch_of(sizes), sizes) < 1e-12
+
+
+class Returned(nn.Module):
+    """Whose buffer and parameter come back from functions as they are."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.ones(1, 3, 1, 1))
+        self.scale = nn.Parameter(torch.ones(1, 3, 1, 1))
+
+    def forward(self, x):
+        return x * self.mean.to(x.dtype) * self.scale.to(x.dtype)
+
+
+@pytest.mark.parametrize("rule", ["fixed", "grow"])
+@torch.no_grad()
+def test_nothing_is_written_on_the_network_or_on_what_it_returns(rule, batch_of):
+    model = Returned().double()
+    output = forward_masked(model, batch_of(SIZES), SIZES, rule=rule).output
+    assert not any(tensor.__dict__ for tensor in (output, model.mean, model.scale))
+    assert torch.equal(pickle.loads(pickle.dumps(output)), output)
+    assert pickle.loads(pickle.dumps(model)).mean.equal(model.mean)
+
+
+@torch.no_grad()
+def test_an_output_does_not_keep_the_network(batch_of):
+    model = nn.Sequential(nn.Conv2d(3, 4, 3)).double()
+    model[0].register_forward_hook(lambda module, inputs, output: kept.append(output))
+    kept = []
+    kept.append(forward_masked(model, batch_of(SIZES), SIZES).output)
+    network = weakref.ref(model)
+    del model
+    gc.collect()
+    assert network() is None
+
+
+CHANGES = {
+    "a number": lambda m: setattr(m[1], "scale_factor", 3),
+    "a list": lambda m: setattr(m[0], "stride", (2, 1)),
+    "the type": lambda m: m.float(),
+    "a parameter": lambda m: setattr(m[0], "weight", nn.Parameter(torch.randn(6, 3, 3, 3, dtype=torch.float64))),
+    "a hook": lambda m: m[0].register_forward_hook(lambda module, inputs, output: 2 * output),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+@torch.no_grad()
+def test_a_network_that_was_set_otherwise_is_traced_anew(name, batch_of, worst_difference):
+    model = nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.Upsample(scale_factor=2)).double()
+    assert worst_difference(model, batch_of(SIZES), SIZES) < 1e-12
+    CHANGES[name](model)
+    dtype = model[0].weight.dtype
+    limit = 1e-12 if dtype == torch.float64 else 1e-5
+    for sizes in (SIZES, [(11, 9), (8, 8)]):
+        assert worst_difference(model, batch_of(sizes, dtype=dtype), sizes) < limit
+
+
+@torch.no_grad()
+def test_what_is_kept_of_many_sizes_is_bounded(batch_of, monkeypatch):
+    monkeypatch.setattr(lockstep, "_SIZES_KEPT", 3)
+    monkeypatch.setattr(lockstep, "_COMPARED_KEPT", 5)
+    model = Function(lambda m, x: F.interpolate(x, scale_factor=2)).double()
+    for height in range(3, 20):
+        sizes = [(height, 7), (5, height), (4, 4), (3, 5)]
+        output = forward_masked(model, batch_of(sizes, canvas=(20, 20)), sizes).output
+        assert output.shape[2:] == (2 * max(height, 5), 2 * max(height, 7))
+    traces = lockstep.traces_of(model)
+    assert len(traces._twins) == 3
+    assert len(traces.compared) <= 5 + 4
+
+
+class Paused(nn.Module):
+    """Part of it is not recorded for gradients, and pads."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.teacher = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+
+    def forward(self, x):
+        x = self.stem(x).sigmoid()
+        with torch.no_grad():
+            known = self.teacher(x.detach())
+        return pooled(x * known)
+
+
+def test_gradients_of_what_is_read_while_they_are_paused(batch_of):
+    model = Paused().double()
+    found, expected = [], []
+    for forward, gradients in ((forward_masked, found), (forward_singly, expected)):
+        model.zero_grad()
+        forward(model, batch_of(SIZES), SIZES).output.square().sum().backward()
+        gradients += [parameter.grad.clone() for parameter in model.stem.parameters()]
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+
+
+INTEGERS = {
+    "any": lambda m, x: (x > 0).any(1, keepdim=True),
+    "count": lambda m, x: (x > 0).sum((2, 3)),
+    "largest": lambda m, x: (10 * x).long().amax((2, 3)),
+    "smallest": lambda m, x: (10 * x).int().amin((2, 3)),
+    "largest of booleans": lambda m, x: (x > 9).amax((2, 3)),
+    "smallest of booleans": lambda m, x: (x < 9).amin((2, 3)),
+}
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+@pytest.mark.parametrize("name", INTEGERS)
+def test_integers_stay_integers(name, recorded, batch_of):
+    model = Function(INTEGERS[name]).double()
+    with torch.set_grad_enabled(recorded):
+        found, expected = (
+            forward(model, batch_of(SIZES), SIZES).output for forward in (forward_masked, forward_singly)
+        )
+    assert found.dtype == expected.dtype
+    assert torch.equal(found[(..., *map(slice, expected.shape[2:]))], expected)
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [torch.tensor([12, 20]), [12, 20, 14], None, [(float("nan"), 20), (17, 9), (14, 14)], ["ab", "cd", "ef"],
+     torch.ones(3, 2, 1), [(float("inf"), 20), (17, 9), (14, 14)]],
+)  # fmt: skip
+def test_what_are_no_sizes(sizes, batch_of):
+    with pytest.raises(PaddingError, match=r"sizes must be \(N, 2\)|whole numbers"):
+        forward_masked(nn.Identity(), batch_of(SIZES), sizes)
+
+
+@pytest.mark.parametrize("images", [torch.ones(0, 3, 5, 5), [1, 2], None])
+def test_what_are_no_images(images):
+    with pytest.raises(PaddingError, match=r"images must be \(N, C, H, W\)"):
+        forward_masked(nn.Identity(), images, [])
+
+
+class ViewGrown(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.narrow, self.wide = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 2, 5, padding=2)
+
+    def forward(self, x):
+        y = self.narrow(x)
+        part = y[:, :2]
+        part += self.wide(x)
+        return y
+
+
+def test_a_view_that_grows_is_found_in_inference_mode(batch_of):
+    model = ViewGrown().double()
+    convert_padding(model, "partial")
+    with torch.inference_mode(), pytest.raises(PaddingError, match="view was changed in place"):
+        forward_masked(model, batch_of(SIZES), SIZES, rule="grow")
+
+
+ONE_IMAGE = {
+    "its maps are whole behind it": lambda m, x: (m.first.diag() @ x.flatten(2)).reshape(x.shape),
+    "padded": lambda m, x: F.pad(x, (1, 0, 2, 1)).flip(2),
+    "shift": lambda m, x: F.adaptive_avg_pool2d(x, 5).roll(x.shape[2], 2),
+}
+
+
+@pytest.mark.parametrize("canvas", [(9, 7), (10, 7), (9, 8), (11, 10)])
+@pytest.mark.parametrize("name", ONE_IMAGE)
+@torch.no_grad()
+def test_one_image(name, canvas, batch_of, worst_difference):
+    model = Function(ONE_IMAGE[name]).double()
+    assert worst_difference(model, batch_of([(9, 7)], canvas=canvas), [(9, 7)]) < 1e-12

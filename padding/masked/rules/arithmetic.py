@@ -53,9 +53,19 @@ def inherits(call: Call) -> Result:
 @rule(*_OF_THE_FIRST.split())
 def inherits_from_the_first(call: Call) -> Result:
     """Conversions and tensors made alike: a second tensor tells a type, not values."""
+    if call.args and isinstance(call.args[0], Tensor) and call.valid(call.args[0]) is None:
+        return Result(call.run(), [None])  # a constant
     tensor, state = call.input()
     output = call.run()
     return Result(output, [inherited(output, tensor, state)])
+
+
+@rule("new_empty", "new_full", "new_ones", "new_tensor", "new_zeros")
+def made_anew(call: Call) -> Result:
+    """Constants, of the shape that they are told; the first argument tells a type."""
+    if any(state is not None for _, state in call.states[1:]):
+        raise UnfollowableError("it makes a constant of what comes from the images")
+    return Result(call.run(), [None])
 
 
 @rule(*_with_in_place(_OF_SEVERAL))

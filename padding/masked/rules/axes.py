@@ -32,10 +32,19 @@ def permuted(call: Call) -> Result:
     return rearranged(call.run(), [dim % tensor.dim() for dim in dims], state)
 
 
-@rule("transpose", "swapaxes", "swapdims", "transpose_")
+_PAIRS = {
+    "transpose": ("dim0", "dim1"),
+    "transpose_": ("dim0", "dim1"),
+    "swapdims": ("dim0", "dim1"),
+    "swapaxes": ("axis0", "axis1"),
+}
+
+
+@rule(*_PAIRS)
 def transposed(call: Call) -> Result:
     tensor, state = call.input()
-    first, second = (call.args[1:] or tuple(call.kwargs.values()))[:2]
+    given = call.bind("input", *_PAIRS[call.function.__name__])
+    first, second = (given[name] for name in _PAIRS[call.function.__name__])
     order = list(range(tensor.dim()))
     order[first], order[second] = order[second], order[first]
     return rearranged(call.run(), order, state)
@@ -224,5 +233,5 @@ _PART = object()
 
 def _refuse_images_index(call: Call, tensor: Tensor, state: Valid) -> None:
     source = _sources(call, tensor)
-    if source is None or state.batch not in source:
-        raise UnfollowableError("it takes some of the images, or indexes by a tensor")
+    if source is not None and state.batch not in source:
+        raise UnfollowableError("it takes some of the images")

@@ -19,7 +19,7 @@ from ..registry import rule, rule_for
 from ..state import Valid, crop, from_lengths, make_valid, whole
 
 
-@rule("cummax", "flip", "narrow", "pad", "repeat_interleave", "roll")
+@rule("cummax", "flip", "index_select", "narrow", "pad", "repeat_interleave", "roll")
 def image_by_image(call: Call) -> Result:
     """Runs the function for each image alone.
 
@@ -103,7 +103,7 @@ def _on_canvas(parts: tuple[Tensor, ...]) -> tuple[Tensor, Valid]:
 def _for_image(call: Call, image: int) -> tuple[tuple, dict]:
     """The arguments of one image alone."""
     if call.mode.lockstep is None:
-        if call.function in SHAPED_BY_ARGUMENTS:
+        if call.cut and call.function in SHAPED_BY_ARGUMENTS:
             raise UnfollowableError("its arguments may depend on the image's size, which check=True finds out")
         twin = None
     else:

@@ -342,3 +342,32 @@ ONE_IMAGE = {
 def test_one_image(name, canvas, batch_of, worst_difference):
     model = Function(ONE_IMAGE[name]).double()
     assert worst_difference(model, batch_of([(9, 7)], canvas=canvas), [(9, 7)]) < 1e-12
+
+
+PLAIN = {
+    "a constant of the images' type": lambda m, x: x * m.first.float().type_as(x).view(1, -1, 1, 1),
+    "a constant to the images' type": lambda m, x: x * m.first.float().to(x).view(1, -1, 1, 1),
+    "channels by a list": lambda m, x: x[:, [2, 1, 0]],
+    "channels by a tensor": lambda m, x: x[:, torch.tensor([2, 1, 0], device=x.device)],
+    "channels selected": lambda m, x: x.index_select(1, torch.tensor([2, 1, 0], device=x.device)),
+    "rows by a list of their size": lambda m, x: x[:, :, list(range(x.shape[2] - 1, -1, -1))],
+    "constants of one's own": lambda m, x: x + x.new_full((1, 4, 1, 1), 2) + x.new_tensor(3.0),
+    "axes by name": lambda m, x: torch.transpose(input=x.transpose(2, dim1=3), dim0=2, dim1=3).swapaxes(2, axis1=3),
+    "a constant matrix first": lambda m, x: (m.first.diag() @ x.flatten(2)).mean(2),
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+@torch.no_grad()
+def test_plain_code_is_followed(name, batch_of, worst_difference):
+    model = Function(PLAIN[name]).double()
+    assert worst_difference(model, batch_of(SIZES), SIZES) < 1e-12
+
+
+@pytest.mark.parametrize("options", [{"rule": "grow"}, {"check": False}])
+@torch.no_grad()
+def test_without_twins_whole_maps_are_padded_as_told(options, batch_of):
+    model = Function(lambda m, x: F.pad(F.adaptive_avg_pool2d(x, 1), (1, 2))).double()
+    model.stem = nn.Conv2d(3, 4, 1).double()
+    found = forward_masked(model, batch_of(SIZES), SIZES, **options).output
+    torch.testing.assert_close(found, forward_singly(model, batch_of(SIZES), SIZES).output, rtol=1e-12, atol=1e-12)

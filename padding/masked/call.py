@@ -63,6 +63,13 @@ class Call:
         return any(state is not None and state.cut for _, state in self.states)
 
     @property
+    def writes(self) -> bool:
+        """Whether the function changes one of its arguments, as far as its name and its arguments tell."""
+        name = getattr(self.function, "__name__", "")
+        in_place = name.startswith("__i") or (name.endswith("_") and not name.endswith("__"))
+        return in_place or name in ("__setitem__", "__set__") or self.kwargs.get("out") is not None
+
+    @property
     def rule(self) -> str:
         return self.mode.rule
 

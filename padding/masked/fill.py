@@ -1,5 +1,9 @@
 """Overwriting what lies outside of the images. Filled, never multiplied: what stands there may be NaN."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import torch
 from torch import Tensor
 
@@ -11,13 +15,26 @@ _FEW_IMAGES = 16
 _LARGE_IMAGE = 1 << 15
 
 
+_GRADIENTS: ContextVar[bool] = ContextVar("gradients", default=False)
+
+
+@contextmanager
+def gradients(wanted: bool) -> Iterator[None]:
+    """Whether a run is recorded for gradients: then nothing it made is written to, not even where it pauses that."""
+    token = _GRADIENTS.set(wanted)
+    try:
+        yield
+    finally:
+        _GRADIENTS.reset(token)
+
+
 def filled(tensor: Tensor, valid: Valid, value: float = 0.0, in_place: bool = False) -> Tensor:
     """The tensor with `value` wherever it is not valid.
 
     Without gradients, or if asked to, this writes into the tensor itself. That is nobody's loss: whoever reads it later
     may not read those positions either, and the mode owns every cut tensor, since the caller's images were copied.
     """
-    if torch.is_grad_enabled() and not in_place:
+    if (torch.is_grad_enabled() or _GRADIENTS.get()) and not in_place:
         return _selected(tensor, valid, value)
     if tensor.is_cpu and not tensor.requires_grad and _prefers_slices(tensor, valid):
         _fill_slices(tensor, valid, value)
@@ -38,8 +55,22 @@ def _prefers_slices(tensor: Tensor, valid: Valid) -> bool:
 
 def _selected(tensor: Tensor, valid: Valid, value: float) -> Tensor:
     for axis in valid.cut:
-        tensor = torch.where(_inside(tensor, valid, axis), tensor, value)
+        tensor = tensor.masked_fill(~_inside(tensor, valid, axis), value)  # which keeps integers integers
     return tensor
+
+
+def lowest(dtype: torch.dtype) -> float:
+    """What no maximum chooses."""
+    if dtype.is_floating_point:
+        return float("-inf")
+    return False if dtype == torch.bool else torch.iinfo(dtype).min
+
+
+def highest(dtype: torch.dtype) -> float:
+    """What no minimum chooses."""
+    if dtype.is_floating_point:
+        return float("inf")
+    return True if dtype == torch.bool else torch.iinfo(dtype).max
 
 
 def _inside(tensor: Tensor, valid: Valid, axis: int) -> Tensor:

@@ -10,11 +10,11 @@ from padding.errors import PaddingError, UnfollowableError
 
 from .call import map_tensors, tensors_in
 from .canvas import paste
-from .extents import FIXED, RULES
-from .fill import filled
+from .extents import FIXED, GROW, RULES
+from .fill import filled, gradients
 from .hidden import refuse_recomputing
 from .lockstep import Lockstep, traces_of
-from .mode import Masking
+from .mode import Masking, unmarked
 from .state import Valid, from_lengths, make_valid
 
 
@@ -60,18 +60,21 @@ def forward_masked(
         raise PaddingError(f"unknown rule {rule!r}; choose one of {', '.join(RULES)}")
     if torch.compiler.is_compiling() or torch.jit.is_tracing():
         raise PaddingError("masks cannot be compiled, exported or traced; do that with a network that runs without")
+    if rule == GROW and torch.is_inference_mode_enabled():
+        # Inference mode does not say what is a view, which a map that grows in place has to know.
+        with torch.inference_mode(False), torch.no_grad():
+            return forward_masked(model, images, sizes, rule=rule, check=check)
     refuse_recomputing(model)
     traces = traces_of(model)
     mode = Masking(model, len(images), rule)
     cuts = [None, None, *(from_lengths(column) for column in zip(*lengths, strict=True))]
     canvas = filled(images.clone(), make_valid(images.shape, cuts, batch=0))
     if rule == FIXED and check:
-        mode.lockstep = Lockstep(traces, canvas, [(images.shape[1], *size) for size in lengths])
+        mode.lockstep = Lockstep(traces, mode.constants, canvas, [(images.shape[1], *size) for size in lengths])
     mode.mark(canvas, cuts)
     output = _run(mode, canvas)
-    leaving = {id(tensor): tensor for tensor in tensors_in(output)}
-    states = {number: mode.release(tensor) for number, tensor in leaving.items()}
-    rows = map_tensors(output, lambda each: _rows(states[id(each)], each))
+    states = {id(tensor): mode.state(tensor) for tensor in tensors_in(output)}
+    rows = map_tensors(output, lambda each: _rows(states[id(each)], each, len(images)))
     return Masked(map_tensors(output, lambda each: _finished(states[id(each)], each)), rows)
 
 
@@ -98,7 +101,7 @@ def forward_singly(model: nn.Module, images: Tensor, sizes: Tensor | Sequence) -
 
 def _run(mode: Masking, canvas: Tensor) -> Any:
     try:
-        with mode:
+        with gradients(torch.is_grad_enabled()), mode:
             output = mode.model(canvas)
     except PaddingError:
         raise
@@ -113,37 +116,51 @@ def _run(mode: Masking, canvas: Tensor) -> Any:
 
 
 def _check(images: Tensor, sizes: Tensor | Sequence) -> list[tuple[int, int]]:
-    if images.dim() != 4:
-        raise PaddingError(f"images must be (N, C, H, W), these are {tuple(images.shape)}")
-    listed = sizes.tolist() if isinstance(sizes, Tensor) else [list(size) for size in sizes]
+    if not isinstance(images, Tensor) or images.dim() != 4 or len(images) == 0:
+        what = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
+        raise PaddingError(f"images must be (N, C, H, W), at least one, these are {what}")
+    listed = _listed(sizes)
     if len(listed) != len(images) or any(len(size) != 2 for size in listed):
         raise PaddingError(f"sizes must be (N, 2), height and width of each of the {len(images)} images, not {sizes!r}")
     canvas = tuple(images.shape[2:])
     for number, size in enumerate(listed):
-        if any(int(own) != own or not 1 <= own <= room for own, room in zip(size, canvas, strict=True)):
+        if any(not float(own).is_integer() or not 1 <= own <= room for own, room in zip(size, canvas, strict=True)):
             raise PaddingError(
-                f"image {number} is said to be {size[0]} x {size[1]}; height and width must be whole numbers from 1 to "
-                f"those of the canvas, {canvas[0]} x {canvas[1]}"
+                f"image {number} is said to be {size[0]:g} x {size[1]:g}; height and width must be whole numbers from "
+                f"1 to those of the canvas, {canvas[0]} x {canvas[1]}"
             )
     return [(int(height), int(width)) for height, width in listed]
 
 
+def _listed(sizes: Tensor | Sequence) -> list[list[float]]:
+    try:
+        rows = sizes.tolist() if isinstance(sizes, Tensor) else sizes
+        return [[float(own) for own in size] for size in rows]
+    except (TypeError, ValueError) as error:
+        raise PaddingError(f"sizes must be (N, 2), height and width of each image, not {sizes!r}") from error
+
+
 def _finished(state: Valid | None, tensor: Tensor) -> Tensor:
-    return tensor if state is None else filled(tensor, state)
+    return unmarked(tensor if state is None else filled(tensor, state))
 
 
-def _rows(state: Valid | None, tensor: Tensor) -> Tensor | None:
+def _rows(state: Valid | None, tensor: Tensor, images: int) -> Tensor | None:
     """The valid interval of each spatial axis.
 
     Raises:
-        PaddingError: another axis than these is cut.
+        PaddingError: another axis than these is cut, or the images are not on the first.
     """
     if state is not None and any(axis < 2 for axis in state.cut):
         raise PaddingError(
             f"the model returns a tensor {tuple(tensor.shape)} whose axis {state.cut[0]} ends elsewhere for each "
             "image; outputs must be (N, C, *spatial)"
         )
-    if state is None or tensor.dim() < 3 or state.batch != 0:
+    if state is not None and (tensor.dim() == 0 or state.batch != 0 or len(tensor) != images):
+        raise PaddingError(
+            f"the model returns a tensor {tuple(tensor.shape)} for {images} images; an output's first axis must be the "
+            "images'"
+        )
+    if state is None or tensor.dim() < 3:
         return None
     whole = [[(0, size)] * len(tensor) for size in tensor.shape[2:]]
     columns = [cut or full for cut, full in zip(state.axes[2:], whole, strict=True)]

@@ -7,7 +7,6 @@ with its twin: the same function, the same numbers among the arguments, and shap
 
 import copy
 import weakref
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -21,6 +20,7 @@ from padding.errors import UnfollowableError
 from padding.geometry import resolve
 
 from .call import Call, Result, map_tensors, name_of, tensors_in
+from .flow import Flow, Origin, constants_of, same
 from .hidden import is_compiled, refuse_hidden
 from .metadata import METADATA
 from .registry import namesakes
@@ -39,24 +39,57 @@ class Twin(NamedTuple):
     """The arguments, each tensor replaced by its shape."""
     inputs: list[Shape]
     outputs: list[Shape]
+    origins: list[Origin | None]
+    """Of each input, its name."""
+    memories: list[Origin | None]
+    """Of each input, the name of its memory."""
+    stale: frozenset[Origin]
+    """Memories that it reads and that were written to under another name."""
+    shared: list[int | None]
+    """For each output, the input whose memory it has."""
+
+
+class Trace(NamedTuple):
+    """The calls of one image alone."""
+
+    calls: list[Twin]
+    passed: dict[Origin, Origin]
+    stale: frozenset[Origin]
+    """As of a call, for what the network returns."""
 
 
 class Recorder(TorchFunctionMode):
     """Writes down every call that gives or takes a tensor."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: nn.Module, image: Tensor) -> None:
         super().__init__()
         self.calls: list[Twin] = []
+        self.flow = Flow(constants_of(model))
+        self.flow.made(-1, [], [image])
 
     def __torch_function__(self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = kwargs or {}
         if function in METADATA:
             return function(*args, **kwargs)
-        inputs = [Shape(tensor.shape) for tensor in tensors_in((args, kwargs))]
+        inputs = tensors_in((args, kwargs))
+        shapes = [Shape(tensor.shape) for tensor in inputs]
         arguments = map_tensors((args, kwargs), lambda tensor: Shape(tensor.shape))
+        known = [list(map(name, inputs)) for name in (self.flow.origin, self.flow.memory)]
+        stale = self.stale(inputs)
+        versions = [tensor._version for tensor in inputs]
         output = self._run(function, args, kwargs)
-        self.calls.append(Twin(function, arguments, inputs, [Shape(each.shape) for each in tensors_in(output)]))
+        outputs = tensors_in(output)
+        for tensor, version in zip(inputs, versions, strict=True):
+            if tensor._version != version and self.flow.origin(tensor) is not None:
+                self.flow.wrote(tensor)
+        shared = self.flow.made(len(self.calls), inputs, outputs)
+        made = [Shape(each.shape) for each in outputs]
+        self.calls.append(Twin(function, arguments, shapes, made, *known, stale, shared))
         return output
+
+    def stale(self, tensors: list[Tensor]) -> frozenset[Origin]:
+        """The memories of those that were written to under another name."""
+        return frozenset(self.flow.memory(tensor) for tensor in tensors if self.flow.is_stale(tensor))
 
     def _run(self, function: Any, args: tuple, kwargs: dict) -> Any:
         if function is padded_convolution:
@@ -70,52 +103,75 @@ class Recorder(TorchFunctionMode):
         return function(*args, **kwargs)
 
 
-_SIZES_KEPT = 512
-"""Of one network. A size of ResNet50 takes about 0.2 MB."""
-
-
 class Traces:
     """The twins of one network, by the size of the image; and which canvases were compared with them already."""
 
     def __init__(self, model: nn.Module) -> None:
         self._model = weakref.ref(model)
         self._copy: nn.Module | None = None
-        self._twins: OrderedDict[tuple, list[Twin]] = OrderedDict()
+        self._twins: dict[tuple, Trace] = {}
         self.compared: set[tuple] = set()
 
-    def of(self, shape: tuple[int, ...], dtype: torch.dtype) -> list[Twin]:
+    def of(self, shape: tuple[int, ...], dtype: torch.dtype) -> Trace:
         """The calls for one image of `shape` (1, C, H, W).
 
         Raises:
             UnfollowableError: the network does not run on it.
         """
         key = shape, dtype
-        if key not in self._twins:
+        known = self._twins.pop(key, None)
+        if known is None:
             if self._copy is None:
                 self._copy = without_numbers(self._model())
-            self._twins[key] = trace(self._copy, shape, dtype)
-            if len(self._twins) > _SIZES_KEPT:
-                self._twins.popitem(last=False)
-        self._twins.move_to_end(key)
-        return self._twins[key]
+            known = trace(self._copy, shape, dtype)
+        self._twins[key] = known  # the latest last
+        if len(self._twins) > _SIZES_KEPT:
+            del self._twins[next(iter(self._twins))]
+        return known
 
+
+_SIZES_KEPT = 512
+"""Of one network. A size costs about a kilobyte a call; to trace it again costs tens of milliseconds."""
+
+_COMPARED_KEPT = 1 << 15
 
 _KEPT: "weakref.WeakKeyDictionary[nn.Module, tuple[tuple, Traces]]" = weakref.WeakKeyDictionary()
 
 
 def traces_of(model: nn.Module) -> Traces:
-    """What is kept for a network; anew when modules were exchanged, converted, or put into another mode.
+    """What is kept for a network; anew when modules were exchanged, converted, set otherwise, or given other hooks.
 
     Raises:
         PaddingError: something hides the functions that are to be followed.
     """
-    layout = tuple([(id(each), type(each), each.training, is_compiled(each)) for each in model.modules()])
+    layout = tuple([_settings(each) for each in model.modules()])
     known, traces = _KEPT.get(model, (None, None))
     if known != layout:
         refuse_hidden(model)
         traces = Traces(model)
         _KEPT[model] = (layout, traces)
     return traces
+
+
+_PLAIN = frozenset([int, float, bool, str, type(None), torch.dtype])
+
+
+def _settings(module: nn.Module) -> tuple:
+    """What a module's calls may depend on, as far as a comparison can tell."""
+    settings = []
+    for name, value in module.__dict__.items():
+        kind = type(value)
+        if kind in _PLAIN:
+            settings.append((name, value))
+        elif (kind is tuple or kind is list) and _PLAIN.issuperset(map(type, value)):
+            settings.append((name, *value))
+    own = [
+        (each.dtype, each.shape)
+        for each in (*module._parameters.values(), *module._buffers.values())
+        if each is not None
+    ]
+    hooks = (*module._forward_pre_hooks, *module._forward_hooks)
+    return id(module), type(module), is_compiled(module), settings, own, hooks
 
 
 def without_numbers(model: nn.Module) -> nn.Module:
@@ -126,7 +182,8 @@ def without_numbers(model: nn.Module) -> nn.Module:
     """
     tensors = [*model.parameters(), *model.buffers()]
     try:
-        return copy.deepcopy(model, {id(tensor): _shape_of(tensor) for tensor in tensors})
+        with torch.inference_mode(False), torch.no_grad():
+            return copy.deepcopy(model, {id(tensor): _shape_of(tensor) for tensor in tensors})
     except Exception as error:
         raise UnfollowableError(
             f"{type(model).__name__} cannot be compared with single images, since it cannot be copied "
@@ -139,20 +196,22 @@ def _shape_of(tensor: Tensor) -> Tensor:
     return nn.Parameter(empty, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else empty
 
 
-def trace(model: nn.Module, shape: tuple[int, ...], dtype: torch.dtype) -> list[Twin]:
+def trace(model: nn.Module, shape: tuple[int, ...], dtype: torch.dtype) -> Trace:
     """Runs a network on the meta device on an image of that shape, and returns its calls."""
-    image = torch.empty(shape, dtype=dtype, device="meta")
-    recorder = Recorder()
     try:
-        with torch.no_grad(), recorder:
-            model(image)
+        # Tensors of inference mode do not count what is written to them.
+        with torch.inference_mode(False), torch.no_grad():
+            image = torch.empty(shape, dtype=dtype, device="meta")
+            recorder = Recorder(model, image)
+            with recorder:
+                output = model(image)
+            return Trace(recorder.calls, recorder.flow.passed, recorder.stale(tensors_in(output)))
     except Exception as error:
         size = " x ".join(map(str, shape[2:]))
         raise UnfollowableError(
             f"{type(model).__name__} cannot be followed: on its own, an image of {size} gives {type(error).__name__}: "
             f"{error}"
         ) from error
-    return recorder.calls
 
 
 class Lockstep:
@@ -162,8 +221,12 @@ class Lockstep:
         sizes: of each image, as the network would see it alone: (C, H, W).
     """
 
-    def __init__(self, traces: Traces, canvas: Tensor, sizes: list[tuple[int, ...]]):
+    def __init__(self, traces: Traces, constants: dict[int, int], canvas: Tensor, sizes: list[tuple[int, ...]]):
         self._traces = traces
+        self._flow = Flow(constants)
+        self._flow.made(-1, [], [canvas])
+        # For each image the memories that are shared when it is alone and not on the canvas, or the other way round.
+        self._parted: dict[int, set[Origin]] = {}
         self._keys = [(tuple(canvas.shape[1:]), canvas.dtype, size) for size in sizes]
         self._twins = [traces.of((1, *size), canvas.dtype) for size in sizes]
         # One of each size is enough, and none if this pair of canvas and size was compared before.
@@ -176,18 +239,24 @@ class Lockstep:
         self._at += 1
         self._took_own = False
         for image in self._to_compare:
-            self._compare_shapes(call, image, call.states, self._twin(call, image).inputs, "takes")
+            twin = self._twin(call, image)
+            self._compare_shapes(call, image, call.states, twin.inputs, "takes")
+            self._compare_origins(call, image, twin)
+            self._refuse_stale(image, twin.stale)
 
     def check(self, call: Call, result: Result) -> None:
         """Compares what the call was told, and what it gave, with its twins."""
         if not self._to_compare:
             return
-        states = list(zip(tensors_in(result.output), result.states, strict=True))
+        outputs = tensors_in(result.output)
+        states = list(zip(outputs, result.states, strict=True))
+        shared = self._flow.made(self._at, [tensor for tensor, _ in call.states], outputs)
         for image in self._to_compare:
             twin = self._twin(call, image)
             if not self._took_own and call.function not in TOLD_BY_SHAPES:
                 _compare_numbers(call, image, twin)
             self._compare_shapes(call, image, states, twin.outputs, "gives")
+            self._compare_memory(image, twin, shared)
 
     def finish(self) -> None:
         """Says that the run is over.
@@ -195,11 +264,16 @@ class Lockstep:
         Raises:
             UnfollowableError: the canvas run made fewer calls than an image alone.
         """
-        if self._at + 1 != len(self._twins[0]):
+        alone = len(self._twins[0].calls)
+        if self._at + 1 != alone:
             raise UnfollowableError(
-                f"the network makes {self._at + 1} calls on the canvas and {len(self._twins[0])} for image 0 alone: "
+                f"the network makes {self._at + 1} calls on the canvas and {alone} for image 0 alone: "
                 "its code depends on the size that it sees; run the images one at a time (padding.forward_singly)"
             )
+        for image in self._to_compare:
+            self._refuse_stale(image, self._twins[image].stale)
+        if len(self._traces.compared) > _COMPARED_KEPT:
+            self._traces.compared.clear()
         self._traces.compared.update(self._keys)
 
     def arguments(self, call: Call, image: int) -> tuple[tuple, dict]:
@@ -207,18 +281,47 @@ class Lockstep:
         self._took_own = True
         return self._twin(call, image).arguments
 
+    def told_alike(self, call: Call) -> bool:
+        """Whether every image alone hands the function the same numbers and words as the canvas does."""
+        return all(
+            _alike((call.args, call.kwargs), self._twin(call, image).arguments)
+            for image in {id(twins): image for image, twins in enumerate(self._twins)}.values()
+        )
+
     def outputs(self, call: Call, image: int) -> list[Shape]:
         """The shapes that one image alone has from this call."""
         return self._twin(call, image).outputs
 
     def _twin(self, call: Call, image: int) -> Twin:
-        twins = self._twins[image]
+        twins = self._twins[image].calls
         if self._at >= len(twins) or twins[self._at].function != call.function:
             other = name_of(twins[self._at].function) if self._at < len(twins) else "nothing"
             raise UnfollowableError(
                 f"the network's code depends on the size that it sees: for image {image} alone it calls {other} here"
             )
         return twins[self._at]
+
+    def _compare_origins(self, call: Call, image: int, twin: Twin) -> None:
+        passed = self._flow.passed, self._twins[image].passed
+        for (tensor, _), origin in zip(call.states, twin.origins, strict=True):
+            if not same(self._flow.origin(tensor), origin, *passed):
+                raise UnfollowableError(
+                    f"the network's code depends on the size that it sees: for image {image} alone this call takes "
+                    "another tensor"
+                )
+
+    def _compare_memory(self, image: int, twin: Twin, shared: list[int | None]) -> None:
+        for place, (here, alone) in enumerate(zip(shared, twin.shared, strict=True)):
+            if here != alone:
+                concerned = {twin.memories[at] for at in (here, alone) if at is not None}
+                self._parted.setdefault(image, set()).update(concerned, {(self._at, place)})
+
+    def _refuse_stale(self, image: int, stale: frozenset[Origin]) -> None:
+        if stale & self._parted.get(image, set()):
+            raise UnfollowableError(
+                "it reads what was written to under another name, as a part of a tensor or as its whole, and which is "
+                "a copy on the canvas; run the images one at a time (padding.forward_singly)"
+            )
 
     def _compare_shapes(
         self, call: Call, image: int, states: list[tuple[Tensor, Valid | None]], alone: list[Shape], does: str
@@ -247,9 +350,7 @@ def _fits(tensor: Tensor, valid: Valid | None, alone: Shape, image: int, images:
         return False
     if valid is None:  # a constant may have been repeated for every image
         return shape == tuple(alone) or (alone[0] == 1 and shape == (images, *alone[1:]))
-    if valid.batch is None:  # the images may be part of any axis
-        return all(size in (own, own * images) for size, own in zip(shape, alone, strict=True))
-    return shape_of_image(tensor, valid, image) == tuple(alone)
+    return shape_of_image(tensor, valid, image, images) == tuple(alone)
 
 
 def _alike(canvas: Any, alone: Any) -> bool:

@@ -56,6 +56,7 @@ METADATA = frozenset(
         *namesakes(*_METHODS),
         torch._assert,
         torch.device,
+        torch._C._set_grad_enabled,
     ]
 )
 """What a network may ask without being followed; that it does not come to wrong conclusions is lockstep's matter."""

@@ -10,11 +10,13 @@ from torch.overrides import TorchFunctionMode
 from padding.errors import PaddingError, UnfollowableError
 
 from . import rules  # noqa: F401  (importing them registers what they define)
-from .call import Call, Result, name_of, tensors_in, whole_results
+from .call import Call, Result, name_of, tensors_in
 from .extents import GROW
+from .flow import constants_of, forget
 from .lockstep import Lockstep
 from .metadata import METADATA
 from .registry import find_rule
+from .rules.singly import row_by_row
 from .state import Extents, Valid, make_valid
 
 _MARK = "_padding_valid"
@@ -23,20 +25,17 @@ _MARK = "_padding_valid"
 class Masking(TorchFunctionMode):
     """Knows of each tensor which part of it is valid; a function that it has no rule for raises.
 
-    Every tensor carries its state, and a token of this mode, as an attribute. One without a state that is no parameter
-    or buffer of the network was made where the mode could not see it, in another thread or an earlier run: that raises,
+    Every tensor carries its state, and this run's key, as an attribute. One without a state that is no parameter or
+    buffer of the network was made where the mode could not see it, in another thread or an earlier run: that raises,
     too, so that nothing is lost without a word.
     """
 
     def __init__(self, model: nn.Module, images: int, rule: str, lockstep: Lockstep | None = None):
         super().__init__()
         self.model, self.images, self.rule, self.lockstep = model, images, rule, lockstep
-        self._token = object()  # not the mode itself: a tensor that somebody keeps would keep the network, too
-        # named_parameters and named_buffers would each walk over all modules.
-        own = [
-            tensor for module in model.modules() for tensor in (*module._parameters.values(), *module._buffers.values())
-        ]
-        self._constants = set(map(id, own))
+        self.constants = constants_of(model)
+        # Marks outlive the run on whatever the network keeps: they name it by this, and keep nothing alive.
+        self._key = object()
 
     def mark(self, tensor: Tensor, axes: Iterable[Extents | None]) -> Tensor:
         """Says where a batch of images is valid; (N, ...) with the images on axis 0."""
@@ -49,22 +48,15 @@ class Masking(TorchFunctionMode):
         Raises:
             UnfollowableError: nothing is.
         """
-        token, state = getattr(tensor, _MARK, (None, None))
-        if token is self._token:
+        key, state = getattr(tensor, _MARK, (None, None))
+        if key is self._key:
             return state
-        if id(tensor) in self._constants:
+        if id(tensor) in self.constants:
             return None
         raise UnfollowableError(
             f"it reads a tensor of unknown origin, shape {tuple(tensor.shape)}: no parameter or buffer of the network, "
             "and made by nothing that could be followed"
         )
-
-    def release(self, tensor: Tensor) -> Valid | None:
-        """As `state`, of a tensor that leaves the mode and need not carry it any more."""
-        state = self.state(tensor)
-        if hasattr(tensor, _MARK):
-            delattr(tensor, _MARK)
-        return state
 
     def __torch_function__(self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = kwargs or {}
@@ -83,6 +75,8 @@ class Masking(TorchFunctionMode):
         if self.lockstep:
             self.lockstep.advance(call)
         result = self._apply(call)
+        if self.images > 1 and any(state is not None and state.batch is None for state in result.states):
+            raise UnfollowableError("it mixes the images of the batch, or their axis is lost")
         if self.lockstep:
             self.lockstep.check(call, result)
         return result
@@ -92,17 +86,19 @@ class Masking(TorchFunctionMode):
             output = call.run()
             return Result(output, [None for _ in tensors_in(output)])
         follow = find_rule(call.function)
-        if follow is None and call.cut:
+        if follow is None and (call.cut or call.writes):
             raise UnfollowableError("there is no rule for it")
-        return whole_results(call.run()) if follow is None else follow(call)
+        return row_by_row(call) if follow is None else follow(call)
 
     def _attach(self, tensor: Tensor, state: Valid | None) -> None:
-        token, known = getattr(tensor, _MARK, (None, None))
-        if token is self._token and known != state and tensor._is_view():
+        if state is None and id(tensor) in self.constants:
+            return  # a function that gave a parameter back, as `to` may: nothing is written on it
+        key, known = getattr(tensor, _MARK, (None, None))
+        if key is self._key and known != state and tensor._is_view():
             raise PaddingError(
                 "a view was changed in place by a tensor that is valid elsewhere; its base would not know"
             )
-        setattr(tensor, _MARK, (self._token, state))
+        setattr(tensor, _MARK, (self._key, state))
 
     def _explain(self, function: Any, args: tuple, kwargs: dict, error: UnfollowableError) -> str:
         shapes = ", ".join(str(tuple(tensor.shape)) for tensor in tensors_in((args, kwargs)))
@@ -121,3 +117,10 @@ class Masking(TorchFunctionMode):
                 name = names[id(module)]
                 return f" in layer '{name}' ({type(module).__name__})" if name else f" in {type(module).__name__}"
         return ""
+
+
+def unmarked(tensor: Tensor) -> Tensor:
+    """The tensor, without what the run wrote on it: outputs go to other processes, and into files."""
+    tensor.__dict__.pop(_MARK, None)
+    forget(tensor)
+    return tensor

@@ -16,7 +16,9 @@ class Valid:
 
     Attributes:
         axes: one entry an axis; None where the axis is not cut.
-        batch: the axis of the images; None where it is not known any more, as may be where no axis is cut.
+        batch: the axis of the images, one behind the other; where no axis is cut each may take several positions of it
+            (windows and heads are often merged with the batch). None where it is not known any more, as may be for a
+            batch of one image only.
         cut: the axes that are cut.
     """
 
@@ -59,23 +61,26 @@ def from_lengths(lengths: Iterable[int]) -> Extents:
     return tuple((0, length) for length in lengths)
 
 
-def shape_of_image(tensor: Tensor, valid: Valid, image: int) -> tuple[int, ...]:
+def shape_of_image(tensor: Tensor, valid: Valid, image: int, images: int) -> tuple[int, ...]:
     """The shape that the tensor would have if the network saw that image alone."""
     shape = [
         size if cut is None else cut[image][1] - cut[image][0]
         for size, cut in zip(tensor.shape, valid.axes, strict=True)
     ]
     if valid.batch is not None:
-        shape[valid.batch] = 1
+        shape[valid.batch] //= images
     return tuple(shape)
 
 
-def crop(tensor: Tensor, valid: Valid, image: int) -> Tensor:
+def crop(tensor: Tensor, valid: Valid, image: int, images: int) -> Tensor:
     """The part of the tensor that holds one image, its batch axis kept: a view."""
     for axis in valid.cut:
         start, stop = valid.axes[axis][image]
         tensor = tensor.narrow(axis, start, stop - start)
-    return tensor if valid.batch is None else tensor.narrow(valid.batch, image, 1)
+    if valid.batch is None:
+        return tensor
+    rows = tensor.shape[valid.batch] // images
+    return tensor.narrow(valid.batch, image * rows, rows)
 
 
 def axis_vectors(values: Sequence[Sequence[float]] | Tensor, axis: int, like: Tensor, batch: int) -> Tensor:

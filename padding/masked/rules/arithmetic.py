@@ -53,9 +53,19 @@ def inherits(call: Call) -> Result:
 @rule(*_OF_THE_FIRST.split())
 def inherits_from_the_first(call: Call) -> Result:
     """Conversions and tensors made alike: a second tensor tells a type, not values."""
+    if call.args and isinstance(call.args[0], Tensor) and call.valid(call.args[0]) is None:
+        return Result(call.run(), [None])  # a constant
     tensor, state = call.input()
     output = call.run()
     return Result(output, [inherited(output, tensor, state)])
+
+
+@rule("new_empty", "new_full", "new_ones", "new_tensor", "new_zeros")
+def made_anew(call: Call) -> Result:
+    """Constants, of the shape that they are told; the first argument tells a type."""
+    if any(state is not None for _, state in call.states[1:]):
+        raise UnfollowableError("it makes a constant of what comes from the images")
+    return Result(call.run(), [None])
 
 
 @rule(*_with_in_place(_OF_SEVERAL))
@@ -209,16 +219,9 @@ def concatenated(call: Call) -> Result:
     bound = call.bind("tensors", "dim", dim=0)
     parts = list(bound.tensors)
     dim = bound.dim % parts[0].dim()
-    if not call.cut:
-        return whole_results(call.run()) if not _same_batch(call, dim) else _joined(call, parts, dim, dim)
     if any(state is not None and dim in state.cut for _, state in call.states):
         return image_by_image(call)
     return _joined(call, parts, dim, dim)
-
-
-def _same_batch(call: Call, dim: int) -> bool:
-    batches = {state.batch if state is not None else -1 for _, state in call.states}
-    return batches == {0} and dim != 0
 
 
 @rule("stack")
@@ -226,8 +229,6 @@ def stacked(call: Call) -> Result:
     """Along a new axis."""
     bound = call.bind("tensors", "dim", dim=0)
     parts = list(bound.tensors)
-    if not call.cut:
-        return whole_results(call.run())
     return _joined(call, parts, bound.dim % (parts[0].dim() + 1), None)
 
 

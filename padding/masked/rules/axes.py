@@ -32,10 +32,19 @@ def permuted(call: Call) -> Result:
     return rearranged(call.run(), [dim % tensor.dim() for dim in dims], state)
 
 
-@rule("transpose", "swapaxes", "swapdims", "transpose_")
+_PAIRS = {
+    "transpose": ("dim0", "dim1"),
+    "transpose_": ("dim0", "dim1"),
+    "swapdims": ("dim0", "dim1"),
+    "swapaxes": ("axis0", "axis1"),
+}
+
+
+@rule(*_PAIRS)
 def transposed(call: Call) -> Result:
     tensor, state = call.input()
-    first, second = (call.args[1:] or tuple(call.kwargs.values()))[:2]
+    given = call.bind("input", *_PAIRS[call.function.__name__])
+    first, second = (given[name] for name in _PAIRS[call.function.__name__])
     order = list(range(tensor.dim()))
     order[first], order[second] = order[second], order[first]
     return rearranged(call.run(), order, state)
@@ -50,6 +59,16 @@ def _turned(call: Call) -> Result:
 
 for _getter in getters("mT"):
     rule_for(_getter)(_turned)
+
+
+@rule("t")
+def of_a_matrix(call: Call) -> Result:
+    tensor, state = call.input()
+    return rearranged(call.run(), list(range(tensor.dim()))[::-1], state)
+
+
+for _getter in getters("T"):
+    rule_for(_getter)(of_a_matrix)
 
 
 @rule("unsqueeze", "unsqueeze_")
@@ -103,13 +122,13 @@ def reshaped(call: Call) -> Result:
     tensor, state = call.input()
     if len(call.args) == 2 and not isinstance(call.args[1], int | tuple | list | Tensor):
         return Result(call.run(), [state])  # view(dtype)
+    if not state.cut and state.batch is None:
+        return whole_results(call.run())
     output = _on_canvas(call)
-    kept = None if output is None else _kept_axes(tensor.shape, output.shape, state)
+    kept = None if output is None else _kept_axes(tensor.shape, output.shape, state, call.images)
     if kept is not None:
         return rearranged(output, kept, state)
-    if not state.cut:
-        return whole_results(call.run())
-    if call.mode.lockstep is None:
+    if state.cut and call.mode.lockstep is None:
         raise UnfollowableError("it merges or divides an axis on which the images end at different positions")
     return image_by_image(call)
 
@@ -122,8 +141,15 @@ def _on_canvas(call: Call) -> Tensor | None:
         return None
 
 
-def _kept_axes(before: Sequence[int], after: Sequence[int], state: Valid) -> list[int | None] | None:
-    """For each axis of the new shape the old one that it is; None where an axis that matters is merged or divided."""
+def _kept_axes(before: Sequence[int], after: Sequence[int], state: Valid, images: int) -> list[int | None] | None:
+    """For each axis of the new shape the old one that it is; None where an axis that matters is merged or divided.
+
+    Where nothing is cut, the images' axis may take up the axes behind it or give them back.
+    """
+    if not state.cut:
+        ahead = prod(before[: state.batch])
+        found = [new for new in range(len(after)) if prod(after[:new]) == ahead and after[new] % images == 0]
+        return [state.batch if new == found[0] else None for new in range(len(after))] if found else None
     source: list[int | None] = [None] * len(after)
     for axis in sorted({*state.cut, *(() if state.batch is None else (state.batch,))}):
         ahead = prod(before[:axis])
@@ -141,8 +167,9 @@ def expanded(call: Call) -> Result:
     output = call.run()
     missing = output.dim() - tensor.dim()
     axes = [*[None] * missing, *state.axes]
-    before = [None] * missing + list(tensor.shape)
-    grown = [axis for axis, size in enumerate(output.shape) if size != before[axis]]
+    grown = [
+        axis for axis in range(output.dim()) if axis < missing or tensor.shape[axis - missing] != output.shape[axis]
+    ]
     batch = None if state.batch is None else state.batch + missing
     if call.function.__name__ == "expand_as":
         other = call.valid(call.args[1])
@@ -162,22 +189,17 @@ def expanded(call: Call) -> Result:
 def indexed(call: Call) -> Result:
     """Whole cut axes stay; a slice of a cut axis is taken image by image."""
     tensor, state = call.input()
-    if not state.cut:
-        return whole_results(call.run()) if state.batch != 0 else _indexed_whole(call, tensor, state)
+    if not state.cut and call.images == 1:
+        return image_by_image(call)
     source = _sources(call, tensor)
-    if source is not None and all(axis in source for axis in (*state.cut, state.batch)):
+    keeps = source is not None and all(axis in source for axis in (*state.cut, state.batch))
+    if keeps and (call.mode.lockstep is None or call.mode.lockstep.told_alike(call)):
         return rearranged(call.run(), source, state)
-    if call.rule == GROW:
+    if state.cut and call.rule == GROW:
         raise UnfollowableError("it takes part of an axis on which the images end at different positions")
-    _refuse_images_index(call, tensor, state)
+    if state.cut:
+        _refuse_images_index(call, tensor, state)
     return image_by_image(call)
-
-
-def _indexed_whole(call: Call, tensor: Tensor, state: Valid) -> Result:
-    source = _sources(call, tensor)
-    if source is None or state.batch not in source:
-        return whole_results(call.run())
-    return rearranged(call.run(), source, state)
 
 
 def _sources(call: Call, tensor: Tensor) -> list[int | None] | None:
@@ -211,5 +233,5 @@ _PART = object()
 
 def _refuse_images_index(call: Call, tensor: Tensor, state: Valid) -> None:
     source = _sources(call, tensor)
-    if source is None or state.batch not in source:
-        raise UnfollowableError("it takes some of the images, or indexes by a tensor")
+    if source is not None and state.batch not in source:
+        raise UnfollowableError("it takes some of the images")

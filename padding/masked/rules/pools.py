@@ -7,7 +7,7 @@ from padding.errors import UnfollowableError
 
 from ..call import Arguments, Call, Result
 from ..extents import FIXED, Window, slide, taps_inside
-from ..fill import filled
+from ..fill import filled, lowest
 from ..registry import rule
 from ..state import Extents, Valid, axis_vectors, make_valid
 
@@ -23,7 +23,7 @@ def max_pool(call: Call) -> Result:
         raise UnfollowableError("its indices would count positions of the canvas")
     windows = _windows(bound, tensor.dim() - 2)
     if _reads_outside(call, state, windows):
-        tensor = filled(tensor, state, float("-inf"))
+        tensor = filled(tensor, state, lowest(tensor.dtype))
     output = call.function(
         tensor, bound.kernel_size, bound.stride, bound.padding, bound.dilation, ceil_mode=bound.ceil_mode
     )

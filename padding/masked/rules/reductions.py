@@ -8,8 +8,8 @@ from torch import Tensor
 
 from padding.errors import UnfollowableError
 
-from ..call import Call, Output, Result, whole_results
-from ..fill import filled
+from ..call import Call, Output, Result
+from ..fill import filled, highest, lowest
 from ..registry import rule
 from ..state import Valid, axis_vectors, make_valid
 from .arithmetic import position_by_position
@@ -35,7 +35,7 @@ def reduced(call: Call) -> Result:
     if dims is None or state.batch is None or state.batch in dims:
         if state.cut:
             raise UnfollowableError("it reduces over all images at once; name the axes")
-        return whole_results(call.run())
+        return image_by_image(call)
     form = _OVER_VALID.get(call.function.__name__)
     if not set(dims) & set(state.cut):
         output = call.run()
@@ -83,9 +83,9 @@ def mean_over_valid(tensor: Tensor, state: Valid, dims: tuple[int, ...], keepdim
     return total if keepdim else total.squeeze(dims)
 
 
-def _extreme(name: str, neutral: float) -> Callable[..., Tensor]:
+def _extreme(name: str, neutral: Callable[[torch.dtype], float]) -> Callable[..., Tensor]:
     def reduce(tensor: Tensor, state: Valid, dims: tuple[int, ...], keepdim: bool) -> Tensor:
-        return getattr(torch, name)(filled(tensor, state, neutral), dims, keepdim=keepdim)
+        return getattr(torch, name)(filled(tensor, state, neutral(tensor.dtype)), dims, keepdim=keepdim)
 
     return reduce
 
@@ -93,8 +93,8 @@ def _extreme(name: str, neutral: float) -> Callable[..., Tensor]:
 _OVER_VALID = {
     "mean": mean_over_valid,
     "sum": _sum,
-    "amax": _extreme("amax", float("-inf")),
-    "amin": _extreme("amin", float("inf")),
+    "amax": _extreme("amax", lowest),
+    "amin": _extreme("amin", highest),
 }
 
 

@@ -6,14 +6,14 @@ from padding.errors import UnfollowableError
 
 from ..call import Call, Result, tensors_in, whole_results
 from ..registry import rule
-from ..state import inherited, make_valid
+from ..state import inherited, make_valid, whole
 from .singly import image_by_image
 
 
 def _along(call: Call, *dims: int) -> Result:
     """A function that keeps the shape and reads along `dims` alone."""
     tensor, state = call.input()
-    if any(dim % tensor.dim() in state.cut for dim in dims):
+    if any(dim % tensor.dim() in (*state.cut, state.batch) for dim in dims):
         return image_by_image(call)
     output = call.run()
     return Result(output, [inherited(each, tensor, state) for each in tensors_in(output)])
@@ -77,14 +77,38 @@ def linear(call: Call) -> Result:
 @rule("matmul", "__matmul__", "__rmatmul__", "mm")
 def matmul(call: Call) -> Result:
     """By a constant matrix as a linear layer; else image by image."""
-    if not call.cut:
-        return whole_results(call.run())
     first, second = [*call.args, *call.kwargs.values()][:2]
     state = call.valid(first)
     constant = isinstance(second, Tensor) and call.valid(second) is None and second.dim() == 2
-    if state is not None and constant and call.function.__name__ != "__rmatmul__" and first.dim() - 1 not in state.cut:
+    mixed = () if state is None else (*state.cut, state.batch)
+    if state is not None and constant and call.function.__name__ != "__rmatmul__" and first.dim() - 1 not in mixed:
         output = call.run()
         return Result(output, [make_valid(output.shape, state.axes, state.batch)])
-    if first.dim() < 3 or second.dim() < 3:
+    if not call.cut:
+        return _matrices(call)
+    if any(tensor.dim() < 3 for tensor, state in call.states if state is not None):
         raise UnfollowableError("it has no axis of the images in front of the matrices")
     return image_by_image(call)
+
+
+def _matrices(call: Call) -> Result:
+    """Of each image its own: at once where the images are on an axis in front of the matrices."""
+    places = {None if state.batch is None else state.batch - tensor.dim() for tensor, state in call.states if state}
+    place = places.pop() if len(places) == 1 else None
+    if place is None or place >= -2:
+        return image_by_image(call)
+    output = call.run()
+    return Result(output, [whole(output, batch=output.dim() + place)])
+
+
+@rule("multi_head_attention_forward")
+def attention(call: Call) -> Result:
+    """Of whole images, (L, N, E), as the layer calls it; the weights that it may return are (N, ...)."""
+    if call.cut:
+        raise UnfollowableError("there is no rule for it")
+    known = [(tensor, state) for tensor, state in call.states if state is not None]
+    if any(state.batch != 1 or tensor.dim() != 3 for tensor, state in known):
+        raise UnfollowableError("the images are not on the second axis of what it reads")
+    output, weights = call.run()
+    states = [whole(output, batch=1)] + ([] if weights is None else [whole(weights, batch=0)])
+    return Result((output, weights), states)

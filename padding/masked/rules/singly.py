@@ -11,15 +11,36 @@ from padding.errors import UnfollowableError
 from padding.pools import same_average
 from padding.transposed import transposed_convolution
 
-from ..call import Call, Result, tensors_in, whole_results
+from ..call import Call, Result, tensors_in
 from ..canvas import paste
 from ..extents import GROW
 from ..lockstep import Shape
 from ..registry import namesakes, rule, rule_for
-from ..state import Valid, crop, from_lengths, make_valid
+from ..state import Valid, crop, from_lengths, make_valid, whole
 
 _SIZED = frozenset(namesakes("__getitem__", "interpolate", "narrow", "pad", "roll", "split", "unflatten"))
 """Functions whose arguments are often computed from the size of an image."""
+
+
+@rule("cummax", "flip", "index_select", "narrow", "pad", "repeat_interleave", "roll")
+def image_by_image(call: Call) -> Result:
+    """Runs the function for each image alone.
+
+    Raises:
+        UnfollowableError: the images are not on axis 0, or the function mixes them.
+    """
+    if not call.cut and call.images == 1 and _told_alike(call):
+        output = call.run()
+        return Result(output, [whole(each, 0 if each.shape[:1] == (1,) else None) for each in tensors_in(output)])
+    if call.cut and call.rule == GROW:
+        raise UnfollowableError("Eq. 3 of the paper does not say what becomes of a mask here")
+    if any(state is not None and state.batch != 0 for _, state in call.states):
+        raise UnfollowableError("the images are not on its first axis")
+    own = [_for_image(call, image) for image in range(call.images)]
+    outputs = [call.function(*args, **kwargs) for args, kwargs in own]
+    flat = [list(tensors_in(output)) for output in outputs]
+    pasted = [_on_canvas(parts) for parts in zip(*flat, strict=True)]
+    return Result(_filled(outputs[0], iter([tensor for tensor, _ in pasted])), [state for _, state in pasted])
 
 
 @rule_for(same_average)
@@ -27,45 +48,46 @@ _SIZED = frozenset(namesakes("__getitem__", "interpolate", "narrow", "pad", "rol
 @rule(
     "avg_pool1d",
     "avg_pool3d",
+    "baddbmm",
     "bmm",
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
-    "cummax",
-    "flip",
     "fold",
     "group_norm",
     "instance_norm",
     "interpolate",
     "lp_pool2d",
     "local_response_norm",
-    "narrow",
-    "pad",
     "pixel_shuffle",
     "pixel_unshuffle",
-    "repeat_interleave",
-    "roll",
     "scaled_dot_product_attention",
     "unfold",
     "upsample",
 )
-def image_by_image(call: Call) -> Result:
-    """Runs the function for each image alone.
+def batched(call: Call) -> Result:
+    """Functions that treat each row of the first axis by itself: at once if nothing is cut."""
+    known = [(tensor, state) for tensor, state in call.states if state is not None]
+    if call.cut or any(state.batch != 0 or tensor.dim() < 3 for tensor, state in known) or not _told_alike(call):
+        return image_by_image(call)
+    output = call.run()
+    return Result(output, [whole(each, batch=0) for each in tensors_in(output)])
+
+
+def row_by_row(call: Call) -> Result:
+    """Functions of which nothing is known, where nothing is cut: what they give for each image alone.
 
     Raises:
-        UnfollowableError: the images are not on axis 0 of what is cut, or the function mixes them.
+        UnfollowableError: it gives no tensor, or not one row an image.
     """
-    if not call.cut:
-        return whole_results(call.run())
-    if call.rule == GROW:
-        raise UnfollowableError("Eq. 3 of the paper does not say what becomes of a mask here")
-    if any(state is not None and state.cut and state.batch != 0 for _, state in call.states):
-        raise UnfollowableError("the images are not on its first axis")
-    own = [_for_image(call, image) for image in range(call.images)]
-    outputs = [call.function(*args, **kwargs) for args, kwargs in own]
-    flat = [list(tensors_in(output)) for output in outputs]
-    pasted = [_on_canvas(parts) for parts in zip(*flat, strict=True)]
-    return Result(_filled(outputs[0], iter([tensor for tensor, _ in pasted])), [state for _, state in pasted])
+    result = image_by_image(call)
+    if not result.states:
+        raise UnfollowableError("it takes values out of the images' tensors")
+    return result
+
+
+def _told_alike(call: Call) -> bool:
+    return call.mode.lockstep is None or call.mode.lockstep.told_alike(call)
 
 
 def _on_canvas(parts: tuple[Tensor, ...]) -> tuple[Tensor, Valid]:
@@ -84,7 +106,7 @@ def _on_canvas(parts: tuple[Tensor, ...]) -> tuple[Tensor, Valid]:
 def _for_image(call: Call, image: int) -> tuple[tuple, dict]:
     """The arguments of one image alone."""
     if call.mode.lockstep is None:
-        if call.function in _SIZED:
+        if call.cut and call.function in _SIZED:
             raise UnfollowableError("its arguments may depend on the image's size, which check=True finds out")
         twin = None
     else:
@@ -95,7 +117,7 @@ def _for_image(call: Call, image: int) -> tuple[tuple, dict]:
 
 def _part(call: Call, tensor: Tensor, state: Valid | None, image: int, twin: Any) -> Tensor:
     if state is not None and state.batch == 0:
-        return crop(tensor, state, image)
+        return crop(tensor, state, image, call.images)
     if tensor.dim() and tensor.shape[0] == call.images > 1 and twin is not None:
         # Constants repeated for every image, as class tokens are; the twin shows which they are.
         shapes = dict(zip(map(id, (each for each, _ in call.states)), _shapes_in(twin), strict=True))

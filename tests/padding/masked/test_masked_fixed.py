@@ -156,6 +156,8 @@ FUNCTIONS = {
     "gate of one pixel": lambda m, x: x * x.amax((2, 3), keepdim=True).expand_as(x),
     "gate expanded to the map": lambda m, x: x + x.mean((2, 3), keepdim=True).expand(-1, -1, x.shape[2], x.shape[3]),
     "columns first": lambda m, x: x.transpose(2, 3).contiguous().mT,
+    "channels chosen by the size": lambda m, x: x[:, x.shape[2] % 3 :][:, :2],
+    "padding by the size": lambda m, x: F.pad(x.mean((2, 3)), (x.shape[2] % 3, 2 - x.shape[2] % 3)),
     "a function of autograd's": lambda m, x: Twice.apply(x),
     "arithmetic": lambda m, x: torch.where(x > 0, x, 0.1 * x).clamp(max=3).mul_(2).add_(x).div(3) ** 2,
 }

@@ -55,11 +55,6 @@ REFUSED = {
         lambda x: x.sum((2, 3)) / x.shape[3],
         "is told",
     ),
-    "channels chosen by the canvas' size": (lambda x: x[:, x.shape[2] % 3 :][:, :2], "__getitem__ .* is told"),
-    "padding by the canvas' size": (
-        lambda x: F.pad(x.mean((2, 3)), (x.shape[2] % 3, 2 - x.shape[2] % 3)),
-        "pad .* is told",
-    ),
     "a branch on the canvas' size": (lambda x: F.relu(x) if x.shape[2] > 12 else x.sigmoid(), "depends on the size"),
     "fewer calls on the canvas": (lambda x: x if x.shape[2] > 12 else x + 1, "depends on the size"),
     "another thread": (_in_a_thread, "unknown origin"),

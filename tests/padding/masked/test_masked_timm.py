@@ -16,7 +16,7 @@ from padding import PaddingError, convert_padding, forward_masked
 with Path(__file__).with_name("timm_masked.csv").open() as lines:
     ROWS = list(csv.DictReader(lines))
 
-FILES_FOLLOWED = 58  # of 82, timm 1.0.31
+FILES_FOLLOWED = 59  # of 82, timm 1.0.31
 
 
 def rows(*outcomes):

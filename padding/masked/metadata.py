@@ -57,6 +57,8 @@ METADATA = frozenset(
         torch._assert,
         torch.device,
         torch._C._set_grad_enabled,
+        torch.ops.profiler._record_function_enter_new,
+        torch.ops.profiler._record_function_exit._RecordFunction,
     ]
 )
 """What a network may ask without being followed; that it does not come to wrong conclusions is lockstep's matter."""

@@ -371,3 +371,23 @@ def test_without_twins_whole_maps_are_padded_as_told(options, batch_of):
     model.stem = nn.Conv2d(3, 4, 1).double()
     found = forward_masked(model, batch_of(SIZES), SIZES, **options).output
     torch.testing.assert_close(found, forward_singly(model, batch_of(SIZES), SIZES).output, rtol=1e-12, atol=1e-12)
+
+
+@torch.no_grad()
+def test_sections_that_are_profiled(batch_of, worst_difference):
+    def function(m, x):
+        with torch.autograd.profiler.record_function("section"):
+            return 2 * x
+
+    assert worst_difference(Function(function).double(), batch_of(SIZES), SIZES) < 1e-12
+
+
+def test_a_network_that_talks_to_other_processes(batch_of, tmp_path):
+    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    try:
+        model = nn.parallel.DistributedDataParallel(nn.Conv2d(3, 4, 3).double())
+        with pytest.raises(PaddingError, match=r"use model\.module"):
+            forward_masked(model, batch_of(SIZES), SIZES)
+        assert forward_masked(model.module, batch_of(SIZES), SIZES).output.isfinite().all()
+    finally:
+        torch.distributed.destroy_process_group()

@@ -30,6 +30,11 @@ def is_compiled(module: nn.Module) -> bool:
     return module._compiled_call_impl is not None or type(module).__name__ == "OptimizedModule"
 
 
+def has_hooks(model: nn.Module) -> bool:
+    """Whether any module calls functions of somebody else when it runs."""
+    return any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+
+
 def refuse_recomputing(model: nn.Module) -> None:
     """Refuses a network that runs parts of itself again for its gradients, when no mode is there to see it.
 

@@ -21,7 +21,7 @@ from padding.geometry import resolve
 
 from .call import Call, Result, map_tensors, name_of, tensors_in
 from .flow import Flow, Origin, constants_of, same
-from .hidden import is_compiled, refuse_hidden
+from .hidden import has_hooks, is_compiled, refuse_hidden
 from .metadata import METADATA
 from .registry import namesakes
 from .state import Valid, shape_of_image
@@ -121,9 +121,10 @@ class Traces:
         key = shape, dtype
         known = self._twins.pop(key, None)
         if known is None:
-            if self._copy is None:
-                self._copy = without_numbers(self._model())
-            known = trace(self._copy, shape, dtype)
+            copied = self._copy or without_numbers(self._model())
+            # A hook may hold on to the network, which would then be kept by its own copy for ever.
+            self._copy = None if has_hooks(copied) else copied
+            known = trace(copied, shape, dtype)
         self._twins[key] = known  # the latest last
         if len(self._twins) > _SIZES_KEPT:
             del self._twins[next(iter(self._twins))]

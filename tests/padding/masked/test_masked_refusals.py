@@ -3,6 +3,7 @@
 import gc
 import threading
 import weakref
+from functools import partial
 
 import pytest
 import timm
@@ -150,7 +151,7 @@ def test_nothing_holds_on_to_the_network(rule, batch_of):
     model = Function(F.relu)
     convert_padding(model, "partial")
     kept = []
-    model.stem.register_forward_hook(lambda module, inputs, output: kept.append(output))
+    model.stem.register_forward_hook(partial(lambda network, module, inputs, output: kept.append(output), model))
     output, _ = forward_masked(model, batch_of(SIZES, dtype=torch.float32), SIZES, rule=rule)
     assert not vars(output)
     alive = weakref.ref(model)

@@ -102,16 +102,13 @@ _NO_TENSORS = frozenset([int, float, bool, str, type(None)])
 
 
 def _collect(value: Any, found: list[Tensor]) -> None:
-    if type(value) in _NO_TENSORS:  # most arguments, and every call comes by here
-        return
+    # Every call comes by here, most arguments are numbers: they are passed over without a call of their own.
     if isinstance(value, Tensor):
         found.append(value)
-    elif isinstance(value, tuple | list):
-        for each in value:
-            _collect(each, found)
-    elif isinstance(value, dict):
-        for each in value.values():
-            _collect(each, found)
+    elif isinstance(value, tuple | list | dict):
+        for each in value.values() if isinstance(value, dict) else value:
+            if type(each) not in _NO_TENSORS:
+                _collect(each, found)
 
 
 def map_tensors(value: Any, change: Callable[[Tensor], Any]) -> Any:

@@ -66,11 +66,23 @@ def plain_convolution(call: Call) -> Result:
         "input", "weight", "bias", "stride", "padding", "dilation", "groups",
         bias=None, stride=1, padding=0, dilation=1, groups=1,
     )  # fmt: skip
-    axes = bound.weight.dim() - 2
-    stride, dilation = _repeated(bound.stride, axes), _repeated(bound.dilation, axes)
-    padding = bound.padding if isinstance(bound.padding, str) else _repeated(bound.padding, axes)
-    pads = static_pads(padding, bound.weight.shape[2:], dilation)
-    return _convolution(call, bound.weight, bound.bias, stride, pads, dilation, bound.groups, "zero")
+    numbers = [
+        tuple(each) if isinstance(each, list) else each for each in (bound.stride, bound.padding, bound.dilation)
+    ]
+    return _convolution(
+        call, bound.weight, bound.bias, *_geometry(bound.weight.shape[2:], *numbers), bound.groups, "zero"
+    )
+
+
+@lru_cache(maxsize=1 << 10)
+def _geometry(
+    kernels: tuple[int, ...], stride: int | tuple, padding: int | str | tuple, dilation: int | tuple
+) -> tuple[tuple[int, ...], Pads, tuple[int, ...]]:
+    """Stride, pads and dilation of each axis, from torch's arguments."""
+    axes = len(kernels)
+    dilation = _repeated(dilation, axes)
+    padding = padding if isinstance(padding, str) else _repeated(padding, axes)
+    return _repeated(stride, axes), static_pads(padding, kernels, dilation), dilation
 
 
 def _repeated(value: int | tuple[int, ...], axes: int) -> tuple[int, ...]:

@@ -16,9 +16,6 @@ from padding import PaddingError, convert_padding, register_convolution, registe
 def _own_registry(monkeypatch):
     monkeypatch.setattr(padding.registry, "_SCHEMES", dict(padding.registry._SCHEMES))
     monkeypatch.setattr(padding.registry, "_CONVOLUTIONS", dict(padding.registry._CONVOLUTIONS))
-    padding.layer_class.cache_clear()
-    yield
-    padding.layer_class.cache_clear()
 
 
 class Doubling(nn.Conv2d):

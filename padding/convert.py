@@ -14,6 +14,7 @@ from .pairs import Pair, find_pairs
 from .registry import Scheme, find_scheme
 from .report import ConversionReport
 from .sites import CONVERT, LEAVE, UNSUPPORTED, Verdict, judge
+from .tracing import is_compiled
 
 
 @dataclass
@@ -164,5 +165,5 @@ def _wrappers(module: nn.Module) -> Iterator[str]:
             yield f"wrapped by {wrapper}"
     if isinstance(module, torch.jit.ScriptModule):
         yield "a ScriptModule"
-    if "OptimizedModule" in names or getattr(module, "_compiled_call_impl", None) is not None:
+    if is_compiled(module):
         yield "compiled by torch.compile"

@@ -7,6 +7,11 @@ from torch.autograd import forward_ad
 _PLAIN = (Tensor, torch.nn.Parameter)
 
 
+def is_compiled(module: torch.nn.Module) -> bool:
+    """Whether torch.compile stands between the module and its functions."""
+    return module._compiled_call_impl is not None or type(module).__name__ == "OptimizedModule"
+
+
 def is_traced(*tensors: Tensor) -> bool:
     """Whether any of the tensors, or the running mode, stands for something else than numbers in memory.
 

@@ -63,11 +63,16 @@ class Call:
         return any(state is not None and state.cut for _, state in self.states)
 
     @property
+    def in_place(self) -> bool:
+        """Whether the function changes its first argument and returns it, as its name tells."""
+        name = getattr(self.function, "__name__", "")
+        return name.startswith("__i") or (name.endswith("_") and not name.endswith("__"))
+
+    @property
     def writes(self) -> bool:
         """Whether the function changes one of its arguments, as far as its name and its arguments tell."""
         name = getattr(self.function, "__name__", "")
-        in_place = name.startswith("__i") or (name.endswith("_") and not name.endswith("__"))
-        return in_place or name in ("__setitem__", "__set__") or self.kwargs.get("out") is not None
+        return self.in_place or name in ("__setitem__", "__set__") or self.kwargs.get("out") is not None
 
     @property
     def rule(self) -> str:

@@ -48,6 +48,12 @@ class Window(NamedTuple):
         return outputs - 1 if (outputs - 1) * self.stride >= size + self.before else outputs
 
 
+def repeated(value: int | tuple[int, ...] | list[int], axes: int) -> tuple[int, ...]:
+    """A window's argument for each axis: torch takes one number, a sequence of one, or one for each."""
+    values = tuple(value) if isinstance(value, tuple | list) else (value,)
+    return values * axes if len(values) == 1 else values
+
+
 @lru_cache(maxsize=1 << 14)
 def slide(extents: Extents, window: Window, outputs: int, rule: str) -> Extents:
     """The valid positions of the output.

@@ -44,13 +44,8 @@ def filled(tensor: Tensor, valid: Valid, value: float = 0.0, in_place: bool = Fa
     return tensor
 
 
-def _images(valid: Valid) -> tuple:
-    return valid.axes[valid.cut[0]] if valid.cut else ()
-
-
 def _prefers_slices(tensor: Tensor, valid: Valid) -> bool:
-    images = len(_images(valid))
-    return images <= _FEW_IMAGES or tensor.numel() >= _LARGE_IMAGE * images
+    return valid.images <= _FEW_IMAGES or tensor.numel() >= _LARGE_IMAGE * valid.images
 
 
 def _selected(tensor: Tensor, valid: Valid, value: float) -> Tensor:
@@ -82,7 +77,7 @@ def _inside(tensor: Tensor, valid: Valid, axis: int) -> Tensor:
 
 
 def _fill_slices(tensor: Tensor, valid: Valid, value: float) -> None:
-    for image in range(len(_images(valid))):
+    for image in range(valid.images):
         part = tensor.select(valid.batch, image)
         for axis in valid.cut:
             here = axis - (axis > valid.batch)

@@ -12,7 +12,7 @@ from .call import map_tensors, tensors_in
 from .canvas import paste
 from .extents import FIXED, GROW, RULES
 from .fill import filled, gradients
-from .hidden import refuse_recomputing
+from .hidden import refuse_hidden, refuse_recomputing
 from .lockstep import Lockstep, traces_of
 from .mode import Masking, unmarked
 from .state import Valid, from_lengths, make_valid
@@ -65,11 +65,15 @@ def forward_masked(
         with torch.inference_mode(False), torch.no_grad():
             return forward_masked(model, images, sizes, rule=rule, check=check)
     refuse_recomputing(model)
-    traces = traces_of(model)
+    traces = None
+    if rule == FIXED and check:
+        traces = traces_of(model)
+    else:
+        refuse_hidden(model)
     mode = Masking(model, len(images), rule)
     cuts = [None, None, *(from_lengths(column) for column in zip(*lengths, strict=True))]
     canvas = filled(images.clone(), make_valid(images.shape, cuts, batch=0))
-    if rule == FIXED and check:
+    if traces:
         mode.lockstep = Lockstep(traces, mode.constants, canvas, [(images.shape[1], *size) for size in lengths])
     mode.mark(canvas, cuts)
     output = _run(mode, canvas)

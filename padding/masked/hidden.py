@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from padding.errors import UnfollowableError
+from padding.tracing import is_compiled
 
 
 def refuse_hidden(model: nn.Module) -> None:
@@ -23,11 +24,6 @@ def refuse_hidden(model: nn.Module) -> None:
             raise UnfollowableError(
                 f"{where} is compiled or traced: its functions cannot be followed; use the original"
             )
-
-
-def is_compiled(module: nn.Module) -> bool:
-    """Whether torch.compile stands between the module and its functions."""
-    return module._compiled_call_impl is not None or type(module).__name__ == "OptimizedModule"
 
 
 def has_hooks(model: nn.Module) -> bool:

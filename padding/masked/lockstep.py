@@ -18,10 +18,11 @@ from torch.overrides import TorchFunctionMode
 from padding.convolve import padded_convolution, zero_padded
 from padding.errors import UnfollowableError
 from padding.geometry import resolve
+from padding.tracing import is_compiled
 
 from .call import Call, Result, map_tensors, name_of, tensors_in
 from .flow import Flow, Origin, constants_of, same
-from .hidden import has_hooks, is_compiled, refuse_hidden
+from .hidden import has_hooks, refuse_hidden
 from .metadata import METADATA
 from .registry import namesakes
 from .state import Valid, shape_of_image
@@ -143,7 +144,7 @@ def traces_of(model: nn.Module) -> Traces:
     """What is kept for a network; anew when modules were exchanged, converted, set otherwise, or given other hooks.
 
     Raises:
-        PaddingError: something hides the functions that are to be followed.
+        UnfollowableError: something hides the functions that are to be followed.
     """
     layout = tuple([_settings(each) for each in model.modules()])
     known, traces = _KEPT.get(model, (None, None))

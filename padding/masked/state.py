@@ -28,6 +28,11 @@ class Valid:
         self.axes, self.batch = axes, batch
         self.cut = tuple(axis for axis, extents in enumerate(axes) if extents is not None)
 
+    @property
+    def images(self) -> int:
+        """How many images there are; 0 where no axis is cut, which would tell."""
+        return len(self.axes[self.cut[0]]) if self.cut else 0
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Valid) and (self.axes, self.batch) == (other.axes, other.batch)
 

@@ -199,8 +199,7 @@ def _cleared(call: Call, cuts: list[Extents | None]) -> Call:
 
 def _changes(call: Call, tensor: Tensor) -> bool:
     """Whether the call writes into this argument, which the network may go on using under its own name."""
-    name = call.function.__name__
-    return tensor is call.args[0] and (name.startswith("__i") or (name.endswith("_") and not name.endswith("__")))
+    return tensor is call.args[0] and call.in_place
 
 
 def _check_union(terms: list[list[Extents | None]], cuts: list[Extents | None]) -> None:

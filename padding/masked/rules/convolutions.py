@@ -15,7 +15,7 @@ from padding.ratio import axis_factors
 from padding.reweight import reweight
 
 from ..call import Call, Result, whole_results
-from ..extents import GROW, Window, slide, taps_inside, too_small
+from ..extents import GROW, Window, repeated, slide, taps_inside, too_small
 from ..fill import filled
 from ..registry import rule, rule_for
 from ..state import Extents, Valid, axis_vectors, from_lengths, inherited, make_valid
@@ -80,14 +80,9 @@ def _geometry(
 ) -> tuple[tuple[int, ...], Pads, tuple[int, ...]]:
     """Stride, pads and dilation of each axis, from torch's arguments."""
     axes = len(kernels)
-    dilation = _repeated(dilation, axes)
-    padding = padding if isinstance(padding, str) else _repeated(padding, axes)
-    return _repeated(stride, axes), static_pads(padding, kernels, dilation), dilation
-
-
-def _repeated(value: int | tuple[int, ...], axes: int) -> tuple[int, ...]:
-    values = tuple(value) if isinstance(value, tuple | list) else (value,)
-    return values * axes if len(values) == 1 else values
+    dilation = repeated(dilation, axes)
+    padding = padding if isinstance(padding, str) else repeated(padding, axes)
+    return repeated(stride, axes), static_pads(padding, kernels, dilation), dilation
 
 
 def _convolution(call: Call, weight, bias, stride, padding, dilation, groups, scheme) -> Result:
@@ -147,7 +142,7 @@ def _plan(
     canvas: tuple[int, ...], valid: Valid, kernels: tuple, stride: tuple, padding: Pads | str, dilation: tuple
 ) -> Plan:
     owns, groups = [], {}
-    whole = [((0, size),) * _images(valid) for size in canvas]
+    whole = [((0, size),) * valid.images for size in canvas]
     extents = [cut or full for cut, full in zip(valid.axes[2:], whole, strict=True)]
     for image, bounds in enumerate(zip(*extents, strict=True)):
         own = _own(tuple(stop for _, stop in bounds), kernels, stride, padding, dilation)
@@ -160,10 +155,6 @@ def _plan(
     state = make_valid((0, 0, *on_canvas), [None, None, *axes], batch=0)
     reads_outside = any(max(pair) > 0 for own in owns for pair in own.pads)
     return Plan(tuple(owns), tuple(map(tuple, groups.values())), reads_outside, state)
-
-
-def _images(valid: Valid) -> int:
-    return len(valid.axes[valid.cut[0]])
 
 
 def _own(sizes: tuple[int, ...], kernels: tuple, stride: tuple, padding: Pads | str, dilation: tuple) -> Own:

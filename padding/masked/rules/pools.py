@@ -6,7 +6,7 @@ from torch import Tensor
 from padding.errors import UnfollowableError
 
 from ..call import Arguments, Call, Result
-from ..extents import FIXED, Window, slide, taps_inside
+from ..extents import FIXED, Window, repeated, slide, taps_inside
 from ..fill import filled, lowest
 from ..registry import rule
 from ..state import Extents, Valid, axis_vectors, make_valid
@@ -66,18 +66,13 @@ def _maps(call: Call) -> tuple[Tensor, Valid]:
 
 
 def _windows(bound: Arguments, axes: int) -> list[Window]:
-    kernels = _repeated(bound.kernel_size, axes)
-    strides = _repeated(bound.stride if bound.stride not in (None, [], ()) else bound.kernel_size, axes)
-    pads, dilations = _repeated(bound.padding, axes), _repeated(bound.get("dilation", 1), axes)
+    kernels = repeated(bound.kernel_size, axes)
+    strides = repeated(bound.stride if bound.stride not in (None, [], ()) else bound.kernel_size, axes)
+    pads, dilations = repeated(bound.padding, axes), repeated(bound.get("dilation", 1), axes)
     return [
         Window(kernel, stride, pad, pad, dilation, bool(bound.ceil_mode))
         for kernel, stride, pad, dilation in zip(kernels, strides, pads, dilations, strict=True)
     ]
-
-
-def _repeated(value: int | tuple[int, ...], axes: int) -> tuple[int, ...]:
-    values = tuple(value) if isinstance(value, tuple | list) else (value,)
-    return values * axes if len(values) == 1 else values
 
 
 def _reads_outside(call: Call, state: Valid, windows: list[Window]) -> bool:

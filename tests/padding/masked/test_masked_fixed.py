@@ -11,25 +11,11 @@ from timm.layers.pool2d_same import MaxPool2dSame
 from torch import nn
 
 from networks import DeepLabV3Plus
-from padding import convert_padding, forward_masked, forward_singly
+from padding import forward_masked, forward_singly
+from tests.support.masked_nets import prepared
 
 SIZES = [(33, 47), (40, 31), (36, 36)]
 PAPER = ["resnet50", "resnet101", "resnet152", "vgg16_bn", "vgg19_bn"]
-
-
-def prepared(model, scheme="partial"):
-    """In float64, nothing left at zero or one: biases, statistics and zero-initialised scales must take part."""
-    model = model.eval().double()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if not parameter.any():
-                parameter.uniform_(-0.5, 0.5)
-        for module in model.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.running_mean.uniform_(-0.5, 0.5)
-                module.running_var.uniform_(0.5, 2)
-    convert_padding(model, scheme)
-    return model
 
 
 class Head(nn.Module):

@@ -11,6 +11,7 @@ from torch import nn
 
 from padding import PaddingError, convert_padding, forward_masked, forward_singly
 from padding.masked import lockstep
+from tests.support.masked_nets import ViewGrown
 
 SIZES = [(12, 20), (17, 9), (14, 14)]
 
@@ -308,18 +309,6 @@ def test_what_are_no_sizes(sizes, batch_of):
 def test_what_are_no_images(images):
     with pytest.raises(PaddingError, match=r"images must be \(N, C, H, W\)"):
         forward_masked(nn.Identity(), images, [])
-
-
-class ViewGrown(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.narrow, self.wide = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 2, 5, padding=2)
-
-    def forward(self, x):
-        y = self.narrow(x)
-        part = y[:, :2]
-        part += self.wide(x)
-        return y
 
 
 def test_a_view_that_grows_is_found_in_inference_mode(batch_of):

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from padding import PaddingError, convert_padding, forward_masked, forward_singly
+from tests.support.masked_nets import ViewGrown
 
 SIZES = [(12, 20), (17, 9)]
 
@@ -238,20 +239,6 @@ def test_a_model_that_takes_one_size_only(batch_of):
     model = timm.create_model("vit_tiny_patch16_224").double().eval()
     with pytest.raises(PaddingError, match="on its own, an image of 208 x 224"):
         forward_masked(model, batch_of([(208, 224), (224, 224)], canvas=(224, 224)), [(208, 224), (224, 224)])
-
-
-class ViewGrown(nn.Module):
-    """Adds a wider map to a part of a narrower one, which goes on being used."""
-
-    def __init__(self):
-        super().__init__()
-        self.narrow, self.wide = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 2, 5, padding=2)
-
-    def forward(self, x):
-        y = self.narrow(x)
-        part = y[:, :2]
-        part += self.wide(x)
-        return y
 
 
 @torch.no_grad()

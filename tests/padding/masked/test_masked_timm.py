@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import timm
 import torch
-from torch import nn
 
-from padding import PaddingError, convert_padding, forward_masked
+from padding import PaddingError, forward_masked
+from tests.support.masked_nets import prepared
 
 with Path(__file__).with_name("timm_masked.csv").open() as lines:
     ROWS = list(csv.DictReader(lines))
@@ -28,19 +28,8 @@ def rows(*outcomes):
 
 
 def build(name):
-    """In float64 under partial padding, with statistics and scales that take part."""
     torch.manual_seed(0)
-    model = timm.create_model(name).eval().double()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if not parameter.any():
-                parameter.uniform_(-0.5, 0.5)
-        for module in model.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.running_mean.uniform_(-0.5, 0.5)
-                module.running_var.uniform_(0.5, 2)
-    convert_padding(model, "partial")
-    return model
+    return prepared(timm.create_model(name))
 
 
 def sizes_of(row):

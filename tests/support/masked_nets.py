@@ -1,0 +1,35 @@
+"""Networks that the tests of masks share."""
+
+import torch
+from torch import nn
+
+from padding import convert_padding
+
+
+def prepared(model, scheme="partial"):
+    """In float64, nothing left at zero or one: biases, statistics and zero-initialised scales must take part."""
+    model = model.eval().double()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if not parameter.any():
+                parameter.uniform_(-0.5, 0.5)
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.running_mean.uniform_(-0.5, 0.5)
+                module.running_var.uniform_(0.5, 2)
+    convert_padding(model, scheme)
+    return model
+
+
+class ViewGrown(nn.Module):
+    """Adds a wider map to a part of a narrower one, which goes on being used."""
+
+    def __init__(self):
+        super().__init__()
+        self.narrow, self.wide = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 2, 5, padding=2)
+
+    def forward(self, x):
+        y = self.narrow(x)
+        part = y[:, :2]
+        part += self.wide(x)
+        return y

@@ -14,7 +14,6 @@ import argparse
 import random
 import statistics
 import sys
-import time
 from pathlib import Path
 
 import timm
@@ -22,7 +21,8 @@ import torch
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from benchmarks.interleaved import Step, Stopwatch, describe_device, interleaved
+from benchmarks.interleaved import Step, describe_device, interleaved
+from benchmarks.options import add_measuring_options, make_stopwatch, spread
 from padding import convert_padding, forward_masked, forward_singly
 
 PLAIN, NULL, FIXED, GROW, SINGLY = "canvas", "null", "fixed", "grow", "singly"
@@ -55,14 +55,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--least", type=float, default=0.7, help="shortest side of an image, as a share of the canvas'")
     parser.add_argument("--seed", type=int, default=0, help="of the sizes")
     parser.add_argument("--rounds", type=int, default=30, help="rounds after the first, which is not counted")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, mps")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads within an operation")
-    parser.add_argument(
-        "--clock",
-        default="wall",
-        choices=("wall", "process"),
-        help="process: CPU seconds of this process, steadier on a machine shared with others; for --device cpu only",
-    )
+    add_measuring_options(parser)
     return parser.parse_args()
 
 
@@ -70,8 +63,7 @@ def report(name: str, model: nn.Module, canvas: int, batch: int, args: argparse.
     sizes = draw_sizes(canvas, batch, args.least, args.seed)
     images = torch.randn(batch, 3, canvas, canvas, device=args.device)
     steps = make_steps(model, images, sizes)
-    clock = time.process_time if args.clock == "process" else time.perf_counter
-    stopwatch = Stopwatch(torch.device(args.device), clock)
+    stopwatch = make_stopwatch(args)
     first = stopwatch(steps[FIXED])
     seconds = interleaved(list(steps), steps.__getitem__, 1 + args.rounds, stopwatch)
     counted = {step: times[1:] for step, times in seconds.items()}
@@ -104,11 +96,6 @@ def make_steps(model: nn.Module, images: torch.Tensor, sizes: list[tuple[int, in
 
 def ratios(times: list[float], base: list[float]) -> list[float]:
     return [own / other for own, other in zip(times, base, strict=True)]
-
-
-def spread(values: list[float]) -> str:
-    low, middle, high = statistics.quantiles(values, n=4)
-    return f"{middle:.3f} [{low:.3f}, {high:.3f}]"
 
 
 if __name__ == "__main__":

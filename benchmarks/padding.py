@@ -12,7 +12,6 @@ Inference of several schemes, first iterations many times over, and a record of 
 import argparse
 import statistics
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,7 +20,8 @@ import torch
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from benchmarks.interleaved import Stopwatch, describe_device, interleaved
+from benchmarks.interleaved import describe_device, interleaved
+from benchmarks.options import add_measuring_options, make_stopwatch, spread
 from benchmarks.variants import compile_variant, make_variant, variant_names
 from padding import available_schemes
 from padding.frame import forget_ratios
@@ -54,14 +54,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, nargs="+", default=[1], help="images a step")
     parser.add_argument("--rounds", type=int, default=30, help="rounds after the first")
     parser.add_argument("--warm-up", type=int, default=3, help="rounds after the first that are not counted")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, mps")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads within an operation")
-    parser.add_argument(
-        "--clock",
-        default="wall",
-        choices=("wall", "process"),
-        help="process: CPU seconds of this process, steadier on a machine shared with others; for --device cpu only",
-    )
+    add_measuring_options(parser)
     parser.add_argument("--compile", action="store_true", help="torch.compile each copy")
     parser.add_argument("--channels-last", action="store_true", help="NHWC memory format")
     parser.add_argument("--amp", action="store_true", help="bfloat16 autocast")
@@ -70,9 +63,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def report(name: str, size: int, batch: int, args: argparse.Namespace) -> None:
     steps = {variant: make_step(model, size, batch, args) for variant, model in make_models(name, args).items()}
-    stopwatch = Stopwatch(
-        torch.device(args.device), time.process_time if args.clock == "process" else time.perf_counter
-    )
+    stopwatch = make_stopwatch(args)
     forget_ratios()
     seconds = interleaved(list(steps), steps.__getitem__, 1 + args.warm_up + args.rounds, stopwatch)
     first = {variant: times[0] / seconds[ZERO][0] for variant, times in seconds.items()}
@@ -115,11 +106,6 @@ def make_step(model: nn.Module, size: int, batch: int, args: argparse.Namespace)
         model.zero_grad(set_to_none=True)
 
     return train if args.mode == "train" else evaluate
-
-
-def spread(values: list[float]) -> str:
-    low, middle, high = statistics.quantiles(values, n=4)
-    return f"{middle:.3f} [{low:.3f}, {high:.3f}]"
 
 
 if __name__ == "__main__":

@@ -13,9 +13,10 @@ from .canvas import paste
 from .extents import FIXED, GROW, RULES
 from .fill import filled, gradients
 from .hidden import refuse_hidden, refuse_recomputing
-from .lockstep import Lockstep, traces_of
+from .lockstep import Lockstep
 from .mode import Masking, unmarked
 from .state import Valid, from_lengths, make_valid
+from .traces import traces_of
 
 
 class Masked(NamedTuple):

@@ -14,9 +14,9 @@ from padding.transposed import transposed_convolution
 from ..call import Call, Result, tensors_in
 from ..canvas import paste
 from ..extents import GROW
-from ..lockstep import Shape
 from ..registry import namesakes, rule, rule_for
 from ..state import Valid, crop, from_lengths, make_valid, whole
+from ..traces import Shape
 
 _SIZED = frozenset(namesakes("__getitem__", "interpolate", "narrow", "pad", "roll", "split", "unflatten"))
 """Functions whose arguments are often computed from the size of an image."""

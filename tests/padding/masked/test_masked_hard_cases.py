@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from padding import PaddingError, convert_padding, forward_masked, forward_singly
-from padding.masked import lockstep
+from padding.masked import lockstep, traces
 from tests.support.masked_nets import ViewGrown
 
 SIZES = [(12, 20), (17, 9), (14, 14)]
@@ -237,16 +237,16 @@ def test_a_network_that_was_set_otherwise_is_traced_anew(name, batch_of, worst_d
 
 @torch.no_grad()
 def test_what_is_kept_of_many_sizes_is_bounded(batch_of, monkeypatch):
-    monkeypatch.setattr(lockstep, "_SIZES_KEPT", 3)
+    monkeypatch.setattr(traces, "_SIZES_KEPT", 3)
     monkeypatch.setattr(lockstep, "_COMPARED_KEPT", 5)
     model = Function(lambda m, x: F.interpolate(x, scale_factor=2)).double()
     for height in range(3, 20):
         sizes = [(height, 7), (5, height), (4, 4), (3, 5)]
         output = forward_masked(model, batch_of(sizes, canvas=(20, 20)), sizes).output
         assert output.shape[2:] == (2 * max(height, 5), 2 * max(height, 7))
-    traces = lockstep.traces_of(model)
-    assert len(traces._twins) == 3
-    assert len(traces.compared) <= 5 + 4
+    kept = traces.traces_of(model)
+    assert len(kept._twins) == 3
+    assert len(kept.compared) <= 5 + 4
 
 
 class Paused(nn.Module):

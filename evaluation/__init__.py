@@ -4,12 +4,12 @@ Pure functions on tensors, and torch is all they need: where tiles lie, scores f
 border, confusion matrices grouped by place, and what Tables 5 to 7 take from them.
 """
 
-from .border import centre_box, check_edges, distance_groups, distance_to_border, leave_out_bands
-from .confusion import class_iou, confusion_matrix, mean_iou, pixel_accuracy
-from .errors import EvaluationError
-from .predict import predict_tiled, predict_whole
-from .summary import DistanceBin, distance_curve, leave_out_confusions, leave_out_miou
-from .tiles import Box, tile_boxes, tile_starts
+from evaluation.border import centre_box, check_edges, distance_groups, distance_to_border, leave_out_bands
+from evaluation.confusion import class_iou, confusion_matrix, mean_iou, pixel_accuracy
+from evaluation.errors import EvaluationError
+from evaluation.predict import predict_tiled, predict_whole
+from evaluation.summary import DistanceBin, distance_curve, leave_out_confusions, leave_out_miou
+from evaluation.tiles import Box, tile_boxes, tile_starts
 
 __all__ = [
     "Box",

@@ -6,9 +6,9 @@ from fractions import Fraction
 
 import torch
 
-from .errors import EvaluationError
-from .exact import exact
-from .tiles import Box, coverage
+from evaluation.errors import EvaluationError
+from evaluation.exact import exact
+from evaluation.tiles import Box, coverage
 
 MOST_GROUPS = 256
 """Groups are numbered in uint8."""

@@ -2,7 +2,7 @@
 
 import torch
 
-from .errors import EvaluationError
+from evaluation.errors import EvaluationError
 
 
 def confusion_matrix(

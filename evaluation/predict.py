@@ -8,8 +8,8 @@ from fractions import Fraction
 
 import torch
 
-from .errors import EvaluationError
-from .tiles import coverage, tile_boxes
+from evaluation.errors import EvaluationError
+from evaluation.tiles import coverage, tile_boxes
 
 Network = Callable[[torch.Tensor], torch.Tensor]
 """Normalised images (N, 3, H, W) to logits (N, C, H, W)."""

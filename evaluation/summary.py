@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import torch
 
-from .border import check_edges
-from .confusion import mean_iou, pixel_accuracy
-from .errors import EvaluationError
+from evaluation.border import check_edges
+from evaluation.confusion import mean_iou, pixel_accuracy
+from evaluation.errors import EvaluationError
 
 
 def leave_out_confusions(grouped: torch.Tensor) -> torch.Tensor:

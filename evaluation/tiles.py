@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import torch
 
-from .errors import EvaluationError
-from .exact import exact
+from evaluation.errors import EvaluationError
+from evaluation.exact import exact
 
 
 class Box(NamedTuple):

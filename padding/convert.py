@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from .errors import PaddingError
-from .fused import class_path, fused_convolutions
-from .layers import DEFERRED, PaddedLayer, layer_class, original_class
-from .pairs import Pair, find_pairs
-from .registry import Scheme, find_scheme
-from .report import ConversionReport
-from .sites import CONVERT, LEAVE, UNSUPPORTED, Verdict, judge
-from .tracing import is_compiled
+from padding.errors import PaddingError
+from padding.fused import class_path, fused_convolutions
+from padding.layers import DEFERRED, PaddedLayer, layer_class, original_class
+from padding.pairs import Pair, find_pairs
+from padding.registry import Scheme, find_scheme
+from padding.report import ConversionReport
+from padding.sites import CONVERT, LEAVE, UNSUPPORTED, Verdict, judge
+from padding.tracing import is_compiled
 
 
 @dataclass

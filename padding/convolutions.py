@@ -18,8 +18,8 @@ from timm.layers import (
 )
 from torch import Tensor, nn
 
-from .geometry import SAME_DYNAMIC, Pads, static_pads
-from .registry import register_convolution, register_transposed
+from padding.geometry import SAME_DYNAMIC, Pads, static_pads
+from padding.registry import register_convolution, register_transposed
 
 Output = Tensor | tuple[Tensor, Tensor]
 """What a layer gives: the output, and with a mask its updated mask."""

@@ -4,8 +4,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
-from .geometry import Geometry, Pads, pad_argument, resolve
-from .registry import find_scheme
+from padding.geometry import Geometry, Pads, pad_argument, resolve
+from padding.registry import find_scheme
 
 _CONVOLUTION = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 

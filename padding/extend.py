@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor
 
-from .convolve import unpadded
-from .errors import PaddingError
-from .geometry import Geometry, pad_argument
-from .registry import register_scheme
-from .tracing import is_traced
+from padding.convolve import unpadded
+from padding.errors import PaddingError
+from padding.geometry import Geometry, pad_argument
+from padding.registry import register_scheme
+from padding.tracing import is_traced
 
 
 @register_scheme("reflect", survives_fusing=True)

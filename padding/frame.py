@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .ratio import outer_product
+from padding.ratio import outer_product
 
 
 class Row(NamedTuple):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import torch
 
-from .errors import PaddingError
+from padding.errors import PaddingError
 
 SAME_DYNAMIC = "same_dynamic"
 """TensorFlow's SAME: the pads depend on the input's size, so they are known only at the call."""

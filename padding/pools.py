@@ -10,8 +10,8 @@ from timm.layers import AvgPool2dSame
 from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
-from .geometry import SAME_DYNAMIC, pad_argument, resolve
-from .ratio import axis_factors, outer_product
+from padding.geometry import SAME_DYNAMIC, pad_argument, resolve
+from padding.ratio import axis_factors, outer_product
 
 
 class PartialAvgPool1d(nn.AvgPool1d):

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .errors import PaddingError
-from .geometry import Geometry, output_size, per_axis, static_pads
+from padding.errors import PaddingError
+from padding.geometry import Geometry, output_size, per_axis, static_pads
 
 
 def valid_taps(

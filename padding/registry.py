@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-from .errors import PaddingError
-from .geometry import Pads
+from padding.errors import PaddingError
+from padding.geometry import Pads
 
 
 @dataclass(frozen=True)

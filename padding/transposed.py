@@ -15,11 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
-from .frame import find_frame
-from .ratio import outer_product
-from .registry import find_scheme
-from .reweight import reweight
-from .tracing import is_traced
+from padding.frame import find_frame
+from padding.ratio import outer_product
+from padding.registry import find_scheme
+from padding.reweight import reweight
+from padding.tracing import is_traced
 
 _CONVOLUTION = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 

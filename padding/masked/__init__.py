@@ -1,5 +1,5 @@
 """Masks carried through whole networks: images of different sizes, padded to one."""
 
-from .forward import Masked, forward_masked, forward_singly
+from padding.masked.forward import Masked, forward_masked, forward_singly
 
 __all__ = ["Masked", "forward_masked", "forward_singly"]

@@ -8,11 +8,10 @@ from torch import Tensor
 from torch.overrides import resolve_name
 
 from padding.errors import UnfollowableError
-
-from .state import Valid, whole
+from padding.masked.state import Valid, whole
 
 if TYPE_CHECKING:
-    from .mode import Masking
+    from padding.masked.mode import Masking
 
 Output = Any
 """A tensor, or a tuple or list of them."""

@@ -9,9 +9,8 @@ from typing import NamedTuple
 
 from padding.errors import PaddingError
 from padding.geometry import output_size
+from padding.masked.state import Extents, from_lengths
 from padding.ratio import valid_taps
-
-from .state import Extents, from_lengths
 
 FIXED, GROW = "fixed", "grow"
 RULES = (FIXED, GROW)

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 import torch
 from torch import Tensor
 
-from .state import Valid, axis_vectors
+from padding.masked.state import Valid, axis_vectors
 
 # Slices cost two calls an image, masks a pass over the map and some ten calls an axis. So a few images, or large ones,
 # are filled in slices; on other devices than CPUs every call is a launch.

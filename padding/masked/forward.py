@@ -7,16 +7,15 @@ import torch
 from torch import Tensor, nn
 
 from padding.errors import PaddingError, UnfollowableError
-
-from .call import map_tensors, tensors_in
-from .canvas import paste
-from .extents import FIXED, GROW, RULES
-from .fill import filled, gradients
-from .hidden import refuse_hidden, refuse_recomputing
-from .lockstep import Lockstep
-from .mode import Masking, unmarked
-from .state import Valid, from_lengths, make_valid
-from .traces import traces_of
+from padding.masked.call import map_tensors, tensors_in
+from padding.masked.canvas import paste
+from padding.masked.extents import FIXED, GROW, RULES
+from padding.masked.fill import filled, gradients
+from padding.masked.hidden import refuse_hidden, refuse_recomputing
+from padding.masked.lockstep import Lockstep
+from padding.masked.mode import Masking, unmarked
+from padding.masked.state import Valid, from_lengths, make_valid
+from padding.masked.traces import traces_of
 
 
 class Masked(NamedTuple):

@@ -12,12 +12,11 @@ import torch
 from torch import Tensor
 
 from padding.errors import UnfollowableError
-
-from .call import Call, Result, name_of, tensors_in
-from .flow import Flow, Origin, same
-from .registry import namesakes
-from .state import Valid, shape_of_image
-from .traces import Shape, Traces, Twin
+from padding.masked.call import Call, Result, name_of, tensors_in
+from padding.masked.flow import Flow, Origin, same
+from padding.masked.registry import namesakes
+from padding.masked.state import Valid, shape_of_image
+from padding.masked.traces import Shape, Traces, Twin
 
 _COMPARED_KEPT = 1 << 15
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .registry import getters, namesakes
+from padding.masked.registry import getters, namesakes
 
 _PROPERTIES = (
     "shape",

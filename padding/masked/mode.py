@@ -8,16 +8,15 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from padding.errors import PaddingError, UnfollowableError
-
-from . import rules  # noqa: F401  (importing them registers what they define)
-from .call import Call, Result, name_of, tensors_in
-from .extents import GROW
-from .flow import constants_of, forget
-from .lockstep import Lockstep
-from .metadata import METADATA
-from .registry import find_rule
-from .rules.singly import row_by_row
-from .state import Extents, Valid, make_valid
+from padding.masked import rules  # noqa: F401  (importing them registers what they define)
+from padding.masked.call import Call, Result, name_of, tensors_in
+from padding.masked.extents import GROW
+from padding.masked.flow import constants_of, forget
+from padding.masked.lockstep import Lockstep
+from padding.masked.metadata import METADATA
+from padding.masked.registry import find_rule
+from padding.masked.rules.singly import row_by_row
+from padding.masked.state import Extents, Valid, make_valid
 
 _MARK = "_padding_valid"
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .call import Call, Result
+from padding.masked.call import Call, Result
 
 Rule = Callable[[Call], Result]
 

@@ -1,3 +1,3 @@
 """How the valid part follows each torch function."""
 
-from . import arithmetic, axes, convolutions, pools, reductions, rows, singly  # noqa: F401
+from padding.masked.rules import arithmetic, axes, convolutions, pools, reductions, rows, singly  # noqa: F401

@@ -6,13 +6,12 @@ from dataclasses import replace
 from torch import Tensor
 
 from padding.errors import UnfollowableError
-
-from ..call import Call, Result, map_tensors, tensors_in, whole_results
-from ..extents import FIXED
-from ..fill import filled
-from ..registry import rule
-from ..state import Extents, Valid, inherited, make_valid
-from .singly import image_by_image
+from padding.masked.call import Call, Result, map_tensors, tensors_in, whole_results
+from padding.masked.extents import FIXED
+from padding.masked.fill import filled
+from padding.masked.registry import rule
+from padding.masked.rules.singly import image_by_image
+from padding.masked.state import Extents, Valid, inherited, make_valid
 
 _OF_ONE = """
 abs absolute alpha_dropout angle bernoulli celu clamp clamp_max clamp_min clip clone contiguous cos cosh deg2rad detach

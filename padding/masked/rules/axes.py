@@ -6,12 +6,11 @@ from math import prod
 from torch import Tensor
 
 from padding.errors import UnfollowableError
-
-from ..call import Call, Output, Result, tensors_in, whole_results
-from ..extents import GROW
-from ..registry import getters, rule, rule_for
-from ..state import Valid, from_lengths, make_valid
-from .singly import image_by_image
+from padding.masked.call import Call, Output, Result, tensors_in, whole_results
+from padding.masked.extents import GROW
+from padding.masked.registry import getters, rule, rule_for
+from padding.masked.rules.singly import image_by_image
+from padding.masked.state import Valid, from_lengths, make_valid
 
 
 def rearranged(output: Output, source: Sequence[int | None], state: Valid) -> Result:

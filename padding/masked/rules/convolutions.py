@@ -11,15 +11,14 @@ from padding.convolve import padded_convolution, zero_padded
 from padding.errors import UnfollowableError
 from padding.frame import Frame, frame_of_size
 from padding.geometry import SAME_DYNAMIC, Geometry, Pads, dynamic_pads, output_size, static_pads
+from padding.masked.call import Call, Result, whole_results
+from padding.masked.extents import GROW, Window, repeated, slide, taps_inside, too_small
+from padding.masked.fill import filled
+from padding.masked.registry import rule, rule_for
+from padding.masked.rules.singly import image_by_image
+from padding.masked.state import Extents, Valid, axis_vectors, from_lengths, inherited, make_valid
 from padding.ratio import axis_factors
 from padding.reweight import reweight
-
-from ..call import Call, Result, whole_results
-from ..extents import GROW, Window, repeated, slide, taps_inside, too_small
-from ..fill import filled
-from ..registry import rule, rule_for
-from ..state import Extents, Valid, axis_vectors, from_lengths, inherited, make_valid
-from .singly import image_by_image
 
 _FOLLOWED = ("zero", "partial")
 

@@ -4,12 +4,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from padding.errors import UnfollowableError
-
-from ..call import Arguments, Call, Result
-from ..extents import FIXED, Window, repeated, slide, taps_inside
-from ..fill import filled, lowest
-from ..registry import rule
-from ..state import Extents, Valid, axis_vectors, make_valid
+from padding.masked.call import Arguments, Call, Result
+from padding.masked.extents import FIXED, Window, repeated, slide, taps_inside
+from padding.masked.fill import filled, lowest
+from padding.masked.registry import rule
+from padding.masked.state import Extents, Valid, axis_vectors, make_valid
 
 
 @rule("max_pool1d", "max_pool2d", "max_pool3d")

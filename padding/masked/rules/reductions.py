@@ -7,14 +7,13 @@ import torch
 from torch import Tensor
 
 from padding.errors import UnfollowableError
-
-from ..call import Call, Output, Result
-from ..fill import filled, highest, lowest
-from ..registry import rule
-from ..state import Valid, axis_vectors, make_valid
-from .arithmetic import position_by_position
-from .axes import rearranged
-from .singly import image_by_image
+from padding.masked.call import Call, Output, Result
+from padding.masked.fill import filled, highest, lowest
+from padding.masked.registry import rule
+from padding.masked.rules.arithmetic import position_by_position
+from padding.masked.rules.axes import rearranged
+from padding.masked.rules.singly import image_by_image
+from padding.masked.state import Valid, axis_vectors, make_valid
 
 _SIGNATURES = {
     "norm": ("input", "p", "dim", "keepdim"),

@@ -3,11 +3,10 @@
 from torch import Tensor
 
 from padding.errors import UnfollowableError
-
-from ..call import Call, Result, tensors_in, whole_results
-from ..registry import rule
-from ..state import inherited, make_valid, whole
-from .singly import image_by_image
+from padding.masked.call import Call, Result, tensors_in, whole_results
+from padding.masked.registry import rule
+from padding.masked.rules.singly import image_by_image
+from padding.masked.state import inherited, make_valid, whole
 
 
 def _along(call: Call, *dims: int) -> Result:

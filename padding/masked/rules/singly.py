@@ -8,15 +8,14 @@ from typing import Any
 from torch import Tensor
 
 from padding.errors import UnfollowableError
+from padding.masked.call import Call, Result, tensors_in
+from padding.masked.canvas import paste
+from padding.masked.extents import GROW
+from padding.masked.registry import namesakes, rule, rule_for
+from padding.masked.state import Valid, crop, from_lengths, make_valid, whole
+from padding.masked.traces import Shape
 from padding.pools import same_average
 from padding.transposed import transposed_convolution
-
-from ..call import Call, Result, tensors_in
-from ..canvas import paste
-from ..extents import GROW
-from ..registry import namesakes, rule, rule_for
-from ..state import Valid, crop, from_lengths, make_valid, whole
-from ..traces import Shape
 
 _SIZED = frozenset(namesakes("__getitem__", "interpolate", "narrow", "pad", "roll", "split", "unflatten"))
 """Functions whose arguments are often computed from the size of an image."""

@@ -21,7 +21,7 @@ from benchmarks.interleaved import Step, StepError, Stopwatch, interleaved
 from benchmarks.variants import compile_variant, make_variant, variant_names
 from networks.create import create_network
 from padding import ConversionReport, PaddingError
-from padding.frame import forget_ratios
+from padding.schemes.frame import forget_ratios
 from records.timing import COMPILED, NULL, ZERO, Times, TimingCase
 
 CLASSES = 1000

@@ -24,7 +24,7 @@ from benchmarks.interleaved import describe_device, interleaved
 from benchmarks.options import add_measuring_options, make_stopwatch, spread
 from benchmarks.variants import compile_variant, make_variant, variant_names
 from padding import available_schemes
-from padding.frame import forget_ratios
+from padding.schemes.frame import forget_ratios
 from records.timing import NULL, ZERO
 
 

@@ -10,13 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from padding.convolve import padded_convolution, zero_padded
 from padding.errors import UnfollowableError
 from padding.geometry import resolve
 from padding.masked.call import map_tensors, tensors_in
 from padding.masked.flow import Flow, Origin, constants_of
 from padding.masked.hidden import has_hooks, refuse_hidden
 from padding.masked.metadata import METADATA
+from padding.schemes.convolve import padded_convolution, zero_padded
 from padding.tracing import is_compiled
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-TIMM_MODELS = Path(__file__).with_name("timm_models.csv")
+TIMM_MODELS = Path(__file__).parent / "conversion" / "timm_models.csv"
 
 
 def oracle(x, weight, bias, stride, pads, dilation, groups, positions=None):

@@ -7,9 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from padding.convolve import padded_convolution, zero_padded
 from padding.errors import UnfollowableError
-from padding.frame import Frame, frame_of_size
 from padding.geometry import SAME_DYNAMIC, Geometry, Pads, dynamic_pads, output_size, static_pads
 from padding.masked.call import Call, Result, whole_results
 from padding.masked.extents import GROW, Window, repeated, slide, taps_inside, too_small
@@ -18,7 +16,9 @@ from padding.masked.registry import rule, rule_for
 from padding.masked.rules.singly import image_by_image
 from padding.masked.state import Extents, Valid, axis_vectors, from_lengths, inherited, make_valid
 from padding.ratio import axis_factors
-from padding.reweight import reweight
+from padding.schemes.convolve import padded_convolution, zero_padded
+from padding.schemes.frame import Frame, frame_of_size
+from padding.schemes.reweight import reweight
 
 _FOLLOWED = ("zero", "partial")
 

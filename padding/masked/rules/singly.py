@@ -14,8 +14,8 @@ from padding.masked.extents import GROW
 from padding.masked.registry import namesakes, rule, rule_for
 from padding.masked.state import Valid, crop, from_lengths, make_valid, whole
 from padding.masked.traces import Shape
-from padding.pools import same_average
-from padding.transposed import transposed_convolution
+from padding.schemes.pools import same_average
+from padding.schemes.transposed import transposed_convolution
 
 _SIZED = frozenset(namesakes("__getitem__", "interpolate", "narrow", "pad", "roll", "split", "unflatten"))
 """Functions whose arguments are often computed from the size of an image."""

@@ -13,7 +13,7 @@ from torch import nn
 
 import padding
 from padding import PaddingError, convert_padding, layer_class
-from padding.layers import PaddedLayer
+from padding.conversion.layers import PaddedLayer
 
 PARTIAL = {1: padding.PartialConv1d, 2: padding.PartialConv2d, 3: padding.PartialConv3d}
 
@@ -192,12 +192,12 @@ def test_half_precision_counts_in_float32(dtype, autocast):
         with torch.autocast("cpu", dtype=dtype):
             y, updated = layer(x, mask)
             plain = layer(x)
-            counts, window = padding.holes._count_valid(mask, layer.weight, layer_geometry())
+            counts, window = padding.schemes.holes._count_valid(mask, layer.weight, layer_geometry())
     else:
         layer.to(dtype)
         y, updated = layer(x.to(dtype), mask)
         plain = layer(x.to(dtype))
-        counts, window = padding.holes._count_valid(mask, layer.weight, layer_geometry())
+        counts, window = padding.schemes.holes._count_valid(mask, layer.weight, layer_geometry())
     assert y.dtype == plain.dtype == dtype
     assert torch.equal(updated, behind)
     assert (y - exact).abs().max() < (2e-2 if dtype == torch.bfloat16 else 3e-3) * exact.abs().max()

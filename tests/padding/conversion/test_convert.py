@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from padding import ConversionReport, PaddingError, available_schemes, convert_padding
-from padding.layers import PaddedLayer
+from padding.conversion.layers import PaddedLayer
 
 SCHEMES = available_schemes()
 

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from padding import PaddingError, convert_padding
-from padding.layers import PaddedLayer
+from padding.conversion.layers import PaddedLayer
 
 
 def refuses(model, message, scheme="partial"):

@@ -3,16 +3,16 @@
 import torch
 from torch import Tensor
 
-from padding.convolve import zero_padded
-from padding.frame import find_frame
 from padding.geometry import Geometry
-from padding.holes import partial_with_holes
-from padding.pools import PARTIAL_POOLS
 from padding.ratio import axis_factors, outer_product
 from padding.registry import register_scheme
-from padding.reweight import reweight
+from padding.schemes.convolve import zero_padded
+from padding.schemes.frame import find_frame
+from padding.schemes.holes import partial_with_holes
+from padding.schemes.pools import PARTIAL_POOLS
+from padding.schemes.reweight import reweight
+from padding.schemes.transposed import partial_transposed
 from padding.tracing import is_traced
-from padding.transposed import partial_transposed
 
 
 @register_scheme(

@@ -8,7 +8,7 @@ from torch import nn
 from torch.autograd import forward_ad, gradcheck, gradgradcheck
 
 import padding
-import padding.reweight
+import padding.schemes.reweight
 from padding import PaddingError, layer_class
 
 CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
@@ -18,8 +18,8 @@ CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 def path(request, monkeypatch):
     """Both ways of correcting the border, whatever the size of the map."""
     limit = {"cpu": -1 if request.param == "row by row" else 1 << 60}
-    monkeypatch.setattr(padding.reweight, "_PASS_UP_TO", limit)
-    monkeypatch.setattr(padding.reweight, "_PASS_UP_TO_STRIDED", limit)
+    monkeypatch.setattr(padding.schemes.reweight, "_PASS_UP_TO", limit)
+    monkeypatch.setattr(padding.schemes.reweight, "_PASS_UP_TO_STRIDED", limit)
     return request.param
 
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor
 
-from padding.convolve import unpadded
 from padding.errors import PaddingError
 from padding.geometry import Geometry, pad_argument
 from padding.registry import register_scheme
+from padding.schemes.convolve import unpadded
 from padding.tracing import is_traced
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
+from padding.conversion.fused import class_path, fused_convolutions
+from padding.conversion.layers import DEFERRED, PaddedLayer, layer_class, original_class
+from padding.conversion.pairs import Pair, find_pairs
+from padding.conversion.report import ConversionReport
+from padding.conversion.sites import CONVERT, LEAVE, UNSUPPORTED, Verdict, judge
 from padding.errors import PaddingError
-from padding.fused import class_path, fused_convolutions
-from padding.layers import DEFERRED, PaddedLayer, layer_class, original_class
-from padding.pairs import Pair, find_pairs
 from padding.registry import Scheme, find_scheme
-from padding.report import ConversionReport
-from padding.sites import CONVERT, LEAVE, UNSUPPORTED, Verdict, judge
 from padding.tracing import is_compiled
 
 

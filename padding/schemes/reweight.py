@@ -11,7 +11,7 @@ has one factor, so it is scaled by a number: broadcasting two factors over strid
 import torch
 from torch import Tensor
 
-from padding.frame import Frame
+from padding.schemes.frame import Frame
 
 # Elements of a map for each row or column that differs, above which rows and columns are done singly; measured on one
 # CPU core (docs/padding.md). On other devices a guess from launch cost and bandwidth.

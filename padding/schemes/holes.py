@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
-from padding.convolve import padded_convolution, zero_padded
 from padding.errors import PaddingError
 from padding.geometry import Geometry, Pads, resolve
 from padding.registry import find_scheme
+from padding.schemes.convolve import padded_convolution, zero_padded
 
 
 def masked_convolution(

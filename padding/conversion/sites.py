@@ -12,13 +12,13 @@ from torch import nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.modules.lazy import LazyModuleMixin
 
+from padding.conversion.fused import class_path
+from padding.conversion.layers import original_class, pads_anything
+from padding.conversion.timm_blocks import PADDING_BLOCKS
 from padding.errors import PaddingError
-from padding.fused import class_path
-from padding.layers import original_class, pads_anything
-from padding.pools import PARTIAL_POOLS, counts_padding
 from padding.registry import Convolution, Scheme, find_convolution
-from padding.timm_blocks import PADDING_BLOCKS
-from padding.transposed import meets_border
+from padding.schemes.pools import PARTIAL_POOLS, counts_padding
+from padding.schemes.transposed import meets_border
 
 CONVERT, LEAVE, UNSUPPORTED = "convert", "leave", "unsupported"
 

@@ -12,7 +12,8 @@ from torch.autograd import forward_ad
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils.flop_counter import FlopCounterMode
 
-from padding import convert_padding, frame
+from padding import convert_padding
+from padding.schemes import frame
 from tests.support.padded_nets import build, images, sizes
 
 AUTO = torch.export.Dim.AUTO

@@ -15,10 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
-from padding.frame import find_frame
 from padding.ratio import outer_product
 from padding.registry import find_scheme
-from padding.reweight import reweight
+from padding.schemes.frame import find_frame
+from padding.schemes.reweight import reweight
 from padding.tracing import is_traced
 
 _CONVOLUTION = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}

@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 import padding
-import padding.reweight
+import padding.schemes.reweight
 from padding import PaddingError, convert_padding, layer_class
-from padding.layers import PaddedLayer
-from padding.transposed import TransposedGeometry, _by_formula
+from padding.conversion.layers import PaddedLayer
+from padding.schemes.transposed import TransposedGeometry, _by_formula
 
 TRANSPOSED = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 
@@ -48,8 +48,8 @@ def random_case(rng, axes):
 @pytest.fixture(params=["whole map", "row by row"])
 def path(request, monkeypatch):
     limit = {"cpu": -1 if request.param == "row by row" else 1 << 60}
-    monkeypatch.setattr(padding.reweight, "_PASS_UP_TO", limit)
-    monkeypatch.setattr(padding.reweight, "_PASS_UP_TO_STRIDED", limit)
+    monkeypatch.setattr(padding.schemes.reweight, "_PASS_UP_TO", limit)
+    monkeypatch.setattr(padding.schemes.reweight, "_PASS_UP_TO_STRIDED", limit)
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3])

@@ -9,12 +9,12 @@ from inspect import signature
 
 from torch import Tensor, nn
 
-from padding.convolve import padded_convolution
 from padding.errors import PaddingError, UnfollowableError
 from padding.geometry import SAME_DYNAMIC, Pads
-from padding.holes import masked_convolution
 from padding.registry import Convolution, find_convolution, find_scheme
-from padding.transposed import transposed_convolution
+from padding.schemes.convolve import padded_convolution
+from padding.schemes.holes import masked_convolution
+from padding.schemes.transposed import transposed_convolution
 
 
 class PaddedLayer:

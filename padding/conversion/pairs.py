@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from torch import nn
 
+from padding.conversion.layers import DEFERRED, original_class
+from padding.conversion.sites import LEAVE, UNSUPPORTED, Verdict
 from padding.geometry import SAME_DYNAMIC, Pads
-from padding.layers import DEFERRED, original_class
 from padding.registry import find_convolution
-from padding.sites import LEAVE, UNSUPPORTED, Verdict
 
 _POOLS = (nn.modules.pooling._MaxPoolNd, nn.modules.pooling._AvgPoolNd)
 

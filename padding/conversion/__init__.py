@@ -1,0 +1,1 @@
+"""From a model to the same model under a padding scheme: which layers are converted, and what they become."""

@@ -26,7 +26,7 @@ $(READY): requirements.lock
 install: $(READY)
 
 demo: $(READY)
-	@$(RUN) -m datamodules.sample_imagenet
+	@$(RUN) -m datamodules.samples.imagenet
 	@WANDB_MODE=offline $(RUN) main.py sweep sweeps/demo.yaml
 	@$(RUN) main.py report runs/demo --complete
 	@echo

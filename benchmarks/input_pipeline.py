@@ -17,13 +17,13 @@ import torch
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from datamodules.datasets import EvalImages, TrainImages
-from datamodules.imagenet import IMAGENET_MEAN, IMAGENET_STD
-from datamodules.index import scan_classes
-from datamodules.keyed import permutation
-from datamodules.layouts import find_split
-from datamodules.sample_imagenet import make
-from datamodules.transforms import EvalTransform, RandomResizedCrop, TrainTransform, normalise
+from datamodules.imagenet.datasets import EvalImages, TrainImages
+from datamodules.imagenet.layouts import find_split
+from datamodules.imagenet.module import IMAGENET_MEAN, IMAGENET_STD
+from datamodules.imagenet.transforms import EvalTransform, RandomResizedCrop, TrainTransform, normalise
+from datamodules.loading.index import scan_classes
+from datamodules.loading.keyed import permutation
+from datamodules.samples.imagenet import make
 
 
 def pipelines(folder: Path, size: int, resize: int, count: int) -> dict[str, dict[str, Callable[[], None]]]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 
-from datamodules import keyed
+from datamodules.loading import keyed
 
 
 class KeyedRandomness(pl.Callback):

@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 from PIL import Image
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 
-from pictures.class_maps import draw_tiles, leave_out, legend, overlay
+from evaluation.pictures.class_maps import draw_tiles, leave_out, legend, overlay
 
 LEGEND, LEGEND_WIDTH = "legend.png", 1024
 

@@ -13,8 +13,8 @@ from torch import nn
 from cli.errors import UserError
 from cli.provenance import provenance
 from cli.trained import Trained
-from datamodules.decode import decode_rgb
-from datamodules.segmentation_datasets import whole_image
+from datamodules.cityscapes.datasets import whole_image
+from datamodules.loading.decode import decode_rgb
 from evaluation.activations import summed_over_channels
 from lightning_modules import SegmentationModule
 from records.activations import ActivationRecord, Shown

@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
     import numpy as np
     import torch
 
-    from pictures.holes import draw_holes
+    from evaluation.pictures.holes import draw_holes
     from studies.inpainting_page import demonstrate
 
     image, name = read(options.image) if options.image else (sample(), "A street drawn by code")
@@ -113,7 +113,7 @@ def seed(text: str) -> int:
 def sample() -> "Image":
     from PIL import Image
 
-    from datamodules.street_drawing import draw_street
+    from datamodules.samples.streets import draw_street
 
     picture, _ = draw_street("inpaint", 1, 208, LONGEST, ("person",))
     return Image.fromarray(picture)
@@ -127,7 +127,7 @@ def read(path: Path) -> "tuple[Image, str]":
     """
     from PIL import ImageOps
 
-    from datamodules.decode import read_image
+    from datamodules.loading.decode import read_image
 
     todo = "Name an image file such as a JPEG or PNG with --image, or leave it out."
     image = read_image(str(path), lambda file: ImageOps.exif_transpose(file).convert("RGB"), todo)

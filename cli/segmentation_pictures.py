@@ -11,8 +11,8 @@ from rich.console import Console
 from cli.errors import UserError
 from cli.study_command import say
 from cli.trained import Trained, load
-from datamodules.segmentation_datasets import EvalScenes, SceneFiles
-from datamodules.transforms import normalise
+from datamodules.cityscapes.datasets import EvalScenes, SceneFiles
+from datamodules.imagenet.transforms import normalise
 from lightning_modules.evaluation_settings import share
 from records import best
 from studies.collect import REFERENCE, Collection, Run

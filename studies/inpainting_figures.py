@@ -8,8 +8,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from pictures.class_maps import legend
-from pictures.grid import headings, row, stack
+from evaluation.pictures.class_maps import legend
+from evaluation.pictures.grid import headings, row, stack
 from studies.inpainting import Closing, Errors, Filling, Growing
 
 LARGE, SMALL = 640, 320

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from evaluation import Box, centre_box, predict_tiled, tile_boxes
-from pictures.class_maps import draw_tiles, leave_out, legend, overlay
-from pictures.grid import caption, fitted, headings, row, stack
+from evaluation.pictures.class_maps import draw_tiles, leave_out, legend, overlay
+from evaluation.pictures.grid import caption, fitted, headings, row, stack
 from studies.border_errors import ZONE, Errors, border_zone, errors, evenly, most_different, pooled
 from studies.picture_sections import Picture
 

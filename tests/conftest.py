@@ -25,7 +25,7 @@ def _own_wandb_folders(tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def sample_tree(tmp_path_factory):
     """A small tree in ImageNet's layout: 10 classes, 13 training and 5 validation images each."""
-    from datamodules import sample_imagenet
+    from datamodules.samples import imagenet as sample_imagenet
 
     root = tmp_path_factory.mktemp("sample") / "tree"
     sample_imagenet.make(root, train_per_class=13, val_per_class=5)
@@ -35,7 +35,7 @@ def sample_tree(tmp_path_factory):
 @pytest.fixture(scope="session")
 def sample_streets(tmp_path_factory):
     """A small tree in Cityscapes' layout: 21 cities, one street each, and coarse labels."""
-    from datamodules import sample_cityscapes
+    from datamodules.samples import cityscapes as sample_cityscapes
 
     root = tmp_path_factory.mktemp("streets") / "tree"
     sample_cityscapes.make(root, images_per_city=1)

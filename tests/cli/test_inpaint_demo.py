@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from cli.app import usage
 from cli.inpaint_demo import HOLES
-from pictures.holes import KINDS, draw_holes
+from evaluation.pictures.holes import KINDS, draw_holes
 from tests.support.program import main_here
 
 

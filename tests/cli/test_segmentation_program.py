@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from datamodules.cityscapes_labels import CLASS_COLOURS, LABEL_IDS
+from datamodules.cityscapes.labels import CLASS_COLOURS, LABEL_IDS
 from evaluation import class_iou, mean_iou
 from records import RunFolder
 from records.evaluation import EvaluationRecord

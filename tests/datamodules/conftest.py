@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datamodules import sample_cityscapes
-from datamodules.sample_imagenet import make
+from datamodules.samples import cityscapes as sample_cityscapes
+from datamodules.samples.imagenet import make
 
 
 @pytest.fixture(scope="session")

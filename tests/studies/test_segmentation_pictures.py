@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from evaluation import Box
-from pictures.grid import GAP
+from evaluation.pictures.grid import GAP
 from studies.border_errors import Errors, border_zone, errors, evenly, most_different, pooled
 from studies.picture_sections import Picture, study
 from studies.segmentation_pictures import Comparison, Scene, make

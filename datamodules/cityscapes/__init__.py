@@ -1,0 +1,1 @@
+"""Cityscapes, and any data set in its layout and label ids."""

@@ -1,0 +1,159 @@
+"""Whether a tree of Cityscapes can be trained on: `python -m datamodules.cityscapes ROOT [--split K] [--deep]`.
+
+Finds in minutes what would otherwise stop a run of days. Exits with 0 and a report, or with 2 and what is wrong.
+"""
+
+import argparse
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from datamodules.cityscapes.datasets import refuse_other_size
+from datamodules.cityscapes.files import Scene
+from datamodules.cityscapes.label_files import decode_classes, label_size
+from datamodules.cityscapes.labels import CLASS_NAMES
+from datamodules.cityscapes.module import CityscapesDataModule, find_coarse_scenes
+from datamodules.cityscapes.splits import (
+    FOLDERS,
+    OFFICIAL_COARSE,
+    OFFICIAL_TRAIN,
+    OFFICIAL_VAL,
+    SPLITS,
+    check_split,
+    fine_scenes,
+    missing_cities,
+    split_cities,
+)
+from datamodules.errors import DataError, some
+from datamodules.loading.decode import decode_rgb, image_size
+from datamodules.loading.parallel import map_in_workers
+
+__all__ = ["CityscapesDataModule", "check", "main"]
+
+_OFFICIAL = {**OFFICIAL_TRAIN, **OFFICIAL_VAL}
+
+
+def check(
+    root: Path | str,
+    split: int | str = 0,
+    coarse: bool = True,
+    deep: bool = False,
+    num_workers: int | None = None,
+) -> str:
+    """Verify a whole tree before training.
+
+    Every image has its label file and the other way round, the headers of both can be read, and both have one size.
+
+    Args:
+        root: the tree.
+        split: 0, 1, 2 or "folders", as `CityscapesDataModule` takes it.
+        coarse: whether the coarse labels must be there and usable, too.
+        deep: decode every file, which finds truncated ones and values that are no label id; half an hour on one core
+            for the fine labels, 5 for the coarse ones too.
+        num_workers: processes; None for one a core.
+
+    Returns:
+        A report: images of each city beside the official numbers, missing cities, sizes, and, if `deep`, the classes
+        that a set lacks.
+
+    Raises:
+        DataError: the tree cannot be used; of many faults of one kind, the first and their number.
+    """
+    root = Path(root).expanduser()
+    sets = {"train": fine_scenes(root, check_split(split), "train"), "val": fine_scenes(root, split, "val")}
+    if coarse:
+        sets["coarse"] = find_coarse_scenes(root, split)
+    workers = os.cpu_count() or 1 if num_workers is None else num_workers
+    everything = [scene for scenes in sets.values() for scene in scenes]
+    found = _read_all(root, everything, deep, workers)
+    lines = [f"{root}: {_describe(split)}, {'all pixels' if deep else 'all headers'} read"]
+    for name, scenes in sets.items():
+        lines += _report(name, scenes, split)
+    sizes = Counter(size for size, _ in found).most_common()
+    lines.append("sizes: " + some((f"{width} x {height} ({count})" for (width, height), count in sizes), 8))
+    if deep:
+        lines += _report_classes(sets, [classes for _, classes in found])
+    return "\n".join(lines)
+
+
+def _read_all(root: Path, scenes: list[Scene], deep: bool, num_workers: int) -> list[tuple]:
+    """For each scene its (width, height), and which classes its label file has, if `deep`."""
+
+    def read(index: int) -> tuple[tuple[int, int], np.ndarray | None]:
+        image, label = str(root / scenes[index].image), str(root / scenes[index].label)
+        size = decode_rgb(image).size if deep else image_size(image)
+        classes = decode_classes(label) if deep else None
+        refuse_other_size(image, size, label, classes.shape[::-1] if deep else label_size(label))
+        present = np.bincount(classes.ravel(), minlength=256)[: len(CLASS_NAMES)] > 0 if deep else None
+        return size, present
+
+    results = list(map_in_workers(read, len(scenes), num_workers))
+    errors = [result for result in results if isinstance(result, DataError)]
+    if len(errors) > 1:
+        raise DataError(f"{len(errors)} of {len(scenes)} scenes cannot be used. {some(errors, 3)}", where=root)
+    if errors:
+        raise errors[0]
+    return results
+
+
+def _describe(split: int | str) -> str:
+    return "train/ and val/ as they are" if split == FOLDERS else f"split {split}, val {some(split_cities(split)[1])}"
+
+
+def _report(name: str, scenes: list[Scene], split: int | str) -> list[str]:
+    counts = Counter(scene.city for scene in scenes)
+    official = _official_size(name, split)
+    beside = "" if official is None else f" (official: {official})"
+    lines = [f"{name}: {len(scenes)} images of {len(counts)} {'city' if len(counts) == 1 else 'cities'}{beside}"]
+    for city, count in sorted(counts.items()):
+        expected = _OFFICIAL.get(city) if name != "coarse" else None
+        lines.append(f"  {city:<16}{count:>6}" + (f" of {expected}" if expected and split != FOLDERS else ""))
+    if name != "coarse" and (missing := missing_cities(scenes, split, name)):
+        lines.append(f"  missing: {some(missing, len(_OFFICIAL))}")
+    return lines
+
+
+def _official_size(name: str, split: int | str) -> int | None:
+    if split == FOLDERS:
+        return None
+    if name == "coarse":
+        return OFFICIAL_COARSE
+    return sum(_OFFICIAL[city] for city in split_cities(split)[0 if name == "train" else 1])
+
+
+def _report_classes(sets: dict[str, list[Scene]], present: list[np.ndarray]) -> list[str]:
+    lines, start = [], 0
+    for name, scenes in sets.items():
+        there = np.any(present[start : start + len(scenes)], axis=0)
+        start += len(scenes)
+        absent = [CLASS_NAMES[number] for number in np.flatnonzero(~there)]
+        lines.append(f"classes that {name} lacks: {some(absent, len(CLASS_NAMES)) or 'none'}")
+    return lines
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m datamodules.cityscapes.check", description="Say whether a tree of Cityscapes can be trained on."
+    )
+    parser.add_argument("root", type=Path, help="folder that holds leftImg8bit/, gtFine/ and gtCoarse/")
+    parser.add_argument(
+        "--split",
+        type=lambda value: int(value) if value.isdecimal() else value,
+        choices=SPLITS,
+        default=0,
+        help="as data.split (default: 0)",
+    )
+    parser.add_argument("--no-coarse", action="store_true", help="do without gtCoarse and train_extra")
+    parser.add_argument("--deep", action="store_true", help="decode every file")
+    parser.add_argument("--workers", type=int, help="processes (default: one a core)")
+    options = parser.parse_args(arguments)
+    try:
+        print(check(options.root, options.split, not options.no_coarse, options.deep, options.workers))
+    except DataError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0

@@ -1,0 +1,112 @@
+"""One image and its classes from one key."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.utils.data import Dataset
+
+from datamodules.cityscapes.class_uniform import ClassUniform, Plan
+from datamodules.cityscapes.files import Scene
+from datamodules.cityscapes.label_files import decode_classes
+from datamodules.cityscapes.labels import IGNORED_PIXEL
+from datamodules.cityscapes.transforms import SegmentationTransform
+from datamodules.errors import DataError
+from datamodules.imagenet.transforms import to_uint8
+from datamodules.loading import keyed
+from datamodules.loading.decode import decode_rgb
+from datamodules.loading.packed import PackedPaths
+from datamodules.loading.samplers import PAD
+
+
+class SceneFiles:
+    """Scenes of a tree, decoded one at a time."""
+
+    def __init__(self, root: Path, scenes: list[Scene]):
+        self.root = root
+        self.images = PackedPaths.pack(scene.image for scene in scenes)
+        self.labels = PackedPaths.pack(scene.label for scene in scenes)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def load(self, index: int) -> tuple[Image.Image, np.ndarray]:
+        """The RGB image, and its classes, uint8 (H, W).
+
+        Raises:
+            DataError: a file cannot be decoded, or the two differ in size.
+        """
+        path, label_path = (os.path.join(self.root, files[index]) for files in (self.images, self.labels))
+        image, classes = decode_rgb(path), decode_classes(label_path)
+        refuse_other_size(path, image.size, label_path, classes.shape[::-1])
+        return image, classes
+
+
+class TrainScenes(Dataset):
+    """Augmented crops, each a pure function of (seed, epoch, index).
+
+    Args:
+        files: the fine scenes, then the coarse ones.
+        sampling: which scene and which pixel each sample of an epoch is cut from.
+        transform: scale, crop, flip, colours, blur.
+        seed: seed of the plan and of the augmentation.
+    """
+
+    def __init__(self, files: SceneFiles, sampling: ClassUniform, transform: SegmentationTransform, seed: int):
+        self.files = files
+        self.sampling = sampling
+        self.transform = transform
+        self.seed = seed
+        self._plan: tuple[int, Plan] | None = None
+
+    def __len__(self) -> int:
+        return self.sampling.size
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """uint8 image (3, size, size) and uint8 classes (size, size), for a key (epoch, index)."""
+        epoch, index = key
+        plan = self._plan_of(epoch)
+        image, classes = self.files.load(int(plan.scenes[index]))
+        row, column = plan.centroids[index].tolist()
+        random = keyed.generator(self.seed, "augment", epoch, index)
+        return self.transform(image, classes, random, None if row < 0 else (row, column))
+
+    def _plan_of(self, epoch: int) -> Plan:
+        # Each worker draws the plan of each epoch once.
+        if self._plan is None or self._plan[0] != epoch:
+            self._plan = (epoch, self.sampling.plan(self.seed, epoch))
+        return self._plan[1]
+
+
+class EvalScenes(Dataset):
+    """Whole images and their classes; for PAD, the first image with nothing but ignored pixels."""
+
+    def __init__(self, files: SceneFiles):
+        self.files = files
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """uint8 image (3, H, W) and uint8 classes (H, W)."""
+        image, classes = self.files.load(max(index, 0))
+        if index == PAD:
+            classes = np.full_like(classes, IGNORED_PIXEL)
+        return to_uint8(image), torch.from_numpy(classes)
+
+
+def whole_image(image: Image.Image, where: str = "image") -> torch.Tensor:
+    """The transform that changes nothing: a uint8 tensor (3, H, W)."""
+    return to_uint8(image)
+
+
+def refuse_other_size(image: str, size: tuple[int, int], label: str, label_size: tuple[int, int]) -> None:
+    """Raises DataError where the image and its label file differ in size (width, height)."""
+    if tuple(size) != tuple(label_size):
+        raise DataError(
+            f"is {size[0]} x {size[1]} pixels, but its label file {label} is {label_size[0]} x {label_size[1]}",
+            where=image,
+            todo="Restore both from the archives.",
+        )

@@ -1,0 +1,318 @@
+"""Cityscapes as batches, and any data set in its layout and label ids."""
+
+import hashlib
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from datamodules.cityscapes.centroid_cache import find_centroids
+from datamodules.cityscapes.class_uniform import ClassUniform
+from datamodules.cityscapes.datasets import EvalScenes, SceneFiles, TrainScenes, whole_image
+from datamodules.cityscapes.files import COARSE, Scene, find_scenes
+from datamodules.cityscapes.labels import CLASS_COLOURS, CLASS_NAMES, IGNORED_PIXEL, LABEL_IDS
+from datamodules.cityscapes.splits import FOLDERS, check_split, fine_scenes, split_cities
+from datamodules.cityscapes.transforms import SegmentationTransform, scaled_size
+from datamodules.errors import DataError, some
+from datamodules.imagenet.datasets import FolderImages
+from datamodules.imagenet.transforms import check_normalisation
+from datamodules.loading.decode import image_size
+from datamodules.loading.index import scan_flat
+from datamodules.loading.on_device import normalise_on_device
+from datamodules.loading.padded import collate_padded
+from datamodules.loading.resumable import KeyedLoader, ResumableDataModule, at_least
+
+# ImageNet's, as NVIDIA/semantic-segmentation takes them.
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+
+
+class CityscapesDataModule(ResumableDataModule):
+    """Street scenes with a class for each pixel: leftImg8bit/, gtFine/ and, for the coarse labels, gtCoarse/.
+
+    Batches are (images, targets): after the transfer to the device, images (N, 3, H, W) normalised in the Trainer's
+    precision, and targets (N, H, W) int64, classes 0 to 18 and 255 where ignored. Training batches are square crops;
+    evaluation batches hold one whole image for each process, whatever its size, and a process that is one short gets
+    the first image with nothing but 255. `predict` batches are (images, paths), with an empty path for a stand-in.
+
+    With `eval_padded`, `validate` serves (images, targets, sizes): images of different sizes, each at the top left of a
+    canvas as large as the batch needs, 0 beyond it in the images and 255 in the targets, and sizes (N, 2) int64, their
+    heights and widths. `fit`, `test` and `predict` take images one by one in any case.
+
+    `validate` and `test` serve the same images, the validation cities of the split, because the labels of the official
+    test set are withheld.
+
+    Args:
+        root: Folder that holds leftImg8bit/ and gtFine/, or the archives' own folders with these inside.
+        split: 0 (the official one), 1 or 2 validate on other 3 of the 21 cities; "folders" takes train/ and val/ as
+            they are, for other data in this layout.
+        batch_size: Training crops in one batch over all processes, before gradient accumulation.
+        crop_size: Side of the training crops in pixels (the paper: 896 for ResNet50, 736 for WideResNet38).
+        class_uniform: Share of an epoch whose crops are drawn around each class in turn; 0 for whole images alone.
+        tile_size: Side of the tiles whose centroids the crops are drawn around, in pixels.
+        coarse: Whether the coarsely labelled images of train_extra join for the rare classes.
+        coarse_until_epoch: The first epoch without them, counted from 0.
+        scale: Least and greatest factor by which training images are scaled.
+        flip: Whether to mirror training images left to right with probability 0.5.
+        jitter: Greatest change of brightness, contrast, saturation and hue, as a share, up to 0.5; 0 for none.
+        blur: Least and greatest standard deviation of the Gaussian blur, in pixels; null for none.
+        mean: Mean of each channel (red, green, blue) to subtract, on a scale of 0 to 1.
+        std: Standard deviation of each channel to divide by, on a scale of 0 to 1.
+        num_workers: Loader processes for each training process; 0 loads in the process itself.
+        seed: Seed of order, sampling and augmentation.
+        predict_folder: Folder of images, in any depth, for `predict`.
+        eval_padded: Whether `validate` also shows the network several images at once, padded to one size.
+        padded_batch_size: Images in such a batch over all processes; they are whole, so the largest decide the memory.
+        cache_index: Whether to keep the classes' centroids below $XDG_CACHE_HOME, or the folder to keep them in.
+        loader_timeout: Seconds to wait for a loader process before giving up; 0 waits for ever.
+
+    Raises:
+        DataError: settings contradict one another.
+    """
+
+    num_classes = len(CLASS_NAMES)
+    class_names = CLASS_NAMES
+    class_colours = CLASS_COLOURS
+    label_ids = LABEL_IDS
+
+    def __init__(
+        self,
+        root: str,
+        split: Literal[0, 1, 2, "folders"] = 0,
+        batch_size: int = 16,
+        crop_size: int = 896,
+        class_uniform: float = 0.5,
+        tile_size: int = 1024,
+        coarse: bool = True,
+        coarse_until_epoch: int = 150,
+        scale: tuple[float, float] = (0.5, 2.0),
+        flip: bool = True,
+        jitter: float = 0.25,
+        blur: tuple[float, float] | None = (0.15, 1.3),
+        mean: tuple[float, float, float] = MEAN,
+        std: tuple[float, float, float] = STD,
+        num_workers: int = 4,
+        seed: int = 0,
+        predict_folder: str | None = None,
+        eval_padded: bool = False,
+        padded_batch_size: int = 4,
+        cache_index: bool | str = True,
+        loader_timeout: int = 600,
+    ):
+        super().__init__(batch_size, None, num_workers, seed, loader_timeout, eval_padded)
+        self.padded_batch_size = at_least(1, padded_batch_size, "padded_batch_size")
+        self.root = Path(root).expanduser()
+        self.split = check_split(split)
+        self.class_uniform, self.tile_size = class_uniform, tile_size
+        self.coarse, self.coarse_until_epoch = coarse, coarse_until_epoch
+        self.mean, self.std = tuple(mean), tuple(std)
+        self.predict_folder = None if predict_folder is None else Path(predict_folder).expanduser()
+        self.cache_index = cache_index
+        self.transform = SegmentationTransform(
+            crop_size, tuple(scale), flip, jitter, None if blur is None else tuple(blur)
+        )
+        _check_transform(self.transform)
+        self._check_sampling()
+        check_normalisation(self.mean, self.std)
+
+    # What the data are; each part is read from the disk when it is first asked for.
+
+    @cached_property
+    def train_scenes(self) -> list[Scene]:
+        """The finely labelled training scenes; an epoch has as many samples."""
+        return fine_scenes(self.root, self.split, "train")
+
+    @cached_property
+    def val_scenes(self) -> list[Scene]:
+        return fine_scenes(self.root, self.split, "val")
+
+    @cached_property
+    def coarse_scenes(self) -> list[Scene]:
+        """The coarsely labelled scenes of train_extra; none where `coarse` is off."""
+        return find_coarse_scenes(self.root, self.split) if self.coarse else []
+
+    @property
+    def train_size(self) -> int:
+        """Samples of an epoch, which uses the whole batches among them."""
+        return len(self.train_scenes)
+
+    @property
+    def val_size(self) -> int:
+        return len(self.val_scenes)
+
+    test_size = val_size
+
+    @cached_property
+    def _sampling(self) -> ClassUniform:
+        fine, labels = len(self.train_scenes), [scene.label for scene in self._all_train_scenes]
+        centroids = [np.empty((0, 3), dtype=np.int32)] * fine
+        if self.class_uniform:
+            centroids = find_centroids(self.root, labels, self.tile_size, self.num_workers, self.cache_index)
+        return ClassUniform(centroids[:fine], centroids[fine:], self.class_uniform, self.coarse_until_epoch)
+
+    @property
+    def _all_train_scenes(self) -> list[Scene]:
+        return self.train_scenes + self.coarse_scenes
+
+    # Lightning's hooks.
+
+    def setup(self, stage: str | None = None) -> None:
+        """Find what can be known to be wrong before the first batch.
+
+        Raises:
+            DataError: files or settings that cannot be used; see `check`.
+        """
+        super().setup(stage)
+        self.check(stage)
+
+    def check(self, stage: str | None = None) -> None:
+        """Find the scenes that a stage needs, read the training labels, and load the first sample of each set.
+
+        The labels are read for their centroids, so once only as long as these are kept (`cache_index`), and not where
+        `class_uniform` is 0. `datamodules.cityscapes.check.check` reads more.
+
+        Args:
+            stage: "fit", "validate", "test" or "predict"; None checks all that is there to train and evaluate.
+
+        Raises:
+            DataError: a missing root or split, an image or label file without its partner, a label file that cannot be
+                used, a crop larger than any image, a batch that does not divide, too few images for one batch.
+        """
+        self.check_trainer()
+        if stage == "predict":
+            self._predict_set()[0]
+            return
+        if stage in ("fit", None):
+            self._refuse_large_crop()
+            self._train_set()[0, 0]
+            self.make_train_loader(self._train_set())
+        if self.eval_padded and stage in ("validate", None):
+            self.per_process("padded_batch_size")
+        self._val_set()[0]
+
+    def per_process(self, name: str) -> int:
+        # Evaluation images come whole and may differ in size, so a process takes them one by one.
+        return 1 if name == "eval_batch_size" else super().per_process(name)
+
+    def train_dataloader(self) -> KeyedLoader:
+        return self.make_train_loader(self._train_set())
+
+    def val_dataloader(self) -> KeyedLoader:
+        if not self.eval_padded or self.fitting:
+            return self.make_eval_loader("val", self._val_set())
+        collate_fn = partial(collate_padded, fills={0: 0, 1: IGNORED_PIXEL})
+        return self.make_eval_loader("val", self._val_set(), "padded_batch_size", collate_fn)
+
+    def test_dataloader(self) -> KeyedLoader:
+        return self.make_eval_loader("test", self._val_set())
+
+    def predict_dataloader(self) -> KeyedLoader:
+        return self.make_eval_loader("predict", self._predict_set())
+
+    def on_after_batch_transfer(self, batch: tuple, dataloader_idx: int) -> tuple:
+        images, rest, *sizes = batch
+        images = normalise_on_device(images, self.mean, self.std, self.trainer, *sizes)
+        # Classes are sent as bytes, an eighth of what the loss takes.
+        return images, rest.long() if isinstance(rest, torch.Tensor) else rest, *sizes
+
+    def train_set_key(self) -> dict[str, int | str]:
+        """The training scenes, how they are sampled and augmented; the root may move."""
+        sampling = f"class_uniform={self.class_uniform}, tile_size={self.tile_size}"
+        if self.coarse:
+            sampling += f", coarse_until_epoch={self.coarse_until_epoch}"
+        return {
+            "train_size": self.train_size,
+            "training files": self._train_digest,
+            "sampling": sampling,
+            "augmentation": repr(self.transform),
+        }
+
+    def eval_set_key(self) -> dict[str, int | str]:
+        """The scenes that are evaluated on; the root may move."""
+        return {"split": self.split, "images": self.val_size, "files": _digest(self.val_scenes)}
+
+    @cached_property
+    def _train_digest(self) -> str:
+        return _digest(self._all_train_scenes)
+
+    def _train_set(self) -> TrainScenes:
+        return TrainScenes(SceneFiles(self.root, self._all_train_scenes), self._sampling, self.transform, self.seed)
+
+    def _val_set(self) -> EvalScenes:
+        return EvalScenes(SceneFiles(self.root, self.val_scenes))
+
+    def _predict_set(self) -> FolderImages:
+        if self.predict_folder is None:
+            raise DataError("`predict_folder` is not set", todo="Set it to a folder of images.")
+        return FolderImages(scan_flat(self.predict_folder), whole_image)
+
+    def _refuse_large_crop(self) -> None:
+        crop, factor = self.transform.size, self.transform.scale[1]
+        largest = (0, 0)
+        for scene in self.train_scenes:
+            size = scaled_size(image_size(str(self.root / scene.image)), factor)
+            if min(size) >= crop:
+                return
+            largest = max(largest, size, key=min)
+        raise DataError(
+            f"`crop_size` is {crop}, larger than any image: scaled by {factor}, the largest has {largest[0]} x"
+            f" {largest[1]} pixels",
+            todo=f"Set it to at most {min(largest)}, or raise `scale`; every crop would hold padding.",
+        )
+
+    def _check_sampling(self) -> None:
+        if not 0 <= self.class_uniform <= 1:
+            raise DataError(f"`class_uniform` is {self.class_uniform}; it must be a share from 0 to 1")
+        if self.tile_size < 1:
+            raise DataError(f"`tile_size` is {self.tile_size}; it must be at least 1")
+        if self.coarse and self.class_uniform == 0:
+            raise DataError(
+                "`coarse` is on and `class_uniform` is 0, so that no coarse image would ever be drawn",
+                todo="Set data.coarse=false, or raise `class_uniform`.",
+            )
+        if self.coarse and self.coarse_until_epoch < 1:
+            raise DataError(
+                f"`coarse_until_epoch` is {self.coarse_until_epoch}; it must be at least 1",
+                todo="Set data.coarse=false to train without coarse images.",
+            )
+
+
+def _digest(scenes: list[Scene]) -> str:
+    names = "\0".join(f"{scene.city}/{Path(scene.image).name}" for scene in scenes)
+    return hashlib.blake2b(names.encode(), digest_size=8).hexdigest()
+
+
+def find_coarse_scenes(root: Path, split: int | str) -> list[Scene]:
+    """The coarsely labelled scenes of train_extra.
+
+    Raises:
+        DataError: as `find_scenes`; or they show a city that the split validates on.
+    """
+    try:
+        scenes = find_scenes(root, "train_extra", COARSE)
+    except DataError as error:
+        raise DataError(
+            str(error), todo="To train without coarse images (gtCoarse and train_extra), set data.coarse=false."
+        ) from error
+    held_out = () if split == FOLDERS else split_cities(split)[1]
+    if leaked := [scene.image for scene in scenes if scene.city in held_out]:
+        raise DataError(
+            f"train_extra has {len(leaked)} images of cities that split {split} validates on: {some(leaked)}",
+            where=root,
+            todo="Remove them, or set data.coarse=false.",
+        )
+    return scenes
+
+
+def _check_transform(transform: SegmentationTransform) -> None:
+    scale, blur = transform.scale, transform.blur
+    if transform.size < 1:
+        raise DataError(f"`crop_size` is {transform.size}; it must be at least 1")
+    if len(scale) != 2 or not 0 < scale[0] <= scale[1]:
+        raise DataError(f"`scale` is {scale}; it must be two factors with 0 < least <= greatest")
+    if not 0 <= transform.jitter <= 0.5:
+        raise DataError(f"`jitter` is {transform.jitter}; it must be from 0 to 0.5")
+    if blur is not None and (len(blur) != 2 or not 0 <= blur[0] <= blur[1]):
+        raise DataError(f"`blur` is {blur}; it must be null or two deviations with 0 <= least <= greatest")

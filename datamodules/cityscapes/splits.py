@@ -1,0 +1,131 @@
+"""Which cities are trained on and which are validated on."""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from datamodules.cityscapes.files import FINE, IMAGES, Scene, find_scenes, locate
+from datamodules.errors import DataError, some
+
+# Images of each city with fine labels: 2,975 in the official training set, 500 in the official validation set.
+OFFICIAL_TRAIN = {
+    "aachen": 174,
+    "bochum": 96,
+    "bremen": 316,
+    "cologne": 154,
+    "darmstadt": 85,
+    "dusseldorf": 221,
+    "erfurt": 109,
+    "hamburg": 248,
+    "hanover": 196,
+    "jena": 119,
+    "krefeld": 99,
+    "monchengladbach": 94,
+    "strasbourg": 365,
+    "stuttgart": 196,
+    "tubingen": 144,
+    "ulm": 95,
+    "weimar": 142,
+    "zurich": 122,
+}
+OFFICIAL_VAL = {"frankfurt": 267, "lindau": 59, "munster": 174}
+OFFICIAL_COARSE = 19_998
+CITIES = (*sorted(OFFICIAL_VAL), *sorted(OFFICIAL_TRAIN))
+
+FOLDERS = "folders"
+SPLITS = (0, 1, 2, FOLDERS)
+# Between the first validation cities of one split and of the next.
+_OFFSET = 7
+
+
+def check_split(split: int | str) -> int | str:
+    """The split itself.
+
+    Raises:
+        DataError: it is none of `SPLITS`.
+    """
+    if isinstance(split, bool) or split not in SPLITS:
+        raise DataError(f"`split` is {split!r}; it must be 0, 1, 2 or 'folders'")
+    return split
+
+
+def split_cities(split: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(training cities, validation cities): 18 and 3 of the 21.
+
+    Split 0 is the official one (2,975 and 500 images). Split 2 has the sizes of the paper's "additional split" (2,820
+    and 655 images; section 4.2 gives no names).
+    """
+    start = split * _OFFSET
+    val = CITIES[start : start + 3]
+    return tuple(city for city in CITIES if city not in val), val
+
+
+def fine_scenes(root: Path, split: int | str, part: str) -> list[Scene]:
+    """The finely labelled scenes to train or to validate on.
+
+    Args:
+        root: the tree.
+        split: 0, 1 or 2 by city, wherever in train/ and val/ its scenes lie; "folders" takes train/ and val/ as they
+            are, in any city.
+        part: "train" or "val".
+
+    Raises:
+        DataError: as `find_scenes`; a city that no split knows; a city of this part is not there at all.
+    """
+    if check_split(split) == FOLDERS:
+        return find_scenes(root, part)
+    cities = split_cities(split)[0 if part == "train" else 1]
+    everything = all_scenes(root)
+    scenes = [scene for scene in everything if scene.city in cities]
+    if not scenes:
+        raise DataError(
+            f"holds no image of the {'training' if part == 'train' else 'validation'} cities of split {split}"
+            f" ({some(cities, 18)}); it has {some(sorted({scene.city for scene in everything}), 21)}",
+            where=root,
+            todo="Complete the tree, choose another `split`, or set `split: folders` to take train/ and val/ as they"
+            " are.",
+        )
+    return scenes
+
+
+def all_scenes(root: Path) -> list[Scene]:
+    """The finely labelled scenes of the 21 cities in train/ and val/, sorted by city and name.
+
+    Raises:
+        DataError: as `find_scenes`; a city that no split knows; a file in another city's folder; one scene twice.
+    """
+    present = [folder for folder in ("train", "val") if locate(root, IMAGES, folder) or locate(root, FINE, folder)]
+    scenes = [scene for folder in present or ["train"] for scene in find_scenes(root, folder)]
+    scenes.sort(key=lambda scene: (scene.city, Path(scene.image).name))
+    _refuse_unknown(scenes, root)
+    _refuse_misplaced(scenes, root)
+    return scenes
+
+
+def missing_cities(scenes: Iterable[Scene], split: int | str, part: str) -> list[str]:
+    """Cities of a part of a split that have no scene; none for "folders"."""
+    if split == FOLDERS:
+        return []
+    return sorted(set(split_cities(split)[0 if part == "train" else 1]) - {scene.city for scene in scenes})
+
+
+def _refuse_unknown(scenes: list[Scene], root: Path) -> None:
+    if unknown := {scene.city: scene.image for scene in reversed(scenes) if scene.city not in CITIES}:
+        raise DataError(
+            f"holds {len(unknown)} cities that splits 0, 1 and 2 do not know:"
+            f" {some(f'{city} ({unknown[city]})' for city in sorted(unknown))}",
+            where=root,
+            todo="Set `split: folders` to take train/ and val/ as they are.",
+        )
+
+
+def _refuse_misplaced(scenes: list[Scene], root: Path) -> None:
+    if wrong := [scene.image for scene in scenes if not Path(scene.image).name.startswith(f"{scene.city}_")]:
+        raise DataError(
+            f"{len(wrong)} images lie in another city's folder: {some(wrong)}",
+            where=root,
+            todo="Move them, with their labels: a split by city would put them on the wrong side.",
+        )
+    times = Counter(Path(scene.image).name for scene in scenes)
+    if twice := [scene.image for scene in scenes if times[Path(scene.image).name] > 1]:
+        raise DataError(f"holds scenes in train/ and in val/: {some(twice)}", where=root, todo="Remove one of each.")

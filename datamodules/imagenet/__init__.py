@@ -1,0 +1,1 @@
+"""ImageNet, and any folder of images with a class each."""

@@ -1,0 +1,346 @@
+"""ImageNet, and any folder of images in its layout."""
+
+import hashlib
+from collections.abc import Callable
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from datamodules.errors import DataError, some
+from datamodules.imagenet.class_labels import read_class_labels
+from datamodules.imagenet.datasets import CroppedAndWhole, EvalImages, FolderImages, TrainImages
+from datamodules.imagenet.ground_truth import ACCEPTED, read_ground_truth
+from datamodules.imagenet.layouts import find_beside, find_split, locate_split
+from datamodules.imagenet.splits import hold_out, limit_per_class
+from datamodules.imagenet.transforms import (
+    EvalTransform,
+    RandomCrop,
+    RandomResizedCrop,
+    TrainTransform,
+    WholeTransform,
+    check_normalisation,
+)
+from datamodules.loading.index import FileIndex, is_flat, scan_classes, scan_flat
+from datamodules.loading.index_cache import cached
+from datamodules.loading.on_device import normalise_on_device
+from datamodules.loading.padded import collate_padded
+from datamodules.loading.resumable import KeyedLoader, ResumableDataModule, collate
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class ImageNetDataModule(ResumableDataModule):
+    """Images in class folders: train/CLASS/*, val/CLASS/*, or the ILSVRC tree with a flat validation folder.
+
+    Batches are (images, targets): after the transfer to the device, images (N, 3, size, size) normalised in the
+    Trainer's precision, and targets (N,) int64, IGNORED (-1) for the stand-ins that fill the last evaluation batches of
+    a multi-process run. `predict` batches are (images, paths), with an empty path for a stand-in.
+
+    With `eval_padded`, batches of `validate` are (images, targets, whole images, sizes) and those of `predict` (whole
+    images, paths, sizes): whole images (N, 3, H, W), each at the top left of a canvas as large as the batch needs, 0
+    beyond it, and sizes (N, 2) int64, its height and width. `fit` and `test` crop in any case.
+
+    Args:
+        root: Folder that holds train/ and val/ (or test/), also below Data/CLS-LOC/ as ILSVRC packs them.
+        batch_size: Training images in one batch over all processes, before gradient accumulation.
+        eval_batch_size: Evaluation images in one batch over all processes; null takes batch_size.
+        image_size: Side of the square that the network sees, in pixels.
+        eval_resize: Length of the shorter side before the centre crop of an evaluation image, in pixels; null keeps it.
+        train_crop: "random_resized" cuts a random box and resizes it; "random" cuts image_size pixels without resizing.
+        crop_scale: Least and greatest area of a random resized box, as a share of the image.
+        crop_ratio: Least and greatest width / height of a random resized box.
+        flip: Whether to mirror training images left to right with probability 0.5.
+        mean: Mean of each channel (red, green, blue) to subtract, on a scale of 0 to 1.
+        std: Standard deviation of each channel to divide by, on a scale of 0 to 1.
+        num_workers: Loader processes for each training process; 0 loads in the process itself.
+        seed: Seed of order and augmentation.
+        val_from_train: Training images to validate on instead of val/, a number or a share below 1; `test` uses val/.
+        images_per_class: Most training images to use of each class, a fixed draw; null uses all.
+        val_ground_truth: Labels of a flat validation folder; null looks for LOC_val_solution.csv beside the data.
+        val_synsets: Synsets in the order of ILSVRC2012_ID, one a line, for a val_ground_truth of numbers.
+        predict_folder: Folder of images, in any depth, for `predict`.
+        eval_padded: Whether `validate` shows the network whole images too, padded to one size; `predict` only these.
+        padded_side: Greatest height and width of a whole image, in pixels; what is longer loses both ends.
+        cache_index: Whether to keep the list of files below $XDG_CACHE_HOME, or the folder to keep it in.
+        loader_timeout: Seconds to wait for a loader process before giving up; 0 waits for ever.
+
+    Raises:
+        DataError: settings contradict one another.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        batch_size: int = 256,
+        eval_batch_size: int | None = None,
+        image_size: int = 224,
+        eval_resize: int | None = 256,
+        train_crop: Literal["random_resized", "random"] = "random_resized",
+        crop_scale: tuple[float, float] = (0.08, 1.0),
+        crop_ratio: tuple[float, float] = (3 / 4, 4 / 3),
+        flip: bool = True,
+        mean: tuple[float, float, float] = IMAGENET_MEAN,
+        std: tuple[float, float, float] = IMAGENET_STD,
+        num_workers: int = 4,
+        seed: int = 0,
+        val_from_train: int | float = 0,
+        images_per_class: int | None = None,
+        val_ground_truth: str | None = None,
+        val_synsets: str | None = None,
+        predict_folder: str | None = None,
+        eval_padded: bool = False,
+        padded_side: int = 512,
+        cache_index: bool | str = True,
+        loader_timeout: int = 600,
+    ):
+        super().__init__(batch_size, eval_batch_size, num_workers, seed, loader_timeout, eval_padded)
+        self.root = Path(root).expanduser()
+        self.mean, self.std = tuple(mean), tuple(std)
+        self.val_from_train = val_from_train
+        self.images_per_class = images_per_class
+        self.val_ground_truth = _path(val_ground_truth)
+        self.val_synsets = _path(val_synsets)
+        self.predict_folder = _path(predict_folder)
+        self.cache_index = cache_index
+        self.train_transform = _train_transform(train_crop, image_size, tuple(crop_scale), tuple(crop_ratio), flip)
+        self.eval_transform = _eval_transform(image_size, eval_resize)
+        self.whole_transform = _whole_transform(image_size, eval_resize, padded_side)
+        check_normalisation(self.mean, self.std)
+
+    # What the data are; each part is read from the disk when it is first asked for.
+
+    @cached_property
+    def class_folders(self) -> tuple[str, ...]:
+        """Names of the class folders, sorted; a target is a position here. Without train/, those of val/."""
+        if locate_split(self.root, "train") is not None:
+            return self._train_files.classes
+        folder = find_split(self.root, "val")
+        if is_flat(folder):
+            find_split(self.root, "train")
+        return cached(scan_classes, folder, self.cache_index).classes
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        """Words for the classes from LOC_synset_mapping.txt, where the data have that file; else the folders' names."""
+        labels = read_class_labels(find_beside(self.root, "LOC_synset_mapping.txt"))
+        return tuple(labels.get(folder, folder) for folder in self.class_folders)
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_folders)
+
+    @property
+    def train_size(self) -> int:
+        """Training images, without those held out; an epoch uses the whole batches among them."""
+        return len(self._train_split[0])
+
+    @property
+    def val_size(self) -> int:
+        """Images that `val_dataloader` serves."""
+        return len(self._train_split[1]) if self.val_from_train else self.test_size
+
+    @property
+    def test_size(self) -> int:
+        """Images of the validation set that results are reported on."""
+        return len(self._val_files)
+
+    @cached_property
+    def _train_files(self) -> FileIndex:
+        return cached(scan_classes, find_split(self.root, "train"), self.cache_index)
+
+    @cached_property
+    def _train_split(self) -> tuple[np.ndarray, np.ndarray]:
+        targets, classes = self._train_files.targets, self._train_files.classes
+        kept, held = np.arange(len(targets)), np.arange(0)
+        if self.val_from_train:
+            kept, held = hold_out(targets, classes, self.val_from_train)
+        if self.images_per_class is not None:
+            kept = kept[limit_per_class(targets[kept], classes, self.images_per_class)]
+        return kept, held
+
+    @cached_property
+    def _val_files(self) -> FileIndex:
+        folder = find_split(self.root, "val")
+        return cached(scan_flat if is_flat(folder) else scan_classes, folder, self.cache_index)
+
+    @cached_property
+    def _val_targets(self) -> np.ndarray:
+        files = self._val_files
+        if files.classes:
+            return _renumber(files.classes, self.class_folders, files.folder)[files.targets]
+        truth = self.val_ground_truth or find_beside(self.root, "LOC_val_solution.csv")
+        if truth is None:
+            raise DataError(
+                "holds images without class folders", where=files.folder, todo=f"Set `val_ground_truth`. {ACCEPTED}"
+            )
+        labels = read_ground_truth(truth, [files.files[i] for i in range(len(files))], self.val_synsets)
+        names, inverse = np.unique(labels, return_inverse=True)
+        return _renumber(names.tolist(), self.class_folders, truth)[inverse]
+
+    # Lightning's hooks.
+
+    def setup(self, stage: str | None = None) -> None:
+        """Find what can be known to be wrong before the first batch.
+
+        Raises:
+            DataError: files or settings that cannot be used; see `check`.
+        """
+        super().setup(stage)
+        self.check(stage)
+
+    def check(self, stage: str | None = None) -> None:
+        """Index and check what a stage needs, and load the first image of each set as the workers will.
+
+        Args:
+            stage: "fit", "validate", "test" or "predict"; None checks all that is there to train and evaluate.
+
+        Raises:
+            DataError: a missing root or split, an empty class, a class in val that train lacks, an image that cannot be
+                decoded or is smaller than the crop, a batch that does not divide, too few images for one batch.
+        """
+        self.check_trainer()
+        if stage == "predict":
+            self._predict_set()[0]
+            return
+        if stage in ("fit", None):
+            self._train_set()[0, 0]
+            self.make_train_loader(self._train_set())
+        if stage in ("fit", "validate", None):
+            self._val_set()[0]
+        if stage in ("test", None):
+            self._test_set()[0]
+
+    def train_dataloader(self) -> KeyedLoader:
+        return self.make_train_loader(self._train_set())
+
+    def val_dataloader(self) -> KeyedLoader:
+        return self.make_eval_loader("val", self._val_set(), collate_fn=self._collate(2, self._compares))
+
+    def test_dataloader(self) -> KeyedLoader:
+        return self.make_eval_loader("test", self._test_set())
+
+    def predict_dataloader(self) -> KeyedLoader:
+        return self.make_eval_loader("predict", self._predict_set(), collate_fn=self._collate(0, self.eval_padded))
+
+    @property
+    def _compares(self) -> bool:
+        return self.eval_padded and not self.fitting
+
+    @staticmethod
+    def _collate(column: int, padded: bool) -> Callable[[list[tuple]], tuple]:
+        return partial(collate_padded, fills={column: 0}) if padded else collate
+
+    def on_after_batch_transfer(self, batch: tuple, dataloader_idx: int) -> tuple:
+        match batch:
+            case images, rest:
+                return self._normalise(images), rest
+            case whole, paths, sizes:
+                return self._normalise(whole, sizes), paths, sizes
+            case images, targets, whole, sizes:
+                return self._normalise(images), targets, self._normalise(whole, sizes), sizes
+
+    def _normalise(self, images: torch.Tensor, sizes: torch.Tensor | None = None) -> torch.Tensor:
+        return normalise_on_device(images, self.mean, self.std, self.trainer, sizes)
+
+    def train_set_key(self) -> dict[str, int | str]:
+        """The training images and their augmentation; the root may move."""
+        return {
+            "train_size": self.train_size,
+            "training files": self._train_digest,
+            "augmentation": repr(self.train_transform),
+        }
+
+    @cached_property
+    def _train_digest(self) -> str:
+        digest = hashlib.blake2b(self._train_files.files.data, digest_size=8)
+        digest.update(self._train_files.targets)
+        digest.update(self._train_split[0])
+        return digest.hexdigest()
+
+    def eval_set_key(self) -> dict[str, int | str]:
+        """The images that `test` serves, their classes, and how they are cut; the root may move."""
+        digest = hashlib.blake2b(self._val_files.files.data, digest_size=8)
+        digest.update(self._val_targets)
+        return {"images": self.test_size, "files": digest.hexdigest(), "transform": repr(self.eval_transform)}
+
+    def eval_files(self) -> tuple[Path, list[str], list[int]]:
+        """The folder of the images that `test` serves, their paths relative to it, and their targets, in order."""
+        files = self._val_files
+        return files.folder, [files.files[number] for number in range(len(files))], self._val_targets.tolist()
+
+    def _train_set(self) -> TrainImages:
+        return TrainImages(self._train_files, self._train_split[0], self.train_transform, self.seed)
+
+    def _val_set(self) -> EvalImages:
+        images = self._reported
+        if self.val_from_train:
+            images = (self._train_files, self._train_split[1], self._train_files.targets)
+        if self._compares:
+            return CroppedAndWhole(*images, self.eval_transform, self.whole_transform)
+        return EvalImages(*images, self.eval_transform)
+
+    def _test_set(self) -> EvalImages:
+        return EvalImages(*self._reported, self.eval_transform)
+
+    @property
+    def _reported(self) -> tuple[FileIndex, np.ndarray, np.ndarray]:
+        return self._val_files, np.arange(len(self._val_files)), self._val_targets
+
+    def _predict_set(self) -> FolderImages:
+        if self.predict_folder is None:
+            raise DataError("`predict_folder` is not set", todo="Set it to a folder of images.")
+        transform = self.whole_transform if self.eval_padded else self.eval_transform
+        return FolderImages(scan_flat(self.predict_folder), transform)
+
+
+def _path(value: str | None) -> Path | None:
+    return None if value is None else Path(value).expanduser()
+
+
+def _renumber(classes: Any, known: tuple[str, ...], where: Path) -> np.ndarray:
+    position = {name: index for index, name in enumerate(known)}
+    if unknown := [name for name in classes if name not in position]:
+        raise DataError(
+            f"has {len(unknown)} classes that the training set lacks: {some(unknown)}",
+            where=where,
+            todo="Both sets must name their classes alike.",
+        )
+    return np.array([position[name] for name in classes], dtype=np.int64)
+
+
+def _train_transform(kind: str, size: int, scale: tuple, ratio: tuple, flip: bool) -> TrainTransform:
+    if size < 1:
+        raise DataError(f"`image_size` is {size}; it must be at least 1")
+    if kind == "random":
+        return TrainTransform(RandomCrop(size), flip)
+    if kind != "random_resized":
+        raise DataError(f"`train_crop` is {kind!r}; it must be 'random_resized' or 'random'")
+    if not 0 < scale[0] <= scale[1] <= 1:
+        raise DataError(f"`crop_scale` is {scale}; it must be two shares with 0 < least <= greatest <= 1")
+    if not 0 < ratio[0] <= ratio[1]:
+        raise DataError(f"`crop_ratio` is {ratio}; it must be two ratios with 0 < least <= greatest")
+    return TrainTransform(RandomResizedCrop(size, scale, ratio), flip)
+
+
+def _eval_transform(size: int, resize: int | None) -> EvalTransform:
+    if resize is not None and resize < size:
+        raise DataError(
+            f"`eval_resize` is {resize}, smaller than `image_size` {size}: the crop would have to be padded",
+            todo="Raise it, or set it to null to crop without resizing.",
+        )
+    return EvalTransform(size, resize)
+
+
+def _whole_transform(size: int, resize: int | None, side: int) -> WholeTransform:
+    least = size if resize is None else resize
+    if side < least:
+        raise DataError(
+            f"`padded_side` is {side}, smaller than `{'image_size' if resize is None else 'eval_resize'}` {least}: less"
+            " than the crop would be left of an image",
+            todo="Raise it; twice the length of the shorter side cuts few photographs.",
+        )
+    return WholeTransform(side, resize)

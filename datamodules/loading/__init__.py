@@ -1,0 +1,1 @@
+"""What every data module needs: which sample comes when, from file to batch, resuming in mid-epoch."""

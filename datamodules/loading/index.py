@@ -1,0 +1,141 @@
+"""Which image files a folder holds, and of which class each is."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from datamodules.errors import DataError, some
+from datamodules.loading.packed import PackedPaths
+
+# torchvision.datasets.folder.IMG_EXTENSIONS
+IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+
+
+@dataclass(frozen=True)
+class FileIndex:
+    """The images below a folder, in the order of torchvision's ImageFolder.
+
+    Attributes:
+        folder: the folder that was scanned.
+        classes: names of its class folders, sorted; empty for a flat folder.
+        files: paths relative to `folder`.
+        targets: position in `classes` of each file, int64; -1 in a flat folder.
+        directories: every directory that was read, relative to `folder`, "." included.
+        mtimes: modification time of each directory before it was read, in ns.
+    """
+
+    folder: Path
+    classes: tuple[str, ...]
+    files: PackedPaths
+    targets: np.ndarray
+    directories: PackedPaths
+    mtimes: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def path(self, index: int) -> str:
+        return os.path.join(self.folder, self.files[index])
+
+
+def scan_classes(folder: Path) -> FileIndex:
+    """Index a folder that has one subfolder a class; images may lie deeper in each.
+
+    Unlike ImageFolder, skips names that begin with a dot (a Mac leaves `._x.JPEG`, which are no images).
+
+    Raises:
+        DataError: there is no class folder, or a class folder holds no image.
+    """
+    classes, loose = _list(folder)
+    if not classes:
+        raise DataError(
+            f"holds no class folders (but {len(loose)} images)" if loose else "holds neither class folders nor images",
+            where=folder,
+            todo="Expected one subfolder for each class, such as train/n01440764/*.JPEG.",
+        )
+    files, targets, directories, mtimes = [], [], ["."], [_mtime(folder)]
+    empty = []
+    for target, name in enumerate(classes):
+        before = len(files)
+        for directory, mtime, names in _walk(folder, name):
+            directories.append(directory)
+            mtimes.append(mtime)
+            files += [os.path.join(directory, file) for file in names]
+        targets += [target] * (len(files) - before)
+        if len(files) == before:
+            empty.append(name)
+    if empty:
+        raise DataError(
+            f"{len(empty)} class folders hold no image: {some(str(folder / name) for name in empty)}",
+            where=folder,
+            todo=f"Remove them, or put images in them ({', '.join(IMAGE_EXTENSIONS)}).",
+        )
+    return _index(folder, classes, files, targets, directories, mtimes)
+
+
+def scan_flat(folder: Path) -> FileIndex:
+    """Index all images below a folder, without classes, sorted by path.
+
+    Raises:
+        DataError: there is no image.
+    """
+    files, directories, mtimes = [], [], []
+    for directory, mtime, names in _walk(folder, "."):
+        directories.append(directory)
+        mtimes.append(mtime)
+        files += [os.path.normpath(os.path.join(directory, file)) for file in names]
+    if not files:
+        raise DataError("holds no image", where=folder, todo=f"Accepted: {', '.join(IMAGE_EXTENSIONS)}.")
+    return _index(folder, [], sorted(files), [-1] * len(files), directories, mtimes)
+
+
+def is_flat(folder: Path) -> bool:
+    """Whether images lie in the folder itself, beside no subfolder."""
+    subfolders, images = _list(folder)
+    return bool(images) and not subfolders
+
+
+def _index(folder, classes, files, targets, directories, mtimes) -> FileIndex:
+    return FileIndex(
+        folder,
+        tuple(classes),
+        PackedPaths.pack(files),
+        np.array(targets, dtype=np.int64),
+        PackedPaths.pack(directories),
+        np.array(mtimes, dtype=np.int64),
+    )
+
+
+def _walk(folder: Path, start: str) -> Iterator[tuple[str, int, list[str]]]:
+    # The time is taken before the listing: a file added in between makes the time look old, never the listing.
+    mtime = _mtime(folder / start)
+    subfolders, images = _list(folder / start)
+    yield start, mtime, images
+    for name in subfolders:
+        yield from _walk(folder, os.path.join(start, name))
+
+
+def _mtime(folder: Path) -> int:
+    try:
+        return os.stat(folder).st_mtime_ns
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})", where=folder) from error
+
+
+def _list(folder: Path) -> tuple[list[str], list[str]]:
+    subfolders, images = [], []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.name.lower().endswith(IMAGE_EXTENSIONS):
+                    images.append(entry.name)
+                elif entry.is_dir():
+                    subfolders.append(entry.name)
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})", where=folder) from error
+    return sorted(subfolders), sorted(images)

@@ -1,0 +1,98 @@
+"""Which image comes when, and on which process."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from torch.utils.data import Sampler
+
+from datamodules.errors import DataError
+from datamodules.loading import keyed
+
+# Stands in for an image where a process has one fewer than the others.
+PAD = -1
+
+
+class TrainSampler(Sampler[tuple[int, int]]):
+    """Yields keys (epoch, index) in an order that is a function of (seed, epoch).
+
+    The global batch b of an epoch is order[b * batch_size : (b + 1) * batch_size] for any number of processes; process
+    r of W takes every W-th of them. The last images of an order that fill no batch are left out of that epoch, so each
+    step sees batch_size images. (The scripts of the paper's authors keep that smaller batch.)
+
+    Args:
+        size: images in the training set.
+        batch_size: images in a global batch.
+        rank: this process.
+        world_size: processes.
+        seed: seed of the order.
+        start: (epoch, batch) to begin at; skips batches in that epoch only.
+
+    Raises:
+        DataError: the training set is smaller than one global batch.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        batch_size: int,
+        rank: int = 0,
+        world_size: int = 1,
+        seed: int = 0,
+        start: tuple[int, int] = (0, 0),
+    ):
+        self.batches = size // batch_size
+        if self.batches == 0:
+            raise DataError(
+                f"the training set has {size} images, fewer than one global batch of {batch_size}",
+                todo="Lower `batch_size`.",
+            )
+        self.size = size
+        self.batch_size = batch_size
+        self.rank = rank
+        self.world_size = world_size
+        self.seed = seed
+        self.start = start
+        self.epoch = start[0]
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lightning calls this at the start of each epoch."""
+        self.epoch = epoch
+
+    def order(self, epoch: int) -> np.ndarray:
+        """All indices in the order of an epoch, int64."""
+        return keyed.permutation(self.size, self.seed, "order", epoch)
+
+    def __len__(self) -> int:
+        # The full length, also where an epoch is resumed: Lightning counts the batches already done on top of it.
+        return self.batches * (self.batch_size // self.world_size)
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        epoch = self.epoch
+        mine = self.order(epoch)[: self.batches * self.batch_size][self.rank :: self.world_size]
+        skipped = self.start[1] if epoch == self.start[0] else 0
+        return ((epoch, index) for index in mine[skipped * (self.batch_size // self.world_size) :].tolist())
+
+
+class EvalSampler(Sampler[int]):
+    """Yields each index exactly once over all processes, in file order, and the same number on each process.
+
+    A process that is one short gets PAD: with fewer batches than the others it would leave them waiting in a
+    collective.
+
+    Args:
+        size: images in the set.
+        rank: this process.
+        world_size: processes.
+    """
+
+    def __init__(self, size: int, rank: int = 0, world_size: int = 1):
+        self.size = size
+        self.rank = rank
+        self.world_size = world_size
+
+    def __len__(self) -> int:
+        return -(-self.size // self.world_size)
+
+    def __iter__(self) -> Iterator[int]:
+        mine = list(range(self.rank, self.size, self.world_size))
+        return iter(mine + [PAD] * (len(self) - len(mine)))

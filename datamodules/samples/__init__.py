@@ -1,0 +1,1 @@
+"""Small data sets drawn by code, for the demos and the tests."""

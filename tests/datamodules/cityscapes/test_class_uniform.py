@@ -1,0 +1,355 @@
+import os
+import shutil
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from datamodules import DataError
+from datamodules.cityscapes import centroid_cache
+from datamodules.cityscapes.centroid_cache import find_centroids
+from datamodules.cityscapes.centroids import centroids_of_files, class_centroids
+from datamodules.cityscapes.class_uniform import BOOST_CLASSES, NO_CENTROID, ClassUniform
+from datamodules.cityscapes.label_files import decode_classes
+from datamodules.cityscapes.labels import CLASS_NAMES
+from datamodules.samples.stored_png import encode_png
+
+
+def brute_force(classes, tile):
+    """Pixel by pixel, in Python's own integers."""
+    height, width = classes.shape
+    found = set()
+    for top in range(0, height, tile):
+        for left in range(0, width, tile):
+            pixels = {}
+            for y in range(top, min(top + tile, height)):
+                for x in range(left, min(left + tile, width)):
+                    pixels.setdefault(int(classes[y, x]), []).append((y, x))
+            for number, places in pixels.items():
+                if number != 255:
+                    count = len(places)
+                    found.add((number, sum(y for y, _ in places) // count, sum(x for _, x in places) // count))
+    return found
+
+
+@pytest.mark.parametrize(("size", "tile"), [((20, 40), 20), ((20, 40), 16), ((7, 9), 1024), ((33, 17), 8)])
+def test_centroids_equal_brute_force(size, tile):
+    random = np.random.default_rng(0)
+    classes = random.integers(0, 19, (5, 5)).repeat(8, 0).repeat(8, 1)[: size[0], : size[1]].astype(np.uint8)
+    classes[random.random(classes.shape) < 0.3] = 255
+    ours = class_centroids(classes, tile)
+    assert ours.dtype == np.int32
+    assert len(ours) == len(set(map(tuple, ours.tolist())))
+    assert set(map(tuple, ours.tolist())) == brute_force(classes, tile)
+
+
+def test_ignored_image_has_no_centroid():
+    assert class_centroids(np.full((8, 8), 255, dtype=np.uint8), 4).shape == (0, 3)
+
+
+# The plan of an epoch.
+
+FINE, COARSE = 190, 40
+
+
+def rows(random, numbers, per_class=2):
+    return np.array([(n, *random.integers(0, 90, 2)) for n in numbers for _ in range(per_class)], dtype=np.int32)
+
+
+def centroid_lists(absent=()):
+    """In every second fine scene classes 0 to 9, in the others all; coarse scenes have classes 10 to 18."""
+    random = np.random.default_rng(1)
+    fine = [
+        rows(random, [n for n in range(19 if i % 2 else 10) if n not in absent]).reshape(-1, 3) for i in range(FINE)
+    ]
+    return fine, [rows(random, range(10, 19)) for _ in range(COARSE)]
+
+
+def classes_of(plan, fine, coarse):
+    """Which classes have their centroid at each entry of a plan, looked up in the lists."""
+    tables = [{(row[1], row[2]): row[0] for row in table.tolist()} for table in fine + coarse]
+    return [
+        None if tuple(pixel) == (NO_CENTROID, NO_CENTROID) else tables[scene][tuple(pixel)]
+        for scene, pixel in zip(plan.scenes.tolist(), plan.centroids.tolist(), strict=True)
+    ]
+
+
+def test_half_of_an_epoch_is_drawn_by_class():
+    fine, coarse = centroid_lists()
+    plan = ClassUniform(fine, coarse, 0.5, 150).plan(0, 0)
+    assert (plan.scenes.shape, plan.centroids.shape) == ((FINE,), (FINE, 2))
+    drawn = classes_of(plan, fine, coarse)
+    # 0.5 * 190 / 19 = 5 of each class.
+    assert [drawn.count(number) for number in range(19)] == [5] * 19
+    whole = [scene for scene, number in zip(plan.scenes.tolist(), drawn, strict=True) if number is None]
+    assert len(whole) == len(set(whole)) == FINE - 95
+    assert max(whole) < FINE
+
+
+def test_full_data_set_draws_78_or_79_of_each_class():
+    # 0.5 * 2975 / 19 = 78.3.
+    tables = [np.array([(n, scene, n) for n in range(19)], dtype=np.int32) for scene in range(2975)]
+    sampling = ClassUniform(tables, [], 0.5)
+    extra = []
+    for epoch in (0, 1):
+        plan = sampling.plan(0, epoch)
+        assert len(plan.scenes) == 2975
+        by_class = plan.centroids[plan.centroids[:, 0] != NO_CENTROID]
+        counts = np.bincount(by_class[:, 1], minlength=19)
+        assert counts.sum() == 1487
+        assert set(counts.tolist()) == {78, 79}
+        # Without wrap-around, each centroid at most once.
+        assert len(set(map(tuple, by_class.tolist()))) == 1487
+        extra.append(tuple(np.flatnonzero(counts == 79)))
+    assert extra[0] != extra[1]
+
+
+def test_small_data_are_drawn_by_class_too():
+    one = np.array([(n, 1, 1) for n in range(19)], dtype=np.int32)
+    plan = ClassUniform([one] * 18, [], 0.5).plan(0, 0)
+    assert (plan.centroids[:, 0] != NO_CENTROID).sum() == 9
+
+
+@pytest.mark.parametrize(("epoch", "joins"), [(0, True), (2, True), (3, False), (9, False)])
+def test_coarse_scenes_join_for_their_classes_and_epochs_only(epoch, joins):
+    fine, coarse = centroid_lists()
+    sampling = ClassUniform(fine, coarse, 1.0, coarse_until_epoch=3)
+    seen = set()
+    for seed in range(8):
+        plan = sampling.plan(seed, epoch)
+        numbers = classes_of(plan, fine, coarse)
+        seen |= {n for n, scene in zip(numbers, plan.scenes.tolist(), strict=True) if scene >= FINE}
+        assert plan.scenes.max() < FINE + COARSE
+    # Classes below 10 have no coarse centroid here.
+    assert seen == ({n for n in BOOST_CLASSES if n >= 10} if joins else set())
+
+
+def test_boost_classes_are_wall_fence_rider_and_large_vehicles():
+    expected = {"wall", "fence", "rider", "truck", "bus", "train", "motorcycle"}
+    assert {CLASS_NAMES[number] for number in BOOST_CLASSES} == expected
+
+
+def test_plan_is_a_function_of_seed_and_epoch_alone():
+    fine, coarse = centroid_lists()
+    one, other = ClassUniform(fine, coarse), ClassUniform(fine, coarse)
+    np.random.seed(0)
+    torch.manual_seed(0)
+    state = torch.get_rng_state()
+    expected = {(seed, epoch): one.plan(seed, epoch) for seed in (0, 1) for epoch in (0, 1)}
+    assert np.random.get_state()[1][0] == np.random.RandomState(0).get_state()[1][0]
+    assert torch.equal(torch.get_rng_state(), state)
+    np.random.seed(5)
+    for key in reversed(expected):
+        plan = other.plan(*key)
+        assert np.array_equal(plan.scenes, expected[key].scenes)
+        assert np.array_equal(plan.centroids, expected[key].centroids)
+    assert len({plan.scenes.tobytes() for plan in expected.values()}) == 4
+
+
+def test_each_epoch_draws_other_images_and_other_centroids():
+    fine, _ = centroid_lists()
+    sampling = ClassUniform(fine, [], 0.5)
+    plans = [sampling.plan(0, epoch) for epoch in range(3)]
+    for number in range(2):
+        one, other = plans[number], plans[number + 1]
+        free = one.centroids[:, 0] == NO_CENTROID
+        assert one.scenes[free].tolist() != other.scenes[free].tolist()
+        assert set(one.scenes[free].tolist()) != set(other.scenes[free].tolist())
+        assert one.centroids[~free].tolist() != other.centroids[~free].tolist()
+
+
+def test_few_centroids_are_taken_in_turn():
+    fine, _ = centroid_lists()
+    for table in fine[1:]:
+        table[table[:, 0] == 4, 0] = 5
+    plan = ClassUniform(fine, [], 0.5).plan(0, 0)
+    chosen = [
+        tuple(pixel)
+        for scene, pixel in zip(plan.scenes.tolist(), plan.centroids.tolist(), strict=True)
+        if scene == 0 and tuple(pixel) in {(r[1], r[2]) for r in fine[0].tolist() if r[0] == 4}
+    ]
+    # Five draws from two: each two or three times.
+    assert sorted(chosen.count(pixel) for pixel in set(chosen)) == [2, 3]
+
+
+def test_absent_class_leaves_its_share_to_whole_images():
+    fine, _ = centroid_lists(absent=(3, 7))
+    plan = ClassUniform(fine, [], 0.5).plan(0, 0)
+    drawn = classes_of(plan, fine, [])
+    assert (drawn.count(3), drawn.count(7), drawn.count(8), drawn.count(None)) == (0, 0, 5, FINE - 85)
+    assert len(plan.scenes) == FINE
+
+
+def test_share_of_zero_is_each_image_once():
+    plan = ClassUniform([np.empty((0, 3), dtype=np.int32)] * 7, [], 0.0).plan(0, 0)
+    assert sorted(plan.scenes.tolist()) == list(range(7))
+    assert (plan.centroids == NO_CENTROID).all()
+
+
+# Centroids of files, and their cache.
+
+
+@pytest.fixture
+def label_files(tmp_path):
+    random = np.random.default_rng(2)
+    root = tmp_path / "labels"
+    root.mkdir()
+    files = [f"{i}.png" for i in range(5)]
+    for name in files:
+        write(root / name, random.integers(0, 34, (20, 30), dtype=np.uint8))
+    return root, files
+
+
+def write(path, ids, age=60):
+    """A label file that was last changed a minute ago, as far as its cache can tell."""
+    path.write_bytes(encode_png(ids))
+    then = time.time() - age
+    os.utime(path, (then, then))
+
+
+@pytest.fixture(autouse=True)
+def settled(monkeypatch):
+    """The time of the last change of an inode cannot be set, so the cache takes files of this moment for settled."""
+    monkeypatch.setattr(centroid_cache, "_SETTLED_NS", 0)
+
+
+@pytest.fixture
+def computed(monkeypatch):
+    """Which files were decoded, a list for each time that any were."""
+    calls = []
+    compute = centroid_cache.centroids_of_files
+
+    def noted(root, files, *rest):
+        calls.append(list(files))
+        return compute(root, files, *rest)
+
+    monkeypatch.setattr(centroid_cache, "centroids_of_files", noted)
+    return calls
+
+
+def same(one, other):
+    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_centroids_of_files_are_those_of_each_file(workers, label_files):
+    root, files = label_files
+    found = centroids_of_files(root, files, 16, workers)
+    assert same(found, [class_centroids(decode_classes(str(root / name)), 16) for name in files])
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_bad_label_file_is_named_without_a_traceback(workers, label_files):
+    root, files = label_files
+    write(root / "3.png", np.full((4, 4), 200, dtype=np.uint8))
+    with pytest.raises(DataError, match=r"^\S+/3\.png: holds 1 values that are no label id: 200"):
+        centroids_of_files(root, files, 16, workers)
+
+
+def test_cache_serves_what_was_computed(label_files, tmp_path, computed):
+    root, files = label_files
+    first = find_centroids(root, files, 16, 0, str(tmp_path / "cache"))
+    assert same(find_centroids(root, files, 16, 0, str(tmp_path / "cache")), first)
+    assert computed == [files]
+    # In another order, each file still has its own.
+    assert same(find_centroids(root, files[::-1], 16, 0, str(tmp_path / "cache")), first[::-1])
+    assert computed == [files]
+
+
+def test_default_place_is_below_xdg_cache_home(label_files):
+    root, files = label_files
+    find_centroids(root, files, 16, 0, True)
+    place = os.path.join(os.environ["XDG_CACHE_HOME"], "convolution-padding", "centroids")
+    assert any(name.endswith(".npz") for name in os.listdir(place))
+
+
+def test_no_cache_writes_nothing(label_files, computed):
+    root, files = label_files
+    for _ in range(2):
+        find_centroids(root, files, 16, 0, False)
+    assert computed == [files, files]
+    assert not os.path.exists(os.environ["XDG_CACHE_HOME"])
+
+
+def test_changed_files_alone_are_computed_again(label_files, tmp_path, computed):
+    root, files = label_files
+    cache = str(tmp_path / "cache")
+    find_centroids(root, files, 16, 0, cache)
+    old = os.stat(root / "2.png")
+    ids = np.asarray(Image.open(root / "2.png"))[::-1]
+    # The files are not compressed, so the size stays; and the time is set back to the nanosecond, as `cp -p` does.
+    write(root / "2.png", ids)
+    assert os.stat(root / "2.png").st_size == old.st_size
+    os.utime(root / "2.png", ns=(old.st_atime_ns, old.st_mtime_ns))
+    fresh = find_centroids(root, files, 16, 0, cache)
+    assert computed == [files, ["2.png"]]
+    assert same(fresh, centroids_of_files(root, files, 16, 0))
+
+
+def test_cache_of_another_tile_root_or_format_is_not_taken(label_files, tmp_path, computed, monkeypatch):
+    root, files = label_files
+    cache = str(tmp_path / "cache")
+    # Files that only their names tell apart.
+    monkeypatch.setattr(centroid_cache, "_stamp", lambda file: (1, 0, 0))
+    find_centroids(root, files, 16, 0, cache)
+    assert same(find_centroids(root, files, 8, 0, cache), centroids_of_files(root, files, 8, 0))
+    shutil.copytree(root, tmp_path / "copy")
+    find_centroids(tmp_path / "copy", files, 16, 0, cache)
+    monkeypatch.setattr(centroid_cache, "_FORMAT", "another")
+    find_centroids(root, files, 16, 0, cache)
+    assert computed == [files] * 4
+
+
+def test_other_files_join_the_cache(label_files, tmp_path, computed):
+    root, files = label_files
+    cache = str(tmp_path / "cache")
+    find_centroids(root, files[:3], 16, 0, cache)
+    find_centroids(root, files[2:], 16, 0, cache)
+    find_centroids(root, files, 16, 0, cache)
+    assert computed == [files[:3], files[3:]]
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "foreign"])
+def test_damaged_cache_is_computed_again(damage, label_files, tmp_path, computed):
+    root, files = label_files
+    cache = tmp_path / "cache"
+    expected = find_centroids(root, files, 16, 0, str(cache))
+    (file,) = cache.glob("*.npz")
+    content = bytearray(file.read_bytes())
+    if damage == "cut":
+        content = content[: len(content) // 2]
+    elif damage == "flipped":
+        # Inside the rows' values, past the header of their array.
+        start = content.index(b"rows.npy") + 200
+        content[start] ^= 1
+    elif damage == "empty":
+        content = b""
+    else:
+        np.savez(file, key=np.array("other"))
+        content = file.read_bytes()
+    file.write_bytes(content)
+    assert same(find_centroids(root, files, 16, 0, str(cache)), expected)
+    assert computed == [files, files]
+
+
+def test_file_of_this_moment_is_not_kept(label_files, tmp_path, computed, monkeypatch):
+    root, files = label_files
+    monkeypatch.setattr(centroid_cache, "_SETTLED_NS", 60_000_000_000)
+    for _ in range(2):
+        find_centroids(root, files, 16, 0, str(tmp_path / "cache"))
+    assert computed == [files, files]
+
+
+def test_cache_that_cannot_be_written_warns(label_files, tmp_path):
+    root, files = label_files
+    (tmp_path / "cache").write_text("a file")
+    with pytest.warns(UserWarning, match="the centroids were not kept"):
+        assert len(find_centroids(root, files, 16, 0, str(tmp_path / "cache"))) == 5
+
+
+def test_missing_label_file_is_named(label_files, tmp_path):
+    root, files = label_files
+    with pytest.raises(DataError, match=r"gone\.png: cannot be read"):
+        find_centroids(root, [*files, "gone.png"], 16, 0, str(tmp_path / "cache"))

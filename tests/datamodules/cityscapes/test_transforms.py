@@ -1,0 +1,256 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageFilter, ImageOps
+from torchvision.transforms import functional
+
+from datamodules.cityscapes import transforms as segmentation_transforms
+from datamodules.cityscapes.transforms import (
+    SegmentationTransform,
+    colour_jitter,
+    crop_start,
+    scaled_classes_window,
+    scaled_pixel,
+    scaled_size,
+    scaled_window,
+)
+from datamodules.loading import keyed
+
+
+def picture(width, height, seed=0):
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return Image.fromarray(pixels)
+
+
+def blocks(width, height, side=8, seed=0):
+    """Classes in squares, some of them ignored."""
+    random = np.random.default_rng(seed)
+    classes = random.integers(0, 20, (height // side + 1, width // side + 1)).astype(np.uint8)
+    classes[classes == 19] = 255
+    return np.ascontiguousarray(classes.repeat(side, 0).repeat(side, 1)[:height, :width])
+
+
+class Numbers:
+    """A generator that gives what it was told."""
+
+    def __init__(self, *numbers):
+        self.numbers = list(numbers)
+
+    def random(self):
+        return self.numbers.pop(0)
+
+
+# Pixels.
+
+
+@pytest.mark.parametrize("size", [(64, 32), (61, 33), (20, 20)])
+@pytest.mark.parametrize("factor", [0.5, 0.61, 1.0, 1.37, 2.0])
+@pytest.mark.parametrize("crop", [1, 9, 24, 50])
+def test_window_equals_resizing_all_padding_and_cropping(size, factor, crop):
+    image, classes = picture(*size), blocks(*size, side=3)
+    scaled = scaled_size(size, factor)
+    whole = image.resize(scaled, Image.Resampling.BICUBIC)
+    rows = ((np.arange(scaled[1]) + 0.5) * size[1] / scaled[1]).astype(int)
+    columns = ((np.arange(scaled[0]) + 0.5) * size[0] / scaled[0]).astype(int)
+    whole_classes = classes[rows][:, columns]
+    random = np.random.default_rng(1)
+    for _ in range(6):
+        corner = [int(random.integers(-3, max(length - crop, 0) + 3)) for length in scaled]
+        left, top = (min(max(c, 1 - crop), length - 1) for c, length in zip(corner, scaled, strict=False))
+        # PIL's crop beyond the image gives black.
+        expected = whole.crop((left, top, left + crop, top + crop))
+        ours = scaled_window(image, scaled, (left, top), crop)
+        assert np.array_equal(np.asarray(ours), np.asarray(expected))
+        mask = Image.fromarray(np.pad(whole_classes, crop, constant_values=255))
+        mask = np.asarray(mask.crop((left + crop, top + crop, left + 2 * crop, top + 2 * crop)))
+        assert np.array_equal(scaled_classes_window(classes, scaled, (left, top), crop), mask)
+
+
+def test_large_window_equals_resizing_all():
+    # The sizes of Cityscapes, where rows are left out of the first pass.
+    image = picture(512, 256).resize((2048, 1024), Image.Resampling.BILINEAR)
+    for factor, corner in ((2.0, (1500, 1200)), (0.83, (900, 110)), (0.5, (3, -112))):
+        scaled = scaled_size(image.size, factor)
+        whole = image.resize(scaled, Image.Resampling.BICUBIC)
+        expected = whole.crop((*corner, corner[0] + 736, corner[1] + 736))
+        assert np.array_equal(np.asarray(scaled_window(image, scaled, corner, 736)), np.asarray(expected))
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.73, 1.0, 1.6, 2.0])
+def test_classes_by_the_nearest_pixel_equal_pils(factor):
+    classes = blocks(120, 60, side=5)
+    scaled = scaled_size((120, 60), factor)
+    expected = np.asarray(Image.fromarray(classes).resize(scaled, Image.Resampling.NEAREST))
+    ours = scaled_classes_window(classes, scaled, (0, 0), max(scaled))[: scaled[1], : scaled[0]]
+    assert np.array_equal(ours, expected)
+
+
+def test_scaling_never_invents_a_class():
+    classes = np.where(blocks(90, 70, side=2) % 2, 3, 17).astype(np.uint8)
+    transform = SegmentationTransform(48)
+    seen = set()
+    for number in range(60):
+        target = transform(picture(90, 70), classes, keyed.generator("test", number))[1]
+        seen |= set(target.unique().tolist())
+    assert seen == {3, 17, 255}
+
+
+def test_image_and_classes_move_together():
+    # Each pixel of the image says which class it has, and nothing is done to its colour.
+    classes = blocks(96, 64, side=32)
+    image = Image.fromarray(np.repeat((classes.astype(int) * 12 % 256).astype(np.uint8)[..., None], 3, 2))
+    transform = SegmentationTransform(40, jitter=0.0, blur=None)
+    flipped = padded = 0
+    for number in range(150):
+        pixels, target = transform(image, classes, keyed.generator("test", number), (31, 50))
+        value = (target.long() * 12 % 256).to(torch.uint8)
+        # Only well inside of a class: bicubic interpolation reaches four pixels across its border.
+        around = torch.nn.functional.pad(target.float()[None, None], (5,) * 4, value=-1)
+        windows = around.unfold(2, 11, 1).unfold(3, 11, 1)[0, 0].flatten(2)
+        inner = (windows == windows[..., :1]).all(-1) & (target != 255)
+        assert inner.sum() > 20
+        assert torch.equal(pixels[:, inner], value[inner].expand(3, -1))
+        padded += bool(((target == 255) & (pixels.sum(0) == 0)).any())
+        factor_only = SegmentationTransform(40, flip=False, jitter=0.0, blur=None)
+        flipped += not torch.equal(factor_only(image, classes, keyed.generator("test", number), (31, 50))[1], target)
+    assert 45 < flipped < 105
+    assert padded > 10
+
+
+# The place of the crop.
+
+
+def test_crop_of_one_pixel_is_the_centroid_itself():
+    # A crop that may lie one pixel aside is found out at once by the smallest of crops.
+    for seed in range(40):
+        random = np.random.default_rng(seed)
+        row, column = int(random.integers(0, 30)), int(random.integers(0, 50))
+        classes = np.zeros((30, 50), dtype=np.uint8)
+        classes[row, column] = 7
+        for crop in (1, 2, 5):
+            random = keyed.generator(seed, crop)
+            scaled = scaled_size((50, 30), 1 + random.random())
+            corner = SegmentationTransform(crop)._corner((50, 30), scaled, (row, column), random)
+            target = scaled_classes_window(classes, scaled, corner, crop)
+            assert (target == 7).any(), (seed, crop)
+
+
+@pytest.mark.parametrize("size", [(50, 30), (37, 41)])
+def test_crop_contains_the_centroid_at_every_scale(size):
+    transform = SegmentationTransform(17)
+    edges = 0
+    for number in range(3000):
+        random = keyed.generator("test", number)
+        pixel = int(random.random() * size[1]), int(random.random() * size[0])
+        scaled = scaled_size(size, 0.5 + 1.5 * random.random())
+        corner = transform._corner(size, scaled, pixel, random)
+        for start, length, before, inside in zip(corner, scaled, size, pixel[::-1], strict=True):
+            place = np.floor((inside + 0.5) * length / before)
+            assert start <= place < start + 17
+            assert start >= 0 and start + 17 <= length if length >= 17 else start <= 0
+            edges += place in (start, start + 16)
+    # The crop's first and last pixel are reached.
+    assert edges > 100
+
+
+def test_starts_are_uniform_among_those_that_contain_the_pixel():
+    for length, crop, pixel, expected in (
+        (20, 6, None, range(15)),
+        (20, 6, 10, range(5, 11)),
+        (20, 6, 2, range(3)),
+        (20, 6, 19, range(14, 15)),
+        (6, 6, 3, range(1)),
+    ):
+        starts = [crop_start(length, crop, pixel, keyed.generator("test", i)) for i in range(1500)]
+        counts = np.bincount(starts, minlength=length)
+        assert set(np.flatnonzero(counts)) == set(expected)
+        assert counts[list(expected)].min() > 0.6 * 1500 / len(expected)
+
+
+def test_small_image_lies_in_the_middle_of_its_padding():
+    transform = SegmentationTransform(31, scale=(1.0, 1.0), flip=False, jitter=0.0, blur=None)
+    image = Image.new("RGB", (20, 10), (200, 100, 50))
+    pixels, target = transform(image, np.full((10, 20), 4, dtype=np.uint8), keyed.generator(0), (9, 19))
+    inside = torch.zeros(31, 31, dtype=torch.bool)
+    inside[10:20, 5:25] = True
+    assert torch.equal(target == 4, inside)
+    assert torch.equal(target == 255, ~inside)
+    assert (pixels[:, ~inside] == 0).all()
+    assert (torch.tensor([200, 100, 50]) == pixels[:, inside].T).all()
+
+
+def test_scaled_pixel_is_where_the_pixels_middle_falls():
+    for before, after in ((10, 5), (10, 20), (7, 13), (2048, 1291)):
+        places = [scaled_pixel(pixel, before, after) for pixel in range(before)]
+        assert places == [int((pixel + 0.5) * after / before) for pixel in range(before)]
+        assert max(places) < after
+
+
+# Flip, colours and blur.
+
+
+def test_steps_come_in_the_papers_order():
+    image, classes = picture(60, 40), blocks(60, 40)
+    # Scale 1.25 and so 75 x 50; left 0.5, top none drawn since 50 < 64 is padded; flipped; jitter's order and factors.
+    numbers = (0.5, 0.5, 0.1, 0.4, 0.1, 0.3, 0.2, 0.9, 0.2, 0.7, 0.6, 0.8)
+    pixels, target = SegmentationTransform(64)(image, classes, Numbers(*numbers), None)
+    step = image.resize((75, 50), Image.Resampling.BICUBIC)
+    step = ImageOps.expand(step, (0, 7, 0, 7)).crop((6, 0, 70, 64))
+    step = ImageOps.mirror(step)
+    # The smallest of 0.4, 0.1, 0.3, 0.2 first: contrast, hue, saturation, brightness.
+    step = functional.adjust_contrast(step, 0.75 + 0.5 * 0.2)
+    step = functional.adjust_hue(step, -0.25 + 0.5 * 0.6)
+    step = functional.adjust_saturation(step, 0.75 + 0.5 * 0.7)
+    step = functional.adjust_brightness(step, 0.75 + 0.5 * 0.9)
+    step = step.filter(ImageFilter.GaussianBlur(0.15 + 1.15 * 0.8))
+    assert np.array_equal(pixels.permute(1, 2, 0).numpy(), np.asarray(step))
+    mask = Image.fromarray(classes).resize((75, 50), Image.Resampling.NEAREST)
+    mask = ImageOps.mirror(ImageOps.expand(mask, (0, 7, 0, 7), fill=255).crop((6, 0, 70, 64)))
+    assert np.array_equal(target.numpy(), np.asarray(mask))
+
+
+def test_sample_is_bytes_of_the_crops_size():
+    pixels, target = SegmentationTransform(24)(picture(60, 40), blocks(60, 40), keyed.generator(0))
+    assert (pixels.shape, pixels.dtype) == ((3, 24, 24), torch.uint8)
+    assert (target.shape, target.dtype) == ((24, 24), torch.uint8)
+
+
+def test_jitter_draws_every_order_and_the_whole_range(monkeypatch):
+    calls = []
+    named = [lambda image, factor, name=name: calls.append((name, factor)) or image for name in "bcsh"]
+    monkeypatch.setattr(segmentation_transforms, "_ADJUSTMENTS", tuple(named))
+    for number in range(600):
+        colour_jitter(None, 0.25, keyed.generator("test", number))
+    orders = {"".join(name for name, _ in calls[start : start + 4]) for start in range(0, len(calls), 4)}
+    assert len(orders) == 24
+    for name, middle in (("b", 1), ("c", 1), ("s", 1), ("h", 0)):
+        drawn = np.array([factor for called, factor in calls if called == name]) - middle
+        assert len(drawn) == 600
+        assert -0.25 <= drawn.min() < -0.24
+        assert 0.24 < drawn.max() <= 0.25
+        assert abs(drawn.mean()) < 0.02
+
+
+@pytest.mark.parametrize("sigma", [0.15, 0.5, 0.9, 1.3])
+def test_blur_is_close_to_the_true_gaussian(sigma):
+    # Pillow's is made of box filters; on an image that is as smooth as a photograph.
+    image = picture(16, 16).resize((64, 64), Image.Resampling.BICUBIC)
+    transform = SegmentationTransform(64, scale=(1.0, 1.0), flip=False, jitter=0.0, blur=(sigma, sigma))
+    ours = transform(image, blocks(64, 64), keyed.generator(0))[0][:, 8:-8, 8:-8].double()
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).double()
+    expected = functional.gaussian_blur(pixels, [13, 13], [sigma, sigma])[:, 8:-8, 8:-8]
+    wider = functional.gaussian_blur(pixels, [13, 13], [sigma + 0.3] * 2)[:, 8:-8, 8:-8]
+    assert (ours - expected).abs().mean() < 0.4 * (ours - wider).abs().mean()
+
+
+def test_nothing_is_drawn_from_global_generators():
+    transform, image, classes = SegmentationTransform(24), picture(60, 40), blocks(60, 40)
+    first = transform(image, classes, keyed.generator(3))
+    state = torch.get_rng_state(), np.random.get_state()[1].tolist()
+    torch.rand(1)
+    np.random.rand()
+    again = transform(image, classes, keyed.generator(3))
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    torch.set_rng_state(state[0])
+    transform(image, classes, keyed.generator(4))
+    assert torch.equal(torch.get_rng_state(), state[0])

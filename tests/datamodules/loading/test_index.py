@@ -1,0 +1,164 @@
+import os
+import warnings
+
+import numpy as np
+import pytest
+from torchvision.datasets import ImageFolder
+
+from datamodules import DataError
+from datamodules.loading import index_cache
+from datamodules.loading.array_cache import cache_folder
+from datamodules.loading.index import scan_classes, scan_flat
+from datamodules.loading.index_cache import cached
+from datamodules.loading.packed import PackedPaths
+
+
+def contents(index):
+    return [(index.path(i), int(index.targets[i])) for i in range(len(index))]
+
+
+@pytest.fixture
+def settled(tree):
+    """The training folder, last changed an hour ago: fresh folders are not cached."""
+    age(tree)
+    return tree / "train"
+
+
+def age(root, seconds=3600):
+    for directory, _, _ in os.walk(root):
+        before = os.stat(directory).st_mtime - seconds
+        os.utime(directory, (before, before))
+
+
+def no_scan(folder):
+    raise AssertionError("scanned")
+
+
+no_scan.__name__ = "scan_classes"
+
+
+def test_files_and_targets_equal_imagefolders(tree, write_image):
+    write_image(tree / "train" / "n00000002" / "deeper" / "still" / "a.JPG")
+    write_image(tree / "train" / "n00000002" / "Z.png")
+    (tree / "train" / "n00000002" / "notes.txt").write_text("no image")
+    expected = ImageFolder(tree / "train")
+    index = scan_classes(tree / "train")
+    assert list(index.classes) == expected.classes
+    assert sorted(contents(index)) == sorted(expected.samples)
+
+
+def test_hidden_files_are_no_images(tree):
+    (tree / "train" / "n00000001" / "._0.png").write_bytes(b"Mac")
+    (tree / "train" / ".cache").mkdir()
+    assert len(scan_classes(tree / "train")) == 12
+
+
+def test_linked_class_folders_are_followed(tree, tmp_path):
+    (tree / "val").rename(tmp_path / "elsewhere")
+    (tree / "val").symlink_to(tmp_path / "elsewhere")
+    assert len(scan_classes(tree / "val")) == 6
+
+
+def test_empty_class_is_named(tree):
+    (tree / "train" / "n00000009").mkdir()
+    with pytest.raises(DataError, match=r"1 class folders hold no image: .*train/n00000009"):
+        scan_classes(tree / "train")
+
+
+def test_folder_without_classes_is_named(tmp_path, write_image):
+    with pytest.raises(DataError, match=r"neither class folders nor images"):
+        scan_classes(tmp_path)
+    write_image(tmp_path / "0.png")
+    with pytest.raises(DataError, match=r"no class folders \(but 1 images\)"):
+        scan_classes(tmp_path)
+
+
+def test_flat_scan_is_sorted_and_deep(tmp_path, write_image):
+    for name in ("b.png", "a/c.png", "a.png"):
+        write_image(tmp_path / name)
+    index = scan_flat(tmp_path)
+    assert [index.files[i] for i in range(3)] == ["a.png", "a/c.png", "b.png"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="empty: holds no image"):
+        scan_flat(tmp_path / "empty")
+
+
+def test_packed_paths_keep_any_name():
+    names = ["a.png", "ä/ö.png", os.fsdecode(b"\xff\xfe.png"), ""]
+    packed = PackedPaths.pack(names)
+    assert [packed[i] for i in range(len(packed))] == names
+    with pytest.raises(IndexError):
+        packed[4]
+    assert len(PackedPaths.pack([])) == 0
+
+
+def test_unchanged_folder_is_read_from_the_cache(settled, tmp_path):
+    first = cached(scan_classes, settled, str(tmp_path / "cache"))
+    second = cached(no_scan, settled, str(tmp_path / "cache"))
+    assert contents(first) == contents(second)
+    assert first.classes == second.classes
+
+
+@pytest.mark.parametrize("change", ["add", "remove", "rename", "class", "deep"])
+def test_changed_folder_is_scanned_again(change, settled, tmp_path, write_image):
+    write_image(settled / "n00000001" / "deep" / "0.png")
+    age(settled)
+    cache = str(tmp_path / "cache")
+    before = contents(cached(scan_classes, settled, cache))
+    if change == "add":
+        write_image(settled / "n00000001" / "new.png")
+    elif change == "remove":
+        (settled / "n00000001" / "0.png").unlink()
+    elif change == "rename":
+        (settled / "n00000001" / "0.png").rename(settled / "n00000001" / "renamed.png")
+    elif change == "class":
+        write_image(settled / "n00000004" / "0.png")
+    else:
+        write_image(settled / "n00000001" / "deep" / "1.png")
+    after = cached(scan_classes, settled, cache)
+    assert contents(after) == contents(scan_classes(settled)) != before
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "flip", "foreign"])
+def test_broken_cache_is_ignored(damage, settled, tmp_path):
+    expected = contents(cached(scan_classes, settled, str(tmp_path / "cache")))
+    (file,) = (tmp_path / "cache").iterdir()
+    content = bytearray(file.read_bytes())
+    if damage == "cut":
+        del content[len(content) // 2 :]
+    elif damage == "text":
+        content = bytearray(b"hello")
+    elif damage == "flip":
+        content[content.index(b"0.png")] ^= 1
+    file.write_bytes(content)
+    if damage == "foreign":
+        np.savez(file, key=np.array("another"))
+    assert contents(cached(scan_classes, settled, str(tmp_path / "cache"))) == expected
+    assert contents(cached(no_scan, settled, str(tmp_path / "cache"))) == expected
+
+
+def test_fresh_folder_is_not_cached(tree, tmp_path):
+    cached(scan_classes, tree / "train", str(tmp_path / "cache"))
+    assert not (tmp_path / "cache").exists()
+
+
+def test_unwritable_cache_only_warns(settled, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.warns(UserWarning, match="was not cached"):
+        assert len(cached(scan_classes, settled, str(tmp_path / "file"))) == 12
+
+
+def test_default_place_is_the_users_cache_not_the_data(settled, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    before = sorted(os.listdir(settled.parent))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cached(scan_classes, settled, True)
+    assert len(list(cache_folder("index").iterdir())) == 1
+    assert tmp_path / "xdg" in cache_folder("index").parents
+    assert sorted(os.listdir(settled.parent)) == before
+
+
+def test_cache_can_be_off(settled, tmp_path, monkeypatch):
+    monkeypatch.setattr(index_cache, "_write", no_scan)
+    assert len(cached(scan_classes, settled, False)) == 12

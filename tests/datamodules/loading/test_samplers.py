@@ -1,0 +1,90 @@
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from datamodules import DataError
+from datamodules.loading import keyed
+from datamodules.loading.samplers import PAD, EvalSampler, TrainSampler
+
+
+def batches(sampler, size):
+    keys = list(sampler)
+    return [keys[i : i + size] for i in range(0, len(keys), size)]
+
+
+@pytest.mark.parametrize("world", [1, 2, 3, 6])
+def test_global_batch_is_the_same_for_any_number_of_processes(world):
+    alone = batches(TrainSampler(50, 12, seed=3), 12)
+    ranks = [batches(TrainSampler(50, 12, rank, world, seed=3), 12 // world) for rank in range(world)]
+    assert len(alone) == 4
+    for number, batch in enumerate(alone):
+        assert sorted(key for rank in ranks for key in rank[number]) == sorted(batch)
+
+
+def test_epoch_is_a_permutation_without_the_incomplete_batch():
+    keys = list(TrainSampler(50, 12))
+    assert len(keys) == len(set(keys)) == 48
+    assert {epoch for epoch, _ in keys} == {0}
+    assert all(0 <= index < 50 for _, index in keys)
+
+
+def test_order_depends_on_seed_and_epoch():
+    sampler, other = TrainSampler(64, 8, seed=0), TrainSampler(64, 8, seed=1)
+    first = list(sampler)
+    assert first == list(sampler)
+    assert [i for _, i in first] != [i for _, i in other]
+    sampler.set_epoch(1)
+    second = list(sampler)
+    assert {epoch for epoch, _ in second} == {1}
+    assert [i for _, i in first] != [i for _, i in second]
+
+
+@pytest.mark.parametrize("world", [1, 2])
+def test_start_skips_in_its_own_epoch_only(world):
+    for rank in range(world):
+        whole, resumed = TrainSampler(50, 12, rank, world), TrainSampler(50, 12, rank, world, start=(2, 3))
+        assert len(resumed) == len(whole)
+        for epoch in (2, 3, 0):
+            whole.set_epoch(epoch)
+            resumed.set_epoch(epoch)
+            skipped = 3 * 12 // world if epoch == 2 else 0
+            assert list(resumed) == list(whole)[skipped:]
+
+
+def test_resumed_sampler_begins_in_its_epoch_before_set_epoch():
+    assert next(iter(TrainSampler(50, 12, start=(5, 1))))[0] == 5
+
+
+def test_training_set_smaller_than_a_batch_is_refused():
+    with pytest.raises(DataError, match="11 images, fewer than one global batch of 12"):
+        TrainSampler(11, 12)
+
+
+@pytest.mark.parametrize("size", [1, 2, 10, 11, 12])
+@pytest.mark.parametrize("world", [1, 2, 3, 4])
+def test_evaluation_serves_each_image_once_and_as_many_on_each_process(size, world):
+    samplers = [EvalSampler(size, rank, world) for rank in range(world)]
+    served = [list(sampler) for sampler in samplers]
+    assert len({len(keys) for keys in served}) == 1
+    assert all(len(sampler) == len(keys) for sampler, keys in zip(samplers, served, strict=True))
+    assert sorted(key for keys in served for key in keys if key != PAD) == list(range(size))
+
+
+def test_permutation_is_pinned():
+    # Values of the first version: another NumPy must not reorder a run that is resumed under it.
+    assert keyed.permutation(8, 1, "order", 2).tolist() == [6, 3, 4, 2, 5, 0, 7, 1]
+    assert keyed.generator(1, "augment", 2, 3).random(2).tolist() == [0.7785763847018063, 0.6393776999530442]
+
+
+def test_keys_are_told_apart():
+    keys = [(1, 23), (12, 3), ("1", 23), (1, "23"), (1, 2, 3), (-1, 23)]
+    assert len({keyed.generator(*key).random() for key in keys}) == len(keys)
+
+
+def test_global_generators_are_left_alone():
+    states = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+    list(TrainSampler(50, 12))
+    keyed.generator(0, "augment", 0, 0).random()
+    assert states == (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())

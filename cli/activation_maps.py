@@ -10,14 +10,14 @@ import torch
 from PIL import Image
 from torch import nn
 
-from cli.errors import UserError
-from cli.provenance import provenance
 from cli.trained import Trained
 from datamodules.cityscapes.datasets import whole_image
 from datamodules.loading.decode import decode_rgb
 from evaluation.activations import summed_over_channels
 from lightning_modules import SegmentationModule
 from records.activations import ActivationRecord, Shown
+from records.errors import UserError
+from training.provenance import provenance
 
 ACTIVATIONS = ("torch.nn.modules.activation", "timm.layers.activations", "timm.layers.activations_me")
 """Where the classes of activation functions are defined."""

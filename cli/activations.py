@@ -6,10 +6,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cli.errors import UserError
 from cli.evaluations import choose_device, quiet_lightning
 from cli.study_command import collect_runs, make_parser, run_studies, say
 from cli.sweep import positive
+from records.errors import UserError
 
 DESCRIPTION = """\
 Figure 5 of the paper: activations summed over channels, of one run of each padding scheme, for the same images, with
@@ -121,8 +121,8 @@ def images_of_figure4(collection, network: str, count: int) -> list[tuple[Path, 
 
 def reported_images(trained, count: int) -> list[tuple[Path, str]]:
     """Images spread evenly over the reported ones."""
-    from cli.errors import user_errors
     from lightning_modules import SegmentationModule
+    from records.errors import user_errors
 
     try:
         if isinstance(trained.module, SegmentationModule):
@@ -152,8 +152,8 @@ def list_layers(console: Console, trained, image: Path) -> int:
 def make_maps(collection, runs: Sequence, images, options: argparse.Namespace, device: str, console, study) -> int:
     """Makes the maps of each run and shows the study; a run that cannot be loaded is named and left out."""
     from cli.activation_maps import as_seen, default_layers, layers_with_maps, record_of
-    from cli.errors import user_errors
     from cli.trained import load_network
+    from records.errors import user_errors
 
     layers, failed = options.layers, []
     for run in runs:

@@ -5,7 +5,7 @@ import os
 import sys
 import traceback
 
-from cli.errors import user_errors
+from records.errors import user_errors
 
 TRAINING = {
     "fit": "train a network under a padding scheme; the same command again resumes",
@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
 def run(command: str, arguments: list[str]) -> int:
     # Imported only now: `--help` and `report` need not wait for torch and Lightning.
     if command in TRAINING:
-        return importlib.import_module("cli.training").main(arguments)
+        return importlib.import_module("training.program").main(arguments)
     return importlib.import_module(f"cli.{command.replace('-', '_')}").main(arguments[1:])
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from rich.console import Console
 
 from cli.app import message_of
-from cli.errors import user_errors
 from cli.study_command import say
+from records.errors import user_errors
 from studies.collect import Collection
 from studies.settings import read_settings
 

@@ -6,9 +6,9 @@ from functools import partial
 
 from rich.console import Console
 
-from cli.errors import UserError
 from cli.evaluations import add_options, all_tasks, evaluate_missing
 from cli.study_command import collect_runs, make_parser, run_studies, say
+from records.errors import UserError
 
 DESCRIPTION = """\
 Table 4 of the paper, for any number of schemes: the weights of each finished run, tested under its own padding scheme

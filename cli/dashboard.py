@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from cli.errors import UserError
 from cli.wandb_mirror import project_path
 from records import RunFolderError, RunRecord
+from records.errors import UserError
 from records.exported import KEY, imported
 
 DESCRIPTION = """\

@@ -3,10 +3,10 @@
 from functools import partial
 
 from cli.cross_test import check_schemes, evaluate_and_show
-from cli.errors import UserError
 from cli.evaluations import add_options
 from cli.study_command import collect_runs, make_parser
 from cli.sweep import positive
+from records.errors import UserError
 
 DESCRIPTION = """\
 Figure 4 of the paper: of the reported images, those that every run of one padding scheme gets wrong and every run of

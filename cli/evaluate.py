@@ -6,14 +6,14 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import RichProgressBar
 
-from callbacks.predicted_classes import PredictedClasses
-from cli.provenance import provenance
-from cli.tested import keep, make_record
 from cli.trained import Trained
 from lightning_modules import SegmentationModule
 from lightning_modules.evaluation_settings import EvaluationSettings
 from records.classified import ClassificationRecord, ImageList
 from records.evaluation import EvaluationRecord
+from training.callbacks.predicted_classes import PredictedClasses
+from training.provenance import provenance
+from training.tested import keep, make_record
 
 
 def evaluate(trained: Trained) -> ClassificationRecord | EvaluationRecord:

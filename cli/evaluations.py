@@ -10,9 +10,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cli.errors import UserError, user_errors
 from cli.study_command import say
 from records import RunFolder
+from records.errors import UserError, user_errors
 from studies.collect import Collection, Run, SetAside
 
 Task = tuple[Run, str]
@@ -148,7 +148,7 @@ def choose_device(name: str | None) -> str:
 @contextlib.contextmanager
 def quiet_lightning() -> Iterator[None]:
     """Lets Lightning say nothing but warnings meanwhile: it would print its devices for each network."""
-    from cli.training import filter_noise
+    from training.program import filter_noise
 
     filter_noise()
     logger = logging.getLogger("pytorch_lightning.utilities.rank_zero")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from cli.errors import UserError
 from cli.study_command import cannot_write, say
+from records.errors import UserError
 
 if TYPE_CHECKING:
     from PIL.Image import Image

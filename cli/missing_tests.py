@@ -10,16 +10,16 @@ from typing import Any
 
 from rich.console import Console
 
-from cli.errors import UserError
 from cli.study_command import say
 from cli.sweep_process import RunProcess, StopRequest
-from cli.training import parse
 from lightning_modules.errors import ModelError
 from lightning_modules.evaluation_settings import EvaluationSettings, share
 from lightning_modules.scene_evaluation import REGULAR, mode_name
+from records.errors import UserError
 from records.evaluation import EvaluationFileError, EvaluationRecord
 from studies.collect import Collection, Run
 from studies.evaluations import BEST_CHECKPOINT, is_best_epoch, read_whole
+from training.program import parse
 
 GRACE = 10.0
 """Seconds between asking a test to end and ending it. It has nothing to save: its file is written whole at its end."""

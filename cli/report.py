@@ -7,8 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cli.errors import UserError
 from cli.study_command import cannot_write, collect_runs, make_parser, output_folder, say, show_sections, show_set_aside
+from records.errors import UserError
 
 DESCRIPTION = """\
 Every table and figure of the paper that a folder of runs has something for, as one page: the claims, differences from

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cli.errors import UserError
 from cli.study_command import cannot_write, collect_runs, make_parser, output_folder, run_studies
 from cli.sweep import positive
+from records.errors import UserError
 
 DESCRIPTION = """\
 Compare the finished segmentation runs below a folder as section 4.2 of the paper does: best mIoU by encoder, scheme

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from cli.errors import UserError
 from cli.study_command import say
 from cli.trained import Trained, load
 from datamodules.cityscapes.datasets import EvalScenes, SceneFiles
 from datamodules.imagenet.transforms import normalise
 from lightning_modules.evaluation_settings import share
 from records import best
+from records.errors import UserError
 from studies.collect import REFERENCE, Collection, Run
 from studies.segmentation_pictures import Comparison, Scene, make
 

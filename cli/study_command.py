@@ -8,8 +8,8 @@ from pathlib import Path
 from rich.console import Console, RenderableType
 from rich.measure import Measurement
 
-from cli.errors import UserError
 from cli.wandb_mirror import ROOT, mirror, mirror_folder, project_path
+from records.errors import UserError
 
 
 def make_parser(command: str, description: str, epilog: str = "", runs: str = "RUNS_FOLDER") -> argparse.ArgumentParser:

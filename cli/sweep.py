@@ -9,13 +9,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from cli.errors import UserError
 from cli.study_command import print_whole, say
 from cli.sweep_display import make_display, print_outcome
 from cli.sweep_file import Point, SweepFile, read_sweep
 from cli.sweep_points import PointRun, Resolve, resolve_points
 from cli.sweep_process import StopRequest
 from cli.sweep_runner import State, Task, make_tasks, run_tasks
+from records.errors import UserError
 
 DESCRIPTION = """\
 Run a W&B sweep file (method: grid) on this machine, without an account: each point of the grid is one run of
@@ -125,7 +125,7 @@ def check_program(file: SweepFile, points: Sequence[Point]) -> None:
 
 def find_resolve() -> Resolve:
     # Imported late: it brings in torch and Lightning, which --help and a misspelt file name need not wait for.
-    from cli.resolve import resolve
+    from training.resolve import resolve
 
     return resolve
 

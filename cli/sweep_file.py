@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from cli.errors import UserError
+from records.errors import UserError
 
 DEFAULT_COMMAND = ("${env}", "${interpreter}", "${program}", "${args}")
 """What W&B runs where the file has no `command:`."""

@@ -11,10 +11,10 @@ import yaml
 from rich.markup import escape
 from rich.table import Table as Printed
 
-from cli.errors import UserError
 from cli.sweep_costs import Hardware, Measured, Rates, expected_epochs, hardware_of
 from cli.sweep_points import PointRun
 from records import RunFolderError, RunRecord, write_text
+from records.errors import UserError
 from records.rows import Row
 from studies.section import printed_table
 from studies.tables import Column, Table

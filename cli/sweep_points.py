@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.errors import UserError
 from cli.sweep_file import Point
 from records import RunFolder, RunFolderError, RunRecord
+from records.errors import UserError
 
 Resolve = Callable[[list[str]], tuple[RunFolder, RunRecord]]
 """Arguments of `main.py` to the run that they start, without starting it."""

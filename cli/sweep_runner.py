@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from cli.errors import UserError
 from cli.sweep_points import PointRun
 from cli.sweep_process import RunProcess, StopRequest
 from records import RunFolder, RunFolderError
+from records.errors import UserError
 
 GRACE = 30.0
 """Seconds between SIGTERM and SIGKILL: as W&B's agent has it; enough to write a checkpoint."""

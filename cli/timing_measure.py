@@ -13,11 +13,11 @@ import torch
 
 from benchmarks.inference import CaseError, Conditions, measure_case, sentences
 from benchmarks.interleaved import Stopwatch, describe_device
-from cli.errors import UserError
-from cli.provenance import provenance
 from networks.create import check_name
 from padding.registry import find_scheme
+from records.errors import UserError
 from records.timing import COMPILED, EAGER, TimingCase, TimingFileError, TimingRecord
+from training.provenance import provenance
 
 CLOCKS = {"wall": time.perf_counter, "process": time.process_time}
 

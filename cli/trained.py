@@ -7,11 +7,11 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from callbacks.checkpoints import is_whole
-from cli.errors import UserError, user_errors
-from cli.training import ExperimentCLI
 from lightning_modules.padded_network import PaddedNetworkModule
 from records import RunFolder, RunRecord
+from records.errors import UserError, user_errors
+from training.callbacks.checkpoints import is_whole
+from training.program import ExperimentCLI
 
 BEST, LAST = "best", "last"
 """Words for checkpoints: `best.ckpt`, and the `epoch-NNN.ckpt` of the highest epoch."""

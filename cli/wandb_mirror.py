@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.errors import UserError
 from records import RunFolder, RunFolderError, RunRecord, write_text
+from records.errors import UserError
 from records.exported import KEY, imported
 from records.rows import Row
 from studies.collect import SetAside

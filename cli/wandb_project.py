@@ -8,7 +8,7 @@ from typing import Any
 import wandb
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
-from cli.errors import UserError
+from records.errors import UserError
 from records.exported import KEY
 
 # W&B's client would try for days; whoever waits for a report wants to hear of it.

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from cli.activation_maps import activations, default_layers, layers_with_maps, record_of
-from cli.errors import UserError
 from cli.trained import load
 from lightning_modules import ClassificationModule
 from records import RunFolder
 from records.activations import ActivationRecord
 from records.classified import ClassificationRecord, ImageList
+from records.errors import UserError
 from records.evaluations import read_evaluations
 from studies.collect import collect
 from studies.disagreements import compare

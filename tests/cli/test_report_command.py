@@ -2,9 +2,9 @@
 
 import pytest
 
-from cli.errors import UserError
 from cli.report import main
 from records import RunFolder, RunRecord
+from records.errors import UserError
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import pytest
 import yaml
 
 from cli import accuracy, claims, convergence
-from cli.errors import UserError
 from records import RunFolder, RunRecord
+from records.errors import UserError
 
 
 @pytest.fixture

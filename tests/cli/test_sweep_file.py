@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.errors import UserError
 from cli.sweep_file import read_sweep
+from records.errors import UserError
 
 GRID = """
 program: main.py

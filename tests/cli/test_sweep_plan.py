@@ -8,12 +8,12 @@ import pytest
 import yaml
 
 import cli.sweep
-from cli.errors import UserError
 from cli.sweep_costs import Hardware, hardware_of
 from cli.sweep_file import Point
 from cli.sweep_plan import Plan, Stage, progress_of
 from cli.sweep_points import resolve_points
 from records import RunFolder, RunRecord
+from records.errors import UserError
 
 V100 = {"devices": ["Tesla V100-SXM2-16GB"] * 8, "accelerator": "cuda", "processes": 8, "threads": 4}
 CPU = {"devices": ["x86_64"], "accelerator": "cpu", "processes": 2, "threads": 3}

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 import cli.sweep
-from cli.errors import UserError
 from cli.sweep_display import Eta, duration
 from cli.sweep_process import last_words
 from cli.sweep_runner import State, Task
 from records import RunFolder, RunRecord
+from records.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from cli.errors import UserError
 from cli.trained import find_checkpoint, load, load_network
 from lightning_modules import SegmentationModule
 from records import RunFolder
+from records.errors import UserError
 from tests.support.program import main_here, only_run
 
 

@@ -5,11 +5,11 @@ import re
 
 import pytest
 
-from cli.errors import UserError
 from cli.study_command import make_parser
 from cli.wandb_mirror import MARKER, mirror, mirror_folder, rows_of
 from cli.wandb_project import LoggedRun
 from records import RunFolder, RunFolderError, RunRecord, find_runs
+from records.errors import UserError
 from records.exported import KEY, exported
 
 VALUES = (10.0, 0.1 + 0.2, 1e-7 / 3)

@@ -5,11 +5,11 @@ import itertools
 import pytest
 import yaml
 
-from cli.identity import identify
 from cli.sweep_file import read_sweep
-from cli.training import parse
-from cli.wandb_logger import PROJECT
 from tests.support.program import ROOT, main_here
+from training.identity import identify
+from training.loggers import PROJECT
+from training.program import parse
 
 CONFIGS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "configs").rglob("*.yaml"))
 SWEEPS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "sweeps").glob("*.yaml"))
@@ -99,7 +99,7 @@ def test_the_points_of_a_sweep_are_whole_valid_and_different_with_seeds_slowest(
     points = read_sweep(path).points()
     size = len(networks) * len(paddings)
     assert len(points) == size * seeds
-    # The other seeds repeat the first block. Seeds are in a run's digest (tests/cli/test_identity.py), and a third of a
+    # The other seeds repeat the first block: seeds are in a run's digest (training/test_identity.py), and a third of a
     # second a point is saved.
     first = points[:size]
     for seed in range(seeds):

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from cli.sweep_file import read_sweep
-from cli.training import parse
 from tests.support.program import ROOT
+from training.program import parse
 
 README = (ROOT / "README.md").read_text()
 

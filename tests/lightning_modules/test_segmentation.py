@@ -11,13 +11,13 @@ import timm
 import torch
 from timm.layers import BatchNormAct2d
 
-from callbacks import ResumeCheckpoint, StopSignal, ValidateLastStep
 from lightning_modules import ClassificationModule, ModelError, SegmentationModule
 from lightning_modules.evaluation_settings import EvaluationSettings
 from lightning_modules.scene_evaluation import SceneEvaluation
 from lightning_modules.segmentation import IGNORED, pixel_loss, synchronises
 from networks.create import NetworkError
 from padding import PartialConv2d
+from training.callbacks import ResumeCheckpoint, StopSignal, ValidateLastStep
 
 SMALL = {"encoder": "tiny_resnet10", "padding": "partial", "num_classes": 4, "head_channels": 8, "skip_channels": 4}
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import yaml
 
-from cli.wandb_logger import PROJECT
 from records import RunFolder, find_runs
 from tests.support.program import ROOT, SMALL
 from tests.support.wandb_server import WandbServer
 from tests.support.wandb_state import ENTITY, Project, Run, Sweep
+from training.loggers import PROJECT
 
 BIN = Path(sys.executable).parent
 SILENT_FOR_A_TEST = 600

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 
-import callbacks
-from cli.errors import UserError
-from cli.settings import PredictionSettings
 from lightning_modules import SegmentationModule
 from lightning_modules.evaluation_settings import share
+from records.errors import UserError
+from training import callbacks
+from training.settings import PredictionSettings
 
 
 def prediction_writer(model: pl.LightningModule, settings: PredictionSettings) -> pl.Callback:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from cli.errors import UserError
-from cli.resolve import resolve
 from records import differences, settings_digest
+from records.errors import UserError
 from tests.support.program import ROOT
+from training.resolve import resolve
 
 DEMO = ["fit", "--config=configs/demo/demo.yaml"]
 

@@ -9,11 +9,11 @@ from typing import IO, Any
 import yaml
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_only
 
-from callbacks.checkpoints import RESUME_PATTERN, newest_good, remove_leftovers
-from callbacks.offline_segments import set_aside_empty
-from cli.errors import UserError
-from cli.provenance import provenance
 from records import RunFolder, RunRecord, best, differences, write_text
+from records.errors import UserError
+from training.callbacks.checkpoints import RESUME_PATTERN, newest_good, remove_leftovers
+from training.offline_segments import set_aside_empty
+from training.provenance import provenance
 
 _locks: list[IO[str]] = []
 """Open for the life of the process: closing a file gives up its lock."""

@@ -4,7 +4,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 
-from callbacks.run_recorder import RunRecorder
+from training.callbacks.run_recorder import RunRecorder
 
 
 class EpochLines(Checkpoint):

@@ -1,8 +1,8 @@
 """The run that a command line would start, without starting it."""
 
-from cli.identity import identify
-from cli.training import parse
 from records import RunFolder, RunRecord
+from training.identity import identify
+from training.program import parse
 
 
 def resolve(arguments: list[str]) -> tuple[RunFolder, RunRecord]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from cli.errors import UserError
+from records.errors import UserError
 
 
 def check_checkpoint(command: str, chosen: str | None, model: dict[str, Any]) -> None:

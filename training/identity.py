@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from cli.errors import UserError
 from records import RunFolder, RunRecord, settings_digest
+from records.errors import UserError
 
 
 def identify(config: dict[str, Any]) -> tuple[RunFolder, RunRecord]:

@@ -13,21 +13,21 @@ from jsonargparse import ArgumentError
 from pytorch_lightning.callbacks import Callback, LearningRateMonitor, RichProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
-import callbacks
-from callbacks.epoch_lines import EpochLines
-from cli.checkpoint import check_checkpoint
-from cli.compared import show
-from cli.errors import UserError, user_errors
-from cli.identity import identify
-from cli.ports import choose_master_port
-from cli.prediction import prediction_writer
-from cli.settings import ConvergenceSettings, PredictionSettings, RunSettings
-from cli.slurm import check_tasks, slurm_plugins
-from cli.start import is_finished, prepare
-from cli.tested import keep_and_show
-from cli.wandb_logger import wandb_logger
 from lightning_modules import SegmentationModule
 from records import RunFolder, RunRecord
+from records.errors import UserError, user_errors
+from training import callbacks
+from training.callbacks.epoch_lines import EpochLines
+from training.checkpoint import check_checkpoint
+from training.cluster import check_tasks, slurm_plugins
+from training.compared import show
+from training.identity import identify
+from training.loggers import wandb_logger
+from training.ports import choose_master_port
+from training.prediction import prediction_writer
+from training.settings import ConvergenceSettings, PredictionSettings, RunSettings
+from training.start import is_finished, prepare
+from training.tested import keep_and_show
 
 MODEL = "lightning_modules.ClassificationModule"
 DATA = "datamodules.ImageNetDataModule"

@@ -10,9 +10,9 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.loggers import WandbLogger
 
-from callbacks.run_recorder import RunRecorder
 from records import RunRecord, summarise
 from records.exported import KEY, exported
+from training.callbacks.run_recorder import RunRecorder
 
 CURVES = ("train/*", "val/*", "lr", "seconds")
 

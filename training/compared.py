@@ -4,11 +4,11 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from rich.console import Console
 from rich.table import Table
 
-from cli.tested import WIDTH
 from lightning_modules.padded_comparison import PADDED, UNMASKED, Compared, Pair
 from studies.columns import interval, p_value
 from studies.inference import compare_pairs
 from studies.section import printed_table
+from training.tested import WIDTH
 
 WAYS = {PADDED: "masked", UNMASKED: "not masked"}
 """Words for the ways on the canvas; the baseline has one of its own."""

@@ -10,9 +10,9 @@ import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
 
-from callbacks.stop_signal import StopSignal
 from records.atomic import write_atomically
 from records.summary import LAST
+from training.callbacks.stop_signal import StopSignal
 
 RESUME_PATTERN = "resume-*.ckpt"
 GENERATIONS = 2

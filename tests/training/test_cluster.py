@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 from lightning_fabric.plugins.environments import LightningEnvironment, SLURMEnvironment
 
-from cli.errors import UserError
-from cli.ports import choose_master_port
-from cli.slurm import check_tasks, slurm_plugins
+from records.errors import UserError
+from training.cluster import check_tasks, slurm_plugins
+from training.ports import choose_master_port
 
 
 @pytest.fixture

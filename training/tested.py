@@ -10,13 +10,13 @@ import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from rich.console import Console
 
-from cli.errors import UserError
-from cli.provenance import provenance
 from datamodules import CityscapesDataModule
 from lightning_modules import SegmentationModule
 from records import RunFolder
+from records.errors import UserError
 from records.evaluation import EvaluationRecord
 from studies.segmentation_tables import tables
+from training.provenance import provenance
 
 WIDTH = 160
 """Columns of a table in a pipe, where the width of a terminal would be a guess."""

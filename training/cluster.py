@@ -7,7 +7,7 @@ from typing import Any
 import pytorch_lightning as pl
 from lightning_fabric.plugins.environments import ClusterEnvironment, SLURMEnvironment, TorchElasticEnvironment
 
-from cli.errors import UserError
+from records.errors import UserError
 
 
 def slurm_plugins(chosen: Sequence[Any]) -> list[ClusterEnvironment]:

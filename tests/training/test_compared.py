@@ -7,10 +7,10 @@ import shutil
 import pytest
 from rich.console import Console
 
-from cli.compared import show
 from lightning_modules.padded_comparison import Compared, Pair
 from records import RunFolder
 from tests.support.program import ROOT, main, main_here
+from training.compared import show
 
 WAYS = ("cropped", "masked", "not masked")
 NAMES = ("acc1", "acc5", "loss")

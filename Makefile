@@ -51,7 +51,7 @@ format: $(READY)
 	$(RUN) -m ruff format .
 
 lock:
-	sh tools/lock.sh $(PYTHON)
+	sh scripts/lock.sh $(PYTHON)
 
 clean:
 	rm -rf $(VENV)

@@ -21,9 +21,9 @@ import torch
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from benchmarks.interleaved import Step, describe_device, interleaved
 from benchmarks.options import add_measuring_options, make_stopwatch, spread
 from padding import convert_padding, forward_masked, forward_singly
+from studies.timing.interleaved import Step, describe_device, interleaved
 
 PLAIN, NULL, FIXED, GROW, SINGLY = "canvas", "null", "fixed", "grow", "singly"
 

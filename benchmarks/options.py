@@ -6,7 +6,7 @@ import time
 
 import torch
 
-from benchmarks.interleaved import Stopwatch
+from studies.timing.interleaved import Stopwatch
 
 
 def add_measuring_options(parser: argparse.ArgumentParser) -> None:

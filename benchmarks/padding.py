@@ -20,12 +20,12 @@ import torch
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from benchmarks.interleaved import describe_device, interleaved
 from benchmarks.options import add_measuring_options, make_stopwatch, spread
-from benchmarks.variants import compile_variant, make_variant, variant_names
 from padding import available_schemes
 from padding.schemes.frame import forget_ratios
-from records.timing import NULL, ZERO
+from studies.timing.interleaved import describe_device, interleaved
+from studies.timing.record import NULL, ZERO
+from studies.timing.variants import compile_variant, make_variant, variant_names
 
 
 def main() -> None:

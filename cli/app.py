@@ -6,6 +6,7 @@ import sys
 import traceback
 
 from records.errors import user_errors
+from studies import STUDIES, find
 
 TRAINING = {
     "fit": "train a network under a padding scheme; the same command again resumes",
@@ -17,22 +18,8 @@ SWEEPS = {
     "sweep": "run a W&B sweep file on this machine, without an account; --plan shows what is done and what it costs",
     "dashboard": "make the W&B workspace of a project: its curves grouped by padding",
 }
-STUDIES = {
-    "report": "every study below that applies to a folder of runs, as one page",
-    "accuracy": "Tables 2, 3 and 5, Figure 1: best and last-5 average of each run, differences with intervals",
-    "convergence": "Figure 3: mean curves, epochs to a target, area between the curves",
-    "timing": "Table 1: inference time of the padding schemes, of any timm models",
-    "cross-test": "Table 4: every checkpoint under every padding scheme",
-    "disagreements": "Figure 4: images that every run of one scheme gets wrong and every run of another right",
-    "activations": "Figure 5: activation maps of two schemes side by side, any layer, any images",
-    "segmentation": "Tables 5 to 7, Figures 6 to 8 from tested segmentation runs",
-    "claims": "each claim of the paper, and whether these runs support it",
-}
-DEMONSTRATIONS = {
-    "inpaint-demo": "draws holes in an image and shows layer by layer how the mask closes; needs no data",
-}
-COMMANDS = {**TRAINING, **SWEEPS, **STUDIES, **DEMONSTRATIONS}
-GROUPS = {"training": TRAINING, "sweeps": SWEEPS, "studies": STUDIES, "demonstrations": DEMONSTRATIONS}
+GROUPS = {"training": TRAINING, "sweeps": SWEEPS, "studies": {study.name: study.help for study in STUDIES}}
+COMMANDS = {name: text for commands in GROUPS.values() for name, text in commands.items()}
 
 
 def main(arguments: list[str]) -> int:
@@ -54,7 +41,9 @@ def run(command: str, arguments: list[str]) -> int:
     # Imported only now: `--help` and `report` need not wait for torch and Lightning.
     if command in TRAINING:
         return importlib.import_module("training.program").main(arguments)
-    return importlib.import_module(f"cli.{command.replace('-', '_')}").main(arguments[1:])
+    if (study := find(command)) is not None:
+        return study.main(arguments[1:])
+    return importlib.import_module(f"cli.{command}.command").main(arguments[1:])
 
 
 def usage() -> str:

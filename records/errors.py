@@ -17,7 +17,7 @@ def user_errors() -> tuple[type[Exception], ...]:
         ("lightning_modules.errors", "ModelError"),
         ("evaluation", "EvaluationError"),
         ("records.evaluation", "EvaluationFileError"),
-        ("records.timing", "TimingFileError"),
+        ("studies.timing.record", "TimingFileError"),
     ]
     loaded = [getattr(sys.modules[module], name) for module, name in names if module in sys.modules]
     return (UserError, *loaded)

@@ -1,1 +1,74 @@
-"""Studies of finished runs: one file for each table or figure of the paper, and the report that binds them."""
+"""Studies of finished runs: a folder each, listed here in the order of the report's page.
+
+Adding a study: a folder below this one with `command.py` (its `main` is `python main.py NAME`), and a line in STUDIES.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study, as the command line and the report find it; nothing of it is imported before it is asked for.
+
+    Attributes:
+        name: of the command. The folder has `_` where the name has `-`.
+        help: one line for `main.py --help`.
+        sections: `file:function` in the folder for each section of the report. A function takes the Collection of runs
+            and the folder to write into, and returns a Section, or None where the runs hold nothing for it.
+    """
+
+    name: str
+    help: str
+    sections: tuple[str, ...] = ()
+
+    def load(self, name: str) -> Any:
+        """What `name`, such as `table:study`, stands for."""
+        file, _, function = name.partition(":")
+        return getattr(import_module(f"studies.{self.name.replace('-', '_')}.{file}"), function)
+
+    def main(self, arguments: list[str]) -> int:
+        """Runs the study's command; returns its exit status."""
+        return self.load("command:main")(arguments)
+
+
+STUDIES = (
+    Study(
+        "report",
+        "every study below that applies to a folder of runs, as one page",
+        ("paper_runs:study", "provenance:study"),
+    ),
+    Study("claims", "each claim of the paper, and whether these runs support it", ("table:study",)),
+    Study(
+        "accuracy",
+        "Tables 2, 3 and 5, Figure 1: best and last-5 average of each run, differences with intervals",
+        ("differences:study", "table:study_best", "table:study_last5", "figure:study"),
+    ),
+    Study(
+        "convergence",
+        "Figure 3: mean curves, epochs to a target, area between the curves",
+        ("figure:study", "targets:study", "area:study"),
+    ),
+    Study("timing", "Table 1: inference time of the padding schemes, of any timm models", ("table:study",)),
+    Study("cross-test", "Table 4: every checkpoint under every padding scheme", ("table:study",)),
+    Study(
+        "disagreements",
+        "Figure 4: images that every run of one scheme gets wrong and every run of another right",
+        ("table:study",),
+    ),
+    Study(
+        "activations", "Figure 5: activation maps of two schemes side by side, any layer, any images", ("table:study",)
+    ),
+    Study(
+        "segmentation",
+        "Tables 5 to 7, Figures 6 to 8 from tested segmentation runs",
+        ("tile_evaluation:study", "border_evaluation:study", "distance_to_border:study", "picture_sections:study"),
+    ),
+    Study("inpaint-demo", "draws holes in an image and shows layer by layer how the mask closes; needs no data"),
+)
+
+
+def find(name: str) -> Study | None:
+    """The study of that name, if there is one."""
+    return next((study for study in STUDIES if study.name == name), None)

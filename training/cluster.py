@@ -14,7 +14,7 @@ def slurm_plugins(chosen: Sequence[Any]) -> list[ClusterEnvironment]:
     """Lightning's view of SLURM, where srun started this process; none where the user `chosen` plugins have one.
 
     Without its own requeueing, which saves into the current folder from inside a signal handler, and from which every
-    later run there would begin: `callbacks.StopSignal` saves, and the batch script requeues (slurm/).
+    later run there would begin: `callbacks.StopSignal` saves, and the batch script requeues (scripts/slurm/).
 
     Raises:
         UserError: if the job asked for tasks in a way that does not say how many a machine gets.
@@ -34,8 +34,9 @@ def check_tasks(trainer: pl.Trainer) -> None:
         raise UserError(
             f"SLURM's tasks are {tasks()} and the trainer's devices {devices} ({trainer.num_devices} on each of "
             f"{trainer.num_nodes} machines). Give the job --nodes={trainer.num_nodes} and "
-            f"--ntasks-per-node={trainer.num_devices} and start main.py with srun, as slurm/multi_node.sbatch does; or "
-            "unset SLURM_NTASKS for main.py to start the processes of one machine itself, as slurm/agents.sbatch does"
+            f"--ntasks-per-node={trainer.num_devices} and start main.py with srun, as scripts/slurm/multi_node.sbatch "
+            "does; or unset SLURM_NTASKS for main.py to start the processes of one machine itself, as "
+            "scripts/slurm/agents.sbatch does"
         )
 
 

@@ -5,9 +5,9 @@ from rich.console import Console
 from rich.table import Table
 
 from lightning_modules.padded_comparison import PADDED, UNMASKED, Compared, Pair
-from studies.columns import interval, p_value
-from studies.inference import compare_pairs
-from studies.section import printed_table
+from studies.page.columns import interval, p_value
+from studies.page.section import printed_table
+from studies.stats.intervals import compare_pairs
 from training.tested import WIDTH
 
 WAYS = {PADDED: "masked", UNMASKED: "not masked"}

@@ -5,7 +5,7 @@ import itertools
 import pytest
 import yaml
 
-from cli.sweep_file import read_sweep
+from cli.sweep.file import read_sweep
 from tests.support.program import ROOT, main_here
 from training.identity import identify
 from training.loggers import PROJECT

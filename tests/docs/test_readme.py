@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 
-from cli.sweep_file import read_sweep
+from cli.sweep.file import read_sweep
 from tests.support.program import ROOT
 from training.program import parse
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from records import RunFolder
-from records.activations import ActivationRecord, Shown
 from records.classified import ClassificationRecord, ImageList
 from records.evaluation import EvaluationRecord, OtherKindError
 from records.evaluations import read_evaluations
 from records.packed import pack, unpack
+from studies.activations.record import ActivationRecord, Shown
 
 
 def classified(**changes) -> ClassificationRecord:

@@ -1,0 +1,152 @@
+"""The W&B pages of a project's comparison: a workspace and a report, as objects of wandb-workspaces.
+
+A workspace has one set of runs, grouped here by architecture and then padding. A report has a set of runs a section, so
+that there each architecture has a section of its own, its runs grouped by padding.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import wandb_workspaces.reports.v2 as wr
+import wandb_workspaces.workspaces as ws
+from wandb_workspaces import expr
+
+from records import RunRecord
+from records.summary import LAST
+from studies.page import palette
+from studies.runs.collect import natural, scheme_order
+
+LOSSES = ("val/loss", "train/loss")
+DESCRIPTION = "Made by `main.py dashboard`, which overwrites it when it is called again."
+
+# W&B shows ten runs or groups by default, and an average of ten.
+SHOWN = 100
+WIDTH = 8
+"""Of a panel, in W&B's grid of 24 columns."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What the pages show.
+
+    Attributes:
+        project: ENTITY/PROJECT.
+        metric: the runs are compared by, such as val/acc1.
+        schemes: of each architecture (RunRecord.compared_as), in the order of the report.
+    """
+
+    project: str
+    metric: str
+    schemes: dict[str, tuple[str, ...]]
+
+    @property
+    def colours(self) -> dict[str, str]:
+        """Scheme to colour, as in the report."""
+        every = sorted({scheme for schemes in self.schemes.values() for scheme in schemes}, key=scheme_order)
+        return {scheme: palette.LIGHT[style.index] for scheme, style in palette.styles(every).items()}
+
+
+def compared(project: str, metric: str, records: Iterable[RunRecord]) -> Compared:
+    """The architectures and schemes of `records`."""
+    found: dict[str, set[str]] = {}
+    for record in records:
+        found.setdefault(record.compared_as, set()).add(record.padding)
+    names = sorted(found, key=natural)
+    return Compared(project, metric, {name: tuple(sorted(found[name], key=scheme_order)) for name in names})
+
+
+def workspace(content: Compared, title: str) -> ws.Workspace:
+    """A saved view: curves, bars and the runs table, grouped by architecture and padding."""
+    entity, project = content.project.split("/")
+    colours = {
+        ws.GroupPath(network, scheme): content.colours[scheme]
+        for network, schemes in content.schemes.items()
+        for scheme in schemes
+    }
+    return ws.Workspace(
+        entity=entity,
+        project=project,
+        name=title,
+        sections=[
+            ws.Section(name="Curves", panels=curves(content.metric), is_open=True, pinned=True),
+            ws.Section(name="Best, and average of the last five", panels=bars(content.metric), is_open=True),
+        ],
+        settings=ws.WorkspaceSettings(x_axis="epoch", max_runs=SHOWN),
+        runset_settings=ws.RunsetSettings(
+            groupby=[expr.Config("compared_as"), expr.Config("padding")],
+            group_colors=colours,
+            pinned_columns=columns(content.metric),
+        ),
+    )
+
+
+def report(content: Compared, title: str) -> wr.Report:
+    """A section for each architecture: its curves and bars by padding, and the table of its runs."""
+    entity, project = content.project.split("/")
+    blocks = [block for network in content.schemes for block in (wr.H2(text=network), _grid(content, network))]
+    return wr.Report(entity=entity, project=project, title=title, description=DESCRIPTION, blocks=blocks, width="fluid")
+
+
+def _grid(content: Compared, network: str) -> wr.PanelGrid:
+    entity, project = content.project.split("/")
+    runs = wr.Runset(
+        entity=entity,
+        project=project,
+        name=network,
+        filters=expr.And(expr.Config("compared_as").isin([network])),
+        groupby=["config.padding"],
+        pinned_columns=columns(content.metric),
+    )
+    padding = wr.Config("padding")
+    colours = {
+        wr.RunsetGroup(runset_name=network, keys=(wr.RunsetGroupKey(key=padding, value=scheme),)): content.colours[
+            scheme
+        ]
+        for scheme in content.schemes[network]
+    }
+    panels = [*curves(content.metric, padding), *bars(content.metric, padding)]
+    for number, panel in enumerate(panels):
+        panel.layout = wr.Layout(x=number % 3 * WIDTH, y=number // 3 * 6, w=WIDTH, h=6)
+    return wr.PanelGrid(runsets=[runs], panels=panels, custom_run_colors=colours)
+
+
+def curves(metric: str, groupby: wr.Config | None = None) -> list[wr.LinePlot]:
+    """Mean by epoch and the band from the lowest to the highest run (Figure 3), by `groupby` or by the run set."""
+    return [
+        wr.LinePlot(
+            title=name,
+            x="epoch",
+            y=[name],
+            groupby=groupby,
+            groupby_aggfunc="mean",
+            groupby_rangefunc="minmax",
+            max_runs_to_show=SHOWN,
+        )
+        for name in (metric, *(loss for loss in LOSSES if loss != metric))
+    ]
+
+
+def bars(metric: str, groupby: wr.Config | None = None) -> list[wr.BarPlot]:
+    """Mean and standard deviation of the two ways of reporting (Tables 2 and 3)."""
+    return [
+        wr.BarPlot(
+            title=name,
+            metrics=[name],
+            groupby=groupby,
+            groupby_aggfunc="mean",
+            groupby_rangefunc="stddev",
+            max_runs_to_show=SHOWN,
+        )
+        for name in summaries(metric)
+    ]
+
+
+def columns(metric: str) -> list[str]:
+    """Of the runs table, in W&B's notation."""
+    configs = [f"config:{name}.value" for name in ("compared_as", "padding", "seed")]
+    return ["run:displayName", "run:state", *configs, *(f"summary:{name}" for name in summaries(metric))]
+
+
+def summaries(metric: str) -> tuple[str, str]:
+    """Names of the summary values that each run has (records.summarise)."""
+    return (f"best/{metric}", f"last{LAST}/{metric}")

@@ -1,0 +1,167 @@
+"""How far each scheme lies from zero padding: intervals, p values, and how many seeds would decide.
+
+The paper gives averages and standard deviations (Tables 2 and 3); whether a difference could be chance it leaves to the
+reader. Values are in percentage points.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from records import write_text
+from studies.accuracy.table import BEST, LAST5, Statistic, group_values
+from studies.page import html, palette, svg
+from studies.page.columns import counts, interval, marked, p_value
+from studies.page.section import Section
+from studies.page.tables import Column, Table, blocks, signed
+from studies.runs.collect import REFERENCE, Collection, Group
+from studies.stats.intervals import ALPHA, POWER, Comparison, compare, holm
+
+STATISTICS = {"best": BEST, "last5": LAST5}
+
+STEM = "differences"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A group minus the runs with zero padding, by one statistic; `paper` is the paper's own difference."""
+
+    group: Group
+    statistic: str
+    found: Comparison
+    paper: float | None
+
+    def __str__(self) -> str:
+        return f"{self.group.network}: {self.group.padding} − {REFERENCE}"
+
+
+def study(collection: Collection, output: Path) -> Section | None:
+    """A line for each group and statistic, or None if nothing can be compared; writes `differences.csv`, .md, .svg."""
+    found = differences(collection)
+    if not found:
+        return None
+    table = _table(found, collection)
+    picture = output / f"{STEM}.svg"
+    write_text(picture, draw(found, collection))
+    body = html.paragraph(_reading(found)) + table.html()
+    body += html.figure(draw(found, collection, inline=STEM), CAPTION)
+    return Section(table.title, body, [table.printed()], [*table.write(output, STEM), picture])
+
+
+def differences(collection: Collection) -> list[Difference]:
+    """Every scheme but zero, of each network that was run with zero, by both of the paper's statistics."""
+    return [
+        Difference(
+            group, name, difference(collection, group, statistic), paper_difference(group, statistic, collection)
+        )
+        for group in collection.groups
+        if other(collection, group)
+        for name, statistic in STATISTICS.items()
+    ]
+
+
+def other(collection: Collection, group: Group) -> Group | None:
+    """The runs with zero padding that `group` is compared with; None for themselves."""
+    reference = collection.reference(group.network)
+    return None if reference is group else reference
+
+
+def difference(collection: Collection, group: Group, statistic: Statistic) -> Comparison:
+    """`group` minus zero padding, in percentage points. Raises ValueError if there is nothing to compare it with."""
+    reference = other(collection, group)
+    if reference is None:
+        raise ValueError(f"{group.name} has no runs with zero padding to be compared with")
+    return compare(*(by_seed(each, group_values(each, collection.metric, statistic)) for each in (group, reference)))
+
+
+def by_seed(group: Group, values: Sequence[float]) -> list[tuple[int, float]]:
+    """(seed, value) of each run, as `inference.compare` takes them."""
+    return [(run.record.seed, value) for run, value in zip(group.runs, values, strict=True)]
+
+
+def paper_difference(group: Group, statistic: Statistic, collection: Collection) -> float | None:
+    """What the paper prints for the group's difference from zero padding, in points; None if it has none."""
+    row = statistic.paper_row(group, collection.metric)
+    return row and row.get("diff")
+
+
+def _table(found: list[Difference], collection: Collection) -> Table:
+    styles = palette.styles(collection.schemes)
+    adjusted = holm([each.found.p for each in found])
+    columns = [
+        Column("Comparison", str, lambda each: marked(str(each), each.group, styles)),
+        Column("by"),
+        Column("n"),
+        Column("diff", signed(3)),
+        Column("95 % interval"),
+        Column("test"),
+        Column("p", p_value),
+        Column("p (Holm)", p_value),
+        Column("seeds needed"),
+        Column("low", only_csv=True),
+        Column("high", only_csv=True),
+    ]
+    rows = []
+    for each, p in zip(found, adjusted, strict=True):
+        result = each.found
+        row = [each, each.statistic, counts(result), result.mean, interval(result), result.kind, result.p, p]
+        rows.append([*row, result.seeds, result.low, result.high])
+    if any(each.paper is not None for each in found):
+        columns.append(Column("paper: diff", signed(3)))
+        rows = [[*row, each.paper] for row, each in zip(rows, found, strict=True)]
+    starts = blocks([each.group.network for each in found])
+    return Table("Differences from zero padding", columns, rows, starts)
+
+
+def _reading(found: list[Difference]) -> str:
+    kinds = {each.found.kind for each in found}
+    words = "Differences of averages in percentage points, with Student's 95 % interval. "
+    if "paired" in kinds:
+        words += (
+            "paired: both sides ran the same seeds, and runs of one seed start from the same weights and see the same "
+            "samples, so their differences are tested. "
+        )
+    if "Welch" in kinds:
+        words += "Welch: the seeds differ, so both sides are taken as independent. "
+    if None in kinds:
+        words += "Without a second run on either side there is no interval. "
+    return words + (
+        f"p (Holm) is adjusted for the {sum(each.found.p is not None for each in found)} comparisons of this table. "
+        f"seeds needed: runs of each scheme with which a difference of the size found would come out with "
+        f"p < {ALPHA:g} four times in five (power {POWER:g}), if it is real and the spread is as found; both are rough "
+        "with few runs. "
+    )
+
+
+CAPTION = (
+    "Difference from zero padding, best epoch (dot) and average of the last five (ring), with 95 % intervals; a single "
+    "run has none. Right of the line the scheme is ahead of zero padding, left of it behind."
+)
+
+
+def draw(found: list[Difference], collection: Collection, inline: str | None = None) -> str:
+    """The table as a picture: a line a comparison, its interval beside zero."""
+    styles = palette.styles(collection.schemes)
+
+    def fill(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        axes.axvline(0, color=palette.MUTED, linewidth=1)
+        for number, each in enumerate(found):
+            _draw_one(axes, len(found) - number, each, styles[each.group.padding])
+        names = [str(each) if each.statistic == "best" else "" for each in found]
+        axes.set_yticks(range(len(found), 0, -1), names, parse_math=False)
+        axes.set_xlabel("percentage points")
+        axes.grid(axis="y", visible=False)
+        axes.set_axisbelow(True)
+
+    return svg.render(fill, (7.2, 0.8 + 0.26 * len(found)), "Differences from zero padding", inline)
+
+
+def _draw_one(axes: Axes, height: int, each: Difference, style: palette.Style) -> None:
+    if each.found.low is not None:
+        axes.hlines(height, each.found.low, each.found.high, color=style.placeholder, linewidth=2)
+    face = style.placeholder if each.statistic == "best" else "none"
+    axes.plot([each.found.mean], [height], "o", color=style.placeholder, markerfacecolor=face, markersize=7)

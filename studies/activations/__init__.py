@@ -1,0 +1,1 @@
+"""Figure 5: activation maps of the padding schemes side by side."""

@@ -1,0 +1,1 @@
+"""Trained networks, loaded from run folders and evaluated under any scheme."""

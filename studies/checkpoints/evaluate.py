@@ -1,0 +1,84 @@
+"""A loaded network on all its reported images, and the record of it in the run's folder."""
+
+import sys
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import RichProgressBar
+
+from lightning_modules import SegmentationModule
+from lightning_modules.evaluation_settings import EvaluationSettings
+from records.classified import ClassificationRecord, ImageList
+from records.evaluation import EvaluationRecord
+from studies.checkpoints.load import Trained
+from training.callbacks.predicted_classes import PredictedClasses
+from training.provenance import provenance
+from training.tested import keep, make_record
+
+
+def evaluate(trained: Trained) -> ClassificationRecord | EvaluationRecord:
+    """Runs Lightning's `test` with the network as it was loaded, and keeps the result in the run's `evaluations/`.
+
+    A segmentation network predicts whole images only.
+    """
+    if isinstance(trained.module, SegmentationModule):
+        trained.module.evaluation = EvaluationSettings(overlaps=[])
+        _test(trained, [])
+        record = make_record(trained.module, trained.data, trained.checkpoint)
+        keep(record, trained.checkpoint)
+        return record
+    predicted = PredictedClasses()
+    found = _test(trained, [predicted])
+    return _keep_classes(trained, found, predicted.classes)
+
+
+def _keep_classes(trained: Trained, found: dict[str, float], classes: torch.Tensor) -> ClassificationRecord:
+    module, data, evaluations = trained.module, trained.data, trained.folder.evaluations
+    image_folder, files, targets = data.eval_files()
+    key = data.eval_set_key()
+    image_list = f"images-{key['files']}.json.gz"
+    ImageList(files, targets, list(data.class_names)).write(evaluations / image_list)
+    record = ClassificationRecord(
+        checkpoint=trained.checkpoint.name,
+        epoch=trained.epoch,
+        step=trained.step,
+        network=module.network_name,
+        padding=module.padding,
+        padding_at_test=module.scheme,
+        precision=str(module.trainer.precision),
+        data=key,
+        images=len(classes),
+        acc1=found["test/acc1"],
+        acc5=found.get("test/acc5"),
+        loss=found["test/loss"],
+        image_folder=str(image_folder.resolve()),
+        image_list=image_list,
+        predicted=classes.numpy(),
+        provenance={**provenance(), "device": str(module.trainer.strategy.root_device), "command": sys.argv},
+    )
+    record.write(evaluations)
+    return record
+
+
+def _test(trained: Trained, callbacks: list[pl.Callback]) -> dict[str, float]:
+    """What Lightning's `test` logs. Raises KeyboardInterrupt on Ctrl-C, which Lightning makes an exit of."""
+    show_bar = sys.stdout.isatty()
+    device = trained.module.device
+    trainer = pl.Trainer(
+        accelerator={"cuda": "gpu"}.get(device.type, device.type),
+        devices=[device.index or 0] if device.type == "cuda" else 1,
+        precision=trained.precision,
+        callbacks=[*callbacks, *([RichProgressBar()] if show_bar else [])],
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=show_bar,
+        use_distributed_sampler=False,
+    )
+    try:
+        trainer.test(trained.module, datamodule=trained.data, verbose=False)
+    except SystemExit as stop:
+        if isinstance(stop.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
+    return {name: float(value) for name, value in trainer.callback_metrics.items()}

@@ -1,0 +1,165 @@
+"""Checkpoints under padding schemes: what the run folders hold of that already, and the rest evaluated one by one."""
+
+import argparse
+import contextlib
+import dataclasses
+import logging
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from records import RunFolder
+from records.errors import UserError, user_errors
+from studies.runs.collect import Collection, Run, SetAside
+from studies.runs.command import say
+
+Task = tuple[Run, str]
+"""A run, and the scheme to evaluate its checkpoint under."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of commands that need checkpoints evaluated."""
+    parser.add_argument(
+        "--checkpoint",
+        default="best",
+        metavar="NAME",
+        help="best (default), last, or a file's name in RUN/checkpoints/, such as epoch-089.ckpt",
+    )
+    parser.add_argument(
+        "--data-root",
+        type=Path,
+        metavar="DIR",
+        help="folder of the images where they are not where the runs found them",
+    )
+    parser.add_argument("--device", metavar="NAME", help="such as cpu or cuda:1; default: a GPU if there is one")
+    parser.add_argument(
+        "--batch-size", type=int, metavar="N", help="images at a time, of classifiers; default: the run's"
+    )
+
+
+def evaluate_missing(tasks: Sequence[Task], options: argparse.Namespace, console: Console) -> list[SetAside]:
+    """Evaluates each task that has no record yet, keeping each result as soon as it is there.
+
+    Returns:
+        The runs that could not be evaluated, and why.
+
+    Raises:
+        UserError: if the device is none.
+    """
+    device = choose_device(options.device)
+    with quiet_lightning():
+        return _evaluate_each(tasks, options, device, console)
+
+
+def _evaluate_each(tasks: Sequence[Task], options: argparse.Namespace, device: str, console: Console) -> list[SetAside]:
+    failed: list[SetAside] = []
+    for number, (run, scheme) in enumerate(tasks, start=1):
+        start = time.monotonic()
+        try:
+            value = evaluate_one(run.folder, scheme, options, device)
+        except user_errors() as error:
+            reason = str(error).replace(f"{run.folder.path}: ", "")
+            failed.append(SetAside(run.folder.path, f"not evaluated under {scheme}: {reason}"))
+            say(console, f"[{number}/{len(tasks)}] {run.record.name} under {scheme}: not evaluated: {reason}")
+            continue
+        if value is not None:
+            seconds = f"{time.monotonic() - start:.0f} s"
+            say(console, f"[{number}/{len(tasks)}] {run.record.name} under {scheme}: {value} ({seconds})")
+    return failed
+
+
+def evaluate_one(folder: RunFolder, scheme: str, options: argparse.Namespace, device: str) -> str | None:
+    """Evaluates a checkpoint unless there is a record of it; returns what came out, in words, None for an old record.
+
+    Raises:
+        UserError: if it cannot be loaded, or run.
+    """
+    from records.classified import ClassificationRecord
+    from studies.checkpoints.evaluate import evaluate
+    from studies.checkpoints.load import find_checkpoint, load
+    from studies.runs.comparable import value_of
+
+    path = find_checkpoint(folder, options.checkpoint)
+    old = known(folder, path, scheme)
+    if old and options.data_root is None:
+        return None
+    trained = load(folder, path.name, scheme, options.data_root, device=device, batch_size=options.batch_size)
+    key = trained.data.eval_set_key()
+    same = [record for record in old if record.data == key]
+    if same:
+        _note_move(folder, same, trained)
+        return None
+    record = evaluate(trained)
+    if isinstance(record, ClassificationRecord):
+        return f"{record.acc1:.3f} % of {record.images} images"
+    return f"mIoU {value_of(record, 'val/miou'):.3f} % of {record.images} images"
+
+
+def known(folder: RunFolder, checkpoint: Path, scheme: str) -> list:
+    """The records of a checkpoint under a scheme, of either kind of network."""
+    from records.classified import ClassificationRecord
+    from records.evaluation import EvaluationRecord
+    from records.evaluations import read_evaluations
+    from studies.checkpoints.load import read_step
+
+    kinds = (ClassificationRecord, EvaluationRecord)
+    found = [record for kind in kinds for record in read_evaluations(folder, kind)[0].values()]
+    found = [record for record in found if (record.checkpoint, record.padding_at_test) == (checkpoint.name, scheme)]
+    # A run that was begun anew has other weights under the same name.
+    return [record for record in found if record.step == read_step(folder, checkpoint) and _is_whole(folder, record)]
+
+
+def _is_whole(folder: RunFolder, record) -> bool:
+    """Whether the list of images that a classifier's record names can be read."""
+    from records.classified import ClassificationRecord, ImageList
+
+    if not isinstance(record, ClassificationRecord):
+        return True
+    try:
+        return len(ImageList.read(folder.evaluations / record.image_list).files) == record.images
+    except (OSError, EOFError, ValueError, TypeError):
+        return False
+
+
+def _note_move(folder: RunFolder, records: Iterable, trained) -> None:
+    """Lets records of images that were moved say where they are now."""
+    for record in records:
+        if hasattr(record, "image_folder"):
+            now = str(trained.data.eval_files()[0].resolve())
+            if record.image_folder != now:
+                dataclasses.replace(record, image_folder=now).write(folder.evaluations)
+
+
+def choose_device(name: str | None) -> str:
+    """`name`, or a GPU if there is one. Raises UserError if torch has no such device."""
+    import torch
+
+    if name is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"--device {name}: {str(error).splitlines()[0]}") from None
+    return name
+
+
+@contextlib.contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Lets Lightning say nothing but warnings meanwhile: it would print its devices for each network."""
+    from training.program import filter_noise
+
+    filter_noise()
+    logger = logging.getLogger("pytorch_lightning.utilities.rank_zero")
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def all_tasks(collection: Collection, schemes: Iterable[str]) -> list[Task]:
+    """Each run under its own scheme first, then under the others."""
+    return [(run, scheme) for run in collection.runs for scheme in dict.fromkeys([run.record.padding, *schemes])]

@@ -1,0 +1,1 @@
+"""Each claim of the paper, and whether the runs support it."""

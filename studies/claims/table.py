@@ -1,0 +1,153 @@
+"""The page of claims: a line a claim with its verdict, then the evidence by network, and the same as a picture."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from records import write_text
+from studies.claims import accuracy as claims_accuracy
+from studies.claims import tests as claims_tests
+from studies.claims.verdict import Claim, Evidence, Verdict, summary
+from studies.page import html, palette, svg
+from studies.page.columns import counts, p_value
+from studies.page.section import Section
+from studies.page.tables import Column, Table, blocks, decimals
+from studies.runs.collect import Collection
+from studies.stats.intervals import ALPHA, CONFIDENCE, POWER
+
+CLAIMS: tuple[Claim, ...] = (*claims_accuracy.CLAIMS, *claims_tests.CLAIMS)
+"""Those that training curves decide, then those that need a test."""
+
+STEM = "claims"
+
+COLOURS = {Verdict.SUPPORTED: 2, Verdict.CONTRADICTED: 4}
+"""Verdict to the number of a colour of the palette; the others are grey."""
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A claim, its number on the page, and what the runs hold for it."""
+
+    number: int
+    claim: Claim
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        return [self.claim.verdict(each) for each in self.evidence]
+
+
+def study(collection: Collection, output: Path) -> Section:
+    """Every claim with its verdict as a section; writes `claims.csv`, `claims.md` and `claims.svg`."""
+    tested = examine(collection)
+    short, long = _summary(tested), _evidence(tested)
+    picture = output / f"{STEM}.svg"
+    write_text(picture, draw(tested))
+    files = [*short.write(output, STEM), *long.write(output, f"{STEM}_evidence"), picture]
+    body = html.paragraph(_reading()) + short.html("text")
+    body += html.figure(draw(tested, inline=STEM), CAPTION) + html.details(
+        "The evidence, network by network", long.html()
+    )
+    return Section("The paper's claims", body, [short.printed()], files)
+
+
+def examine(collection: Collection) -> list[Tested]:
+    """Each claim with what the runs hold for it, those without evidence too."""
+    return [Tested(number, claim, tuple(claim.evidence(collection))) for number, claim in enumerate(CLAIMS, start=1)]
+
+
+def _summary(tested: Sequence[Tested]) -> Table:
+    columns = [Column("Claim"), Column("in the paper"), Column("these runs"), Column("n"), Column("study")]
+    rows = []
+    for each in tested:
+        n = sorted({counts(evidence.found) for evidence in each.evidence})
+        runs, command = ", ".join(n) or None, f"main.py {each.claim.command}"
+        rows.append([f"{each.number}. {each.claim.text}", each.claim.where, summary(each.verdicts), runs, command])
+    return Table("The paper's claims", columns, rows)
+
+
+def _evidence(tested: Sequence[Tested]) -> Table:
+    columns = [
+        Column("Claim"),
+        Column("network"),
+        Column("quantity"),
+        Column("estimate", decimals(3)),
+        Column("low", decimals(3)),
+        Column("high", decimals(3)),
+        Column("p", p_value),
+        Column("n"),
+        Column("seeds needed"),
+        Column("paper", decimals(3)),
+        Column("verdict"),
+    ]
+    rows = []
+    for each in tested:
+        for evidence, verdict in zip(each.evidence, each.verdicts, strict=True):
+            found = evidence.found
+            row = [each.number, evidence.network, each.claim.quantity, found.mean, found.low, found.high, found.p]
+            rows.append([*row, counts(found), found.seeds, evidence.paper, str(verdict)])
+    return Table("Evidence", columns, rows, blocks([row[0] for row in rows]))
+
+
+def _reading() -> str:
+    return (
+        f"A claim is supported or contradicted where the test of its quantity gives p < {ALPHA:g} for every network, "
+        "and not yet decidable where it does not: few runs decide little. Runs of small networks on small images say "
+        "nothing about the paper's, which are ResNets and VGGs on ImageNet and DeepLabV3+ on Cityscapes. not tested: "
+        "the study in the last column has to be run first, or these runs cannot show it. n: runs of a side, of Table 1 "
+        "rounds, of Figure 5 images. With this many tests some "
+        "small p value is to be expected by chance."
+    )
+
+
+CAPTION = (
+    f"Each line is a claim put to one network. Dot: the estimate; bar: its {CONFIDENCE:.0%} interval, both in units of "
+    "half the interval, turned so that the paper's direction is to the right. A bar that crosses the line decides "
+    f"nothing. seeds needed, in the table: to decide it with power {POWER:g}, if it is as found."
+)
+
+
+def draw(tested: Sequence[Tested], inline: str | None = None) -> str:
+    """The evidence as a picture: right of the line the paper is right, left of it wrong."""
+    lines = [
+        (f"{each.number}. {evidence.network}", _in_half_widths(each.claim, evidence), verdict)
+        for each in tested
+        for evidence, verdict in zip(each.evidence, each.verdicts, strict=True)
+        if evidence.found.low is not None
+    ]
+
+    def fill(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        axes.axvline(0, color=palette.MUTED, linewidth=1)
+        for number, (_, (estimate, low, high), verdict) in enumerate(lines):
+            _draw_line(axes, len(lines) - number, estimate, low, high, verdict)
+        axes.set_yticks(range(len(lines), 0, -1), [name for name, *_ in lines], parse_math=False)
+        axes.set_xlim(-4, 4)
+        axes.set_xlabel("contradicts the paper  ←    → supports it")
+        axes.grid(visible=False)
+
+    if not lines:
+        return svg.render(_nothing, (7.2, 0.8), "no claim can be decided", inline)
+    return svg.render(fill, (7.2, 0.9 + 0.26 * len(lines)), "Evidence for and against the paper's claims", inline)
+
+
+def _nothing(figure: Figure) -> None:
+    figure.text(0.5, 0.5, "No interval yet: a second run of each scheme gives the first.", ha="center", va="center")
+
+
+def _in_half_widths(claim: Claim, evidence: Evidence) -> tuple[float, float, float]:
+    found, sign = evidence.found, 1 if claim.above else -1
+    half = (found.high - found.low) / 2
+    middle, low, high = (sign * (value - claim.line) / half for value in (found.mean, found.low, found.high))
+    return middle, min(low, high), max(low, high)
+
+
+def _draw_line(axes: Axes, height: int, estimate: float, low: float, high: float, verdict: Verdict) -> None:
+    colour = palette.Style(COLOURS[verdict], "none").placeholder if verdict in COLOURS else palette.MUTED
+    axes.hlines(height, max(low, -4), min(high, 4), color=colour, linewidth=2.5)
+    # Beyond the picture's edge an arrow stands for the dot.
+    marker = "o" if abs(estimate) <= 4 else (">" if estimate > 0 else "<")
+    axes.plot([max(-3.9, min(3.9, estimate))], [height], marker, color=colour, markersize=6)

@@ -1,0 +1,136 @@
+"""Epochs that the runs needed to reach each target accuracy: section 4.1, "Convergence Speed", with intervals.
+
+The paper reads them off the mean curve of five runs (63 epochs with partial padding, 68 with zero, to 74.9 %); a mean
+curve has no spread, so here each run is read by itself, and the mean curve's epoch stands beside.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from records import epochs_to
+from studies.accuracy.differences import other
+from studies.page import html, palette
+from studies.page.columns import group_column, interval, p_value
+from studies.page.section import Section
+from studies.page.tables import Column, Table, blocks, decimals, signed
+from studies.runs import paper
+from studies.runs.collect import Collection, Group
+from studies.stats.curves import curve
+from studies.stats.intervals import Comparison, compare
+from studies.stats.spread import mean
+
+TITLE = "Epochs to reach an accuracy"
+
+STEM = "epochs_to_target"
+
+
+@dataclass(frozen=True)
+class Reached:
+    """How many epochs the runs of a group took to a target.
+
+    Attributes:
+        epochs: of each run in order of the seeds, the first epoch counting as 1; None for one that never reached it.
+        mean_curve: the first epoch at which the mean over the runs reached it, or None.
+        difference: minus zero padding, over runs that all reached it; None without such, or for zero itself.
+        paper: what the paper reads off its mean curve, or None.
+    """
+
+    group: Group
+    target: float
+    epochs: tuple[int | None, ...]
+    mean_curve: int | None
+    difference: Comparison | None
+    paper: int | None
+
+    @property
+    def mean(self) -> float | None:
+        """Over the runs that reached the target."""
+        found = [epoch for epoch in self.epochs if epoch is not None]
+        return mean(found) if found else None
+
+
+def study(collection: Collection, output: Path, wanted: Sequence[float] = ()) -> Section | None:
+    """A line for each target and group, or None if there are no targets; writes `epochs_to_target.csv` and `.md`.
+
+    Args:
+        wanted: targets in percent; by default those that the runs name.
+    """
+    found = reached(collection, wanted)
+    if not found:
+        return None
+    ever = {each.target for each in found if each.mean is not None}
+    table = _table([each for each in found if each.target in ever], palette.styles(collection.schemes))
+    body = html.paragraph(
+        f"Epochs of training until {collection.metric} first reached the target, the first epoch counting as 1. mean: "
+        "over the runs that reached it; where some did not, it looks better than it is, and no difference is taken. "
+        "mean curve: the paper's way, the first epoch at which the mean over the runs reached it. diff: difference of "
+        "the means from zero padding, with its 95 % interval and p value as in the table of differences."
+    )
+    if never := sorted({each.target for each in found} - ever):
+        body += html.paragraph(f"No run reached {', '.join(f'{target:g}' for target in never)} %.", "muted")
+    return Section(TITLE, body + table.html(), [table.printed()], table.write(output, STEM))
+
+
+def reached(collection: Collection, wanted: Sequence[float] = ()) -> list[Reached]:
+    """For each network, target (`wanted`, or what the runs name) and scheme, in this order, what its runs took."""
+    return [
+        _reached(collection, group, target)
+        for network in collection.networks
+        for target in wanted or targets(collection.of(network))
+        for group in collection.of(network)
+    ]
+
+
+def targets(groups: tuple[Group, ...]) -> list[float]:
+    """Targets that the runs of `groups` name, in percent, lowest first."""
+    return sorted({target for group in groups for run in group.runs for target in run.record.targets})
+
+
+def group_epochs(group: Group, metric: str, target: float) -> list[tuple[int, int | None]]:
+    """(seed, epochs to `target`) of each run, None for one that never reached it."""
+    return [(run.record.seed, epochs_to(run.rows, metric, target)) for run in group.runs]
+
+
+def _reached(collection: Collection, group: Group, target: float) -> Reached:
+    ours = group_epochs(group, collection.metric, target)
+    reference = other(collection, group)
+    theirs = group_epochs(reference, collection.metric, target) if reference else []
+    difference = None
+    if theirs and all(epochs is not None for _, epochs in (*ours, *theirs)):
+        difference = compare(ours, theirs)
+    points = curve(group, collection.metric)
+    mean_curve = next((point.epoch for point in points if point.mean >= target), None)
+    return Reached(group, target, tuple(epochs for _, epochs in ours), mean_curve, difference, _paper(group, target))
+
+
+def _paper(group: Group, target: float) -> int | None:
+    if target != paper.content()["figure3"]["target"]:
+        return None
+    row = paper.row("figure3", network=group.network, padding=group.padding)
+    return row and row["epochs"]
+
+
+def _table(found: list[Reached], styles: dict[str, palette.Style]) -> Table:
+    columns = [
+        group_column(styles),
+        Column("target", lambda value: f"{value:g} %"),
+        Column("reached"),
+        Column("mean", decimals(1)),
+        Column("mean curve"),
+        Column("runs"),
+        Column("diff", signed(1)),
+        Column("95 % interval"),
+        Column("p", p_value),
+    ]
+    rows = []
+    for each in found:
+        count = sum(epoch is not None for epoch in each.epochs)
+        runs = ", ".join("-" if epoch is None else str(epoch) for epoch in each.epochs)
+        row = [each.group, each.target, f"{count} of {len(each.epochs)}", each.mean, each.mean_curve, runs]
+        result = each.difference
+        rows.append(row + ([None] * 3 if result is None else [result.mean, interval(result), result.p]))
+    if any(each.paper is not None for each in found):
+        columns.append(Column("paper"))
+        rows = [[*row, each.paper] for row, each in zip(rows, found, strict=True)]
+    return Table(TITLE, columns, rows, blocks([(each.group.network, each.target) for each in found]))

@@ -1,0 +1,1 @@
+"""Table 4: every checkpoint under every padding scheme."""

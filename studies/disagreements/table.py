@@ -1,0 +1,271 @@
+"""Figure 4: images that every run of one padding scheme gets wrong and every run of another right.
+
+Section 4.1, "Activation Map Visualization". The paper shows images that zero padding fails on and partial padding does
+not; some such images there are between any two sets of runs, so the opposite is counted as well, and what would be
+expected if the scheme of a run did not matter: the average over all ways to deal out the schemes to the same runs.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from records.classified import ClassificationRecord, ImageList
+from studies.page import contact_sheet, html
+from studies.page.section import Section
+from studies.page.tables import Column, Table, blocks, decimals
+from studies.runs.collect import REFERENCE, Collection, Group, Run
+from studies.runs.comparable import Evaluated, evaluated
+
+WRONG, RIGHT = REFERENCE, "partial"
+"""The paper's pair."""
+
+LIMIT = 18
+"""Images of a network that the figure shows unless told otherwise."""
+
+STEM = "figure4"
+
+
+@dataclass(frozen=True)
+class Side:
+    """The runs of a network under their own scheme, and what each predicted.
+
+    Attributes:
+        padding: their scheme.
+        runs: by seed.
+        predicted: classes (runs, images).
+    """
+
+    padding: str
+    runs: tuple[Run, ...]
+    predicted: np.ndarray
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """What all runs of one side get wrong and all of the other right.
+
+    Attributes:
+        network: name that the runs are compared under.
+        wrong, right: the two sides.
+        images: positions in the list of images, rising.
+        expected: how many there would be on average if the schemes were dealt out to the runs at random.
+        chance: share of the ways to deal them out, the actual one among them, with as many images or more.
+    """
+
+    network: str
+    wrong: Side
+    right: Side
+    images: np.ndarray
+    expected: float
+    chance: float
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Both directions of a network, and its images; None where their list cannot be read."""
+
+    network: str
+    there: Disagreement
+    back: Disagreement
+    images: ImageList | None
+    folder: Path
+    total: int
+
+
+def study(
+    collection: Collection,
+    output: Path,
+    wrong: str = WRONG,
+    right: str = RIGHT,
+    checkpoint: str | None = None,
+    limit: int = LIMIT,
+) -> Section | None:
+    """Figure 4 as a section, or None if no network has evaluated runs of both schemes.
+
+    Writes `figure4.csv` and `.md` (the images), `figure4_counts.csv` and `.md`, and `figure4.png`, where there are any.
+
+    Args:
+        wrong, right: schemes.
+        checkpoint: as of `evaluated`.
+        limit: most images of each network in the figure.
+    """
+    found = compare(collection, wrong, right, checkpoint)
+    if not found:
+        return None
+    title = f"Wrong in every run with {wrong} padding, right in every run with {right} (Figure 4)"
+    counts = counts_table(found)
+    images = images_table(found)
+    files = [*images.write(output, STEM), *counts.write(output, f"{STEM}_counts")]
+    body = html.paragraph(_reading(found)) + counts.html()
+    picture = contact_sheet.draw([_strip(each, limit) for each in found])
+    if picture:
+        files.append(output / f"{STEM}.png")
+        files[-1].write_bytes(picture)
+        body += html.figure(html.picture(contact_sheet.as_jpeg(picture), title, "jpeg"), _caption(found, limit))
+    body += "".join(html.paragraph(sentence, "muted") for sentence in missing_images(found))
+    every = html.link(f"all {len(images.rows)} images, both ways", output / f"{STEM}.csv", output)
+    body += f"<p>{every}, with what each run says.</p>"
+    return Section(title, body, [counts.printed()], files)
+
+
+def compare(
+    collection: Collection, wrong: str = WRONG, right: str = RIGHT, checkpoint: str | None = None
+) -> list[Compared]:
+    """Both directions for each network that has evaluated runs of both schemes."""
+    results = evaluated(collection, checkpoint)
+    found = []
+    for network in collection.networks:
+        sides = [
+            side(results, group) for name in (wrong, right) for group in collection.of(network) if group.padding == name
+        ]
+        if len(sides) == 2 and all(each.runs for each in sides):
+            record = results.of[sides[0].runs[0], wrong]
+            images, targets = read_list([run for each in sides for run in each.runs], results)
+            if targets is not None:
+                there, back = (disagreement(network, *pair, targets) for pair in (sides, sides[::-1]))
+                found.append(Compared(network, there, back, images, Path(record.image_folder), record.images))
+    return found
+
+
+def side(results: Evaluated, group: Group) -> Side:
+    """The runs of a group that were evaluated under their own scheme."""
+    records = {run: results.of.get((run, group.padding)) for run in group.runs}
+    there = {run: record for run, record in records.items() if isinstance(record, ClassificationRecord)}
+    return Side(group.padding, tuple(there), np.array([record.predicted for record in there.values()]))
+
+
+def read_list(runs: Sequence[Run], results: Evaluated) -> tuple[ImageList | None, np.ndarray | None]:
+    """The images that the runs were evaluated on and their targets, from the first run whose list can be read."""
+    for run in runs:
+        record = results.of[run, run.record.padding]
+        try:
+            images = ImageList.read(run.folder.evaluations / record.image_list)
+        except (OSError, EOFError, ValueError, TypeError):
+            continue
+        if len(images.files) == record.images:
+            return images, np.array(images.targets)
+    return None, None
+
+
+def disagreement(network: str, wrong: Side, right: Side, targets: np.ndarray) -> Disagreement:
+    """The images that every run of `wrong` gets wrong and every run of `right` right."""
+    mistaken = np.concatenate([wrong.predicted, right.predicted]) != targets
+    first = len(wrong.runs)
+    images = np.flatnonzero(mistaken[:first].all(0) & ~mistaken[first:].any(0))
+    # Dealt out otherwise, an image counts where exactly the runs called `wrong` are mistaken about it: so it counts in
+    # one of the ways at most, that of the very set of runs that are mistaken.
+    ways = math.comb(len(mistaken), first)
+    by_set = Counter(tuple(column) for column in mistaken.T[mistaken.sum(0) == first].tolist())
+    as_many = sum(count >= len(images) for count in by_set.values()) if len(images) else ways
+    return Disagreement(network, wrong, right, images, sum(by_set.values()) / ways, as_many / ways)
+
+
+def counts_table(found: Sequence[Compared]) -> Table:
+    """A line for each network and direction."""
+    rows = []
+    for each in found:
+        for way in (each.there, each.back):
+            n = f"{len(way.wrong.runs)} and {len(way.right.runs)}"
+            images = len(way.images)
+            rows.append(
+                [each.network, way.wrong.padding, way.right.padding, n, images, way.expected, way.chance, each.total]
+            )
+    columns = [
+        Column("Network"),
+        Column("all wrong"),
+        Column("all right"),
+        Column("runs"),
+        Column("images"),
+        Column("expected by chance", decimals(1)),
+        Column("as many by chance", decimals(3)),
+        Column("of images"),
+    ]
+    return Table("Images that divide the schemes (Figure 4)", columns, rows, blocks([row[0] for row in rows]))
+
+
+def images_table(found: Sequence[Compared]) -> Table:
+    """A line for each image, both directions: its class, and what each run predicted, by seed."""
+    rows = []
+    for each in found:
+        for way in (each.there, each.back):
+            for image in way.images:
+                names = each.images.class_names
+                label = names[each.images.targets[image]]
+                said = ", ".join(names[number] for number in way.wrong.predicted[:, image])
+                file = each.images.files[image]
+                rows.append([each.network, way.wrong.padding, way.right.padding, file, label, said, label])
+    columns = [
+        Column(name)
+        for name in ("Network", "all wrong", "all right", "image", "class", "wrong runs say", "right runs say")
+    ]
+    return Table("Images that divide the schemes", columns, rows)
+
+
+def missing_images(found: Sequence[Compared]) -> list[str]:
+    """A sentence for each network whose image files are gone."""
+    return [
+        f"{each.network}: the images are no longer in {each.folder}, so none is shown; say where they are with "
+        "main.py disagreements --data-root"
+        for each in found
+        if len(each.there.images) and not _paths(each, each.there.images[:1])
+    ]
+
+
+def shown(images: np.ndarray, limit: int) -> np.ndarray:
+    """At most `limit` of `images`, spread evenly over them: nothing is picked, and no class comes first."""
+    if len(images) <= limit:
+        return images
+    return images[np.linspace(0, len(images) - 1, limit).round().astype(int)]
+
+
+def _strip(each: Compared, limit: int) -> contact_sheet.Strip:
+    way = each.there
+    names, pictures = each.images.class_names, []
+    for image in shown(way.images, limit):
+        said = Counter(names[number] for number in way.wrong.predicted[:, image])
+        pictures += [
+            contact_sheet.Picture(
+                path, names[each.images.targets[image]], [_times(*pair) for pair in said.most_common()]
+            )
+            for path in _paths(each, [image])
+        ]
+    title = (
+        f"{each.network}: {len(way.images)} images; below each its class, then what {way.wrong.padding} padding says"
+    )
+    return contact_sheet.Strip(title, pictures)
+
+
+def _times(name: str, count: int) -> str:
+    return name if count == 1 else f"{name} ×{count}"
+
+
+def _paths(each: Compared, images: Sequence[int]) -> list[Path]:
+    paths = [each.folder / each.images.files[image] for image in images]
+    return [path for path in paths if path.is_file()]
+
+
+def _reading(found: Sequence[Compared]) -> str:
+    there = found[0].there
+    return (
+        f"Of each network's reported images, those that every run with {there.wrong.padding} padding gets wrong and "
+        f"every run with {there.right.padding} right, and the opposite. expected by chance: the average over all ways "
+        "to deal out the two schemes to the same runs. as many by chance: share of these ways, the actual one among "
+        "them, with as many images or more; with few runs it cannot be small (3 and 3 runs: at least 1 in 20)."
+    )
+
+
+def _caption(found: Sequence[Compared], limit: int) -> str:
+    there = found[0].there
+    most = (
+        f" At most {limit} a network, spread evenly over the list."
+        if any(len(each.there.images) > limit for each in found)
+        else ""
+    )
+    return (
+        f"Bold: the image's class, which every run with {there.right.padding} padding predicts. Below: what the runs "
+        f"with {there.wrong.padding} padding predict.{most}"
+    )

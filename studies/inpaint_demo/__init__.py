@@ -1,0 +1,1 @@
+"""What masks of holes do behind partial convolutions."""

@@ -1,0 +1,1 @@
+"""Every study of a folder of runs, bound into one page."""

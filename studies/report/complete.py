@@ -1,0 +1,66 @@
+"""`report --complete`: runs the studies whose results a folder of runs lacks, each as its own command would."""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+
+from cli.app import message_of
+from records.errors import user_errors
+from studies import find
+from studies.runs.collect import Collection
+from studies.runs.command import say
+from studies.runs.fairness import read_settings
+
+Step = tuple[str, list[str]]
+"""A command and its arguments."""
+
+PAIR = {"zero", "partial"}
+"""What Figures 4 and 5 set side by side by default."""
+
+IMAGE_SIZE = "data.init_args.image_size"
+
+
+def complete(options: argparse.Namespace, collection: Collection, output: Path) -> None:
+    """Runs each step; one that cannot be run is named, and the rest goes on.
+
+    Args:
+        options: of `report`: where the runs and the images are.
+        output: the report's folder.
+    """
+    console = Console()
+    for command, arguments in steps(options, collection, output):
+        say(console, f"\n-- main.py {command} {' '.join(arguments)}")
+        try:
+            find(command).main(arguments)
+        except user_errors() as error:
+            say(console, f"not completed: {message_of(error)}")
+
+
+def steps(options: argparse.Namespace, collection: Collection, output: Path) -> Iterator[Step]:
+    """What the runs' kind asks for, in the order of the paper."""
+    runs = [str(options.runs), "--metric", collection.metric, "--output", str(output)]
+    images = ["--data-root", str(options.data_root)] if options.data_root else []
+    if collection.metric == "val/miou":
+        yield "segmentation", [*runs, *images, "--test", "--pictures"]
+        return
+    yield from _timings(options.runs, collection)
+    yield "cross-test", [*runs, *images]
+    both = [name for name in collection.networks if {group.padding for group in collection.of(name)} >= PAIR]
+    if both:
+        yield "disagreements", [*runs, *images]
+    for network in both:
+        yield "activations", [*runs, *images, "--network", network]
+
+
+def _timings(root: Path, collection: Collection) -> Iterator[Step]:
+    """Table 1 of the runs' own networks at the size of their images, unless it was measured."""
+    folder = root / "timing"
+    if any(folder.rglob("timing*.json")):
+        return
+    networks = list(dict.fromkeys(run.record.network for run in collection.runs))
+    sizes = {(read_settings(run) or {}).get(IMAGE_SIZE, 224) for run in collection.runs}
+    schemes = [scheme for scheme in collection.schemes if scheme != "zero"]
+    arguments = ["--networks", *networks, "--sizes", *map(str, sorted(sizes)), "--output", str(folder)]
+    yield "timing", [*arguments, *(["--schemes", *schemes] if schemes else [])]

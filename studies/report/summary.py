@@ -1,0 +1,82 @@
+"""The sentences that open the report: what was compared, and the differences from zero padding with their spread."""
+
+from studies.accuracy.differences import difference, other
+from studies.accuracy.table import BEST, LAST5
+from studies.page.columns import counts, interval, p_value
+from studies.runs.collect import FIRST_SCHEMES, REFERENCE, Collection, Group
+from studies.stats.intervals import ALPHA, Comparison
+
+FEW = 5
+"""Runs of each scheme in the paper; below that the report says how few there are."""
+
+
+def compared(collection: Collection) -> str:
+    """What was compared, how many runs and how long."""
+    epochs = sorted({run.record.max_epochs for run in collection.runs})
+    length = f"{epochs[0]}" if len(epochs) == 1 else f"{epochs[0]} to {epochs[-1]}"
+    return (
+        f"{_count(len(collection.runs), 'finished run')} of {_count(len(collection.networks), 'architecture')} "
+        f"({', '.join(collection.networks)}) with {_count(len(collection.schemes), 'padding scheme')} "
+        f"({', '.join(collection.schemes)}), {length} epochs each, compared by {collection.metric} in percent."
+    )
+
+
+def statements(collection: Collection) -> list[str]:
+    """One for each architecture: the paper's comparison, partial with zero padding, with no winner presumed.
+
+    Where there is no run with partial padding, the other schemes take its place.
+    """
+    return [_statement(collection, network) for network in collection.networks]
+
+
+def caution(collection: Collection) -> str:
+    """How far the differences can be trusted, given the number of runs."""
+    fewest = min(len(group.runs) for group in collection.groups)
+    if fewest == 1:
+        return (
+            "Where a scheme has a single run there is no interval, so nothing tells its difference from chance: "
+            "another seed may turn it around."
+        )
+    few = f"With {fewest} runs of a scheme the intervals are themselves uncertain. " if fewest < FEW else ""
+    return f"{few}A difference counts as decided here below p = {ALPHA:g}; an interval that includes 0 decides nothing."
+
+
+def sentences(collection: Collection) -> tuple[str, ...]:
+    """All of it in order."""
+    return (compared(collection), *statements(collection), caution(collection))
+
+
+def _statement(collection: Collection, network: str) -> str:
+    groups = collection.of(network)
+    if collection.reference(network) is None:
+        return f"{network}: no finished run with {REFERENCE} padding, so there is no difference to state."
+    others = [group for group in groups if group.padding != REFERENCE]
+    if not others:
+        return f"{network}: only {REFERENCE} padding was run, so there is nothing to compare it with."
+    chosen = [group for group in others if group.padding in FIRST_SCHEMES] or others
+    return f"{network}: " + " ".join(_scheme(collection, group) for group in chosen)
+
+
+def _scheme(collection: Collection, group: Group) -> str:
+    reference = other(collection, group)
+    best, last = (difference(collection, group, statistic) for statistic in (BEST, LAST5))
+    return (
+        f"{group.padding} minus {reference.padding} is {_points(best)} by the best epoch and {_points(last)} by the "
+        f"average of the last five epochs (n = {counts(best)})."
+    )
+
+
+def _points(found: Comparison) -> str:
+    words = f"{found.mean:+.2f} points"
+    if found.low is None:
+        return words
+    return f"{words} (95 % interval {interval(found)}, p {_p(found.p)})"
+
+
+def _p(p: float) -> str:
+    shown = p_value(p)
+    return shown if shown.startswith("<") else f"= {shown}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,100 @@
+"""Whether runs that are compared differ by padding and seed alone; what else differs is said in the report."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import yaml
+
+from records import deciding
+from studies.runs.collect import Collection, Group, Run
+
+FREE = ("seed_everything", "data.init_args.seed", "model.padding", "model.init_args.padding")
+"""What a comparison varies."""
+
+CHANGED = "+changes"
+"""Ends a commit that the files of a run differed from."""
+
+SHOWN = 60
+"""Characters of a value that a message shows."""
+
+
+def warnings(collection: Collection) -> list[str]:
+    """One sentence for each thing that makes a comparison less than fair."""
+    found = []
+    for network in collection.networks:
+        found.extend(_differences(network, [run for group in collection.of(network) for run in group.runs]))
+    for group in collection.groups:
+        found.extend(_repeated_seeds(group))
+    found.extend(_commits(collection))
+    return found
+
+
+def _differences(network: str, runs: list[Run]) -> Iterator[str]:
+    read, unread = [], []
+    for run in runs:
+        settings = read_settings(run)
+        (unread if settings is None else read).append((run, settings))
+    for run, _ in unread:
+        yield f"{run.record.name}: config.yaml is missing or damaged, so its settings were not compared."
+    for key in sorted({key for _, settings in read for key in settings}):
+        shown = [(str(settings.get(key, "(not set)")), run) for run, settings in read]
+        if len({value for value, _ in shown}) > 1:
+            yield f"{network}: the runs differ in {key}: {_who_has_what(shown)}."
+
+
+def read_settings(run: Run) -> dict[str, Any] | None:
+    """Dotted name to value of what decides the result but padding and seed; None without a readable config.yaml."""
+    try:
+        content = yaml.safe_load(run.folder.config.read_text())
+    except (OSError, ValueError, yaml.YAMLError):
+        content = None
+    if not isinstance(content, dict):
+        return None
+    settings = {key: value for key, value in deciding(content).items() if key not in FREE}
+    return {"trainer.max_epochs": run.record.max_epochs, **settings}
+
+
+def _show(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+
+
+def _who_has_what(shown: list[tuple[str, Run]]) -> str:
+    """`10 (5 runs); 5 (partial seed 2)`: a value held by few names its runs."""
+    holders: dict[str, list[Run]] = defaultdict(list)
+    for value, run in shown:
+        holders[value].append(run)
+    parts = []
+    for value, runs in sorted(holders.items(), key=lambda item: -len(item[1])):
+        few = ", ".join(f"{run.record.padding} seed {run.record.seed}" for run in runs)
+        parts.append(f"{_show(value)} ({few if len(runs) <= 3 else f'{len(runs)} runs'})")
+    return "; ".join(parts)
+
+
+def _repeated_seeds(group: Group) -> Iterator[str]:
+    counts = Counter(run.record.seed for run in group.runs)
+    for seed, count in counts.items():
+        if count > 1:
+            folders = ", ".join(str(run.folder.path) for run in group.runs if run.record.seed == seed)
+            yield (
+                f"{group.name}: seed {seed} is there {count} times ({folders}). All are counted; they are not "
+                "independent, so the spread comes out too small."
+            )
+
+
+def _commits(collection: Collection) -> Iterator[str]:
+    found = commits(collection.runs)
+    if len(found) > 1:
+        yield f"The runs come from {len(found)} commits: {', '.join(map(_short, sorted(found)))}."
+    changed = sorted(commit for commit in found if commit.endswith(CHANGED))
+    if changed:
+        yield f"Runs were made with files that differ from their commit: {', '.join(map(_short, changed))}."
+
+
+def _short(commit: str) -> str:
+    return commit[:10] + (CHANGED if commit.endswith(CHANGED) else "")
+
+
+def commits(runs: Iterable[Run]) -> set[str]:
+    """Every commit that an attempt at one of `runs` was made with."""
+    return {str(attempt["commit"]) for run in runs for attempt in run.record.attempts if attempt.get("commit")}

@@ -1,0 +1,249 @@
+"""What `test` counted of a collection's segmentation runs, sorted into blocks that may stand in one table.
+
+A block holds one evaluation of each run, all made in one way (Setting). What fits into none is named: damaged files,
+cross tests, and tests of a best.ckpt that training replaced later.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from records import best
+from records.evaluation import REGULAR, EvaluationFileError, EvaluationRecord, OtherKindError
+from studies.runs.collect import Collection, Run, SetAside, natural, scheme_order
+
+BEST_CHECKPOINT = "best.ckpt"
+
+NO_OVERLAP = "tiled_0"
+"""The tiling that Table 7 of the paper takes."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a network was tested. Values of different settings never share a mean or a difference.
+
+    Attributes: as of EvaluationRecord; `modes` are the ways of predicting, `data` what was tested on.
+    """
+
+    checkpoint: str
+    data: tuple[tuple[str, str], ...]
+    modes: tuple[str, ...]
+    tile_size: int | None
+    average: str
+    leave_out: tuple[str, ...]
+    border_scope: str
+    distance_edges: tuple[int, ...]
+    precision: str
+    network: str
+    dilation: str
+    class_names: tuple[str, ...] = field(repr=False)
+
+    @classmethod
+    def of(cls, record: EvaluationRecord) -> "Setting":
+        return cls(
+            checkpoint=record.checkpoint,
+            data=tuple(sorted((key, str(value)) for key, value in record.data.items())),
+            modes=tuple(record.confusion),
+            tile_size=record.tile_size,
+            average=record.average,
+            leave_out=tuple(record.leave_out),
+            border_scope=record.border_scope,
+            distance_edges=tuple(record.distance_edges),
+            precision=record.precision,
+            network=record.network,
+            dilation=record.dilation,
+            class_names=tuple(record.class_names),
+        )
+
+    def words(self) -> dict[str, str]:
+        """Each part in words, for readers."""
+        overlaps = [str(overlap(mode)) for mode in self.modes if mode != REGULAR]
+        data = dict(self.data)
+        side = "the shorter side" if self.tile_size is None else f"{self.tile_size} pixels"
+        return {
+            "checkpoint": self.checkpoint,
+            "data": f"{data.get('images')} images of split {data.get('split')} ({data.get('files')})",
+            "modes": f"tiles that overlap by {', '.join(overlaps)}" if overlaps else "no tiles",
+            "tile_size": f"tiles of {side}",
+            "average": f"{self.average} averaged",
+            "leave_out": f"without the centre of {', '.join(self.leave_out)}",
+            "border_scope": "of the image" if self.border_scope == "image" else "of each tile",
+            "distance_edges": f"distances from {', '.join(map(str, self.distance_edges))}",
+            "precision": self.precision,
+            "network": self.network,
+            "dilation": self.dilation,
+            "class_names": f"{len(self.class_names)} classes",
+        }
+
+    def __str__(self) -> str:
+        words = self.words()
+        shown = ("checkpoint", "data", "tile_size", "average", "border_scope", "precision")
+        words["border_scope"] = f"left-out centres {words['border_scope']}"
+        return ", ".join(words[part] for part in shown)
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """One run, tested."""
+
+    run: Run
+    record: EvaluationRecord
+    file: Path
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Evaluations that may be compared: one network and split, one setting.
+
+    Attributes:
+        network: name that runs are compared under.
+        setting: that all were made in.
+        test: what sets the setting apart from others of the same network; "" if it is the only one.
+        schemes: each scheme's evaluations by seed, schemes in the order of the paper's tables.
+    """
+
+    network: str
+    setting: Setting
+    test: str
+    schemes: dict[str, tuple[Evaluation, ...]]
+
+    @property
+    def evaluations(self) -> tuple[Evaluation, ...]:
+        return tuple(each for found in self.schemes.values() for each in found)
+
+    @property
+    def encoder(self) -> str:
+        return self.evaluations[0].run.record.network
+
+    @property
+    def split(self) -> object:
+        """Split of the data: 0, 1, 2 or "folders"."""
+        return self.evaluations[0].record.data.get("split")
+
+
+@dataclass(frozen=True)
+class Evaluations:
+    """All evaluations of a collection.
+
+    Attributes:
+        blocks: by network; of one network the setting that most runs were tested in first.
+        left_out: files that are in no block, and why not.
+        untested: runs without an evaluation in any block.
+    """
+
+    blocks: tuple[Block, ...]
+    left_out: tuple[SetAside, ...]
+    untested: tuple[Run, ...]
+
+
+def read_evaluations(collection: Collection) -> Evaluations:
+    """Reads every file in the runs' `evaluations/`; what cannot be used is named in `left_out`."""
+    left_out: list[SetAside] = []
+    grouped: dict[tuple[str, Setting], list[Evaluation]] = defaultdict(list)
+    for run in collection.runs:
+        for setting, evaluation in _of_run(run, left_out).items():
+            grouped[run.record.compared_as, setting].append(evaluation)
+    keys = sorted(grouped, key=lambda key: (natural(key[0]), -len(grouped[key]), str(key[1])))
+    blocks = tuple(
+        Block(network, setting, _apart(setting, [other for name, other in keys if name == network]), _schemes(found))
+        for network, setting in keys
+        for found in [grouped[network, setting]]
+    )
+    tested = {evaluation.run for block in blocks for evaluation in block.evaluations}
+    untested = tuple(run for run in collection.runs if run not in tested)
+    return Evaluations(blocks, tuple(left_out), untested)
+
+
+def _of_run(run: Run, left_out: list[SetAside]) -> dict[Setting, Evaluation]:
+    chosen: dict[Setting, Evaluation] = {}
+    for file in sorted(run.folder.evaluations.glob("*.json")):
+        try:
+            evaluation = Evaluation(run, read_whole(file), file)
+        except OtherKindError:
+            continue
+        except (EvaluationFileError, OSError) as error:
+            left_out.append(SetAside(file, str(error).removeprefix(f"{file} ")))
+            continue
+        reason = _unusable(evaluation)
+        setting = Setting.of(evaluation.record)
+        if reason is None and setting in chosen:
+            reason = f"holds the same test as {chosen[setting].file.name}"
+        if reason is None:
+            chosen[setting] = evaluation
+        else:
+            left_out.append(SetAside(file, reason))
+    return chosen
+
+
+def read_whole(file: Path) -> EvaluationRecord:
+    """The record, once the counts have the shape that its settings ask for.
+
+    Raises:
+        EvaluationFileError: naming the file, if it is damaged.
+    """
+    record = EvaluationRecord.read(file)
+    try:
+        problem = _misshapen(record)
+    except (AttributeError, TypeError, ValueError) as error:
+        problem = str(error)
+    if problem:
+        raise EvaluationFileError(f"{file} is damaged: {problem}")
+    return record
+
+
+def _misshapen(record: EvaluationRecord) -> str | None:
+    """What is wrong with the record, if anything. Raises AttributeError, TypeError or ValueError for other defects."""
+    rising = [list(map(Fraction, record.leave_out)), [0, *record.distance_edges]]
+    if any(values != sorted(set(values)) for values in rising):
+        return "its proportions or distances do not rise"
+    classes = len(Setting.of(record).class_names)
+    expected = (len(record.leave_out) + 1, len(record.distance_edges) + 1, classes, classes)
+    for mode, counts in record.confusion.items():
+        overlap(mode)
+        if (found := np.asarray(counts, dtype=np.int64).shape) != expected:
+            return f"its counts of {mode} have the shape {found}, and its settings ask for {expected}"
+    return None if REGULAR in record.confusion else f"it has no counts of {REGULAR}"
+
+
+def _unusable(evaluation: Evaluation) -> str | None:
+    record, run = evaluation.record, evaluation.run
+    if record.padding != run.record.padding:
+        return f"is of weights trained with {record.padding} padding, and the run trains with {run.record.padding}"
+    if record.padding_at_test != record.padding:
+        return f"is a cross test, trained with {record.padding} and tested with {record.padding_at_test} padding"
+    if record.checkpoint == BEST_CHECKPOINT and not is_best_epoch(run, record.epoch):
+        return f"is of the best checkpoint at the time, of epoch {record.epoch + 1}; a later epoch is better"
+    return None
+
+
+def is_best_epoch(run: Run, epoch: int) -> bool:
+    """Whether no epoch of the run is better than `epoch`, counted from 0."""
+    return run.curve(run.record.monitor).get(epoch) == best(run.rows, run.record.monitor)
+
+
+def overlap(mode: str) -> Fraction:
+    """1/3 for `tiled_1-3`; 0 for whole images. Raises ValueError for what is no way of predicting."""
+    return Fraction(0) if mode == REGULAR else Fraction(mode.removeprefix("tiled_").replace("-", "/"))
+
+
+def in_words(mode: str) -> str:
+    """`tiles, overlap 1/3` for the mode `tiled_1-3`."""
+    return mode if mode == REGULAR else f"tiles, overlap {overlap(mode)}"
+
+
+def _schemes(found: Sequence[Evaluation]) -> dict[str, tuple[Evaluation, ...]]:
+    schemes: dict[str, list[Evaluation]] = defaultdict(list)
+    for evaluation in sorted(found, key=lambda each: each.run.record.seed):
+        schemes[evaluation.run.record.padding].append(evaluation)
+    return {scheme: tuple(schemes[scheme]) for scheme in sorted(schemes, key=scheme_order)}
+
+
+def _apart(setting: Setting, settings: Sequence[Setting]) -> str:
+    """The parts of `setting` in which the settings differ, in words."""
+    parts = [part.name for part in fields(Setting) if len({getattr(each, part.name) for each in settings}) > 1]
+    words = setting.words()
+    return ", ".join(words[part] for part in parts)

@@ -1,0 +1,108 @@
+"""The two networks and the images that Figures 6 to 8 show, for studies.segmentation.pictures."""
+
+import argparse
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from datamodules.cityscapes.datasets import EvalScenes, SceneFiles
+from datamodules.imagenet.transforms import normalise
+from lightning_modules.evaluation_settings import share
+from records import best
+from records.errors import UserError
+from studies.checkpoints.load import Trained, load
+from studies.runs.collect import REFERENCE, Collection, Run
+from studies.runs.command import say
+from studies.segmentation.pictures import Comparison, Scene, make
+
+OTHER = "partial"
+"""The scheme that the paper shows beside zero padding."""
+
+
+def make_pictures(console: Console, collection: Collection, options: argparse.Namespace, output: Path) -> None:
+    """Writes Figures 6 to 8 into `output`.
+
+    Raises:
+        UserError: if there is no pair of runs, or a network or its images cannot be loaded.
+    """
+    device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
+    runs = closest(collection, options.network)
+    trained = [load(run.folder, data_root=options.data_root, device=device) for run in runs]
+    for each in trained:
+        say(console, f"Figures 6 to 8: {each.record.name}, {each.checkpoint.name} of epoch {each.epoch + 1}")
+    compared = comparison(collection, runs, trained, options.tile_size)
+    scenes = TrainedScenes(trained[0], device)
+    with console.status("predicting") as status:
+        make(compared, scenes, output, options.pictures, options.examine, lambda text: status.update(text))
+
+
+def closest(collection: Collection, network: str | None) -> tuple[Run, Run]:
+    """A run with zero and one with partial padding: of all pairs, the one whose best mIoU are closest.
+
+    The paper, too, shows two models "with different padding schemes but similar mIOU" (section 4.2.1).
+
+    Args:
+        network: name that runs are compared under; None takes the first that has both schemes.
+
+    Raises:
+        UserError: if there is no such pair.
+    """
+    groups = {(group.network, group.padding): group.runs for group in collection.groups}
+    both = [name for name in collection.networks if (name, REFERENCE) in groups and (name, OTHER) in groups]
+    if not both or (network is not None and network not in both):
+        there = f"networks with both: {', '.join(both)}" if both else "no network has both"
+        wanted = "" if network is None else f" of {network}"
+        raise UserError(f"--pictures needs finished runs{wanted} with {REFERENCE} and with {OTHER} padding; {there}")
+    name = network or both[0]
+    pairs = product(groups[name, REFERENCE], groups[name, OTHER])
+    return min(pairs, key=lambda pair: abs(_best(collection, pair[0]) - _best(collection, pair[1])))
+
+
+def comparison(
+    collection: Collection, runs: tuple[Run, Run], trained: list[Trained], tile_size: int | None
+) -> Comparison:
+    """The two networks, predicting as the configuration of the first says."""
+    settings, data = trained[0].module.evaluation, trained[0].data
+    shown = [
+        f"{run.record.padding} seed {run.record.seed} ({_best(collection, run):.2f} %, epoch {each.epoch + 1})"
+        for run, each in zip(runs, trained, strict=True)
+    ]
+    words = (
+        f"{runs[0].record.compared_as}, best checkpoints of {shown[0]} and {shown[1]}: of all pairs of runs the one "
+        "with the closest best mIoU."
+    )
+    return Comparison(
+        networks={f"{run.record.padding} padding": each.module for run, each in zip(runs, trained, strict=True)},
+        words=words,
+        tile_size=tile_size or settings.tile_size,
+        average=settings.average,
+        border_scope=settings.border_scope,
+        leave_out=sorted(share("leave_out", value) for value in settings.leave_out),
+        class_names=data.class_names,
+        class_colours=data.class_colours,
+    )
+
+
+class TrainedScenes:
+    """The images that a network is tested on, one at a time."""
+
+    def __init__(self, trained: Trained, device: torch.device) -> None:
+        data = trained.data
+        self.names = [Path(scene.image).name.removesuffix("_leftImg8bit.png") for scene in data.val_scenes]
+        self.scenes = EvalScenes(SceneFiles(data.root, data.val_scenes))
+        self.mean, self.std, self.device = data.mean, data.std, device
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    def __getitem__(self, number: int) -> Scene:
+        pixels, target = self.scenes[number]
+        image = normalise(pixels[None].to(self.device), self.mean, self.std)[0]
+        return Scene(self.names[number], np.ascontiguousarray(pixels.permute(1, 2, 0).numpy()), image, target)
+
+
+def _best(collection: Collection, run: Run) -> float:
+    return best(run.rows, collection.metric)

@@ -1,0 +1,1 @@
+"""Intervals, tests, and how many seeds a claim needs."""

@@ -1,0 +1,1 @@
+"""Table 1: inference time of the padding schemes."""

@@ -1,0 +1,101 @@
+"""The rows of Table 1, computed from measured times: each scheme's median time, and its ratio to zero padding.
+
+A ratio is that of two times of the same round, which are neighbours in time; the median of these ratios is shown, not
+the ratio of the medians. First iterations are related to first iterations under zero padding, later ones to later ones.
+"""
+
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from studies.runs import paper
+from studies.runs.collect import scheme_order
+from studies.stats.intervals import median_interval
+from studies.timing.record import EAGER, NULL, ZERO, TimingCase, TimingRecord
+
+FIRST, LATER = "first", "later"
+WORDS = {FIRST: "1st", LATER: "2nd - nth"}
+"""Iterations, as the paper's Table 1 writes them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """One scheme's first or later iterations.
+
+    Attributes:
+        seconds: of each round.
+        relative: of each round, percent of the time under zero padding in that round; 100 for zero padding itself.
+    """
+
+    record: TimingRecord
+    case: TimingCase
+    scheme: str
+    iteration: str
+    seconds: tuple[float, ...]
+    relative: tuple[float, ...]
+
+    @property
+    def name(self) -> str:
+        """As in the paper's table, such as `resnet50_partial (1st)`."""
+        return f"{self.case.network}_{self.scheme} ({WORDS[self.iteration]})"
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def colour(self) -> str:
+        """The scheme in whose colour it is drawn: the null pair is zero padding, too."""
+        return ZERO if self.scheme == NULL else self.scheme
+
+    @property
+    def milliseconds(self) -> float:
+        """Median over the rounds."""
+        return 1000 * statistics.median(self.seconds)
+
+    @property
+    def quartiles(self) -> tuple[float, float]:
+        """First and third, in milliseconds."""
+        return quartiles([1000 * seconds for seconds in self.seconds])
+
+    @property
+    def percent(self) -> float:
+        """Median of `relative`."""
+        return statistics.median(self.relative)
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Confidence interval of `percent`; None for zero padding itself and for fewer than six rounds."""
+        return None if self.scheme == ZERO else median_interval(self.relative)
+
+    @property
+    def paper(self) -> paper.Row | None:
+        """The paper's row of the same network, scheme and iteration; None if it has none, or under other conditions.
+
+        Its rows of zero padding know one kind of iteration, which stands beside the later ones here.
+        """
+        case = self.case
+        if (case.height, case.width, case.mode, self.record.batch_size) != (224, 224, EAGER, 1):
+            return None
+        found = paper.rows("table1", network=case.network, padding=self.scheme)
+        wanted = (self.iteration, "all") if self.iteration == LATER else (self.iteration,)
+        return next((row for row in found if row["iteration"] in wanted), None)
+
+
+def quartiles(values: list[float]) -> tuple[float, float]:
+    """First and third quartile, of two values at least; between the lowest and the highest value."""
+    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
+    return low, high
+
+
+def lines(record: TimingRecord) -> list[Line]:
+    """Case by case, scheme by scheme, zero padding and its null pair first."""
+    return [line for case in record.cases for line in _of_case(record, case)]
+
+
+def _of_case(record: TimingRecord, case: TimingCase) -> Iterator[Line]:
+    schemes = [ZERO, NULL, *sorted(set(case.later) - {ZERO, NULL}, key=scheme_order)]
+    for scheme in schemes:
+        for iteration, times in ((FIRST, case.first), (LATER, case.later)):
+            seconds = times[scheme]
+            relative = tuple(100 * own / zero for own, zero in zip(seconds, times[ZERO], strict=True))
+            yield Line(record, case, scheme, iteration, tuple(seconds), relative)

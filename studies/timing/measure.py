@@ -1,0 +1,147 @@
+"""What `main.py timing` does between its options and its record: checks them, then measures case by case."""
+
+import argparse
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from networks.create import check_name
+from padding.registry import find_scheme
+from records.errors import UserError
+from studies.timing.inference import CaseError, Conditions, measure_case, sentences
+from studies.timing.interleaved import Stopwatch, describe_device
+from studies.timing.record import COMPILED, EAGER, TimingCase, TimingFileError, TimingRecord
+from training.provenance import provenance
+
+CLOCKS = {"wall": time.perf_counter, "process": time.process_time}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be measured, everything that can be checked beforehand being right."""
+
+    networks: tuple[str, ...]
+    schemes: tuple[str, ...]
+    sizes: tuple[tuple[int, int], ...]
+    modes: tuple[str, ...]
+    clock: str
+    conditions: Conditions
+
+
+def check(options: argparse.Namespace, file: Path) -> Plan:
+    """The plan that the options of `main.py timing` describe.
+
+    Raises:
+        UserError: for a device that is not there or has no such clock, or where `file` exists and is no earlier record.
+        NetworkError, PaddingError: for a network or scheme that does not exist.
+    """
+    device = find_device(options.device)
+    modes = options.modes or ([EAGER, COMPILED] if device.type == "cuda" else [EAGER])
+    if options.clock == "process" and (device.type != "cpu" or COMPILED in modes):
+        raise UserError(
+            "--clock process counts the CPU seconds of this process alone, not what a GPU and a compiler's processes "
+            "do; leave it out, or say --device cpu --modes eager"
+        )
+    for name in options.networks:
+        check_name(name)
+    for scheme in options.schemes:
+        find_scheme(scheme)
+    _refuse_foreign(file)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    conditions = Conditions(
+        device=device,
+        batch_size=options.batch_size,
+        precision=options.precision,
+        channels_last=options.channels_last,
+        rounds=options.rounds,
+        first_rounds=options.first_rounds,
+        warm_up=options.warm_up,
+        seed=options.seed,
+        stopwatch=Stopwatch(device, CLOCKS[options.clock]),
+    )
+    once = [tuple(dict.fromkeys(each)) for each in (options.networks, options.schemes, options.sizes, modes)]
+    return Plan(*once, options.clock, conditions)
+
+
+def find_device(name: str | None) -> torch.device:
+    """The device of that name; by default a GPU if there is one.
+
+    Raises:
+        UserError: if there is none.
+    """
+    there = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+    there += ["mps"] if torch.backends.mps.is_available() else []
+    if name is None:
+        return torch.device("cuda" if "cuda:0" in there else there[-1])
+    if name not in there and not (name == "cuda" and "cuda:0" in there):
+        raise UserError(f"--device: torch finds no '{name}' on this machine; there is {', '.join(there)}")
+    return torch.device(name)
+
+
+def measure(plan: Plan) -> TimingRecord:
+    """Measures every case; one that fails costs the others nothing.
+
+    Raises:
+        UserError: if none could be measured.
+    """
+    origin = _origin(plan)
+    cases: list[TimingCase] = []
+    failed: list[str] = []
+    todo = list(product(plan.networks, plan.sizes, plan.modes))
+    for number, (network, size, mode) in enumerate(todo, start=1):
+        what = f"{network}, {size[0]} x {size[1]}, {mode}"
+        _note(f"measuring {number} of {len(todo)}: {what}")
+        try:
+            case, problems = measure_case(network, size, mode, plan.schemes, plan.conditions)
+        except CaseError as error:
+            new = [f"{what}: {error}"]
+        else:
+            cases.append(case)
+            new = [f"{what}, {problem}" for problem in sentences(problems)]
+        for problem in new:
+            _note(f"not measured: {problem}")
+        failed += new
+    if not cases:
+        raise UserError("\n".join(["nothing could be measured:", *(f"  {problem}" for problem in failed)]))
+    under = plan.conditions
+    return TimingRecord(
+        device=str(under.device),
+        hardware=describe_device(under.device),
+        threads=torch.get_num_threads(),
+        batch_size=under.batch_size,
+        precision=under.precision,
+        channels_last=under.channels_last,
+        warm_up=under.warm_up,
+        seed=under.seed,
+        clock=plan.clock,
+        cases=cases,
+        failed=failed,
+        provenance=origin,
+    )
+
+
+def _origin(plan: Plan) -> dict[str, Any]:
+    found = {"started": datetime.now(UTC).isoformat(timespec="seconds"), "command": sys.argv, **provenance()}
+    if plan.conditions.device.type == "cuda":
+        found["cudnn"] = {"benchmark": torch.backends.cudnn.benchmark, "allow_tf32": torch.backends.cudnn.allow_tf32}
+    return found
+
+
+def _refuse_foreign(file: Path) -> None:
+    if not file.exists():
+        return
+    try:
+        TimingRecord.read(file)
+    except (TimingFileError, OSError) as error:
+        raise UserError(f"{error}; it will not be replaced: move it, or choose another folder with --output") from None
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,104 @@
+"""A network loaded from its run folder is the one that the run's rows were measured with."""
+
+import shutil
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from lightning_modules import SegmentationModule
+from records import RunFolder
+from records.errors import UserError
+from studies.checkpoints.load import find_checkpoint, load, load_network
+from tests.support.program import main_here, only_run
+
+
+@pytest.fixture
+def zero(trained_pair) -> RunFolder:
+    return RunFolder(trained_pair / "zero")
+
+
+@pytest.fixture
+def damaged(zero, tmp_path) -> RunFolder:
+    """A copy to break."""
+    return RunFolder(shutil.copytree(zero.path, tmp_path / "copy"))
+
+
+def accuracy_and_loss(trained) -> tuple[float, float]:
+    """In percent and nats over the validation images, without Lightning and without our metrics."""
+    images, targets = map(torch.cat, zip(*trained.data.val_dataloader(), strict=True))
+    images, targets = trained.data.on_after_batch_transfer((images, targets), 0)
+    with torch.no_grad():
+        logits = trained.module(images)
+    return 100 * (logits.argmax(1) == targets).double().mean().item(), cross_entropy(logits, targets).item()
+
+
+@pytest.mark.parametrize("name", ["zero", "partial"])
+def test_the_loaded_network_has_the_accuracy_of_the_runs_rows(trained_pair, name):
+    folder = RunFolder(trained_pair / name)
+    rows = folder.read_rows()
+    files = {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")}
+    best = max(rows, key=lambda row: (row["val/acc1"], -row["epoch"]))
+    for checkpoint, row in (("best.ckpt", best), ("epoch-001", rows[1]), ("last", rows[-1])):
+        trained = load(folder, checkpoint)
+        assert trained.epoch == row["epoch"]
+        assert trained.step == row["step"]
+        assert not trained.module.training
+        assert accuracy_and_loss(trained) == pytest.approx((row["val/acc1"], row["val/loss"]), rel=1e-5)
+    assert {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")} == files, "nothing is written"
+
+
+def test_another_scheme_is_applied_and_changes_the_logits_but_no_weight(zero):
+    own, other = load(zero), load(zero, padding_at_test="partial")
+    assert (other.module.padding, other.module.scheme) == ("zero", "partial")
+    # By name: tests of the registry make the classes anew.
+    assert [type(layer).__name__ for layer in other.module.modules()].count("PartialConv2d") == 9
+    assert "PartialConv2d" not in {type(layer).__name__ for layer in own.module.modules()}
+    left, right = own.module.state_dict(), other.module.state_dict()
+    assert all(torch.equal(value, right[key]) for key, value in left.items())
+    assert accuracy_and_loss(own)[1] != pytest.approx(accuracy_and_loss(other)[1], rel=1e-3)
+
+
+def test_the_images_may_have_moved(zero, sample_tree, tmp_path):
+    moved = tmp_path / "moved"
+    moved.symlink_to(sample_tree)
+    trained = load(zero, data_root=moved, batch_size=7)
+    assert trained.data.root == moved
+    assert len(next(iter(trained.data.test_dataloader()))[0]) == 7
+    with pytest.raises(UserError, match=r"zero: the data cannot be used.*/absent.*--data-root"):
+        load(zero, data_root="/absent")
+    assert load_network(zero, data_root="/absent").checkpoint.name == "best.ckpt"
+
+
+def test_what_is_missing_or_damaged_is_named_with_its_run(damaged):
+    with pytest.raises(UserError, match=r"copy: its checkpoint epoch-009.ckpt is missing; .*best.ckpt, epoch-000.ckpt"):
+        load(damaged, "epoch-009.ckpt")
+    with pytest.raises(UserError, match=r"copy cannot be loaded: .*partail"):
+        load(damaged, padding_at_test="partail")
+    best = find_checkpoint(damaged, "best")
+    content = bytearray(best.read_bytes())
+    content[len(content) // 2] ^= 1
+    best.write_bytes(content)
+    with pytest.raises(UserError, match=r"copy: checkpoints/best.ckpt is damaged"):
+        load(damaged)
+    text = damaged.config.read_text()
+    damaged.config.write_text(text.replace("network: tiny_resnet10", "network: tiny_vgg7_bn"))
+    with pytest.raises(UserError, match=r"copy cannot be loaded: the checkpoint holds tiny_resnet10"):
+        load(damaged, "last")
+    damaged.config.write_text("model: [")
+    with pytest.raises(UserError, match=r"copy cannot be loaded: "):
+        load(damaged, "last")
+    damaged.config.unlink()
+    with pytest.raises(UserError, match=r"copy: config.yaml is missing"):
+        load(damaged, "last")
+
+
+def test_a_segmentation_network_loads_too(sample_streets, tmp_path):
+    options = ["--data.crop_size=64", "--model.head_channels=8", "--model.skip_channels=4", "--trainer.logger=false"]
+    options += [f"--data.root={sample_streets}", f"--run.root={tmp_path}", "--trainer.max_epochs=1"]
+    assert main_here("fit", "--config=configs/demo/segmentation.yaml", *options) == 0
+    trained = load(only_run(tmp_path), padding_at_test="replicate")
+    assert isinstance(trained.module, SegmentationModule)
+    assert trained.module.scheme == "replicate"
+    image = trained.data.val_dataloader().dataset[0][0]
+    assert trained.module(image[None].float()).shape == (1, 19, *image.shape[-2:])

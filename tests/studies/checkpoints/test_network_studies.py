@@ -1,0 +1,206 @@
+"""cross-test, disagreements and activations on two tiny trained runs: against `validate`, and by other means."""
+
+import csv
+import re
+import shutil
+import signal
+
+import numpy as np
+import pytest
+import torch
+
+from lightning_modules import ClassificationModule
+from records import RunFolder
+from records.classified import ClassificationRecord, ImageList
+from records.errors import UserError
+from records.evaluations import read_evaluations
+from studies.activations.measure import activations, default_layers, layers_with_maps, record_of
+from studies.activations.record import ActivationRecord
+from studies.checkpoints.load import load
+from studies.disagreements.table import compare
+from studies.runs.collect import collect
+from tests.support.program import ROOT, main_here
+
+
+@pytest.fixture(autouse=True)
+def _in_the_repository(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.fixture(scope="module")
+def runs(trained_pair, tmp_path_factory):
+    """A copy of the two runs, cross-tested."""
+    root = shutil.copytree(trained_pair, tmp_path_factory.mktemp("network_studies") / "runs")
+    assert main_here("cross-test", str(root)) == 0
+    return root
+
+
+@pytest.fixture
+def copy(runs, tmp_path):
+    """To break."""
+    return shutil.copytree(runs, tmp_path / "copy")
+
+
+def rows_of(file) -> list[dict[str, str]]:
+    with open(file) as text:
+        return list(csv.DictReader(text))
+
+
+def test_the_cross_test_gives_what_validate_gives(runs, capsys):
+    table = {(row["Training"], row["Inference"]): float(row["1"]) for row in rows_of(runs / "report/table4_cross.csv")}
+    assert len(table) == 4
+    for padding in ("zero", "partial"):
+        for scheme in ("zero", "partial"):
+            run = runs / padding
+            arguments = ["validate", f"--config={run}/config.yaml", f"--ckpt_path={run}/checkpoints/best.ckpt"]
+            assert main_here(*arguments, "--trainer.logger=false", f"--model.padding_at_test={scheme}") == 0
+            output = capsys.readouterr().out
+            accuracy, loss = (float(re.search(rf"val/{name}\W+([\d.]+)", output)[1]) for name in ("acc1", "loss"))
+            assert table[f"tiny_resnet10_{padding}", f"tiny_resnet10_{scheme}"] == pytest.approx(accuracy, rel=1e-6)
+            records, _ = read_evaluations(RunFolder(run), ClassificationRecord)
+            # Accuracies of so short a training may be equal under both schemes; losses are not.
+            (found,) = [record.loss for record in records.values() if record.padding_at_test == scheme]
+            assert found == pytest.approx(loss, rel=1e-5)
+
+
+def test_a_record_holds_the_class_of_each_image_in_order(runs, sample_tree):
+    folder = RunFolder(runs / "zero")
+    for record in read_evaluations(folder, ClassificationRecord)[0].values():
+        images = ImageList.read(folder.evaluations / record.image_list)
+        found = sorted(str(path.relative_to(sample_tree / "val")) for path in (sample_tree / "val").rglob("*.*"))
+        assert images.files == found
+        folders = sorted({file.split("/")[0] for file in found})
+        assert [folders[target] for target in images.targets] == [file.split("/")[0] for file in found]
+        assert record.image_folder == str((sample_tree / "val").resolve())
+        trained = load(folder, padding_at_test=record.padding_at_test)
+        pixels, _ = trained.data.on_after_batch_transfer(next(iter(trained.data.test_dataloader())), 0)
+        with torch.no_grad():
+            predicted = trained.module(pixels).argmax(1)
+        assert record.predicted[: len(predicted)].tolist() == predicted.tolist()
+        assert record.acc1 == pytest.approx(100 * np.mean(record.predicted == images.targets))
+
+
+def test_what_is_there_is_not_computed_again_and_a_broken_run_is_named(copy, capsys):
+    files = {path: path.stat().st_mtime_ns for path in copy.rglob("evaluations/*")}
+    (copy / "partial/checkpoints/best.ckpt").unlink()
+    assert main_here("cross-test", str(copy)) == 0
+    output = capsys.readouterr().out
+    assert "[1/4]" not in output, "a result that is kept needs no line"
+    assert "its checkpoint best is missing" in output
+    assert {path: path.stat().st_mtime_ns for path in copy.rglob("evaluations/*")} == files
+    # Other weights under the same name are evaluated anew.
+    shutil.copy(copy / "zero/checkpoints/epoch-001.ckpt", copy / "zero/checkpoints/best.ckpt")
+    assert main_here("cross-test", str(copy), "--schemes", "zero") == 0
+    assert "[1/3] tiny_resnet10-zero-seed0 under zero: " in capsys.readouterr().out
+
+
+def test_after_ctrl_c_results_are_kept_and_the_same_command_continues(copy, monkeypatch, capsys):
+    for path in copy.rglob("evaluations/best-*.json"):
+        path.unlink()
+    before = signal.getsignal(signal.SIGINT)
+    step, calls = ClassificationModule.test_step, []
+
+    def interrupted(self, batch):
+        calls.append(self.scheme)
+        if len(set(calls)) == 2:
+            raise KeyboardInterrupt  # where Ctrl-C would: within Lightning, which turns it into an exit
+        return step(self, batch)
+
+    monkeypatch.setattr(ClassificationModule, "test_step", interrupted)
+    assert main_here("cross-test", str(copy)) == 130
+    signal.signal(signal.SIGINT, before)
+    assert "the same command continues" in capsys.readouterr().out
+    assert len(list(copy.rglob("evaluations/best-*.json"))) == 1
+    monkeypatch.setattr(ClassificationModule, "test_step", step)
+    assert main_here("cross-test", str(copy)) == 0
+    output = capsys.readouterr().out
+    assert [f"[{number}/4]" in output for number in (1, 2, 3, 4)] == [False, True, True, True]
+
+
+def test_disagreements_come_from_the_records_and_need_no_evaluation(runs, capsys):
+    assert main_here("disagreements", str(runs)) == 0
+    assert "[1/2]" not in capsys.readouterr().out
+    (found,) = compare(collect(runs))
+    by_run = {path.parent.parent.name: record for run in ("zero", "partial") for path, record in _own(runs / run)}
+    expected = [
+        number
+        for number, target in enumerate(found.images.targets)
+        if by_run["zero"].predicted[number] != target and by_run["partial"].predicted[number] == target
+    ]
+    assert found.there.images.tolist() == expected
+    assert len(rows_of(runs / "report/figure4.csv")) == len(expected) + len(found.back.images)
+
+
+def _own(run):
+    found, _ = read_evaluations(RunFolder(run), ClassificationRecord)
+    return [(path, record) for path, record in found.items() if record.padding == record.padding_at_test]
+
+
+def test_activations_are_the_sums_that_the_layers_give(runs, sample_tree):
+    """Against the network cut in two: its stem and first stage called one by one, and no hook."""
+    trained = load(RunFolder(runs / "partial"))
+    image = next((sample_tree / "val").rglob("*.*"))
+    record = record_of(trained, [(image, "one")], ["layer1.0.act2", "conv1"])
+    pixels = trained.data.test_dataloader().dataset.transform(_decoded(image))
+    batch, _ = trained.data.on_after_batch_transfer((pixels[None], []), 0)
+    network = trained.module.network
+    with torch.no_grad():
+        stem = network.conv1(batch)
+        stage = network.layer1(network.maxpool(network.act1(network.bn1(stem))))
+    assert torch.tensor(record.maps["conv1"][0]).allclose(stem[0].sum(0), rtol=1e-4, atol=1e-5)
+    assert torch.tensor(record.maps["layer1.0.act2"][0]).allclose(stage[0].sum(0), rtol=1e-4, atol=1e-5)
+    with pytest.raises(UserError, match=r"no module layer9"):
+        record_of(trained, [(image, "one")], ["layer9"])
+    with pytest.raises(UserError, match=r"layer fc .* no maps"):
+        record_of(trained, [(image, "one")], ["fc"])
+    assert "fc" in activations(trained, pixels, ["fc"])
+    available = layers_with_maps(trained, pixels)
+    assert "fc" not in available
+    assert default_layers(available) == ["layer1.0.act2", "layer2.0.act2"], "of maps of 12 and 6; 3 is mostly border"
+
+
+def _decoded(path):
+    from PIL import Image
+
+    return Image.open(path).convert("RGB")
+
+
+def test_the_activations_command_keeps_what_the_report_shows(runs, sample_tree, capsys):
+    images = [str(path) for path in sorted((sample_tree / "val").rglob("*.*"))[:2]]
+    assert main_here("activations", str(runs), "--layers", "layer2.0.act2", "--images", *images) == 0
+    rows = rows_of(runs / "report/figure5.csv")
+    assert [(row["padding"], row["file"]) for row in rows] == [
+        (padding, image) for padding in ("zero", "partial") for image in images
+    ]
+    (record,) = read_evaluations(RunFolder(runs / "zero"), ActivationRecord)[0].values()
+    values = record.maps["layer2.0.act2"][0]
+    ring = np.concatenate([values[0], values[-1], values[1:-1, 0], values[1:-1, -1]]).mean()
+    assert float(rows[0]["border / interior"]) == pytest.approx(ring / values[1:-1, 1:-1].mean(), rel=1e-5)
+    assert main_here("activations", str(runs), "--list") == 0
+    assert re.search(r"\* layer2\.0\.act2 +ReLU +32 x 6 x 6", capsys.readouterr().out)
+    shutil.rmtree(runs / "report")
+    assert main_here("report", str(runs)) == 0
+    page = (runs / "report/report.html").read_text()
+    assert all(title in page for title in ("(Table 4)", "(Figure 4)", "(Figure 5)"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["cross-test", "--schemes", "partail"], "unknown partail; there are"),
+        (["cross-test", "--metric", "val/loss"], "val/loss is not evaluated"),
+        (["cross-test", "--device", "cuda:77"], "--device cuda:77"),
+        (["disagreements", "--right", "reflect"], "no finished run with reflect padding"),
+        (["disagreements", "--right", "zero"], "name two schemes"),
+        (["activations", "--network", "vgg99"], "--network vgg99: there are tiny_resnet10"),
+        (["activations", "--images", "/absent/a.png"], "/absent/a.png"),
+        (["activations", "--seed", "7"], "--seed 7: not every scheme"),
+        (["activations", "--layers", "layer9"], "no module layer9"),
+    ],
+)
+def test_bad_input_gets_one_message_and_status_2(runs, arguments, message, capsys):
+    command, *options = arguments
+    assert main_here(command, str(runs), *options) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error

@@ -1,0 +1,83 @@
+"""Table 4: averages and drops against arithmetic done by hand; what is missing is said."""
+
+import csv
+import statistics
+
+import pytest
+
+from studies.cross_test.table import drops, study
+from studies.runs.collect import collect
+from studies.runs.comparable import evaluated
+
+ALL, FIVE, FOUR, TWO, NONE = (
+    [0, 0, 1, 1, 2, 2],
+    [0, 0, 1, 1, 2, 0],
+    [0, 0, 1, 1, 0, 0],
+    [0, 0, 0, 0, 0, 0],
+    [1, 1, 2, 2, 0, 0],
+)
+
+
+@pytest.fixture
+def crossed(make_run, keep_evaluation, tmp_path):
+    """Two seeds each of zero and partial on the paper's network; zero falls from 6 and 5 right to 2 and 4 of 6."""
+    for seed, own, other in ((0, ALL, TWO), (1, FIVE, FOUR)):
+        run = make_run("resnet50", "zero", seed)
+        keep_evaluation(run, own)
+        keep_evaluation(run, other, "partial")
+    for seed, own in ((0, FIVE), (1, FIVE)):
+        keep_evaluation(make_run("resnet50", "partial", seed), own)
+    return tmp_path / "runs"
+
+
+def test_drops_are_run_by_run(crossed):
+    (cell,) = drops(collect(crossed))
+    assert (cell.network, cell.padding, cell.padding_at_test) == ("resnet50", "zero", "partial")
+    assert cell.values == pytest.approx((200 / 6, 400 / 6))
+    # 2 - 6 and 4 - 5 of six images: not the difference of two averages with a spread of its own.
+    assert cell.diffs == pytest.approx((-400 / 6, -100 / 6))
+    assert cell.diff == pytest.approx(-250 / 6)
+
+
+def test_the_table_has_spread_interval_and_the_papers_figures(crossed, tmp_path):
+    section = study(collect(crossed), tmp_path)
+    with open(tmp_path / "table4_cross.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["Training"], row["Inference"]) for row in rows] == [
+        ("resnet50_zero", "resnet50_zero"),
+        ("resnet50_zero", "resnet50_partial"),
+        ("resnet50_partial", "resnet50_partial"),
+    ]
+    assert float(rows[1]["diff"]) == pytest.approx(-250 / 6)
+    assert float(rows[1]["stdev of diff"]) == pytest.approx(statistics.stdev([-400 / 6, -100 / 6]))
+    assert rows[0]["diff"] == rows[0]["stdev of diff"] == ""
+    assert float(rows[1]["paper: diff"]) == -16.357
+    # t(0.975, 1 degree of freedom) = 12.7062; two values lie half their distance from the mean.
+    low, high = float(rows[1]["interval: low"]), float(rows[1]["interval: high"])
+    assert (low, high) == pytest.approx((-250 / 6 - 12.7062 * 150 / 6, -250 / 6 + 12.7062 * 150 / 6), rel=1e-5)
+    assert rows[1]["95 % interval"] == f"{low:+.2f} to {high:+.2f}"
+    assert "resnet50_partial under zero: 0 of 2 runs" in section.body
+    assert [file.name for file in section.files] == ["table4_cross.csv", "table4_cross.md", "table4_cross.svg"]
+    assert "-41.67" in (tmp_path / "table4_cross.svg").read_text().replace("−", "-")
+
+
+def test_only_records_of_one_checkpoint_and_one_set_of_images_are_compared(
+    crossed, make_run, keep_evaluation, tmp_path
+):
+    run = make_run("resnet50", "zero", 2)
+    keep_evaluation(run, ALL, digest="other images")
+    keep_evaluation(run, NONE, "partial", "epoch-001.ckpt")
+    collection = collect(crossed)
+    (cell,) = drops(collection)
+    assert len(cell.values) == 2
+    assert ["other images" in sentence for sentence in evaluated(collection).left_out] == [True]
+    (last,) = evaluated(collection, "last").of
+    assert (last[0].record.seed, last[1]) == (2, "partial")
+    assert "zero-seed2 under zero: evaluated on other images" in study(collection, tmp_path).body
+
+
+def test_nothing_without_a_test_under_another_scheme(make_run, keep_evaluation, tmp_path):
+    keep_evaluation(make_run(), ALL)
+    assert study(collect(tmp_path / "runs"), tmp_path) is None
+    assert drops(collect(tmp_path / "runs")) == []
+    assert not list(tmp_path.glob("table4*"))

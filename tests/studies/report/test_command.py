@@ -1,0 +1,127 @@
+"""`main.py report`: whole numbers on a narrow terminal, exit status and messages."""
+
+import pytest
+
+from records import RunFolder, RunRecord
+from records.errors import UserError
+from studies.report.command import main
+
+
+@pytest.fixture
+def runs(tmp_path):
+    for padding in ("zero", "partial"):
+        for seed in range(5):
+            folder = RunFolder(tmp_path / "runs" / f"{padding}{seed}")
+            name = f"a_network_of_a_long_name-{padding}"
+            record = RunRecord(f"{padding}{seed}", f"{name}-{seed}", name, name[:24], padding, seed, 1, "val/acc1")
+            record.finished = seed < 4 or padding == "zero"
+            folder.write_record(record)
+            folder.write_rows([{"epoch": 0, "step": 1, "val/acc1": 50.125 + seed}])
+    return tmp_path / "runs"
+
+
+def test_prints_whole_values_and_where_the_page_is(runs, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    assert main([str(runs)]) == 0
+    shown = capsys.readouterr().out
+    for value in ("50.125", "54.125", "a_network_of_a_long_name_partial", "-0.500", "1.581"):
+        assert value in shown
+    assert "…" not in shown
+    assert f"left out: {runs / 'partial4'}: unfinished: 1 of 1 epochs" in shown
+    assert f"Report: {runs / 'report' / 'report.html'}" in shown
+    assert (runs / "report" / "report.html").is_file()
+
+
+def test_reports_elsewhere_and_again(runs, tmp_path):
+    assert main([str(runs), "--output", str(tmp_path / "out" / "page")]) == 0
+    assert main([str(runs), "--output", str(tmp_path / "out" / "page")]) == 0
+    assert (tmp_path / "out" / "page" / "report.html").is_file()
+    assert not (runs / "report").exists()
+
+
+def test_nothing_to_report_is_a_user_error(runs, tmp_path):
+    with pytest.raises(UserError, match="is no folder"):
+        main([str(tmp_path / "none")])
+    with pytest.raises(UserError, match=r"(?s)no finished run to report on.*no value of val/acc5"):
+        main([str(runs), "--metric", "val/acc5"])
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"cannot be written.*--output"):
+        main([str(runs), "--output", str(tmp_path / "file")])
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """Two classification runs and one segmentation run below one folder."""
+    for number, (padding, metric) in enumerate([("zero", "val/acc1"), ("partial", "val/acc1"), ("zero", "val/miou")]):
+        folder = RunFolder(tmp_path / "runs" / str(number))
+        record = RunRecord(str(number), f"run{number}", "group", f"net{number // 2}", padding, 0, 1, metric)
+        record.finished = True
+        folder.write_record(record)
+        folder.write_rows([{"epoch": 0, "step": 1, metric: 50.0 + number}])
+        folder.config.write_text("data: {init_args: {image_size: 48}}\n")
+    return tmp_path / "runs"
+
+
+def test_each_metric_has_a_page_and_the_pages_link_to_each_other(mixed, capsys):
+    assert main([str(mixed)]) == 0
+    shown = capsys.readouterr().out
+    first, second = mixed / "report/report.html", mixed / "report/val-miou/report.html"
+    assert (shown.count(f"Report: {first}"), shown.count(f"Report: {second}")) == (1, 1)
+    assert "left out" not in shown
+    assert 'href="val-miou/report.html"' in first.read_text()
+    assert 'href="../report.html"' in second.read_text()
+    assert (second.parent / "table5_best.csv").is_file()
+    # A metric that is asked for is the only one, and what lacks it is said.
+    assert main([str(mixed), "--metric", "val/acc1", "--output", str(mixed / "one")]) == 0
+    assert "it monitors val/miou" in capsys.readouterr().out
+    assert not (mixed / "one/val-miou").exists()
+
+
+def test_complete_runs_what_each_kind_of_runs_lacks_and_goes_on_after_a_problem(mixed, monkeypatch, capsys):
+    from studies.activations import command as activations
+    from studies.cross_test import command as cross_test
+    from studies.disagreements import command as disagreements
+    from studies.segmentation import command as segmentation
+    from studies.timing import command as timing
+
+    called = []
+
+    def note(command):
+        def run(arguments):
+            called.append((command, arguments))
+            if command == "disagreements":
+                raise UserError("no images")
+            return 0
+
+        return run
+
+    modules = {
+        "timing": timing,
+        "cross-test": cross_test,
+        "disagreements": disagreements,
+        "activations": activations,
+        "segmentation": segmentation,
+    }
+    for command, module in modules.items():
+        monkeypatch.setattr(module, "main", note(command))
+    assert main([str(mixed), "--complete", "--data-root", "images"]) == 0
+    assert [command for command, _ in called] == list(modules)
+    by_command = dict(called)
+    timed = " ".join(by_command["timing"])
+    assert timed == f"--networks net0 --sizes 48 --output {mixed / 'timing'} --schemes partial"
+    common = f"{mixed} --metric val/acc1 --output {mixed / 'report'} --data-root images"
+    assert " ".join(by_command["cross-test"]) == common
+    other = common.replace("val/acc1", "val/miou").replace("/report", "/report/val-miou")
+    assert " ".join(by_command["segmentation"]) == f"{other} --test --pictures"
+    assert "not completed: no images" in capsys.readouterr().out
+    # What was measured once is not measured again.
+    (mixed / "timing").mkdir()
+    (mixed / "timing/timing.json").write_text("{}")
+    called.clear()
+    main([str(mixed), "--complete"])
+    assert "timing" not in dict(called)
+
+
+def test_complete_is_not_for_the_runs_of_wandb(capsys):
+    with pytest.raises(UserError, match="--complete needs the run folders"):
+        main(["--wandb", "lab/project", "--complete"])

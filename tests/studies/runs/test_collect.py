@@ -1,0 +1,112 @@
+"""Which runs are compared, in which order, and what is set aside by name."""
+
+import pytest
+
+from records import RunFolderError
+from studies.accuracy.table import BEST, lines, table
+from studies.runs.collect import collect
+from studies.runs.fairness import warnings
+
+
+def reasons(collection):
+    return {each.folder.name: each.reason for each in collection.set_aside}
+
+
+def test_groups_follow_the_papers_order_and_runs_their_seeds(tmp_path, make_run):
+    for network in ("resnet101", "resnet50"):
+        for padding in ("reflect", "partial", "circular", "zero", "a new scheme"):
+            for seed in (10, 2):
+                make_run(network, padding, seed)
+    collection = collect(tmp_path)
+    assert collection.networks == ("resnet50", "resnet101")
+    assert collection.schemes == ("zero", "partial", "a new scheme", "circular", "reflect")
+    assert [run.record.seed for run in collection.groups[0].runs] == [2, 10]
+
+
+def test_unfinished_damaged_and_empty_runs_are_named_and_left_out(tmp_path, make_run):
+    make_run(seed=0)
+    make_run(seed=1, finished=False, max_epochs=6)
+    make_run(seed=2).record_file.write_text('{"id":')
+    make_run(seed=3).epochs.write_text("epoch,step,val/acc1\n0,1,what\n")
+    make_run(seed=4, values=(), finished=True)
+    make_run(seed=5, monitor="val/miou")
+    collection = collect(tmp_path)
+    assert [run.record.seed for run in collection.runs] == [0]
+    found = reasons(collection)
+    assert found["resnet18-zero-seed1"] == "unfinished: 2 of 6 epochs"
+    assert "run.json is damaged" in found["resnet18-zero-seed2"]
+    assert "epochs.csv, line 2" in found["resnet18-zero-seed3"]
+    assert "no value of val/acc1" in found["resnet18-zero-seed4"]
+    assert "val/miou (--metric)" in found["resnet18-zero-seed5"]
+
+
+def test_another_metric_can_be_chosen(tmp_path, make_run):
+    make_run(seed=0)
+    make_run(seed=1, monitor="val/miou", values=(1.0, 5.0))
+    collection = collect(tmp_path, "val/miou")
+    assert [line.average for line in lines(collection, BEST)] == [5.0]
+
+
+def test_nothing_to_report_says_what_is_there(tmp_path, make_run):
+    (tmp_path / "runs").mkdir()
+    with pytest.raises(RunFolderError, match="holds no runs"):
+        collect(tmp_path / "runs")
+    make_run(finished=False, max_epochs=9)
+    with pytest.raises(RunFolderError, match=r"(?s)no finished run.*resnet18-zero-seed0: unfinished: 2 of 9 epochs"):
+        collect(tmp_path / "runs")
+    with pytest.raises(RunFolderError, match="is no folder"):
+        collect(tmp_path / "nowhere")
+
+
+def test_without_zero_padding_and_with_one_run_there_is_neither_diff_nor_stdev(tmp_path, make_run):
+    make_run(padding="partial", values=(1.0, 1 / 3))
+    collection = collect(tmp_path)
+    found = lines(collection, BEST)
+    assert [(line.average, line.diff, line.stdev) for line in found] == [(1.0, None, None)]
+    shown = table(collection, BEST, tmp_path)
+    assert shown.csv() == "Network,1_best,average,diff,stdev,n,seeds\nresnet18_partial,1.0,1.0,,,1,0\n"
+    assert shown.markdown().splitlines()[2] == "| resnet18_partial | 1.000 | 1.000 | - | - | 1 |"
+
+
+def test_files_pad_groups_of_fewer_runs(tmp_path, make_run):
+    for seed in (0, 1):
+        make_run(seed=seed, values=(50.0 + seed,))
+    make_run(padding="partial", seed=7, values=(1 / 3,))
+    shown = table(collect(tmp_path), BEST, tmp_path)
+    assert shown.csv().splitlines()[2] == f"resnet18_partial,{1 / 3!r},,{1 / 3!r},{1 / 3 - 50.5!r},,1,7"
+    assert shown.markdown().splitlines()[3] == "| resnet18_partial | 0.333 |  | 0.333 | -50.167 | - | 1 |"
+
+
+def test_fair_runs_raise_no_warning(tmp_path, make_run):
+    for padding in ("zero", "partial"):
+        for seed in (0, 1):
+            make_run(padding=padding, seed=seed, attempts=[{"commit": "a" * 40}])
+    assert warnings(collect(tmp_path)) == []
+
+
+def test_differing_settings_are_said_with_who_has_them(tmp_path, make_run):
+    for seed in range(4):
+        make_run(seed=seed)
+    make_run(padding="partial", seed=5, values=(1.0, 2.0, 3.0))
+    make_run(padding="partial", seed=6, config={"data": {"batch_size": 8}})
+    found = warnings(collect(tmp_path))
+    assert "resnet18: the runs differ in trainer.max_epochs: 2 (5 runs); 3 (partial seed 5)." in found
+    assert "resnet18: the runs differ in data.batch_size: (not set) (5 runs); 8 (partial seed 6)." in found
+    assert len(found) == 2
+
+
+def test_settings_that_differ_late_in_a_long_value_differ(tmp_path, make_run):
+    for seed in (0, 1):
+        make_run(seed=seed, config={"data": {"classes": "x" * 100 + str(seed)}})
+    assert len(warnings(collect(tmp_path))) == 1
+
+
+def test_a_seed_twice_several_commits_and_a_lost_config_are_said(tmp_path, make_run):
+    make_run(attempts=[{"commit": "a" * 40}])
+    again = make_run(folder="again", attempts=[{"commit": "b" * 40 + "+changes"}])
+    again.config.unlink()
+    found = "\n".join(warnings(collect(tmp_path)))
+    assert "seed 0 is there 2 times" in found
+    assert "2 commits: aaaaaaaaaa, bbbbbbbbbb+changes" in found
+    assert "files that differ from their commit: bbbbbbbbbb+changes" in found
+    assert "config.yaml is missing or damaged" in found

@@ -1,0 +1,106 @@
+"""`main.py segmentation`: what is not tested is tested once, kept, and shown with pictures."""
+
+import contextlib
+import shutil
+
+import pytest
+
+from records import find_runs
+from records.evaluation import EvaluationRecord
+from studies.runs.collect import collect
+from studies.segmentation import missing_tests
+from tests.support.program import ROOT, main_here
+
+SMALL = ["--config=configs/demo/segmentation.yaml", "--data.crop_size=64", "--trainer.max_epochs=1"]
+SMALL += ["--trainer.logger=false", "--model.head_channels=8", "--model.skip_channels=4"]
+
+
+@pytest.fixture(autouse=True)
+def _in_the_repository(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.fixture(scope="module")
+def trained(sample_streets, tmp_path_factory):
+    root = tmp_path_factory.mktemp("pair")
+    with contextlib.chdir(ROOT):
+        for padding in ("zero", "partial"):
+            options = [f"--data.root={sample_streets}", f"--run.root={root}", f"--model.padding={padding}"]
+            assert main_here("fit", *SMALL, *options) == 0
+    return root
+
+
+@pytest.fixture
+def runs(trained, tmp_path):
+    return shutil.copytree(trained, tmp_path / "runs")
+
+
+def to_test(runs, *options):
+    return [test.run.record.padding for test in missing_tests.missing(collect(runs, "val/miou"), options)]
+
+
+def test_one_command_tests_what_is_missing_and_draws(runs, capsys, monkeypatch):
+    assert main_here("segmentation", str(runs)) == 0
+    shown = capsys.readouterr().out
+    assert "Whole images and tiles (Table 6): not run" in shown
+    assert f"python main.py segmentation {runs} --test" in shown
+    assert main_here("segmentation", str(runs), "--test", "--pictures=1") == 0
+    shown = capsys.readouterr().out
+    assert "2 runs, 0 tested already" in shown
+    assert "Without the centre (Table 7)" in shown
+    files = {path.name for path in (runs / "report").iterdir()}
+    assert {"table5_splits.csv", "table6_tiles.md", "table7_border.csv", "distance.svg", "figure6.png"} <= files
+    before = {path: path.read_bytes() for path in runs.glob("*/evaluations/*")}
+    assert [EvaluationRecord.read(path).checkpoint for path in before] == ["best.ckpt"] * 2
+
+    # What is there is not repeated; another way of testing, a damaged file and a better epoch are.
+    monkeypatch.setattr(missing_tests, "RunProcess", None)
+    assert main_here("segmentation", str(runs), "--test") == 0
+    assert "2 runs, 2 tested already" in capsys.readouterr().out
+    assert {path: path.read_bytes() for path in runs.glob("*/evaluations/*")} == before
+    assert to_test(runs, "--model.evaluation.tile_size=64") == ["zero", "partial"]
+    assert to_test(runs, "--model.evaluation.overlaps=[0]") == ["zero", "partial"]
+    assert to_test(runs, "--trainer.precision=64-true") == ["zero", "partial"]
+    assert to_test(runs, "--trainer.precision=32") == []
+    (partial, zero) = find_runs(runs)
+    next(zero.evaluations.iterdir()).write_text("{")
+    assert to_test(runs) == ["zero"]
+    rows = partial.read_rows()
+    partial.write_rows([*rows, {**rows[0], "epoch": 1, "val/miou": rows[0]["val/miou"] + 1}])
+    assert to_test(runs) == ["zero", "partial"]
+
+
+def test_a_test_that_cannot_run_is_named_and_the_rest_shown(runs, capsys):
+    for run in find_runs(runs):
+        (run.checkpoints / "best.ckpt" if run.read_record().padding == "zero" else run.config).unlink()
+    assert main_here("segmentation", str(runs), "--test") == 1
+    shown = capsys.readouterr().out
+    assert "checkpoints/best.ckpt is missing" in shown
+    assert "config.yaml is missing" in shown
+    assert "Best mIoU by split (Table 5)" in shown
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["--pictures", "--network=resnet50"],
+            "of resnet50 with zero and with partial padding; networks with both: tiny",
+        ),
+        (["--metric=val/acc1"], "no value of val/acc1"),
+        (["--pictures", "--data-root=/absent"], "/absent"),
+        (["--test", "--model.evaluation.tile_size=0"], "tile_size is 0"),
+        (["--test", "--model.evaluation.tiles=0"], "tiles"),
+    ],
+)
+def test_bad_input_gets_one_message_and_status_2(trained, options, message, capsys):
+    assert main_here("segmentation", str(trained), *options) == 2
+    error = capsys.readouterr().err
+    assert message in error[error.index("error:") :]
+    assert "Traceback" not in error
+
+
+def test_options_of_test_go_with_it(trained, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main_here("segmentation", str(trained), "--model.evaluation.tile_size=64")
+    assert "go with --test" in capsys.readouterr().err

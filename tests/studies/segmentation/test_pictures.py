@@ -1,0 +1,140 @@
+"""Which images Figures 6 and 8 show, on maps small enough to count by hand, and what the pictures hold."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from evaluation import Box
+from evaluation.pictures.grid import GAP
+from studies.segmentation.border_errors import Errors, border_zone, errors, evenly, most_different, pooled
+from studies.segmentation.picture_sections import Picture, study
+from studies.segmentation.pictures import Comparison, Scene, make
+
+COLOURS = [(200, 0, 0), (0, 160, 0), (0, 0, 255)]
+
+
+def test_the_zone_is_a_16th_of_the_tile_wide_along_every_tile():
+    zone = border_zone(32, 64, [Box(0, 0, 32, 32), Box(0, 32, 32, 64)], 32)
+    by_hand = np.ones((32, 64), bool)
+    by_hand[2:30, 2:30] = by_hand[2:30, 34:62] = False
+    assert (zone.numpy() == by_hand).all()
+    # Where tiles overlap a seam is no border: columns 20 to 44 lie deeper in the other tile.
+    overlapping = border_zone(32, 48, [Box(0, 0, 32, 32), Box(0, 16, 32, 48)], 32)
+    by_hand = np.ones((32, 48), bool)
+    by_hand[2:30, 2:46] = False
+    assert (overlapping.numpy() == by_hand).all()
+    assert border_zone(8, 8, [Box(0, 0, 8, 8)], 8).sum() == 28, "never less than a pixel wide"
+
+
+def test_errors_count_within_the_zone_without_ignored_pixels():
+    target = torch.tensor([[0, 1, 255], [1, 1, 1]], dtype=torch.uint8)
+    prediction = torch.tensor([[0, 0, 0], [0, 0, 1]])
+    zone = torch.tensor([[True, True, True], [True, False, True]])
+    assert errors(prediction, target, zone) == Errors(2, 4)
+    assert pooled([Errors(2, 4), Errors(1, 6)]).share == 0.3
+
+
+def test_the_images_differ_most_whichever_side_is_better():
+    pairs = [
+        (Errors(5, 10), Errors(5, 10)),
+        (Errors(1, 10), Errors(4, 10)),  # the second side is worse by 0.3
+        (Errors(0, 0), Errors(0, 0)),
+        (Errors(60, 100), Errors(10, 100)),  # the first side is worse by 0.5
+        (Errors(4, 10), Errors(1, 10)),  # as far apart as number 1, and later
+    ]
+    assert most_different(pairs, 2) == [3, 1]
+    assert most_different(pairs, 9) == [3, 1, 4, 0]
+
+
+def test_examined_images_are_spread_evenly():
+    assert evenly(3, 5) == [0, 1, 2]
+    assert evenly(10, 4) == [0, 2, 5, 7]
+
+
+class Scenes:
+    """Four images of 32 x 64; the target is class 0, and class 1 in a frame whose width is the image's number."""
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, number):
+        target = torch.zeros(32, 64, dtype=torch.uint8)
+        target[:number] = 1
+        photograph = np.full((32, 64, 3), 40 * number, np.uint8)
+        return Scene(f"street{number}", photograph, torch.full((3, 32, 64), float(number)), target)
+
+
+def always(number):
+    """A network that sees one class everywhere."""
+
+    def network(images):
+        logits = images.new_zeros((len(images), 3, *images.shape[-2:]))
+        logits[:, number] = 1
+        return logits
+
+    return network
+
+
+@pytest.fixture
+def compared():
+    return Comparison(
+        networks={"zero padding": always(0), "partial padding": always(1)},
+        words="Two networks.",
+        tile_size=None,
+        average="logits",
+        border_scope="image",
+        leave_out=[Fraction(0), Fraction(1, 2)],
+        class_names=["road", "sky", "bus"],
+        class_colours=COLOURS,
+    )
+
+
+def test_the_pictures_show_image_truth_and_both_predictions(compared, tmp_path):
+    files = make(compared, Scenes(), tmp_path, shown=1, examined=4, tell=lambda text: None)
+    assert sorted(file.name for file in files) == ["figure6.png", "figure7.png", "figure8.png"]
+    # Class 0 is wrong nowhere in image 0 and class 1 everywhere: no image differs more.
+    said = Picture.read(tmp_path, "figure8")
+    assert said.title == "Predictions in tiles without overlap (Figure 8)"
+    assert "the 1 of 4 examined images" in said.caption
+    # Zone without overlap: in each of 2 tiles 32 x 32 less 28 x 28; class 1 fills 1, 2, 3 rows of image 1, 2, 3.
+    zone, wrong = 2 * 240, 64 + 128 + (128 + 2 * 4)
+    shares = [100 * wrong / (4 * zone), 100 - 100 * wrong / (4 * zone)]
+    assert f"zero padding {shares[0]:.2f} %, partial padding {shares[1]:.2f} % wrong there" in said.caption
+
+    picture = np.asarray(Image.open(tmp_path / "figure8.png"))
+    width = 64 * (480 // 64)
+    height = 32 * (480 // 64)
+    top = np.flatnonzero((picture[:, width + GAP + 5] == COLOURS[0]).all(-1))[0]
+    panels = [picture[top : top + height, left : left + width] for left in range(0, 4 * (width + GAP), width + GAP)]
+    for panel, colour in zip(panels[1:], (COLOURS[0], COLOURS[0], COLOURS[1]), strict=True):
+        assert (panel == colour).all()
+    seam = (panels[0] != 0).any(-1).any(0)
+    assert set(np.flatnonzero(seam)) == {width // 2}, "the tiles' border is on the photograph, and on no prediction"
+
+
+def test_figure_7_shades_the_centre(compared, tmp_path):
+    make(compared, Scenes(), tmp_path, shown=1, examined=4, tell=lambda text: None)
+    picture = np.asarray(Image.open(tmp_path / "figure7.png")).astype(int)
+    width, height = 64 * 7, 32 * 7
+    whole, half = (picture[-height - GAP : -GAP, left : left + width] for left in (0, width + GAP))
+    assert (whole[1:-1] == whole[1, 0]).all()
+    changed = (half != whole).any(-1)
+    by_hand = np.zeros((height, width), bool)
+    by_hand[height // 4 : 3 * height // 4, width // 4 : 3 * width // 4] = True
+    assert (changed == by_hand).all()
+
+
+def test_a_report_shows_the_pictures_that_are_there_and_makes_none(compared, tmp_path):
+    assert study(None, tmp_path) is None
+    make(compared, Scenes(), tmp_path, shown=2, examined=2, tell=lambda text: None)
+    (tmp_path / "figure6.json").write_text("{")
+    (tmp_path / "figure7.png").unlink()
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    section = study(None, tmp_path)
+    assert [file.name for file in section.files] == ["figure8.png"]
+    assert "the 2 of 2 examined images (of 4, evenly spread)" in section.body
+    assert section.body.count("data:image/png;base64,") == 1
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before

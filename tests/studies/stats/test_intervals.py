@@ -1,0 +1,129 @@
+"""Intervals, p values and numbers of seeds, against formulas written another way, textbook values and simulation."""
+
+import math
+import statistics
+
+import numpy as np
+import pytest
+
+from studies.stats.intervals import ALPHA, CONFIDENCE, POWER, compare, compare_pairs, holm, interval, seeds_needed
+
+T = {2: 4.302653, 3: 3.182446, 4: 2.776445}
+"""Student's 97.5 % points by degrees of freedom, from a printed table."""
+
+
+def test_same_seeds_are_paired_in_whatever_order():
+    found = compare([(0, 10.0), (1, 12.0), (2, 17.0)], [(2, 14.0), (0, 9.0), (1, 10.0)])
+    # Differences 1, 2, 3: mean 2, standard error 1 / sqrt(3), t = 2 sqrt(3) at 2 degrees of freedom.
+    assert (found.kind, found.n, found.mean) == ("paired", (3, 3), 2.0)
+    assert (found.low, found.high) == pytest.approx((2 - T[2] / 3**0.5, 2 + T[2] / 3**0.5), abs=1e-5)
+    # At 2 degrees of freedom the t distribution has a closed form: p = 1 - t / sqrt(2 + t^2).
+    t = 2 * 3**0.5
+    assert found.p == pytest.approx(1 - t / (2 + t * t) ** 0.5)
+    assert not found.decided
+
+
+def test_other_seeds_are_welch():
+    ours, theirs = [(0, 1.0), (1, 2.0), (2, 6.0)], [(0, 1.0), (1, 1.5), (3, 2.0), (4, 2.5)]
+    found = compare(ours, theirs)
+    variances = [np.var([v for _, v in side], ddof=1) / len(side) for side in (ours, theirs)]
+    freedom = sum(variances) ** 2 / (variances[0] ** 2 / 2 + variances[1] ** 2 / 3)
+    assert (found.kind, found.n, found.mean) == ("Welch", (3, 4), pytest.approx(1.25))
+    assert 2 < freedom < 3
+    half = (found.high - found.low) / 2
+    assert T[3] < half / sum(variances) ** 0.5 < T[2]
+    assert (found.low + found.high) / 2 == pytest.approx(1.25)
+
+
+def test_a_repeated_seed_is_no_pair():
+    assert compare([(0, 1.0), (0, 2.0)], [(0, 3.0), (0, 5.0)]).kind == "Welch"
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ([(0, 1.0)], [(0, 2.0), (1, 3.0)]),
+        ([(0, 1.0), (1, 2.0)], [(0, 2.0), (1, 3.0)]),  # every pair differs by the same
+        ([(0, 1.0), (1, 1.0)], [(2, 2.0), (3, 2.0)]),
+    ],
+    ids=["one run", "pairs alike", "no spread"],
+)
+def test_without_spread_there_is_no_interval(ours, theirs):
+    found = compare(ours, theirs)
+    assert found.mean < 0
+    assert (found.kind, found.low, found.high, found.p, found.seeds) == (None,) * 5
+    assert not found.decided
+
+
+def test_interval_of_a_mean():
+    assert interval([1.0]) is None
+    low, high = interval([1.0, 2.0, 3.0, 4.0, 5.0])
+    assert (low, high) == pytest.approx((3 - T[4] * 0.5**0.5, 3 + T[4] * 0.5**0.5), abs=1e-5)
+
+
+@pytest.mark.parametrize(("effect", "degrees"), [(2.0, 1), (1.2, 1), (1.0, 2)])
+def test_seeds_needed_give_the_power_and_one_fewer_does_not(effect, degrees):
+    """Simulated: 40,000 experiments of n runs each, tested by the ratio of mean and standard error."""
+    n = seeds_needed(effect, 1.0, degrees)
+    rng = np.random.default_rng(0)
+    # Printed table: 99.5 % points, for the degrees of freedom that occur here.
+    shares = []
+    for count in (n, n - 1):
+        if degrees == 1:
+            sample = rng.normal(effect, 1, (40_000, count))
+            t = sample.mean(1) / (sample.std(1, ddof=1) / count**0.5)
+        else:
+            sides = rng.normal([[[effect]], [[0.0]]], 0.5**0.5, (2, 40_000, count))
+            t = (sides[0] - sides[1]).mean(1) / (sides.var(2, ddof=1).sum(0) / count) ** 0.5
+        null = rng.standard_t(degrees * (count - 1), 400_000)
+        shares.append((t > np.quantile(null, 1 - ALPHA / 2)).mean())
+    assert shares[0] > POWER - 0.01
+    assert shares[1] < POWER + 0.01
+
+
+def test_seeds_needed_says_nothing_where_nothing_can_be_said():
+    assert seeds_needed(0.0, 1.0) is None
+    assert seeds_needed(1.0, 0.0) is None
+    assert seeds_needed(1e-6, 1.0) is None
+    assert seeds_needed(1000.0, 1.0) == 2
+
+
+def test_holm_is_the_textbooks():
+    assert holm([0.01, None, 0.04, 0.03, 0.005]) == pytest.approx([0.03, None, 0.06, 0.06, 0.02])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_pairs_have_mcnemars_exact_p():
+    found = compare_pairs(200, better=9, worse=2)
+    # Two-sided binomial: all outcomes of 11 coins that are no likelier than 9 heads.
+    tail = sum(math.comb(11, k) for k in (0, 1, 2, 9, 10, 11)) / 2**11
+    assert (found.kind, found.n, found.mean) == ("McNemar", (200, 200), pytest.approx(3.5))
+    assert found.p == pytest.approx(tail)
+    other = compare_pairs(200, better=2, worse=9)
+    assert (other.mean, other.low, other.high, other.p) == pytest.approx((-3.5, -found.high, -found.low, tail))
+    # Without an image on which they differ nothing speaks for a difference, but few images rule out none.
+    same = compare_pairs(20, 0, 0)
+    assert (same.mean, same.p) == (0, 1)
+    assert -25 < same.low == -same.high < -15
+    with pytest.raises(statistics.StatisticsError):
+        compare_pairs(0, 0, 0)
+
+
+@pytest.mark.parametrize("images", [1, 4, 15])
+@pytest.mark.parametrize("alone", [(0.0, 0.0), (0.3, 0.0), (0.2, 0.2), (0.05, 0.4), (0.01, 0.02), (0.6, 0.4)])
+def test_the_interval_of_pairs_covers_what_is_true(images, alone):
+    """Every outcome with its probability, instead of a simulation."""
+    first, second = alone
+    covered = total = 0.0
+    for better in range(images + 1):
+        for worse in range(images + 1 - better):
+            same = images - better - worse
+            ways = math.comb(images, better) * math.comb(images - better, worse)
+            chance = ways * first**better * second**worse * max(0.0, 1 - first - second) ** same
+            found = compare_pairs(images, better, worse)
+            total += chance
+            covered += chance * (found.low - 1e-9 <= 100 * (first - second) <= found.high + 1e-9)
+            assert found.low <= found.mean <= found.high
+    assert total == pytest.approx(1)
+    assert covered >= CONFIDENCE

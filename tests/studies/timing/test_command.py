@@ -1,0 +1,112 @@
+"""`main.py timing`: what it writes and replaces, exit statuses, and messages, whatever the times."""
+
+import json
+
+import pytest
+from torch import nn
+
+from cli.app import main
+from studies.timing import inference
+from studies.timing import measure as timing_measure
+from studies.timing.record import TimingRecord
+
+TINY = ["timing", "--device", "cpu", "--sizes", "8", "6x9", "--rounds", "2", "--first-rounds", "2", "--warm-up", "1"]
+
+
+@pytest.fixture
+def networks(monkeypatch):
+    """Stands in for timm: `resnet50` pads 6 pixels, `resnet18` none, and `vgg16_bn` cannot be built."""
+
+    def create(name, classes):
+        if name == "vgg16_bn":
+            raise RuntimeError("out of memory")
+        return nn.Conv2d(3, 4, *((1, 1, 0) if name == "resnet18" else (3, 1, 6)))
+
+    monkeypatch.setattr(inference, "create_network", create)
+
+
+def test_writes_what_it_measured_and_replaces_its_own_files_only(networks, tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("mine")
+    command = [*TINY, "--output", str(tmp_path), "--networks", "resnet50", "--schemes", "partial", "circular"]
+    assert main(command) == 0
+    first = TimingRecord.read(tmp_path / "timing.json")
+    assert [(case.height, case.width, case.mode) for case in first.cases] == [(8, 8, "eager"), (6, 9, "eager")]
+    assert set(first.cases[0].later) == {"zero", "zero again", "partial", "circular"}
+    assert {"command", "commit", "versions", "started", "threads"} <= set(first.provenance)
+    assert main([*command, "--seed", "1"]) == 0
+    assert TimingRecord.read(tmp_path / "timing.json").seed == 1
+    names = {"notes.txt", "timing.json", "table1_timing.csv", "table1_timing.md", "table1_timing.svg"}
+    assert {file.name for file in tmp_path.iterdir()} == names
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert "resnet50_partial (2nd - nth)" in capsys.readouterr().out
+
+
+def test_a_network_and_a_scheme_that_fail_cost_the_others_nothing(networks, tmp_path, capsys):
+    command = [
+        *TINY,
+        "--output",
+        str(tmp_path),
+        "--networks",
+        "vgg16_bn",
+        "resnet50",
+        "--schemes",
+        "partial",
+        "reflect",
+    ]
+    assert main(command) == 1
+    found = TimingRecord.read(tmp_path / "timing.json")
+    assert [case.network for case in found.cases] == ["resnet50", "resnet50"]
+    assert found.failed[:2] == [f"vgg16_bn, {size}, eager: out of memory" for size in ("8 x 8", "6 x 9")]
+    # The input can only be mirrored where it is larger than what is padded.
+    assert found.failed[2].startswith("resnet50, 6 x 9, eager, reflect: ")
+    assert [set(case.later) - {"zero", "zero again"} for case in found.cases] == [{"partial", "reflect"}, {"partial"}]
+    shown = capsys.readouterr()
+    assert "not measured: vgg16_bn, 6 x 9, eager: out of memory" in shown.err
+    assert "out of memory" in shown.out
+
+
+def test_interrupted_it_leaves_the_earlier_record(networks, tmp_path, monkeypatch, capsys):
+    command = [*TINY, "--output", str(tmp_path), "--networks", "resnet50", "--schemes", "partial"]
+    assert main(command) == 0
+    earlier = {file: file.read_bytes() for file in tmp_path.iterdir()}
+
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(timing_measure, "measure_case", interrupt)
+    assert main(command) == 130
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == earlier
+    assert "nothing written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--networks", "resnet5O"], "timm has no model 'resnet5O'"),
+        (["--schemes", "mirror"], "unknown padding scheme 'mirror'; choose one of zero, "),
+        (["--device", "cuda:7"], "torch finds no 'cuda:7' on this machine; there is cpu"),
+        (["--networks", "resnet18", "vgg16_bn"], "nothing could be measured:\n  resnet18, 8 x 8, eager: "),
+        (["--clock", "process", "--modes", "compiled"], "--clock process counts the CPU seconds of this process alone"),
+        (["--rounds", "1"], "argument --rounds: '1' is no whole number of 2 or more"),
+        (["--sizes", "224x"], "argument --sizes: '224x' is no image size"),
+        (["--sizes", "0"], "argument --sizes: '0' is no image size"),
+        (["--modes", "scripted"], "argument --modes: invalid choice: 'scripted'"),
+    ],
+)
+def test_bad_input_is_one_message(arguments, message, networks, tmp_path, capsys):
+    try:
+        status = main([*TINY, "--output", str(tmp_path), *arguments])
+    except SystemExit as stopped:  # argparse
+        status = stopped.code
+    assert status == 2
+    shown = capsys.readouterr().err
+    assert message in shown
+    assert shown.count("error:") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_of_somebody_elses_is_not_replaced(networks, tmp_path, capsys):
+    (tmp_path / "timing.json").write_text(json.dumps({"mine": 1}))
+    assert main([*TINY, "--output", str(tmp_path), "--networks", "resnet50"]) == 2
+    assert json.loads((tmp_path / "timing.json").read_text()) == {"mine": 1}
+    assert "will not be replaced" in capsys.readouterr().err

@@ -1,13 +1,28 @@
-"""Runs whose processes SLURM's srun started, one a task."""
+"""How the processes of one run find each other: a port of this machine, or SLURM's srun with one task a process."""
 
 import os
+import random
+import socket
 from collections.abc import Sequence
 from typing import Any
 
 import pytorch_lightning as pl
-from lightning_fabric.plugins.environments import ClusterEnvironment, SLURMEnvironment, TorchElasticEnvironment
+from lightning_fabric.plugins.environments import (
+    ClusterEnvironment,
+    LSFEnvironment,
+    MPIEnvironment,
+    SLURMEnvironment,
+    TorchElasticEnvironment,
+)
 
 from records.errors import UserError
+
+# Below the range that systems hand out by themselves (32768 and up on Linux): between choosing a port and listening on
+# it lie seconds, in which any connection of any program could take one from there.
+RANGE = range(20000, 32000)
+
+# They start every process themselves, and Lightning finds one port for all of them: each would choose another one here.
+LAUNCHERS = (SLURMEnvironment, LSFEnvironment, MPIEnvironment)
 
 
 def slurm_plugins(chosen: Sequence[Any]) -> list[ClusterEnvironment]:
@@ -43,3 +58,26 @@ def check_tasks(trainer: pl.Trainer) -> None:
 def tasks() -> int:
     """Tasks of the job's step."""
     return int(os.environ["SLURM_NTASKS"])
+
+
+def choose_master_port() -> None:
+    """Sets MASTER_PORT, unless a launcher or the user did, to a port that is free now."""
+    if "MASTER_PORT" not in os.environ and not any(launcher.detect() for launcher in LAUNCHERS):
+        os.environ["MASTER_PORT"] = str(free_port())
+
+
+def free_port() -> int:
+    """A random port of RANGE on which nobody listens on this machine.
+
+    Raises:
+        OSError: if none of 100 tried is free.
+    """
+    # Not the seeded generator: runs of one seed that start together must not choose alike.
+    for port in random.SystemRandom().sample(RANGE, 100):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("", port))
+            except OSError:
+                continue
+            return port
+    raise OSError(f"no free port between {RANGE.start} and {RANGE.stop}")

@@ -10,21 +10,22 @@ from typing import Any
 import pytorch_lightning as pl
 import yaml
 from jsonargparse import ArgumentError
-from pytorch_lightning.callbacks import Callback, LearningRateMonitor, RichProgressBar
+from pytorch_lightning.callbacks import Callback, LearningRateMonitor, ModelCheckpoint, RichProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
 from lightning_modules import SegmentationModule
 from records import RunFolder, RunRecord
 from records.errors import UserError, user_errors
+from records.summary import LAST
 from training import callbacks
+from training.arguments import check_checkpoint, configurations_first, readable
 from training.callbacks.epoch_lines import EpochLines
-from training.checkpoint import check_checkpoint
-from training.cluster import check_tasks, slurm_plugins
+from training.cluster import check_tasks, choose_master_port, slurm_plugins
 from training.compared import show
 from training.identity import identify
 from training.loggers import wandb_logger
-from training.ports import choose_master_port
 from training.prediction import prediction_writer
+from training.resume import AtomicCheckpointIO, KeyedRandomness, MetricState, ResumeCheckpoint
 from training.settings import ConvergenceSettings, PredictionSettings, RunSettings
 from training.start import is_finished, prepare
 from training.tested import keep_and_show
@@ -131,7 +132,7 @@ class ExperimentCLI(LightningCLI):
         slurm = slurm_plugins(plugins)
         settings: dict[str, Any] = {
             "callbacks": [*_as_list(chosen.callbacks), *self._own_callbacks(show_bar)],
-            "plugins": [*plugins, *slurm, callbacks.AtomicCheckpointIO()],
+            "plugins": [*plugins, *slurm, AtomicCheckpointIO()],
             "logger": self._logger(chosen.logger),
             "enable_progress_bar": show_bar,
         }
@@ -159,14 +160,14 @@ class ExperimentCLI(LightningCLI):
         return [
             *bar,
             *([] if self._get(self.config, "trainer").logger is False else [LearningRateMonitor("epoch")]),
-            callbacks.KeyedRandomness(seed),
-            callbacks.MetricState(),
+            KeyedRandomness(seed),
+            MetricState(),
             callbacks.ValidateLastStep(),
             self.stop,
             recorder,
             *([] if bar else [EpochLines(recorder)]),
-            *callbacks.best_and_last_epochs(folder.checkpoints, record.monitor),
-            callbacks.ResumeCheckpoint(folder.checkpoints, self.config.fit.run.checkpoint_every_n_steps, self.stop),
+            *best_and_last_epochs(folder.checkpoints, record.monitor),
+            ResumeCheckpoint(folder.checkpoints, self.config.fit.run.checkpoint_every_n_steps, self.stop),
             callbacks.Dashboard(recorder, record, self.plain_config()),
         ]
 
@@ -216,29 +217,6 @@ class ParserOnly(ExperimentCLI):
         return
 
 
-def configurations_first(arguments: list[str]) -> list[str]:
-    """The arguments with `--config FILE` moved before all other options, each kind in its order.
-
-    So an option of the command line always wins over a file. A W&B agent may put a sweep's `config` parameter anywhere.
-    """
-    command, *rest = arguments
-    files, others = [], []
-    while rest:
-        argument = rest.pop(0)
-        if argument == "--config" and rest:
-            files += [argument, rest.pop(0)]
-        else:
-            (files if argument.startswith("--config=") else others).append(argument)
-    return [command, *files, *others]
-
-
-def readable(message: str) -> str:
-    """The parser's message without the types it tried and the values of everything else."""
-    noise = ("Does not validate against", "Subtypes:", "Errors:", "- Expected a <class 'NoneType'>", "Given value")
-    lines = [line.strip() for line in message.splitlines() if line.strip() and not line.strip().startswith(noise)]
-    return " ".join(line.removeprefix("- ") for line in lines)
-
-
 def _as_list(value: Any) -> list[Any]:
     if value is None:
         return []
@@ -250,6 +228,16 @@ def own_error(error: BaseException) -> BaseException:
     while not isinstance(error, user_errors()) and error.__cause__ is not None:
         error = error.__cause__
     return error
+
+
+def best_and_last_epochs(folder: Path, monitor: str) -> list[ModelCheckpoint]:
+    """Weights for the paper's two ways of reporting: `best.ckpt` by `monitor`, `epoch-NNN.ckpt` of the last five."""
+    common = {"dirpath": folder, "save_weights_only": True, "auto_insert_metric_name": False, "mode": "max"}
+    common |= {"save_on_train_epoch_end": True, "enable_version_counter": False}
+    return [
+        ModelCheckpoint(filename="best", monitor=monitor, save_top_k=1, **common),
+        ModelCheckpoint(filename="epoch-{epoch:03d}", monitor="epoch", save_top_k=LAST, **common),
+    ]
 
 
 def filter_noise() -> None:

@@ -10,8 +10,8 @@ import torch
 from lightning_modules.padded_network import PaddedNetworkModule
 from records import RunFolder, RunRecord
 from records.errors import UserError, user_errors
-from training.callbacks.checkpoints import is_whole
 from training.program import ExperimentCLI
+from training.resume import is_whole
 
 BEST, LAST = "best", "last"
 """Words for checkpoints: `best.ckpt`, and the `epoch-NNN.ckpt` of the highest epoch."""

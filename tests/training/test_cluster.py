@@ -7,8 +7,7 @@ import pytest
 from lightning_fabric.plugins.environments import LightningEnvironment, SLURMEnvironment
 
 from records.errors import UserError
-from training.cluster import check_tasks, slurm_plugins
-from training.ports import choose_master_port
+from training.cluster import check_tasks, choose_master_port, slurm_plugins
 
 
 @pytest.fixture

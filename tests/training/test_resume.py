@@ -17,7 +17,7 @@ from tests.support.program import (
     rows_without_time,
     start_of,
 )
-from training.callbacks.checkpoints import newest_good
+from training.resume import newest_good
 
 # A network with dropout, so that a wrong random state would show; checkpoints every 3 of 8 steps an epoch.
 NETWORK = ["--model.network_args={drop_rate: 0.3}", "--model.padding=partial", "--run.checkpoint_every_n_steps=3"]

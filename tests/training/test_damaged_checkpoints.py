@@ -4,7 +4,7 @@ import random
 
 import torch
 
-from training.callbacks.checkpoints import is_whole
+from training.resume import is_whole
 
 
 def test_flipped_bits_never_raise_and_those_in_tensors_are_found(tmp_path):

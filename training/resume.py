@@ -1,0 +1,220 @@
+"""Resuming: what lies between a kill and the next step of the same run, in order.
+
+At any moment before the kill:
+
+1. `KeyedRandomness` reseeds all generators from (seed, epoch, batch, rank) before each batch, and the sampler and the
+   transforms draw from (seed, epoch, index). No generator has a state that could be lost.
+2. `ResumeCheckpoint` saves everything every `run.checkpoint_every_n_steps` optimiser steps and at each epoch's end:
+   weights, optimiser, schedule, Lightning's counters; the rows of `epochs.csv` (RunRecorder); the sums of the
+   unfinished epoch's metrics (`MetricState`); the position in the data (ResumableDataModule.state_dict).
+3. `AtomicCheckpointIO` writes the file under a temporary name, syncs it and renames it. The two newest files are kept.
+
+The same command is started again:
+
+4. `training.identity.identify` hashes the settings that decide the result and so finds the run's folder.
+5. `training.start.is_finished` compares the settings with those in the folder and leaves if the run came to its end.
+6. Data and network are built and checked; nothing has been written yet.
+7. `training.start.prepare` takes the folder's lock, moves W&B's empty files away, and asks `newest_good` for the
+   newest checkpoint whose checksums hold; damaged ones are renamed to `*.bad`. It deletes the temporary files of
+   cut-off writes and notes the attempt in `run.json`.
+8. Lightning loads the checkpoint: PaddedNetworkModule.on_load_checkpoint compares the padding scheme,
+   ResumableDataModule.load_state_dict compares what decides the samples and takes up the position,
+   RunRecorder.load_state_dict takes up the rows.
+9. RunRecorder.on_fit_start writes `epochs.csv` from the rows of the checkpoint: epochs that were finished after the
+   checkpoint was saved are dropped, and run again. Dashboard.on_fit_start sends W&B only the epochs that it lacks.
+10. `MetricState` gives each process its sums back; the sampler starts behind the last batch that was trained on.
+11. `KeyedRandomness` seeds that batch, and the next step is the one that the kill prevented.
+
+On a CPU the run then ends bit for bit as if it had not been killed; tests/training/test_resume.py kills runs to see it.
+"""
+
+import random
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from lightning_fabric.plugins import TorchCheckpointIO
+from pytorch_lightning.callbacks import Checkpoint
+from torchmetrics import Metric
+
+from datamodules.loading import keyed
+from records.atomic import write_atomically
+from training.callbacks.stop_signal import StopSignal
+
+RESUME_PATTERN = "resume-*.ckpt"
+GENERATIONS = 2
+"""Resume checkpoints kept: should the newest turn out unreadable, the one before still is."""
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Lightning's checkpoint files, but whole or absent: written beside their place, synced, renamed.
+
+    Lightning's own writing does not sync, and a kill could leave an empty file under the final name.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, lambda file: torch.save(checkpoint, file))
+
+
+class ResumeCheckpoint(Checkpoint):
+    """Saves everything that a resumed run needs, every `every_n_steps` optimiser steps and at each epoch's end.
+
+    Within an epoch only where Lightning can take up again exactly: after an optimiser step, with no validation due.
+    Must stand behind all callbacks whose state it saves; Lightning keeps the order among Checkpoints.
+
+    Args:
+        folder: where `resume-STEP.ckpt` files go.
+        every_n_steps: optimiser steps between two checkpoints within an epoch; 0 saves at epochs' ends only.
+        signal: asked after every step and epoch, on all processes, whether to save at once and stop.
+    """
+
+    def __init__(self, folder: Path, every_n_steps: int, signal: StopSignal) -> None:
+        self.folder = folder
+        self.every_n_steps = every_n_steps
+        self.signal = signal
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if not _is_safe(trainer, batch_idx):
+            return
+        due = self.every_n_steps and trainer.global_step % self.every_n_steps == 0
+        stop = self.signal.requested(trainer)
+        if due or stop:
+            self._save(trainer)
+        if stop:
+            self.signal.stop(trainer)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._save(trainer)
+        if self.signal.requested(trainer, epoch_ends=True):
+            self.signal.stop(trainer)
+
+    def _save(self, trainer: pl.Trainer) -> None:
+        trainer.save_checkpoint(self.folder / f"resume-{trainer.global_step:010d}.ckpt", weights_only=False)
+        if trainer.is_global_zero:
+            for old in sorted(self.folder.glob(RESUME_PATTERN))[:-GENERATIONS]:
+                old.unlink()
+
+
+def _is_safe(trainer: pl.Trainer, batch_idx: int) -> bool:
+    loop = trainer.fit_loop.epoch_loop
+    # After an epoch's last batch, and after the run's, validation is still to come: a checkpoint there would skip it on
+    # resume.
+    if trainer.should_stop or loop._num_ready_batches_reached() or loop._should_accumulate():
+        return False
+    return trainer.val_check_batch in (None, float("inf")) or (batch_idx + 1) % trainer.val_check_batch != 0
+
+
+class KeyedRandomness(pl.Callback):
+    """Reseeds the generators of torch, NumPy and Python from (seed, epoch, batch, rank) before each training batch.
+
+    A resumed run so draws the same dropout masks as one that was not killed. Costs about 50 µs a batch.
+
+    Args:
+        seed: the run's seed.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        bits = keyed.philox(self.seed, "train", trainer.current_epoch, batch_idx, trainer.global_rank)
+        torch.manual_seed(int(bits.random_raw() >> 1))
+        np.random.seed(int(bits.random_raw() >> 32))
+        random.seed(int(bits.random_raw()))
+
+
+class MetricState(pl.Callback):
+    """Saves the sums of the unfinished epoch's torchmetrics, and gives each process its own back: Lightning does not.
+
+    Saving gathers from all processes: a checkpoint must be saved on all of them, as Trainer.save_checkpoint does.
+    """
+
+    def __init__(self) -> None:
+        self._restored: list[dict[str, Any]] | None = None
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        mine = {name: _state(metric) for name, metric in _metrics(pl_module)}
+        checkpoint["metric_states"] = _gather(mine, trainer.world_size)
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        self._restored = checkpoint.get("metric_states")
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self._restored is None:
+            return
+        mine = self._restored[trainer.global_rank]
+        for name, metric in _metrics(pl_module):
+            if name in mine:
+                _restore(metric, mine[name])
+        self._restored = None
+
+
+def _metrics(module: pl.LightningModule) -> list[tuple[str, Metric]]:
+    return [(name, child) for name, child in module.named_modules() if isinstance(child, Metric)]
+
+
+def _state(metric: Metric) -> dict[str, Any]:
+    # Clones: a metric's state is updated in place while the checkpoint may still be written.
+    values = {name: getattr(metric, name).detach().cpu().clone() for name in metric._defaults}
+    return {"updates": metric._update_count, "values": values}
+
+
+def _restore(metric: Metric, state: dict[str, Any]) -> None:
+    for name, value in state["values"].items():
+        setattr(metric, name, value.to(metric.device))
+    metric._update_count = state["updates"]
+    metric._computed = None
+
+
+def _gather(mine: dict[str, Any], world_size: int) -> list[dict[str, Any]]:
+    if world_size == 1:
+        return [mine]
+    everyone: list[Any] = [None] * world_size
+    torch.distributed.all_gather_object(everyone, mine)
+    return everyone
+
+
+def newest_good(folder: Path, set_aside: bool) -> tuple[Path | None, list[Path]]:
+    """The newest resume checkpoint whose checksums hold, and the damaged ones that are newer.
+
+    Args:
+        folder: the run's checkpoints.
+        set_aside: rename the damaged ones to `*.bad` (one process should).
+    """
+    bad = []
+    for path in sorted(folder.glob(RESUME_PATTERN), reverse=True):
+        if is_whole(path):
+            return path, bad
+        bad.append(path)
+        if set_aside:
+            path.rename(path.with_suffix(".ckpt.bad"))
+    return None, bad
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a checkpoint can be read and the checksum of every part holds (torch.save writes a zip file)."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    # What single flipped bits were seen to raise, in a header as well as in the data.
+    except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error):
+        return False
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Deletes the temporary files of writes that a kill cut off."""
+    for path in folder.glob(".*.tmp"):
+        path.unlink(missing_ok=True)

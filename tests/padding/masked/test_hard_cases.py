@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from torch import nn
 
 from padding import PaddingError, convert_padding, forward_masked, forward_singly
-from padding.masked import lockstep, traces
 from tests.support.masked_nets import ViewGrown
 
 SIZES = [(12, 20), (17, 9), (14, 14)]

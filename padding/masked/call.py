@@ -58,11 +58,7 @@ class Call:
         return next((state for known, state in self.states if known is tensor), None)
 
     def input(self) -> tuple[Tensor, Valid]:
-        """The first argument, which must come from the images.
-
-        Raises:
-            UnfollowableError: it does not.
-        """
+        """The first argument, which must come from the images."""
         tensor = self.args[0] if self.args else self.kwargs.get("input")
         state = self.valid(tensor) if isinstance(tensor, Tensor) else None
         if state is None:
@@ -84,15 +80,10 @@ class Call:
 
     @property
     def in_place(self) -> bool:
-        """Whether the function changes its first argument and returns it, as its name tells."""
+        """Whether the function changes an argument, most often the first, as its name and its arguments tell."""
         name = getattr(self.function, "__name__", "")
-        return name.startswith("__i") or (name.endswith("_") and not name.endswith("__"))
-
-    @property
-    def writes(self) -> bool:
-        """Whether the function changes one of its arguments, as far as its name and its arguments tell."""
-        name = getattr(self.function, "__name__", "")
-        return self.in_place or name in ("__setitem__", "__set__") or self.kwargs.get("out") is not None
+        named = name.startswith("__i") or (name.endswith("_") and not name.endswith("__"))
+        return named or name in ("__setitem__", "__set__") or self.kwargs.get("out") is not None
 
 
 def whole_results(output: Output) -> Result:

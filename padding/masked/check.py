@@ -69,17 +69,15 @@ def compare(model: nn.Module, found: Masked, expected: Masked, lengths: list[tup
     Raises:
         UnfollowableError: an image is valid elsewhere, or its values differ; the message says which, and by how much.
     """
-    pairs = zip(
-        *map(tensors_in, (found.output, expected.output)), *map(_flat, (found.valid, expected.valid)), strict=True
-    )
-    for place, (output, other, rows, other_rows) in enumerate(pairs):
+    outputs, valid = map(tensors_in, (found.output, expected.output)), map(_flat, (found.valid, expected.valid))
+    for place, (output, other, rows, other_rows) in enumerate(zip(*outputs, *valid, strict=True)):
         wrong = _other_places(rows, other_rows) or _other_values(output, other)
         if wrong:
             images = "; ".join(f"image {n} ({lengths[n][0]} x {lengths[n][1]}) {what}" for n, what in wrong.items())
             raise UnfollowableError(
-                f"{type(model).__name__} gives something else on images padded to one size than without the padding: in "
-                f"its output {place}, {tuple(output.shape)}, {images}. Its code mixes the images, or computes with the "
-                "sizes of the padded batch; run the images one at a time (padding.forward_singly)"
+                f"{type(model).__name__} gives something else for images padded to one size than without the padding: "
+                f"in its output {place}, {tuple(output.shape)}, {images}. Its code mixes the images, or computes with "
+                "the sizes of the padded batch; run the images one at a time (padding.forward_singly)"
             )
 
 
@@ -93,12 +91,10 @@ def _other_places(rows: Tensor | None, expected: Tensor | None) -> dict[int, str
 
 def _other_values(output: Tensor, expected: Tensor) -> dict[int, str]:
     """For each image whose values differ by more than rounding, by how much."""
-    if output.dim() != expected.dim() or output.dtype != expected.dtype:
-        return {0: f"is {output.dtype} of {output.dim()} axes instead of {expected.dtype} of {expected.dim()}"}
-    # Both are 0 outside of the images; the padded batch may only be larger.
+    shape = expected.shape[:2] + output.shape[2:]  # both are 0 outside of the images, and a padded map may be larger
+    if output.shape != shape or output.dim() != expected.dim() or output.dtype != expected.dtype:
+        return {0: f"is {output.dtype} instead of {expected.dtype} {tuple(expected.shape)}"}
     output = output.detach()[tuple(map(slice, expected.shape))]
-    if output.shape != expected.shape:
-        return {0: f"has {tuple(output.shape)} values instead of {tuple(expected.shape)}"}
     if expected.is_floating_point() or expected.is_complex():
         limit, wide = tolerance(expected), torch.promote_types(expected.dtype, torch.float64)
         output, expected = output.to(wide).flatten(1), expected.detach().to(wide).flatten(1)

@@ -68,8 +68,8 @@ def slide(extents: Extents, window: Window, outputs: int, rule: str) -> Extents:
     for image, length in enumerate(lengths):
         if length < 1:
             raise PaddingError(
-                f"image {image} is too small for this network: a window of {window.kernel} does not fit the "
-                f"{extents[image][1] - extents[image][0]} positions that are left of it here; leave it out, or enlarge it"
+                f"image {image} is too small for this network: {extents[image][1] - extents[image][0]} positions are "
+                f"left of it here, which a window of {window.kernel} does not fit; leave it out, or enlarge it"
             )
     return from_lengths(lengths)
 

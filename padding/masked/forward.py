@@ -67,8 +67,8 @@ def forward_masked(
     result = _followed(model, images, lengths, rule, poison=True)
     if not torch.equal(random, random_state(images.device)):
         raise UnfollowableError(
-            f"{type(model).__name__} draws random numbers, so that two runs of it cannot be compared; call model.eval(), "
-            "or leave the comparison out with check=False"
+            f"{type(model).__name__} draws random numbers, so that two runs of it cannot be compared; call "
+            "model.eval(), or leave the comparison out with check=False"
         )
     with torch.no_grad():
         again = _singly(model, images, lengths) if rule == FIXED else _reversed(model, images, lengths, rule)
@@ -80,7 +80,7 @@ def forward_masked(
 def _followed(
     model: nn.Module, images: Tensor, lengths: list[tuple[int, int]], rule: str, poison: bool = False
 ) -> Masked:
-    """One run with masks; `poison` puts large numbers outside of the images, which a mistake then shows in the result."""
+    """One run with masks; `poison` puts large numbers outside of the images, so that reading them shows."""
     mode = Masking(model, len(images), rule)
     cuts = [None, None, *(from_lengths(column) for column in zip(*lengths, strict=True))]
     state = make_valid(images.shape, cuts, batch=0)
@@ -126,8 +126,8 @@ def _singly(model: nn.Module, images: Tensor, lengths: list[tuple[int, int]]) ->
         raise
     except Exception as error:
         raise UnfollowableError(
-            f"{type(model).__name__} takes images padded to {tuple(images.shape)}, but one of {lengths} on its own gives "
-            f"{type(error).__name__}: {error}; enlarge the image, or leave it out"
+            f"{type(model).__name__} runs on images padded to {tuple(images.shape)}, but fails on one of {lengths} "
+            f"alone with {type(error).__name__}: {error}; enlarge the image, or leave it out"
         ) from error
 
 
@@ -146,9 +146,9 @@ def _refuse_hidden(model: nn.Module) -> None:
         raise UnfollowableError("DistributedDataParallel synchronises its buffers in each run; use model.module")
     for name, module in model.named_modules():
         if isinstance(module, torch.jit.ScriptModule | torch.fx.GraphModule) or is_compiled(module):
+            where = f"layer '{name}'" if name else "the model"
             raise UnfollowableError(
-                f"{f'layer {name!r}' if name else 'the model'} is compiled or traced: its functions cannot be followed; "
-                "use the original"
+                f"{where} is compiled or traced: its functions cannot be followed; use the original"
             )
         # timm's networks say so. What others do by torch.utils.checkpoint cannot be known.
         if torch.is_grad_enabled() and getattr(module, "grad_checkpointing", False):

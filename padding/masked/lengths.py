@@ -70,25 +70,21 @@ def own_number(value: Any, image: int) -> Any:
     return value.own[image] if isinstance(value, Sized) else value
 
 
-def _each(function: Callable, numbers: tuple) -> tuple[Any, list, Run | None]:
-    """The function of the canvas' numbers and, during the run, of each image's."""
-    runs = [number.run for number in numbers if isinstance(number, Sized) and not number.run.over]
-    value = function(*map(plain, numbers))
-    if not runs:
-        return value, [], None
-    numbers = tuple(
-        number if isinstance(number, Sized) and not number.run.over else plain(number) for number in numbers
-    )
-    images = len(next(number.own for number in numbers if isinstance(number, Sized)))
-    return value, [function(*(own_number(each, image) for each in numbers)) for image in range(images)], runs[0]
+def _for_each(function: Callable, numbers: tuple) -> tuple[Any, list, list[Sized]]:
+    """The function of the canvas' numbers, of each image's, and the sizes among them that still count."""
+    numbers = tuple(each if isinstance(each, Sized) and not each.run.over else plain(each) for each in numbers)
+    sizes = [each for each in numbers if isinstance(each, Sized)]
+    images = range(len(sizes[0].own)) if sizes else ()
+    own = [function(*(own_number(each, image) for each in numbers)) for image in images]
+    return function(*map(plain, numbers)), own, sizes
 
 
 def _arithmetic(function: Callable) -> Callable:
     def compute(*numbers: Any) -> Any:
         if not all(isinstance(number, int | float) for number in numbers):
             return NotImplemented
-        value, own, run = _each(function, numbers)
-        return value if run is None else sized(value, own, run)
+        value, own, sizes = _for_each(function, numbers)
+        return sized(value, own, sizes[0].run) if sizes else value
 
     return compute
 
@@ -97,13 +93,11 @@ def _comparison(function: Callable) -> Callable:
     def compare(*numbers: Any) -> Any:
         if not all(isinstance(number, int | float) for number in numbers):
             return NotImplemented
-        value, own, _ = _each(function, numbers)
+        value, own, sizes = _for_each(function, numbers)
         if any(each != value for each in own):
-            sizes = "; ".join(
-                f"{plain(each)} on the canvas, {each.own} alone" for each in numbers if hasattr(each, "own")
-            )
+            known = " and ".join(f"{plain(each)} (for the images {', '.join(map(str, each.own))})" for each in sizes)
             raise UnfollowableError(
-                f"its code compares sizes ({function.__name__}) with another outcome for each image alone: {sizes}"
+                f"its code compares ({function.__name__}) the size {known}, with another outcome for an image alone"
             )
         return value
 
@@ -117,13 +111,7 @@ def _reflected(function: Callable) -> Callable:
 for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"):
     setattr(Sized, f"__{_name}__", _arithmetic(getattr(operator, _name)))
     setattr(Sized, f"__r{_name}__", _arithmetic(_reflected(getattr(operator, _name))))
-for _name, _function in {
-    "neg": operator.neg,
-    "abs": abs,
-    "ceil": math.ceil,
-    "floor": math.floor,
-    "round": round,
-}.items():
+for _name, _function in (("neg", operator.neg), ("ceil", math.ceil), ("floor", math.floor), ("round", round)):
     setattr(Sized, f"__{_name}__", _arithmetic(_function))
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
     setattr(Sized, f"__{_name}__", _comparison(getattr(operator, _name)))

@@ -75,9 +75,7 @@ class Masking(TorchFunctionMode):
         except UnfollowableError as error:
             name = resolve_name(function) or getattr(function, "__qualname__", None) or repr(function)
             shapes = ", ".join(str(tuple(tensor.shape)) for tensor in tensors_in((args, kwargs))) or "no tensor"
-            raise UnfollowableError(
-                f"the valid part of the images cannot be followed through {name} on {shapes}: {error}"
-            ) from None
+            raise UnfollowableError(f"masks cannot be followed through {name} on {shapes}: {error}") from None
         for tensor, state in zip(tensors_in(result.output), result.states, strict=True):
             self._attach(tensor, state)
         return result.output
@@ -110,14 +108,14 @@ class Masking(TorchFunctionMode):
     def _apply(self, call: Call) -> Result:
         constant = all(state is None for _, state in call.states)
         if call.sized is not None and (constant or call.function not in _READS_SIZES):
-            if call.writes:
+            if call.in_place:
                 raise UnfollowableError("it writes by sizes that each image alone has otherwise")
             return image_by_image(call)
         if constant:
             output = call.run()
             return Result(output, [None for _ in tensors_in(output)])
         follow = find_rule(call.function)
-        if follow is None and (call.cut or call.writes):
+        if follow is None and (call.cut or call.in_place):
             raise UnfollowableError("there is no rule for it")
         return row_by_row(call) if follow is None else follow(call)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from padding.errors import UnfollowableError
@@ -68,11 +69,7 @@ def made_anew(call: Call) -> Result:
 
 @rule(*_with_in_place(_OF_SEVERAL))
 def position_by_position(call: Call) -> Result:
-    """Broadcasts as torch does; what is cut must be cut alike.
-
-    Raises:
-        UnfollowableError: a constant or a whole tensor extends along an axis that is cut, or the cuts contradict.
-    """
+    """Broadcasts as torch does; what is cut must be cut alike."""
     return _aligned(call, union=False)
 
 
@@ -80,29 +77,28 @@ def position_by_position(call: Call) -> Result:
 def summed(call: Call) -> Result:
     """Under `grow`, of differently grown maps, of which the paper says nothing: valid on the union of their parts, each
     0 where it is not valid itself.
-
-    Raises:
-        UnfollowableError: as above; or the union is no rectangle.
     """
     return _aligned(call, union=call.rule != FIXED)
 
 
-def _aligned(call: Call, union: bool) -> Result:
+def _aligned(call: Call, union: bool, along: int | None = None) -> Result:
+    """Broadcasts; `along` is an axis, counted from the last, on which the arguments need not agree."""
     if not call.cut and all(state is None or state.batch is None for _, state in call.states):
         return whole_results(call.run())
     dims = max(tensor.dim() for tensor, _ in call.states)
-    cuts: list[Extents | None] = []
-    for axis in range(-dims, 0):
-        along = [(*each, axis) for each in call.states if each[0].dim() >= -axis and each[0].shape[axis] > 1]
-        cuts.append(_agreed(call, along, union) if call.cut else None)
+    cuts: list[Extents | None] = [None] * dims
+    for axis in range(-dims, 0) if call.cut else ():
+        parts = [(*each, axis) for each in call.states if each[0].dim() >= -axis and each[0].shape[axis] > 1]
+        cuts[axis] = None if axis == along else _agreed(call, parts, union)
     batches = {state.batch - tensor.dim() for tensor, state in call.states if state and state.batch is not None}
     if call.cut and len(batches) > 1:
         raise UnfollowableError("its arguments have the images on different axes")
-    output = _on_one_canvas(_cleared(call, cuts) if union else call, cuts).run()
-    states = []
-    for tensor in tensors_in(output):
-        batch = tensor.dim() + next(iter(batches)) if len(batches) == 1 else None
-        states.append(make_valid(tensor.shape, [*[None] * tensor.dim(), *cuts][dims:], batch))
+    output = _on_one_canvas(_cleared(call, cuts) if union and call.cut else call, cuts).run()
+    batch = next(iter(batches)) if len(batches) == 1 else None
+    states = [
+        make_valid(each.shape, [*[None] * each.dim(), *cuts][dims:], None if batch is None else each.dim() + batch)
+        for each in tensors_in(output)
+    ]
     return Result(output, states)
 
 
@@ -154,17 +150,15 @@ def _cleared(call: Call, cuts: list[Extents | None]) -> Call:
         UnfollowableError: no argument is valid on all of the union, which then is no rectangle.
     """
     known = [(tensor, state) for tensor, state in call.states if state is not None]
-    terms = [([*[None] * (len(cuts) - tensor.dim()), *state.axes]) for tensor, state in known]
+    terms = [[*[None] * (len(cuts) - tensor.dim()), *state.axes] for tensor, state in known]
     if not any(all(own in (None, all_) for own, all_ in zip(term, cuts, strict=True)) for term in terms):
         raise UnfollowableError("the union of the parts on which its arguments are valid is no rectangle")
-    narrower = [each for each, term in zip(known, terms, strict=True) if each[1].cut and term != cuts]
-    # The network may go on using what the call changes in place under its own name.
-    clear = {
-        id(tensor): filled(tensor, state, in_place=True)
-        if call.in_place and tensor is call.args[0]
-        else call.clear(tensor, state)
-        for tensor, state in narrower
-    }
+    clear = {}
+    for (tensor, state), term in zip(known, terms, strict=True):
+        if state.cut and term != cuts:
+            # The network may go on using what the call changes in place under its own name.
+            changed = call.in_place and tensor is call.args[0]
+            clear[id(tensor)] = filled(tensor, state, in_place=True) if changed else call.clear(tensor, state)
     return _with_tensors(call, lambda tensor: clear.get(id(tensor), tensor))
 
 
@@ -172,34 +166,26 @@ def _cleared(call: Call, cuts: list[Extents | None]) -> Call:
 def concatenated(call: Call) -> Result:
     """Along an axis that is not cut; under `grow` as for sums."""
     bound = call.bind("tensors", "dim", dim=0)
-    dim = bound.dim % bound.tensors[0].dim()
+    axes = bound.tensors[0].dim()
+    dim = bound.dim % axes
     if any(state is not None and dim in state.cut for _, state in call.states):
         return image_by_image(call)
-    return _joined(call, list(bound.tensors), dim)
+    if any(state is not None and dim == state.batch for _, state in call.states):
+        raise UnfollowableError("it puts more images into the batch")
+    return _aligned(call, union=call.rule != FIXED, along=dim - axes)
 
 
 @rule("stack")
 def stacked(call: Call) -> Result:
-    """Along a new axis."""
+    """The concatenation along a new axis."""
     bound = call.bind("tensors", "dim", dim=0)
-    parts = list(bound.tensors)
-    result = _joined(call, parts, None)
-    (state,), new = result.states, bound.dim % (parts[0].dim() + 1)
-    axes = [*state.axes[:new], None, *state.axes[new:]]
-    batch = None if state.batch is None else state.batch + (new <= state.batch)
-    return Result(result.output, [make_valid(result.output.shape, axes, batch)])
-
-
-def _joined(call: Call, parts: list[Tensor], along: int | None) -> Result:
-    """`along` is the axis of the parts that may differ in size; None where a new axis is made, not in the state yet."""
-    states = [call.valid(part) for part in parts]
-    if any(state is not None and along is not None and along == state.batch for state in states):
-        raise UnfollowableError("it puts more images into the batch")
-    union = call.rule != FIXED
-    cuts = [
-        None if axis == along else _agreed(call, [(*each, axis) for each in zip(parts, states, strict=True)], union)
-        for axis in range(parts[0].dim())
-    ]
-    output = _on_one_canvas(_cleared(call, cuts) if union and call.cut else call, cuts).run()
-    batches = {state.batch for state in states if state is not None}
-    return Result(output, [Valid(tuple(cuts), batches.pop() if len(batches) == 1 else None)])
+    new = bound.dim % (bound.tensors[0].dim() + 1)
+    states = []
+    for tensor in bound.tensors:
+        part, state = tensor.unsqueeze(new), call.valid(tensor)
+        if state is not None:
+            batch = None if state.batch is None else state.batch + (new <= state.batch)
+            state = Valid((*state.axes[:new], None, *state.axes[new:]), batch)
+        states.append((part, state))
+    parts = [part for part, _ in states]
+    return concatenated(replace(call, function=torch.cat, args=(parts, new), kwargs={}, states=states))

@@ -32,8 +32,8 @@ def max_pool(call: Call) -> Result:
 
 @rule("avg_pool2d")
 def average_pool(call: Call) -> Result:
-    """Under `grow`, a pool that counts its padding counts holes as it counts padding, as zeros; every other one averages
-    over the valid positions of a window, as a partial convolution does.
+    """Under `grow`, a pool that counts its padding counts holes as padding, as zeros; every other one averages over the
+    valid positions of a window, as a partial convolution does.
     """
     bound = call.bind(
         "input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override",

@@ -25,8 +25,8 @@ def forward_masked(
 ) -> Masked:
     """Runs a network on images padded to one size, so that it never sees what was padded.
 
-    >>> images = torch.ones(2, 3, 9, 9)
-    >>> padding.forward_masked(torch.nn.Conv2d(3, 4, 3), images, [(9, 7), (5, 9)]).valid.tolist()
+    >>> conv, images = torch.nn.Conv2d(3, 4, 3), torch.ones(2, 3, 9, 9)
+    >>> forward_masked(conv, images, [(9, 7), (5, 9)]).valid.tolist()
     [[[0, 7], [0, 5]], [[0, 3], [0, 7]]]
 
     The mask of every layer is one interval an axis and image ("case of big padding size", section 3 of Liu et al.

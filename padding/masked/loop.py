@@ -27,9 +27,9 @@ class Masked(NamedTuple):
 def forward_singly(model: nn.Module, images: Tensor, sizes: Tensor | Sequence) -> Masked:
     """Runs a network on each image alone; `forward_masked` under `fixed` gives the same.
 
-    >>> images = torch.ones(2, 3, 9, 9)
-    >>> tuple(padding.forward_singly(torch.nn.Conv2d(3, 4, 3), images, [(9, 7), (5, 9)]).output.shape)
-    (2, 4, 7, 7)
+    >>> conv, images = torch.nn.Conv2d(3, 4, 3), torch.ones(2, 3, 9, 9)
+    >>> forward_singly(conv, images, [(9, 7), (5, 9)]).output.shape
+    torch.Size([2, 4, 7, 7])
 
     Args and result as of `forward_masked`.
 

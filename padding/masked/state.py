@@ -32,9 +32,6 @@ class Valid:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Valid) and (self.axes, self.batch) == (other.axes, other.batch)
 
-    def __hash__(self) -> int:
-        return hash((self.axes, self.batch))
-
 
 def make_valid(shape: Sequence[int], axes: Iterable[Extents | None], batch: int | None) -> Valid:
     """The state of a tensor of this shape; an axis that all images fill is not cut."""

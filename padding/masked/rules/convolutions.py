@@ -62,7 +62,7 @@ def plain_convolution(call: Call) -> Result:
         tuple(each) if isinstance(each, list) else each for each in (bound.stride, bound.padding, bound.dilation)
     ]
     shape = _geometry(tuple(bound.weight.shape[2:]), *numbers)
-    return _convolution(call, bound.weight, bound.bias, *shape, bound.groups, find_scheme("zero"))
+    return _convolution(call, bound.weight, bound.bias, *shape, bound.groups, None)
 
 
 @lru_cache(maxsize=1 << 10)
@@ -76,15 +76,17 @@ def _geometry(
     return repeated(stride, axes), static_pads(padding, kernels, dilation), dilation
 
 
-def _convolution(call: Call, weight, bias, stride, padding, dilation, groups, scheme: Scheme) -> Result:
+def _convolution(call: Call, weight, bias, stride, padding, dilation, groups, scheme: Scheme | None) -> Result:
+    """`scheme` is None for torch's own zero padding."""
     input, valid = call.input()
     if any(each is not None and call.valid(each) is not None for each in (weight, bias)):
         if call.cut:
             raise UnfollowableError("its weights are computed from the images")
         return whole_results(call.run())
     # Under `grow` a window may see nothing even of images that fill the canvas, with more padding than it reaches over.
-    growing = call.rule == GROW and valid.batch == 0 and input.dim() == weight.dim()
-    if not valid.cut and not (growing and scheme.with_holes):
+    reweights = scheme is not None and scheme.with_holes is not None
+    may_miss = reweights and call.rule == GROW and valid.batch == 0 and input.dim() == weight.dim()
+    if not valid.cut and not may_miss:
         output = call.run()
         kept = valid.batch if input.dim() == weight.dim() and valid.batch == 0 else None
         return Result(output, [make_valid(output.shape, (None,) * output.dim(), kept)])
@@ -95,12 +97,11 @@ def _convolution(call: Call, weight, bias, stride, padding, dilation, groups, sc
     if {*weight.shape[2:], *stride} == {1} and not any(map(any, pads)):
         output = call.run()
         return Result(output, [inherited(output, input, valid)])
-    reweights = scheme.with_holes is not None
     if call.rule == GROW:
         if not reweights and any(map(any, pads)):
-            raise UnfollowableError(f"it pads by '{scheme.name}', and Eq. 3 is of partial convolutions")
+            raise UnfollowableError("it pads as partial convolutions do not, and Eq. 3 is of those")
         reweights = True  # a window that does not pad may hold padded positions, too
-    elif dynamic or not (reweights or scheme.convolve is None):
+    elif dynamic or not (reweights or scheme is None or scheme.convolve is None):
         return image_by_image(call)  # TensorFlow's SAME begins elsewhere in each image; other schemes fill the border
     return _slid(call, Convolution(input, valid, weight, bias, stride, pads, dilation, groups), reweights)
 

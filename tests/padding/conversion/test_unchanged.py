@@ -13,6 +13,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils.flop_counter import FlopCounterMode
 
 from padding import convert_padding
+from padding.schemes import reweight
 from tests.support.padded_nets import build, images, sizes
 
 AUTO = torch.export.Dim.AUTO

@@ -10,9 +10,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from cli.app import usage
-from evaluation.pictures.holes import KINDS, draw_holes
-from studies.inpaint_demo.command import HOLES
+from evaluation.pictures.holes import draw_holes
 from tests.support.program import main_here
 
 
@@ -133,23 +131,3 @@ def test_bad_input_gets_one_message_and_writes_nothing(arguments, message, photo
     assert "Traceback" not in captured.err
     assert "wrote" not in captured.out
     assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize(
-    "argument", ["--share=0", "--share=1", "--share=nan", "--share=many", "--seed=-1", "--kernel=4", "--strides=3"]
-)
-def test_options_out_of_range_are_refused(argument, capsys):
-    with pytest.raises(SystemExit) as left:
-        main_here("inpaint-demo", argument)
-    assert left.value.code == 2
-    assert argument.split("=")[0] in capsys.readouterr().err
-
-
-def test_help_names_it_and_its_holes(capsys):
-    assert "demonstrations:\n  inpaint-demo" in usage()
-    with pytest.raises(SystemExit) as left:
-        main_here("inpaint-demo", "--help")
-    assert left.value.code == 0
-    # The command names them itself, so that --help need not wait for what draws them.
-    assert tuple(KINDS) == HOLES
-    assert "{strokes,boxes,centre}" in capsys.readouterr().out

@@ -1,0 +1,67 @@
+"""Sections for a terminal, by rich: tables whole, beyond its width if need be, since a cut number misleads."""
+
+from collections.abc import Iterable, Iterator
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, RenderableType
+from rich.measure import Measurement
+from rich.table import Table as RichTable
+from rich.text import Text as RichText
+
+from studies.page.blocks import Block, Bullets, Details, Notice, Section, Text, Words
+from studies.page.tables import Linked, Table
+
+
+def show_sections(console: Console, sections: Iterable[Section]) -> None:
+    """Prints what each section has for a terminal."""
+    for section in sections:
+        for printed in renderables(section.blocks):
+            print_whole(console, printed)
+            console.print()
+
+
+def renderables(blocks: Iterable[Block]) -> Iterator[RenderableType]:
+    """The blocks that a terminal prints, in order."""
+    for block in blocks:
+        if not getattr(block, "terminal", False):
+            continue
+        match block:
+            case Table():
+                yield rich_table(block)
+            case Text():
+                yield RichText(plain_words(block.words))
+            case Bullets():
+                yield RichText("\n".join(map(plain_words, block.items)))
+            case Notice():
+                yield RichText("\n".join(f"{block.title}: {plain_words(item)}" for item in block.items))
+            case Details():
+                yield from renderables(block.blocks)
+
+
+def rich_table(table: Table) -> RichTable:
+    """`table` as rich draws it; headings break at underscores, for five runs to fit into 80 columns."""
+    drawn = RichTable(
+        title=table.title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
+    for number, column in enumerate(table.shown):
+        drawn.add_column(column.name.replace("_", "\n"), justify="right" if number else "left", no_wrap=True)
+    for number, texts in enumerate(table.texts()):
+        # Square brackets in a value would be read as markup.
+        cells = [text.replace("[", r"\[") for text in texts]
+        drawn.add_row(*cells, end_section=number + 1 in (*table.starts, len(table.rows)))
+    return drawn
+
+
+def print_whole(console: Console, printed: RenderableType) -> None:
+    """Prints a table with every cell whole, and a text to be wrapped by the terminal."""
+    if isinstance(printed, RichText):
+        console.print(printed, soft_wrap=True)
+        return
+    wide = console.options.update(width=10_000, max_width=10_000)
+    width = Measurement.get(console, wide, printed).maximum
+    Console(file=console.file, width=max(width, console.width)).print(printed)
+
+
+def plain_words(words: Words) -> str:
+    """A text without its links."""
+    return str(words) if isinstance(words, str | Linked) else "".join(map(str, words))

@@ -48,7 +48,8 @@ def lines(collection: Collection, statistic: Statistic) -> list[Line]:
     found = []
     for group in collection.groups:
         values = statistic.values(group, collection.metric)
-        diff = statistic.difference(collection, group).mean if collection.baseline(group) else None
+        baseline = collection.baseline(group)
+        diff = mean(values) - mean(statistic.values(baseline, collection.metric)) if baseline else None
         found.append(Line(group, values, mean(values), diff, stdev(values)))
     return found
 

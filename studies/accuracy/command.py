@@ -1,6 +1,7 @@
 """`main.py accuracy RUNS_FOLDER`: Tables 2, 3 and 5, Figure 1, and the differences from zero padding."""
 
-from studies.runs.command import Runs, run_studies
+from studies import find
+from studies.runs.command import Runs
 
 
 def main(runs: Runs) -> int:
@@ -12,9 +13,7 @@ def main(runs: Runs) -> int:
     Writes table2_best, table3_last5 (of segmentation runs table5_best and last5) and differences as .csv and .md,
     figure1.svg and differences.svg.
     """
-    # Imported late: --help need not wait for matplotlib and scipy.
-    from studies.accuracy import differences, figure, table
+    # Imported late: --help need not wait for scipy.
+    from studies.page.terminal import run_studies
 
-    return run_studies(
-        runs, (differences.study, table.study_best, table.study_last5, figure.study), "nothing to compare"
-    )
+    return run_studies(runs, find("accuracy").functions, "nothing to compare")

@@ -10,7 +10,7 @@ from rich.console import Console
 from records.errors import UserError, user_errors
 from studies.checkpoints.missing import Weights, choose_device, quiet_lightning
 from studies.runs.collect import Collection, Run
-from studies.runs.command import Runs, run_studies, say
+from studies.runs.command import Runs, say
 
 PAIR = ("zero", "partial")
 """The paper's schemes."""
@@ -62,6 +62,7 @@ def main(
         failed = make_maps(chosen, shown, layers, weights, device)
     # Imported late: --help need not wait for matplotlib.
     from studies.activations.table import study
+    from studies.page.terminal import run_studies
 
     status = run_studies(runs, [study], "no maps were made")
     for message in failed:

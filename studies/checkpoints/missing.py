@@ -14,7 +14,7 @@ from rich.console import Console
 from records import RunFolder
 from records.errors import UserError, user_errors
 from studies.runs.collect import Collection, Run, SetAside
-from studies.runs.command import Runs, run_studies, say
+from studies.runs.command import Runs, say
 
 Task = tuple[Run, str]
 """A run, and the scheme to evaluate its checkpoint under."""
@@ -66,6 +66,9 @@ def evaluate_and_show(runs: Runs, options: Evaluation, tasks: Sequence[Task], st
     Args:
         study, nothing: as of `run_studies`.
     """
+    # Imported late: --help need not wait for scipy.
+    from studies.page.terminal import run_studies
+
     console = Console()
     try:
         failed = evaluate_missing(tasks, options, console)

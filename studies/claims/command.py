@@ -1,6 +1,7 @@
 """`main.py claims RUNS_FOLDER`: the paper's claims, and what these runs say of each."""
 
-from studies.runs.command import Runs, run_studies
+from studies import find
+from studies.runs.command import Runs
 
 
 def main(runs: Runs) -> int:
@@ -12,7 +13,7 @@ def main(runs: Runs) -> int:
 
     Writes claims and claims_evidence as .csv and .md, and claims.svg.
     """
-    # Imported late: --help need not wait for matplotlib and scipy.
-    from studies.claims import table
+    # Imported late: --help need not wait for scipy.
+    from studies.page.terminal import run_studies
 
-    return run_studies(runs, (table.study,), "nothing to test a claim with")
+    return run_studies(runs, find("claims").functions, "nothing to test a claim with")

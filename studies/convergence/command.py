@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from studies.runs.command import Runs, run_studies
+from studies.runs.command import Runs
 
 
 def main(runs: Runs, *, targets: list[float] | None = None) -> int:
@@ -19,7 +19,7 @@ def main(runs: Runs, *, targets: list[float] | None = None) -> int:
     # Imported late: --help need not wait for matplotlib and scipy.
     from studies.convergence import area, figure
     from studies.convergence.targets import study
+    from studies.page.terminal import run_studies
 
-    return run_studies(
-        runs, (figure.study, partial(study, wanted=targets) if targets else study, area.study), "nothing to compare"
-    )
+    wanted = partial(study, wanted=targets) if targets else study
+    return run_studies(runs, (figure.study, wanted, area.study), "nothing to compare")

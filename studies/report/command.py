@@ -8,7 +8,7 @@ from rich.console import Console
 
 from records.errors import UserError
 from studies.runs.collect import Collection, collect
-from studies.runs.command import Runs, cannot_write, say, show_sections, show_set_aside
+from studies.runs.command import Runs, cannot_write, say
 
 
 def main(runs: Runs, *, complete: bool = False, data_root: Path | None = None) -> int:
@@ -52,6 +52,7 @@ def slug(metric: str) -> str:
 
 def _report(collection: Collection, folders: dict[str, Path]) -> None:
     # Imported late: --help need not wait for matplotlib.
+    from studies.page.terminal import show_sections, show_set_aside
     from studies.report.page import write_report
 
     output = folders[collection.metric]

@@ -1,19 +1,16 @@
 """What the studies' commands share: where the runs are, what is printed, and the error where nothing applies."""
 
-import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
-from rich.console import Console, RenderableType
-from rich.measure import Measurement
+from rich.console import Console
 
 from records import RunFolderError
 from records.errors import UserError
 from studies.runs.collect import Collection, SetAside, collect
-from studies.runs.fairness import warnings
 from studies.runs.options import Argument
 from studies.runs.wandb_mirror import mirror, mirror_folder, project_path
 
@@ -82,58 +79,9 @@ class Runs:
         return output
 
 
-def run_studies(runs: Runs, studies: Sequence[Callable], nothing: str) -> int:
-    """Collects the runs, runs each study, prints what it found and the files it wrote; returns the exit status.
-
-    Args:
-        studies: from a collection and the output folder to a Section, or None where the runs hold nothing for it.
-        nothing: what to do where no study applies, for the message.
-
-    Raises:
-        UserError: where there is nothing to report, or the folder cannot be written.
-    """
-    collection, output = runs.collect(), runs.output_folder()
-    try:
-        sections = [section for study in studies if (section := study(collection, output)) is not None]
-    except OSError as error:
-        raise cannot_write(output, error) from None
-    if not sections:
-        raise UserError(f"{runs.folder}: {nothing}")
-    console = Console()
-    show_sections(console, sections)
-    for warning in warnings(collection):
-        say(console, f"warning: {warning}")
-    show_set_aside(console, collection)
-    for section in sections:
-        for file in section.files:
-            say(console, f"wrote {shlex.quote(str(file))}")
-    return 0
-
-
-def show_sections(console: Console, sections: Sequence) -> None:
-    """What each section has for a terminal."""
-    for section in sections:
-        for printed in section.printed:
-            print_whole(console, printed)
-            console.print()
-
-
-def show_set_aside(console: Console, collection: Collection) -> None:
-    """A line for each run that is in no table."""
-    for entry in collection.set_aside:
-        say(console, f"left out: {entry}")
-
-
 def cannot_write(output: Path, error: OSError) -> UserError:
     return UserError(f"{output} cannot be written: {error.strerror}; choose another folder with --output")
 
 
 def say(console: Console, text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def print_whole(console: Console, table: RenderableType) -> None:
-    """Prints `table` with every cell whole, beyond the width of the terminal if need be: a cut number misleads."""
-    wide = console.options.update(width=10_000, max_width=10_000)
-    width = Measurement.get(console, wide, table).maximum
-    Console(width=max(width, console.width)).print(table)

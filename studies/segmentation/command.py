@@ -8,7 +8,8 @@ from jsonargparse.typing import PositiveInt
 from rich.console import Console
 
 from records.errors import UserError
-from studies.runs.command import Runs, cannot_write, run_studies
+from studies import find
+from studies.runs.command import Runs, cannot_write
 from studies.runs.options import Argument
 
 METRIC = "val/miou"
@@ -58,10 +59,12 @@ def main(runs: Runs, options: Pictures, *test_options: str, test: bool = False) 
     if status > 1:
         return status
     problem = _draw(runs, options) if options.pictures else None
-    # Imported late: --help need not wait for matplotlib.
-    from studies.segmentation import study as segmentation
+    # Imported late: --help need not wait for scipy.
+    from studies.page.terminal import run_studies
+    from studies.segmentation import splits
 
-    run_studies(runs, segmentation.STUDIES, "holds no segmentation runs")
+    # Of the rows alone, where the report has the table of accuracies.
+    run_studies(runs, [splits.study, *find("segmentation").functions], "holds no segmentation runs")
     if problem is not None:
         raise problem
     return status
@@ -69,7 +72,7 @@ def main(runs: Runs, options: Pictures, *test_options: str, test: bool = False) 
 
 def _test(runs: Runs, test_options: list[str]) -> int:
     # Imported late: it brings in torch and Lightning.
-    from studies.segmentation.missing_tests import run_missing
+    from studies.segmentation.measure import run_missing
 
     return run_missing(Console(), runs.collect(), test_options)
 

@@ -5,7 +5,7 @@ import sys
 
 from rich.console import Console
 
-from studies.runs.command import cannot_write, say, show_sections
+from studies.runs.command import cannot_write, say
 from studies.timing.options import Options
 
 
@@ -26,6 +26,7 @@ def main(options: Options) -> int:
     """
     file = options.output / "timing.json"
     # Imported late: --help need not wait for torch.
+    from studies.page.terminal import show_sections
     from studies.timing.measure import check, measure
     from studies.timing.table import section
 

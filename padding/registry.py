@@ -1,7 +1,7 @@
 """What schemes there are, and which modules are convolutions: the two places where something new is added."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 
@@ -24,8 +24,6 @@ class Scheme:
     mean nothing to the scheme."""
     transposed: Callable[..., Tensor] | None = None
     """`transposed(input, weight, bias, geometry) -> output`, a transposed convolution; None leaves it as it is."""
-    average_pools: Mapping[type[nn.Module], type[nn.Module]] = field(default_factory=dict)
-    """What stands in for average pools that count their padding, where the conversion is asked for it."""
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from rich.markup import escape
-from rich.table import Table as Printed
 
 from cli.sweep.costs import Hardware, Measured, Rates, expected_epochs, hardware_of
 from cli.sweep.points import PointRun
 from records import RunFolderError, RunRecord, write_text
 from records.errors import UserError
 from records.rows import Row
-from studies.page.section import printed_table
 from studies.page.tables import Column, Table
+from studies.page.terminal import rich_table
 
 
 class Stage(StrEnum):
@@ -111,14 +109,11 @@ class Plan:
         # Of a damaged folder nothing is known to be done.
         return rate.hours * (epochs if whole else max(0, epochs - len(run.rows)))
 
-    def grid(self) -> Printed:
+    def grid(self) -> Table:
         """A line a run."""
-        table = printed_table("Runs of the grid")
-        for name in ("run", "state", "epochs", "folder"):
-            table.add_column(name, no_wrap=True)
-        for run in self.runs:
-            table.add_row(*map(escape, (run.record.name, run.stage, self._done(run), str(run.folder))))
-        return table
+        columns = [Column(name) for name in ("run", "state", "epochs", "folder")]
+        rows = [[run.record.name, run.stage, self._done(run), run.folder] for run in self.runs]
+        return Table("Runs of the grid", columns, rows, words=True)
 
     def _done(self, run: Progress) -> str:
         epochs = self.epochs(run)
@@ -223,8 +218,8 @@ def show_plan(runs: Sequence[PointRun], file: Path, output: Path | None, say: Ca
     if output is not None:
         refuse_another_file(output)
     plan = Plan([progress_of(run) for run in runs])
-    for table in (plan.grid(), *(costs.printed() for costs in plan.costs())):
-        show(table)
+    for table in (plan.grid(), *plan.costs()):
+        show(rich_table(table))
     say(f"{file}: {plan.headline}")
     for note in plan.notes():
         say(note)

@@ -27,9 +27,7 @@ class _Plan:
     names: dict[nn.Module, str] = field(default_factory=dict)
 
 
-def convert_padding(
-    model: nn.Module, scheme: str, *, strict: bool = False, average_pools: bool = False
-) -> ConversionReport:
+def convert_padding(model: nn.Module, scheme: str, *, strict: bool = False) -> ConversionReport:
     """Makes every zero-padded convolution of `model` pad by `scheme`, in place.
 
     Under 'partial' transposed convolutions are re-weighted near their border too.
@@ -43,8 +41,6 @@ def convert_padding(
         scheme: one of `available_schemes()`: 'zero', 'partial', 'reflect', 'replicate', 'circular' and what is
             registered besides.
         strict: raise where something pads with zeros and cannot be converted, instead of reporting it.
-        average_pools: under 'partial', average pools that count their padding leave it out, too. The paper's networks
-            have none.
 
     Returns:
         Names of what was converted, left and not supported, with reasons.
@@ -56,7 +52,7 @@ def convert_padding(
     """
     target = find_scheme(scheme)
     _refuse_wrapped(model)
-    plan = _make_plan(model, target, average_pools)
+    plan = _make_plan(model, target)
     if not target.survives_fusing:
         _refuse_fused(model, plan, target)
     if target.with_holes is None:
@@ -72,13 +68,13 @@ def convert_padding(
     return report
 
 
-def _make_plan(model: nn.Module, target: Scheme, average_pools: bool) -> _Plan:
+def _make_plan(model: nn.Module, target: Scheme) -> _Plan:
     plan = _Plan(names={module: name for name, module in model.named_modules()})
     plan.pairs, verdicts = find_pairs(model)
     paired = {module for pair in plan.pairs for module in (pair.padder, pair.convolution)}
     parents = {child: parent for parent in model.modules() for child in parent.children()}
     for module, name in plan.names.items():
-        verdict = verdicts.get(module) or judge(name, module, parents.get(module), target, average_pools)
+        verdict = verdicts.get(module) or judge(name, module, parents.get(module), target)
         if module in paired or (verdict and verdict.outcome == CONVERT):
             plan.converted[name] = module
         elif verdict:
@@ -119,8 +115,6 @@ def _apply(plan: _Plan, target: Scheme) -> None:
     for name, module in plan.converted.items():
         if module in padders:
             module.__class__ = DEFERRED[type(module)]
-        elif type(module) in target.average_pools:
-            module.__class__ = target.average_pools[type(module)]
         else:
             module.__class__ = layer_class(type(module), target.name)
             module.layer_name = name

@@ -17,7 +17,8 @@
         return Section(table.title, blocks, files)
 
 Blocks hold text and values, never HTML: the page's template escapes them. The terminal prints tables, and the blocks
-that say `terminal=True`; it prints nothing of `Details`, unless they say so, and no pictures.
+that say `terminal=True`; it prints nothing of `Details`, unless they say so, and no pictures. Lists without items are
+left out.
 """
 
 from collections.abc import Sequence

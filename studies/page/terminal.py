@@ -30,9 +30,9 @@ def renderables(blocks: Iterable[Block]) -> Iterator[RenderableType]:
                 yield rich_table(block)
             case Text():
                 yield RichText(plain_words(block.words))
-            case Bullets():
+            case Bullets() if block.items:
                 yield RichText("\n".join(map(plain_words, block.items)))
-            case Notice():
+            case Notice() if block.items:
                 yield RichText("\n".join(f"{block.title}: {plain_words(item)}" for item in block.items))
             case Details():
                 yield from renderables(block.blocks)
@@ -44,7 +44,8 @@ def rich_table(table: Table) -> RichTable:
         title=table.title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
     )
     for number, column in enumerate(table.shown):
-        drawn.add_column(column.name.replace("_", "\n"), justify="right" if number else "left", no_wrap=True)
+        justify = "right" if number and not table.words else "left"
+        drawn.add_column(column.name.replace("_", "\n"), justify=justify, no_wrap=True)
     for number, texts in enumerate(table.texts()):
         # Square brackets in a value would be read as markup.
         cells = [text.replace("[", r"\[") for text in texts]

@@ -121,10 +121,9 @@ def run_studies(options: argparse.Namespace, studies: Sequence[Callable], nothin
 
 def show_sections(console: Console, sections: Sequence) -> None:
     """What each section has for a terminal."""
-    for section in sections:
-        for printed in section.printed:
-            print_whole(console, printed)
-            console.print()
+    from studies.page import terminal
+
+    terminal.show_sections(console, sections)
 
 
 def show_set_aside(console: Console, collection) -> None:

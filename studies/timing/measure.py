@@ -23,7 +23,7 @@ CLOCKS = {"wall": time.perf_counter, "process": time.process_time}
 
 
 @dataclass(frozen=True)
-class Plan:
+class MeasurementPlan:
     """What is to be measured, everything that can be checked beforehand being right."""
 
     networks: tuple[str, ...]
@@ -34,7 +34,7 @@ class Plan:
     conditions: Conditions
 
 
-def check(options: argparse.Namespace, file: Path) -> Plan:
+def check(options: argparse.Namespace, file: Path) -> MeasurementPlan:
     """The plan that the options of `main.py timing` describe.
 
     Raises:
@@ -67,7 +67,7 @@ def check(options: argparse.Namespace, file: Path) -> Plan:
         stopwatch=Stopwatch(device, CLOCKS[options.clock]),
     )
     once = [tuple(dict.fromkeys(each)) for each in (options.networks, options.schemes, options.sizes, modes)]
-    return Plan(*once, options.clock, conditions)
+    return MeasurementPlan(*once, options.clock, conditions)
 
 
 def find_device(name: str | None) -> torch.device:
@@ -85,7 +85,7 @@ def find_device(name: str | None) -> torch.device:
     return torch.device(name)
 
 
-def measure(plan: Plan) -> TimingRecord:
+def measure(plan: MeasurementPlan) -> TimingRecord:
     """Measures every case; one that fails costs the others nothing.
 
     Raises:
@@ -127,7 +127,7 @@ def measure(plan: Plan) -> TimingRecord:
     )
 
 
-def _origin(plan: Plan) -> dict[str, Any]:
+def _origin(plan: MeasurementPlan) -> dict[str, Any]:
     found = {"started": datetime.now(UTC).isoformat(timespec="seconds"), "command": sys.argv, **provenance()}
     if plan.conditions.device.type == "cuda":
         found["cudnn"] = {"benchmark": torch.backends.cudnn.benchmark, "allow_tf32": torch.backends.cudnn.allow_tf32}

@@ -4,9 +4,9 @@ import argparse
 import re
 from pathlib import Path
 
+from jsonargparse.typing import PositiveInt
 from rich.console import Console
 
-from cli.sweep.command import positive
 from records.errors import UserError
 from studies.runs.command import cannot_write, collect_runs, make_parser, output_folder, run_studies
 
@@ -36,9 +36,10 @@ def main(arguments: list[str]) -> int:
         return status
     problem = _draw(options) if options.pictures else None
     # Imported late: --help need not wait for matplotlib.
-    from studies.segmentation import study as segmentation
+    from studies.segmentation import distance, figures, splits, table
 
-    run_studies(options, segmentation.STUDIES, "holds no segmentation runs")
+    studies = (splits.study, table.study_tiles, table.study_border, distance.study, figures.study)
+    run_studies(options, studies, "holds no segmentation runs")
     if problem is not None:
         raise problem
     return status
@@ -56,16 +57,21 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
         help="the images, where they are not where the runs' configuration says",
     )
     parser.add_argument(
-        "--pictures", type=positive, nargs="?", const=3, metavar="K", help="also draw Figures 6 to 8, of K images (3)"
+        "--pictures",
+        type=PositiveInt,
+        nargs="?",
+        const=3,
+        metavar="K",
+        help="also draw Figures 6 to 8, of K images (3)",
     )
     parser.add_argument(
-        "--examine", type=positive, default=100, metavar="N", help="choose the K from N images at most (%(default)s)"
+        "--examine", type=PositiveInt, default=100, metavar="N", help="choose the K from N images at most (%(default)s)"
     )
     parser.add_argument(
         "--network", metavar="NAME", help="whose pictures; default: the first with zero and partial runs"
     )
     parser.add_argument(
-        "--tile-size", type=positive, metavar="N", help="of the pictures; default: as in the run's configuration"
+        "--tile-size", type=PositiveInt, metavar="N", help="of the pictures; default: as in the run's configuration"
     )
     # Options of the program that runs the tests have dots in their names; those of this command have none.
     for_test = [argument for argument in arguments if TEST_OPTION.match(argument)]
@@ -78,7 +84,7 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
 def _test(options: argparse.Namespace, test_options: list[str]) -> int:
     collection = collect_runs(options)
     # Imported late: it brings in torch and Lightning.
-    from studies.segmentation.missing_tests import run_missing
+    from studies.segmentation.measure import run_missing
 
     root = [] if options.data_root is None else [f"--data.root={options.data_root}"]
     return run_missing(Console(), collection, [*root, *test_options])

@@ -1,4 +1,4 @@
-"""`main.py sweep FILE`: the runs of a W&B sweep file on this machine, without an account."""
+"""`main.py sweep FILE`: trains the points of a W&B sweep file on this machine, without an account."""
 
 import argparse
 import os
@@ -7,15 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 
-from cli.sweep.display import make_display, print_outcome
+from cli.sweep.display import SweepDisplay, print_outcome
 from cli.sweep.file import Point, SweepFile, read_sweep
-from cli.sweep.points import PointRun, Resolve, resolve_points
-from cli.sweep.process import StopRequest
-from cli.sweep.runner import State, Task, make_tasks, run_tasks
+from cli.sweep.points import PointRun, Resolve, State, resolve_points
+from cli.sweep.runner import StopRequest, run_points
 from records.errors import UserError
-from studies.runs.command import print_whole, say
+from studies.runs.command import say
 
 DESCRIPTION = """\
 Run a W&B sweep file (method: grid) on this machine, without an account: each point of the grid is one run of
@@ -30,7 +28,7 @@ exit status: 0 when every run is finished, 1 when runs failed, 2 for bad input, 
 Ctrl-C asks the runs to end and waits up to 30 s for their checkpoints; a second Ctrl-C ends them at once."""
 
 WANDB_IDENTITY = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_SWEEP_PARAM_PATH")
-"""Set for one run of an agent; inherited by every point, they would make all of them one run."""
+"""An agent sets these for one run; inherited by every point, they would make all points one run."""
 
 
 def main(arguments: list[str]) -> int:
@@ -46,25 +44,6 @@ def main(arguments: list[str]) -> int:
         return 130
 
 
-def sweep(options: argparse.Namespace) -> int:
-    """Checks everything, then runs it."""
-    refuse_inherited_identity(os.environ)
-    file = read_sweep(options.file)
-    points = file.points()
-    check_program(file, points)
-    console = Console()
-    for note in file.notes:
-        console.print(f"note: {escape(note)}")
-    with console.status(f"checking {len(points)} runs"):
-        runs = resolve_points(points, find_resolve(), file.path)
-    if options.plan:
-        return plan(console, runs, file.path, options.output)
-    tasks = make_tasks(runs, file.path)
-    if options.dry_run:
-        return print_commands(console, tasks)
-    return run(console, tasks, options.jobs, options.threads)
-
-
 def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="main.py sweep",
@@ -72,43 +51,49 @@ def make_parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", type=Path, help="sweep file, such as sweeps/demo.yaml")
-    parser.add_argument(
-        "--jobs",
-        type=positive,
-        metavar="N",
-        help="runs at a time; default: 1 where there is a GPU, else one for each core",
-    )
-    parser.add_argument(
-        "--threads",
-        type=positive,
-        metavar="N",
-        help="threads of each run (OMP_NUM_THREADS); default: cores divided by jobs, unless OMP_NUM_THREADS is set",
-    )
+    add = parser.add_argument
+    add("file", type=Path, help="sweep file, such as sweeps/demo.yaml")
+    jobs = "runs at a time; default: 1 where there is a GPU, else one for each core"
+    add("--jobs", type=positive, metavar="N", help=jobs)
+    threads = "threads of each run (OMP_NUM_THREADS); default: cores divided by jobs, unless OMP_NUM_THREADS is set"
+    add("--threads", type=positive, metavar="N", help=threads)
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--plan", action="store_true", help="list the grid, what is finished, and what the rest costs")
     instead.add_argument("--dry-run", action="store_true", help="check every point and print the commands, run nothing")
-    parser.add_argument("--output", type=Path, metavar="CSV", help="with --plan: also write it there, a row a run")
+    add("--output", type=Path, metavar="CSV", help="with --plan: also write it there, a row a run")
     return parser
 
 
 def positive(text: str) -> int:
     """A whole number from 1 on, for argparse."""
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is no whole number from 1 on")
-    return number
+    return int(text)
 
 
-def refuse_inherited_identity(environment: Mapping[str, str]) -> None:
-    """Raises UserError if the environment names one W&B run, which all points would then write into."""
-    if found := [name for name in WANDB_IDENTITY if name in environment]:
-        raise UserError(
-            f"{' and '.join(found)} set: every point would be that one W&B run; unset {' '.join(found)} and start again"
-        )
+def sweep(options: argparse.Namespace) -> int:
+    """Checks everything, then runs it."""
+    if inherited := " ".join(name for name in WANDB_IDENTITY if name in os.environ):
+        raise UserError(f"{inherited} set: every point would be that one W&B run; unset {inherited} and start again")
+    file = read_sweep(options.file)
+    points = file.points()
+    check_program(file, points)
+    console = Console()
+    for note in file.notes:
+        say(console, f"note: {note}")
+    with console.status(f"checking {len(points)} runs"):
+        runs = resolve_points(points, find_resolve(), file.path)
+    if options.plan:
+        # Imported late, like what else a sweep alone does not need.
+        from cli.sweep.plan import show_plan
+
+        return show_plan(console, runs, file.path, options.output)
+    for run in runs:
+        if run.problem:
+            raise UserError(f"{file.path}: point {run.point.label}: {run.problem}")
+        if run.recorded and run.recorded.finished:
+            run.state = State.SKIPPED
+    return print_commands(console, runs) if options.dry_run else run_all(console, runs, options.jobs, options.threads)
 
 
 def check_program(file: SweepFile, points: Sequence[Point]) -> None:
@@ -124,43 +109,37 @@ def check_program(file: SweepFile, points: Sequence[Point]) -> None:
 
 
 def find_resolve() -> Resolve:
-    # Imported late: it brings in torch and Lightning, which --help and a misspelt file name need not wait for.
-    from training.resolve import resolve
+    # Imported late: it imports torch and Lightning, which --help and a misspelt file name need not wait for.
+    from training.resolve import Resolver
 
-    return resolve
-
-
-def plan(console: Console, runs: Sequence[PointRun], file: Path, output: Path | None) -> int:
-    # Imported late: what --help and the runs need not wait for.
-    from cli.sweep.plan import show_plan
-
-    return show_plan(runs, file, output, lambda text: say(console, text), lambda table: print_whole(console, table))
+    return Resolver()
 
 
-def print_commands(console: Console, tasks: Sequence[Task]) -> int:
-    for task in tasks:
-        console.print(f"{escape(task.name)} ({task.state}): {task.folder.path}", highlight=False, soft_wrap=True)
-        console.print(f"    {escape(shlex.join(task.command))}", highlight=False, soft_wrap=True)
+def print_commands(console: Console, runs: Sequence[PointRun]) -> int:
+    for run in runs:
+        say(console, f"{run.record.name} ({run.state}): {run.folder.path}\n    {shlex.join(run.command)}")
     return 0
 
 
-def run(console: Console, tasks: Sequence[Task], jobs: int | None, threads: int | None) -> int:
-    """Runs what is open and prints how it went; returns the exit status."""
-    waiting = sum(task.state is State.WAITING for task in tasks)
-    jobs = min(jobs or default_jobs(), waiting) if waiting else 1
-    skipped = f", {len(tasks) - waiting} finished already" if waiting < len(tasks) else ""
-    console.print(f"{len(tasks)} runs{skipped}, {jobs} at a time")
+def run_all(console: Console, runs: Sequence[PointRun], jobs: int | None, threads: int | None) -> int:
+    """Trains what is not finished and prints how it went; returns the exit status."""
+    waiting = [run for run in runs if run.state is State.WAITING]
+    jobs = min(jobs or default_jobs(), len(waiting)) if waiting else 1
+    skipped = f", {len(runs) - len(waiting)} finished already" if len(waiting) < len(runs) else ""
+    say(console, f"{len(runs)} runs{skipped}, {jobs} at a time")
     with StopRequest() as stop:
-        with make_display(console, tasks) as display:
-            run_tasks(tasks, jobs, child_environment(os.environ, jobs, threads), stop, display.show)
-        print_outcome(console, tasks)
-    print_next(console, tasks, stop)
-    failed = any(task.state is State.FAILED for task in tasks)
-    return stop.exit_status if was_cut_short(tasks) else int(failed)
-
-
-def was_cut_short(tasks: Sequence[Task]) -> bool:
-    return any(task.state in (State.INTERRUPTED, State.WAITING) for task in tasks)
+        with SweepDisplay(console, runs) as display:
+            run_points(waiting, jobs, child_environment(os.environ, jobs, threads), stop, display)
+        print_outcome(console, runs)
+    states = {run.state for run in runs}
+    cut_short = bool(states & {State.INTERRUPTED, State.WAITING})
+    if cut_short:
+        say(console, "\nInterrupted. The same command started again continues.")
+    elif State.FAILED in states:
+        say(console, "\nThe same command started again tries the failed runs again.")
+    if states & {State.FINISHED, State.SKIPPED}:
+        say(console, f"\nNext: {shlex.join(['python', 'main.py', 'report', str(common_root(runs))])}")
+    return stop.exit_status if cut_short else int(State.FAILED in states)
 
 
 def default_jobs() -> int:
@@ -184,23 +163,13 @@ def child_environment(environment: Mapping[str, str], jobs: int, threads: int | 
     child = dict(environment)
     if threads or "OMP_NUM_THREADS" not in child:
         child["OMP_NUM_THREADS"] = str(threads or max(1, cores() // jobs))
-    # A log that is read while the run goes on must not lag behind by a buffer.
+    # Else a log that is read while the run goes on lags behind by a buffer.
     child.setdefault("PYTHONUNBUFFERED", "1")
     return child
 
 
-def print_next(console: Console, tasks: Sequence[Task], stop: StopRequest) -> None:
-    if was_cut_short(tasks):
-        console.print("\nInterrupted. The same command started again continues.")
-    elif any(task.state is State.FAILED for task in tasks):
-        console.print("\nThe same command started again tries the failed runs again.")
-    if any(task.state in (State.FINISHED, State.SKIPPED) for task in tasks):
-        command = shlex.join(["python", "main.py", "report", str(common_root(tasks))])
-        console.print(f"\nNext: {escape(command)}", highlight=False, soft_wrap=True)
-
-
-def common_root(tasks: Sequence[Task]) -> Path:
+def common_root(runs: Sequence[PointRun]) -> Path:
     """The deepest folder that holds every run folder, relative to the current one where it lies below."""
-    root = Path(os.path.commonpath([task.folder.path.resolve().parent for task in tasks]))
+    root = Path(os.path.commonpath([run.folder.path.resolve().parent for run in runs]))
     here = Path.cwd()
     return root.relative_to(here) if root.is_relative_to(here) else root

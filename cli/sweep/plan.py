@@ -1,207 +1,28 @@
-"""`main.py sweep FILE --plan`: the whole grid, how far each run is, and what the rest will cost."""
+"""`main.py sweep FILE --plan`: how far each run of the grid is, and the device hours that the rest will take.
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+An epoch costs the median of the epochs that were run: of the same network and padding, else of the same network.
+Hours of different devices are never added up; each kind of device has a table of its own.
+"""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import Any, NamedTuple
 
-import yaml
-from rich.markup import escape
-from rich.table import Table as Printed
+from rich.console import Console
 
-from cli.sweep.costs import Hardware, Measured, Rates, expected_epochs, hardware_of
 from cli.sweep.points import PointRun
 from records import RunFolderError, RunRecord, write_text
 from records.errors import UserError
 from records.rows import Row
-from studies.page.section import printed_table
 from studies.page.tables import Column, Table
+from studies.runs.command import print_whole, say
 
-
-class Stage(StrEnum):
-    FINISHED = "finished"
-    UNFINISHED = "unfinished"
-    NOT_STARTED = "not started"
-    DAMAGED = "damaged"
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run of the grid is.
-
-    Attributes:
-        record: who it is, from the point's settings.
-        folder: of the run.
-        rows: its epochs so far.
-        hardware: that they were run on; None if there are none, it was not recorded, or it changed between attempts.
-        problem: what is damaged.
-    """
-
-    record: RunRecord
-    folder: Path
-    stage: Stage
-    rows: list[Row] = field(default_factory=list)
-    hardware: Hardware | None = None
-    problem: str = ""
-
-    @property
-    def spent(self) -> float:
-        """Device hours so far; 0 where the hardware is not known."""
-        return sum(Measured(self.record, self.hardware, self.rows).hours) if self.hardware else 0.0
-
-
-def progress_of(run: PointRun) -> Progress:
-    """What the run's folder says; what cannot be read makes it damaged."""
-    if not run.folder.exists():
-        return Progress(run.record, run.folder.path, Stage.NOT_STARTED)
-    try:
-        recorded, rows = run.folder.read_record(), run.folder.read_rows()
-    except (RunFolderError, OSError) as error:
-        return Progress(run.record, run.folder.path, Stage.DAMAGED, problem=str(error))
-    stage = Stage.FINISHED if recorded.finished else Stage.UNFINISHED
-    hardware = hardware_of(recorded.attempts, _trainer(run.folder.config)) if rows else None
-    return Progress(run.record, run.folder.path, stage, rows, hardware)
-
-
-def _trainer(config: Path) -> dict[str, Any]:
-    """The trainer's settings as they were recorded; none where they cannot be read."""
-    try:
-        return yaml.safe_load(config.read_text())["trainer"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError):
-        return {}
-
-
-class Plan:
-    """The runs of a grid and their expected costs.
-
-    Args:
-        runs: all of them, in the order of the grid.
-    """
-
-    def __init__(self, runs: Sequence[Progress]) -> None:
-        self.runs = runs
-        self.rates = Rates(Measured(run.record, run.hardware, run.rows) for run in runs if run.hardware)
-
-    @property
-    def devices(self) -> list[str]:
-        """The devices that runs of the grid were run on."""
-        return sorted(self.rates.units)
-
-    @property
-    def headline(self) -> str:
-        """How many runs there are in each stage."""
-        counts = Counter(run.stage for run in self.runs)
-        return f"{len(self.runs)} runs: " + ", ".join(f"{counts[stage]} {stage}" for stage in Stage if counts[stage])
-
-    def epochs(self, run: Progress, device: str | None = None) -> int | None:
-        """Epochs of the whole run; where steps end it, as many as runs on `device`, or else on any, needed for them."""
-        if run.stage is Stage.FINISHED:
-            return len(run.rows)
-        devices = [device] if device else self.devices
-        steps = [rate.steps for name in devices if (rate := self.rates.of(run.record, name))]
-        return expected_epochs(run.record, run.rows[0]["step"] if run.rows else next(iter(steps), None))
-
-    def cost(self, run: Progress, device: str, whole: bool) -> float | None:
-        """Expected hours on `device` of what is left of a run, or of the `whole` run; None where that is not known."""
-        rate, epochs = self.rates.of(run.record, device), self.epochs(run, device)
-        if rate is None or epochs is None:
-            return None
-        # Of a damaged folder nothing is known to be done.
-        return rate.hours * (epochs if whole else max(0, epochs - len(run.rows)))
-
-    def grid(self) -> Printed:
-        """A line a run."""
-        table = printed_table("Runs of the grid")
-        for name in ("run", "state", "epochs", "folder"):
-            table.add_column(name, no_wrap=True)
-        for run in self.runs:
-            table.add_row(*map(escape, (run.record.name, run.stage, self._done(run), str(run.folder))))
-        return table
-
-    def _done(self, run: Progress) -> str:
-        epochs = self.epochs(run)
-        return f"{len(run.rows)} of {'?' if epochs is None else epochs}"
-
-    def costs(self) -> list[Table]:
-        """For each device that runs were run on: what is done, and what the rest would cost on it."""
-        return [self._costs(device) for device in self.devices]
-
-    def _costs(self, device: str) -> Table:
-        title = f"Expected {self.rates.units[device]} on {device}"
-        names = ("network", "padding", "finished", "epochs measured", "spent", "left", "whole")
-        columns = [Column(name) for name in names[:4]] + [Column(name, _hours) for name in names[4:]]
-        rows, starts = [], []
-        networks = dict.fromkeys(run.record.compared_as for run in self.runs)
-        for network in networks:
-            of_network = [run for run in self.runs if run.record.compared_as == network]
-            paddings = dict.fromkeys(run.record.padding for run in of_network)
-            for padding in paddings:
-                group = [run for run in of_network if run.record.padding == padding]
-                rows.append((network, padding, *self._sums(group, device)))
-            if len(paddings) > 1:
-                rows.append((network, "all", *self._sums(of_network, device)))
-            starts.append(len(rows))
-        if len(networks) > 1:
-            rows.append(("all", "all", *self._sums(self.runs, device)))
-        return Table(title, columns, rows, starts)
-
-    def _sums(self, runs: Sequence[Progress], device: str) -> tuple[str, str, float, float | str, float | str]:
-        finished = sum(run.stage is Stage.FINISHED for run in runs)
-        spent = sum(run.spent for run in runs if run.hardware and run.hardware.name == device)
-        left, whole = (self._sum(runs, device, whole) for whole in (False, True))
-        return f"{finished} of {len(runs)}", self._measured(runs, device), spent, left, whole
-
-    def _sum(self, runs: Sequence[Progress], device: str, whole: bool) -> float | str:
-        costs = [(run, self.cost(run, device, whole)) for run in runs]
-        unknown = dict.fromkeys(run.record.network for run, cost in costs if cost is None)
-        if not unknown:
-            return sum(cost for _, cost in costs)
-        known = sum(cost for _, cost in costs if cost is not None)
-        missing = f"not known (no run of {', '.join(unknown)} yet)"
-        return missing if all(cost is None for _, cost in costs) else f"{_hours(known)} + {missing}"
-
-    def _measured(self, runs: Sequence[Progress], device: str) -> str:
-        groups = {run.record.group: run.record for run in runs}
-        rates = {group: self.rates.of(record, device) for group, record in groups.items()}
-        if len(groups) == 1:
-            (group, rate), *_ = rates.items()
-            borrowed = rate is not None and rate.source != group
-            return "0" if rate is None else f"0, as {rate.source}" if borrowed else str(rate.epochs)
-        return str(sum(rate.epochs for group, rate in rates.items() if rate and rate.source == group))
-
-    def notes(self) -> list[str]:
-        """What the tables cannot say."""
-        lines = [f"damaged, counted as not begun: {run.problem}" for run in self.runs if run.stage is Stage.DAMAGED]
-        lines += [
-            f"{run.folder}: not recorded on what it was run, or not the same in every attempt; not counted"
-            for run in self.runs
-            if run.rows and run.hardware is None
-        ]
-        if not self.devices:
-            networks = dict.fromkeys(run.record.network for run in self.runs)
-            lines.append(f"expected hours: not known (no run of {', '.join(networks)} yet)")
-        elif any(unit == "core hours" for unit in self.rates.units.values()):
-            lines.append("core hours: processes x threads of each; processes that load data come on top")
-        return lines
-
-    def details(self) -> Table:
-        """A row for each run and device, for other programs."""
-        columns = [Column(name) for name in DETAILS]
-        rows = [self._detail(run, device) for run in self.runs for device in (self.devices or [None])]
-        return Table("", columns, rows)
-
-    def _detail(self, run: Progress, device: str | None) -> tuple[Any, ...]:
-        record = run.record
-        who = (record.name, record.network, record.variant, record.padding, record.seed)
-        far = (run.stage, len(run.rows), self.epochs(run, device), run.folder)
-        if device is None:
-            return (*who, *far, None, None, None, None, None)
-        spent = run.spent if run.hardware and run.hardware.name == device else 0.0
-        hours = (spent, self.cost(run, device, whole=False), self.cost(run, device, whole=True))
-        return (*who, *far, device, self.rates.units[device], *hours)
-
+STATES = ("finished", "unfinished", "not started", "damaged")
 
 DETAILS = (
     *("run", "network", "variant", "padding", "seed", "state", "epochs_done", "epochs", "folder"),
@@ -209,40 +30,252 @@ DETAILS = (
 )
 
 
+class Hardware(NamedTuple):
+    """What a run computed on.
+
+    Attributes:
+        name: of the device, such as `NVIDIA A100-SXM4-80GB`, or `CPU`.
+        unit: of its hours: `GPU hours`, or `core hours` of a CPU.
+        count: GPUs, or cores of a CPU: processes times the threads of each.
+    """
+
+    name: str
+    unit: str
+    count: int
+
+
+def hardware_of(attempts: Iterable[dict[str, Any]]) -> Hardware | None:
+    """What all attempts at a run computed on; None if one did not record it or they differ."""
+    found = {_hardware(attempt) for attempt in attempts}
+    return found.pop() if len(found) == 1 else None
+
+
+def _hardware(attempt: dict[str, Any]) -> Hardware | None:
+    try:
+        devices, accelerator, processes = (attempt[key] for key in ("devices", "accelerator", "processes"))
+    except KeyError:
+        return None
+    if accelerator == "cpu":
+        # `devices` of a machine with GPUs lists these, also for a run that uses none.
+        return Hardware("CPU", "core hours", processes * (attempt.get("threads") or 1))
+    return Hardware(str(devices[0]), "GPU hours", processes) if devices else None
+
+
+@dataclass
+class PlannedRun:
+    """How far a run of the grid is.
+
+    Attributes:
+        record: who the run is, from the point's settings.
+        folder: of the run.
+        state: one of STATES.
+        rows: its epochs so far.
+        hardware: of its epochs; None if there are none, it was not recorded, or it changed between attempts.
+        problem: what is damaged.
+    """
+
+    record: RunRecord
+    folder: Path
+    state: str
+    rows: list[Row] = field(default_factory=list)
+    hardware: Hardware | None = None
+    problem: str = ""
+
+    @cached_property
+    def hours(self) -> list[float]:
+        """Device hours of each epoch; none where the hardware is not known."""
+        count = self.hardware.count if self.hardware else 0
+        return [row["seconds"] * count / 3600 for row in self.rows if count and "seconds" in row]
+
+    def ran_on(self, device: str) -> bool:
+        return self.hardware is not None and self.hardware.name == device
+
+
+def planned(run: PointRun) -> PlannedRun:
+    """What the run's folder says; what cannot be read makes it damaged."""
+    who = (run.record, run.folder.path)
+    if run.problem or run.recorded is None:
+        return PlannedRun(*who, "damaged" if run.problem else "not started", problem=run.problem)
+    try:
+        rows = run.folder.read_rows()
+    except (RunFolderError, OSError) as error:
+        return PlannedRun(*who, "damaged", problem=str(error))
+    state = "finished" if run.recorded.finished else "unfinished"
+    return PlannedRun(*who, state, rows, hardware_of(run.recorded.attempts) if rows else None)
+
+
+class Rate(NamedTuple):
+    """The cost of an epoch.
+
+    Attributes:
+        hours: device hours of the median epoch.
+        steps: optimiser steps of an epoch.
+        source: the runs that were measured: `resnet50-partial` or, where there are none of that scheme, `resnet50`.
+    """
+
+    hours: float
+    steps: int
+    source: str
+
+
+class SweepPlan:
+    """The runs of a grid and their expected costs, in the order of the grid."""
+
+    def __init__(self, runs: Iterable[PointRun]) -> None:
+        self.runs = [planned(run) for run in runs]
+        measured: dict[tuple[str, str], list[PlannedRun]] = defaultdict(list)
+        for run in self.runs:
+            if run.hours:
+                for source in _sources(run.record):
+                    measured[run.hardware.name, source].append(run)
+        self._rates = {
+            (device, source): Rate(median(h for run in runs for h in run.hours), runs[0].rows[0]["step"], source)
+            for (device, source), runs in measured.items()
+        }
+        self.units = {run.hardware.name: run.hardware.unit for run in self.runs if run.hours}
+        self.devices = sorted(self.units)
+
+    def rate(self, record: RunRecord, device: str) -> Rate | None:
+        """From runs of the same network, variant and scheme, else of the network and variant with any scheme, else of
+        the network; None where `device` ran none of it."""
+        return next((rate for source in _sources(record) if (rate := self._rates.get((device, source)))), None)
+
+    def epochs(self, run: PlannedRun, device: str | None = None) -> int | None:
+        """Epochs of the whole run; where steps end it, as many as runs on `device`, or else on any, needed for them."""
+        if run.state == "finished":
+            return len(run.rows)
+        rates = [self.rate(run.record, name) for name in ([device] if device else self.devices)]
+        steps = run.rows[0]["step"] if run.rows else next((rate.steps for rate in rates if rate), None)
+        limits = [run.record.max_epochs] if run.record.max_epochs > 0 else []
+        if run.record.max_steps > 0 and steps:
+            limits.append(math.ceil(run.record.max_steps / steps))
+        return min(limits, default=None)
+
+    def cost(self, run: PlannedRun, device: str) -> tuple[float, float] | None:
+        """Expected hours on `device` of what is left of a run and of the whole run; None where they are not known."""
+        rate, epochs = self.rate(run.record, device), self.epochs(run, device)
+        if rate is None or epochs is None:
+            return None
+        return rate.hours * max(0, epochs - len(run.rows)), rate.hours * epochs
+
+    def headline(self) -> str:
+        counts = Counter(run.state for run in self.runs)
+        return f"{len(self.runs)} runs: " + ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
+
+    def grid(self) -> Table:
+        """A row a run."""
+        columns = [Column(name) for name in ("run", "state", "epochs", "folder")]
+        rows = [(run.record.name, run.state, self._done(run), run.folder) for run in self.runs]
+        return Table("Runs of the grid", columns, rows)
+
+    def _done(self, run: PlannedRun) -> str:
+        epochs = self.epochs(run)
+        return f"{len(run.rows)} of {'?' if epochs is None else epochs}"
+
+    def costs(self, device: str) -> Table:
+        """What is done on `device`, and what the rest would cost on it."""
+        names = ("network", "padding", "finished", "epochs measured", "spent", "left", "whole")
+        columns = [Column(name) for name in names[:4]] + [Column(name, _hours) for name in names[4:]]
+        rows, starts = [], []
+        networks = _grouped(self.runs, lambda run: run.record.compared_as)
+        for network, runs in networks.items():
+            paddings = _grouped(runs, lambda run: run.record.padding)
+            rows += [(network, padding, *self._sums(part, device)) for padding, part in paddings.items()]
+            if len(paddings) > 1:
+                rows.append((network, "all", *self._sums(runs, device)))
+            starts.append(len(rows))
+        if len(networks) > 1:
+            rows.append(("all", "all", *self._sums(self.runs, device)))
+        return Table(f"Expected {self.units[device]} on {device}", columns, rows, starts)
+
+    def _sums(self, runs: Sequence[PlannedRun], device: str) -> tuple[str, str, float, float | str, float | str]:
+        finished = sum(run.state == "finished" for run in runs)
+        here = [hours for run in runs if run.ran_on(device) for hours in run.hours]
+        rate = self.rate(runs[0].record, device)
+        measured = f"0, as {rate.source}" if rate and not here else str(len(here))
+        costs = [self.cost(run, device) for run in runs]
+        known = [cost for cost in costs if cost is not None]
+        unknown = _no_run_of(run for run, cost in zip(runs, costs, strict=True) if cost is None)
+        left, whole = (
+            (sum(hours) if len(known) == len(runs) else f"{_hours(sum(hours))} + {unknown}") if known else unknown
+            for hours in (zip(*known, strict=True) if known else ((), ()))
+        )
+        return f"{finished} of {len(runs)}", measured, sum(here), left, whole
+
+    def notes(self) -> list[str]:
+        """What the tables cannot say."""
+        lines = [f"damaged, counted as not begun: {run.problem}" for run in self.runs if run.problem]
+        lines += [
+            f"{run.folder}: not recorded on what it was run, or not the same in every attempt; not counted"
+            for run in self.runs
+            if run.rows and run.hardware is None
+        ]
+        if not self.devices:
+            lines.append(f"expected hours: {_no_run_of(self.runs)}")
+        elif "core hours" in self.units.values():
+            lines.append("core hours: processes x threads of each; processes that load data come on top")
+        return lines
+
+    def details(self) -> Table:
+        """A row for each run and device, for other programs."""
+        rows = [self._detail(run, device) for run in self.runs for device in (self.devices or [None])]
+        return Table("", [Column(name) for name in DETAILS], rows)
+
+    def _detail(self, run: PlannedRun, device: str | None) -> tuple[Any, ...]:
+        record = run.record
+        who = (record.name, record.network, record.variant, record.padding, record.seed)
+        far = (run.state, len(run.rows), self.epochs(run, device), run.folder)
+        if device is None:
+            return (*who, *far, *[None] * 5)
+        spent = sum(run.hours) if run.ran_on(device) else 0.0
+        return (*who, *far, device, self.units[device], spent, *(self.cost(run, device) or (None, None)))
+
+
+def _sources(record: RunRecord) -> list[str]:
+    """Names of the groups whose epochs cost what this run's do, the closest first."""
+    return list(dict.fromkeys((record.group, record.compared_as, record.network)))
+
+
+def _grouped(runs: Iterable[PlannedRun], key: Callable[[PlannedRun], str]) -> dict[str, list[PlannedRun]]:
+    groups: dict[str, list[PlannedRun]] = defaultdict(list)
+    for run in runs:
+        groups[key(run)].append(run)
+    return groups
+
+
+def _no_run_of(runs: Iterable[PlannedRun]) -> str:
+    return f"not known (no run of {', '.join(dict.fromkeys(run.record.network for run in runs))} yet)"
+
+
 def _hours(value: float | str) -> str:
     """Hours for readers; words as they are."""
     return value if isinstance(value, str) else f"{value:.2f}" if value < 10 else f"{value:,.0f}"
 
 
-def show_plan(runs: Sequence[PointRun], file: Path, output: Path | None, say: Callable, show: Callable) -> int:
+def show_plan(console: Console, runs: Sequence[PointRun], file: Path, output: Path | None) -> int:
     """Prints the plan of a sweep `file`, and writes it to `output` as CSV; returns the exit status.
 
     Raises:
         UserError: if `output` holds something else or cannot be written.
     """
-    if output is not None:
-        refuse_another_file(output)
-    plan = Plan([progress_of(run) for run in runs])
-    for table in (plan.grid(), *(costs.printed() for costs in plan.costs())):
-        show(table)
-    say(f"{file}: {plan.headline}")
-    for note in plan.notes():
-        say(note)
+    if output is not None and output.exists() and not _is_plan(output):
+        raise UserError(f"{output} is there and is no plan; choose another --output")
+    plan = SweepPlan(runs)
+    for table in (plan.grid(), *map(plan.costs, plan.devices)):
+        print_whole(console, table.printed())
+    for line in (f"{file}: {plan.headline()}", *plan.notes()):
+        say(console, line)
     if output is not None:
         try:
             write_text(output, plan.details().csv())
         except OSError as error:
             raise UserError(f"{output} cannot be written: {error.strerror}; choose another --output") from None
-        say(f"wrote {output}")
+        say(console, f"wrote {output}")
     return 0
 
 
-def refuse_another_file(output: Path) -> None:
-    """Raises UserError if `output` is there and is no earlier plan."""
-    if not output.exists():
-        return
-    if output.is_file():
-        with open(output, encoding="utf-8", errors="replace") as file:
-            if file.readline().strip() == ",".join(DETAILS):
-                return
-    raise UserError(f"{output} is there and is no plan; choose another --output")
+def _is_plan(output: Path) -> bool:
+    if not output.is_file():
+        return False
+    with open(output, encoding="utf-8", errors="replace") as file:
+        return file.readline().strip() == ",".join(DETAILS)

@@ -11,13 +11,11 @@ from pathlib import Path
 import pytest
 
 import cli.sweep.command
-from cli.sweep.display import Eta, duration
-from cli.sweep.process import last_words
-from cli.sweep.runner import State, Task
+from cli.sweep.runner import last_words
 from records import RunFolder, RunRecord
 from records.errors import UserError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 # Takes the part of main.py: --do says how the run goes, --name is its folder.
 PROGRAM = """
@@ -65,8 +63,8 @@ import sys
 sys.path[:0] = [ROOT, TESTS]
 import cli.sweep.command
 import fake_resolve
-cli.sweep.command.command.find_resolve = lambda: fake_resolve.resolve
-sys.exit(cli.sweep.command.command.main(sys.argv[1:]))
+cli.sweep.command.find_resolve = lambda: fake_resolve.resolve
+sys.exit(cli.sweep.command.main(sys.argv[1:]))
 """
 
 
@@ -259,24 +257,6 @@ def test_last_words_are_this_attempts_error(tmp_path):
     assert last_words(file).endswith("torn")
     file.write_text("Traceback\n\x1b[31mRuntimeError: shapes\x1b[0m\n\x1b[1;34mwandb\x1b[0m: Find logs at: here\n")
     assert last_words(file) == "RuntimeError: shapes"
-
-
-def test_time_left_counts_open_epochs(tmp_path):
-    tasks = [Task(name, (), RunFolder(tmp_path / name), 4, "val/acc1") for name in "abc"]
-    tasks[0].state = State.SKIPPED
-    eta = Eta(tasks, now=0.0)
-    assert eta.left(10.0) is None
-    tasks[1].folder.path.mkdir()
-    tasks[1].folder.write_rows([{"epoch": 0, "step": 1}, {"epoch": 1, "step": 2}])
-    # Two epochs in 10 s, six to come.
-    assert eta.left(10.0) == 30.0
-    assert eta.share() == 0.5
-    tasks[2].state = State.FAILED
-    assert eta.left(10.0) == 10.0
-
-
-def test_durations_are_rounded_up():
-    assert [duration(s) for s in (0, 59, 61, 7199, 7201, 36000)] == ["1 min", "1 min", "2 min", "2 h", "2 h", "10 h"]
 
 
 def test_help_and_wrong_options(capsys):

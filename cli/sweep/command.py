@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from jsonargparse.typing import PositiveInt
 from rich.console import Console
 
 from cli.sweep.display import SweepDisplay, print_outcome
@@ -54,21 +55,14 @@ def make_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("file", type=Path, help="sweep file, such as sweeps/demo.yaml")
     jobs = "runs at a time; default: 1 where there is a GPU, else one for each core"
-    add("--jobs", type=positive, metavar="N", help=jobs)
+    add("--jobs", type=PositiveInt, metavar="N", help=jobs)
     threads = "threads of each run (OMP_NUM_THREADS); default: cores divided by jobs, unless OMP_NUM_THREADS is set"
-    add("--threads", type=positive, metavar="N", help=threads)
+    add("--threads", type=PositiveInt, metavar="N", help=threads)
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--plan", action="store_true", help="list the grid, what is finished, and what the rest costs")
     instead.add_argument("--dry-run", action="store_true", help="check every point and print the commands, run nothing")
     add("--output", type=Path, metavar="CSV", help="with --plan: also write it there, a row a run")
     return parser
-
-
-def positive(text: str) -> int:
-    """A whole number from 1 on, for argparse."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1 on")
-    return int(text)
 
 
 def sweep(options: argparse.Namespace) -> int:
@@ -93,7 +87,11 @@ def sweep(options: argparse.Namespace) -> int:
             raise UserError(f"{file.path}: point {run.point.label}: {run.problem}")
         if run.recorded and run.recorded.finished:
             run.state = State.SKIPPED
-    return print_commands(console, runs) if options.dry_run else run_all(console, runs, options.jobs, options.threads)
+    if not options.dry_run:
+        return train(console, runs, options.jobs, options.threads)
+    for run in runs:
+        say(console, f"{run.record.name} ({run.state}): {run.folder.path}\n    {shlex.join(run.command)}")
+    return 0
 
 
 def check_program(file: SweepFile, points: Sequence[Point]) -> None:
@@ -115,13 +113,7 @@ def find_resolve() -> Resolve:
     return Resolver()
 
 
-def print_commands(console: Console, runs: Sequence[PointRun]) -> int:
-    for run in runs:
-        say(console, f"{run.record.name} ({run.state}): {run.folder.path}\n    {shlex.join(run.command)}")
-    return 0
-
-
-def run_all(console: Console, runs: Sequence[PointRun], jobs: int | None, threads: int | None) -> int:
+def train(console: Console, runs: Sequence[PointRun], jobs: int | None, threads: int | None) -> int:
     """Trains what is not finished and prints how it went; returns the exit status."""
     waiting = [run for run in runs if run.state is State.WAITING]
     jobs = min(jobs or default_jobs(), len(waiting)) if waiting else 1

@@ -1,4 +1,4 @@
-"""Shows a sweep while it runs: a line when a run starts or ends, and in a terminal bars of epochs; a table at the end."""
+"""Shows a sweep: a line when a run starts or ends, in a terminal bars of the epochs below, and a table at the end."""
 
 import math
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class SweepDisplay:
         self._lock = Lock()
         self._bars = progress.Progress(
             progress.TextColumn("{task.description}", markup=False),
-            progress.BarColumn(30),
+            progress.BarColumn(20),
             progress.MofNCompleteColumn(),
             progress.TextColumn("epochs {task.fields[metric]}", markup=False),
             progress.TimeElapsedColumn(),

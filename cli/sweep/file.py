@@ -120,18 +120,13 @@ def read_sweep(path: str | Path) -> SweepFile:
     content = _load(path)
     try:
         _check_keys(content)
-        return SweepFile(
-            path,
-            program=_program(content.get("program")),
-            command=_command(content.get("command", DEFAULT_COMMAND)),
-            parameters=_parameters(content.get("parameters")),
-            run_cap=_run_cap(content.get("run_cap")),
-            notes=("early_terminate is ignored: every run goes on to its last epoch",)
-            if "early_terminate" in content
-            else (),
-        )
+        command = _command(content.get("command", DEFAULT_COMMAND))
+        parameters = _parameters(content.get("parameters"))
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
+    ignored = "early_terminate is ignored: every run goes on to its last epoch"
+    notes = (ignored,) if "early_terminate" in content else ()
+    return SweepFile(path, content["program"], command, parameters, content.get("run_cap"), notes)
 
 
 class _Loader(yaml.SafeLoader):
@@ -171,16 +166,13 @@ def _check_keys(content: Mapping[str, Any]) -> None:
             raise UserError(f"{key}: a launch job runs on W&B's queues; this runner works on this machine only")
         if key not in USED | ONLY_FOR_WANDB:
             raise UserError(f"unknown key {key}; allowed: {', '.join(sorted(USED | ONLY_FOR_WANDB))}")
-    method = content.get("method")
-    if method != "grid":
-        found = "is missing" if method is None else f"is {method}"
-        raise UserError(f"method {found}; this runner takes grid; for others, wandb sweep and wandb agent")
-
-
-def _program(program: Any) -> str:
-    if not isinstance(program, str) or not program:
+    if (method := content.get("method", "missing")) != "grid":
+        raise UserError(f"method is {method}; this runner takes grid; for others, wandb sweep and wandb agent")
+    if not isinstance(content.get("program"), str):
         raise UserError("program is missing; write program: main.py")
-    return program
+    cap = content.get("run_cap", 1)
+    if isinstance(cap, bool) or not isinstance(cap, int) or cap < 1:
+        raise UserError(f"run_cap is {cap!r}; it is a whole number from 1 on")
 
 
 def _command(command: Any) -> tuple[str, ...]:
@@ -197,12 +189,6 @@ def _command(command: Any) -> tuple[str, ...]:
     if (count := command.count("${program}")) != 1:
         raise UserError(f"command must hold ${{program}} once; it stands {count} times")
     return tuple(map(str, command))
-
-
-def _run_cap(cap: Any) -> int | None:
-    if cap is not None and (isinstance(cap, bool) or not isinstance(cap, int) or cap < 1):
-        raise UserError(f"run_cap is {cap!r}; it is a whole number from 1 on")
-    return cap
 
 
 def _parameters(parameters: Any) -> dict[str, tuple[Any, ...]]:

@@ -7,8 +7,7 @@ Hours of different devices are never added up; each kind of device has a table o
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -24,33 +23,23 @@ from studies.runs.command import print_whole, say
 
 STATES = ("finished", "unfinished", "not started", "damaged")
 
-DETAILS = (
+SHOWN = ("run", "state", "epochs_done", "epochs", "folder")
+COLUMNS = (
     *("run", "network", "variant", "padding", "seed", "state", "epochs_done", "epochs", "folder"),
     *("device", "unit", "spent", "left", "whole"),
 )
 
 
 class Hardware(NamedTuple):
-    """What a run computed on.
-
-    Attributes:
-        name: of the device, such as `NVIDIA A100-SXM4-80GB`, or `CPU`.
-        unit: of its hours: `GPU hours`, or `core hours` of a CPU.
-        count: GPUs, or cores of a CPU: processes times the threads of each.
-    """
+    """A device such as `NVIDIA A100-SXM4-80GB` or `CPU`; how many, of a CPU its cores: processes x threads of each."""
 
     name: str
     unit: str
     count: int
 
 
-def hardware_of(attempts: Iterable[dict[str, Any]]) -> Hardware | None:
-    """What all attempts at a run computed on; None if one did not record it or they differ."""
-    found = {_hardware(attempt) for attempt in attempts}
-    return found.pop() if len(found) == 1 else None
-
-
-def _hardware(attempt: dict[str, Any]) -> Hardware | None:
+def hardware_of(attempt: dict[str, Any]) -> Hardware | None:
+    """What an attempt at a run computed on; None if it did not record that."""
     try:
         devices, accelerator, processes = (attempt[key] for key in ("devices", "accelerator", "processes"))
     except KeyError:
@@ -61,7 +50,7 @@ def _hardware(attempt: dict[str, Any]) -> Hardware | None:
     return Hardware(str(devices[0]), "GPU hours", processes) if devices else None
 
 
-@dataclass
+@dataclass(frozen=True)
 class PlannedRun:
     """How far a run of the grid is.
 
@@ -69,113 +58,103 @@ class PlannedRun:
         record: who the run is, from the point's settings.
         folder: of the run.
         state: one of STATES.
-        rows: its epochs so far.
-        hardware: of its epochs; None if there are none, it was not recorded, or it changed between attempts.
         problem: what is damaged.
+        rows: its epochs so far.
+        hardware: of all its attempts; None if that was not recorded or changed between them.
+        hours: device hours of each epoch; empty where the hardware is not known.
     """
 
     record: RunRecord
     folder: Path
     state: str
-    rows: list[Row] = field(default_factory=list)
-    hardware: Hardware | None = None
     problem: str = ""
+    rows: Sequence[Row] = ()
+    hardware: Hardware | None = None
+    hours: Sequence[float] = ()
 
-    @cached_property
-    def hours(self) -> list[float]:
-        """Device hours of each epoch; none where the hardware is not known."""
-        count = self.hardware.count if self.hardware else 0
-        return [row["seconds"] * count / 3600 for row in self.rows if count and "seconds" in row]
-
-    def ran_on(self, device: str) -> bool:
-        return self.hardware is not None and self.hardware.name == device
+    @property
+    def sources(self) -> tuple[str, str, str]:
+        """Names of the groups whose epochs cost what this run's do, the closest first."""
+        return self.record.group, self.record.compared_as, self.record.network
 
 
 def planned(run: PointRun) -> PlannedRun:
-    """What the run's folder says; what cannot be read makes it damaged."""
+    """What the run's folder says; what cannot be read makes the run damaged."""
     who = (run.record, run.folder.path)
     if run.problem or run.recorded is None:
-        return PlannedRun(*who, "damaged" if run.problem else "not started", problem=run.problem)
+        return PlannedRun(*who, "damaged" if run.problem else "not started", run.problem)
     try:
         rows = run.folder.read_rows()
     except (RunFolderError, OSError) as error:
-        return PlannedRun(*who, "damaged", problem=str(error))
-    state = "finished" if run.recorded.finished else "unfinished"
-    return PlannedRun(*who, state, rows, hardware_of(run.recorded.attempts) if rows else None)
-
-
-class Rate(NamedTuple):
-    """The cost of an epoch.
-
-    Attributes:
-        hours: device hours of the median epoch.
-        steps: optimiser steps of an epoch.
-        source: the runs that were measured: `resnet50-partial` or, where there are none of that scheme, `resnet50`.
-    """
-
-    hours: float
-    steps: int
-    source: str
+        return PlannedRun(*who, "damaged", str(error))
+    devices = {hardware_of(attempt) for attempt in run.recorded.attempts}
+    hardware = devices.pop() if len(devices) == 1 else None
+    hours = [row["seconds"] * hardware.count / 3600 for row in rows if "seconds" in row] if hardware else ()
+    return PlannedRun(*who, "finished" if run.recorded.finished else "unfinished", "", rows, hardware, hours)
 
 
 class SweepPlan:
-    """The runs of a grid and their expected costs, in the order of the grid."""
+    """The runs of a grid, in its order, and their expected costs."""
 
     def __init__(self, runs: Iterable[PointRun]) -> None:
         self.runs = [planned(run) for run in runs]
-        measured: dict[tuple[str, str], list[PlannedRun]] = defaultdict(list)
-        for run in self.runs:
-            if run.hours:
-                for source in _sources(run.record):
-                    measured[run.hardware.name, source].append(run)
-        self._rates = {
-            (device, source): Rate(median(h for run in runs for h in run.hours), runs[0].rows[0]["step"], source)
-            for (device, source), runs in measured.items()
-        }
         self.units = {run.hardware.name: run.hardware.unit for run in self.runs if run.hours}
         self.devices = sorted(self.units)
+        self._steps: dict[str, int] = {}
+        hours: dict[tuple[str, str], list[float]] = defaultdict(list)
+        for run in self.runs:
+            for source in dict.fromkeys(run.sources):
+                if run.rows:
+                    self._steps.setdefault(source, run.rows[0]["step"])
+                if run.hours:
+                    hours[run.hardware.name, source] += run.hours
+        self._rates = {key: median(values) for key, values in hours.items()}
 
-    def rate(self, record: RunRecord, device: str) -> Rate | None:
-        """From runs of the same network, variant and scheme, else of the network and variant with any scheme, else of
-        the network; None where `device` ran none of it."""
-        return next((rate for source in _sources(record) if (rate := self._rates.get((device, source)))), None)
-
-    def epochs(self, run: PlannedRun, device: str | None = None) -> int | None:
-        """Epochs of the whole run; where steps end it, as many as runs on `device`, or else on any, needed for them."""
+    def epochs(self, run: PlannedRun) -> int | None:
+        """Epochs of the whole run; where steps end it, as many as its own or other runs' epochs have steps."""
         if run.state == "finished":
             return len(run.rows)
-        rates = [self.rate(run.record, name) for name in ([device] if device else self.devices)]
-        steps = run.rows[0]["step"] if run.rows else next((rate.steps for rate in rates if rate), None)
+        others = (self._steps[source] for source in run.sources if source in self._steps)
+        steps = run.rows[0]["step"] if run.rows else next(others, None)
         limits = [run.record.max_epochs] if run.record.max_epochs > 0 else []
         if run.record.max_steps > 0 and steps:
             limits.append(math.ceil(run.record.max_steps / steps))
         return min(limits, default=None)
 
+    def source(self, run: PlannedRun, device: str) -> str | None:
+        """The closest group that ran on `device`."""
+        return next((source for source in run.sources if (device, source) in self._rates), None)
+
     def cost(self, run: PlannedRun, device: str) -> tuple[float, float] | None:
         """Expected hours on `device` of what is left of a run and of the whole run; None where they are not known."""
-        rate, epochs = self.rate(run.record, device), self.epochs(run, device)
-        if rate is None or epochs is None:
+        source, epochs = self.source(run, device), self.epochs(run)
+        if source is None or epochs is None:
             return None
-        return rate.hours * max(0, epochs - len(run.rows)), rate.hours * epochs
+        rate = self._rates[device, source]
+        return rate * max(0, epochs - len(run.rows)), rate * epochs
 
     def headline(self) -> str:
         counts = Counter(run.state for run in self.runs)
         return f"{len(self.runs)} runs: " + ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
 
-    def grid(self) -> Table:
-        """A row a run."""
-        columns = [Column(name) for name in ("run", "state", "epochs", "folder")]
-        rows = [(run.record.name, run.state, self._done(run), run.folder) for run in self.runs]
-        return Table("Runs of the grid", columns, rows)
+    def grid(self, devices: Sequence[str]) -> Table:
+        """A row for each run and device; hours in the CSV alone."""
+        rows = [self._row(run, device) for run in self.runs for device in devices or [""]]
+        return Table("Runs of the grid", [Column(name, only_csv=name not in SHOWN) for name in COLUMNS], rows)
 
-    def _done(self, run: PlannedRun) -> str:
-        epochs = self.epochs(run)
-        return f"{len(run.rows)} of {'?' if epochs is None else epochs}"
+    def _row(self, run: PlannedRun, device: str) -> tuple[Any, ...]:
+        record = run.record
+        who = (record.name, record.network, record.variant, record.padding, record.seed)
+        far = (run.state, len(run.rows), self.epochs(run), run.folder)
+        if not device:
+            return (*who, *far, *[None] * 5)
+        spent = sum(run.hours) if run.hardware and run.hardware.name == device else 0.0
+        return (*who, *far, device, self.units[device], spent, *(self.cost(run, device) or (None, None)))
 
     def costs(self, device: str) -> Table:
         """What is done on `device`, and what the rest would cost on it."""
-        names = ("network", "padding", "finished", "epochs measured", "spent", "left", "whole")
-        columns = [Column(name) for name in names[:4]] + [Column(name, _hours) for name in names[4:]]
+        columns = [Column(name) for name in ("network", "padding", "finished", "epochs measured")]
+        columns += [Column(name, _hours) for name in ("spent", "left", "whole")]
         rows, starts = [], []
         networks = _grouped(self.runs, lambda run: run.record.compared_as)
         for network, runs in networks.items():
@@ -188,18 +167,17 @@ class SweepPlan:
             rows.append(("all", "all", *self._sums(self.runs, device)))
         return Table(f"Expected {self.units[device]} on {device}", columns, rows, starts)
 
-    def _sums(self, runs: Sequence[PlannedRun], device: str) -> tuple[str, str, float, float | str, float | str]:
+    def _sums(self, runs: Sequence[PlannedRun], device: str) -> tuple[Any, ...]:
         finished = sum(run.state == "finished" for run in runs)
-        here = [hours for run in runs if run.ran_on(device) for hours in run.hours]
-        rate = self.rate(runs[0].record, device)
-        measured = f"0, as {rate.source}" if rate and not here else str(len(here))
+        here = [hours for run in runs if run.hardware and run.hardware.name == device for hours in run.hours]
+        source = self.source(runs[0], device)
+        measured = f"0, as {source}" if source and not here else str(len(here))
         costs = [self.cost(run, device) for run in runs]
         known = [cost for cost in costs if cost is not None]
-        unknown = _no_run_of(run for run, cost in zip(runs, costs, strict=True) if cost is None)
-        left, whole = (
-            (sum(hours) if len(known) == len(runs) else f"{_hours(sum(hours))} + {unknown}") if known else unknown
-            for hours in (zip(*known, strict=True) if known else ((), ()))
-        )
+        left, whole = (sum(cost[which] for cost in known) for which in (0, 1))
+        if len(known) < len(runs):
+            unknown = _no_run_of(run for run, cost in zip(runs, costs, strict=True) if cost is None)
+            left, whole = (f"{_hours(hours)} + {unknown}" if known else unknown for hours in (left, whole))
         return f"{finished} of {len(runs)}", measured, sum(here), left, whole
 
     def notes(self) -> list[str]:
@@ -215,25 +193,6 @@ class SweepPlan:
         elif "core hours" in self.units.values():
             lines.append("core hours: processes x threads of each; processes that load data come on top")
         return lines
-
-    def details(self) -> Table:
-        """A row for each run and device, for other programs."""
-        rows = [self._detail(run, device) for run in self.runs for device in (self.devices or [None])]
-        return Table("", [Column(name) for name in DETAILS], rows)
-
-    def _detail(self, run: PlannedRun, device: str | None) -> tuple[Any, ...]:
-        record = run.record
-        who = (record.name, record.network, record.variant, record.padding, record.seed)
-        far = (run.state, len(run.rows), self.epochs(run, device), run.folder)
-        if device is None:
-            return (*who, *far, *[None] * 5)
-        spent = sum(run.hours) if run.ran_on(device) else 0.0
-        return (*who, *far, device, self.units[device], spent, *(self.cost(run, device) or (None, None)))
-
-
-def _sources(record: RunRecord) -> list[str]:
-    """Names of the groups whose epochs cost what this run's do, the closest first."""
-    return list(dict.fromkeys((record.group, record.compared_as, record.network)))
 
 
 def _grouped(runs: Iterable[PlannedRun], key: Callable[[PlannedRun], str]) -> dict[str, list[PlannedRun]]:
@@ -261,13 +220,13 @@ def show_plan(console: Console, runs: Sequence[PointRun], file: Path, output: Pa
     if output is not None and output.exists() and not _is_plan(output):
         raise UserError(f"{output} is there and is no plan; choose another --output")
     plan = SweepPlan(runs)
-    for table in (plan.grid(), *map(plan.costs, plan.devices)):
+    for table in (plan.grid(plan.devices[:1]), *map(plan.costs, plan.devices)):
         print_whole(console, table.printed())
     for line in (f"{file}: {plan.headline()}", *plan.notes()):
         say(console, line)
     if output is not None:
         try:
-            write_text(output, plan.details().csv())
+            write_text(output, plan.grid(plan.devices).csv())
         except OSError as error:
             raise UserError(f"{output} cannot be written: {error.strerror}; choose another --output") from None
         say(console, f"wrote {output}")
@@ -275,7 +234,4 @@ def show_plan(console: Console, runs: Sequence[PointRun], file: Path, output: Pa
 
 
 def _is_plan(output: Path) -> bool:
-    if not output.is_file():
-        return False
-    with open(output, encoding="utf-8", errors="replace") as file:
-        return file.readline().strip() == ",".join(DETAILS)
+    return output.is_file() and output.read_text(errors="replace").partition("\n")[0].strip() == ",".join(COLUMNS)

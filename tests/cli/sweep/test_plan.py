@@ -97,7 +97,10 @@ def test_kinds_of_devices_are_never_mixed(runs):
     gpu, cpu = costs(plan, "Tesla V100-SXM2-16GB"), costs(plan, "CPU")
     assert gpu["a", "zero"][1:] == ("4", *(pytest.approx(x * 36 * 8 / 3600) for x in (4, 2, 12)))
     assert cpu["a", "zero"][1:] == ("4", *(pytest.approx(x * 600 * 2 * 3 / 3600) for x in (4, 2, 12)))
-    assert [plan.costs(device).title.split(" on ")[0] for device in plan.devices] == ["Expected core hours", "Expected GPU hours"]
+    assert [plan.costs(device).title.split(" on ")[0] for device in plan.devices] == [
+        "Expected core hours",
+        "Expected GPU hours",
+    ]
     assert any(str(mixed.path) in note for note in plan.notes())
 
 
@@ -195,4 +198,4 @@ def test_the_csv_has_a_row_a_run_and_replaces_nothing_but_itself(runs, command):
     ],
 )
 def test_what_an_attempt_ran_on(attempt, expected):
-    assert hardware_of([attempt]) == expected
+    assert hardware_of(attempt) == expected

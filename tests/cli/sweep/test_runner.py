@@ -264,7 +264,7 @@ def test_help_and_wrong_options(capsys):
         with pytest.raises(SystemExit) as caught:
             cli.sweep.command.main(arguments)
         assert caught.value.code == status
-    assert "from 1 on" in capsys.readouterr().err
+    assert "invalid PositiveInt value" in capsys.readouterr().err
 
 
 def test_records_written_by_the_program_are_records(place):

@@ -1,6 +1,5 @@
 """`main.py sweep FILE`: trains the points of a W&B sweep file on this machine, without an account."""
 
-import argparse
 import os
 import shlex
 from collections.abc import Mapping, Sequence
@@ -14,19 +13,8 @@ from cli.sweep.file import Point, SweepFile, read_sweep
 from cli.sweep.points import PointRun, Resolve, State, resolve_points
 from cli.sweep.runner import StopRequest, run_points
 from records.errors import UserError
+from studies.runs import options
 from studies.runs.command import say
-
-DESCRIPTION = """\
-Run a W&B sweep file (method: grid) on this machine, without an account: each point of the grid is one run of
-`main.py fit` in a process of its own. Finished runs are skipped and unfinished ones resume, so that the same command
-started again continues. The same file runs with `wandb sweep` and `wandb agent` as it stands.
-
---plan runs nothing: it lists the grid, what is finished, and the GPU hours that the rest and the whole will take, by
-the median epoch of the runs that are there: of the same network and padding, else of the same network."""
-
-EPILOG = """\
-exit status: 0 when every run is finished, 1 when runs failed, 2 for bad input, 130 after Ctrl-C, 143 after SIGTERM.
-Ctrl-C asks the runs to end and waits up to 30 s for their checkpoints; a second Ctrl-C ends them at once."""
 
 WANDB_IDENTITY = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_SWEEP_PARAM_PATH")
 """An agent sets these for one run; inherited by every point, they would make all points one run."""
@@ -34,61 +22,68 @@ WANDB_IDENTITY = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_SWEEP_PARAM_PATH")
 
 def main(arguments: list[str]) -> int:
     """Runs the sweep; returns the exit status. Raises UserError for bad input, before anything is started."""
-    parser = make_parser()
-    options = parser.parse_args(arguments)
-    if options.output and not options.plan:
-        parser.error("--output goes with --plan")
     try:
-        return sweep(options)
+        return options.run("sweep", sweep, arguments)
     except KeyboardInterrupt:
         # Before the first run is started; from then on StopRequest hears the signal.
         return 130
 
 
-def make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="main.py sweep",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add("file", type=Path, help="sweep file, such as sweeps/demo.yaml")
-    jobs = "runs at a time; default: 1 where there is a GPU, else one for each core"
-    add("--jobs", type=PositiveInt, metavar="N", help=jobs)
-    threads = "threads of each run (OMP_NUM_THREADS); default: cores divided by jobs, unless OMP_NUM_THREADS is set"
-    add("--threads", type=PositiveInt, metavar="N", help=threads)
-    instead = parser.add_mutually_exclusive_group()
-    instead.add_argument("--plan", action="store_true", help="list the grid, what is finished, and what the rest costs")
-    instead.add_argument("--dry-run", action="store_true", help="check every point and print the commands, run nothing")
-    add("--output", type=Path, metavar="CSV", help="with --plan: also write it there, a row a run")
-    return parser
+def sweep(
+    file: Path,
+    *,
+    jobs: PositiveInt | None = None,
+    threads: PositiveInt | None = None,
+    plan: bool = False,
+    dry_run: bool = False,
+    output: Path | None = None,
+) -> int:
+    """Run a W&B sweep file (method: grid) on this machine, without an account.
 
+    Each point of the grid is one run of `main.py fit` in a process of its own. Finished runs are skipped and unfinished
+    ones resume, so that the same command started again continues. The same file runs with `wandb sweep` and `wandb
+    agent` as it stands.
 
-def sweep(options: argparse.Namespace) -> int:
-    """Checks everything, then runs it."""
+    --plan runs nothing: it lists the grid, what is finished, and the GPU hours that the rest and the whole will take,
+    by the median epoch of the runs that are there: of the same network and padding, else of the same network.
+
+    Ctrl-C asks the runs to end and waits up to 30 s for their checkpoints; a second Ctrl-C ends them at once. Exit
+    status: 0 when every run is finished, 1 when runs failed, 2 for bad input, 130 after Ctrl-C, 143 after SIGTERM.
+
+    Args:
+        file: sweep file, such as sweeps/demo.yaml
+        jobs: runs at a time; default: 1 where there is a GPU, else one for each core
+        threads: of each run (OMP_NUM_THREADS); default: cores divided by jobs, unless OMP_NUM_THREADS is set
+        plan: list the grid, what is finished, and what the rest costs; run nothing
+        dry_run: check every point and print the commands; run nothing
+        output: with --plan: also write it there as CSV, a row a run
+    """
+    if plan and dry_run:
+        raise UserError("--plan and --dry-run: give one of them")
+    if output and not plan:
+        raise UserError("--output goes with --plan")
     if inherited := " ".join(name for name in WANDB_IDENTITY if name in os.environ):
         raise UserError(f"{inherited} set: every point would be that one W&B run; unset {inherited} and start again")
-    file = read_sweep(options.file)
-    points = file.points()
-    check_program(file, points)
+    grid = read_sweep(file)
+    points = grid.points()
+    check_program(grid, points)
     console = Console()
-    for note in file.notes:
+    for note in grid.notes:
         say(console, f"note: {note}")
     with console.status(f"checking {len(points)} runs"):
-        runs = resolve_points(points, find_resolve(), file.path)
-    if options.plan:
+        runs = resolve_points(points, find_resolve(), file)
+    if plan:
         # Imported late, like what else a sweep alone does not need.
         from cli.sweep.plan import show_plan
 
-        return show_plan(console, runs, file.path, options.output)
+        return show_plan(console, runs, file, output)
     for run in runs:
         if run.problem:
-            raise UserError(f"{file.path}: point {run.point.label}: {run.problem}")
+            raise UserError(f"{file}: point {run.point.label}: {run.problem}")
         if run.recorded and run.recorded.finished:
             run.state = State.SKIPPED
-    if not options.dry_run:
-        return train(console, runs, options.jobs, options.threads)
+    if not dry_run:
+        return train(console, runs, jobs, threads)
     for run in runs:
         say(console, f"{run.record.name} ({run.state}): {run.folder.path}\n    {shlex.join(run.command)}")
     return 0

@@ -10,8 +10,7 @@ from rich.console import Console
 
 from cli.sweep.points import PointRun, State
 from records.rows import Row
-from studies.page.tables import Column, Table
-from studies.runs.command import print_whole, say
+from studies.runs.command import say
 
 
 class SweepDisplay:
@@ -100,6 +99,10 @@ def latest(rows: Sequence[Row], metric: str) -> str:
 
 def print_outcome(console: Console, runs: Sequence[PointRun]) -> None:
     """A row a run, then the failures with their logs."""
+    # Imported late: they import scipy, which --help need not wait for.
+    from studies.page.tables import Column, Table
+    from studies.page.terminal import print_whole, rich_table
+
     columns = [Column(name) for name in ("run", "state", "epochs", "metric")]
     rows = [
         (
@@ -110,7 +113,7 @@ def print_outcome(console: Console, runs: Sequence[PointRun]) -> None:
         )
         for run in runs
     ]
-    print_whole(console, Table("", columns, rows).printed())
+    print_whole(console, rich_table(Table("", columns, rows)))
     failures = [run for run in runs if run.state is State.FAILED]
     if failures:
         say(console, f"\n{len(failures)} of {len(runs)} runs failed:")

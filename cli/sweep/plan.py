@@ -19,7 +19,8 @@ from records import RunFolderError, RunRecord, write_text
 from records.errors import UserError
 from records.rows import Row
 from studies.page.tables import Column, Table
-from studies.runs.command import print_whole, say
+from studies.page.terminal import print_whole, rich_table
+from studies.runs.command import say
 
 STATES = ("finished", "unfinished", "not started", "damaged")
 
@@ -221,7 +222,7 @@ def show_plan(console: Console, runs: Sequence[PointRun], file: Path, output: Pa
         raise UserError(f"{output} is there and is no plan; choose another --output")
     plan = SweepPlan(runs)
     for table in (plan.grid(plan.devices[:1]), *map(plan.costs, plan.devices)):
-        print_whole(console, table.printed())
+        print_whole(console, rich_table(table))
     for line in (f"{file}: {plan.headline()}", *plan.notes()):
         say(console, line)
     if output is not None:

@@ -103,7 +103,7 @@ def check_program(file: SweepFile, points: Sequence[Point]) -> None:
 
 def find_resolve() -> Resolve:
     # Imported late: it imports torch and Lightning, which --help and a misspelt file name need not wait for.
-    from training.resolve import Resolver
+    from training.program import Resolver
 
     return Resolver()
 

@@ -5,7 +5,7 @@ import pytest
 from records import differences, settings_digest
 from records.errors import UserError
 from tests.support.program import ROOT
-from training.resolve import Resolver
+from training.program import Resolver
 
 resolve = Resolver()
 DEMO = ["fit", "--config=configs/demo/demo.yaml"]

@@ -16,8 +16,7 @@ from padding.masked.state import Extents, Valid, axis_vectors, extents_of, inher
 from padding.ratio import axis_factors
 from padding.registry import Scheme, find_scheme
 from padding.schemes.convolve import padded_convolution, zero_padded
-from padding.schemes.frame import frame_of_size
-from padding.schemes.reweight import reweight
+from padding.schemes.reweight import frame_of_size, reweight
 
 
 @dataclass

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from padding import PaddingError, UnfollowableError, convert_padding, forward_masked, forward_singly
+from padding import PaddingError, PartialConv2d, UnfollowableError, convert_padding, forward_masked, forward_singly
 from tests.support.masked_nets import Function, ViewGrown
 
 SIZES = [(12, 20), (17, 9)]
@@ -84,6 +84,13 @@ def test_the_layer_is_named(batch_of):
     convert_padding(model, "partial")
     message = r"layer '1.1' \(Function\): masks cannot be followed through torch.fft.fft2 on .*no rule.*forward_singly"
     with pytest.raises(UnfollowableError, match=message):
+        forward_masked(model.double(), batch_of(SIZES), SIZES)
+
+
+@torch.no_grad()
+def test_a_layer_that_is_given_a_mask_of_its_own(batch_of):
+    model = Function(lambda m, x: m.layer(x, torch.ones_like(x[:, :1]))[0], layer=PartialConv2d(4, 4, 3, padding=1))
+    with pytest.raises(UnfollowableError, match=r"layer 'layer'.*masked_convolution .*no rule for it"):
         forward_masked(model.double(), batch_of(SIZES), SIZES)
 
 

@@ -77,7 +77,7 @@ STUDIES = (
     Study(
         "segmentation",
         "Tables 5 to 7, Figures 6 to 8 from tested segmentation runs",
-        ("tile_evaluation:study", "border_evaluation:study", "distance:study", "figures:study"),
+        ("table:study_tiles", "table:study_border", "distance:study", "figures:study"),
     ),
     Study("inpaint-demo", "draws holes in an image and shows layer by layer how the mask closes; needs no data"),
 )

@@ -12,7 +12,7 @@ from studies.claims.verdict import Claim, Evidence
 from studies.cross_test.cells import Cell, drops
 from studies.runs import paper
 from studies.runs.collect import PARTIAL, REFERENCE, Collection
-from studies.segmentation.border_differences import BorderDifference, border_differences
+from studies.segmentation.table import BorderDifference, border_differences
 from studies.stats.intervals import compare, compare_with, sign_test
 from studies.timing.lines import LATER, Line, lines
 from studies.timing.table import read_records

@@ -1,8 +1,7 @@
 """`main.py segmentation RUNS_FOLDER`: Tables 5 to 7, the curve over the border, and Figures 6 to 8."""
 
-from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from jsonargparse.typing import PositiveInt
 from rich.console import Console
@@ -15,27 +14,16 @@ from studies.runs.options import Argument
 METRIC = "val/miou"
 
 
-@dataclass
-class Pictures:
-    """Options of Figures 6 to 8.
-
-    Attributes:
-        data_root: folder of the images where they are not where the runs found them
-        pictures: also draw Figures 6 to 8, of N images (3)
-        examine: choose the images from N at most
-        network: whose pictures; default: the first with zero and partial runs
-        tile_size: of the pictures; default: as in the run's configuration
-    """
-
-    _: KW_ONLY
-    data_root: Path | None = None
-    pictures: Annotated[PositiveInt, Argument(nargs="?", const=3)] | None = None
-    examine: PositiveInt = 100
-    network: str | None = None
-    tile_size: PositiveInt | None = None
-
-
-def main(runs: Runs, options: Pictures, *test_options: str, test: bool = False) -> int:
+def main(
+    runs: Runs,
+    *test_options: str,
+    test: bool = False,
+    data_root: Path | None = None,
+    pictures: Annotated[PositiveInt, Argument(nargs="?", const=3)] | None = None,
+    examine: PositiveInt = 100,
+    network: str | None = None,
+    tile_size: PositiveInt | None = None,
+) -> int:
     """Compare the finished segmentation runs below a folder as section 4.2 of the paper does.
 
     Best mIoU by encoder, scheme and split (Table 5); whole images against tiles (Table 6); without the centre
@@ -50,15 +38,20 @@ def main(runs: Runs, options: Pictures, *test_options: str, test: bool = False) 
 
     Args:
         test: first test the best checkpoint of each run that lacks it
+        data_root: folder of the images where they are not where the runs found them
+        pictures: also draw Figures 6 to 8, of N images (3)
+        examine: choose the images from N at most
+        network: whose pictures; default: the first with zero and partial runs
+        tile_size: of the pictures; default: as in the run's configuration
     """
     if test_options and not test:
         raise UserError(f"{' '.join(test_options)}: options of `main.py test` go with --test")
     runs.metric = runs.metric or METRIC
-    root = [] if options.data_root is None else [f"--data.root={options.data_root}"]
+    root = [] if data_root is None else [f"--data.root={data_root}"]
     status = _test(runs, [*root, *test_options]) if test else 0
     if status > 1:
         return status
-    problem = _draw(runs, options) if options.pictures else None
+    problem = _draw(runs, data_root, pictures, examine, network, tile_size) if pictures else None
     # Imported late: --help need not wait for scipy.
     from studies.page.terminal import run_studies
     from studies.segmentation import splits
@@ -77,14 +70,14 @@ def _test(runs: Runs, test_options: list[str]) -> int:
     return run_missing(Console(), runs.collect(), test_options)
 
 
-def _draw(runs: Runs, options: Pictures) -> UserError | None:
+def _draw(runs: Runs, *options: Any) -> UserError | None:
     """Draws the pictures; returns what goes wrong, for the tables to be shown first."""
     collection, output = runs.collect(), runs.output_folder()
     # Imported late: it brings in torch and Lightning.
     from studies.segmentation.scenes import make_pictures
 
     try:
-        make_pictures(Console(), collection, options, output)
+        make_pictures(collection, output, *options)
     except OSError as error:
         return cannot_write(output, error)
     except UserError as error:

@@ -3,18 +3,22 @@
 Not in the paper. Distances are to the border of the image for whole images, and to that of the tile in tiles.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from records import write_text
-from studies.page import html, palette
-from studies.page.scheme_rows import INTERVAL, Difference, Interval, Sample, comparisons, value_column
-from studies.page.section import Section
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+from records.evaluation import REGULAR
+from studies.page import palette
+from studies.page.blocks import Details, Figure, Section, Text
+from studies.page.drawing import PANEL_SIZE, Drawing, line_style
 from studies.page.tables import Column, Table
 from studies.runs.collect import REFERENCE, Collection
-from studies.segmentation.distance_figure import draw
-from studies.segmentation.evaluations import Block, Evaluation, in_words, read_evaluations
+from studies.segmentation.evaluations import Block, distance_values, overlap, read_evaluations
+from studies.segmentation.rows import INTERVAL, Sample, compared_cells, comparisons, samples, value_column
 from studies.stats.spread import mean
 
 STEM = "distance"
@@ -33,62 +37,48 @@ class Panel:
     """The curves of one network, predicted in one way.
 
     Attributes:
-        network: name that runs are compared under.
         title: network, way of predicting, and what sets the test apart from others.
-        mode: way of predicting.
         bins: in pixels, such as `0-3`, from the border inwards.
         schemes: each scheme's runs, a value a bin in percent.
     """
 
-    network: str
     title: str
-    mode: str
     bins: tuple[str, ...]
     schemes: dict[str, tuple[Sample, ...]]
+
+    def columns(self, scheme: str) -> list[tuple[float | None, ...]]:
+        """The runs' values in each bin; None where a run has no pixel there, and no values without runs."""
+        runs = [sample.values for sample in self.schemes.get(scheme, ())]
+        return list(zip(*runs, strict=True)) if runs else [()] * len(self.bins)
 
 
 def study(collection: Collection, output: Path) -> Section | None:
     """The curves as a section, or None without evaluations; writes `distance.csv`, `.md` and `.svg`."""
-    found = panels(collection)
-    if not found:
+    panels = [panel for block in read_evaluations(collection).blocks for panel in _panels(block)]
+    if not panels:
         return None
     styles = palette.styles(collection.schemes)
-    figure = output / f"{STEM}.svg"
-    write_text(figure, draw(found, styles))
-    table = make_table(found, collection.schemes)
-    pictures = "".join(f"<div>{draw([panel], styles, f'{STEM}{number}')}</div>" for number, panel in enumerate(found))
-    body = html.paragraph(EXPLANATION) + html.legend(styles) + f'<figure class="panels">{pictures}</figure>'
-    body += html.details("The same as a table", table.html() + html.paragraph(BIN_NOTE, "muted"))
-    return Section(TITLE, body, [table.printed()], [*table.write(output, STEM), figure])
+    table = make_table(panels, collection.schemes)
+    content = [
+        Text(EXPLANATION),
+        Figure([draw([panel], styles) for panel in panels]),
+        Details("The same as a table", [table, Text(BIN_NOTE, muted=True)], terminal=True),
+    ]
+    return Section(TITLE, content, [*table.write(output, STEM), draw(panels, styles).write(output / f"{STEM}.svg")])
 
 
-def panels(collection: Collection) -> list[Panel]:
-    """One for each block of evaluations and way of predicting."""
-    return [panel for block in read_evaluations(collection).blocks for panel in _of_block(block)]
-
-
-def _of_block(block: Block) -> Iterator[Panel]:
+def _panels(block: Block) -> Iterator[Panel]:
+    """One for each way of predicting."""
     edges = block.setting.distance_edges
     starts, stops = (0, *edges), (*(str(edge - 1) for edge in edges), "")
     bins = tuple(f"{start}-{stop}" if stop else f"{start}+" for start, stop in zip(starts, stops, strict=True))
     for mode in block.setting.modes:
-        title = ", ".join(filter(None, (block.network, in_words(mode), block.test)))
-        schemes = {
-            scheme: tuple(_sample(evaluation, mode) for evaluation in found) for scheme, found in block.schemes.items()
-        }
-        yield Panel(block.network, title, mode, bins, schemes)
+        words = mode if mode == REGULAR else f"tiles, overlap {overlap(mode)}"
+        title = ", ".join(filter(None, (block.network, words, block.test)))
+        yield Panel(title, bins, samples(block, lambda record, mode=mode: distance_values(record, mode)))
 
 
-def _sample(evaluation: Evaluation, mode: str) -> Sample:
-    # Imported late: torch takes seconds, and reports of classifiers need none.
-    from studies.segmentation.evaluation_values import distance_values
-
-    run = evaluation.run
-    values = tuple(distance_values(evaluation.record, mode))
-    return Sample(run.record.padding, run.record.seed, run.folder.path, values)
-
-
-def make_table(found: list[Panel], schemes: tuple[str, ...]) -> Table:
+def make_table(panels: Sequence[Panel], schemes: Sequence[str]) -> Table:
     """A row a bin: each scheme's mean, lowest and highest run, and its difference from zero padding."""
     others = [scheme for scheme in schemes if scheme != REFERENCE and REFERENCE in schemes]
     columns = [Column("network, prediction"), Column("pixels")]
@@ -96,35 +86,58 @@ def make_table(found: list[Panel], schemes: tuple[str, ...]) -> Table:
         columns += [value_column(scheme), *(value_column(f"{scheme} {end}", True) for end in ("lowest", "highest"))]
         columns.append(Column(f"{scheme} n", only_csv=True))
     for scheme in others:
-        name = f"diff: {scheme} - {REFERENCE}"
-        columns += [value_column(name), value_column(INTERVAL)]
+        columns += [value_column(f"diff: {scheme} - {REFERENCE}"), value_column(INTERVAL)]
     rows, starts = [], []
-    for panel in found:
+    for panel in panels:
         starts.append(len(rows))
-        compared = [_compared(panel, scheme) for scheme in others]
-        for number, name in enumerate(panel.bins):
-            cells = [cell for scheme in schemes for cell in _spread(panel, scheme, number)]
-            rows.append([panel.title, name, *cells, *(cell for each in compared for cell in each[number])])
-    return Table(TITLE, columns, rows, starts[1:])
+        cells = [_spread_cells(panel, scheme) for scheme in schemes]
+        cells += [_difference_cells(panel, scheme) for scheme in others]
+        rows += [[panel.title, *parts] for parts in zip(panel.bins, *cells, strict=True)]
+    flat = [[title, name, *(cell for group in groups for cell in group)] for title, name, *groups in rows]
+    return Table(TITLE, columns, flat, starts[1:])
 
 
-def values(panel: Panel, scheme: str, number: int) -> list[float] | None:
-    """The runs' values in a bin; None without runs, or where a run has no pixel there."""
-    found = [sample.values[number] for sample in panel.schemes.get(scheme, ())]
-    return None if not found or None in found else found
+def _spread_cells(panel: Panel, scheme: str) -> list[tuple[float | int | None, ...]]:
+    return [
+        (mean(values), min(values), max(values), len(values)) if values and None not in values else (None,) * 4
+        for values in panel.columns(scheme)
+    ]
 
 
-def _spread(panel: Panel, scheme: str, number: int) -> tuple[float | int | None, ...]:
-    found = values(panel, scheme, number)
-    return (None, None, None, None) if found is None else (mean(found), min(found), max(found), len(found))
-
-
-def _compared(panel: Panel, scheme: str) -> list[tuple[Difference | None, Interval | None]]:
+def _difference_cells(panel: Panel, scheme: str) -> list[tuple]:
     """Difference from zero padding and its interval, for each bin."""
-    if not {scheme, REFERENCE} <= panel.schemes.keys():
-        return [(None, None)] * len(panel.bins)
-    cells = []
-    for each in comparisons(panel.schemes[scheme], panel.schemes[REFERENCE]):
-        difference = None if each is None else Difference(each.mean)
-        cells.append((difference, None if each is None or each.low is None else Interval(each.low, each.high)))
-    return cells
+    found: list = [None] * len(panel.bins)
+    if {scheme, REFERENCE} <= panel.schemes.keys():
+        found = comparisons(panel.schemes[scheme], panel.schemes[REFERENCE])
+    return [compared_cells(each)[:2] for each in found]
+
+
+def draw(panels: Sequence[Panel], styles: Mapping[str, palette.Style]) -> Drawing:
+    """The panels, two in a row: mean lines and the band between the lowest and the highest run."""
+    columns = min(2, len(panels))
+    rows = math.ceil(len(panels) / columns)
+
+    def fill(canvas: Canvas) -> None:
+        for number, panel in enumerate(panels, start=1):
+            _draw(canvas.add_subplot(rows, columns, number), panel, styles)
+
+    title = f"mIoU by distance to the nearest border: {'; '.join(panel.title for panel in panels)}"
+    return Drawing(fill, (PANEL_SIZE[0] * columns, PANEL_SIZE[1] * rows), title, styles)
+
+
+def _draw(axes: Axes, panel: Panel, styles: Mapping[str, palette.Style]) -> None:
+    places = range(len(panel.bins))
+    for scheme, runs in panel.schemes.items():
+        # A bin without pixels leaves a gap.
+        values = [[math.nan if value is None else value for value in column] for column in panel.columns(scheme)]
+        style = styles[scheme]
+        if len(runs) > 1:
+            low, high = map(min, values), map(max, values)
+            axes.fill_between(places, [*low], [*high], color=style.placeholder, alpha=0.18, linewidth=0)
+        axes.plot(places, [mean(column) for column in values], marker="o", markersize=4, **line_style(style))
+    # Dollar signs in a name would be read as mathematics.
+    axes.set_title(panel.title, loc="left", parse_math=False)
+    axes.set_xticks(places, panel.bins, rotation=30)
+    axes.set_xlabel("pixels to the nearest border")
+    axes.set_ylabel("mIoU (%)")
+    axes.set_axisbelow(True)

@@ -17,6 +17,9 @@ from records import best
 from records.evaluation import REGULAR, EvaluationFileError, EvaluationRecord, OtherKindError
 from studies.runs.collect import Collection, Run, SetAside, natural, scheme_order
 
+MIOU = "val/miou"
+"""The metric that segmentation runs are compared by."""
+
 BEST_CHECKPOINT = "best.ckpt"
 
 NO_OVERLAP = "tiled_0"

@@ -1,4 +1,4 @@
-"""Rows of a table that sets padding schemes apart in several columns at once, as Tables 6 and 7 of the paper do.
+"""Rows that compare padding schemes in several columns at once, as Tables 6 and 7 of the paper do.
 
 First the mean of each scheme's runs, as the paper has one line a scheme; then differences from zero padding with their
 intervals; then every run.
@@ -7,16 +7,15 @@ intervals; then every run.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from studies.page import html, palette
-from studies.page.columns import p_value
-from studies.page.tables import Column, decimals, signed
+from records.evaluation import EvaluationRecord
+from studies.page.palette import Style
+from studies.page.tables import Column, Linked, Marked, decimals, p_value, signed
 from studies.runs.collect import REFERENCE
+from studies.segmentation.evaluations import Block
 from studies.stats.intervals import CONFIDENCE, Comparison, compare
 from studies.stats.spread import mean
-
-Row = list[Any]
 
 INTERVAL = f"{100 * CONFIDENCE:g} % interval"
 """Heading of an Interval."""
@@ -40,8 +39,7 @@ class Probability(float):
     """A p value."""
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(NamedTuple):
     """Of a difference."""
 
     low: float
@@ -51,67 +49,39 @@ class Interval:
         return f"{self.low!r} to {self.high!r}"
 
 
-@dataclass(frozen=True)
-class Heading:
-    """What heads a row.
-
-    Attributes:
-        text: the heading.
-        scheme: whose line is drawn before it, if any.
-        folder: that it links to, if any.
-    """
-
-    text: str
-    scheme: str | None = None
-    folder: Path | None = None
-
-    def __str__(self) -> str:
-        return self.text
-
-
-def heading_column(name: str, styles: Mapping[str, palette.Style], page_folder: Path) -> Column:
-    """The first column, of Headings, for a page in `page_folder`."""
-
-    def as_html(heading: Heading) -> str:
-        swatch = html.swatch(styles[heading.scheme]) if heading.scheme in styles else ""
-        if heading.folder is None:
-            return swatch + html.escape(heading.text)
-        return swatch + html.link(heading.text, heading.folder, page_folder)
-
-    return Column(name, as_html=as_html)
-
-
 def value_column(name: str, only_csv: bool = False) -> Column:
     """A column of values, differences, intervals."""
-    return Column(name, show_cell, only_csv=only_csv)
+    return Column(name, _show, only_csv=only_csv)
 
 
-def show_cell(value: Any) -> str:
+def _show(value: Any) -> str:
     """A percentage with three decimals as in the paper, a difference with its sign, an interval with two."""
-    if isinstance(value, Interval):
-        return f"{value.low:+.2f} to {value.high:+.2f}"
-    if isinstance(value, Probability):
-        return p_value(value)
-    if isinstance(value, Difference):
-        return signed(3)(value)
+    match value:
+        case Interval():
+            return f"{value.low:+.2f} to {value.high:+.2f}"
+        case Probability():
+            return p_value(value)
+        case Difference():
+            return signed(3)(value)
     return decimals(3)(value)
 
 
-def rows(name: str, samples: Mapping[str, Sequence[Sample]]) -> list[Row]:
-    """Heading, the values of the columns, and the number of runs, for each row of one block.
+def compared_cells(found: Comparison | None) -> tuple[Difference | None, Interval | None, Probability | None]:
+    """The difference, its interval and its p value, each None where there is none."""
+    if found is None:
+        return None, None, None
+    between = None if found.low is None else Interval(found.low, found.high)
+    return Difference(found.mean), between, None if found.p is None else Probability(found.p)
 
-    Args:
-        name: of the network, before the scheme.
-        samples: each scheme's runs, zero padding first where there is any.
-    """
-    found = [_mean_row(name, scheme, each) for scheme, each in samples.items()]
-    if REFERENCE in samples:
-        for scheme, each in samples.items():
-            if scheme != REFERENCE:
-                found += _difference_rows(scheme, comparisons(each, samples[REFERENCE]))
-    for each in samples.values():
-        found += [[_of_run(sample), *sample.values, 1] for sample in each]
-    return found
+
+def samples(block: Block, of: Callable[[EvaluationRecord], Sequence[float | None]]) -> dict[str, tuple[Sample, ...]]:
+    """Each scheme's runs; `of` gives the values of a run's record."""
+    return {
+        scheme: tuple(
+            Sample(scheme, each.run.record.seed, each.run.folder.path, tuple(of(each.record))) for each in evaluations
+        )
+        for scheme, evaluations in block.schemes.items()
+    }
 
 
 def comparisons(ours: Sequence[Sample], theirs: Sequence[Sample]) -> list[Comparison | None]:
@@ -124,31 +94,35 @@ def comparisons(ours: Sequence[Sample], theirs: Sequence[Sample]) -> list[Compar
     return found
 
 
-def _mean_row(name: str, scheme: str, samples: Sequence[Sample]) -> Row:
-    columns = zip(*(sample.values for sample in samples), strict=True)
-    means = [None if None in values else mean(values) for values in columns]
-    return [Heading(f"{name}_{scheme}", scheme), *means, len(samples)]
+def rows(name: str, schemes: Mapping[str, Sequence[Sample]], styles: Mapping[str, Style]) -> list[list[Any]]:
+    """Heading, the values of the columns, and the number of runs, for each row of one block.
+
+    Args:
+        name: of the network, before the scheme.
+        schemes: each scheme's runs.
+    """
+    found = []
+    for scheme, runs in schemes.items():
+        columns = zip(*(run.values for run in runs), strict=True)
+        means = [None if None in values else mean(values) for values in columns]
+        found.append([Marked(f"{name}_{scheme}", styles[scheme]), *means, len(runs)])
+    for scheme, runs in schemes.items():
+        if scheme != REFERENCE and REFERENCE in schemes:
+            found += _difference_rows(scheme, comparisons(runs, schemes[REFERENCE]))
+    for runs in schemes.values():
+        found += [[Linked(f"{run.padding}, seed {run.seed}", run.folder), *run.values, 1] for run in runs]
+    return found
 
 
-def _difference_rows(scheme: str, found: Sequence[Comparison | None]) -> list[Row]:
+def _difference_rows(scheme: str, found: Sequence[Comparison | None]) -> list[list[Any]]:
     known = [each for each in found if each is not None]
     n = min(known[0].n) if known else None
     kinds = sorted({each.kind for each in known if each.kind})
     kind = f" ({', '.join(kinds)})" if kinds else ""
+    cells = [compared_cells(each) for each in found]
     return [
-        [Heading(f"diff: {scheme} - {REFERENCE}"), *_each(found, lambda each: each.mean, Difference), n],
-        [Heading(f"{INTERVAL}{kind}: from"), *_each(found, lambda each: each.low, Difference), n],
-        [Heading("to"), *_each(found, lambda each: each.high, Difference), n],
-        [Heading("p"), *_each(found, lambda each: each.p, Probability), n],
+        [f"diff: {scheme} - {REFERENCE}", *(difference for difference, _, _ in cells), n],
+        [f"{INTERVAL}{kind}: from", *(between and Difference(between.low) for _, between, _ in cells), n],
+        ["to", *(between and Difference(between.high) for _, between, _ in cells), n],
+        ["p", *(p for _, _, p in cells), n],
     ]
-
-
-def _each(
-    found: Sequence[Comparison | None], of: Callable[[Comparison], float | None], kind: type[float]
-) -> list[float | None]:
-    values = [None if each is None else of(each) for each in found]
-    return [None if value is None else kind(value) for value in values]
-
-
-def _of_run(sample: Sample) -> Heading:
-    return Heading(f"{sample.padding}, seed {sample.seed}", folder=sample.folder)

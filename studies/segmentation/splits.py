@@ -1,18 +1,21 @@
-"""Table 5: the best mIoU of each segmentation run, encoder by scheme, in blocks by split of the data."""
+"""Table 5: the best mIoU of each segmentation run, encoder by scheme, in blocks by split of the data.
+
+Section 4.2 of Partial Convolution based Padding, https://arxiv.org/abs/1811.11718.
+"""
 
 from pathlib import Path
+from typing import Any
 
-from studies.accuracy.table import BEST, group_values
-from studies.page import html, palette
-from studies.page.scheme_rows import INTERVAL, Difference, Heading, Interval, Probability, heading_column, value_column
-from studies.page.section import Section
-from studies.page.tables import Column, Linked, Table, blocks
+from studies.page import palette
+from studies.page.blocks import Section, Text
+from studies.page.tables import Column, Linked, Marked, Table, starts
 from studies.runs import paper
 from studies.runs.collect import Collection, Group, natural, scheme_order
-from studies.stats.intervals import compare
+from studies.runs.statistic import BEST
+from studies.segmentation.evaluations import MIOU
+from studies.segmentation.rows import INTERVAL, Difference, compared_cells, value_column
 from studies.stats.spread import mean, stdev
 
-MIOU = "val/miou"
 STEM = "table5_splits"
 
 SPLITS = {"split0": "default (0)", "split1": "split 1", "split2": "additional (2)"}
@@ -33,27 +36,45 @@ def study(collection: Collection, output: Path) -> Section | None:
     """Table 5 as a section, or None where runs are compared by something else; writes `table5_splits.csv` and `.md`."""
     if collection.metric != MIOU:
         return None
-    table = make_table(collection, output)
-    body = html.paragraph(EXPLANATION) + table.html() + html.paragraph(READING, "muted")
-    return Section(table.title, body, [table.printed()], table.write(output, STEM))
+    table = make_table(collection)
+    return Section(table.title, [Text(EXPLANATION), table, Text(READING, muted=True)], table.write(output, STEM))
 
 
-def make_table(collection: Collection, output: Path) -> Table:
-    """The table, for a page in `output`."""
+def make_table(collection: Collection) -> Table:
     groups = sorted(collection.groups, key=_order)
     width = max(len(group.runs) for group in groups)
-    lines = [_line(collection, group, width, output) for group in groups]
-    unpublished = all(line[-3] is None for line in lines)
+    styles = palette.styles(collection.schemes)
+    printed = [_paper_row(group) for group in groups]
     columns = [
-        heading_column("Network", palette.styles(collection.schemes), output),
+        Column("Network"),
         Column("split"),
         *(value_column(f"{number}_best") for number in range(1, width + 1)),
         *(value_column(name) for name in ("mean", "diff", INTERVAL, "p", "stdev")),
-        value_column("paper: mean", only_csv=unpublished),
-        value_column("paper: diff", only_csv=unpublished),
+        value_column("paper: mean", only_csv=not any(printed)),
+        value_column("paper: diff", only_csv=not any(printed)),
         Column("seeds", only_csv=True),
     ]
-    return Table("Best mIoU by split (Table 5)", columns, lines, blocks([_split(group) for group in groups]))
+    lines = []
+    for group, row in zip(groups, printed, strict=True):
+        name = Marked(f"{group.runs[0].record.network}_{group.padding}", styles[group.padding])
+        theirs = [row.get("average"), Difference(row["diff"]) if "diff" in row else None]
+        seeds = " ".join(str(run.record.seed) for run in group.runs)
+        lines.append([name, _split(group), *_own_cells(collection, group, width), *theirs, seeds])
+    return Table("Best mIoU by split (Table 5)", columns, lines, starts([_split(group) for group in groups]))
+
+
+def _own_cells(collection: Collection, group: Group, width: int) -> list[Any]:
+    values = BEST.values(group, MIOU)
+    linked = [Linked(value, run.folder.path) for value, run in zip(values, group.runs, strict=True)]
+    found = BEST.difference(collection, group) if collection.baseline(group) else None
+    return [*linked, *[None] * (width - len(linked)), mean(values), *compared_cells(found), stdev(values)]
+
+
+def _paper_row(group: Group) -> paper.Row:
+    """The paper's row of this network, split and scheme; empty if it has none."""
+    record = group.runs[0].record
+    split = int(record.variant.removeprefix("split")) if record.variant in SPLITS else None
+    return paper.row("table5", network=record.network, split=split, padding=group.padding) or {}
 
 
 def _order(group: Group) -> tuple:
@@ -61,51 +82,6 @@ def _order(group: Group) -> tuple:
     return natural(record.variant), natural(record.network), scheme_order(group.padding)
 
 
-def _encoder(group: Group) -> str:
-    return group.runs[0].record.network
-
-
 def _split(group: Group) -> str:
     variant = group.runs[0].record.variant
     return SPLITS.get(variant, variant or "as on disk")
-
-
-def _line(collection: Collection, group: Group, width: int, page_folder: Path) -> list:
-    values = group_values(group, MIOU, BEST)
-    linked = [Linked(value, run.folder.path, page_folder) for value, run in zip(values, group.runs, strict=True)]
-    name = Heading(f"{_encoder(group)}_{group.padding}", group.padding)
-    runs = [*linked, *[None] * (width - len(linked))]
-    seeds = " ".join(str(run.record.seed) for run in group.runs)
-    return [
-        name,
-        _split(group),
-        *runs,
-        mean(values),
-        *_compared(collection, group),
-        stdev(values),
-        *_paper(group),
-        seeds,
-    ]
-
-
-def _compared(collection: Collection, group: Group) -> tuple[Difference | None, Interval | None, Probability | None]:
-    """diff, its interval and its p value."""
-    reference = collection.reference(group.network)
-    if reference is None or reference is group:
-        return None, None, None
-    found = compare(_by_seed(group), _by_seed(reference))
-    between = None if found.low is None else Interval(found.low, found.high)
-    return Difference(found.mean), between, None if found.p is None else Probability(found.p)
-
-
-def _by_seed(group: Group) -> list[tuple[int, float]]:
-    values = group_values(group, MIOU, BEST)
-    return [(run.record.seed, value) for run, value in zip(group.runs, values, strict=True)]
-
-
-def _paper(group: Group) -> tuple[float | None, Difference | None]:
-    """The mean and the difference that the paper prints, if it has this network and split."""
-    variant = group.runs[0].record.variant
-    split = int(variant.removeprefix("split")) if variant in SPLITS else None
-    row = paper.row("table5", network=_encoder(group), split=split, padding=group.padding) or {}
-    return row.get("average"), Difference(row["diff"]) if "diff" in row else None

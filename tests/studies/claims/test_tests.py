@@ -8,7 +8,7 @@ from studies.activations.record import ActivationRecord, Shown
 from studies.claims import tests as claims_tests
 from studies.claims.verdict import Verdict
 from studies.runs.collect import collect
-from studies.segmentation.border_differences import BorderDifference
+from studies.segmentation.table import BorderDifference
 from studies.stats.intervals import Comparison
 from studies.timing.record import NULL, TimingCase, TimingRecord
 

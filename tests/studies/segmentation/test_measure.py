@@ -32,7 +32,7 @@ def make_test(make_run, tmp_path):
     ("program", "problem"),
     [
         ("print('fine')", None),
-        ("print('\\033[31mError: no images\\033[0m\\nwandb: bye'); exit(2)", "Error: no images"),
+        ("print('\\033[31mError: no images\\033[0m\\nusage: ...\\nwandb: bye'); exit(2)", "Error: no images"),
         ("print('here\\n\\nwandb: bye'); exit(2)", "here"),
         ("exit(3)", "exit status 3"),
         ("import os; os.kill(os.getpid(), 9)", "killed by SIGKILL (out of memory?)"),
@@ -56,9 +56,10 @@ def test_an_interruption_ends_all_processes_and_starts_no_other(make_test, monke
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=interrupt, daemon=True).start()
-    before = signal.getsignal(signal.SIGTERM)
+    before, started = signal.getsignal(signal.SIGTERM), time.monotonic()
     collection = collect(test.run.folder.path.parent)
     assert measure.run_missing(Console(), collection, []) == 128 + signal.SIGTERM
+    assert time.monotonic() - started < 30
     assert signal.getsignal(signal.SIGTERM) is before
     shown = capsys.readouterr().out
     assert "test 1 of 2" in shown

@@ -126,7 +126,7 @@ def _judge_other(module: nn.Module, kind: type[nn.Module]) -> Verdict | None:
     if block is not None and block.applies(module):
         return Verdict(UNSUPPORTED if block.feeds_convolution else LEAVE, block.reason)
     if isinstance(module, _MAX_POOLS):
-        return _left_if(_pool_pads(module), "a max pool pads with -inf, so nothing invented is ever chosen")
+        return _left_if(_pool_pads(module), "a max pool pads with -inf, which is never the maximum")
     if isinstance(module, _AVERAGE_POOLS):
         return _left_if(_pool_pads(module), _average_pool_reason(module))
     if isinstance(module, nn.Unfold | nn.Fold):

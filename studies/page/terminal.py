@@ -1,6 +1,8 @@
 """Sections for a terminal, by rich: tables whole, beyond its width if need be, since a cut number misleads."""
 
-from collections.abc import Iterable, Iterator
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, RenderableType
@@ -8,8 +10,40 @@ from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text as RichText
 
+from records.errors import UserError
 from studies.page.blocks import Block, Bullets, Details, Notice, Section, Text, Words
 from studies.page.tables import Linked, Table
+from studies.runs.collect import Collection
+from studies.runs.command import Runs, cannot_write, say
+from studies.runs.fairness import warnings
+
+
+def run_studies(runs: Runs, studies: Sequence[Callable[[Collection, Path], Section | None]], nothing: str) -> int:
+    """Collects the runs, runs each study, prints what it found and the files it wrote; returns the exit status.
+
+    Args:
+        studies: from a collection and the output folder to a Section, or None where the runs hold nothing for it.
+        nothing: what to do where no study applies, for the message.
+
+    Raises:
+        UserError: where there is nothing to report, or the folder cannot be written.
+    """
+    collection, output = runs.collect(), runs.output_folder()
+    try:
+        sections = [section for study in studies if (section := study(collection, output)) is not None]
+    except OSError as error:
+        raise cannot_write(output, error) from None
+    if not sections:
+        raise UserError(f"{runs.folder}: {nothing}")
+    console = Console()
+    show_sections(console, sections)
+    for warning in warnings(collection):
+        say(console, f"warning: {warning}")
+    show_set_aside(console, collection)
+    for section in sections:
+        for file in section.files:
+            say(console, f"wrote {shlex.quote(str(file))}")
+    return 0
 
 
 def show_sections(console: Console, sections: Iterable[Section]) -> None:
@@ -18,6 +52,12 @@ def show_sections(console: Console, sections: Iterable[Section]) -> None:
         for printed in renderables(section.blocks):
             print_whole(console, printed)
             console.print()
+
+
+def show_set_aside(console: Console, collection: Collection) -> None:
+    """A line for each run that is in no table."""
+    for entry in collection.set_aside:
+        say(console, f"left out: {entry}")
 
 
 def renderables(blocks: Iterable[Block]) -> Iterator[RenderableType]:

@@ -54,7 +54,7 @@ def write_report(collection: Collection, output: Path, others: Mapping[str, Path
 def _studies() -> Iterator[Callable[[Collection, Path], Section | None]]:
     """The functions of all studies; those of the report itself come last."""
     own, *others = STUDIES
-    return (study.load(name) for study in (*others, own) for name in study.sections)
+    return (function for study in (*others, own) for function in study.functions)
 
 
 def _lead(collection: Collection, warnings: tuple[str, ...], others: Mapping[str, Path]) -> Iterator[Block]:

@@ -1,6 +1,5 @@
 """Loads the two networks and the images that Figures 6 to 8 show."""
 
-import argparse
 from itertools import product
 from pathlib import Path
 
@@ -19,21 +18,37 @@ from studies.runs.command import say
 from studies.segmentation.pictures import Comparison, Scene, make
 
 
-def make_pictures(console: Console, collection: Collection, options: argparse.Namespace, output: Path) -> None:
+def make_pictures(
+    collection: Collection,
+    output: Path,
+    data_root: Path | None,
+    pictures: int,
+    examine: int,
+    network: str | None,
+    tile_size: int | None,
+) -> None:
     """Writes Figures 6 to 8 into `output`.
+
+    Args:
+        data_root: folder of the images where they are not where the runs found them.
+        pictures: how many images are shown.
+        examine: from how many images they are chosen.
+        network: as of `closest`.
+        tile_size: None: as in the run's configuration.
 
     Raises:
         UserError: if there is no pair of runs, or a network or its images cannot be loaded.
     """
+    console = Console()
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
-    runs = closest(collection, options.network)
-    trained = [load(run.folder, data_root=options.data_root, device=device) for run in runs]
+    runs = closest(collection, network)
+    trained = [load(run.folder, data_root=data_root, device=device) for run in runs]
     for each in trained:
         say(console, f"Figures 6 to 8: {each.record.name}, {each.checkpoint.name} of epoch {each.epoch + 1}")
-    compared = comparison(collection, runs, trained, options.tile_size)
+    compared = comparison(collection, runs, trained, tile_size)
     scenes = TrainedScenes(trained[0], device)
     with console.status("predicting") as status:
-        make(compared, scenes, output, options.pictures, options.examine, status.update)
+        make(compared, scenes, output, pictures, examine, status.update)
 
 
 def closest(collection: Collection, network: str | None) -> tuple[Run, Run]:

@@ -1,6 +1,5 @@
 """What `main.py timing` does between its options and its record: checks them, then measures case by case."""
 
-import argparse
 import sys
 import time
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from padding.registry import find_scheme
 from records.errors import UserError
 from studies.timing.inference import CaseError, Conditions, measure_case, sentences
 from studies.timing.interleaved import Stopwatch, describe_device
+from studies.timing.options import Options
 from studies.timing.record import COMPILED, EAGER, TimingCase, TimingFileError, TimingRecord
 from training.provenance import provenance
 
@@ -34,7 +34,7 @@ class MeasurementPlan:
     conditions: Conditions
 
 
-def check(options: argparse.Namespace, file: Path) -> MeasurementPlan:
+def check(options: Options, file: Path) -> MeasurementPlan:
     """The plan that the options of `main.py timing` describe.
 
     Raises:
@@ -66,7 +66,7 @@ def check(options: argparse.Namespace, file: Path) -> MeasurementPlan:
         seed=options.seed,
         stopwatch=Stopwatch(device, CLOCKS[options.clock]),
     )
-    once = [tuple(dict.fromkeys(each)) for each in (options.networks, options.schemes, options.sizes, modes)]
+    once = [tuple(dict.fromkeys(each)) for each in (options.networks, options.schemes, options.pixels, modes)]
     return MeasurementPlan(*once, options.clock, conditions)
 
 

@@ -168,15 +168,10 @@ def _rows(state: Valid | None, tensor: Tensor, images: int) -> Tensor | None:
     Raises:
         PaddingError: another axis than these is cut, or the images are not on the first.
     """
-    if state is not None and any(axis < 2 for axis in state.cut):
+    if state is not None and (min((2, *state.cut)) < 2 or state.batch != 0 or len(tensor) != images):
         raise PaddingError(
-            f"the model returns a tensor {tuple(tensor.shape)} whose axis {state.cut[0]} ends elsewhere for each "
-            "image; outputs must be (N, C, *spatial)"
-        )
-    if state is not None and (tensor.dim() == 0 or state.batch != 0 or len(tensor) != images):
-        raise PaddingError(
-            f"the model returns a tensor {tuple(tensor.shape)} for {images} images; an output's first axis must be the "
-            "images'"
+            f"the model returns a tensor {tuple(tensor.shape)} for {images} images; outputs must be (N, C, *spatial), "
+            "valid on all channels"
         )
     if state is None or tensor.dim() < 3:
         return None

@@ -14,6 +14,9 @@ from padding.masked.state import paste
 class Masked(NamedTuple):
     """What a network gave for images of different sizes.
 
+    >>> forward_singly(nn.Identity(), torch.ones(1, 1, 4, 4), [(4, 3)]).valid.tolist()
+    [[[0, 4], [0, 3]]]
+
     Attributes:
         output: as the network returns it; 0 wherever a map is not valid.
         valid: the same nesting, for each tensor None (at most two axes: no map) or an int64 tensor (N, A, 2) on the

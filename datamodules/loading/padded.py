@@ -1,10 +1,24 @@
 """Images of different sizes in one batch: each at the top left of a canvas, with its size beside it."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 
 from datamodules.loading.resumable import collate
+
+
+class PaddedBatch(NamedTuple):
+    """Images of different sizes, padded to one size. Lightning's transfer to the device keeps the type.
+
+    images: (N, 3, H, W), each at the top left, 0 beyond it; uint8 from the workers, normalised floats on the device.
+    targets: as in a batch of crops: classes (N,) or class maps (N, H, W), int64; in `predict`, the N paths.
+    sizes: (N, 2) int64, height and width of each image.
+    """
+
+    images: torch.Tensor
+    targets: torch.Tensor | list[str]
+    sizes: torch.Tensor
 
 
 def collate_padded(samples: list[tuple], fills: Mapping[int, int]) -> tuple:

@@ -1,13 +1,19 @@
-"""Padding schemes for convolutions, partial convolution based padding (Liu et al. 2018) first, in any model.
+"""Padding schemes for convolutions in any model.
 
-import timm, padding
-model = timm.create_model("resnet50")
-print(padding.convert_padding(model, "partial"))
+Partial Convolution based Padding, Liu et al. 2018, https://arxiv.org/abs/1811.11718, and zero, reflect, replicate and
+circular padding to compare it with.
+
+>>> import timm
+>>> print(convert_padding(timm.create_model("resnet18"), "partial"))
+padding 'partial': 17 Conv2d converted
+left as they are: 1 MaxPool2d
+  left: maxpool: a max pool pads with -inf, which is never the maximum
 """
 
 from torch import nn
 
-from padding.conversion import convolutions  # noqa: F401  (importing them registers what they define)
+from padding import schemes  # noqa: F401  (registers them)
+from padding.conversion import timm_convolutions  # noqa: F401  (registers them)
 from padding.conversion.convert import convert_padding
 from padding.conversion.layers import layer_class
 from padding.conversion.report import ConversionReport
@@ -16,7 +22,6 @@ from padding.geometry import Geometry
 from padding.masked import Masked, forward_masked, forward_singly
 from padding.ratio import border_ratio
 from padding.registry import available_schemes, register_convolution, register_scheme
-from padding.schemes import extend, partial  # noqa: F401  (importing them registers what they define)
 
 ZeroConv1d, ZeroConv2d, ZeroConv3d = nn.Conv1d, nn.Conv2d, nn.Conv3d
 PartialConv1d = layer_class(nn.Conv1d, "partial")

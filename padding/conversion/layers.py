@@ -1,6 +1,6 @@
-"""Layers: one class for each pair of a convolution and a scheme, made by `layer_class`.
+"""Makes the class of a convolution under a scheme, such as PartialConv2d.
 
-A converted layer is its old self with another class: same parameters, same attributes, same state dict.
+Conversion changes nothing but a layer's class: its parameters, attributes and state dict stay.
 """
 
 import functools
@@ -10,15 +10,24 @@ from inspect import signature
 from torch import Tensor, nn
 
 from padding.errors import PaddingError, UnfollowableError
-from padding.geometry import SAME_DYNAMIC, Pads
-from padding.registry import Convolution, find_convolution, find_scheme
+from padding.geometry import SAME_DYNAMIC, Pads, static_pads
+from padding.registry import (
+    Convolution,
+    find_convolution,
+    find_scheme,
+    register_convolution,
+    register_transposed,
+)
 from padding.schemes.convolve import padded_convolution
 from padding.schemes.holes import masked_convolution
 from padding.schemes.transposed import transposed_convolution
 
+Output = Tensor | tuple[Tensor, Tensor]
+"""What a layer returns: the output; with a mask, the output and its mask."""
+
 
 class PaddedLayer:
-    """What the generated classes have in common. They name the class they stand in for, and keep being one of it."""
+    """Base of the generated classes. Each is also a subclass of the class it replaces, so isinstance keeps working."""
 
     padding_base: type[nn.Module]
     padding_scheme: str
@@ -90,6 +99,13 @@ to 3 of Liu et al. 2018). `return_mask` and `multi_channel` are keywords of the 
 whether the mask is returned (None, the default: if one was given), and whether it always has C_out channels.
 """
 
+_EXAMPLE = """
+
+>>> import torch
+>>> tuple({0}(2, 4, 3, padding=1)(torch.ones({1})).shape) == {2}
+True
+"""
+
 
 def _blank_layer(base: type[nn.Module], scheme: str) -> nn.Module:
     kind = layer_class(base, scheme)
@@ -112,7 +128,10 @@ def effective_pads(layer: PaddedLayer) -> Pads | str:
 
 @functools.cache
 def layer_class(base: type[nn.Module], scheme: str) -> type[nn.Module]:
-    """The class of `base`'s layers under `scheme`; under zero `base` itself. Takes the same arguments as `base`.
+    """The class of `base`'s layers under `scheme`; under 'zero' `base` itself. Takes the same arguments as `base`.
+
+    >>> layer_class(nn.Conv2d, "reflect")(3, 8, 3, padding=1)
+    ReflectConv2d(3, 8, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
 
     Raises:
         PaddingError: an unknown scheme; a class that is not registered and has a forward of its own; a transposed
@@ -128,10 +147,14 @@ def layer_class(base: type[nn.Module], scheme: str) -> type[nn.Module]:
     takes_masks = find_scheme(scheme).with_holes is not None and "mask_in" in signature(site.forward).parameters
     masks = _ABOUT_MASKS if takes_masks else ""
     name = scheme.capitalize() + base.__name__
+    axes = {nn.Conv1d: 1, nn.Conv2d: 2, nn.Conv3d: 3}.get(base)
+    example = _EXAMPLE.format(name, (2,) + (6,) * axes, (4,) + (6,) * axes) if axes else ""
     namespace = {
-        "__module__": __package__,
+        "__module__": "padding",
         "__qualname__": name,
-        "__doc__": f"{base.__name__} whose border is padded by the scheme '{scheme}'; same arguments." + masks,
+        "__doc__": f"{base.__name__} whose border is padded by the scheme '{scheme}'; same arguments."
+        + masks
+        + example,
         "__init__": _initialiser(base, takes_masks),
         "forward": site.forward,
         "padding_base": base,
@@ -197,3 +220,27 @@ def pads_anything(pads: Pads | str, kernel_size: tuple[int, ...]) -> bool:
     if pads == SAME_DYNAMIC:
         return max(kernel_size) > 1
     return any(amount != 0 for pair in pads for amount in pair)
+
+
+def own_padding(layer: nn.Module) -> Pads | str:
+    """The pads that torch's `padding` argument asks for."""
+    return static_pads(layer.padding, layer.kernel_size, layer.dilation)
+
+
+@register_convolution(nn.Conv1d, padding=own_padding)
+@register_convolution(nn.Conv2d, padding=own_padding)
+@register_convolution(nn.Conv3d, padding=own_padding)
+def plain(layer: nn.Module, input: Tensor, mask_in: Tensor | None = None) -> Output:
+    """How torch's own convolutions run under a scheme."""
+    return layer.convolve(input, layer.weight, layer.bias, mask=mask_in)
+
+
+@register_transposed(nn.ConvTranspose1d)
+@register_transposed(nn.ConvTranspose2d)
+@register_transposed(nn.ConvTranspose3d)
+def _transposed(layer: nn.Module, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+    axes = len(layer.kernel_size)
+    output_padding = layer._output_padding(
+        input, output_size, layer.stride, layer.padding, layer.kernel_size, axes, layer.dilation
+    )
+    return layer.convolve_transposed(input, layer.weight, layer.bias, output_padding)

@@ -50,7 +50,7 @@ def draw(name: str, split: str, number: int) -> Image.Image:
     random = Draw("sample", VERSION, name, split, number)
     size = width, height = random.between(_SHORTEST, _LONGEST), random.between(_SHORTEST, _LONGEST)
     ground, front = _two_colours(random)
-    other = tuple(min(max(channel + random.between(-45, 45), 0), 255) for channel in ground)
+    other = tuple(min(max(channel + random.between(-30, 30), 0), 255) for channel in ground)
     picture = Image.new("RGB", size, ground)
     fine = random.noise(size, random.between(4, 9))
     picture.paste(other, mask=Image.blend(_pattern(random, size), fine, 0.25))
@@ -63,7 +63,7 @@ def draw(name: str, split: str, number: int) -> Image.Image:
     # The centre is anywhere but in a narrow margin, so the border cuts off up to nearly half of the shape.
     place = width * random.between(15, 85) // 100, height * random.between(15, 85) // 100, radius
     paint = Image.new("RGB", size, front)
-    paint = roughened(paint, random.noise(size, random.between(8, 30)), random.between(10, 45))
+    paint = roughened(paint, random.noise(size, random.between(8, 30)), random.between(10, 30))
     picture.paste(paint, mask=_mask(size, SHAPES[name], *place, random.between(-7, 7)))
     return roughened(picture, random.noise(size, 1), random.between(2, 10))
 
@@ -80,13 +80,13 @@ def _grey(colour: tuple[int, ...] | list[int]) -> int:
 
 
 def _two_colours(random: Draw) -> tuple[tuple, tuple]:
-    """Colours of ground and shape: any two, the shape's at least 80 of 255 grey values lighter.
+    """Colours of ground and shape: any two, the shape's at least 100 of 255 grey values lighter.
 
     With either one the lighter, a small network learned too slowly to show it in a demo (50 % instead of 67 %).
     """
     while True:
         darker, lighter = sorted((_colour(random), _colour(random)), key=_grey)
-        if _grey(lighter) - _grey(darker) >= 80:
+        if _grey(lighter) - _grey(darker) >= 100:
             return darker, lighter
 
 

@@ -17,7 +17,7 @@ from datamodules.samples.shapes import SHAPES, VERSION, draw
 DEFAULT_ROOT = Path(__file__).resolve().parents[2] / "data" / "sample_imagenet"
 
 # `folder.digest` of the tree in its default size, with the Pillow of requirements.lock.
-FILES = "2da06332ac4e09de4522f201a1d3b68b4ab23ce238ec0f8a8a6ad7ca52a82b9d"
+FILES = "4b6bc30132b985e10b78f2f123a7e8e9ac19a24c05d96c7d83912c732bcf740d"
 
 _CLASS_LIST = "LOC_synset_mapping.txt"
 # WordNet offsets of ImageNet begin with 0 or 1, so no real synset has these names.

@@ -5,7 +5,7 @@ import os
 import sys
 import traceback
 
-from records.errors import user_errors
+from records.errors import message_of, user_errors
 from studies import STUDIES, find
 
 TRAINING = {
@@ -62,11 +62,3 @@ def explain(error: Exception) -> int:
         traceback.print_exception(error)
     print(f"error: {message_of(error)}", file=sys.stderr)
     return 2
-
-
-def message_of(error: Exception) -> str:
-    """The message of an error; of one that a loader process raised, without the traceback that torch puts before it."""
-    text, name = str(error), f"{type(error).__name__}: "
-    if "in DataLoader worker process" not in text or name not in text:
-        return text
-    return text.rpartition(name)[2].removesuffix("\n.").rstrip()

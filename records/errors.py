@@ -21,3 +21,11 @@ def user_errors() -> tuple[type[Exception], ...]:
     ]
     loaded = [getattr(sys.modules[module], name) for module, name in names if module in sys.modules]
     return (UserError, *loaded)
+
+
+def message_of(error: Exception) -> str:
+    """The message of an error; of one that a loader process raised, without the traceback that torch puts before it."""
+    text, name = str(error), f"{type(error).__name__}: "
+    if "in DataLoader worker process" not in text or name not in text:
+        return text
+    return text.rpartition(name)[2].removesuffix("\n.").rstrip()

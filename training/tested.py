@@ -15,7 +15,7 @@ from lightning_modules import SegmentationModule
 from records import RunFolder
 from records.errors import UserError
 from records.evaluation import EvaluationRecord
-from studies.segmentation.checkpoint_tables import tables
+from training.checkpoint_tables import tables
 from training.provenance import provenance
 
 WIDTH = 160

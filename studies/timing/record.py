@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from records.atomic import write_text
-
-ZERO = "zero"
-"""The scheme that times are related to."""
+from studies.runs.collect import REFERENCE
 
 NULL = "zero again"
 """A second copy under zero padding: its ratio to the first is what the machine's noise makes of no difference."""
@@ -50,7 +48,7 @@ class TimingCase:
     def __post_init__(self) -> None:
         for times in (self.first, self.later):
             lengths = {len(seconds) for seconds in times.values()}
-            if not {ZERO, NULL} <= set(times) or len(lengths) != 1 or min(lengths) < 2:
+            if not {REFERENCE, NULL} <= set(times) or len(lengths) != 1 or min(lengths) < 2:
                 raise ValueError(f"{self.network}: every scheme needs as many rounds as zero padding, two at least")
 
 

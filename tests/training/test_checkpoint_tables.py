@@ -3,7 +3,7 @@
 import pytest
 
 from records.evaluation import EvaluationFileError, EvaluationRecord
-from studies.segmentation.checkpoint_tables import tables
+from training.checkpoint_tables import tables
 
 # counts[band][distance bin][target][prediction] of two classes: bands from the border inwards, bins from it, too.
 REGULAR = [

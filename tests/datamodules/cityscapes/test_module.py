@@ -48,25 +48,6 @@ def test_evaluation_serves_whole_images_of_the_files(street_tree):
             assert np.array_equal(targets[0], CLASS_OF_LABEL[ids])
 
 
-@pytest.mark.parametrize("world", [1, 2, 3])
-def test_each_evaluation_image_counts_once_over_processes(street_tree, world):
-    data = cityscapes(street_tree)
-    expected = sorted(images.numpy().tobytes() for images, _ in data.val_dataloader())
-    counted, lengths = [], []
-    for rank in range(world):
-        batches = list(as_process(cityscapes(street_tree, batch_size=6), rank, world).val_dataloader())
-        lengths.append(len(batches))
-        for images, targets in batches:
-            assert len(images) == 1
-            if (targets != 255).any():
-                counted.append(images.numpy().tobytes())
-            else:
-                assert images.numpy().tobytes() in expected
-    assert len(set(lengths)) == 1
-    assert sorted(counted) == expected
-    assert (data._val_set()[STAND_IN][1] == 255).all()
-
-
 def test_crops_are_cut_around_the_class_that_was_drawn(street_tree):
     data = cityscapes(street_tree, class_uniform=1.0, crop_size=48, scale=(1.0, 1.0), flip=False, jitter=0.0, blur=None)
     dataset = data._train_set()
@@ -182,11 +163,6 @@ def test_settings_that_do_not_fit_the_data_are_found_by_the_check(options, messa
     with pytest.raises(DataError, match=message):
         cityscapes(street_tree, **options).check("fit")
     cityscapes(street_tree, crop_size=128).check("fit")
-
-
-def test_batch_that_does_not_divide_is_refused(street_tree):
-    with pytest.raises(DataError, match="`batch_size` is 4 over all processes, which does not divide by 3"):
-        as_process(cityscapes(street_tree), 0, 3).check("validate")
 
 
 def test_missing_coarse_labels_name_the_setting(streets):

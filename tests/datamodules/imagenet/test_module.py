@@ -5,8 +5,8 @@ from PIL import Image
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from datamodules import IGNORED_TARGET, DataError
-from datamodules.loading.samplers import STAND_IN, EvalSampler
+from datamodules import DataError
+from datamodules.loading.samplers import STAND_IN
 from tests.datamodules.support import as_process, imagenet
 
 
@@ -28,20 +28,6 @@ def test_evaluation_equals_imagefolder_with_torchvision(sample_tree):
     batches = [data.on_after_batch_transfer(batch, 0) for batch in data.test_dataloader()]
     assert torch.equal(torch.cat([images for images, _ in batches]), torch.stack([image for image, _ in expected]))
     assert torch.cat([targets for _, targets in batches]).tolist() == expected.targets
-
-
-@pytest.mark.parametrize("world", [1, 2, 4])
-def test_each_validation_image_counts_once_over_processes(sample_tree, world):
-    seen, lengths = [], []
-    for rank in range(world):
-        data = as_process(imagenet(sample_tree), rank, world)
-        keys, dataset = list(EvalSampler(30, data.rank, data.world_size)), data._test_set()
-        targets = [dataset[key][1] for key in keys]
-        assert all((target == IGNORED_TARGET) == (key == STAND_IN) for key, target in zip(keys, targets, strict=True))
-        lengths.append(len(keys))
-        seen += [key for key, target in zip(keys, targets, strict=True) if target != IGNORED_TARGET]
-    assert len(set(lengths)) == 1
-    assert sorted(seen) == list(range(30))
 
 
 def test_val_from_train_is_held_out_of_training(sample_tree):

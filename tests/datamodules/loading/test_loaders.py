@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from datamodules import DataError
+from datamodules import IGNORED_PIXEL, IGNORED_TARGET, DataError
 from datamodules.loading.samplers import TrainSampler
-from tests.datamodules.support import cityscapes, imagenet, same_batches
+from tests.datamodules.support import as_process, cityscapes, imagenet, same_batches
 
 
 @pytest.fixture(params=["imagenet", "cityscapes"])
@@ -63,3 +63,25 @@ def test_undecodable_file_is_named_from_a_worker_too(kind, workers, tree, street
     options = {"image_size": 8, "eval_resize": 8} if kind is imagenet else {}
     with pytest.raises(DataError, match=rf"{broken.name}: cannot be decoded"):
         list(kind(root, num_workers=workers, **options).val_dataloader())
+
+
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize("world", [1, 2, 3, 4])
+def test_each_evaluation_image_counts_once_over_processes(make, world, padded):
+    """And each process has as many batches: a stand-in fills up those that are one short, and does not count."""
+    files = make(eval_padded=padded)._val_set()
+    expected = sorted(files[index][0].numpy().tobytes() for index in range(len(files)))
+    counted, lengths = [], set()
+    for rank in range(world):
+        options = {"batch_size": 12, "eval_padded": padded, "num_workers": rank % 2}
+        data = as_process(make(**options), rank, world)
+        if hasattr(data, "padded_batch_size"):
+            data.padded_batch_size = 2 * world
+        batches = list(data.val_dataloader())
+        lengths.add(len(batches))
+        for image, target, *size in (sample for batch in batches for sample in zip(*batch, strict=True)):
+            height, width = size[0].tolist() if padded else image.shape[1:]
+            if (target != (IGNORED_PIXEL if target.ndim else IGNORED_TARGET)).any():
+                counted.append(image[:, :height, :width].numpy().tobytes())
+    assert len(lengths) == 1
+    assert sorted(counted) == expected

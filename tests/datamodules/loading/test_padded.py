@@ -7,7 +7,7 @@ from PIL import Image
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from datamodules import IGNORED_PIXEL, IGNORED_TARGET, DataError
+from datamodules import IGNORED_PIXEL, DataError
 from datamodules.imagenet.transforms import WholeTransform
 from datamodules.loading.padded import PaddedBatch, collate_padded, pad
 from tests.datamodules.support import as_process, cityscapes, imagenet
@@ -94,27 +94,6 @@ def test_lightning_and_pinning_keep_the_type():
     assert type(move_data_to_device(batch, torch.device("meta"))) is PaddedBatch
 
 
-def served(make, world, **options):
-    """Images without their padding, as bytes, that the processes count; each process must have as many batches."""
-    counted, lengths = [], set()
-    for rank in range(world):
-        batches = list(as_process(make(eval_padded=True, **options), rank, world).val_dataloader())
-        lengths.add(len(batches))
-        for image, target, (height, width) in ((i, t, s.tolist()) for b in batches for i, t, s in zip(*b, strict=True)):
-            if (target != (IGNORED_PIXEL if target.ndim else IGNORED_TARGET)).any():
-                counted.append(image[:, :height, :width].numpy().tobytes())
-    assert len(lengths) == 1
-    return sorted(counted)
-
-
-@pytest.mark.parametrize(("world", "workers"), [(1, 0), (2, 0), (2, 1), (4, 0)])
-def test_each_image_counts_once_over_processes(sample_tree, world, workers):
-    resized = ImageFolder(sample_tree / "val", transforms.Resize(36))
-    expected = sorted(np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1)).tobytes() for image, _ in resized)
-    options = {"eval_batch_size": 4, "num_workers": workers}
-    assert served(lambda **more: imagenet(sample_tree, **more), world, **options) == expected
-
-
 def test_training_and_the_reported_test_crop_in_any_case(sample_tree):
     data = imagenet(sample_tree, eval_padded=True, val_from_train=10, batch_size=5)
     for fn, loader in (("fit", "val"), ("test", "test")):
@@ -173,13 +152,6 @@ def test_scenes_of_different_sizes_share_a_batch_and_its_rest_is_ignored(mixed_s
         assert torch.equal(targets[number, :height, :width], target.long())
         assert images[number].sum() == images[number, :, :height, :width].sum()
         assert (targets[number] != 255).sum() == (target != 255).sum()
-
-
-@pytest.mark.parametrize("world", [1, 2, 3])
-def test_each_scene_counts_once_over_processes(mixed_streets, world):
-    expected = sorted(image.numpy().tobytes() for image, _ in cityscapes(mixed_streets).val_dataloader())
-    options = {"padded_batch_size": 2 * world, "batch_size": 6}
-    assert served(lambda **more: cityscapes(mixed_streets, **more), world, **options) == expected
 
 
 def test_scenes_come_one_by_one_in_training_and_in_test(street_tree):

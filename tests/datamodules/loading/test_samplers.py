@@ -14,15 +14,6 @@ def batches(sampler, size):
     return [keys[i : i + size] for i in range(0, len(keys), size)]
 
 
-@pytest.mark.parametrize("world", [1, 2, 3, 6])
-def test_global_batch_is_the_same_for_any_number_of_processes(world):
-    alone = batches(TrainSampler(50, 12, seed=3), 12)
-    ranks = [batches(TrainSampler(50, 12, rank, world, seed=3), 12 // world) for rank in range(world)]
-    assert len(alone) == 4
-    for number, batch in enumerate(alone):
-        assert sorted(key for rank in ranks for key in rank[number]) == sorted(batch)
-
-
 def test_epoch_is_a_permutation_without_the_incomplete_batch():
     keys = list(TrainSampler(50, 12))
     assert len(keys) == len(set(keys)) == 48

@@ -1,6 +1,6 @@
-"""Whether a tree of Cityscapes can be trained on: `python -m datamodules.cityscapes ROOT [--split K] [--deep]`.
+"""Checks a Cityscapes tree before training: `python -m datamodules.cityscapes ROOT [--split K] [--deep]`.
 
-Finds in minutes what would otherwise stop a run of days. Exits with 0 and a report, or with 2 and what is wrong.
+Finds in minutes what would stop a training of days. Exits with 0 and a report, or with 2 and an error.
 """
 
 import argparse

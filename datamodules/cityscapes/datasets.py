@@ -1,4 +1,4 @@
-"""One image and its classes from one key."""
+"""Scenes with their class maps: training crops keyed by (epoch, index), evaluation images by their index."""
 
 import os
 from pathlib import Path

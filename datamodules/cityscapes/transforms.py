@@ -1,4 +1,4 @@
-"""From a decoded image and its classes to a training crop, both moved alike."""
+"""From a decoded image and its class map to a training crop: the same scale, crop and flip for both."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""One sample from one key."""
+"""Training samples keyed by (epoch, index), and evaluation images by their index."""
 
 from collections.abc import Callable
 

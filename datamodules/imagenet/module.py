@@ -17,7 +17,7 @@ from datamodules.imagenet.transforms import (
     RandomCrop,
     RandomResizedCrop,
     TrainTransform,
-    WholeTransform,
+    UncroppedTransform,
 )
 from datamodules.loading.folder_images import FolderImages
 from datamodules.loading.index import FileIndex, cached, is_flat, scan_classes, scan_flat
@@ -104,7 +104,7 @@ class ImageNetDataModule(ResumableDataModule):
         self.cache_index = cache_index
         self.train_transform = _train_transform(train_crop, image_size, tuple(crop_scale), tuple(crop_ratio), flip)
         self.eval_transform = _eval_transform(image_size, eval_resize)
-        self.whole_transform = _whole_transform(image_size, eval_resize, padded_side)
+        self.uncropped_transform = _uncropped_transform(image_size, eval_resize, padded_side)
         check_normalisation(self.mean, self.std)
 
     # What the data are; each part is read from the disk when it is first asked for.
@@ -241,6 +241,7 @@ class ImageNetDataModule(ResumableDataModule):
             "augmentation": repr(self.train_transform),
         }
 
+    # Of names and targets, not of pixels: reading every image would delay each start.
     @cached_property
     def _train_digest(self) -> str:
         digest = hashlib.blake2b(self._train_files.files.data, digest_size=8)
@@ -266,7 +267,7 @@ class ImageNetDataModule(ResumableDataModule):
         images = self._reported
         if self.val_from_train:
             images = (self._train_files, self._train_split[1], self._train_files.targets)
-        return EvalImages(*images, self.whole_transform if self._validates_padded else self.eval_transform)
+        return EvalImages(*images, self.uncropped_transform if self._validates_padded else self.eval_transform)
 
     def _test_set(self) -> EvalImages:
         return EvalImages(*self._reported, self.eval_transform)
@@ -278,7 +279,7 @@ class ImageNetDataModule(ResumableDataModule):
     def _predict_set(self) -> FolderImages:
         if self.predict_folder is None:
             raise DataError("`predict_folder` is not set", todo="Set it to a folder of images.")
-        transform = self.whole_transform if self.eval_padded else self.eval_transform
+        transform = self.uncropped_transform if self.eval_padded else self.eval_transform
         return FolderImages(scan_flat(self.predict_folder), transform)
 
 
@@ -320,7 +321,7 @@ def _eval_transform(size: int, resize: int | None) -> EvalTransform:
     return EvalTransform(size, resize)
 
 
-def _whole_transform(size: int, resize: int | None, side: int) -> WholeTransform:
+def _uncropped_transform(size: int, resize: int | None, side: int) -> UncroppedTransform:
     least = size if resize is None else resize
     if side < least:
         raise DataError(
@@ -328,4 +329,4 @@ def _whole_transform(size: int, resize: int | None, side: int) -> WholeTransform
             " than the crop would be left of an image",
             todo="Raise it; twice the length of the shorter side cuts few photographs.",
         )
-    return WholeTransform(side, resize)
+    return UncroppedTransform(side, resize)

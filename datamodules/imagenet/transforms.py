@@ -32,6 +32,7 @@ class RandomResizedCrop:
         """(left, top, width, height), distributed as torchvision's `get_params`."""
         low, high = math.log(self.ratio[0]), math.log(self.ratio[1])
         for _ in range(_ATTEMPTS):
+            # The order of draws is part of every sample: another order is another training set.
             area = width * height * keyed.uniform(random, *self.scale)
             aspect = math.exp(keyed.uniform(random, low, high))
             w, h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
@@ -54,7 +55,7 @@ class RandomResizedCrop:
 
 @dataclass(frozen=True)
 class RandomCrop:
-    """A square cut out anywhere in the image, never beyond it: padding is what is studied, so none is put in the data.
+    """A random square inside the image. Unlike the usual CIFAR recipe it pads nothing: padding is what is studied.
 
     Args:
         size: side of the square in pixels.
@@ -74,7 +75,7 @@ class TrainTransform:
     """A random crop and a flip.
 
     Args:
-        crop: what cuts the image.
+        crop: RandomResizedCrop or RandomCrop.
         flip: mirror left to right with probability 0.5.
     """
 
@@ -89,7 +90,7 @@ class TrainTransform:
 
 @dataclass(frozen=True)
 class EvalTransform:
-    """The centre of the image: torchvision's Resize and CenterCrop on PIL images, bit for bit.
+    """Resize and centre crop, bit for bit as torchvision's Resize and CenterCrop on PIL images.
 
     Args:
         size: side of the crop in pixels.
@@ -108,8 +109,8 @@ class EvalTransform:
 
 
 @dataclass(frozen=True)
-class WholeTransform:
-    """The image at its own aspect ratio; only what makes it longer than `side` is cut off, as much at either end.
+class UncroppedTransform:
+    """The image at its own aspect ratio; a side longer than `side` is cropped to its centre.
 
     Args:
         side: greatest height and width of the result, in pixels: a batch of N takes at most N x 3 x side x side bytes.

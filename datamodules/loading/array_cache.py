@@ -1,4 +1,4 @@
-"""What the caches of the data modules share: their folder, and files of arrays that are written whole or not at all."""
+"""The folder of the caches, and an atomic writer of .npz files."""
 
 import contextlib
 import os

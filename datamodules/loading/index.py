@@ -151,7 +151,7 @@ def _list(folder: Path) -> tuple[list[str], list[str]]:
 
 
 def cached(scan: Callable[[Path], FileIndex], folder: Path, cache: bool | str) -> FileIndex:
-    """`scan(folder)`, from the cache where no directory has changed since.
+    """The index of a folder; from the cache if no directory has changed since it was scanned.
 
     Args:
         scan: `scan_classes` or `scan_flat`.

@@ -1,4 +1,4 @@
-"""The last step of a pixel's way: from uint8 to normalised floats, on the device."""
+"""Normalises uint8 batches on the device: uint8 is a quarter of the transfer, and workers do no float arithmetic."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ def batch_on_device(
 ) -> tuple | PaddedBatch:
     """A batch after its transfer: images normalised in the Trainer's precision, targets int64, paths unchanged.
 
-    The workers send bytes: a quarter of the floats for images, an eighth of int64 for class maps.
+    Class maps are sent as bytes, too, an eighth of int64.
     """
     if isinstance(batch, PaddedBatch):
         images = normalise_on_device(batch.images, mean, std, trainer, batch.sizes)

@@ -38,6 +38,7 @@ def collate_padded(samples: list[tuple], target_fill: int | None = None) -> Padd
 def pad(tensors: Sequence[torch.Tensor], fill: int) -> torch.Tensor:
     """Tensors (..., h, w) as one (N, ..., H, W) of the greatest height and the greatest width, `fill` beyond each."""
     height, width = (max(tensor.shape[axis] for tensor in tensors) for axis in (-2, -1))
+    # uint8 until the device: a float canvas would be four times the transfer.
     canvas = tensors[0].new_full((len(tensors), *tensors[0].shape[:-2], height, width), fill)
     for place, tensor in zip(canvas, tensors, strict=True):
         place[..., : tensor.shape[-2], : tensor.shape[-1]] = tensor

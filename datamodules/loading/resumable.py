@@ -1,4 +1,4 @@
-"""A data module whose samples are keyed, and which therefore resumes exactly in the middle of an epoch."""
+"""A data module that resumes exactly in the middle of an epoch, because its samples are keyed by (epoch, index)."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence, Sized
@@ -22,7 +22,7 @@ _SETTINGS = {
 
 
 class KeyedLoader(DataLoader):
-    """A DataLoader that Lightning takes for resumable: its position is in the data module's state, not in its own."""
+    """A DataLoader that counts as stateful for Lightning; the data module's state holds its position."""
 
     def state_dict(self) -> dict[str, Any]:
         return {}
@@ -67,7 +67,7 @@ class ResumableDataModule(pl.LightningDataModule):
 
     @abstractmethod
     def train_set_key(self) -> dict[str, int | str]:
-        """What decides the training samples, besides seed and batch: size, a digest of the files, the augmentation."""
+        """What determines the training samples besides seed and batch: size, digest of the files, augmentation."""
 
     @property
     def rank(self) -> int:
@@ -154,8 +154,10 @@ class ResumableDataModule(pl.LightningDataModule):
             drop_last=drop_last,
             collate_fn=collate_fn or collate,
             num_workers=self.num_workers,
+            # Workers are started once a run: starting them costs time, and they hold the plan of an epoch.
             persistent_workers=self.num_workers > 0,
             timeout=self.loader_timeout if self.num_workers > 0 else 0,
+            # Page-locked batches are copied to the GPU while it computes; on a CPU the copy would be wasted.
             pin_memory=self._on_cuda(),
             generator=generator,
         )

@@ -1,4 +1,4 @@
-"""Which image comes when, and on which process."""
+"""The order of the images in an epoch, and each process's share of it."""
 
 from collections.abc import Iterator
 

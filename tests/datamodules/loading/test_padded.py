@@ -8,7 +8,7 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 from datamodules import IGNORED_PIXEL, DataError
-from datamodules.imagenet.transforms import WholeTransform
+from datamodules.imagenet.transforms import UncroppedTransform
 from datamodules.loading.padded import PaddedBatch, collate_padded, pad
 from tests.datamodules.support import as_process, cityscapes, imagenet
 
@@ -40,13 +40,13 @@ def test_an_image_keeps_its_aspect_ratio_and_no_side_is_longer_than_allowed(size
     pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     image = Image.fromarray(pixels)
     resized = np.asarray(transforms.Resize(24)(image)).transpose(2, 0, 1)
-    whole = WholeTransform(64, 24)(image)
+    whole = UncroppedTransform(64, 24)(image)
     assert max(whole.shape) <= 64
     assert min(whole.shape[1:]) == 24
     # What is cut off is the same at both ends, up to one pixel, and only what is beyond 64.
     (top, left) = ((resized.shape[axis] - whole.shape[axis]) // 2 for axis in (1, 2))
     assert np.array_equal(whole, resized[:, top : top + 64, left : left + 64])
-    assert torch.equal(WholeTransform(300)(image), torch.from_numpy(pixels.transpose(2, 0, 1)))
+    assert torch.equal(UncroppedTransform(300)(image), torch.from_numpy(pixels.transpose(2, 0, 1)))
 
 
 def test_validate_serves_padded_batches_alone(sample_tree):

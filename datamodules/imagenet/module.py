@@ -104,7 +104,7 @@ class ImageNetDataModule(ResumableDataModule):
         self.cache_index = cache_index
         self.train_transform = _train_transform(train_crop, image_size, tuple(crop_scale), tuple(crop_ratio), flip)
         self.eval_transform = _eval_transform(image_size, eval_resize)
-        self.uncropped_transform = _uncropped_transform(image_size, eval_resize, padded_side)
+        self.whole_transform = _uncropped_transform(image_size, eval_resize, padded_side)
         check_normalisation(self.mean, self.std)
 
     # What the data are; each part is read from the disk when it is first asked for.
@@ -267,7 +267,7 @@ class ImageNetDataModule(ResumableDataModule):
         images = self._reported
         if self.val_from_train:
             images = (self._train_files, self._train_split[1], self._train_files.targets)
-        return EvalImages(*images, self.uncropped_transform if self._validates_padded else self.eval_transform)
+        return EvalImages(*images, self.whole_transform if self._validates_padded else self.eval_transform)
 
     def _test_set(self) -> EvalImages:
         return EvalImages(*self._reported, self.eval_transform)
@@ -279,7 +279,7 @@ class ImageNetDataModule(ResumableDataModule):
     def _predict_set(self) -> FolderImages:
         if self.predict_folder is None:
             raise DataError("`predict_folder` is not set", todo="Set it to a folder of images.")
-        transform = self.uncropped_transform if self.eval_padded else self.eval_transform
+        transform = self.whole_transform if self.eval_padded else self.eval_transform
         return FolderImages(scan_flat(self.predict_folder), transform)
 
 

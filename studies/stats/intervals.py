@@ -98,13 +98,10 @@ def sign_test(values: Sequence[float], line: float) -> Comparison:
     Raises:
         statistics.StatisticsError: without a value.
     """
-    n, found = (len(values), len(values)), median_interval(values)
-    middle = statistics.median(values)
+    n, middle, found = (len(values), len(values)), statistics.median(values), median_interval(values)
     if found is None:
         return Comparison(middle, n)
-    apart = [value for value in values if value != line]
-    p = stats.binomtest(sum(value > line for value in apart), len(apart)).pvalue if apart else 1.0
-    return Comparison(middle, n, "sign", *found, float(p))
+    return Comparison(middle, n, "sign", *found, float(stats.quantile_test(values, q=line).pvalue))
 
 
 def compare_pairs(images: int, better: int, worse: int) -> Comparison:
@@ -172,9 +169,10 @@ def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
     Two of the values themselves, chosen by their rank (sign test): it presumes nothing of how they scatter, only that
     they are independent.
     """
-    rank = int(stats.binom.ppf((1 - CONFIDENCE) / 2, len(values), 0.5)) if values else 0
-    ordered = sorted(values)
-    return (ordered[rank - 1], ordered[-rank]) if rank else None
+    if len(values) < 2:
+        return None
+    found = stats.quantile_test(values).confidence_interval(CONFIDENCE)
+    return None if math.isnan(found.low + found.high) else (float(found.low), float(found.high))
 
 
 def seeds_needed(difference: float, deviation: float, degrees: int = 1) -> int | None:

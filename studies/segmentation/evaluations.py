@@ -15,7 +15,7 @@ import numpy as np
 
 from records import best
 from records.evaluation import REGULAR, EvaluationFileError, EvaluationRecord, OtherKindError
-from studies.runs.collect import Collection, Run, SetAside, natural, scheme_order
+from studies.runs.collect import Collection, Run, SetAside, natural
 
 MIOU = "val/miou"
 """The metric that segmentation runs are compared by."""
@@ -108,7 +108,7 @@ class Block:
     network: str
     setting: Setting
     test: str
-    schemes: dict[str, tuple[Evaluation, ...]]
+    schemes: dict[str, list[Evaluation]]
 
     @property
     def evaluations(self) -> tuple[Evaluation, ...]:
@@ -144,13 +144,16 @@ def read_evaluations(collection: Collection) -> Evaluations:
         for setting, evaluation in _of_run(run, left_out).items():
             grouped[run.record.compared_as, setting].append(evaluation)
     keys = sorted(grouped, key=lambda key: (natural(key[0]), -len(grouped[key]), str(key[1])))
-    blocks = tuple(
-        Block(network, setting, _apart(setting, [other for name, other in keys if name == network]), _schemes(found))
-        for network, setting in keys
-        for found in [grouped[network, setting]]
-    )
-    tested = {evaluation.run for block in blocks for evaluation in block.evaluations}
-    return Evaluations(blocks, tuple(left_out), tuple(run for run in collection.runs if run not in tested))
+    blocks = []
+    for network, setting in keys:
+        # The runs come by scheme and seed, as the tables have them.
+        schemes: dict[str, list[Evaluation]] = {}
+        for evaluation in grouped[network, setting]:
+            schemes.setdefault(evaluation.run.record.padding, []).append(evaluation)
+        others = [other for name, other in keys if name == network]
+        blocks.append(Block(network, setting, _apart(setting, others), schemes))
+    tested = {evaluation.run for found in grouped.values() for evaluation in found}
+    return Evaluations(tuple(blocks), tuple(left_out), tuple(run for run in collection.runs if run not in tested))
 
 
 def _of_run(run: Run, left_out: list[SetAside]) -> dict[Setting, Evaluation]:
@@ -223,13 +226,6 @@ def is_best_epoch(run: Run, epoch: int) -> bool:
 def overlap(mode: str) -> Fraction:
     """1/3 for `tiled_1-3`; 0 for whole images. Raises ValueError for other words."""
     return Fraction(0) if mode == REGULAR else Fraction(mode.removeprefix("tiled_").replace("-", "/"))
-
-
-def _schemes(found: Sequence[Evaluation]) -> dict[str, tuple[Evaluation, ...]]:
-    schemes: dict[str, list[Evaluation]] = defaultdict(list)
-    for evaluation in sorted(found, key=lambda each: each.run.record.seed):
-        schemes[evaluation.run.record.padding].append(evaluation)
-    return {scheme: tuple(schemes[scheme]) for scheme in sorted(schemes, key=scheme_order)}
 
 
 def _apart(setting: Setting, settings: Sequence[Setting]) -> str:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from networks.create import create_network
 from padding import ConversionReport, PaddingError
-from padding.schemes.frame import forget_ratios
+from padding.schemes.reweight import forget_ratios
 from studies.runs.collect import REFERENCE
 from studies.timing.interleaved import Step, StepError, Stopwatch, interleaved
 from studies.timing.record import COMPILED, NULL, Times, TimingCase

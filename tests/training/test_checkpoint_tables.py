@@ -1,8 +1,6 @@
 """The tables of a tested checkpoint, cell by cell, from counts whose sums are taken by hand here."""
 
-import pytest
-
-from records.evaluation import EvaluationFileError, EvaluationRecord
+from records.evaluation import EvaluationRecord
 from training.checkpoint_tables import tables
 
 # counts[band][distance bin][target][prediction] of two classes: bands from the border inwards, bins from it, too.
@@ -83,12 +81,3 @@ def test_around_tiles_only_tiles_without_overlap_are_shown():
     border = tables(record(border_scope="tile", confusion=counts))[1]
     assert [row[0] for row in cells(border)] == ["tiled, overlap 0"]
     assert [row[0] for row in cells(tables(record(confusion=counts))[1])][-1] == "tiled, overlap 1/3"
-
-
-def test_what_was_written_is_read_back(tmp_path):
-    path = tmp_path / "evaluations/best.json"
-    record().write(path)
-    assert EvaluationRecord.read(path) == record()
-    path.write_text(path.read_text()[:-20])
-    with pytest.raises(EvaluationFileError, match=r"best\.json is damaged"):
-        EvaluationRecord.read(path)

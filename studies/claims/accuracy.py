@@ -1,4 +1,7 @@
-"""The paper's claims about accuracy, spread and speed of convergence: section 4.1, Tables 2, 3 and 5, Figure 3."""
+"""The paper's claims about accuracy, spread and speed of convergence: section 4.1, Tables 2, 3 and 5, Figure 3.
+
+Partial Convolution based Padding, https://arxiv.org/abs/1811.11718.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace

@@ -217,7 +217,7 @@ def _strip(each: BothWays, limit: int) -> contact_sheet.Strip:
     for image in shown(way.images, limit):
         said = Counter(names[number] for number in way.wrong.predicted[:, image])
         pictures += [
-            contact_sheet.Picture(
+            contact_sheet.Thumbnail(
                 path, names[each.images.targets[image]], [_times(*pair) for pair in said.most_common()]
             )
             for path in _paths(each, [image])

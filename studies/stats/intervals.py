@@ -98,8 +98,7 @@ def sign_test(values: Sequence[float], line: float) -> Comparison:
     Raises:
         statistics.StatisticsError: without a value.
     """
-    n, found = (len(values), len(values)), median_interval(values)
-    middle = statistics.median(values)
+    n, middle, found = (len(values), len(values)), statistics.median(values), median_interval(values)
     if found is None:
         return Comparison(middle, n)
     return Comparison(middle, n, "sign", *found, float(stats.quantile_test(values, q=line).pvalue))

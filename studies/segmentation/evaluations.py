@@ -235,8 +235,9 @@ def _apart(setting: Setting, settings: Sequence[Setting]) -> str:
     return ", ".join(words[part] for part in parts)
 
 
-# The values below follow from the confusion matrices: sections 4.2 and 4.2.1 of Partial Convolution based Padding (Liu
-# et al. 2018). `evaluation` is imported late: it brings in torch, which a report of classifiers need not wait for.
+# Values from the confusion matrices, as sections 4.2 and 4.2.1 of Partial Convolution based Padding define them
+# (https://arxiv.org/abs/1811.11718). `evaluation` is imported late: it brings in torch, which a report of classifiers
+# need not wait for.
 
 
 def tile_values(record: EvaluationRecord) -> Values:

@@ -54,6 +54,8 @@ def shown(*ious):
 
 def test_every_cell():
     whole, border, classes, distance = tables(record())
+    assert "Tables 5 and 6" in whole.title
+    assert "the image (Table 7)" in border.title
     # All of regular: road 16 right, 6 missed, 3 added; sky 15 right, 3 missed, 6 added.
     regular = iou(16, 6, 3), iou(15, 3, 6)
     tiled = iou(16, 6, 7), iou(11, 7, 6)

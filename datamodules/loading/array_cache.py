@@ -9,6 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+# A file or folder changed so recently may change again within one tick of its clock, so it is not cached yet.
+SETTLED_NS = 2_000_000_000
+
 
 def cache_folder(kind: str) -> Path:
     """`$XDG_CACHE_HOME/convolution-padding/KIND`: the data may be read-only, and may be shared."""

@@ -1,7 +1,7 @@
 """A data module whose samples are keyed, and which therefore resumes exactly in the middle of an epoch."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Sequence, Sized
 from typing import Any
 
 import pytorch_lightning as pl
@@ -42,7 +42,7 @@ class ResumableDataModule(pl.LightningDataModule):
         num_workers: loader processes for each training process; 0 loads in the process itself.
         seed: seed of order and augmentation.
         loader_timeout: seconds to wait for a worker before giving up.
-        eval_padded: whether evaluation also serves images of different sizes in one batch, padded.
+        eval_padded: whether `validate` pads images of different sizes to one batch instead of cropping them.
     """
 
     def __init__(
@@ -205,10 +205,12 @@ class ResumableDataModule(pl.LightningDataModule):
 
 def collate(samples: list[tuple]) -> tuple:
     """A batch as a tuple: tensors stacked, numbers as an int64 tensor, strings as a list."""
-    return tuple(_COLLATE.get(type(column[0]), list)(column) for column in zip(*samples, strict=True))
+    return tuple(collate_column(column) for column in zip(*samples, strict=True))
 
 
-_COLLATE: dict[type, Callable] = {torch.Tensor: torch.stack, int: torch.tensor}
+def collate_column(values: Sequence) -> torch.Tensor | list:
+    """Values of one kind: tensors stacked, numbers as an int64 tensor, others as a list."""
+    return {torch.Tensor: torch.stack, int: torch.tensor}.get(type(values[0]), list)(values)
 
 
 def _refuse_mismatch(stored: dict[str, Any], current: dict[str, int | str]) -> None:

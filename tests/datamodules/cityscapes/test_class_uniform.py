@@ -9,11 +9,9 @@ from PIL import Image
 
 from datamodules import DataError
 from datamodules.cityscapes import centroid_cache
-from datamodules.cityscapes.centroid_cache import find_centroids
-from datamodules.cityscapes.centroids import centroids_of_files, class_centroids
+from datamodules.cityscapes.centroids import centroids_of_files, class_centroids, find_centroids
 from datamodules.cityscapes.class_uniform import BOOST_CLASSES, NO_CENTROID, ClassUniform
-from datamodules.cityscapes.label_files import decode_classes
-from datamodules.cityscapes.labels import CLASS_NAMES
+from datamodules.cityscapes.labels import CLASS_NAMES, decode_classes
 from datamodules.samples.stored_png import encode_png
 
 

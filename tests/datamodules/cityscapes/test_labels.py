@@ -4,12 +4,13 @@ from cityscapesscripts.helpers.labels import labels
 from PIL import Image
 
 from datamodules import DataError
-from datamodules.cityscapes.label_files import decode_classes, label_size
 from datamodules.cityscapes.labels import (
     CLASS_COLOURS,
     CLASS_NAMES,
     CLASS_OF_LABEL,
     LABEL_IDS,
+    decode_classes,
+    label_size,
     to_classes,
     to_label_ids,
 )

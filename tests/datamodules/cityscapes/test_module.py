@@ -7,10 +7,10 @@ from jsonargparse import ArgumentParser
 from PIL import Image
 
 from datamodules import CityscapesDataModule, DataError
-from datamodules.cityscapes.class_uniform import Plan
+from datamodules.cityscapes.class_uniform import EpochPlan
 from datamodules.cityscapes.datasets import TrainScenes
 from datamodules.cityscapes.labels import CLASS_OF_LABEL
-from datamodules.loading.samplers import PAD, TrainSampler
+from datamodules.loading.samplers import STAND_IN, TrainSampler
 
 
 def module(root, **options):
@@ -84,7 +84,7 @@ def test_each_evaluation_image_counts_once_over_processes(street_tree, world):
                 assert images.numpy().tobytes() in expected
     assert len(set(lengths)) == 1
     assert sorted(counted) == expected
-    assert (data._val_set()[PAD][1] == 255).all()
+    assert (data._val_set()[STAND_IN][1] == 255).all()
 
 
 def test_sample_is_the_same_for_any_number_of_workers(street_tree):
@@ -136,7 +136,7 @@ def test_augmentation_depends_on_seed_epoch_and_index(street_tree):
         size = 2
 
         def plan(self, seed, epoch):
-            return Plan(np.zeros(2, dtype=np.int64), np.full((2, 2), -1))
+            return EpochPlan(np.zeros(2, dtype=np.int64), np.full((2, 2), -1))
 
     dataset, other = (TrainScenes(files, Same(), data.transform, seed) for seed in (0, 1))
     assert torch.equal(dataset[0, 0][0], dataset[0, 0][0])
@@ -174,7 +174,7 @@ def test_predict_serves_images_of_any_size_with_paths(street_tree, tmp_path, wri
     images, paths = data.on_after_batch_transfer(batches[0], 0)
     assert images.dtype == torch.float32
     assert paths == [str(tmp_path / "in/b.png")]
-    assert data._predict_set()[PAD][1] == ""
+    assert data._predict_set()[STAND_IN][1] == ""
     with pytest.raises(DataError, match="`predict_folder` is not set"):
         module(street_tree).check("predict")
 

@@ -7,7 +7,7 @@ from torchvision.datasets import ImageFolder
 
 from datamodules import IGNORED, DataError, ImageNetDataModule
 from datamodules.loading.resumable import collate
-from datamodules.loading.samplers import PAD, EvalSampler, TrainSampler
+from datamodules.loading.samplers import STAND_IN, EvalSampler, TrainSampler
 
 
 def module(root, **options):
@@ -98,7 +98,7 @@ def test_each_validation_image_counts_once_over_processes(sample_tree, world):
         data = as_process(module(sample_tree), rank, world)
         keys, dataset = list(EvalSampler(30, data.rank, data.world_size)), data._test_set()
         targets = [dataset[key][1] for key in keys]
-        assert all((target == IGNORED) == (key == PAD) for key, target in zip(keys, targets, strict=True))
+        assert all((target == IGNORED) == (key == STAND_IN) for key, target in zip(keys, targets, strict=True))
         lengths.append(len(keys))
         seen += [key for key, target in zip(keys, targets, strict=True) if target != IGNORED]
     assert len(set(lengths)) == 1
@@ -143,7 +143,7 @@ def test_predict_serves_a_folder_with_paths(sample_tree):
     assert [path for _, paths in batches for path in paths] == sorted(map(str, (sample_tree / "val").rglob("*.JPEG")))
     images = data.on_after_batch_transfer(batches[0], 0)[0]
     assert images.dtype == torch.float32
-    assert data._predict_set()[PAD][1] == ""
+    assert data._predict_set()[STAND_IN][1] == ""
     with pytest.raises(DataError, match="`predict_folder` is not set"):
         module(sample_tree).setup("predict")
 

@@ -8,9 +8,8 @@ from torchvision.datasets import ImageFolder
 from datamodules import DataError
 from datamodules.loading import index_cache
 from datamodules.loading.array_cache import cache_folder
-from datamodules.loading.index import scan_classes, scan_flat
-from datamodules.loading.index_cache import cached
-from datamodules.loading.packed import PackedPaths
+from datamodules.loading.index import cached, scan_classes, scan_flat
+from datamodules.loading.path_table import PathTable
 
 
 def contents(index):
@@ -85,11 +84,11 @@ def test_flat_scan_is_sorted_and_deep(tmp_path, write_image):
 
 def test_packed_paths_keep_any_name():
     names = ["a.png", "ä/ö.png", os.fsdecode(b"\xff\xfe.png"), ""]
-    packed = PackedPaths.pack(names)
+    packed = PathTable.pack(names)
     assert [packed[i] for i in range(len(packed))] == names
     with pytest.raises(IndexError):
         packed[4]
-    assert len(PackedPaths.pack([])) == 0
+    assert len(PathTable.pack([])) == 0
 
 
 def test_unchanged_folder_is_read_from_the_cache(settled, tmp_path):

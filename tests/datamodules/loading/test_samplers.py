@@ -6,7 +6,7 @@ import torch
 
 from datamodules import DataError
 from datamodules.loading import keyed
-from datamodules.loading.samplers import PAD, EvalSampler, TrainSampler
+from datamodules.loading.samplers import STAND_IN, EvalSampler, TrainSampler
 
 
 def batches(sampler, size):
@@ -69,7 +69,7 @@ def test_evaluation_serves_each_image_once_and_as_many_on_each_process(size, wor
     served = [list(sampler) for sampler in samplers]
     assert len({len(keys) for keys in served}) == 1
     assert all(len(sampler) == len(keys) for sampler, keys in zip(samplers, served, strict=True))
-    assert sorted(key for keys in served for key in keys if key != PAD) == list(range(size))
+    assert sorted(key for keys in served for key in keys if key != STAND_IN) == list(range(size))
 
 
 def test_permutation_is_pinned():

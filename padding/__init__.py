@@ -1,8 +1,13 @@
-"""Padding schemes for convolutions, partial convolution based padding (Liu et al. 2018) first, in any model.
+"""Padding schemes for convolutions in any model.
 
-import timm, padding
-model = timm.create_model("resnet50")
-print(padding.convert_padding(model, "partial"))
+Partial Convolution based Padding, Liu et al. 2018, https://arxiv.org/abs/1811.11718, and zero, reflect, replicate and
+circular padding to compare it with.
+
+>>> import timm
+>>> print(convert_padding(timm.create_model("resnet18"), "partial"))
+padding 'partial': 17 Conv2d converted
+left as they are: 1 MaxPool2d
+  left: maxpool: a max pool pads with -inf, which is never the maximum
 """
 
 from torch import nn

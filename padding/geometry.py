@@ -17,7 +17,11 @@ Pads = tuple[tuple[int, int], ...]
 class Geometry(NamedTuple):
     """How the windows of one call lie on its input.
 
-    `symmetric` is decided where it costs nothing: comparing symbolic pads would tie a compiled graph to one size.
+    `symmetric` says whether each axis gets as much padding before as after; decided when the layer's padding is read,
+    since comparing symbolic pads would tie a compiled graph to one size.
+
+    >>> resolve(((1, 1), (1, 1)), (8, 8), (3, 3), (2, 2), (1, 1), 1).symmetric
+    True
     """
 
     stride: tuple[int, ...]

@@ -1,8 +1,8 @@
-"""The ratio of Eq. 5 in closed form.
+"""The ratio of window area to valid area in closed form.
 
-A window is a box and the input is a box, so the ratio is a product of one factor an axis: kernel size over the number
-of taps that fall inside. No convolution of ones is needed, the batch does not matter, and a change of size costs a few
-operations on vectors.
+Partial Convolution based Padding, Liu et al. 2018, https://arxiv.org/abs/1811.11718, Eq. 5. The window and the input
+are boxes, so the ratio is a product of one factor per axis: kernel size over the number of taps inside the input. This
+needs no convolution of ones, and a new size costs a few operations on vectors.
 """
 
 from collections.abc import Sequence
@@ -92,6 +92,9 @@ def border_ratio(
 
     Raises:
         PaddingError: numbers of axes that differ, a size that is not positive, no window that fits.
+
+    >>> border_ratio((3, 3), kernel_size=3, padding=1)[0].tolist()
+    [2.25, 1.5, 2.25]
     """
     sizes = tuple(size) if isinstance(size, Sequence) else (size,)
     axes = len(sizes)

@@ -1,7 +1,7 @@
-"""What schemes there are, and which modules are convolutions: the two places where something new is added."""
+"""The registered schemes and convolution classes: a new one of either is added here."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 
@@ -17,15 +17,13 @@ class Scheme:
     convolve: Callable[..., Tensor] | None
     """`convolve(input, weight, bias, geometry) -> output` on a batched input; None means torch's own zero padding."""
     survives_fusing: bool
-    """Whether a sum of branches and the single convolution they were fused into are still the same function. True for
-    schemes that invent values outside; false where the weight at the border depends on the size of the kernel."""
+    """Whether branches and the one convolution they were fused into still compute the same. True for schemes that fill
+    the border with values; false where the weight at the border depends on the kernel size."""
     with_holes: Callable[..., tuple[Tensor, Tensor]] | None = None
     """`with_holes(input, valid, weight, bias, geometry) -> (output, valid)` for an input with holes; None where holes
     mean nothing to the scheme."""
     transposed: Callable[..., Tensor] | None = None
     """`transposed(input, weight, bias, geometry) -> output`, a transposed convolution; None leaves it as it is."""
-    average_pools: Mapping[type[nn.Module], type[nn.Module]] = field(default_factory=dict)
-    """What stands in for average pools that count their padding, where the conversion is asked for it."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +51,13 @@ def register_scheme(name: str, *, survives_fusing: bool, **others) -> Callable:
 
     Raises:
         PaddingError: the name is taken.
+
+    >>> from padding.schemes.convolve import unpadded
+    >>> @register_scheme("valid", survives_fusing=True)
+    ... def valid(input, weight, bias, geometry):
+    ...     return unpadded(input, weight, bias, geometry)
+    >>> _SCHEMES.pop("valid").name  # undone: this is an example
+    'valid'
     """
 
     def register(convolve: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -80,7 +85,11 @@ def find_scheme(name: str) -> Scheme:
 
 
 def available_schemes() -> tuple[str, ...]:
-    """The names that `convert_padding` takes, in order of registration."""
+    """The names that `convert_padding` takes, in order of registration.
+
+    >>> available_schemes()[0]
+    'zero'
+    """
     return tuple(_SCHEMES)
 
 
@@ -94,6 +103,13 @@ def register_convolution(base: type[nn.Module], *, padding: Callable[[nn.Module]
 
     Raises:
         PaddingError: the class is registered already.
+
+    >>> class Doubled(nn.Conv2d):
+    ...     def forward(self, input):
+    ...         return super().forward(input) * 2
+    >>> @register_convolution(Doubled, padding=lambda layer: tuple((each, each) for each in layer.padding))
+    ... def doubled(layer, input):
+    ...     return layer.convolve(input, layer.weight, layer.bias) * 2
     """
 
     def register(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:

@@ -23,10 +23,14 @@ class Study:
     help: str
     sections: tuple[str, ...] = ()
 
+    @property
+    def folder(self) -> str:
+        return self.name.replace("-", "_")
+
     def load(self, name: str) -> Any:
         """What `name`, such as `table:study`, stands for."""
         file, _, function = name.partition(":")
-        return getattr(import_module(f"studies.{self.name.replace('-', '_')}.{file}"), function)
+        return getattr(import_module(f"studies.{self.folder}.{file}"), function)
 
     def main(self, arguments: list[str]) -> int:
         """Runs the study's command; returns its exit status."""

@@ -9,6 +9,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
+# Programs that tests start; looking for doctests would run them.
+collect_ignore_glob = ["support/*"]
+
 # Before any import of wandb or torch in this process; programs that tests start inherit them.
 os.environ.update(WANDB_MODE="offline", WANDB_ERROR_REPORTING="false", WANDB_SILENT="true", OMP_NUM_THREADS="1")
 for name in ("WANDB_API_KEY", "WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_PROJECT", "WANDB_NAME", "WANDB_RUN_GROUP"):

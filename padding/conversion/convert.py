@@ -1,4 +1,4 @@
-"""Putting a padding scheme on a model."""
+"""Converts a model to a padding scheme, in place."""
 
 import warnings
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from padding.tracing import is_compiled
 
 @dataclass
 class _Plan:
-    """What is to be done, known in full before anything is changed: an error leaves the model as it was."""
+    """Every change, decided before the first one is made, so that an error leaves the model as it was."""
 
     converted: dict[str, nn.Module] = field(default_factory=dict)
     verdicts: dict[str, Verdict] = field(default_factory=dict)
@@ -27,24 +27,23 @@ class _Plan:
     names: dict[nn.Module, str] = field(default_factory=dict)
 
 
-def convert_padding(
-    model: nn.Module, scheme: str, *, strict: bool = False, average_pools: bool = False
-) -> ConversionReport:
+def convert_padding(model: nn.Module, scheme: str, *, strict: bool = False) -> ConversionReport:
     """Makes every zero-padded convolution of `model` pad by `scheme`, in place.
 
-    Under 'partial' transposed convolutions are re-weighted near their border too.
+    Only classes change: the state dict, the parameters and their identity stay. Converts from any scheme to any other
+    directly; 'zero' restores the original classes. Leaves convolutions without padding alone. Under 'partial',
+    transposed convolutions are re-weighted near their border too. Convert before wrapping (DistributedDataParallel,
+    FSDP), compiling, fusing and copying: an EMA copy does not follow.
 
-    Only classes change: the state dict, the parameters and their identity stay. From any scheme to any other directly;
-    'zero' restores the original classes. Convolutions without padding are not touched. Convert before wrapping
-    (DistributedDataParallel, FSDP), compiling, fusing and making copies (an EMA does not follow).
+    >>> model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1))
+    >>> convert_padding(model, "partial").converted
+    ['0']
 
     Args:
         model: any module, a convolution itself included.
         scheme: one of `available_schemes()`: 'zero', 'partial', 'reflect', 'replicate', 'circular' and what is
             registered besides.
         strict: raise where something pads with zeros and cannot be converted, instead of reporting it.
-        average_pools: under 'partial', average pools that count their padding leave it out, too. The paper's networks
-            have none.
 
     Returns:
         Names of what was converted, left and not supported, with reasons.
@@ -52,11 +51,11 @@ def convert_padding(
     Raises:
         PaddingError: an unknown scheme; a padded convolution of an unknown class with its own forward, or with a
             padding_mode; a wrapped, compiled or scripted model; branches fused into one convolution, under a scheme
-            that is not exact then; layers built to return masks, under a scheme without. The model is unchanged.
+            that is not exact then; layers built to return masks, under a scheme without masks. The model is unchanged.
     """
     target = find_scheme(scheme)
     _refuse_wrapped(model)
-    plan = _make_plan(model, target, average_pools)
+    plan = _make_plan(model, target)
     if not target.survives_fusing:
         _refuse_fused(model, plan, target)
     if target.with_holes is None:
@@ -72,13 +71,13 @@ def convert_padding(
     return report
 
 
-def _make_plan(model: nn.Module, target: Scheme, average_pools: bool) -> _Plan:
+def _make_plan(model: nn.Module, target: Scheme) -> _Plan:
     plan = _Plan(names={module: name for name, module in model.named_modules()})
     plan.pairs, verdicts = find_pairs(model)
     paired = {module for pair in plan.pairs for module in (pair.padder, pair.convolution)}
     parents = {child: parent for parent in model.modules() for child in parent.children()}
     for module, name in plan.names.items():
-        verdict = verdicts.get(module) or judge(name, module, parents.get(module), target, average_pools)
+        verdict = verdicts.get(module) or judge(name, module, parents.get(module), target)
         if module in paired or (verdict and verdict.outcome == CONVERT):
             plan.converted[name] = module
         elif verdict:
@@ -110,7 +109,7 @@ def _restore(model: nn.Module, plan: _Plan, target: Scheme) -> None:
 
 
 def _built_without_padding(module: nn.Module, target: Scheme) -> bool:
-    """A layer written as one of the scheme's, for its masks: no padding of it is converted, so it is not touched."""
+    """A `PartialConv` that the user built by hand, unpadded, to use masks: leave it."""
     return isinstance(module, PaddedLayer) and module.padding_scheme == target.name and module.outer_pads is None
 
 
@@ -119,8 +118,6 @@ def _apply(plan: _Plan, target: Scheme) -> None:
     for name, module in plan.converted.items():
         if module in padders:
             module.__class__ = DEFERRED[type(module)]
-        elif type(module) in target.average_pools:
-            module.__class__ = target.average_pools[type(module)]
         else:
             module.__class__ = layer_class(type(module), target.name)
             module.layer_name = name

@@ -1,6 +1,6 @@
-"""Layers: one class for each pair of a convolution and a scheme, made by `layer_class`.
+"""Makes the class of a convolution under a scheme, such as PartialConv2d.
 
-A converted layer is its old self with another class: same parameters, same attributes, same state dict.
+Conversion changes nothing but a layer's class: its parameters, attributes and state dict stay.
 """
 
 import functools
@@ -18,7 +18,7 @@ from padding.schemes.transposed import transposed_convolution
 
 
 class PaddedLayer:
-    """What the generated classes have in common. They name the class they stand in for, and keep being one of it."""
+    """Base of the generated classes. Each is also a subclass of the class it replaces, so isinstance keeps working."""
 
     padding_base: type[nn.Module]
     padding_scheme: str
@@ -90,6 +90,13 @@ to 3 of Liu et al. 2018). `return_mask` and `multi_channel` are keywords of the 
 whether the mask is returned (None, the default: if one was given), and whether it always has C_out channels.
 """
 
+_EXAMPLE = """
+
+>>> import torch
+>>> tuple({0}(2, 4, 3, padding=1)(torch.ones({1})).shape) == {2}
+True
+"""
+
 
 def _blank_layer(base: type[nn.Module], scheme: str) -> nn.Module:
     kind = layer_class(base, scheme)
@@ -112,7 +119,10 @@ def effective_pads(layer: PaddedLayer) -> Pads | str:
 
 @functools.cache
 def layer_class(base: type[nn.Module], scheme: str) -> type[nn.Module]:
-    """The class of `base`'s layers under `scheme`; under zero `base` itself. Takes the same arguments as `base`.
+    """The class of `base`'s layers under `scheme`; under 'zero' `base` itself. Takes the same arguments as `base`.
+
+    >>> layer_class(nn.Conv2d, "reflect")(3, 8, 3, padding=1)
+    ReflectConv2d(3, 8, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
 
     Raises:
         PaddingError: an unknown scheme; a class that is not registered and has a forward of its own; a transposed
@@ -128,10 +138,14 @@ def layer_class(base: type[nn.Module], scheme: str) -> type[nn.Module]:
     takes_masks = find_scheme(scheme).with_holes is not None and "mask_in" in signature(site.forward).parameters
     masks = _ABOUT_MASKS if takes_masks else ""
     name = scheme.capitalize() + base.__name__
+    axes = {nn.Conv1d: 1, nn.Conv2d: 2, nn.Conv3d: 3}.get(base)
+    example = _EXAMPLE.format(name, (2,) + (6,) * axes, (4,) + (6,) * axes) if axes else ""
     namespace = {
-        "__module__": __package__,
+        "__module__": "padding",
         "__qualname__": name,
-        "__doc__": f"{base.__name__} whose border is padded by the scheme '{scheme}'; same arguments." + masks,
+        "__doc__": f"{base.__name__} whose border is padded by the scheme '{scheme}'; same arguments."
+        + masks
+        + example,
         "__init__": _initialiser(base, takes_masks),
         "forward": site.forward,
         "padding_base": base,

@@ -1,4 +1,4 @@
-"""What a conversion did, layer by layer."""
+"""Lists what a conversion did, layer by layer."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,19 +6,22 @@ from dataclasses import dataclass, field
 
 @dataclass
 class ConversionReport:
-    """The outcome of `convert_padding`: names as in `model.named_modules()`, the root as ''.
+    """Lists the layers that `convert_padding` converted, left and could not convert, by name, in the model's order.
 
-    `converted`, `left` and `unsupported` are lists of names in the model's order; `reasons` says why for each of the
-    latter two, and `kinds` gives the original class of every name.
+    Names are those of `model.named_modules()`; the model itself is ''. `reasons` says why a layer was left or is
+    unsupported; `kinds` gives the original class of every name.
+
+    >>> print(ConversionReport("partial", converted=["stem"], kinds={"stem": "Conv2d"}))
+    padding 'partial': 1 Conv2d converted
     """
 
     scheme: str
     converted: list[str] = field(default_factory=list)
     """Layers that pad by the scheme now, whether or not they did before."""
     left: list[str] = field(default_factory=list)
-    """What pads too, and is no zero-padded convolution: it keeps its ways, as the paper's networks do."""
+    """Layers that pad and are no zero-padded convolution, such as max pools; left as in the paper's networks."""
     unsupported: list[str] = field(default_factory=list)
-    """What feeds zeros to a convolution in a way that cannot be converted: it still pads with zeros."""
+    """Layers that still pad with zeros, because they cannot be converted."""
     reasons: dict[str, str] = field(default_factory=dict)
     kinds: dict[str, str] = field(default_factory=dict)
 

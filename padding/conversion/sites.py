@@ -17,7 +17,6 @@ from padding.conversion.layers import original_class, pads_anything
 from padding.conversion.timm_blocks import PADDING_BLOCKS
 from padding.errors import PaddingError
 from padding.registry import Convolution, Scheme, find_convolution
-from padding.schemes.pools import PARTIAL_POOLS, counts_padding
 from padding.schemes.transposed import meets_border
 
 CONVERT, LEAVE, UNSUPPORTED = "convert", "leave", "unsupported"
@@ -44,9 +43,7 @@ _FILLING_PADS = (
 )
 
 
-def judge(
-    name: str, module: nn.Module, parent: nn.Module | None, target: Scheme, average_pools: bool
-) -> Verdict | None:
+def judge(name: str, module: nn.Module, parent: nn.Module | None, target: Scheme) -> Verdict | None:
     """What to do with a module to make it pad by `target`, or None where it does not pad.
 
     Raises:
@@ -62,8 +59,6 @@ def judge(
         return _judge_convolution(name, module, site)
     if issubclass(kind, _ConvNd):
         return _judge_unknown_convolution(name, module)
-    if average_pools and kind in target.average_pools and counts_padding(module):
-        return Verdict(CONVERT)
     return _judge_other(module, kind)
 
 
@@ -131,7 +126,7 @@ def _judge_other(module: nn.Module, kind: type[nn.Module]) -> Verdict | None:
     if block is not None and block.applies(module):
         return Verdict(UNSUPPORTED if block.feeds_convolution else LEAVE, block.reason)
     if isinstance(module, _MAX_POOLS):
-        return _left_if(_pool_pads(module), "a max pool pads with -inf, so nothing invented is ever chosen")
+        return _left_if(_pool_pads(module), "a max pool pads with -inf, which is never the maximum")
     if isinstance(module, _AVERAGE_POOLS):
         return _left_if(_pool_pads(module), _average_pool_reason(module))
     if isinstance(module, nn.Unfold | nn.Fold):
@@ -155,9 +150,8 @@ def _pool_pads(pool: nn.Module) -> bool:
 def _average_pool_reason(pool: nn.Module) -> str:
     if getattr(pool, "divisor_override", None) is not None:
         return "a pool that divides by a number of its own, whatever is inside"
-    if original_class(pool) in PARTIAL_POOLS and counts_padding(pool):
-        return "an average pool that counts its padding as zeros; `average_pools=True` leaves them out under 'partial'"
-    if pool.count_include_pad:
+    # timm's SAME pool pads with F.pad and counts its zeros, whatever count_include_pad says.
+    if pool.count_include_pad or isinstance(pool, AvgPool2dSame):
         return "an average pool that counts its padding as zeros: a pool, not a convolution"
     return "an average pool with count_include_pad=False, which is partial padding already"
 

@@ -1,4 +1,4 @@
-"""Schemes that invent the values outside: reflect, replicate and circular, as `padding_mode` of torch's layers."""
+"""Schemes that fill the border with values: reflect, replicate, circular, as `padding_mode` of torch's layers."""
 
 from collections.abc import Sequence
 

@@ -9,7 +9,6 @@ from padding.registry import register_scheme
 from padding.schemes.convolve import zero_padded
 from padding.schemes.frame import find_frame
 from padding.schemes.holes import partial_with_holes
-from padding.schemes.pools import PARTIAL_POOLS
 from padding.schemes.reweight import reweight
 from padding.schemes.transposed import partial_transposed
 from padding.tracing import is_traced
@@ -20,7 +19,6 @@ from padding.tracing import is_traced
     survives_fusing=False,
     with_holes=partial_with_holes,
     transposed=partial_transposed,
-    average_pools=PARTIAL_POOLS,
 )
 def partial(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
     """W X r + b (Eq. 4); 0 where the window holds no valid position (Eq. 1).

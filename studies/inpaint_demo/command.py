@@ -1,6 +1,7 @@
-"""`main.py inpaint-demo`: draws holes in an image and shows layer by layer how the mask closes."""
+"""`main.py inpaint-demo`: draws holes in an image and shows how partial convolutions close them."""
 
 import argparse
+import io
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,15 +15,14 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 DESCRIPTION = """\
-Draws holes in an image, and shows layer by layer how partial convolutions close them (Eq. 1 to 3 of the paper),
-beside a plain convolution with the same weights. Needs no data, no GPU, no training: the kernel is a fixed average."""
+Draws holes in an image, and shows how partial convolutions close them layer by layer (Eq. 1 to 3 of the paper), beside
+plain convolutions with the same weights. Needs no data, no GPU, no training: the kernel is a fixed average."""
 
 EPILOG = """\
-Writes inpaint_demo.html, one page that opens offline, and inpaint_demo.png, the picture that makes the point. A new
-call replaces these two, and says so.
+Writes inpaint_demo.png; a new call replaces it, and says so.
 exit status: 0, or 2 for bad input."""
 
-PAGE, PICTURE = "inpaint_demo.html", "inpaint_demo.png"
+PICTURE = "inpaint_demo.png"
 
 LONGEST = 320
 """Pixels of the image's longer side: a layer's step stays visible, and everything takes seconds."""
@@ -31,26 +31,25 @@ HOLES = ("strokes", "boxes", "centre")
 
 
 def main(arguments: list[str]) -> int:
-    """Makes and writes the page; returns the exit status. Raises UserError for bad input."""
+    """Draws and writes the picture; returns the exit status. Raises UserError for bad input."""
     options = make_options().parse_args(arguments)
     # Imported late: --help need not wait for torch.
     import numpy as np
     import torch
 
     from evaluation.pictures.holes import draw_holes
-    from studies.inpaint_demo.page import demonstrate
+    from studies.inpaint_demo.figure import draw, fill_holes, off_by
 
-    image, name = read(options.image) if options.image else (sample(), "A street drawn by code")
+    image = read(options.image) if options.image else sample()
     holes = draw_holes(options.holes, image.height, image.width, options.share, options.seed)
     refuse_extremes(holes, options)
-    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)
-    words = f"{name}, {image.height} x {image.width} pixels; {options.holes}"
-    words += "." if options.holes == "centre" else f", seed {options.seed}."
-    shown = demonstrate(pixels, ~torch.from_numpy(holes), words, options.kernel, options.strides)
+    intact = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float()
+    steps = fill_holes(intact, ~torch.from_numpy(holes)[None, None], options.kernel)
+    partial, plain = (off_by(each, intact, steps[0].valid) for each in (steps[-1].partial, steps[-1].plain))
     console = Console()
-    for line in shown.summary:
-        say(console, line)
-    write(console, options.output, {PAGE: shown.page.encode(), PICTURE: shown.picture})
+    say(console, f"{image.height} x {image.width} pixels; the mask is all ones behind layer {len(steps) - 1}")
+    say(console, f"off by, mean absolute difference in the holes of 255: partial {partial:.1f}, plain {plain:.1f}")
+    write(console, options.output / PICTURE, draw(intact, steps))
     return 0
 
 
@@ -77,15 +76,6 @@ def make_options() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=seed, default=0, metavar="N", help="of strokes and boxes; default: 0")
     parser.add_argument("--kernel", type=int, choices=(3, 5, 7), default=3, help="of every layer; default: 3")
-    parser.add_argument(
-        "--strides",
-        type=int,
-        nargs="+",
-        choices=(1, 2),
-        default=[1, 2] * 5,
-        metavar="N",
-        help="1 or 2 for each layer of the chain whose masks are followed; default: 1 2 1 2 1 2 1 2 1 2",
-    )
     parser.add_argument(
         "--output", type=Path, default=Path("runs/inpaint-demo"), metavar="DIR", help="default: runs/inpaint-demo"
     )
@@ -119,8 +109,8 @@ def sample() -> "Image":
     return Image.fromarray(picture)
 
 
-def read(path: Path) -> "tuple[Image, str]":
-    """The image as it is meant to be seen, reduced to LONGEST, and its name.
+def read(path: Path) -> "Image":
+    """The image as it is meant to be seen, reduced to LONGEST.
 
     Raises:
         DataError: the file is missing, or no image.
@@ -132,29 +122,32 @@ def read(path: Path) -> "tuple[Image, str]":
     todo = "Name an image file such as a JPEG or PNG with --image, or leave it out."
     image = read_image(str(path), lambda file: ImageOps.exif_transpose(file).convert("RGB"), todo)
     image.thumbnail((LONGEST, LONGEST))
-    return image, path.name
+    return image
 
 
 def refuse_extremes(holes, options: argparse.Namespace) -> None:
-    height, width = holes.shape
-    if not holes.any():
-        raise UserError(f"--share {options.share} of {height} x {width} pixels leaves no hole; choose a larger share")
-    if holes.all():
-        raise UserError(
-            f"--share {options.share} of {height} x {width} pixels leaves nothing but holes, which never close; choose "
-            "a smaller share"
-        )
+    if holes.any() and not holes.all():
+        return
+    found = (
+        "leaves nothing but holes, which never close; choose a smaller"
+        if holes.any()
+        else "leaves no hole; choose a larger"
+    )
+    raise UserError(f"--share {options.share} of {holes.shape[0]} x {holes.shape[1]} pixels {found} share")
 
 
-def write(console: Console, folder: Path, files: dict[str, bytes]) -> None:
-    """Writes the files and says of each whether it is new. Raises UserError if the folder cannot be written."""
+def write(console: Console, file: Path, picture) -> None:
+    """Writes the PNG and says whether it is new. Raises UserError if it cannot be written."""
+    from PIL import Image
+
     from records.atomic import write_atomically
 
+    encoded = io.BytesIO()
+    Image.fromarray(picture).save(encoded, "PNG", optimize=True)
+    said = "replaced" if file.exists() else "wrote"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            said = "replaced" if (folder / name).exists() else "wrote"
-            write_atomically(folder / name, lambda target, content=content: target.write(content))
-            say(console, f"{said} {shlex.quote(str(folder / name))}")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, lambda target: target.write(encoded.getvalue()))
     except OSError as error:
-        raise cannot_write(folder, error) from None
+        raise cannot_write(file.parent, error) from None
+    say(console, f"{said} {shlex.quote(str(file))}")

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.program import ROOT, fit, only_run
 
-SCRIPTS = sorted((ROOT / "slurm").glob("*.sbatch"))
+SCRIPTS = sorted((ROOT / "scripts/slurm").glob("*.sbatch"))
 
 # As many "machines" as there are tasks, all of them this one. It ends with the highest status; where one task ends with
 # another than 0, the others get a while to end, too.
@@ -87,7 +87,7 @@ def is_free(port: int) -> bool:
 
 def submit(script: str, cluster, *arguments: str) -> subprocess.Popen:
     work, environment = cluster
-    command = ["bash", str(ROOT / "slurm" / script), *arguments]
+    command = ["bash", str(ROOT / "scripts/slurm" / script), *arguments]
     return subprocess.Popen(
         command,
         cwd=work,

@@ -14,7 +14,6 @@ from padding.masked.extents import GROW
 from padding.masked.registry import namesakes, rule, rule_for
 from padding.masked.state import Valid, crop, from_lengths, make_valid, whole
 from padding.masked.traces import Shape
-from padding.schemes.pools import same_average
 from padding.schemes.transposed import transposed_convolution
 
 _SIZED = frozenset(namesakes("__getitem__", "interpolate", "narrow", "pad", "roll", "split", "unflatten"))
@@ -42,7 +41,6 @@ def image_by_image(call: Call) -> Result:
     return Result(_filled(outputs[0], iter([tensor for tensor, _ in pasted])), [state for _, state in pasted])
 
 
-@rule_for(same_average)
 @rule_for(transposed_convolution)
 @rule(
     "avg_pool1d",

@@ -150,7 +150,7 @@ def test_missing_file_and_folder(tmp_path):
 
 
 def test_every_shipped_sweep_file_is_read():
-    files = sorted((Path(__file__).parents[2] / "sweeps").glob("*.yaml"))
+    files = sorted((Path(__file__).parents[3] / "sweeps").glob("*.yaml"))
     assert files
     for file in files:
         assert read_sweep(file).points()[0].arguments[0] == "fit"

@@ -17,7 +17,7 @@ from cli.sweep.runner import State, Task
 from records import RunFolder, RunRecord
 from records.errors import UserError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 # Takes the part of main.py: --do says how the run goes, --name is its folder.
 PROGRAM = """

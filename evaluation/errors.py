@@ -3,3 +3,5 @@
 
 class EvaluationError(ValueError):
     """Tiles, proportions or class maps that cannot be evaluated as asked; the message names the value at fault."""
+
+    for_users = True

@@ -11,22 +11,21 @@ wandb/              the W&B run's files
 log.txt             what the run printed, where a sweep on this machine started it
 """
 
-import dataclasses
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from records.atomic import write_text
+from records.codec import Record
+from records.errors import RecordError
 from records.rows import Row, read_rows, write_rows
 
 
-class RunFolderError(ValueError):
+class RunFolderError(RecordError):
     """A run folder that is damaged or no run folder at all; the message names the file."""
 
 
 @dataclass
-class RunRecord:
+class RunRecord(Record):
     """The content of `run.json`.
 
     Attributes:
@@ -45,6 +44,8 @@ class RunRecord:
         variant: what else keeps runs of one network apart, such as the split of the data; "" if nothing does.
         max_steps: optimiser steps at which the run ends if that is before `max_epochs`; -1 is no such limit.
     """
+
+    INDENT: ClassVar[int] = 1
 
     id: str
     name: str
@@ -108,15 +109,14 @@ class RunFolder:
     def read_record(self) -> RunRecord:
         """Raises RunFolderError, naming the file, if it is missing or damaged."""
         try:
-            return RunRecord(**json.loads(self.record_file.read_text()))
+            return RunRecord.read(self.record_file)
         except FileNotFoundError:
             raise RunFolderError(f"{self.path} is no run folder: run.json is missing") from None
-        except (ValueError, TypeError) as error:
-            raise RunFolderError(f"{self.record_file} is damaged: {error}") from None
+        except RecordError as error:
+            raise RunFolderError(str(error)) from None
 
     def write_record(self, record: RunRecord) -> None:
-        self.path.mkdir(parents=True, exist_ok=True)
-        write_text(self.record_file, json.dumps(dataclasses.asdict(record), indent=1) + "\n")
+        record.write(self.record_file)
 
     def read_rows(self) -> list[Row]:
         """The finished epochs, none if there are none. Raises RunFolderError, naming the file, if it is damaged."""

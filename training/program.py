@@ -15,7 +15,7 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
 from lightning_modules import SegmentationModule
 from records import RunFolder, RunRecord
-from records.errors import UserError, user_errors
+from records.errors import UserError, is_for_users
 from records.summary import LAST
 from training import callbacks
 from training.arguments import check_checkpoint, configurations_first, readable
@@ -225,7 +225,7 @@ def _as_list(value: Any) -> list[Any]:
 
 def own_error(error: BaseException) -> BaseException:
     """The first error in the chain of causes whose message was written for the user, else the last of the chain."""
-    while not isinstance(error, user_errors()) and error.__cause__ is not None:
+    while not is_for_users(error) and error.__cause__ is not None:
         error = error.__cause__
     return error
 

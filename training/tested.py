@@ -1,8 +1,5 @@
 """What `test` of a segmentation network says at its end, and the file that it leaves in the run's folder."""
 
-import dataclasses
-import hashlib
-import json
 import sys
 from pathlib import Path
 
@@ -46,7 +43,7 @@ def keep(record: EvaluationRecord, checkpoint: Path) -> Path | None:
     folder = run_folder_of(checkpoint)
     if folder is None:
         return None
-    path = folder.evaluations / f"{file_stem(record)}.json"
+    path = folder.evaluations / record.file_name
     record.write(path)
     return path
 
@@ -76,15 +73,6 @@ def make_record(model: SegmentationModule, data: CityscapesDataModule, checkpoin
         confusion={mode: counts.tolist() for mode, counts in model.tested.confusion.items()},
         provenance={**provenance(), "command": sys.argv},
     )
-
-
-def file_stem(record: EvaluationRecord) -> str:
-    """Checkpoint, scheme and a hash of all but the result: the same test replaces its own file and no other."""
-    how = dataclasses.asdict(record)
-    del how["provenance"]
-    how["confusion"] = sorted(how["confusion"])
-    digest = hashlib.sha1(json.dumps(how, sort_keys=True).encode()).hexdigest()
-    return f"{Path(record.checkpoint).stem}-{record.padding_at_test}-{digest[:8]}"
 
 
 def run_folder_of(checkpoint: Path) -> RunFolder | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from cli.sweep.command import positive
-from records.errors import UserError
+from records.errors import UserError, message_for_users
 from studies.checkpoints.missing import choose_device, quiet_lightning
 from studies.runs.command import collect_runs, make_parser, run_studies, say
 
@@ -122,7 +122,6 @@ def images_of_figure4(collection, network: str, count: int) -> list[tuple[Path, 
 def reported_images(trained, count: int) -> list[tuple[Path, str]]:
     """Images spread evenly over the reported ones."""
     from lightning_modules import SegmentationModule
-    from records.errors import user_errors
 
     try:
         if isinstance(trained.module, SegmentationModule):
@@ -131,8 +130,9 @@ def reported_images(trained, count: int) -> list[tuple[Path, str]]:
             folder, files, targets = trained.data.eval_files()
             names = trained.data.class_names
             found = [(folder / file, names[target]) for file, target in zip(files, targets, strict=True)]
-    except user_errors() as error:
-        raise UserError(f"{trained.folder.path}: {error} (--data-root or --images names others)") from None
+    except Exception as error:
+        reason = message_for_users(error)
+        raise UserError(f"{trained.folder.path}: {reason} (--data-root or --images names others)") from None
     return [found[number * len(found) // count] for number in range(min(count, len(found)))]
 
 
@@ -151,7 +151,6 @@ def list_layers(console: Console, trained, image: Path) -> int:
 
 def make_maps(collection, runs: Sequence, images, options: argparse.Namespace, device: str, console, study) -> int:
     """Makes the maps of each run and shows the study; a run that cannot be loaded is named and left out."""
-    from records.errors import user_errors
     from studies.activations.measure import as_seen, default_layers, layers_with_maps, record_of
     from studies.checkpoints.load import load_network
 
@@ -161,10 +160,10 @@ def make_maps(collection, runs: Sequence, images, options: argparse.Namespace, d
             trained = load_network(run.folder, options.checkpoint, None, options.data_root, device=device)
             layers = layers or default_layers(layers_with_maps(trained, as_seen(trained, images[0][0])))
             record = record_of(trained, images, layers)
-        except user_errors() as error:
-            failed.append(f"{run.record.name}: {error}")
+        except Exception as error:
+            failed.append(f"{run.record.name}: {message_for_users(error)}")
             continue
-        record.write(run.folder.evaluations)
+        record.write(run.folder.evaluations / record.file_name)
         say(console, f"{run.record.name}: {', '.join(layers)} of {len(images)} images")
     if len(failed) == len(runs):
         raise UserError("\n".join(failed))

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from evaluation.activations import border_and_interior, border_ratio_of
-from records.evaluations import read_evaluations
+from records.evaluation import read_evaluations
 from studies.activations import figure as activation_figure
 from studies.activations.record import ActivationRecord
 from studies.page import html

@@ -8,7 +8,7 @@ from pytorch_lightning.callbacks import RichProgressBar
 
 from lightning_modules import SegmentationModule
 from lightning_modules.evaluation_settings import EvaluationSettings
-from records.classified import ClassificationRecord, ImageList
+from records.classification import ClassificationRecord, ImageList
 from records.evaluation import EvaluationRecord
 from studies.checkpoints.load import Trained
 from training.callbacks.predicted_classes import PredictedClasses
@@ -56,7 +56,7 @@ def _keep_classes(trained: Trained, found: dict[str, float], classes: torch.Tens
         predicted=classes.numpy(),
         provenance={**provenance(), "device": str(module.trainer.strategy.root_device), "command": sys.argv},
     )
-    record.write(evaluations)
+    record.write(evaluations / record.file_name)
     return record
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from records.classified import ClassificationRecord, ImageList
+from records.classification import ClassificationRecord, ImageList
+from records.errors import RecordError
 from studies.page import contact_sheet, html
 from studies.page.section import Section
 from studies.page.tables import Column, Table, blocks, decimals
@@ -144,7 +145,7 @@ def read_list(runs: Sequence[Run], results: Evaluated) -> tuple[ImageList | None
         record = results.of[run, run.record.padding]
         try:
             images = ImageList.read(run.folder.evaluations / record.image_list)
-        except (OSError, EOFError, ValueError, TypeError):
+        except (OSError, RecordError):
             continue
         if len(images.files) == record.images:
             return images, np.array(images.targets)

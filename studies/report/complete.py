@@ -6,8 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cli.app import message_of
-from records.errors import user_errors
+from records.errors import message_for_users
 from studies import find
 from studies.runs.collect import Collection
 from studies.runs.command import say
@@ -34,8 +33,8 @@ def complete(options: argparse.Namespace, collection: Collection, output: Path) 
         say(console, f"\n-- main.py {command} {' '.join(arguments)}")
         try:
             find(command).main(arguments)
-        except user_errors() as error:
-            say(console, f"not completed: {message_of(error)}")
+        except Exception as error:
+            say(console, f"not completed: {message_for_users(error)}")
 
 
 def steps(options: argparse.Namespace, collection: Collection, output: Path) -> Iterator[Step]:

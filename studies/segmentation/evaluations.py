@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from records import best
-from records.evaluation import REGULAR, EvaluationFileError, EvaluationRecord, OtherKindError
+from records.errors import ForeignRecordError, RecordError
+from records.evaluation import REGULAR, EvaluationRecord
 from studies.runs.collect import Collection, Run, SetAside, natural, scheme_order
 
 BEST_CHECKPOINT = "best.ckpt"
@@ -163,9 +164,9 @@ def _of_run(run: Run, left_out: list[SetAside]) -> dict[Setting, Evaluation]:
     for file in sorted(run.folder.evaluations.glob("*.json")):
         try:
             evaluation = Evaluation(run, read_whole(file), file)
-        except OtherKindError:
+        except ForeignRecordError:
             continue
-        except (EvaluationFileError, OSError) as error:
+        except (RecordError, OSError) as error:
             left_out.append(SetAside(file, str(error).removeprefix(f"{file} ")))
             continue
         reason = _unusable(evaluation)
@@ -183,7 +184,7 @@ def read_whole(file: Path) -> EvaluationRecord:
     """The record, once the counts have the shape that its settings ask for.
 
     Raises:
-        EvaluationFileError: naming the file, if it is damaged.
+        RecordError: naming the file, if it is damaged.
     """
     record = EvaluationRecord.read(file)
     try:
@@ -191,7 +192,7 @@ def read_whole(file: Path) -> EvaluationRecord:
     except (AttributeError, TypeError, ValueError) as error:
         problem = str(error)
     if problem:
-        raise EvaluationFileError(f"{file} is damaged: {problem}")
+        raise RecordError(f"{file} is damaged: {problem}")
     return record
 
 

@@ -14,8 +14,8 @@ from cli.sweep.process import RunProcess, StopRequest
 from lightning_modules.errors import ModelError
 from lightning_modules.evaluation_settings import EvaluationSettings, share
 from lightning_modules.scene_evaluation import REGULAR, mode_name
-from records.errors import UserError
-from records.evaluation import EvaluationFileError, EvaluationRecord
+from records.errors import RecordError, UserError
+from records.evaluation import EvaluationRecord
 from studies.runs.collect import Collection, Run
 from studies.runs.command import say
 from studies.segmentation.evaluations import BEST_CHECKPOINT, is_best_epoch, read_whole
@@ -95,7 +95,7 @@ def records(run: Run) -> Iterator[EvaluationRecord]:
     for file in run.folder.evaluations.glob("*.json"):
         try:
             yield read_whole(file)
-        except EvaluationFileError:
+        except RecordError:
             continue
 
 

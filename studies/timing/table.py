@@ -12,13 +12,14 @@ from typing import Any
 from rich.text import Text
 
 from records import write_text
+from records.errors import RecordError
 from studies.page import html, palette
 from studies.page.section import Section
 from studies.page.tables import Column, Table, blocks, decimals
 from studies.runs.collect import Collection
 from studies.timing.figure import TITLES, draw_panels
 from studies.timing.lines import Line, lines
-from studies.timing.record import NULL, TimingFileError, TimingRecord
+from studies.timing.record import NULL, TimingRecord
 
 TITLE = "Inference time (Table 1)"
 STEM = "table1_timing"
@@ -70,7 +71,7 @@ def read_records(collection: Collection) -> tuple[list[TimingRecord], list[str]]
     for file in sorted((collection.root / FOLDER).rglob("timing*.json")):
         try:
             records.append(TimingRecord.read(file))
-        except (TimingFileError, OSError) as error:
+        except (RecordError, OSError) as error:
             damaged.append(str(error))
     return records, damaged
 

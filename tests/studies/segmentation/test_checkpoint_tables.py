@@ -2,7 +2,8 @@
 
 import pytest
 
-from records.evaluation import EvaluationFileError, EvaluationRecord
+from records.errors import RecordError
+from records.evaluation import EvaluationRecord
 from studies.segmentation.checkpoint_tables import tables
 
 # counts[band][distance bin][target][prediction] of two classes: bands from the border inwards, bins from it, too.
@@ -90,5 +91,5 @@ def test_what_was_written_is_read_back(tmp_path):
     record().write(path)
     assert EvaluationRecord.read(path) == record()
     path.write_text(path.read_text()[:-20])
-    with pytest.raises(EvaluationFileError, match=r"best\.json is damaged"):
+    with pytest.raises(RecordError, match=r"best\.json is damaged"):
         EvaluationRecord.read(path)

@@ -5,7 +5,8 @@ run.json            who the run is (RunRecord) and each attempt at it: command, 
 padding.json        the conversion report: which layers got the padding scheme
 epochs.csv          a row of metrics an epoch
 evaluations/        what checkpoints did on the reported images, one file a way of testing: EvaluationRecord of
-                    segmentation networks, ClassificationRecord of classifiers, with the list of images (ImageList)
+                    segmentation networks, ClassificationRecord of classifiers, with the list of images (ImageList);
+                    and what `validate` found (ValidationRecord)
 checkpoints/        best.ckpt and epoch-NNN.ckpt (weights), resume-NNNNNNNNNN.ckpt (everything)
 wandb/              the W&B run's files
 log.txt             what the run printed, where a sweep on this machine started it

@@ -21,14 +21,13 @@ from training import callbacks
 from training.arguments import check_checkpoint, configurations_first, readable
 from training.callbacks.epoch_lines import EpochLines
 from training.cluster import check_tasks, choose_master_port, slurm_plugins
-from training.compared import show
+from training.evaluation import keep_and_show, keep_validation
 from training.identity import identify
 from training.loggers import wandb_logger
 from training.prediction import prediction_writer
 from training.resume import AtomicCheckpointIO, KeyedRandomness, MetricState, ResumeCheckpoint
 from training.settings import ConvergenceSettings, PredictionSettings, RunSettings
 from training.start import is_finished, prepare
-from training.tested import keep_and_show
 
 MODEL = "lightning_modules.ClassificationModule"
 DATA = "datamodules.ImageNetDataModule"
@@ -194,7 +193,8 @@ class ExperimentCLI(LightningCLI):
             self.config_init.fit.weights_only = True
 
     def after_validate(self) -> None:
-        show(getattr(self.model, "compared", None))
+        chosen = self.config.validate.ckpt_path
+        keep_validation(self.model, self.datamodule, Path(chosen) if chosen else None)
 
     def after_test(self) -> None:
         if isinstance(self.model, SegmentationModule):

@@ -12,8 +12,7 @@ from rich.console import Console
 
 from cli.sweep.process import RunProcess, StopRequest
 from lightning_modules.errors import ModelError
-from lightning_modules.evaluation_settings import EvaluationSettings, share
-from lightning_modules.scene_evaluation import REGULAR, mode_name
+from lightning_modules.scene_evaluation import REGULAR, EvaluationSettings, mode_name, share
 from records.errors import RecordError, UserError
 from records.evaluation import EvaluationRecord
 from studies.runs.collect import Collection, Run

@@ -7,8 +7,7 @@ from torch import distributed, nn
 from torch.nn import functional as F
 
 from networks import DeepLabV3Plus, NetworkError, create_network
-from networks.aspp import ASPP, ImageBranch
-from networks.deeplabv3plus import ATROUS_RATES
+from networks.deeplabv3plus import ASPP, ATROUS_RATES, ImageBranch
 from networks.encoder import create_encoder
 from padding import PaddingError, available_schemes, convert_padding
 

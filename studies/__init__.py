@@ -69,6 +69,11 @@ STUDIES = (
         "Tables 5 to 7, Figures 6 to 8 from tested segmentation runs",
         ("tile_evaluation:study", "border_evaluation:study", "distance_to_border:study", "picture_sections:study"),
     ),
+    Study(
+        "padded-validation",
+        "validations of a checkpoint compared: cropped images, padded batches with and without a mask",
+        ("table:study",),
+    ),
     Study("inpaint-demo", "draws holes in an image and shows layer by layer how the mask closes; needs no data"),
 )
 

@@ -9,7 +9,7 @@ import datamodules
 from lightning_modules import ClassificationModule, ModelError
 from lightning_modules.classification import IGNORED_TARGET
 from networks.create import NetworkError
-from padding import PaddingError, PartialConv2d
+from padding import PaddingError
 
 
 class Fixed(torch.nn.Module):
@@ -25,14 +25,6 @@ class Fixed(torch.nn.Module):
 
 def module(**changes):
     return ClassificationModule(**{"network": "cifar_resnet10", "padding": "partial", "num_classes": 10, **changes})
-
-
-def test_every_padded_convolution_is_partial():
-    built = module()
-    padded = [m for m in built.network.modules() if isinstance(m, torch.nn.Conv2d) and m.padding != (0, 0)]
-    assert len(padded) == 9
-    assert all(isinstance(m, PartialConv2d) for m in padded)
-    assert len(built.padding_report.converted) == 9
 
 
 def test_recipe_of_section_4_1():

@@ -95,13 +95,6 @@ def test_the_last_step_is_not_saved_before_it_is_validated(tmp_path, monkeypatch
     assert saved == [(1, 0), (2, 0), (3, 0), (4, 0), (5, 1), (6, 1), (7, 2)]
 
 
-def test_the_rate_falls_over_the_epochs_too(tmp_path):
-    seen = Rates()
-    trainer(tmp_path, ValidateLastStep(), seen, max_epochs=2).fit(module(lr=0.5), loader(), loader(1))
-    assert seen.rates == pytest.approx([0.5 * (1 - step / 10) for step in range(10)])
-    assert seen.validated == [(0, 5), (1, 10)]
-
-
 def test_recipe_of_section_4_2():
     built = SegmentationModule("tiny_resnet10")
     built._trainer = SimpleNamespace(estimated_stepping_batches=31_000)

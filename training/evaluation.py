@@ -16,7 +16,7 @@ from records import RunFolder
 from records.errors import UserError
 from records.evaluation import EvaluationRecord
 from records.validation import ValidationRecord
-from studies.segmentation.checkpoint_tables import tables
+from training.checkpoint_tables import tables
 from training.provenance import provenance
 
 WIDTH = 160

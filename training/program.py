@@ -52,6 +52,27 @@ def parse(arguments: list[str]) -> dict[str, Any]:
     return ParserOnly(arguments).plain_config()
 
 
+class Resolver:
+    """Finds the runs that `fit` command lines would start. Builds the parser once, which saves a fifth of a parse."""
+
+    def __init__(self) -> None:
+        self._parsed: ParserOnly | None = None
+
+    def __call__(self, arguments: list[str]) -> tuple[RunFolder, RunRecord]:
+        """The folder and record of the run that `main.py *arguments` would start; starts nothing.
+
+        Raises:
+            UserError: if the arguments are invalid.
+        """
+        if self._parsed is None:
+            self._parsed = ParserOnly(arguments)
+        else:
+            # Lightning dumps a configuration once, and would return the first one again.
+            vars(self._parsed).pop("config_dump", None)
+            self._parsed.parse_arguments(self._parsed.parser, configurations_first(arguments))
+        return identify(self._parsed.plain_config())
+
+
 class ExperimentCLI(LightningCLI):
     """LightningCLI whose `fit` has a run folder, found again by a stable id, and resumes what it finds there."""
 

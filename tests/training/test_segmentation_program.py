@@ -15,8 +15,8 @@ from evaluation import class_iou, mean_iou
 from records import RunFolder
 from records.evaluation import EvaluationRecord, read_evaluations
 from records.validation import ValidationRecord
-from studies.segmentation.checkpoint_tables import tables
 from tests.support.program import ROOT, main_here, only_run
+from training.checkpoint_tables import tables
 
 SMALL = [
     "--config=configs/demo/segmentation.yaml",

@@ -8,11 +8,10 @@ import torch
 from PIL import Image
 
 from datamodules import DataError
-from datamodules.cityscapes import centroid_cache
+from datamodules.cityscapes import centroids
 from datamodules.cityscapes.centroids import centroids_of_files, class_centroids, find_centroids
 from datamodules.cityscapes.class_uniform import BOOST_CLASSES, NO_CENTROID, ClassUniform
 from datamodules.cityscapes.labels import CLASS_NAMES, decode_classes
-from datamodules.samples.stored_png import encode_png
 
 
 def brute_force(classes, tile):
@@ -202,7 +201,7 @@ def label_files(tmp_path):
 
 def write(path, ids, age=60):
     """A label file that was last changed a minute ago, as far as its cache can tell."""
-    path.write_bytes(encode_png(ids))
+    Image.fromarray(ids).save(path, compress_level=0)
     then = time.time() - age
     os.utime(path, (then, then))
 
@@ -210,20 +209,20 @@ def write(path, ids, age=60):
 @pytest.fixture(autouse=True)
 def settled(monkeypatch):
     """The time of the last change of an inode cannot be set, so the cache takes files of this moment for settled."""
-    monkeypatch.setattr(centroid_cache, "_SETTLED_NS", 0)
+    monkeypatch.setattr(centroids, "SETTLED_NS", 0)
 
 
 @pytest.fixture
 def computed(monkeypatch):
     """Which files were decoded, a list for each time that any were."""
     calls = []
-    compute = centroid_cache.centroids_of_files
+    compute = centroids.centroids_of_files
 
     def noted(root, files, *rest):
         calls.append(list(files))
         return compute(root, files, *rest)
 
-    monkeypatch.setattr(centroid_cache, "centroids_of_files", noted)
+    monkeypatch.setattr(centroids, "centroids_of_files", noted)
     return calls
 
 
@@ -290,12 +289,12 @@ def test_cache_of_another_tile_root_or_format_is_not_taken(label_files, tmp_path
     root, files = label_files
     cache = str(tmp_path / "cache")
     # Files that only their names tell apart.
-    monkeypatch.setattr(centroid_cache, "_stamp", lambda file: (1, 0, 0))
+    monkeypatch.setattr(centroids, "_stamp", lambda file: (1, 0, 0))
     find_centroids(root, files, 16, 0, cache)
     assert same(find_centroids(root, files, 8, 0, cache), centroids_of_files(root, files, 8, 0))
     shutil.copytree(root, tmp_path / "copy")
     find_centroids(tmp_path / "copy", files, 16, 0, cache)
-    monkeypatch.setattr(centroid_cache, "_FORMAT", "another")
+    monkeypatch.setattr(centroids, "_FORMAT", "another")
     find_centroids(root, files, 16, 0, cache)
     assert computed == [files] * 4
 
@@ -334,7 +333,7 @@ def test_damaged_cache_is_computed_again(damage, label_files, tmp_path, computed
 
 def test_file_of_this_moment_is_not_kept(label_files, tmp_path, computed, monkeypatch):
     root, files = label_files
-    monkeypatch.setattr(centroid_cache, "_SETTLED_NS", 60_000_000_000)
+    monkeypatch.setattr(centroids, "SETTLED_NS", 60_000_000_000)
     for _ in range(2):
         find_centroids(root, files, 16, 0, str(tmp_path / "cache"))
     assert computed == [files, files]

@@ -11,11 +11,11 @@ from datamodules.imagenet.transforms import (
     RandomCrop,
     RandomResizedCrop,
     TrainTransform,
-    normalise,
     resized_crop,
-    to_uint8,
 )
 from datamodules.loading import keyed
+from datamodules.loading.decode import to_uint8
+from datamodules.loading.on_device import normalise
 
 
 def picture(width, height, seed=0):

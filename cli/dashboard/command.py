@@ -3,12 +3,9 @@
 import argparse
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
 from typing import Any
 
-from records import RunFolderError, RunRecord
 from records.errors import UserError
-from records.exported import KEY, imported
 from studies.runs.wandb_mirror import project_path
 
 DESCRIPTION = """\
@@ -27,14 +24,17 @@ def main(arguments: list[str]) -> int:
     """Makes the pages and prints their addresses. Raises UserError where W&B or the project does not let it."""
     options = _parser().parse_args(arguments)
     # Imported late: they take seconds.
-    from cli.dashboard.views import compared, report, workspace
+    from cli.dashboard.views import content_of, report, workspace
     from studies.runs.wandb_project import configurations, connect, one_message
 
-    records = logged_records(configurations(options.project))
-    if not records:
+    runs = configurations(options.project)
+    if not runs:
         raise UserError(f"W&B project {options.project} holds no run of this program to make a dashboard of")
-    metric = options.metric or Counter(record.monitor for record in records).most_common(1)[0][0]
-    content = compared(options.project, metric, records)
+    # Runs of early versions did not log what they monitor.
+    monitored = Counter(run["monitor"] for run in runs if "monitor" in run)
+    if not (metric := options.metric or next(iter(dict(monitored.most_common())), None)):
+        raise UserError(f"no run of W&B project {options.project} says what it monitors; name it with --metric")
+    content = content_of(options.project, metric, runs)
     with one_message(options.project):
         api = connect()
         if options.only in (None, "workspace"):
@@ -56,17 +56,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", choices=PAGES, help="make this page alone")
     parser.add_argument("--name", default="Convolution padding", help="title of the pages; default: %(default)s")
     return parser
-
-
-def logged_records(configs: Iterable[dict[str, Any]]) -> list[RunRecord]:
-    """The records in the configurations of runs; those of other programs are passed over."""
-    records = []
-    for config in configs:
-        try:
-            records.append(imported(config[KEY])[0])
-        except (KeyError, RunFolderError):
-            continue
-    return records
 
 
 def save_workspace(api: Any, page: Any) -> str:

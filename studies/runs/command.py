@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -69,13 +70,14 @@ def _mirror(project: str, folder: Path) -> list:
     # Imported late: it takes seconds.
     from studies.runs.wandb_project import read_runs
 
-    runs = read_runs(project)
-    if not runs:
-        raise UserError(f"W&B project {project} holds no runs")
-    try:
-        return mirror(runs, folder)
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written: {error.strerror}; start this where you may write") from None
+    with tempfile.TemporaryDirectory() as downloads:
+        runs = read_runs(project, Path(downloads))
+        if not runs:
+            raise UserError(f"W&B project {project} holds no runs")
+        try:
+            return mirror(runs, folder)
+        except OSError as error:
+            raise UserError(f"{folder} cannot be written: {error.strerror}; start this where you may write") from None
 
 
 def output_folder(options: argparse.Namespace) -> Path:

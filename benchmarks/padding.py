@@ -22,7 +22,7 @@ from torch import nn
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.options import add_measuring_options, make_stopwatch, spread
 from padding import available_schemes
-from padding.schemes.frame import forget_ratios
+from padding.schemes.reweight import forget_ratios
 from studies.timing.interleaved import describe_device, interleaved
 from studies.timing.record import NULL, ZERO
 from studies.timing.variants import compile_variant, make_variant, variant_names

@@ -12,7 +12,8 @@ left as they are: 1 MaxPool2d
 
 from torch import nn
 
-from padding.conversion import convolutions  # noqa: F401  (importing them registers what they define)
+from padding import schemes  # noqa: F401  (registers them)
+from padding.conversion import timm_convolutions  # noqa: F401  (registers them)
 from padding.conversion.convert import convert_padding
 from padding.conversion.layers import layer_class
 from padding.conversion.report import ConversionReport
@@ -21,7 +22,6 @@ from padding.geometry import Geometry
 from padding.masked import Masked, forward_masked, forward_singly
 from padding.ratio import border_ratio
 from padding.registry import available_schemes, register_convolution, register_scheme
-from padding.schemes import extend, partial  # noqa: F401  (importing them registers what they define)
 
 ZeroConv1d, ZeroConv2d, ZeroConv3d = nn.Conv1d, nn.Conv2d, nn.Conv3d
 PartialConv1d = layer_class(nn.Conv1d, "partial")

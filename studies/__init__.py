@@ -1,8 +1,10 @@
 """Studies of finished runs: a folder each, listed here in the order of the report's page.
 
-Adding a study: a folder below this one with `command.py` (its `main` is `python main.py NAME`), and a line in STUDIES.
+Adding a study: a folder below this one with `command.py`, and a line in STUDIES. The signature and the docstring of its
+`main` are the options and the help of `python main.py NAME` (studies/runs/options.py).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -27,14 +29,22 @@ class Study:
     def folder(self) -> str:
         return self.name.replace("-", "_")
 
+    @property
+    def functions(self) -> list[Callable]:
+        """Those of `sections`."""
+        return [self.load(name) for name in self.sections]
+
     def load(self, name: str) -> Any:
         """What `name`, such as `table:study`, stands for."""
         file, _, function = name.partition(":")
         return getattr(import_module(f"studies.{self.folder}.{file}"), function)
 
     def main(self, arguments: list[str]) -> int:
-        """Runs the study's command; returns its exit status."""
-        return self.load("command:main")(arguments)
+        """Runs the study's command; returns its exit status. Raises UserError for arguments that it does not take."""
+        # Imported late: `main.py --help` need not wait for jsonargparse.
+        from studies.runs.options import run
+
+        return run(self.name, self.load("command:main"), arguments)
 
 
 STUDIES = (
@@ -67,7 +77,7 @@ STUDIES = (
     Study(
         "segmentation",
         "Tables 5 to 7, Figures 6 to 8 from tested segmentation runs",
-        ("tile_evaluation:study", "border_evaluation:study", "distance_to_border:study", "picture_sections:study"),
+        ("table:study_tiles", "table:study_border", "distance:study", "figures:study"),
     ),
     Study("inpaint-demo", "draws holes in an image and shows layer by layer how the mask closes; needs no data"),
 )

@@ -2,13 +2,13 @@
 
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as RichTable
 
 from lightning_modules.padded_comparison import PADDED, UNMASKED, Compared, Pair
-from studies.page.columns import interval, p_value
-from studies.page.section import printed_table
+from studies.page.tables import Column, Table, interval, p_value
+from studies.page.terminal import rich_table
 from studies.stats.intervals import compare_pairs
-from training.tested import WIDTH
+from training.evaluation_record import WIDTH
 
 WAYS = {PADDED: "masked", UNMASKED: "not masked"}
 """Words for the ways on the canvas; the baseline has one of its own."""
@@ -38,39 +38,33 @@ def show(compared: Compared | None, console: Console | None = None) -> None:
         console.print(_pixels(compared.pairs) if "miou" in compared.figures[PADDED] else _top1(compared.pairs))
 
 
-def _figures(compared: Compared) -> Table:
+def _figures(compared: Compared) -> RichTable:
     names = [name for name in FIGURES if name in compared.figures[PADDED]]
     title = f"{compared.pairs[0].images} images: {compared.baseline}, and whole on a canvas that holds a batch"
-    table = _table(title, *(FIGURES[name] for name in names))
-    for way, values in compared.figures.items():
-        table.add_row(WAYS.get(way, way), *(f"{values[name]:.3f}" for name in names))
-    return table
+    ways = compared.figures.items()
+    rows = [[WAYS.get(way, way), *(f"{values[name]:.3f}" for name in names)] for way, values in ways]
+    return _table(title, [FIGURES[name] for name in names], rows)
 
 
-def _top1(pairs: list[Pair]) -> Table:
-    table = _table(TOP1, "difference", "interval", "first alone", "second alone", "p")
+def _top1(pairs: list[Pair]) -> RichTable:
+    rows = []
     for pair in pairs:
         found = compare_pairs(pair.images, pair.better, pair.worse)
-        alone = str(pair.better), str(pair.worse)
-        table.add_row(_name(pair), f"{found.mean:+.2f}", interval(found), *alone, p_value(found.p))
-    return table
+        rows.append([_name(pair), f"{found.mean:+.2f}", interval(found), pair.better, pair.worse, p_value(found.p)])
+    return _table(TOP1, ["difference", "interval", "first alone", "second alone", "p"], rows)
 
 
-def _pixels(pairs: list[Pair]) -> Table:
-    table = _table(PIXELS, "more", "fewer", "p", "other class")
+def _pixels(pairs: list[Pair]) -> RichTable:
+    rows = []
     for pair in pairs:
-        found = compare_pairs(pair.images, pair.better, pair.worse)
+        p = compare_pairs(pair.images, pair.better, pair.worse).p
         changed = f"{pair.otherwise:,} of {pair.predictions:,}"
-        table.add_row(_name(pair), str(pair.better), str(pair.worse), p_value(found.p), changed)
-    return table
+        rows.append([_name(pair), pair.better, pair.worse, p_value(p), changed])
+    return _table(PIXELS, ["more", "fewer", "p", "other class"], rows)
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = printed_table(title)
-    table.add_column("", no_wrap=True)
-    for name in columns:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table
+def _table(title: str, columns: list[str], rows: list[list]) -> RichTable:
+    return rich_table(Table(title, [Column(""), *map(Column, columns)], rows))
 
 
 def _name(pair: Pair) -> str:

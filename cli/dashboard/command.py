@@ -1,61 +1,60 @@
 """`main.py dashboard ENTITY/PROJECT`: the comparison as pages of W&B, by architecture and padding scheme."""
 
-import argparse
 import hashlib
 from collections import Counter
-from typing import Any
+from typing import Any, Literal
 
 from records.errors import UserError
-from studies.runs.wandb_mirror import project_path
-
-DESCRIPTION = """\
-Make two pages in a W&B project, for the runs in it and those to come: a workspace (saved view) with the curves over
-epochs, the best and last-five values and the runs table, grouped by architecture and padding; and a report with a
-section for each architecture, its runs grouped by padding. Prints their addresses."""
-
-EPILOG = """\
-Called again it overwrites the pages that it made under the same name, for instance when an architecture was added.
-Needs an account that may write to the project."""
-
-PAGES = ("workspace", "report")
+from studies.runs.command import Project
+from studies.runs.options import run
 
 
 def main(arguments: list[str]) -> int:
-    """Makes the pages and prints their addresses. Raises UserError where W&B or the project does not let it."""
-    options = _parser().parse_args(arguments)
+    """Makes the pages; returns the exit status. Raises UserError where W&B or the project does not let it."""
+    return run("dashboard", make_pages, arguments)
+
+
+def make_pages(
+    project: Project,
+    *,
+    metric: str | None = None,
+    only: Literal["workspace", "report"] | None = None,
+    name: str = "Convolution padding",
+) -> int:
+    """Make two pages in a W&B project, for the runs in it and those to come: a workspace and a report.
+
+    The workspace (saved view) has the curves over epochs, the best and last-five values and the runs table, grouped by
+    architecture and padding; the report a section for each architecture, its runs grouped by padding. Prints their
+    addresses.
+
+    Called again it overwrites the pages that it made under the same name, for instance when an architecture was added.
+    Needs an account that may write to the project.
+
+    Args:
+        project: whose runs are compared
+        metric: such as val/acc5; default: the metric that most runs monitor
+        only: make this page alone
+        name: title of the pages
+    """
     # Imported late: they take seconds.
     from cli.dashboard.views import content_of, report, workspace
     from studies.runs.wandb_project import configurations, connect, one_message
 
-    runs = configurations(options.project)
+    runs = configurations(project)
     if not runs:
-        raise UserError(f"W&B project {options.project} holds no run of this program to make a dashboard of")
+        raise UserError(f"W&B project {project} holds no run of this program to make a dashboard of")
     # Runs of early versions did not log what they monitor.
     monitored = Counter(run["monitor"] for run in runs if "monitor" in run)
-    if not (metric := options.metric or next(iter(dict(monitored.most_common())), None)):
-        raise UserError(f"no run of W&B project {options.project} says what it monitors; name it with --metric")
-    content = content_of(options.project, metric, runs)
-    with one_message(options.project):
+    if not (metric := metric or next(iter(dict(monitored.most_common())), None)):
+        raise UserError(f"no run of W&B project {project} says what it monitors; name it with --metric")
+    content = content_of(project, metric, runs)
+    with one_message(project):
         api = connect()
-        if options.only in (None, "workspace"):
-            print(f"workspace: {save_workspace(api, workspace(content, options.name))}")
-        if options.only in (None, "report"):
-            print(f"report: {save_report(api, report(content, options.name))}")
+        if only != "report":
+            print(f"workspace: {save_workspace(api, workspace(content, name))}")
+        if only != "workspace":
+            print(f"report: {save_report(api, report(content, name))}")
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="main.py dashboard",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("project", type=project_path, metavar="ENTITY/PROJECT")
-    parser.add_argument("--metric", metavar="NAME", help="such as val/acc5; default: the metric that most runs monitor")
-    parser.add_argument("--only", choices=PAGES, help="make this page alone")
-    parser.add_argument("--name", default="Convolution padding", help="title of the pages; default: %(default)s")
-    return parser
 
 
 def save_workspace(api: Any, page: Any) -> str:

@@ -1,114 +1,92 @@
-"""`main.py sweep FILE`: the runs of a W&B sweep file on this machine, without an account."""
+"""`main.py sweep FILE`: trains the points of a W&B sweep file on this machine, without an account."""
 
-import argparse
 import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from jsonargparse.typing import PositiveInt
 from rich.console import Console
-from rich.markup import escape
 
-from cli.sweep.display import make_display, print_outcome
+from cli.sweep.display import SweepDisplay, print_outcome
 from cli.sweep.file import Point, SweepFile, read_sweep
-from cli.sweep.points import PointRun, Resolve, resolve_points
-from cli.sweep.process import StopRequest
-from cli.sweep.runner import State, Task, make_tasks, run_tasks
+from cli.sweep.points import PointRun, Resolve, State, resolve_points
+from cli.sweep.runner import StopRequest, run_points
 from records.errors import UserError
-from studies.runs.command import print_whole, say
-
-DESCRIPTION = """\
-Run a W&B sweep file (method: grid) on this machine, without an account: each point of the grid is one run of
-`main.py fit` in a process of its own. Finished runs are skipped and unfinished ones resume, so that the same command
-started again continues. The same file runs with `wandb sweep` and `wandb agent` as it stands.
-
---plan runs nothing: it lists the grid, what is finished, and the GPU hours that the rest and the whole will take, by
-the median epoch of the runs that are there: of the same network and padding, else of the same network."""
-
-EPILOG = """\
-exit status: 0 when every run is finished, 1 when runs failed, 2 for bad input, 130 after Ctrl-C, 143 after SIGTERM.
-Ctrl-C asks the runs to end and waits up to 30 s for their checkpoints; a second Ctrl-C ends them at once."""
+from studies.runs import options
+from studies.runs.command import say
 
 WANDB_IDENTITY = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_SWEEP_PARAM_PATH")
-"""Set for one run of an agent; inherited by every point, they would make all of them one run."""
+"""An agent sets these for one run; inherited by every point, they would make all points one run."""
 
 
 def main(arguments: list[str]) -> int:
     """Runs the sweep; returns the exit status. Raises UserError for bad input, before anything is started."""
-    parser = make_parser()
-    options = parser.parse_args(arguments)
-    if options.output and not options.plan:
-        parser.error("--output goes with --plan")
     try:
-        return sweep(options)
+        return options.run("sweep", sweep, arguments)
     except KeyboardInterrupt:
         # Before the first run is started; from then on StopRequest hears the signal.
         return 130
 
 
-def sweep(options: argparse.Namespace) -> int:
-    """Checks everything, then runs it."""
-    refuse_inherited_identity(os.environ)
-    file = read_sweep(options.file)
-    points = file.points()
-    check_program(file, points)
+def sweep(
+    file: Path,
+    *,
+    jobs: PositiveInt | None = None,
+    threads: PositiveInt | None = None,
+    plan: bool = False,
+    dry_run: bool = False,
+    output: Path | None = None,
+) -> int:
+    """Run a W&B sweep file (method: grid) on this machine, without an account.
+
+    Each point of the grid is one run of `main.py fit` in a process of its own. Finished runs are skipped and unfinished
+    ones resume, so that the same command started again continues. The same file runs with `wandb sweep` and `wandb
+    agent` as it stands.
+
+    --plan runs nothing: it lists the grid, what is finished, and the GPU hours that the rest and the whole will take,
+    by the median epoch of the runs that are there: of the same network and padding, else of the same network.
+
+    Ctrl-C asks the runs to end and waits up to 30 s for their checkpoints; a second Ctrl-C ends them at once. Exit
+    status: 0 when every run is finished, 1 when runs failed, 2 for bad input, 130 after Ctrl-C, 143 after SIGTERM.
+
+    Args:
+        file: sweep file, such as sweeps/demo.yaml
+        jobs: runs at a time; default: 1 where there is a GPU, else one for each core
+        threads: of each run (OMP_NUM_THREADS); default: cores divided by jobs, unless OMP_NUM_THREADS is set
+        plan: list the grid, what is finished, and what the rest costs; run nothing
+        dry_run: check every point and print the commands; run nothing
+        output: with --plan: also write it there as CSV, a row a run
+    """
+    if plan and dry_run:
+        raise UserError("--plan and --dry-run: give one of them")
+    if output and not plan:
+        raise UserError("--output goes with --plan")
+    if inherited := " ".join(name for name in WANDB_IDENTITY if name in os.environ):
+        raise UserError(f"{inherited} set: every point would be that one W&B run; unset {inherited} and start again")
+    grid = read_sweep(file)
+    points = grid.points()
+    check_program(grid, points)
     console = Console()
-    for note in file.notes:
-        console.print(f"note: {escape(note)}")
+    for note in grid.notes:
+        say(console, f"note: {note}")
     with console.status(f"checking {len(points)} runs"):
-        runs = resolve_points(points, find_resolve(), file.path)
-    if options.plan:
-        return plan(console, runs, file.path, options.output)
-    tasks = make_tasks(runs, file.path)
-    if options.dry_run:
-        return print_commands(console, tasks)
-    return run(console, tasks, options.jobs, options.threads)
+        runs = resolve_points(points, find_resolve(), file)
+    if plan:
+        # Imported late, like what else a sweep alone does not need.
+        from cli.sweep.plan import show_plan
 
-
-def make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="main.py sweep",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("file", type=Path, help="sweep file, such as sweeps/demo.yaml")
-    parser.add_argument(
-        "--jobs",
-        type=positive,
-        metavar="N",
-        help="runs at a time; default: 1 where there is a GPU, else one for each core",
-    )
-    parser.add_argument(
-        "--threads",
-        type=positive,
-        metavar="N",
-        help="threads of each run (OMP_NUM_THREADS); default: cores divided by jobs, unless OMP_NUM_THREADS is set",
-    )
-    instead = parser.add_mutually_exclusive_group()
-    instead.add_argument("--plan", action="store_true", help="list the grid, what is finished, and what the rest costs")
-    instead.add_argument("--dry-run", action="store_true", help="check every point and print the commands, run nothing")
-    parser.add_argument("--output", type=Path, metavar="CSV", help="with --plan: also write it there, a row a run")
-    return parser
-
-
-def positive(text: str) -> int:
-    """A whole number from 1 on, for argparse."""
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1 on")
-    return number
-
-
-def refuse_inherited_identity(environment: Mapping[str, str]) -> None:
-    """Raises UserError if the environment names one W&B run, which all points would then write into."""
-    if found := [name for name in WANDB_IDENTITY if name in environment]:
-        raise UserError(
-            f"{' and '.join(found)} set: every point would be that one W&B run; unset {' '.join(found)} and start again"
-        )
+        return show_plan(console, runs, file, output)
+    for run in runs:
+        if run.problem:
+            raise UserError(f"{file}: point {run.point.label}: {run.problem}")
+        if run.recorded and run.recorded.finished:
+            run.state = State.SKIPPED
+    if not dry_run:
+        return train(console, runs, jobs, threads)
+    for run in runs:
+        say(console, f"{run.record.name} ({run.state}): {run.folder.path}\n    {shlex.join(run.command)}")
+    return 0
 
 
 def check_program(file: SweepFile, points: Sequence[Point]) -> None:
@@ -124,43 +102,31 @@ def check_program(file: SweepFile, points: Sequence[Point]) -> None:
 
 
 def find_resolve() -> Resolve:
-    # Imported late: it brings in torch and Lightning, which --help and a misspelt file name need not wait for.
-    from training.resolve import resolve
+    # Imported late: it imports torch and Lightning, which --help and a misspelt file name need not wait for.
+    from training.program import Resolver
 
-    return resolve
-
-
-def plan(console: Console, runs: Sequence[PointRun], file: Path, output: Path | None) -> int:
-    # Imported late: what --help and the runs need not wait for.
-    from cli.sweep.plan import show_plan
-
-    return show_plan(runs, file, output, lambda text: say(console, text), lambda table: print_whole(console, table))
+    return Resolver()
 
 
-def print_commands(console: Console, tasks: Sequence[Task]) -> int:
-    for task in tasks:
-        console.print(f"{escape(task.name)} ({task.state}): {task.folder.path}", highlight=False, soft_wrap=True)
-        console.print(f"    {escape(shlex.join(task.command))}", highlight=False, soft_wrap=True)
-    return 0
-
-
-def run(console: Console, tasks: Sequence[Task], jobs: int | None, threads: int | None) -> int:
-    """Runs what is open and prints how it went; returns the exit status."""
-    waiting = sum(task.state is State.WAITING for task in tasks)
-    jobs = min(jobs or default_jobs(), waiting) if waiting else 1
-    skipped = f", {len(tasks) - waiting} finished already" if waiting < len(tasks) else ""
-    console.print(f"{len(tasks)} runs{skipped}, {jobs} at a time")
+def train(console: Console, runs: Sequence[PointRun], jobs: int | None, threads: int | None) -> int:
+    """Trains what is not finished and prints how it went; returns the exit status."""
+    waiting = [run for run in runs if run.state is State.WAITING]
+    jobs = min(jobs or default_jobs(), len(waiting)) if waiting else 1
+    skipped = f", {len(runs) - len(waiting)} finished already" if len(waiting) < len(runs) else ""
+    say(console, f"{len(runs)} runs{skipped}, {jobs} at a time")
     with StopRequest() as stop:
-        with make_display(console, tasks) as display:
-            run_tasks(tasks, jobs, child_environment(os.environ, jobs, threads), stop, display.show)
-        print_outcome(console, tasks)
-    print_next(console, tasks, stop)
-    failed = any(task.state is State.FAILED for task in tasks)
-    return stop.exit_status if was_cut_short(tasks) else int(failed)
-
-
-def was_cut_short(tasks: Sequence[Task]) -> bool:
-    return any(task.state in (State.INTERRUPTED, State.WAITING) for task in tasks)
+        with SweepDisplay(console, runs) as display:
+            run_points(waiting, jobs, child_environment(os.environ, jobs, threads), stop, display)
+        print_outcome(console, runs)
+    states = {run.state for run in runs}
+    cut_short = bool(states & {State.INTERRUPTED, State.WAITING})
+    if cut_short:
+        say(console, "\nInterrupted. The same command started again continues.")
+    elif State.FAILED in states:
+        say(console, "\nThe same command started again tries the failed runs again.")
+    if states & {State.FINISHED, State.SKIPPED}:
+        say(console, f"\nNext: {shlex.join(['python', 'main.py', 'report', str(common_root(runs))])}")
+    return stop.exit_status if cut_short else int(State.FAILED in states)
 
 
 def default_jobs() -> int:
@@ -184,23 +150,13 @@ def child_environment(environment: Mapping[str, str], jobs: int, threads: int | 
     child = dict(environment)
     if threads or "OMP_NUM_THREADS" not in child:
         child["OMP_NUM_THREADS"] = str(threads or max(1, cores() // jobs))
-    # A log that is read while the run goes on must not lag behind by a buffer.
+    # Else a log that is read while the run goes on lags behind by a buffer.
     child.setdefault("PYTHONUNBUFFERED", "1")
     return child
 
 
-def print_next(console: Console, tasks: Sequence[Task], stop: StopRequest) -> None:
-    if was_cut_short(tasks):
-        console.print("\nInterrupted. The same command started again continues.")
-    elif any(task.state is State.FAILED for task in tasks):
-        console.print("\nThe same command started again tries the failed runs again.")
-    if any(task.state in (State.FINISHED, State.SKIPPED) for task in tasks):
-        command = shlex.join(["python", "main.py", "report", str(common_root(tasks))])
-        console.print(f"\nNext: {escape(command)}", highlight=False, soft_wrap=True)
-
-
-def common_root(tasks: Sequence[Task]) -> Path:
+def common_root(runs: Sequence[PointRun]) -> Path:
     """The deepest folder that holds every run folder, relative to the current one where it lies below."""
-    root = Path(os.path.commonpath([task.folder.path.resolve().parent for task in tasks]))
+    root = Path(os.path.commonpath([run.folder.path.resolve().parent for run in runs]))
     here = Path.cwd()
     return root.relative_to(here) if root.is_relative_to(here) else root

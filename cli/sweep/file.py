@@ -1,8 +1,7 @@
-"""Sweep files as W&B defines them, read without W&B: method grid, flat parameter names, a command with macros.
+"""Reads W&B sweep files without W&B: method grid, flat parameter names, a command with macros.
 
-Macros are rendered as by the agent of wandb 0.31 (`Agent._command_run` and `create_sweep_command_args`). Where that
-would go on in silence with something nobody meant (an unknown macro is dropped, an unset environment variable becomes
-its own name), this reader stops with an error instead.
+Macros are rendered as by the agent of wandb 0.31 (`Agent._command_run` and `create_sweep_command_args`). The agent
+silently drops an unknown macro and replaces an unset environment variable by its name; this reader raises an error.
 """
 
 import itertools
@@ -18,21 +17,15 @@ import yaml
 
 from records.errors import UserError
 
-DEFAULT_COMMAND = ("${env}", "${interpreter}", "${program}", "${args}")
-"""What W&B runs where the file has no `command:`."""
+DEFAULT_COMMAND = ["${env}", "${interpreter}", "${program}", "${args}"]
+"""W&B's default for `command:`."""
 
 ENVIRONMENT_MACRO = re.compile(r"\$\{envvar:([A-Z0-9_]*)\}")
 PARAMETER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 USED = {"method", "program", "command", "parameters", "run_cap", "name"}
-ONLY_FOR_WANDB = {"description", "project", "entity", "metric", "controller", "apiVersion", "kind"}
-IGNORED_WITH_NOTE = {"early_terminate": "every run goes on to its last epoch"}
-REFUSED = {
-    "job": "a launch job runs on W&B's queues",
-    "image_uri": "a launch image runs on W&B's queues",
-    "scheduler": "a scheduler runs on W&B's queues",
-    "metrics": "several metrics belong to method: custom",
-}
+ONLY_FOR_WANDB = {"description", "project", "entity", "metric", "controller", "apiVersion", "kind", "early_terminate"}
+LAUNCH = {"job", "image_uri", "scheduler"}
 
 
 @dataclass(frozen=True)
@@ -56,15 +49,15 @@ class Point:
 
 @dataclass(frozen=True)
 class SweepFile:
-    """A sweep file that was checked.
+    """A checked sweep file.
 
     Attributes:
         path: of the file, for messages.
-        program: of `program:`, relative to the folder that the sweep is started in.
-        command: of `command:`, macros not yet filled in.
+        program: `program:`, relative to the folder that the sweep is started in.
+        command: `command:`, macros not yet filled in.
         parameters: name to its values, in the file's order; a constant has one.
-        run_cap: points beyond this number are left out; None is no limit.
-        notes: keys that are accepted and have no effect here, in words.
+        run_cap: the largest number of points; None is no limit.
+        notes: accepted keys without effect here, in words.
     """
 
     path: Path
@@ -80,19 +73,23 @@ class SweepFile:
         Raises:
             UserError: if an environment variable that the command names is not set.
         """
-        grid = itertools.product(*self.parameters.values())
-        chosen = itertools.islice(grid, self.run_cap)
-        return [self._point(dict(zip(self.parameters, values, strict=True)), interpreter) for values in chosen]
+        elements = [ENVIRONMENT_MACRO.sub(self._variable, element) for element in self.command]
+        before = elements.index("${program}") + 1
+        points = []
+        for chosen in itertools.islice(itertools.product(*self.parameters.values()), self.run_cap):
+            values = dict(zip(self.parameters, chosen, strict=True))
+            macros = macro_values(values, self.program, interpreter)
+            start, arguments = (
+                tuple(word for element in part for word in macros.get(element, [element]))
+                for part in (elements[:before], elements[before:])
+            )
+            points.append(Point(values, start + arguments, arguments))
+        return points
 
-    def _point(self, values: dict[str, Any], interpreter: str) -> Point:
-        macros = macro_values(values, self.program, interpreter)
-        command: list[str] = []
-        arguments_from = 0
-        for element in self.command:
-            command.extend(macros[element] if element in macros else [fill_environment(element, self.path)])
-            if element == "${program}":
-                arguments_from = len(command)
-        return Point(values, tuple(command), tuple(command[arguments_from:]))
+    def _variable(self, match: re.Match[str]) -> str:
+        if (name := match[1]) not in os.environ:
+            raise UserError(f"{self.path}: command has {match[0]}, but {name} is not set; export it first")
+        return os.environ[name]
 
 
 def macro_values(values: Mapping[str, Any], program: str, interpreter: str) -> dict[str, list[str]]:
@@ -105,20 +102,12 @@ def macro_values(values: Mapping[str, Any], program: str, interpreter: str) -> d
         "${args}": [f"--{flag}" for flag in flags],
         "${args_no_hyphens}": flags,
         "${args_no_equals}": [part for name, value in values.items() for part in (f"--{name}", str(value))],
-        "${args_no_boolean_flags}": [flag for item in values.items() for flag in _without_boolean(*item)],
+        "${args_no_boolean_flags}": [
+            f"--{name}" if value is True else f"--{name}={value}"
+            for name, value in values.items()
+            if value is not False
+        ],
     }
-
-
-def fill_environment(element: str, path: Path) -> str:
-    """`element` with each `${envvar:NAME}` replaced. Raises UserError, naming the file, if NAME is not set."""
-
-    def value(match: re.Match[str]) -> str:
-        name = match.group(1)
-        if name not in os.environ:
-            raise UserError(f"{path}: command has {match.group()}, but {name} is not set; export it first")
-        return os.environ[name]
-
-    return ENVIRONMENT_MACRO.sub(value, element)
 
 
 def read_sweep(path: str | Path) -> SweepFile:
@@ -129,26 +118,19 @@ def read_sweep(path: str | Path) -> SweepFile:
     """
     path = Path(path)
     content = _load(path)
-    _check_keys(path, content)
-    _check_method(path, content)
-    return SweepFile(
-        path=path,
-        program=_program(path, content),
-        command=_command(path, content),
-        parameters=_parameters(path, content),
-        run_cap=_run_cap(path, content),
-        notes=tuple(f"{key} is ignored: {why}" for key, why in IGNORED_WITH_NOTE.items() if key in content),
-    )
-
-
-def _without_boolean(name: str, value: Any) -> list[str]:
-    if isinstance(value, bool):
-        return [f"--{name}"] if value else []
-    return [f"--{name}={value}"]
+    try:
+        _check_keys(content)
+        command = _command(content.get("command", DEFAULT_COMMAND))
+        parameters = _parameters(content.get("parameters"))
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    ignored = "early_terminate is ignored: every run goes on to its last epoch"
+    notes = (ignored,) if "early_terminate" in content else ()
+    return SweepFile(path, content["program"], command, parameters, content.get("run_cap"), notes)
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML that refuses a key written twice, of which the last would silently win."""
+    """YAML that refuses a key written twice; PyYAML would silently keep the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -163,13 +145,11 @@ def _load(path: Path) -> dict[str, Any]:
     if path.is_dir():
         raise UserError(f"{path} is a folder; give one sweep file, such as {path / 'demo.yaml'}")
     try:
-        text = path.read_text(encoding="utf-8")
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; give a sweep file, such as sweeps/demo.yaml") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read: {error}") from None
-    try:
-        content = yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise UserError(f"{path}{line}: not valid YAML: {error.problem}") from None
@@ -180,71 +160,49 @@ def _load(path: Path) -> dict[str, Any]:
     return content
 
 
-def _check_keys(path: Path, content: dict[str, Any]) -> None:
+def _check_keys(content: Mapping[str, Any]) -> None:
     for key in content:
-        if key in REFUSED:
-            raise UserError(f"{path}: {key}: {REFUSED[key]}; this runner takes method: grid on this machine only")
-        if key not in USED | ONLY_FOR_WANDB | set(IGNORED_WITH_NOTE):
-            allowed = ", ".join(sorted(USED | ONLY_FOR_WANDB | set(IGNORED_WITH_NOTE)))
-            raise UserError(f"{path}: unknown key {key}; allowed: {allowed}")
+        if key in LAUNCH:
+            raise UserError(f"{key}: a launch job runs on W&B's queues; this runner works on this machine only")
+        if key not in USED | ONLY_FOR_WANDB:
+            raise UserError(f"unknown key {key}; allowed: {', '.join(sorted(USED | ONLY_FOR_WANDB))}")
+    if (method := content.get("method", "missing")) != "grid":
+        raise UserError(f"method is {method}; this runner takes grid; for others, wandb sweep and wandb agent")
+    if not isinstance(content.get("program"), str):
+        raise UserError("program is missing; write program: main.py")
+    cap = content.get("run_cap", 1)
+    if isinstance(cap, bool) or not isinstance(cap, int) or cap < 1:
+        raise UserError(f"run_cap is {cap!r}; it is a whole number from 1 on")
 
 
-def _check_method(path: Path, content: dict[str, Any]) -> None:
-    method = content.get("method")
-    if method != "grid":
-        found = "is missing" if method is None else f"is {method}"
-        raise UserError(f"{path}: method {found}; this runner takes grid; for others, wandb sweep and wandb agent")
-
-
-def _program(path: Path, content: dict[str, Any]) -> str:
-    program = content.get("program")
-    if not isinstance(program, str) or not program:
-        raise UserError(f"{path}: program is missing; write program: main.py")
-    return program
-
-
-def _command(path: Path, content: dict[str, Any]) -> tuple[str, ...]:
-    command = content.get("command", list(DEFAULT_COMMAND))
+def _command(command: Any) -> tuple[str, ...]:
     if not isinstance(command, list) or not command:
-        raise UserError(f"{path}: command is not a list; write one element a line, such as - ${{args}}")
+        raise UserError("command is not a list; write one element a line, such as - ${args}")
     known = macro_values({}, "", "")
     for element in command:
         if isinstance(element, (dict, list)) or element is None:
-            raise UserError(f"{path}: command has {element!r}; each element is text, quoted if it holds ':' or braces")
+            raise UserError(f"command has {element!r}; each element is text, quoted if it holds ':' or braces")
         rest = ENVIRONMENT_MACRO.sub("", str(element))
         if "${" in rest and rest not in known:
             allowed = ", ".join([*known, "${envvar:NAME}"])
-            raise UserError(f"{path}: command has {element}; a macro is a whole element, one of {allowed}")
-    elements = tuple(str(element) for element in command)
-    if elements.count("${program}") != 1:
-        raise UserError(f"{path}: command must hold ${{program}} once; it stands {elements.count('${program}')} times")
-    return elements
+            raise UserError(f"command has {element}; a macro is a whole element, one of {allowed}")
+    if (count := command.count("${program}")) != 1:
+        raise UserError(f"command must hold ${{program}} once; it stands {count} times")
+    return tuple(map(str, command))
 
 
-def _run_cap(path: Path, content: dict[str, Any]) -> int | None:
-    cap = content.get("run_cap")
-    if cap is not None and (isinstance(cap, bool) or not isinstance(cap, int) or cap < 1):
-        raise UserError(f"{path}: run_cap is {cap!r}; it is a whole number from 1 on")
-    return cap
-
-
-def _parameters(path: Path, content: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
-    parameters = content.get("parameters")
+def _parameters(parameters: Any) -> dict[str, tuple[Any, ...]]:
     if not isinstance(parameters, dict) or not parameters:
-        raise UserError(f"{path}: parameters is missing or empty; write name: {{values: [...]}} below it")
-    return {_parameter_name(path, name): _values(path, name, entry) for name, entry in parameters.items()}
+        raise UserError("parameters is missing or empty; write name: {values: [...]} below it")
+    for name in parameters:
+        if not isinstance(name, str) or not PARAMETER_NAME.fullmatch(name):
+            raise UserError(f"parameters: {name!r} is no parameter name; write an option, without --")
+    return {name: _values(f"parameters: {name}", entry) for name, entry in parameters.items()}
 
 
-def _parameter_name(path: Path, name: Any) -> str:
-    if not isinstance(name, str) or not PARAMETER_NAME.fullmatch(name):
-        raise UserError(f"{path}: parameters: {name!r} is no parameter name; write an option, without --")
-    return name
-
-
-def _values(path: Path, name: str, entry: Any) -> tuple[Any, ...]:
-    where = f"{path}: parameters: {name}"
+def _values(where: str, entry: Any) -> tuple[Any, ...]:
     if isinstance(entry, dict) and "parameters" in entry:
-        raise UserError(f"{where}: nested parameters never reach the program; write flat names such as {name}.NAME")
+        raise UserError(f"{where}: nested parameters never reach the program; write flat names with dots")
     if not isinstance(entry, dict) or ("value" in entry) == ("values" in entry):
         raise UserError(f"{where}: give either value: X or values: [X, Y]")
     if unknown := set(entry) - {"value", "values", "distribution"}:
@@ -255,11 +213,6 @@ def _values(path: Path, name: str, entry: Any) -> tuple[Any, ...]:
     values = [entry["value"]] if "value" in entry else entry["values"]
     if not isinstance(values, list) or not values:
         raise UserError(f"{where}: values is {values!r}; it is a list of at least one value")
-    _check_values(where, values)
-    return tuple(values)
-
-
-def _check_values(where: str, values: list[Any]) -> None:
     seen: set[str] = set()
     for value in values:
         if value is None:
@@ -267,3 +220,4 @@ def _check_values(where: str, values: list[Any]) -> None:
         if str(value) in seen:
             raise UserError(f"{where}: {value} is there twice; each point of the grid runs once")
         seen.add(str(value))
+    return tuple(values)

@@ -1,212 +1,210 @@
-"""`main.py sweep FILE --plan`: the whole grid, how far each run is, and what the rest will cost."""
+"""`main.py sweep FILE --plan`: how far each run of the grid is, and the device hours that the rest will take.
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+An epoch costs the median of the epochs that were run: of the same network and padding, else of the same network.
+Hours of different devices are never added up; each kind of device has a table of its own.
+"""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import Any, NamedTuple
 
-import yaml
-from rich.markup import escape
-from rich.table import Table as Printed
+from rich.console import Console
 
-from cli.sweep.costs import Hardware, Measured, Rates, expected_epochs, hardware_of
 from cli.sweep.points import PointRun
 from records import RunFolderError, RunRecord, write_text
 from records.errors import UserError
 from records.rows import Row
-from studies.page.section import printed_table
 from studies.page.tables import Column, Table
+from studies.page.terminal import print_whole, rich_table
+from studies.runs.command import say
+
+STATES = ("finished", "unfinished", "not started", "damaged")
+
+SHOWN = ("run", "state", "epochs_done", "epochs", "folder")
+COLUMNS = (
+    *("run", "network", "variant", "padding", "seed", "state", "epochs_done", "epochs", "folder"),
+    *("device", "unit", "spent", "left", "whole"),
+)
 
 
-class Stage(StrEnum):
-    FINISHED = "finished"
-    UNFINISHED = "unfinished"
-    NOT_STARTED = "not started"
-    DAMAGED = "damaged"
+class Hardware(NamedTuple):
+    """A device such as `NVIDIA A100-SXM4-80GB` or `CPU`; how many, of a CPU its cores: processes x threads of each."""
+
+    name: str
+    unit: str
+    count: int
+
+
+def hardware_of(attempt: dict[str, Any]) -> Hardware | None:
+    """What an attempt at a run computed on; None if it did not record that."""
+    try:
+        devices, accelerator, processes = (attempt[key] for key in ("devices", "accelerator", "processes"))
+    except KeyError:
+        return None
+    if accelerator == "cpu":
+        # `devices` of a machine with GPUs lists these, also for a run that uses none.
+        return Hardware("CPU", "core hours", processes * (attempt.get("threads") or 1))
+    return Hardware(str(devices[0]), "GPU hours", processes) if devices else None
 
 
 @dataclass(frozen=True)
-class Progress:
+class PlannedRun:
     """How far a run of the grid is.
 
     Attributes:
-        record: who it is, from the point's settings.
+        record: who the run is, from the point's settings.
         folder: of the run.
-        rows: its epochs so far.
-        hardware: that they were run on; None if there are none, it was not recorded, or it changed between attempts.
+        state: one of STATES.
         problem: what is damaged.
+        rows: its epochs so far.
+        hardware: of all its attempts; None if that was not recorded or changed between them.
+        hours: device hours of each epoch; empty where the hardware is not known.
     """
 
     record: RunRecord
     folder: Path
-    stage: Stage
-    rows: list[Row] = field(default_factory=list)
-    hardware: Hardware | None = None
+    state: str
     problem: str = ""
+    rows: Sequence[Row] = ()
+    hardware: Hardware | None = None
+    hours: Sequence[float] = ()
 
     @property
-    def spent(self) -> float:
-        """Device hours so far; 0 where the hardware is not known."""
-        return sum(Measured(self.record, self.hardware, self.rows).hours) if self.hardware else 0.0
+    def sources(self) -> tuple[str, str, str]:
+        """Names of the groups whose epochs cost what this run's do, the closest first."""
+        return self.record.group, self.record.compared_as, self.record.network
 
 
-def progress_of(run: PointRun) -> Progress:
-    """What the run's folder says; what cannot be read makes it damaged."""
-    if not run.folder.exists():
-        return Progress(run.record, run.folder.path, Stage.NOT_STARTED)
+def planned(run: PointRun) -> PlannedRun:
+    """What the run's folder says; what cannot be read makes the run damaged."""
+    who = (run.record, run.folder.path)
+    if run.problem or run.recorded is None:
+        return PlannedRun(*who, "damaged" if run.problem else "not started", run.problem)
     try:
-        recorded, rows = run.folder.read_record(), run.folder.read_rows()
+        rows = run.folder.read_rows()
     except (RunFolderError, OSError) as error:
-        return Progress(run.record, run.folder.path, Stage.DAMAGED, problem=str(error))
-    stage = Stage.FINISHED if recorded.finished else Stage.UNFINISHED
-    hardware = hardware_of(recorded.attempts, _trainer(run.folder.config)) if rows else None
-    return Progress(run.record, run.folder.path, stage, rows, hardware)
+        return PlannedRun(*who, "damaged", str(error))
+    devices = {hardware_of(attempt) for attempt in run.recorded.attempts}
+    hardware = devices.pop() if len(devices) == 1 else None
+    hours = [row["seconds"] * hardware.count / 3600 for row in rows if "seconds" in row] if hardware else ()
+    return PlannedRun(*who, "finished" if run.recorded.finished else "unfinished", "", rows, hardware, hours)
 
 
-def _trainer(config: Path) -> dict[str, Any]:
-    """The trainer's settings as they were recorded; none where they cannot be read."""
-    try:
-        return yaml.safe_load(config.read_text())["trainer"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError):
-        return {}
+class SweepPlan:
+    """The runs of a grid, in its order, and their expected costs."""
 
-
-class Plan:
-    """The runs of a grid and their expected costs.
-
-    Args:
-        runs: all of them, in the order of the grid.
-    """
-
-    def __init__(self, runs: Sequence[Progress]) -> None:
-        self.runs = runs
-        self.rates = Rates(Measured(run.record, run.hardware, run.rows) for run in runs if run.hardware)
-
-    @property
-    def devices(self) -> list[str]:
-        """The devices that runs of the grid were run on."""
-        return sorted(self.rates.units)
-
-    @property
-    def headline(self) -> str:
-        """How many runs there are in each stage."""
-        counts = Counter(run.stage for run in self.runs)
-        return f"{len(self.runs)} runs: " + ", ".join(f"{counts[stage]} {stage}" for stage in Stage if counts[stage])
-
-    def epochs(self, run: Progress, device: str | None = None) -> int | None:
-        """Epochs of the whole run; where steps end it, as many as runs on `device`, or else on any, needed for them."""
-        if run.stage is Stage.FINISHED:
-            return len(run.rows)
-        devices = [device] if device else self.devices
-        steps = [rate.steps for name in devices if (rate := self.rates.of(run.record, name))]
-        return expected_epochs(run.record, run.rows[0]["step"] if run.rows else next(iter(steps), None))
-
-    def cost(self, run: Progress, device: str, whole: bool) -> float | None:
-        """Expected hours on `device` of what is left of a run, or of the `whole` run; None where that is not known."""
-        rate, epochs = self.rates.of(run.record, device), self.epochs(run, device)
-        if rate is None or epochs is None:
-            return None
-        # Of a damaged folder nothing is known to be done.
-        return rate.hours * (epochs if whole else max(0, epochs - len(run.rows)))
-
-    def grid(self) -> Printed:
-        """A line a run."""
-        table = printed_table("Runs of the grid")
-        for name in ("run", "state", "epochs", "folder"):
-            table.add_column(name, no_wrap=True)
+    def __init__(self, runs: Iterable[PointRun]) -> None:
+        self.runs = [planned(run) for run in runs]
+        self.units = {run.hardware.name: run.hardware.unit for run in self.runs if run.hours}
+        self.devices = sorted(self.units)
+        self._steps: dict[str, int] = {}
+        hours: dict[tuple[str, str], list[float]] = defaultdict(list)
         for run in self.runs:
-            table.add_row(*map(escape, (run.record.name, run.stage, self._done(run), str(run.folder))))
-        return table
+            for source in dict.fromkeys(run.sources):
+                if run.rows:
+                    self._steps.setdefault(source, run.rows[0]["step"])
+                if run.hours:
+                    hours[run.hardware.name, source] += run.hours
+        self._rates = {key: median(values) for key, values in hours.items()}
 
-    def _done(self, run: Progress) -> str:
-        epochs = self.epochs(run)
-        return f"{len(run.rows)} of {'?' if epochs is None else epochs}"
+    def epochs(self, run: PlannedRun) -> int | None:
+        """Epochs of the whole run; where steps end it, as many as its own or other runs' epochs have steps."""
+        if run.state == "finished":
+            return len(run.rows)
+        others = (self._steps[source] for source in run.sources if source in self._steps)
+        steps = run.rows[0]["step"] if run.rows else next(others, None)
+        limits = [run.record.max_epochs] if run.record.max_epochs > 0 else []
+        if run.record.max_steps > 0 and steps:
+            limits.append(math.ceil(run.record.max_steps / steps))
+        return min(limits, default=None)
 
-    def costs(self) -> list[Table]:
-        """For each device that runs were run on: what is done, and what the rest would cost on it."""
-        return [self._costs(device) for device in self.devices]
+    def source(self, run: PlannedRun, device: str) -> str | None:
+        """The closest group that ran on `device`."""
+        return next((source for source in run.sources if (device, source) in self._rates), None)
 
-    def _costs(self, device: str) -> Table:
-        title = f"Expected {self.rates.units[device]} on {device}"
-        names = ("network", "padding", "finished", "epochs measured", "spent", "left", "whole")
-        columns = [Column(name) for name in names[:4]] + [Column(name, _hours) for name in names[4:]]
+    def cost(self, run: PlannedRun, device: str) -> tuple[float, float] | None:
+        """Expected hours on `device` of what is left of a run and of the whole run; None where they are not known."""
+        source, epochs = self.source(run, device), self.epochs(run)
+        if source is None or epochs is None:
+            return None
+        rate = self._rates[device, source]
+        return rate * max(0, epochs - len(run.rows)), rate * epochs
+
+    def headline(self) -> str:
+        counts = Counter(run.state for run in self.runs)
+        return f"{len(self.runs)} runs: " + ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
+
+    def grid(self, devices: Sequence[str]) -> Table:
+        """A row for each run and device; hours in the CSV alone."""
+        rows = [self._row(run, device) for run in self.runs for device in devices or [""]]
+        return Table("Runs of the grid", [Column(name, only_csv=name not in SHOWN) for name in COLUMNS], rows)
+
+    def _row(self, run: PlannedRun, device: str) -> tuple[Any, ...]:
+        record = run.record
+        who = (record.name, record.network, record.variant, record.padding, record.seed)
+        far = (run.state, len(run.rows), self.epochs(run), run.folder)
+        if not device:
+            return (*who, *far, *[None] * 5)
+        spent = sum(run.hours) if run.hardware and run.hardware.name == device else 0.0
+        return (*who, *far, device, self.units[device], spent, *(self.cost(run, device) or (None, None)))
+
+    def costs(self, device: str) -> Table:
+        """What is done on `device`, and what the rest would cost on it."""
+        columns = [Column(name) for name in ("network", "padding", "finished", "epochs measured")]
+        columns += [Column(name, _hours) for name in ("spent", "left", "whole")]
         rows, starts = [], []
-        networks = dict.fromkeys(run.record.compared_as for run in self.runs)
-        for network in networks:
-            of_network = [run for run in self.runs if run.record.compared_as == network]
-            paddings = dict.fromkeys(run.record.padding for run in of_network)
-            for padding in paddings:
-                group = [run for run in of_network if run.record.padding == padding]
-                rows.append((network, padding, *self._sums(group, device)))
+        networks = _grouped(self.runs, lambda run: run.record.compared_as)
+        for network, runs in networks.items():
+            paddings = _grouped(runs, lambda run: run.record.padding)
+            rows += [(network, padding, *self._sums(part, device)) for padding, part in paddings.items()]
             if len(paddings) > 1:
-                rows.append((network, "all", *self._sums(of_network, device)))
+                rows.append((network, "all", *self._sums(runs, device)))
             starts.append(len(rows))
         if len(networks) > 1:
             rows.append(("all", "all", *self._sums(self.runs, device)))
-        return Table(title, columns, rows, starts)
+        return Table(f"Expected {self.units[device]} on {device}", columns, rows, starts)
 
-    def _sums(self, runs: Sequence[Progress], device: str) -> tuple[str, str, float, float | str, float | str]:
-        finished = sum(run.stage is Stage.FINISHED for run in runs)
-        spent = sum(run.spent for run in runs if run.hardware and run.hardware.name == device)
-        left, whole = (self._sum(runs, device, whole) for whole in (False, True))
-        return f"{finished} of {len(runs)}", self._measured(runs, device), spent, left, whole
-
-    def _sum(self, runs: Sequence[Progress], device: str, whole: bool) -> float | str:
-        costs = [(run, self.cost(run, device, whole)) for run in runs]
-        unknown = dict.fromkeys(run.record.network for run, cost in costs if cost is None)
-        if not unknown:
-            return sum(cost for _, cost in costs)
-        known = sum(cost for _, cost in costs if cost is not None)
-        missing = f"not known (no run of {', '.join(unknown)} yet)"
-        return missing if all(cost is None for _, cost in costs) else f"{_hours(known)} + {missing}"
-
-    def _measured(self, runs: Sequence[Progress], device: str) -> str:
-        groups = {run.record.group: run.record for run in runs}
-        rates = {group: self.rates.of(record, device) for group, record in groups.items()}
-        if len(groups) == 1:
-            (group, rate), *_ = rates.items()
-            borrowed = rate is not None and rate.source != group
-            return "0" if rate is None else f"0, as {rate.source}" if borrowed else str(rate.epochs)
-        return str(sum(rate.epochs for group, rate in rates.items() if rate and rate.source == group))
+    def _sums(self, runs: Sequence[PlannedRun], device: str) -> tuple[Any, ...]:
+        finished = sum(run.state == "finished" for run in runs)
+        here = [hours for run in runs if run.hardware and run.hardware.name == device for hours in run.hours]
+        source = self.source(runs[0], device)
+        measured = f"0, as {source}" if source and not here else str(len(here))
+        costs = [self.cost(run, device) for run in runs]
+        known = [cost for cost in costs if cost is not None]
+        left, whole = (sum(cost[which] for cost in known) for which in (0, 1))
+        if len(known) < len(runs):
+            unknown = _no_run_of(run for run, cost in zip(runs, costs, strict=True) if cost is None)
+            left, whole = (f"{_hours(hours)} + {unknown}" if known else unknown for hours in (left, whole))
+        return f"{finished} of {len(runs)}", measured, sum(here), left, whole
 
     def notes(self) -> list[str]:
         """What the tables cannot say."""
-        lines = [f"damaged, counted as not begun: {run.problem}" for run in self.runs if run.stage is Stage.DAMAGED]
+        lines = [f"damaged, counted as not begun: {run.problem}" for run in self.runs if run.problem]
         lines += [
             f"{run.folder}: not recorded on what it was run, or not the same in every attempt; not counted"
             for run in self.runs
             if run.rows and run.hardware is None
         ]
         if not self.devices:
-            networks = dict.fromkeys(run.record.network for run in self.runs)
-            lines.append(f"expected hours: not known (no run of {', '.join(networks)} yet)")
-        elif any(unit == "core hours" for unit in self.rates.units.values()):
+            lines.append(f"expected hours: {_no_run_of(self.runs)}")
+        elif "core hours" in self.units.values():
             lines.append("core hours: processes x threads of each; processes that load data come on top")
         return lines
 
-    def details(self) -> Table:
-        """A row for each run and device, for other programs."""
-        columns = [Column(name) for name in DETAILS]
-        rows = [self._detail(run, device) for run in self.runs for device in (self.devices or [None])]
-        return Table("", columns, rows)
 
-    def _detail(self, run: Progress, device: str | None) -> tuple[Any, ...]:
-        record = run.record
-        who = (record.name, record.network, record.variant, record.padding, record.seed)
-        far = (run.stage, len(run.rows), self.epochs(run, device), run.folder)
-        if device is None:
-            return (*who, *far, None, None, None, None, None)
-        spent = run.spent if run.hardware and run.hardware.name == device else 0.0
-        hours = (spent, self.cost(run, device, whole=False), self.cost(run, device, whole=True))
-        return (*who, *far, device, self.rates.units[device], *hours)
+def _grouped(runs: Iterable[PlannedRun], key: Callable[[PlannedRun], str]) -> dict[str, list[PlannedRun]]:
+    groups: dict[str, list[PlannedRun]] = defaultdict(list)
+    for run in runs:
+        groups[key(run)].append(run)
+    return groups
 
 
-DETAILS = (
-    *("run", "network", "variant", "padding", "seed", "state", "epochs_done", "epochs", "folder"),
-    *("device", "unit", "spent", "left", "whole"),
-)
+def _no_run_of(runs: Iterable[PlannedRun]) -> str:
+    return f"not known (no run of {', '.join(dict.fromkeys(run.record.network for run in runs))} yet)"
 
 
 def _hours(value: float | str) -> str:
@@ -214,35 +212,27 @@ def _hours(value: float | str) -> str:
     return value if isinstance(value, str) else f"{value:.2f}" if value < 10 else f"{value:,.0f}"
 
 
-def show_plan(runs: Sequence[PointRun], file: Path, output: Path | None, say: Callable, show: Callable) -> int:
+def show_plan(console: Console, runs: Sequence[PointRun], file: Path, output: Path | None) -> int:
     """Prints the plan of a sweep `file`, and writes it to `output` as CSV; returns the exit status.
 
     Raises:
         UserError: if `output` holds something else or cannot be written.
     """
-    if output is not None:
-        refuse_another_file(output)
-    plan = Plan([progress_of(run) for run in runs])
-    for table in (plan.grid(), *(costs.printed() for costs in plan.costs())):
-        show(table)
-    say(f"{file}: {plan.headline}")
-    for note in plan.notes():
-        say(note)
+    if output is not None and output.exists() and not _is_plan(output):
+        raise UserError(f"{output} is there and is no plan; choose another --output")
+    plan = SweepPlan(runs)
+    for table in (plan.grid(plan.devices[:1]), *map(plan.costs, plan.devices)):
+        print_whole(console, rich_table(table))
+    for line in (f"{file}: {plan.headline()}", *plan.notes()):
+        say(console, line)
     if output is not None:
         try:
-            write_text(output, plan.details().csv())
+            write_text(output, plan.grid(plan.devices).csv())
         except OSError as error:
             raise UserError(f"{output} cannot be written: {error.strerror}; choose another --output") from None
-        say(f"wrote {output}")
+        say(console, f"wrote {output}")
     return 0
 
 
-def refuse_another_file(output: Path) -> None:
-    """Raises UserError if `output` is there and is no earlier plan."""
-    if not output.exists():
-        return
-    if output.is_file():
-        with open(output, encoding="utf-8", errors="replace") as file:
-            if file.readline().strip() == ",".join(DETAILS):
-                return
-    raise UserError(f"{output} is there and is no plan; choose another --output")
+def _is_plan(output: Path) -> bool:
+    return output.is_file() and output.read_text(errors="replace").partition("\n")[0].strip() == ",".join(COLUMNS)

@@ -1,160 +1,179 @@
-"""Runs the points of a sweep, a few at a time, and keeps going until each is finished, failed or interrupted."""
+"""Trains the points of a sweep, a few at a time, until each is finished, failed or interrupted.
 
+A thread of the pool starts one run as a process, waits for it and ends it when the sweep is asked to stop.
+"""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import Self
 
-from cli.sweep.points import PointRun
-from cli.sweep.process import RunProcess, StopRequest
-from records import RunFolder, RunFolderError
-from records.errors import UserError
+from cli.sweep.display import SweepDisplay
+from cli.sweep.points import PointRun, State
+from records import RunFolderError
 
 GRACE = 30.0
-"""Seconds between SIGTERM and SIGKILL: as W&B's agent has it; enough to write a checkpoint."""
+"""Seconds between SIGTERM and SIGKILL, as in W&B's agent; enough to write a checkpoint."""
 
 POLL = 0.2
-"""Seconds between two looks at the running processes."""
+"""Seconds between two looks at a running process."""
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
-class State(StrEnum):
-    WAITING = "not started"
-    RUNNING = "running"
-    FINISHED = "finished"
-    SKIPPED = "already finished"
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"
+class StopRequest:
+    """Counts the signals that ask the sweep to stop, while entered; restores the previous handlers on leaving."""
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def __init__(self) -> None:
+        self.first = 0
+        self.count = 0
+
+    def __enter__(self) -> Self:
+        # Under nohup a hang-up is ignored, and stays so.
+        chosen = [number for number in self.SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        self._before = {number: signal.signal(number, self._note) for number in chosen}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    @property
+    def exit_status(self) -> int:
+        """128 plus the number of the first signal, as shells have it."""
+        return 128 + self.first
+
+    def _note(self, number: int, _: object) -> None:
+        self.first = self.first or number
+        self.count += 1
 
 
-@dataclass
-class Task:
-    """A point, its run folder and how far it is.
-
-    Attributes:
-        name: of the run.
-        command: that starts it.
-        folder: that it writes into, and that its log is in.
-        max_epochs: length of the run.
-        monitor: the metric shown, in percent.
-        state: kept up to date by `run_tasks`.
-        reason: why it failed, in one line.
-        process: while it runs.
-    """
-
-    name: str
-    command: tuple[str, ...]
-    folder: RunFolder
-    max_epochs: int
-    monitor: str
-    state: State = State.WAITING
-    reason: str = ""
-    process: RunProcess | None = None
-
-
-def make_tasks(runs: Iterable[PointRun], where: Path) -> list[Task]:
-    """A task for every run, finished ones marked; nothing is started.
-
-    Raises:
-        UserError: if a run folder is damaged. It names the sweep file `where` and the point.
-    """
-    tasks: list[Task] = []
-    for run in runs:
-        try:
-            state = State.SKIPPED if is_finished(run.folder) else State.WAITING
-        except RunFolderError as error:
-            raise UserError(f"{where}: point {run.point.label}: {error}") from None
-        record = run.record
-        tasks.append(Task(record.name, run.command, run.folder, record.max_epochs, record.monitor, state))
-    return tasks
-
-
-def is_finished(folder: RunFolder) -> bool:
-    """Raises RunFolderError if the folder is damaged."""
-    return folder.exists() and folder.read_record().finished
-
-
-def run_tasks(
-    tasks: Sequence[Task],
+def run_points(
+    runs: Sequence[PointRun],
     jobs: int,
     environment: Mapping[str, str],
     stop: StopRequest,
-    show: Callable[[], None] = lambda: None,
+    display: SweepDisplay,
     grace: float = GRACE,
 ) -> None:
-    """Runs every waiting task, at most `jobs` at a time, until all ended or `stop` was asked for.
+    """Trains `runs`, at most `jobs` at a time, and sets their states, until all ended or `stop` was asked for.
 
-    No process of a task outlives the call, however it ends.
+    No process of a run outlives the call, however it ends.
 
     Args:
-        show: called after every look at the processes.
         grace: seconds that running processes get to end themselves once `stop` was asked for; a second request ends
             them at once.
     """
-    try:
-        while not stop.count and _is_open(tasks):
-            _start_some(tasks, jobs, environment)
-            _collect(tasks, interrupted=False)
-            show()
-            time.sleep(POLL)
-        _wind_down(tasks, stop, show, grace)
-    finally:
-        for task in _running(tasks):
-            task.process.kill()
-
-
-def _is_open(tasks: Sequence[Task]) -> bool:
-    return any(task.state in (State.WAITING, State.RUNNING) for task in tasks)
-
-
-def _running(tasks: Sequence[Task]) -> list[Task]:
-    return [task for task in tasks if task.state is State.RUNNING]
-
-
-def _start_some(tasks: Sequence[Task], jobs: int, environment: Mapping[str, str]) -> None:
-    free = jobs - len(_running(tasks))
-    waiting = [task for task in tasks if task.state is State.WAITING]
-    for task in waiting[: max(0, free)]:
+    with ThreadPoolExecutor(jobs) as pool:
+        pending = {pool.submit(_train, run, environment, stop, display, grace) for run in runs}
         try:
-            task.process = RunProcess(task.command, task.folder.log, environment)
-            task.state = State.RUNNING
-        except OSError as error:
-            task.state, task.reason = State.FAILED, f"could not be started: {error}"
+            while pending:
+                done, pending = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
+                for future in done:
+                    future.result()
+                display.refresh()
+        except BaseException:
+            # The pool waits for its threads, and these for their processes.
+            stop.count = 2
+            raise
 
 
-def _collect(tasks: Sequence[Task], interrupted: bool) -> None:
-    for task in _running(tasks):
-        if task.process.poll() is not None:
-            _settle(task, interrupted)
-
-
-def _settle(task: Task, interrupted: bool) -> None:
-    """The run folder decides, not the exit status: a run that was told to stop may well end with status 0."""
+def _train(
+    run: PointRun, environment: Mapping[str, str], stop: StopRequest, display: SweepDisplay, grace: float
+) -> None:
+    if stop.count:
+        return
     try:
-        finished = is_finished(task.folder)
-        problem = "ended before its last epoch"
+        process, log_start = _start(run, environment)
+    except OSError as error:
+        run.state, run.reason = State.FAILED, f"could not be started: {error}"
+    else:
+        try:
+            run.state = State.RUNNING
+            display.started(run)
+            _wait(process, stop, grace)
+        finally:
+            if stop.count or process.poll() is None:
+                _kill(process)
+        run.state, run.reason = _outcome(run, process.returncode, log_start, stop)
+    display.ended(run)
+
+
+def _start(run: PointRun, environment: Mapping[str, str]) -> tuple[subprocess.Popen, int]:
+    """Starts the run's process, its output appended to the run's log; returns it and where its part of the log begins.
+
+    The process leads a session of its own and does not hear the terminal's Ctrl-C: the sweep decides how it ends.
+    """
+    log = run.folder.log
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "ab") as output:
+        start = output.tell()
+        process = subprocess.Popen(
+            run.command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            start_new_session=True,
+        )
+    return process, start
+
+
+def _wait(process: subprocess.Popen, stop: StopRequest, grace: float) -> None:
+    """Returns when the process ended, or when it has to be killed."""
+    while process.poll() is None and not stop.count:
+        time.sleep(POLL)
+    # To the leader alone: it stops its other ranks itself, and a data worker that ends first looks like a crash to it.
+    process.terminate()
+    deadline = time.monotonic() + grace
+    while process.poll() is None and stop.count < 2 and time.monotonic() < deadline:
+        time.sleep(POLL)
+
+
+def _kill(process: subprocess.Popen) -> None:
+    """SIGKILL to all processes of the session, also those that outlived the leader."""
+    # macOS answers EPERM for a group of which only the unreaped leader is left.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _outcome(run: PointRun, status: int, log_start: int, stop: StopRequest) -> tuple[State, str]:
+    """The run folder decides, not the exit status: a run that was asked to stop may end with status 0."""
+    try:
+        finished, problem = run.folder.exists() and run.folder.read_record().finished, "ended before its last epoch"
     except RunFolderError as error:
         finished, problem = False, str(error)
-    if interrupted:
-        task.process.kill()
     if finished:
-        task.state = State.FINISHED
-    elif interrupted:
-        task.state = State.INTERRUPTED
-    else:
-        task.state = State.FAILED
-        task.reason = task.process.explain() if task.process.poll() else problem
+        return State.FINISHED, ""
+    if stop.count:
+        return State.INTERRUPTED, ""
+    if status < 0:
+        killed = f"killed by {signal.Signals(-status).name}"
+        return State.FAILED, killed + (" (out of memory?)" if -status == signal.SIGKILL else "")
+    if status:
+        problem = last_words(run.folder.log, log_start) or f"exit status {status}, nothing in the log"
+    return State.FAILED, problem
 
 
-def _wind_down(tasks: Sequence[Task], stop: StopRequest, show: Callable[[], None], grace: float) -> None:
-    for task in _running(tasks):
-        task.process.terminate()
-    deadline = time.monotonic() + grace
-    while _running(tasks) and stop.count < 2 and time.monotonic() < deadline:
-        _collect(tasks, interrupted=True)
-        show()
-        time.sleep(POLL)
-    for task in _running(tasks):
-        task.process.kill()
-    _collect(tasks, interrupted=True)
-    show()
+def last_words(log: Path, start: int = 0, window: int = 65536) -> str:
+    """The last line that begins with `error:` in the last `window` bytes from `start` on, else the last line.
+
+    Removes colours, and passes over the lines of W&B's client, which come last however a run ends.
+    """
+    with open(log, "rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(start, end - window))
+        text = COLOUR.sub("", file.read().decode(errors="replace"))
+    lines = [line.strip() for line in text.splitlines()]
+    lines = [line for line in lines if line and not line.startswith("wandb:")]
+    errors = [line for line in lines if line.lower().startswith("error:")]
+    return (errors or lines or [""])[-1]

@@ -10,11 +10,20 @@ from inspect import signature
 from torch import Tensor, nn
 
 from padding.errors import PaddingError, UnfollowableError
-from padding.geometry import SAME_DYNAMIC, Pads
-from padding.registry import Convolution, find_convolution, find_scheme
+from padding.geometry import SAME_DYNAMIC, Pads, static_pads
+from padding.registry import (
+    Convolution,
+    find_convolution,
+    find_scheme,
+    register_convolution,
+    register_transposed,
+)
 from padding.schemes.convolve import padded_convolution
 from padding.schemes.holes import masked_convolution
 from padding.schemes.transposed import transposed_convolution
+
+Output = Tensor | tuple[Tensor, Tensor]
+"""What a layer returns: the output; with a mask, the output and its mask."""
 
 
 class PaddedLayer:
@@ -211,3 +220,27 @@ def pads_anything(pads: Pads | str, kernel_size: tuple[int, ...]) -> bool:
     if pads == SAME_DYNAMIC:
         return max(kernel_size) > 1
     return any(amount != 0 for pair in pads for amount in pair)
+
+
+def own_padding(layer: nn.Module) -> Pads | str:
+    """The pads that torch's `padding` argument asks for."""
+    return static_pads(layer.padding, layer.kernel_size, layer.dilation)
+
+
+@register_convolution(nn.Conv1d, padding=own_padding)
+@register_convolution(nn.Conv2d, padding=own_padding)
+@register_convolution(nn.Conv3d, padding=own_padding)
+def plain(layer: nn.Module, input: Tensor, mask_in: Tensor | None = None) -> Output:
+    """How torch's own convolutions run under a scheme."""
+    return layer.convolve(input, layer.weight, layer.bias, mask=mask_in)
+
+
+@register_transposed(nn.ConvTranspose1d)
+@register_transposed(nn.ConvTranspose2d)
+@register_transposed(nn.ConvTranspose3d)
+def _transposed(layer: nn.Module, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+    axes = len(layer.kernel_size)
+    output_padding = layer._output_padding(
+        input, output_size, layer.stride, layer.padding, layer.kernel_size, axes, layer.dilation
+    )
+    return layer.convolve_transposed(input, layer.weight, layer.bias, output_padding)

@@ -7,9 +7,8 @@ from padding.geometry import Geometry
 from padding.ratio import axis_factors, outer_product
 from padding.registry import register_scheme
 from padding.schemes.convolve import zero_padded
-from padding.schemes.frame import find_frame
 from padding.schemes.holes import partial_with_holes
-from padding.schemes.reweight import reweight
+from padding.schemes.reweight import find_frame, reweight
 from padding.schemes.transposed import partial_transposed
 from padding.tracing import is_traced
 

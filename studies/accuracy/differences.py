@@ -4,21 +4,19 @@ The paper gives averages and standard deviations (Tables 2 and 3); whether a dif
 reader. Values are in percentage points.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Canvas
 
-from records import write_text
-from studies.accuracy.table import BEST, LAST5, Statistic, group_values
-from studies.page import html, palette, svg
-from studies.page.columns import counts, interval, marked, p_value
-from studies.page.section import Section
-from studies.page.tables import Column, Table, blocks, signed
+from studies.page import palette
+from studies.page.blocks import Figure, Section, Text
+from studies.page.drawing import Drawing
+from studies.page.tables import Column, Marked, Table, counts, interval, p_value, signed, starts
 from studies.runs.collect import REFERENCE, Collection, Group
-from studies.stats.intervals import ALPHA, POWER, Comparison, compare, holm
+from studies.runs.statistic import BEST, LAST5
+from studies.stats.intervals import ALPHA, POWER, Comparison, holm
 
 STATISTICS = {"best": BEST, "last5": LAST5}
 
@@ -26,7 +24,7 @@ STEM = "differences"
 
 
 @dataclass(frozen=True)
-class Difference:
+class AccuracyDifference:
     """A group minus the runs with zero padding, by one statistic; `paper` is the paper's own difference."""
 
     group: Group
@@ -43,56 +41,28 @@ def study(collection: Collection, output: Path) -> Section | None:
     found = differences(collection)
     if not found:
         return None
-    table = _table(found, collection)
-    picture = output / f"{STEM}.svg"
-    write_text(picture, draw(found, collection))
-    body = html.paragraph(_reading(found)) + table.html()
-    body += html.figure(draw(found, collection, inline=STEM), CAPTION)
-    return Section(table.title, body, [table.printed()], [*table.write(output, STEM), picture])
+    styles = palette.styles(collection.schemes)
+    table, drawing = _table(found, styles), draw(found, styles)
+    files = [*table.write(output, STEM), drawing.write(output / f"{STEM}.svg")]
+    return Section(table.title, [Text(_reading(found)), table, Figure([drawing], CAPTION)], files)
 
 
-def differences(collection: Collection) -> list[Difference]:
+def differences(collection: Collection) -> list[AccuracyDifference]:
     """Every scheme but zero, of each network that was run with zero, by both of the paper's statistics."""
     return [
-        Difference(
-            group, name, difference(collection, group, statistic), paper_difference(group, statistic, collection)
+        AccuracyDifference(
+            group, name, statistic.difference(collection, group), statistic.paper_difference(group, collection.metric)
         )
         for group in collection.groups
-        if other(collection, group)
+        if collection.baseline(group)
         for name, statistic in STATISTICS.items()
     ]
 
 
-def other(collection: Collection, group: Group) -> Group | None:
-    """The runs with zero padding that `group` is compared with; None for themselves."""
-    reference = collection.reference(group.network)
-    return None if reference is group else reference
-
-
-def difference(collection: Collection, group: Group, statistic: Statistic) -> Comparison:
-    """`group` minus zero padding, in percentage points. Raises ValueError if there is nothing to compare it with."""
-    reference = other(collection, group)
-    if reference is None:
-        raise ValueError(f"{group.name} has no runs with zero padding to be compared with")
-    return compare(*(by_seed(each, group_values(each, collection.metric, statistic)) for each in (group, reference)))
-
-
-def by_seed(group: Group, values: Sequence[float]) -> list[tuple[int, float]]:
-    """(seed, value) of each run, as `inference.compare` takes them."""
-    return [(run.record.seed, value) for run, value in zip(group.runs, values, strict=True)]
-
-
-def paper_difference(group: Group, statistic: Statistic, collection: Collection) -> float | None:
-    """What the paper prints for the group's difference from zero padding, in points; None if it has none."""
-    row = statistic.paper_row(group, collection.metric)
-    return row and row.get("diff")
-
-
-def _table(found: list[Difference], collection: Collection) -> Table:
-    styles = palette.styles(collection.schemes)
+def _table(found: list[AccuracyDifference], styles: dict[str, palette.Style]) -> Table:
     adjusted = holm([each.found.p for each in found])
     columns = [
-        Column("Comparison", str, lambda each: marked(str(each), each.group, styles)),
+        Column("Comparison"),
         Column("by"),
         Column("n"),
         Column("diff", signed(3)),
@@ -106,17 +76,16 @@ def _table(found: list[Difference], collection: Collection) -> Table:
     ]
     rows = []
     for each, p in zip(found, adjusted, strict=True):
-        result = each.found
-        row = [each, each.statistic, counts(result), result.mean, interval(result), result.kind, result.p, p]
+        result, name = each.found, Marked(each, styles[each.group.padding])
+        row = [name, each.statistic, counts(result), result.mean, interval(result), result.kind, result.p, p]
         rows.append([*row, result.seeds, result.low, result.high])
     if any(each.paper is not None for each in found):
         columns.append(Column("paper: diff", signed(3)))
         rows = [[*row, each.paper] for row, each in zip(rows, found, strict=True)]
-    starts = blocks([each.group.network for each in found])
-    return Table("Differences from zero padding", columns, rows, starts)
+    return Table("Differences from zero padding", columns, rows, starts([each.group.network for each in found]))
 
 
-def _reading(found: list[Difference]) -> str:
+def _reading(found: list[AccuracyDifference]) -> str:
     kinds = {each.found.kind for each in found}
     words = "Differences of averages in percentage points, with Student's 95 % interval. "
     if "paired" in kinds:
@@ -142,12 +111,11 @@ CAPTION = (
 )
 
 
-def draw(found: list[Difference], collection: Collection, inline: str | None = None) -> str:
+def draw(found: list[AccuracyDifference], styles: dict[str, palette.Style]) -> Drawing:
     """The table as a picture: a line a comparison, its interval beside zero."""
-    styles = palette.styles(collection.schemes)
 
-    def fill(figure: Figure) -> None:
-        axes = figure.add_subplot()
+    def fill(canvas: Canvas) -> None:
+        axes = canvas.add_subplot()
         axes.axvline(0, color=palette.MUTED, linewidth=1)
         for number, each in enumerate(found):
             _draw_one(axes, len(found) - number, each, styles[each.group.padding])
@@ -157,10 +125,10 @@ def draw(found: list[Difference], collection: Collection, inline: str | None = N
         axes.grid(axis="y", visible=False)
         axes.set_axisbelow(True)
 
-    return svg.render(fill, (7.2, 0.8 + 0.26 * len(found)), "Differences from zero padding", inline)
+    return Drawing(fill, (7.2, 0.8 + 0.26 * len(found)), "Differences from zero padding")
 
 
-def _draw_one(axes: Axes, height: int, each: Difference, style: palette.Style) -> None:
+def _draw_one(axes: Axes, height: int, each: AccuracyDifference, style: palette.Style) -> None:
     if each.found.low is not None:
         axes.hlines(height, each.found.low, each.found.high, color=style.placeholder, linewidth=2)
     face = style.placeholder if each.statistic == "best" else "none"

@@ -3,16 +3,15 @@
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Canvas
 
-from records import write_text
-from studies.accuracy.table import BEST, group_values
-from studies.page import html, palette, svg
-from studies.page.panels import add_legend
-from studies.page.section import Section
-from studies.page.tables import Column, Table, blocks, decimals
+from studies.page import palette
+from studies.page.blocks import Figure, Section
+from studies.page.drawing import Drawing
+from studies.page.tables import Column, Table, decimals, starts
 from studies.runs import paper
 from studies.runs.collect import Collection, Group
+from studies.runs.statistic import BEST
 from studies.stats.intervals import interval
 from studies.stats.spread import mean
 
@@ -25,19 +24,17 @@ SPREAD = 0.16
 def study(collection: Collection, output: Path) -> Section:
     """Figure 1 as a section; writes `figure1.svg`, and its means and intervals as `figure1.csv` and `.md`."""
     title = f"{collection.metric} of all networks" + (" (Figure 1)" if collection.metric == "val/acc1" else "")
-    picture = output / f"{STEM}.svg"
-    write_text(picture, draw(collection))
-    styles = palette.styles(collection.schemes)
-    body = html.legend(styles) + html.figure(draw(collection, inline=STEM), _caption(collection))
-    return Section(title, body, [], [*_table(collection, title).write(output, STEM), picture])
+    drawing = draw(collection)
+    files = [*_table(collection, title).write(output, STEM), drawing.write(output / f"{STEM}.svg")]
+    return Section(title, [Figure([drawing], _caption(collection))], files)
 
 
-def draw(collection: Collection, inline: str | None = None) -> str:
+def draw(collection: Collection) -> Drawing:
     """A column of dots for each network and scheme."""
     styles = palette.styles(collection.schemes)
 
-    def fill(figure: Figure) -> None:
-        axes = figure.add_subplot()
+    def fill(canvas: Canvas) -> None:
+        axes = canvas.add_subplot()
         for place, network in enumerate(collection.networks):
             for group in collection.of(network):
                 _draw_group(axes, place + _offset(group, collection), group, collection.metric, styles[group.padding])
@@ -46,11 +43,9 @@ def draw(collection: Collection, inline: str | None = None) -> str:
         axes.set_ylabel(f"{collection.metric} (%), best epoch", parse_math=False)
         axes.grid(axis="x", visible=False)
         axes.set_axisbelow(True)
-        if not inline:
-            add_legend(figure, styles)
 
     width = max(5.4, 1.6 * len(collection.networks))
-    return svg.render(fill, (width, 3.8), f"{collection.metric} by network and scheme", inline)
+    return Drawing(fill, (width, 3.8), f"{collection.metric} by network and scheme", styles)
 
 
 def _offset(group: Group, collection: Collection) -> float:
@@ -59,7 +54,7 @@ def _offset(group: Group, collection: Collection) -> float:
 
 
 def _draw_group(axes: Axes, x: float, group: Group, metric: str, style: palette.Style) -> None:
-    values = group_values(group, metric, BEST)
+    values = BEST.values(group, metric)
     if found := interval(values):
         axes.vlines(x, *found, color=style.placeholder, linewidth=2)
     axes.hlines(mean(values), x - SPREAD / 2.6, x + SPREAD / 2.6, color=style.placeholder, linewidth=3)
@@ -84,17 +79,11 @@ def _caption(collection: Collection) -> str:
 
 
 def _table(collection: Collection, title: str) -> Table:
-    columns = [
-        Column("Network"),
-        Column("mean", decimals(3)),
-        Column("low", decimals(3)),
-        Column("high", decimals(3)),
-        Column("n"),
-        Column("paper", decimals(3)),
-    ]
     rows = []
     for group in collection.groups:
-        values = group_values(group, collection.metric, BEST)
+        values = BEST.values(group, collection.metric)
         low, high = interval(values) or (None, None)
         rows.append([group, mean(values), low, high, len(values), _of_the_paper(group, collection.metric)])
-    return Table(title, columns, rows, blocks([group.network for group in collection.groups]))
+    columns = [Column("Network"), *(Column(name, decimals(3)) for name in ("mean", "low", "high"))]
+    columns += [Column("n"), Column("paper", decimals(3))]
+    return Table(title, columns, rows, starts([group.network for group in collection.groups]))

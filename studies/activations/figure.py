@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -10,8 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from PIL import Image
 
-if TYPE_CHECKING:
-    from studies.activations.table import Beside
+from studies.activations.side_by_side import Beside
 
 SIDE = 1.25
 """Width of a map, in inches."""
@@ -24,7 +22,7 @@ TITLE, HEAD, BAR, LABEL = 0.38, 0.5, 0.5, 0.2
 COLOURS = "inferno"
 
 
-def draw(found: Sequence["Beside"]) -> bytes:
+def draw(found: Sequence[Beside]) -> bytes:
     """PNG of all networks, one below the other, on white."""
     width = max(_width(beside) for beside in found)
     heights = [_height(beside) for beside in found]
@@ -40,26 +38,26 @@ def draw(found: Sequence["Beside"]) -> bytes:
     return buffer.getvalue()
 
 
-def _aspect(beside: "Beside") -> float:
+def _aspect(beside: Beside) -> float:
     """Height over width of the tallest image."""
     sizes = [_open(image.png).size for image in beside.records[0].images]
     return max(height / width for width, height in sizes)
 
 
-def _row(beside: "Beside") -> float:
+def _row(beside: Beside) -> float:
     return SIDE * _aspect(beside) + LABEL
 
 
-def _width(beside: "Beside") -> float:
+def _width(beside: Beside) -> float:
     layers, schemes = len(beside.records[0].maps), len(beside.runs)
     return 2 * LEFT + SIDE + layers * (LAYER_GAP + schemes * (SIDE + GAP))
 
 
-def _height(beside: "Beside") -> float:
+def _height(beside: Beside) -> float:
     return TITLE + HEAD + len(beside.records[0].images) * _row(beside) + BAR
 
 
-def _draw_network(figure: Figure, beside: "Beside", top: float) -> None:
+def _draw_network(figure: Figure, beside: Beside, top: float) -> None:
     first = beside.records[0]
     _text(figure, LEFT, top - 0.27, beside.network, weight="bold", fontsize=12)
     start = top - TITLE - HEAD
@@ -74,7 +72,7 @@ def _draw_network(figure: Figure, beside: "Beside", top: float) -> None:
         left += LAYER_GAP + len(beside.runs) * (SIDE + GAP)
 
 
-def _draw_layer(figure: Figure, beside: "Beside", layer: str, left: float, top: float) -> None:
+def _draw_layer(figure: Figure, beside: Beside, layer: str, left: float, top: float) -> None:
     every = [values for record in beside.records for values in record.maps[layer]]
     low, high = min(float(values.min()) for values in every), max(float(values.max()) for values in every)
     wide = len(beside.runs) * (SIDE + GAP) - GAP

@@ -5,39 +5,22 @@ zero padding at the border. Here the maps come from records that `main.py activa
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
 
 from evaluation.activations import border_and_interior, border_ratio_of
-from records.evaluation import read_evaluations
-from studies.activations import figure as activation_figure
+from studies.activations.figure import draw
 from studies.activations.record import ActivationRecord
-from studies.page import html
-from studies.page.section import Section
-from studies.page.tables import Column, Table, blocks, decimals
+from studies.activations.side_by_side import Beside, ratios, side_by_side
+from studies.page.blocks import Details, Figure, Raster, Section, Text
+from studies.page.tables import Column, Table, decimals, starts
 from studies.runs.collect import Collection, Run
 from studies.stats.spread import mean
 
 STEM = "figure5"
 TITLE = "Activations summed over channels (Figure 5)"
-
-
-@dataclass(frozen=True, eq=False)
-class Beside:
-    """Maps of one network that stand side by side: the same images and layers, a run a scheme.
-
-    Attributes:
-        network: name that the runs are compared under.
-        runs: in the order of the schemes.
-        records: one a run.
-    """
-
-    network: str
-    runs: tuple[Run, ...]
-    records: tuple[ActivationRecord, ...]
 
 
 def study(collection: Collection, output: Path) -> Section | None:
@@ -50,39 +33,17 @@ def study(collection: Collection, output: Path) -> Section | None:
         return None
     every, means = images_table(found), ratio_table(found)
     picture = output / f"{STEM}.png"
-    picture.write_bytes(activation_figure.draw(found))
-    body = html.paragraph(_reading()) + means.html()
-    body += html.figure(html.picture(picture.read_bytes(), TITLE), _caption(found))
-    body += html.details("Every image", every.html())
-    return Section(
-        TITLE, body, [means.printed()], [*every.write(output, STEM), *means.write(output, f"{STEM}_ratio"), picture]
-    )
+    picture.write_bytes(draw(found))
+    figure = Figure([Raster(picture.read_bytes(), TITLE)], _caption(found))
+    files = [*every.write(output, STEM), *means.write(output, f"{STEM}_ratio"), picture]
+    return Section(TITLE, [Text(READING), means, figure, Details("Every image", [every])], files)
 
 
-def side_by_side(collection: Collection) -> list[Beside]:
-    """For each network the newest maps, and those of other schemes of the same images and layers."""
-    found = []
-    for network in collection.networks:
-        runs = [run for group in collection.of(network) for run in group.runs]
-        newest = {run: latest for run in runs if (latest := newest_record(run)) is not None}
-        if not newest:
-            continue
-        last = max(newest, key=lambda run: newest[run][0])
-        by_scheme = {last.record.padding: last}
-        for run, (_, record) in newest.items():
-            if record.shows == newest[last][1].shows:
-                by_scheme.setdefault(run.record.padding, run)
-        chosen = tuple(by_scheme[scheme] for scheme in collection.schemes if scheme in by_scheme)
-        found.append(Beside(network, chosen, tuple(newest[run][1] for run in chosen)))
-    return found
-
-
-def newest_record(run: Run) -> tuple[int, ActivationRecord] | None:
-    """The newest maps of a run, with the time of their file in ns; None if it has none."""
-    records, _ = read_evaluations(run.folder, ActivationRecord)
-    return max(
-        ((path.stat().st_mtime_ns, record) for path, record in records.items()), key=lambda p: p[0], default=None
-    )
+READING = (
+    "border / interior: the mean of the summed activations over the outermost ring of positions, over the mean of all "
+    "others; above 1 the border responds more strongly than the rest. One run of each scheme, a few images: an "
+    "illustration, no test."
+)
 
 
 def images_table(found: Sequence[Beside]) -> Table:
@@ -93,23 +54,13 @@ def images_table(found: Sequence[Beside]) -> Table:
             height, width = values.shape
             border, interior = border_and_interior(torch.tensor(values))
             ratio = border_ratio_of(torch.tensor(values))
-            size = f"{height} x {width}"
-            row = [
-                beside.network,
-                layer,
-                run.record.padding,
-                run.record.seed,
-                image.label,
-                size,
-                border,
-                interior,
-                ratio,
-            ]
-            rows.append([*(None if isinstance(cell, float) and math.isnan(cell) else cell for cell in row), image.path])
+            which = [beside.network, layer, run.record.padding, run.record.seed, image.label, f"{height} x {width}"]
+            numbers = [None if math.isnan(number) else number for number in (border, interior, ratio)]
+            rows.append([*which, *numbers, image.path])
     columns = [Column(name) for name in ("Network", "layer", "padding", "seed", "image", "map")]
     columns += [Column(name, decimals(3)) for name in ("border", "interior", "border / interior")]
     columns.append(Column("file", only_csv=True))
-    return Table("Border and interior of each map", columns, rows, blocks([(row[0], row[1]) for row in rows]))
+    return Table("Border and interior of each map", columns, rows, starts([(row[0], row[1]) for row in rows]))
 
 
 def ratio_table(found: Sequence[Beside]) -> Table:
@@ -130,12 +81,7 @@ def ratio_table(found: Sequence[Beside]) -> Table:
     columns = [Column(name) for name in ("Network", "layer", "map", "images")]
     columns += [Column(scheme, decimals(3)) for scheme in schemes]
     title = "Border / interior of summed activations, mean over the images (Figure 5)"
-    return Table(title, columns, rows, blocks([row[0] for row in rows]))
-
-
-def ratios(record: ActivationRecord, layer: str) -> list[float]:
-    """Border over interior of each image's map of a layer; NaN where there is none."""
-    return [border_ratio_of(torch.tensor(values)) for values in record.maps[layer]]
+    return Table(title, columns, rows, starts([row[0] for row in rows]))
 
 
 def _mean_ratio(record: ActivationRecord, layer: str) -> float | None:
@@ -143,19 +89,11 @@ def _mean_ratio(record: ActivationRecord, layer: str) -> float | None:
     return mean(known) if known else None
 
 
-def _each(found: Sequence[Beside]):
+def _each(found: Sequence[Beside]) -> Iterator[tuple[Beside, str, Run, ActivationRecord]]:
     for beside in found:
         for layer in beside.records[0].maps:
             for run, record in zip(beside.runs, beside.records, strict=True):
                 yield beside, layer, run, record
-
-
-def _reading() -> str:
-    return (
-        "border / interior: the mean of the summed activations over the outermost ring of positions, over the mean of "
-        "all others; above 1 the border responds more strongly than the rest. One run of each scheme, a few images: an "
-        "illustration, no test."
-    )
 
 
 def _caption(found: Sequence[Beside]) -> str:

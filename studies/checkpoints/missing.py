@@ -1,45 +1,87 @@
 """Checkpoints under padding schemes: what the run folders hold of that already, and the rest evaluated one by one."""
 
-import argparse
 import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
+from jsonargparse.typing import PositiveInt
 from rich.console import Console
 
 from records import RunFolder
 from records.errors import RecordError, UserError, message_for_users
 from studies.runs.collect import Collection, Run, SetAside
-from studies.runs.command import say
+from studies.runs.command import Runs, say
 
 Task = tuple[Run, str]
 """A run, and the scheme to evaluate its checkpoint under."""
 
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of commands that need checkpoints evaluated."""
-    parser.add_argument(
-        "--checkpoint",
-        default="best",
-        metavar="NAME",
-        help="best (default), last, or a file's name in RUN/checkpoints/, such as epoch-089.ckpt",
-    )
-    parser.add_argument(
-        "--data-root",
-        type=Path,
-        metavar="DIR",
-        help="folder of the images where they are not where the runs found them",
-    )
-    parser.add_argument("--device", metavar="NAME", help="such as cpu or cuda:1; default: a GPU if there is one")
-    parser.add_argument(
-        "--batch-size", type=int, metavar="N", help="images at a time, of classifiers; default: the run's"
-    )
+STOPPED = 130
+"""Exit status after Ctrl-C, 128 and the signal's number."""
 
 
-def evaluate_missing(tasks: Sequence[Task], options: argparse.Namespace, console: Console) -> list[SetAside]:
+@dataclass
+class Weights:
+    """Options of commands that load trained networks.
+
+    Attributes:
+        checkpoint: best, last, or the name of a file in RUN/checkpoints/, such as epoch-089.ckpt
+        data_root: folder of the images where they are not where the runs found them
+        device: such as cpu or cuda:1; default: a GPU if there is one
+    """
+
+    _: KW_ONLY
+    checkpoint: str = "best"
+    data_root: Path | None = None
+    device: str | None = None
+
+
+@dataclass
+class Evaluation(Weights):
+    """Options of commands that evaluate trained networks.
+
+    Attributes:
+        batch_size: images at a time, of classifiers; default: the run's
+    """
+
+    _: KW_ONLY
+    batch_size: PositiveInt | None = None
+
+
+def check_schemes(schemes: Sequence[str]) -> list[str]:
+    """`schemes`, each once. Raises UserError if one is unknown."""
+    from padding import available_schemes
+
+    if unknown := [scheme for scheme in schemes if scheme not in available_schemes()]:
+        raise UserError(f"--schemes: unknown {', '.join(unknown)}; there are {', '.join(available_schemes())}")
+    return list(dict.fromkeys(schemes))
+
+
+def evaluate_and_show(runs: Runs, options: Evaluation, tasks: Sequence[Task], study: Callable, nothing: str) -> int:
+    """Evaluates what is missing for `study`, then shows the study; returns the exit status.
+
+    Args:
+        study, nothing: as of `run_studies`.
+    """
+    # Imported late: --help need not wait for scipy.
+    from studies.page.terminal import run_studies
+
+    console = Console()
+    try:
+        failed = evaluate_missing(tasks, options, console)
+    except KeyboardInterrupt:
+        say(console, "stopped; what was evaluated is kept, and the same command continues")
+        return STOPPED
+    status = run_studies(runs, [study], nothing)
+    for entry in failed:
+        say(console, f"left out: {entry}")
+    return status
+
+
+def evaluate_missing(tasks: Sequence[Task], options: Evaluation, console: Console) -> list[SetAside]:
     """Evaluates each task that has no record yet, keeping each result as soon as it is there.
 
     Returns:
@@ -53,7 +95,7 @@ def evaluate_missing(tasks: Sequence[Task], options: argparse.Namespace, console
         return _evaluate_each(tasks, options, device, console)
 
 
-def _evaluate_each(tasks: Sequence[Task], options: argparse.Namespace, device: str, console: Console) -> list[SetAside]:
+def _evaluate_each(tasks: Sequence[Task], options: Evaluation, device: str, console: Console) -> list[SetAside]:
     failed: list[SetAside] = []
     for number, (run, scheme) in enumerate(tasks, start=1):
         start = time.monotonic()
@@ -70,7 +112,7 @@ def _evaluate_each(tasks: Sequence[Task], options: argparse.Namespace, device: s
     return failed
 
 
-def evaluate_one(folder: RunFolder, scheme: str, options: argparse.Namespace, device: str) -> str | None:
+def evaluate_one(folder: RunFolder, scheme: str, options: Evaluation, device: str) -> str | None:
     """Evaluates a checkpoint unless there is a record of it; returns what came out, in words, None for an old record.
 
     Raises:

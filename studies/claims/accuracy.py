@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Iterator
 
-from studies.accuracy.differences import by_seed, difference, other, paper_difference
-from studies.accuracy.table import BEST, LAST5, Statistic, group_values
 from studies.claims.verdict import Claim, Evidence
 from studies.convergence.area import areas
 from studies.convergence.targets import reached
-from studies.runs.collect import REFERENCE, Collection, Group
+from studies.runs.collect import PARTIAL, REFERENCE, Collection, Group
+from studies.runs.statistic import BEST, LAST5, Statistic
 from studies.stats.intervals import Comparison, compare, compare_spread
 
 SIMILAR = 0.2
@@ -17,7 +16,7 @@ leads of up to 0.089 points similar; twice that, rounded up, leaves room for see
 
 def of_scheme(collection: Collection, scheme: str) -> Iterator[Group]:
     """Groups of `scheme` of every network that was run with zero padding, too."""
-    return (group for group in collection.groups if group.padding == scheme and other(collection, group))
+    return (group for group in collection.groups if group.padding == scheme and collection.baseline(group))
 
 
 def ahead(statistic: Statistic) -> Callable[[Collection], list[Evidence]]:
@@ -26,9 +25,11 @@ def ahead(statistic: Statistic) -> Callable[[Collection], list[Evidence]]:
     def evidence(collection: Collection) -> list[Evidence]:
         return [
             Evidence(
-                group.network, difference(collection, group, statistic), paper_difference(group, statistic, collection)
+                group.network,
+                statistic.difference(collection, group),
+                statistic.paper_difference(group, collection.metric),
             )
-            for group in of_scheme(collection, "partial")
+            for group in of_scheme(collection, PARTIAL)
         ]
 
     return evidence
@@ -44,9 +45,10 @@ def no_better(scheme: str) -> Callable[[Collection], list[Evidence]]:
 
 
 def _shifted(collection: Collection, group: Group) -> Evidence:
-    sides = [_values(each, collection, BEST) for each in (group, other(collection, group))]
-    found = compare([(seed, value - SIMILAR) for seed, value in sides[0]], sides[1])
-    return Evidence(group.network, moved(found, SIMILAR), paper_difference(group, BEST, collection))
+    baseline = collection.baseline(group)
+    ours, theirs = (each.by_seed(BEST.values(each, collection.metric)) for each in (group, baseline))
+    found = compare([(seed, value - SIMILAR) for seed, value in ours], theirs)
+    return Evidence(group.network, moved(found, SIMILAR), BEST.paper_difference(group, collection.metric))
 
 
 def moved(found: Comparison, line: float) -> Comparison:
@@ -58,9 +60,10 @@ def moved(found: Comparison, line: float) -> Comparison:
 def steadier(collection: Collection) -> list[Evidence]:
     """Standard deviation over the runs, partial to zero padding."""
     found = []
-    for group in of_scheme(collection, "partial"):
-        sides = [group_values(each, collection.metric, BEST) for each in (group, other(collection, group))]
-        rows = [BEST.paper_row(each, collection.metric) for each in (group, other(collection, group))]
+    for group in of_scheme(collection, PARTIAL):
+        groups = (group, collection.baseline(group))
+        sides = [BEST.values(each, collection.metric) for each in groups]
+        rows = [BEST.paper_row(each, collection.metric) for each in groups]
         printed = rows[0]["stdev"] / rows[1]["stdev"] if all(row and "stdev" in row for row in rows) else None
         found.append(Evidence(group.network, compare_spread(*sides), printed))
     return found
@@ -72,7 +75,7 @@ def sooner(collection: Collection) -> list[Evidence]:
     zeros = {(each.group.network, each.target): each.paper for each in found if each.group.padding == REFERENCE}
     evidence = []
     for each in found:
-        if each.group.padding == "partial" and each.difference is not None:
+        if each.group.padding == PARTIAL and each.difference is not None:
             zero = zeros[each.group.network, each.target]
             printed = None if None in (each.paper, zero) else float(each.paper - zero)
             evidence.append(Evidence(f"{each.group.network}, {each.target:g} %", each.difference, printed))
@@ -81,17 +84,13 @@ def sooner(collection: Collection) -> list[Evidence]:
 
 def leading(collection: Collection) -> list[Evidence]:
     """Mean lead of the curve over the epochs, partial minus zero padding."""
-    return [Evidence(each.group.network, each.lead) for each in areas(collection) if each.group.padding == "partial"]
+    return [Evidence(each.group.network, each.lead) for each in areas(collection) if each.group.padding == PARTIAL]
 
 
 def drifting(collection: Collection) -> list[Evidence]:
     """How far the curve falls back from epoch to epoch, partial minus zero padding."""
-    found = [each for each in areas(collection) if each.group.padding == "partial"]
+    found = [each for each in areas(collection) if each.group.padding == PARTIAL]
     return [Evidence(each.group.network, each.drift_difference) for each in found]
-
-
-def _values(group: Group, collection: Collection, statistic: Statistic) -> list[tuple[int, float]]:
-    return by_seed(group, group_values(group, collection.metric, statistic))
 
 
 CLAIMS = (

@@ -5,21 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Canvas
 
-from records import write_text
-from studies.claims import accuracy as claims_accuracy
-from studies.claims import tests as claims_tests
+from studies.claims import accuracy, measurements
 from studies.claims.verdict import Claim, Evidence, Verdict, summary
-from studies.page import html, palette, svg
-from studies.page.columns import counts, p_value
-from studies.page.section import Section
-from studies.page.tables import Column, Table, blocks, decimals
+from studies.page import palette
+from studies.page.blocks import Details, Figure, Section, Text
+from studies.page.drawing import Drawing
+from studies.page.tables import Column, Table, counts, decimals, p_value, starts
 from studies.runs.collect import Collection
 from studies.stats.intervals import ALPHA, CONFIDENCE, POWER
 
-CLAIMS: tuple[Claim, ...] = (*claims_accuracy.CLAIMS, *claims_tests.CLAIMS)
-"""Those that training curves decide, then those that need a test."""
+CLAIMS: tuple[Claim, ...] = (*accuracy.CLAIMS, *measurements.CLAIMS)
+"""Those that training curves decide, then those that need a measurement."""
 
 STEM = "claims"
 
@@ -28,7 +26,7 @@ COLOURS = {Verdict.SUPPORTED: 2, Verdict.CONTRADICTED: 4}
 
 
 @dataclass(frozen=True)
-class Tested:
+class ExaminedClaim:
     """A claim, its number on the page, and what the runs hold for it."""
 
     number: int
@@ -43,65 +41,49 @@ class Tested:
 def study(collection: Collection, output: Path) -> Section:
     """Every claim with its verdict as a section; writes `claims.csv`, `claims.md` and `claims.svg`."""
     tested = examine(collection)
-    short, long = _summary(tested), _evidence(tested)
-    picture = output / f"{STEM}.svg"
-    write_text(picture, draw(tested))
-    files = [*short.write(output, STEM), *long.write(output, f"{STEM}_evidence"), picture]
-    body = html.paragraph(_reading()) + short.html("text")
-    body += html.figure(draw(tested, inline=STEM), CAPTION) + html.details(
-        "The evidence, network by network", long.html()
-    )
-    return Section("The paper's claims", body, [short.printed()], files)
+    short, long, drawing = _summary(tested), _evidence(tested), draw(tested)
+    files = [*short.write(output, STEM), *long.write(output, f"{STEM}_evidence"), drawing.write(output / f"{STEM}.svg")]
+    evidence = Details("The evidence, network by network", [long])
+    return Section(short.title, [Text(READING), short, Figure([drawing], CAPTION), evidence], files)
 
 
-def examine(collection: Collection) -> list[Tested]:
+def examine(collection: Collection) -> list[ExaminedClaim]:
     """Each claim with what the runs hold for it, those without evidence too."""
-    return [Tested(number, claim, tuple(claim.evidence(collection))) for number, claim in enumerate(CLAIMS, start=1)]
+    return [
+        ExaminedClaim(number, claim, tuple(claim.evidence(collection))) for number, claim in enumerate(CLAIMS, start=1)
+    ]
 
 
-def _summary(tested: Sequence[Tested]) -> Table:
+def _summary(tested: Sequence[ExaminedClaim]) -> Table:
     columns = [Column("Claim"), Column("in the paper"), Column("these runs"), Column("n"), Column("study")]
     rows = []
     for each in tested:
         n = sorted({counts(evidence.found) for evidence in each.evidence})
         runs, command = ", ".join(n) or None, f"main.py {each.claim.command}"
         rows.append([f"{each.number}. {each.claim.text}", each.claim.where, summary(each.verdicts), runs, command])
-    return Table("The paper's claims", columns, rows)
+    return Table("The paper's claims", columns, rows, words=True)
 
 
-def _evidence(tested: Sequence[Tested]) -> Table:
-    columns = [
-        Column("Claim"),
-        Column("network"),
-        Column("quantity"),
-        Column("estimate", decimals(3)),
-        Column("low", decimals(3)),
-        Column("high", decimals(3)),
-        Column("p", p_value),
-        Column("n"),
-        Column("seeds needed"),
-        Column("paper", decimals(3)),
-        Column("verdict"),
-    ]
+def _evidence(tested: Sequence[ExaminedClaim]) -> Table:
+    columns = [Column("Claim"), Column("network"), Column("quantity")]
+    columns += [*(Column(name, decimals(3)) for name in ("estimate", "low", "high")), Column("p", p_value)]
+    columns += [Column("n"), Column("seeds needed"), Column("paper", decimals(3)), Column("verdict")]
     rows = []
     for each in tested:
         for evidence, verdict in zip(each.evidence, each.verdicts, strict=True):
             found = evidence.found
             row = [each.number, evidence.network, each.claim.quantity, found.mean, found.low, found.high, found.p]
             rows.append([*row, counts(found), found.seeds, evidence.paper, str(verdict)])
-    return Table("Evidence", columns, rows, blocks([row[0] for row in rows]))
+    return Table("Evidence", columns, rows, starts([row[0] for row in rows]))
 
 
-def _reading() -> str:
-    return (
-        f"A claim is supported or contradicted where the test of its quantity gives p < {ALPHA:g} for every network, "
-        "and not yet decidable where it does not: few runs decide little. Runs of small networks on small images say "
-        "nothing about the paper's, which are ResNets and VGGs on ImageNet and DeepLabV3+ on Cityscapes. not tested: "
-        "the study in the last column has to be run first, or these runs cannot show it. n: runs of a side, of Table 1 "
-        "rounds, of Figure 5 images. With this many tests some "
-        "small p value is to be expected by chance."
-    )
-
+READING = (
+    f"A claim is supported or contradicted where the test of its quantity gives p < {ALPHA:g} for every network, and "
+    "not yet decidable where it does not: few runs decide little. Runs of small networks on small images say nothing "
+    "about the paper's, which are ResNets and VGGs on ImageNet and DeepLabV3+ on Cityscapes. not tested: the study in "
+    "the last column has to be run first, or these runs cannot show it. n: runs of a side, of Table 1 rounds, of "
+    "Figure 5 images. With this many tests some small p value is to be expected by chance."
+)
 
 CAPTION = (
     f"Each line is a claim put to one network. Dot: the estimate; bar: its {CONFIDENCE:.0%} interval, both in units of "
@@ -110,7 +92,7 @@ CAPTION = (
 )
 
 
-def draw(tested: Sequence[Tested], inline: str | None = None) -> str:
+def draw(tested: Sequence[ExaminedClaim]) -> Drawing:
     """The evidence as a picture: right of the line the paper is right, left of it wrong."""
     lines = [
         (f"{each.number}. {evidence.network}", _in_half_widths(each.claim, evidence), verdict)
@@ -119,8 +101,8 @@ def draw(tested: Sequence[Tested], inline: str | None = None) -> str:
         if evidence.found.low is not None
     ]
 
-    def fill(figure: Figure) -> None:
-        axes = figure.add_subplot()
+    def fill(canvas: Canvas) -> None:
+        axes = canvas.add_subplot()
         axes.axvline(0, color=palette.MUTED, linewidth=1)
         for number, (_, (estimate, low, high), verdict) in enumerate(lines):
             _draw_line(axes, len(lines) - number, estimate, low, high, verdict)
@@ -130,12 +112,12 @@ def draw(tested: Sequence[Tested], inline: str | None = None) -> str:
         axes.grid(visible=False)
 
     if not lines:
-        return svg.render(_nothing, (7.2, 0.8), "no claim can be decided", inline)
-    return svg.render(fill, (7.2, 0.9 + 0.26 * len(lines)), "Evidence for and against the paper's claims", inline)
+        return Drawing(_nothing, (7.2, 0.8), "no claim can be decided")
+    return Drawing(fill, (7.2, 0.9 + 0.26 * len(lines)), "Evidence for and against the paper's claims")
 
 
-def _nothing(figure: Figure) -> None:
-    figure.text(0.5, 0.5, "No interval yet: a second run of each scheme gives the first.", ha="center", va="center")
+def _nothing(canvas: Canvas) -> None:
+    canvas.text(0.5, 0.5, "No interval yet: a second run of each scheme gives the first.", ha="center", va="center")
 
 
 def _in_half_widths(claim: Claim, evidence: Evidence) -> tuple[float, float, float]:

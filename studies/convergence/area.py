@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from studies.accuracy.differences import by_seed, other
-from studies.page import html, palette
-from studies.page.columns import counts, group_column, interval, p_value
-from studies.page.section import Section
-from studies.page.tables import Column, Table, blocks, decimals, signed
+from studies.page import palette
+from studies.page.blocks import Section, Text
+from studies.page.tables import Column, Marked, Table, counts, decimals, interval, p_value, signed, starts
 from studies.runs.collect import Collection, Group, Run
 from studies.stats.intervals import Comparison, compare
 from studies.stats.spread import mean
@@ -52,18 +50,18 @@ def study(collection: Collection, output: Path) -> Section | None:
     if not found:
         return None
     table = _table(found, palette.styles(collection.schemes))
-    body = html.paragraph(
+    reading = Text(
         "area: sum over the epochs of the difference from zero padding, in percentage points times epochs, over the "
         "epochs that all runs have. mean lead: the same divided by their number, with its 95 % interval and p value. "
         "drift: how far a curve falls back from one epoch to the next, in percentage points an epoch, mean over epochs "
         "and runs; less is steadier."
     )
-    return Section(TITLE, body + table.html(), [table.printed()], table.write(output, STEM))
+    return Section(TITLE, [reading, table], table.write(output, STEM))
 
 
 def areas(collection: Collection) -> list[Area]:
     """Every scheme but zero, of each network that was run with zero."""
-    pairs = [(group, reference) for group in collection.groups if (reference := other(collection, group))]
+    pairs = [(group, reference) for group in collection.groups if (reference := collection.baseline(group))]
     return [
         _area(group, reference, collection.metric, epochs)
         for group, reference in pairs
@@ -89,12 +87,12 @@ def _area(group: Group, reference: Group, metric: str, epochs: list[int]) -> Are
 
 
 def _sides(groups: tuple[Group, Group], values: list[list[float]]) -> list[list[tuple[int, float]]]:
-    return [by_seed(group, side) for group, side in zip(groups, values, strict=True)]
+    return [group.by_seed(side) for group, side in zip(groups, values, strict=True)]
 
 
 def _table(found: list[Area], styles: dict[str, palette.Style]) -> Table:
     columns = [
-        group_column(styles),
+        Column("Network"),
         Column("n"),
         Column("epochs"),
         Column("area", signed(1)),
@@ -109,6 +107,14 @@ def _table(found: list[Area], styles: dict[str, palette.Style]) -> Table:
     rows = []
     for each in found:
         lead, steadier = each.lead, each.drift_difference
-        row = [each.group, counts(lead), each.epochs, each.area, lead.mean, interval(lead), lead.p]
+        row = [
+            Marked(each.group, styles[each.group.padding]),
+            counts(lead),
+            each.epochs,
+            each.area,
+            lead.mean,
+            interval(lead),
+            lead.p,
+        ]
         rows.append([*row, each.drift, steadier.mean, interval(steadier), steadier.p])
-    return Table(TITLE, columns, rows, blocks([each.group.network for each in found]))
+    return Table(TITLE, columns, rows, starts([each.group.network for each in found]))

@@ -4,20 +4,28 @@ The band reaches from the lowest to the highest run. With the few runs that ther
 deviation of two or three runs would suggest more.
 """
 
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from records import write_text
-from studies.page import html, palette
-from studies.page.panels import Panel, draw_panels
-from studies.page.section import Section
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import MaxNLocator
+
+from studies.page import palette
+from studies.page.blocks import Figure, Section
+from studies.page.drawing import PANEL_SIZE, Drawing, line_style
 from studies.page.tables import Column, Table, decimals
 from studies.runs.collect import Collection, Group
-from studies.stats.curves import CurvePoint, curve
+from studies.runs.curves import CurvePoint, curve
 
 TITLE = "Convergence (Figure 3)"
 
 SHORT = 15
 """Epochs below which a curve is shown once, as a whole."""
+
+Panel = Mapping[str, Sequence[CurvePoint]]
+"""Scheme to its curve."""
 
 
 def study(collection: Collection, output: Path) -> Section:
@@ -31,15 +39,41 @@ def study(collection: Collection, output: Path) -> Section:
         panels[network] = panel
         if end := last_part(panel):
             panels[f"{network}, last epochs"] = end
-    picture = output / "figure3.svg"
-    write_text(picture, draw_panels(panels, styles, label))
+    picture = draw_panels(panels, styles, label).write(output / "figure3.svg")
+    drawn = [draw_panels({network: panel}, styles, label) for network, panel in panels.items()]
     files = [picture, *_table(curves).write(output, "figure3")]
-    drawn = "".join(
-        f"<div>{draw_panels({network: panel}, styles, label, inline=f'figure3-{number}')}</div>"
-        for number, (network, panel) in enumerate(panels.items())
-    )
-    body = html.legend(styles) + html.figure(f'<div class="panels">{drawn}</div>', caption(collection))
-    return Section(TITLE, body, [], files)
+    return Section(TITLE, [Figure(drawn, caption(collection))], files)
+
+
+def draw_panels(panels: Mapping[str, Panel], styles: Mapping[str, palette.Style], label: str) -> Drawing:
+    """One panel an architecture, two in a row; `label` is that of the y axis."""
+    columns = min(2, len(panels))
+    rows = math.ceil(len(panels) / columns)
+
+    def fill(canvas: Canvas) -> None:
+        for number, (network, panel) in enumerate(panels.items(), start=1):
+            _draw(canvas.add_subplot(rows, columns, number), network, panel, styles, label)
+
+    size = (PANEL_SIZE[0] * columns, PANEL_SIZE[1] * rows)
+    return Drawing(fill, size, f"{label} by epoch: {', '.join(panels)}", styles)
+
+
+def _draw(axes: Axes, network: str, panel: Panel, styles: Mapping[str, palette.Style], label: str) -> None:
+    for scheme, points in panel.items():
+        style = styles[scheme]
+        epochs = [point.epoch for point in points]
+        if any(point.n > 1 for point in points):
+            low, high = [point.lowest for point in points], [point.highest for point in points]
+            axes.fill_between(epochs, low, high, color=style.placeholder, alpha=0.18, linewidth=0)
+        # A single epoch has no line to see.
+        marker = "o" if len(points) == 1 else None
+        axes.plot(epochs, [point.mean for point in points], marker=marker, **line_style(style))
+    # Dollar signs in a name would be read as mathematics.
+    axes.set_title(network, loc="left", parse_math=False)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(label, parse_math=False)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    axes.set_axisbelow(True)
 
 
 def last_part(panel: Panel) -> Panel | None:
@@ -64,16 +98,9 @@ def caption(collection: Collection) -> str:
 
 
 def _table(curves: dict[Group, list[CurvePoint]]) -> Table:
-    columns = [
-        Column("architecture"),
-        Column("scheme"),
-        Column("epoch"),
-        Column("mean", decimals(3)),
-        Column("std", decimals(3)),
-        Column("n"),
-        Column("lowest", decimals(3)),
-        Column("highest", decimals(3)),
-    ]
+    columns = [Column("architecture"), Column("scheme"), Column("epoch")]
+    columns += [Column("mean", decimals(3)), Column("std", decimals(3)), Column("n")]
+    columns += [Column("lowest", decimals(3)), Column("highest", decimals(3))]
     rows = [
         [group.network, group.padding, point.epoch, point.mean, point.std, point.n, point.lowest, point.highest]
         for group, points in curves.items()

@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from records import epochs_to
-from studies.accuracy.differences import other
-from studies.page import html, palette
-from studies.page.columns import group_column, interval, p_value
-from studies.page.section import Section
-from studies.page.tables import Column, Table, blocks, decimals, signed
+from studies.page import palette
+from studies.page.blocks import Section, Text
+from studies.page.tables import Column, Marked, Table, decimals, interval, p_value, signed, starts
 from studies.runs import paper
 from studies.runs.collect import Collection, Group
-from studies.stats.curves import curve
+from studies.runs.curves import curve
 from studies.stats.intervals import Comparison, compare
 from studies.stats.spread import mean
 
@@ -61,15 +59,15 @@ def study(collection: Collection, output: Path, wanted: Sequence[float] = ()) ->
         return None
     ever = {each.target for each in found if each.mean is not None}
     table = _table([each for each in found if each.target in ever], palette.styles(collection.schemes))
-    body = html.paragraph(
+    reading = Text(
         f"Epochs of training until {collection.metric} first reached the target, the first epoch counting as 1. mean: "
         "over the runs that reached it; where some did not, it looks better than it is, and no difference is taken. "
         "mean curve: the paper's way, the first epoch at which the mean over the runs reached it. diff: difference of "
         "the means from zero padding, with its 95 % interval and p value as in the table of differences."
     )
-    if never := sorted({each.target for each in found} - ever):
-        body += html.paragraph(f"No run reached {', '.join(f'{target:g}' for target in never)} %.", "muted")
-    return Section(TITLE, body + table.html(), [table.printed()], table.write(output, STEM))
+    never = sorted({each.target for each in found} - ever)
+    missed = [Text(f"No run reached {', '.join(f'{target:g}' for target in never)} %.", muted=True)] if never else []
+    return Section(TITLE, [reading, *missed, table], table.write(output, STEM))
 
 
 def reached(collection: Collection, wanted: Sequence[float] = ()) -> list[Reached]:
@@ -94,7 +92,7 @@ def group_epochs(group: Group, metric: str, target: float) -> list[tuple[int, in
 
 def _reached(collection: Collection, group: Group, target: float) -> Reached:
     ours = group_epochs(group, collection.metric, target)
-    reference = other(collection, group)
+    reference = collection.baseline(group)
     theirs = group_epochs(reference, collection.metric, target) if reference else []
     difference = None
     if theirs and all(epochs is not None for _, epochs in (*ours, *theirs)):
@@ -113,7 +111,7 @@ def _paper(group: Group, target: float) -> int | None:
 
 def _table(found: list[Reached], styles: dict[str, palette.Style]) -> Table:
     columns = [
-        group_column(styles),
+        Column("Network"),
         Column("target", lambda value: f"{value:g} %"),
         Column("reached"),
         Column("mean", decimals(1)),
@@ -127,10 +125,11 @@ def _table(found: list[Reached], styles: dict[str, palette.Style]) -> Table:
     for each in found:
         count = sum(epoch is not None for epoch in each.epochs)
         runs = ", ".join("-" if epoch is None else str(epoch) for epoch in each.epochs)
-        row = [each.group, each.target, f"{count} of {len(each.epochs)}", each.mean, each.mean_curve, runs]
+        name = Marked(each.group, styles[each.group.padding])
+        row = [name, each.target, f"{count} of {len(each.epochs)}", each.mean, each.mean_curve, runs]
         result = each.difference
         rows.append(row + ([None] * 3 if result is None else [result.mean, interval(result), result.p]))
     if any(each.paper is not None for each in found):
         columns.append(Column("paper"))
         rows = [[*row, each.paper] for row, each in zip(rows, found, strict=True)]
-    return Table(TITLE, columns, rows, blocks([(each.group.network, each.target) for each in found]))
+    return Table(TITLE, columns, rows, starts([(each.group.network, each.target) for each in found]))

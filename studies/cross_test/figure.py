@@ -1,18 +1,16 @@
 """Table 4 as a picture: a square a network, rows trained with, columns tested with, coloured by the difference."""
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Rectangle
 
-from studies.page import palette, svg
+from studies.cross_test.cells import Cell
+from studies.page import palette
+from studies.page.drawing import Drawing
 from studies.runs.collect import scheme_order
-
-if TYPE_CHECKING:
-    from studies.cross_test.table import Cell
 
 LOSS, GAIN = palette.Style(4, "").placeholder, palette.Style(1, "").placeholder
 
@@ -23,52 +21,36 @@ CELL = (1.15, 0.72)
 """Width and height of a cell in inches."""
 
 
-def draw(networks: Sequence[Sequence["Cell"]], words: str, inline: str | None = None) -> str:
-    """SVG with a square for each network; `words` says what the averages are."""
+def draw(networks: Mapping[str, Sequence[Cell]], words: str) -> Drawing:
+    """A square for each network; `words` says what the averages are."""
     columns = min(2, len(networks))
     rows = math.ceil(len(networks) / columns)
-    most = max(abs(cell.diff or 0) for cells in networks for cell in cells) or 1
-    schemes = max(len({cell.padding_at_test for cell in cells}) for cells in networks)
-    trained = max(len({cell.padding for cell in cells}) for cells in networks)
+    most = max(abs(cell.diff or 0) for cells in networks.values() for cell in cells) or 1
+    tested = max(len({cell.padding_at_test for cell in cells}) for cells in networks.values())
+    trained = max(len({cell.padding for cell in cells}) for cells in networks.values())
 
-    def fill(figure: Figure) -> None:
-        for number, cells in enumerate(networks, start=1):
-            _square(figure.add_subplot(rows, columns, number), cells, most)
+    def fill(canvas: Canvas) -> None:
+        for number, cells in enumerate(networks.values(), start=1):
+            _square(canvas.add_subplot(rows, columns, number), cells, most)
 
-    size = ((1.3 + CELL[0] * schemes) * columns, (1.1 + CELL[1] * trained) * rows)
-    return svg.render(fill, size, f"Cross test, {words}: {', '.join(cells[0].network for cells in networks)}", inline)
+    size = ((1.3 + CELL[0] * tested) * columns, (1.1 + CELL[1] * trained) * rows)
+    return Drawing(fill, size, f"Cross test, {words}: {', '.join(networks)}")
 
 
-def _square(axes: Axes, cells: Sequence["Cell"], most: float) -> None:
+def _square(axes: Axes, cells: Sequence[Cell], most: float) -> None:
     trained = sorted({cell.padding for cell in cells}, key=scheme_order)
     tested = sorted({cell.padding_at_test for cell in cells}, key=scheme_order)
     for cell in cells:
         x, y = tested.index(cell.padding_at_test), trained.index(cell.padding)
-        diff = cell.diff or 0
-        axes.add_patch(
-            Rectangle(
-                (x + 0.03, y + 0.03),
-                0.94,
-                0.94,
-                facecolor=LOSS if diff < 0 else GAIN,
-                alpha=STRONGEST * abs(diff) / most,
-                linewidth=0,
-            )
-        )
+        corner, diff = (x + 0.03, y + 0.03), cell.diff or 0
+        colour = LOSS if diff < 0 else GAIN
+        axes.add_patch(Rectangle(corner, 0.94, 0.94, facecolor=colour, alpha=STRONGEST * abs(diff) / most, linewidth=0))
         if cell.is_own:
-            axes.add_patch(
-                Rectangle((x + 0.03, y + 0.03), 0.94, 0.94, fill=False, edgecolor=palette.MUTED, linewidth=1)
-            )
-        axes.text(
-            x + 0.5,
-            y + (0.5 if cell.diff is None else 0.4),
-            f"{cell.average:.2f}",
-            ha="center",
-            va="center",
-            fontsize=12,
-        )
+            axes.add_patch(Rectangle(corner, 0.94, 0.94, fill=False, edgecolor=palette.MUTED, linewidth=1))
+        middle = {"ha": "center", "va": "center"}
+        axes.text(x + 0.5, y + (0.5 if cell.diff is None else 0.4), f"{cell.average:.2f}", fontsize=12, **middle)
         if cell.diff is not None:
-            axes.text(x + 0.5, y + 0.73, f"{cell.diff:+.2f}", ha="center", va="center", fontsize=9)
+            axes.text(x + 0.5, y + 0.73, f"{cell.diff:+.2f}", fontsize=9, **middle)
     axes.set_xlim(0, len(tested))
     axes.set_ylim(len(trained), 0)
     axes.set_xticks([x + 0.5 for x in range(len(tested))], tested, parse_math=False)

@@ -15,14 +15,11 @@ import numpy as np
 
 from records.classification import ClassificationRecord, ImageList
 from records.errors import RecordError
-from studies.page import contact_sheet, html
-from studies.page.section import Section
-from studies.page.tables import Column, Table, blocks, decimals
-from studies.runs.collect import REFERENCE, Collection, Group, Run
+from studies.disagreements import contact_sheet
+from studies.page.blocks import Block, Figure, Raster, Section, Text
+from studies.page.tables import Column, Linked, Table, decimals, starts
+from studies.runs.collect import PARTIAL, REFERENCE, Collection, Group, Run
 from studies.runs.comparable import Evaluated, evaluated
-
-WRONG, RIGHT = REFERENCE, "partial"
-"""The paper's pair."""
 
 LIMIT = 18
 """Images of a network that the figure shows unless told otherwise."""
@@ -66,7 +63,7 @@ class Disagreement:
 
 
 @dataclass(frozen=True)
-class Compared:
+class BothWays:
     """Both directions of a network, and its images; None where their list cannot be read."""
 
     network: str
@@ -80,8 +77,8 @@ class Compared:
 def study(
     collection: Collection,
     output: Path,
-    wrong: str = WRONG,
-    right: str = RIGHT,
+    wrong: str = REFERENCE,
+    right: str = PARTIAL,
     checkpoint: str | None = None,
     limit: int = LIMIT,
 ) -> Section | None:
@@ -101,21 +98,20 @@ def study(
     counts = counts_table(found)
     images = images_table(found)
     files = [*images.write(output, STEM), *counts.write(output, f"{STEM}_counts")]
-    body = html.paragraph(_reading(found)) + counts.html()
-    picture = contact_sheet.draw([_strip(each, limit) for each in found])
-    if picture:
+    every = Linked(f"all {len(images.rows)} images, both ways", files[0])
+    blocks: list[Block] = [Text(_reading(found)), counts]
+    if picture := contact_sheet.draw([_strip(each, limit) for each in found]):
         files.append(output / f"{STEM}.png")
         files[-1].write_bytes(picture)
-        body += html.figure(html.picture(contact_sheet.as_jpeg(picture), title, "jpeg"), _caption(found, limit))
-    body += "".join(html.paragraph(sentence, "muted") for sentence in missing_images(found))
-    every = html.link(f"all {len(images.rows)} images, both ways", output / f"{STEM}.csv", output)
-    body += f"<p>{every}, with what each run says.</p>"
-    return Section(title, body, [counts.printed()], files)
+        blocks.append(Figure([Raster(contact_sheet.as_jpeg(picture), title)], _caption(found, limit)))
+    blocks += [Text(sentence, muted=True) for sentence in missing_images(found)]
+    blocks.append(Text([every, ", with what each run says."]))
+    return Section(title, blocks, files)
 
 
 def compare(
-    collection: Collection, wrong: str = WRONG, right: str = RIGHT, checkpoint: str | None = None
-) -> list[Compared]:
+    collection: Collection, wrong: str = REFERENCE, right: str = PARTIAL, checkpoint: str | None = None
+) -> list[BothWays]:
     """Both directions for each network that has evaluated runs of both schemes."""
     results = evaluated(collection, checkpoint)
     found = []
@@ -128,7 +124,7 @@ def compare(
             images, targets = read_list([run for each in sides for run in each.runs], results)
             if targets is not None:
                 there, back = (disagreement(network, *pair, targets) for pair in (sides, sides[::-1]))
-                found.append(Compared(network, there, back, images, Path(record.image_folder), record.images))
+                found.append(BothWays(network, there, back, images, Path(record.image_folder), record.images))
     return found
 
 
@@ -165,7 +161,7 @@ def disagreement(network: str, wrong: Side, right: Side, targets: np.ndarray) ->
     return Disagreement(network, wrong, right, images, sum(by_set.values()) / ways, as_many / ways)
 
 
-def counts_table(found: Sequence[Compared]) -> Table:
+def counts_table(found: Sequence[BothWays]) -> Table:
     """A line for each network and direction."""
     rows = []
     for each in found:
@@ -175,20 +171,13 @@ def counts_table(found: Sequence[Compared]) -> Table:
             rows.append(
                 [each.network, way.wrong.padding, way.right.padding, n, images, way.expected, way.chance, each.total]
             )
-    columns = [
-        Column("Network"),
-        Column("all wrong"),
-        Column("all right"),
-        Column("runs"),
-        Column("images"),
-        Column("expected by chance", decimals(1)),
-        Column("as many by chance", decimals(3)),
-        Column("of images"),
-    ]
-    return Table("Images that divide the schemes (Figure 4)", columns, rows, blocks([row[0] for row in rows]))
+    columns = [Column(name) for name in ("Network", "all wrong", "all right", "runs", "images")]
+    columns += [Column("expected by chance", decimals(1)), Column("as many by chance", decimals(3))]
+    columns.append(Column("of images"))
+    return Table("Images that divide the schemes (Figure 4)", columns, rows, starts([row[0] for row in rows]))
 
 
-def images_table(found: Sequence[Compared]) -> Table:
+def images_table(found: Sequence[BothWays]) -> Table:
     """A line for each image, both directions: its class, and what each run predicted, by seed."""
     rows = []
     for each in found:
@@ -206,7 +195,7 @@ def images_table(found: Sequence[Compared]) -> Table:
     return Table("Images that divide the schemes", columns, rows)
 
 
-def missing_images(found: Sequence[Compared]) -> list[str]:
+def missing_images(found: Sequence[BothWays]) -> list[str]:
     """A sentence for each network whose image files are gone."""
     return [
         f"{each.network}: the images are no longer in {each.folder}, so none is shown; say where they are with "
@@ -223,7 +212,7 @@ def shown(images: np.ndarray, limit: int) -> np.ndarray:
     return images[np.linspace(0, len(images) - 1, limit).round().astype(int)]
 
 
-def _strip(each: Compared, limit: int) -> contact_sheet.Strip:
+def _strip(each: BothWays, limit: int) -> contact_sheet.Strip:
     way = each.there
     names, pictures = each.images.class_names, []
     for image in shown(way.images, limit):
@@ -244,12 +233,12 @@ def _times(name: str, count: int) -> str:
     return name if count == 1 else f"{name} ×{count}"
 
 
-def _paths(each: Compared, images: Sequence[int]) -> list[Path]:
+def _paths(each: BothWays, images: Sequence[int]) -> list[Path]:
     paths = [each.folder / each.images.files[image] for image in images]
     return [path for path in paths if path.is_file()]
 
 
-def _reading(found: Sequence[Compared]) -> str:
+def _reading(found: Sequence[BothWays]) -> str:
     there = found[0].there
     return (
         f"Of each network's reported images, those that every run with {there.wrong.padding} padding gets wrong and "
@@ -259,7 +248,7 @@ def _reading(found: Sequence[Compared]) -> str:
     )
 
 
-def _caption(found: Sequence[Compared], limit: int) -> str:
+def _caption(found: Sequence[BothWays], limit: int) -> str:
     there = found[0].there
     most = (
         f" At most {limit} a network, spread evenly over the list."

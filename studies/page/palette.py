@@ -8,11 +8,13 @@ stand for CSS variables, so that the page's theme reaches into them.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from studies.runs.collect import PARTIAL, REFERENCE
+
 LIGHT = ("#b66a00", "#0068a8", "#00805c", "#b8428c", "#c24a00", "#5b6570", "#2b8fc4", "#8a7a00")
 DARK = ("#f0ab2e", "#5cb6f0", "#2cc79b", "#e594c4", "#f58548", "#a9b4bf", "#9ad6fa", "#e3d94a")
 DASHES = ("none", "none", "7 3", "2 3", "9 3 2 3", "4 2", "12 3", "1 2")
 
-PREFERRED = {"zero": 0, "partial": 1}
+PREFERRED = {REFERENCE: 0, PARTIAL: 1}
 """As in Figure 3: partial blue, zero yellow."""
 
 INK, MUTED, GRID = "#010203", "#010204", "#010205"

@@ -1,4 +1,4 @@
-"""One table in four renderings: CSV with every digit, Markdown for a README, a terminal's, and HTML for the page."""
+"""One table in four renderings: CSV with every digit, Markdown for a README, and those of the page and the terminal."""
 
 import csv
 import io
@@ -7,20 +7,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table as Printed
-
 from records import write_text
-from studies.page import html
-from studies.page.section import printed_table
+from studies.page.palette import Style
+from studies.stats.intervals import Comparison
 
 
 @dataclass(frozen=True)
 class Linked:
-    """A value that, on the page in `page_folder`, links to the file or folder that it comes from."""
+    """A value that links, on the page, to a file or folder (Path) or to an address on the web (str)."""
 
     value: Any
-    target: Path
-    page_folder: Path
+    target: Path | str
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A value behind a piece of its scheme's line, on the page; `value` may be Linked."""
+
+    value: Any
+    style: Style | None
 
 
 @dataclass(frozen=True)
@@ -30,25 +38,18 @@ class Column:
     Attributes:
         name: its heading.
         show: a value as text for readers; CSV keeps the value itself. None is shown as `-`.
-        as_html: a value as HTML where that is more than the escaped text, such as a link.
         only_csv: whether only the CSV has it, such as the seeds of a row.
+        code: whether the page shows its values as code.
     """
 
     name: str
     show: Callable[[Any], str] = str
-    as_html: Callable[[Any], str] | None = None
     only_csv: bool = False
+    code: bool = False
 
     def text(self, value: Any) -> str:
-        value = value.value if isinstance(value, Linked) else value
+        value = plain(value)
         return "-" if value is None else self.show(value)
-
-    def html(self, value: Any) -> str:
-        if isinstance(value, Linked):
-            return html.link(self.text(value), value.target, value.page_folder)
-        if value is None or self.as_html is None:
-            return html.escape(self.text(value))
-        return self.as_html(value)
 
 
 @dataclass(frozen=True)
@@ -58,14 +59,32 @@ class Table:
     Attributes:
         title: what a terminal shows above it.
         columns: the first one heads the rows.
-        rows: a value a column; None where there is none.
-        starts: numbers of rows that begin a block.
+        rows: a value a column, Linked or Marked where it has to be; None where there is none.
+        starts: numbers of rows that begin a block, as of `starts`.
+        words: whether cells hold words, which the page sets to the left and breaks, instead of numbers.
+        terminal: whether a terminal prints it, too.
     """
 
     title: str
     columns: Sequence[Column]
     rows: Sequence[Sequence[Any]]
     starts: Sequence[int] = ()
+    words: bool = False
+    terminal: bool = True
+
+    @property
+    def shown(self) -> list[Column]:
+        """The columns for readers."""
+        return [column for column in self.columns if not column.only_csv]
+
+    def cells(self) -> list[list[tuple[Column, Any]]]:
+        """For each row the columns for readers, each with its value."""
+        pairs = (zip(self.columns, row, strict=True) for row in self.rows)
+        return [[(column, value) for column, value in row if not column.only_csv] for row in pairs]
+
+    def texts(self) -> list[list[str]]:
+        """What readers see in each row."""
+        return [[column.text(value) for column, value in row] for row in self.cells()]
 
     def write(self, folder: Path, stem: str) -> list[Path]:
         """Writes `stem.csv` and `stem.md` into `folder`; returns both paths."""
@@ -78,43 +97,23 @@ class Table:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow([column.name for column in self.columns])
-        writer.writerows([[_exact(value) for value in row] for row in self.rows])
+        writer.writerows([[_exact(plain(value)) for value in row] for row in self.rows])
         return text.getvalue()
 
     def markdown(self) -> str:
-        head = [column.name for column in self._shown]
-        lines = [head, ["---", *["---:"] * (len(head) - 1)], *self._texts()]
+        head = [column.name for column in self.shown]
+        lines = [head, ["---", *["---:"] * (len(head) - 1)], *self.texts()]
         return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
-    def printed(self) -> Printed:
-        """For a terminal; headings break at underscores, for five runs to fit into 80 columns."""
-        table = printed_table(self.title)
-        for number, column in enumerate(self._shown):
-            table.add_column(column.name.replace("_", "\n"), justify="right" if number else "left", no_wrap=True)
-        for number, texts in enumerate(self._texts()):
-            # Square brackets in a value would be read as markup.
-            cells = [text.replace("[", r"\[") for text in texts]
-            table.add_row(*cells, end_section=number + 1 in (*self.starts, len(self.rows)))
-        return table
 
-    def html(self, kind: str = "") -> str:
-        """For the page; `kind` as of `html.table`."""
-        shown = [number for number, column in enumerate(self.columns) if not column.only_csv]
-        rows = [[self.columns[number].html(row[number]) for number in shown] for row in self.rows]
-        return html.table([column.name for column in self._shown], rows, self.starts, kind)
-
-    @property
-    def _shown(self) -> list[Column]:
-        return [column for column in self.columns if not column.only_csv]
-
-    def _texts(self) -> list[list[str]]:
-        return [
-            [column.text(value) for column, value in zip(self.columns, row, strict=True) if not column.only_csv]
-            for row in self.rows
-        ]
+def plain(value: Any) -> Any:
+    """A cell's value without its link and its line."""
+    while isinstance(value, Linked | Marked):
+        value = value.value
+    return value
 
 
-def blocks(keys: Sequence[object]) -> list[int]:
+def starts(keys: Sequence[object]) -> list[int]:
     """Numbers of the rows, but the first, whose key differs from that of the row before: `starts` of a table."""
     return [number for number in range(1, len(keys)) if keys[number] != keys[number - 1]]
 
@@ -129,8 +128,23 @@ def signed(count: int) -> Callable[[float], str]:
     return lambda value: f"{value:+.{count}f}"
 
 
+def p_value(p: float) -> str:
+    """Three decimals, or a bound below them."""
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def interval(found: Comparison) -> str | None:
+    """`-0.12 to +1.30`, None where there is none."""
+    return None if found.low is None else f"{found.low:+.2f} to {found.high:+.2f}"
+
+
+def counts(found: Comparison) -> str:
+    """Number of runs: `5`, or `5 and 4` where the two sides differ."""
+    ours, theirs = found.n
+    return str(ours) if ours == theirs else f"{ours} and {theirs}"
+
+
 def _exact(value: Any) -> str:
-    value = value.value if isinstance(value, Linked) else value
     if value is None:
         return ""
     return repr(value) if isinstance(value, float) else str(value)

@@ -1,6 +1,5 @@
 """`report --complete`: runs the studies whose results a folder of runs lacks, each as its own command would."""
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,15 +20,16 @@ PAIR = {"zero", "partial"}
 IMAGE_SIZE = "data.init_args.image_size"
 
 
-def complete(options: argparse.Namespace, collection: Collection, output: Path) -> None:
+def run_missing(folder: Path, data_root: Path | None, collection: Collection, output: Path) -> None:
     """Runs each step; one that cannot be run is named, and the rest goes on.
 
     Args:
-        options: of `report`: where the runs and the images are.
+        folder: of the runs.
+        data_root: folder of the images; None: where the runs found them.
         output: the report's folder.
     """
     console = Console()
-    for command, arguments in steps(options, collection, output):
+    for command, arguments in steps(folder, data_root, collection, output):
         say(console, f"\n-- main.py {command} {' '.join(arguments)}")
         try:
             find(command).main(arguments)
@@ -37,14 +37,14 @@ def complete(options: argparse.Namespace, collection: Collection, output: Path) 
             say(console, f"not completed: {message_for_users(error)}")
 
 
-def steps(options: argparse.Namespace, collection: Collection, output: Path) -> Iterator[Step]:
+def steps(folder: Path, data_root: Path | None, collection: Collection, output: Path) -> Iterator[Step]:
     """What the runs' kind asks for, in the order of the paper."""
-    runs = [str(options.runs), "--metric", collection.metric, "--output", str(output)]
-    images = ["--data-root", str(options.data_root)] if options.data_root else []
+    runs = [str(folder), "--metric", collection.metric, "--output", str(output)]
+    images = ["--data-root", str(data_root)] if data_root else []
     if collection.metric == "val/miou":
         yield "segmentation", [*runs, *images, "--test", "--pictures"]
         return
-    yield from _timings(options.runs, collection)
+    yield from _timings(folder, collection)
     yield "cross-test", [*runs, *images]
     both = [name for name in collection.networks if {group.padding for group in collection.of(name)} >= PAIR]
     if both:

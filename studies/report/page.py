@@ -6,11 +6,12 @@ from pathlib import Path
 
 from records import write_text
 from studies import STUDIES
-from studies.page import html
-from studies.page.section import Section
+from studies.page import page
+from studies.page.blocks import Block, Bullets, Notice, Section, Text
+from studies.page.tables import Linked
 from studies.report import summary
 from studies.runs import fairness
-from studies.runs.collect import Collection, SetAside
+from studies.runs.collect import Collection
 
 
 @dataclass(frozen=True)
@@ -42,44 +43,29 @@ def write_report(collection: Collection, output: Path, others: Mapping[str, Path
     output.mkdir(parents=True, exist_ok=True)
     warnings = tuple(fairness.warnings(collection))
     sections = tuple(section for study in _studies() if (section := study(collection, output)) is not None)
-    page = output / "report.html"
+    file = output / "report.html"
     title = f"Convolution padding: {collection.root.resolve().name}"
-    lead = _lead(collection, warnings, output, others or {})
-    write_text(page, html.page(title, lead, [*sections, _files(sections, output)]))
-    return Report(page, sections, summary.sentences(collection), warnings)
+    files = [Linked(each.name, each) for section in sections for each in section.files]
+    last = Section("The same as files", [Bullets(files, in_columns=True)])
+    write_text(file, page.render(title, list(_lead(collection, warnings, others or {})), [*sections, last], output))
+    return Report(file, sections, summary.sentences(collection), warnings)
 
 
 def _studies() -> Iterator[Callable[[Collection, Path], Section | None]]:
     """The functions of all studies; those of the report itself come last."""
     own, *others = STUDIES
-    return (study.load(name) for study in (*others, own) for name in study.sections)
+    return (function for study in (*others, own) for function in study.functions)
 
 
-def _lead(collection: Collection, warnings: tuple[str, ...], output: Path, others: Mapping[str, Path]) -> str:
-    lead = html.paragraph(summary.compared(collection))
+def _lead(collection: Collection, warnings: tuple[str, ...], others: Mapping[str, Path]) -> Iterator[Block]:
+    yield Text(summary.compared(collection))
     if others:
-        pages = ", ".join(html.link(metric, page, output) for metric, page in others.items())
-        lead += f"<p>Other runs of this folder are compared on a page of their own: {pages}.</p>"
-    lead += html.bullets(summary.statements(collection))
-    lead += html.paragraph(summary.caution(collection), "muted")
-    if warnings:
-        lead += f'<div class="warnings"><h3>Not quite like with like</h3>{html.bullets(warnings)}</div>'
-    if collection.set_aside:
-        lead += f'<div class="warnings"><h3>Left out of all tables</h3>{_set_aside(collection.set_aside, output)}</div>'
-    return lead
-
-
-def _set_aside(entries: tuple[SetAside, ...], output: Path) -> str:
-    items = [f"<li>{_linked(entry, output)}: {html.escape(entry.reason)}</li>" for entry in entries]
-    return f"<ul>{''.join(items)}</ul>"
-
-
-def _linked(entry: SetAside, output: Path) -> str:
-    name = entry.folder.name
-    return html.link_outside(name, entry.url) if entry.url else html.link(name, entry.folder, output)
-
-
-def _files(sections: tuple[Section, ...], output: Path) -> Section:
-    files = [file for section in sections for file in section.files]
-    body = '<ul class="files">' + "".join(f"<li>{html.link(file.name, file, output)}</li>" for file in files) + "</ul>"
-    return Section("The same as files", body)
+        links = [part for metric, file in others.items() for part in (", ", Linked(metric, file))][1:]
+        yield Text(["Other runs of this folder are compared on a page of their own: ", *links, "."])
+    yield Bullets(summary.statements(collection))
+    yield Text(summary.caution(collection), muted=True)
+    yield Notice("Not quite like with like", warnings)
+    left_out = [
+        [Linked(each.folder.name, each.url or each.folder), f": {each.reason}"] for each in collection.set_aside
+    ]
+    yield Notice("Left out of all tables", left_out)

@@ -6,10 +6,8 @@ The paper does not say which of its runs share a seed, so both sides are taken a
 from collections.abc import Sequence
 from pathlib import Path
 
-from studies.page import html
-from studies.page.columns import interval, p_value
-from studies.page.section import Section
-from studies.page.tables import Column, Table, blocks, decimals, signed
+from studies.page.blocks import Details, Section, Text
+from studies.page.tables import Column, Table, decimals, interval, p_value, signed, starts
 from studies.runs import paper
 from studies.runs.collect import REFERENCE, Collection
 from studies.stats.intervals import Comparison, compare
@@ -25,12 +23,12 @@ def study(collection: Collection, output: Path) -> Section | None:
         return None
     tables = {name: table(name, column) for name, column in shown.items()}
     files = [file for name, each in tables.items() for file in each.write(output, f"paper_{name}")]
-    body = html.paragraph(
+    reading = Text(
         "To compare with: what the paper printed (ImageNet and Cityscapes, its own networks and lengths), and the "
         "interval and p value that follow from its runs, taken as independent (Welch). stdev is as printed."
     )
-    body += "".join(html.details(each.title, each.html()) for each in tables.values())
-    return Section("The paper's own runs", body, [], files)
+    folded = [Details(each.title, [each]) for each in tables.values()]
+    return Section("The paper's own runs", [reading, *folded], files)
 
 
 def table(name: str, column: str) -> Table:
@@ -54,7 +52,7 @@ def table(name: str, column: str) -> Table:
         found_by_us = [None] * 3 if tested is None else [interval(tested), tested.p, tested.seeds]
         rows.append([label(row), *numbers, *found_by_us])
     title = f"Table {name.removeprefix('table')} of the paper: {paper.content()[name]['what']}"
-    return Table(title, columns, rows, blocks([(row["network"], row.get("split")) for row in found]))
+    return Table(title, columns, rows, starts([(row["network"], row.get("split")) for row in found]))
 
 
 def label(row: paper.Row) -> str:

@@ -5,28 +5,27 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from studies.page import html
-from studies.page.section import Section
-from studies.runs.collect import Collection, Run
+from studies.page.blocks import Details, Section
+from studies.page.tables import Column, Linked, Table
+from studies.runs.collect import Collection
 
 
 def study(collection: Collection, output: Path) -> Section:
     """Commits, versions and commands as a section. Writes no file and prints nothing."""
-    body = _facts(collection) + html.details("The command of every run", _commands(collection, output))
-    return Section("Where this comes from", body)
+    commands = Details("The command of every run", [_commands(collection)])
+    return Section("Where this comes from", [_facts(collection), commands])
 
 
-def _facts(collection: Collection) -> str:
+def _facts(collection: Collection) -> Table:
     attempts = [attempt for run in collection.runs for attempt in run.record.attempts]
-    rows = [["commit", _counted(Counter(str(attempt["commit"]) for attempt in attempts if attempt.get("commit")))]]
-    rows.append(["host", _counted(Counter(str(attempt["host"]) for attempt in attempts if attempt.get("host")))])
-    rows.append(["devices", _counted(Counter(_devices(attempt) for attempt in attempts if attempt.get("devices")))])
-    packages: dict[str, Counter[str]] = {}
+    found: dict[str, Counter[str]] = {name: Counter() for name in ("commit", "host", "devices")}
     for attempt in attempts:
-        for package, version in _versions(attempt).items():
-            packages.setdefault(package, Counter())[str(version)] += 1
-    rows += [[html.escape(package), _counted(counts)] for package, counts in packages.items()]
-    return html.table(["what", "value"], rows, kind="text")
+        facts = {name: attempt.get(name) for name in ("commit", "host")} | {"devices": _devices(attempt)}
+        for name, value in (facts | _versions(attempt)).items():
+            if value:
+                found.setdefault(name, Counter())[str(value)] += 1
+    rows = [[name, _counted(values)] for name, values in found.items()]
+    return Table("", [Column("what"), Column("value")], rows, words=True, terminal=False)
 
 
 def _versions(attempt: dict[str, Any]) -> dict[str, Any]:
@@ -35,38 +34,38 @@ def _versions(attempt: dict[str, Any]) -> dict[str, Any]:
 
 
 def _devices(attempt: dict[str, Any]) -> str:
-    devices = attempt["devices"]
+    devices = attempt.get("devices") or ""
     return ", ".join(map(str, devices)) if isinstance(devices, list) else str(devices)
 
 
 def _counted(counts: Counter[str]) -> str:
     """One value as it is; several with the number of attempts that had them."""
-    if not counts:
-        return "not recorded"
-    if len(counts) == 1:
-        return html.escape(next(iter(counts)))
-    return html.escape(
-        "; ".join(f"{value} ({count} of {counts.total()} attempts)" for value, count in counts.most_common())
-    )
+    if len(counts) < 2:
+        return next(iter(counts), "not recorded")
+    return "; ".join(f"{value} ({count} of {counts.total()} attempts)" for value, count in counts.most_common())
 
 
-def _commands(collection: Collection, output: Path) -> str:
-    rows = [[_links(run, output), str(len(run.record.attempts)), _command(run)] for run in collection.runs]
-    return html.table(["run", "attempts", "command of the last attempt"], rows, kind="text")
+def _commands(collection: Collection) -> Table:
+    runs = [(run, run.record.attempts[-1] if run.record.attempts else {}) for run in collection.runs]
+    rows = [
+        [Linked(run.record.name, run.folder.path), _page(attempt), len(run.record.attempts), _command(attempt)]
+        for run, attempt in runs
+    ]
+    logged = any(page is not None for _, page, *_ in rows)
+    columns = [Column("run"), Column("logged", only_csv=not logged), Column("attempts")]
+    columns.append(Column("command of the last attempt", code=True))
+    return Table("", columns, rows, words=True)
 
 
-def _links(run: Run, output: Path) -> str:
-    """The run's folder and, where one was logged, its page."""
-    url = str(run.record.attempts[-1].get("url") or "") if run.record.attempts else ""
-    page = f" ({html.link_outside('W&B', url)})" if url else ""
-    return html.link(run.record.name, run.folder.path, output) + page
+def _page(attempt: dict[str, Any]) -> Linked | None:
+    """The run's page, where one was logged."""
+    return Linked("W&B", str(attempt["url"])) if attempt.get("url") else None
 
 
-def _command(run: Run) -> str:
-    command = run.record.attempts[-1].get("command") if run.record.attempts else None
+def _command(attempt: dict[str, Any]) -> str:
+    command = attempt.get("command")
     if not command:
         return "not recorded"
     text = shlex.join(map(str, command)) if isinstance(command, list) else str(command)
     # What was recorded is sys.argv, which does not name the interpreter.
-    text = text if text.split()[0].endswith("python") else f"python {text}"
-    return f"<code>{html.escape(text)}</code>"
+    return text if text.split()[0].endswith("python") else f"python {text}"

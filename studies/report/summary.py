@@ -1,9 +1,8 @@
 """The sentences that open the report: what was compared, and the differences from zero padding with their spread."""
 
-from studies.accuracy.differences import difference, other
-from studies.accuracy.table import BEST, LAST5
-from studies.page.columns import counts, interval, p_value
+from studies.page.tables import counts, interval, p_value
 from studies.runs.collect import FIRST_SCHEMES, REFERENCE, Collection, Group
+from studies.runs.statistic import BEST, LAST5
 from studies.stats.intervals import ALPHA, Comparison
 
 FEW = 5
@@ -58,10 +57,9 @@ def _statement(collection: Collection, network: str) -> str:
 
 
 def _scheme(collection: Collection, group: Group) -> str:
-    reference = other(collection, group)
-    best, last = (difference(collection, group, statistic) for statistic in (BEST, LAST5))
+    best, last = (statistic.difference(collection, group) for statistic in (BEST, LAST5))
     return (
-        f"{group.padding} minus {reference.padding} is {_points(best)} by the best epoch and {_points(last)} by the "
+        f"{group.padding} minus {REFERENCE} is {_points(best)} by the best epoch and {_points(last)} by the "
         f"average of the last five epochs (n = {counts(best)})."
     )
 

@@ -13,7 +13,10 @@ from records.summary import values
 REFERENCE = "zero"
 """The scheme that differences refer to, as in Tables 2 and 3."""
 
-FIRST_SCHEMES = (REFERENCE, "partial")
+PARTIAL = "partial"
+"""The scheme that the paper proposes."""
+
+FIRST_SCHEMES = (REFERENCE, PARTIAL)
 """The order of the paper's tables; other schemes follow by name."""
 
 
@@ -45,6 +48,10 @@ class Group:
 
     def __str__(self) -> str:
         return self.name
+
+    def by_seed(self, values: Sequence[float]) -> list[tuple[int, float]]:
+        """(seed, value) of each run, as `studies.stats.intervals.compare` takes them."""
+        return [(run.record.seed, value) for run, value in zip(self.runs, values, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -111,6 +118,11 @@ class Collection:
     def reference(self, network: str) -> Group | None:
         """The architecture's runs with zero padding, if there are any."""
         return next((group for group in self.of(network) if group.padding == REFERENCE), None)
+
+    def baseline(self, group: Group) -> Group | None:
+        """The runs with zero padding that `group` is compared with; None for these themselves, or without any."""
+        reference = self.reference(group.network)
+        return None if reference is group else reference
 
 
 def scheme_order(scheme: str) -> tuple[int, str]:

@@ -1,138 +1,83 @@
-"""What the commands of the studies share: their options, what they print, and what they say where nothing applies."""
+"""What the studies' commands share: where the runs are, what is printed, and the error where nothing applies."""
 
-import argparse
-import shlex
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Annotated
 
-from rich.console import Console, RenderableType
-from rich.measure import Measurement
+from rich.console import Console
 
+from records import RunFolderError
 from records.errors import UserError
-from studies.runs.wandb_mirror import ROOT, mirror, mirror_folder, project_path
+from studies.runs.collect import Collection, SetAside, collect
+from studies.runs.options import Argument
+from studies.runs.wandb_mirror import mirror, mirror_folder, project_path
+
+Project = Annotated[str, Argument(type=project_path, metavar="ENTITY/PROJECT")]
+"""A W&B project, as an option's type."""
 
 
-def make_parser(command: str, description: str, epilog: str = "", runs: str = "RUNS_FOLDER") -> argparse.ArgumentParser:
-    """A parser with the options that every study of runs has: where the runs are, and where to write.
+@dataclass
+class Runs:
+    """Where the runs are, and where to write: options of every study of runs.
 
-    In what it parses, `runs` is the folder of the runs, for those of W&B too.
+    Attributes:
+        runs_folder: folder that holds run folders at any depth
+        wandb: instead: the runs of a W&B project, of which run folders are made in runs/wandb/ENTITY/PROJECT
+        output: where to write; default: report/ beside the runs
+        metric: such as val/acc5; default: the metric that most runs monitor
     """
-    parser = StudyParser(
-        prog=f"main.py {command}",
-        description=description,
-        epilog=f"{epilog}\nexit status: 0, or 2 where there is nothing to report.".strip(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("runs", type=Path, nargs="?", metavar=runs, help="folder that holds run folders at any depth")
-    parser.add_argument(
-        "--wandb",
-        type=project_path,
-        metavar="ENTITY/PROJECT",
-        help=f"instead: the runs of a W&B project, of which run folders are made in {ROOT}/ENTITY/PROJECT",
-    )
-    parser.set_defaults(not_mirrored=None)
-    parser.add_argument("--output", type=Path, metavar="DIR", help="where to write; default: report/ beside the runs")
-    parser.add_argument("--metric", metavar="NAME", help="such as val/acc5; default: the metric that most runs monitor")
-    return parser
 
+    runs_folder: Path | None = None
+    _: KW_ONLY
+    wandb: Project | None = None
+    output: Path | None = None
+    metric: str | None = None
 
-class StudyParser(argparse.ArgumentParser):
-    """Takes either a folder of runs or a W&B project."""
+    def __post_init__(self):
+        if (self.runs_folder is None) == (self.wandb is None):
+            raise UserError("say where the runs are: either a folder, or --wandb ENTITY/PROJECT")
 
-    def parse_known_args(self, args=None, namespace=None):
-        # parse_args goes through here, too.
-        options, rest = super().parse_known_args(args, namespace)
-        if (options.runs is None) == (options.wandb is None):
-            self.error("say where the runs are: either a folder, or --wandb ENTITY/PROJECT")
-        if options.wandb is not None:
-            options.runs = mirror_folder(options.wandb)
-        return options, rest
+    @property
+    def folder(self) -> Path:
+        """The folder of the runs, for those of W&B too."""
+        return self.runs_folder or mirror_folder(self.wandb)
 
-
-def collect_runs(options: argparse.Namespace):
-    """The Collection that the options name. Raises UserError where there is nothing to report."""
-    # Imported late: --help need not wait for matplotlib and scipy.
-    from records import RunFolderError
-    from studies.runs.collect import collect
-
-    # A command that collects more than once asks W&B once.
-    if options.wandb is not None and options.not_mirrored is None:
-        options.not_mirrored = _mirror(options.wandb, options.runs)
-    try:
-        return collect(options.runs, options.metric, options.not_mirrored or ())
-    except RunFolderError as error:
-        raise UserError(str(error)) from None
-
-
-def _mirror(project: str, folder: Path) -> list:
-    """Makes `folder` hold the runs of a W&B project; returns those that it cannot hold."""
-    # Imported late: it takes seconds.
-    from studies.runs.wandb_project import read_runs
-
-    with tempfile.TemporaryDirectory() as downloads:
-        runs = read_runs(project, Path(downloads))
-        if not runs:
-            raise UserError(f"W&B project {project} holds no runs")
+    def collect(self) -> Collection:
+        """The Collection of these runs. Raises UserError where there is nothing to report."""
         try:
-            return mirror(runs, folder)
+            return collect(self.folder, self.metric, self._not_mirrored)
+        except RunFolderError as error:
+            raise UserError(str(error)) from None
+
+    @cached_property
+    def _not_mirrored(self) -> Sequence[SetAside]:
+        """Makes `folder` hold the runs of a W&B project, once; returns those that it cannot hold."""
+        if self.wandb is None:
+            return ()
+        # Imported late: it takes seconds.
+        from studies.runs.wandb_project import read_runs
+
+        with tempfile.TemporaryDirectory() as downloads:
+            runs = read_runs(self.wandb, Path(downloads))
+            if not runs:
+                raise UserError(f"W&B project {self.wandb} holds no runs")
+            try:
+                return mirror(runs, self.folder)
+            except OSError as error:
+                reason = f"{self.folder} cannot be written: {error.strerror}; start this where you may write"
+                raise UserError(reason) from None
+
+    def output_folder(self) -> Path:
+        """The folder to write into, made if need be. Raises UserError if it cannot be."""
+        output = self.output or self.folder / "report"
+        try:
+            output.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UserError(f"{folder} cannot be written: {error.strerror}; start this where you may write") from None
-
-
-def output_folder(options: argparse.Namespace) -> Path:
-    """The folder to write into, made if need be. Raises UserError if it cannot be."""
-    output = options.output or options.runs / "report"
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(output, error) from None
-    return output
-
-
-def run_studies(options: argparse.Namespace, studies: Sequence[Callable], nothing: str) -> int:
-    """Collects the runs, runs each study, prints what it found and the files it wrote; returns the exit status.
-
-    Args:
-        studies: from a collection and the output folder to a Section, or None where the runs hold nothing for it.
-        nothing: what to do where no study applies, for the message.
-
-    Raises:
-        UserError: where there is nothing to report, or the folder cannot be written.
-    """
-    collection, output = collect_runs(options), output_folder(options)
-    try:
-        sections = [section for study in studies if (section := study(collection, output)) is not None]
-    except OSError as error:
-        raise cannot_write(output, error) from None
-    if not sections:
-        raise UserError(f"{options.runs}: {nothing}")
-    # Imported late: --help need not wait for matplotlib.
-    from studies.runs.fairness import warnings
-
-    console = Console()
-    show_sections(console, sections)
-    for warning in warnings(collection):
-        say(console, f"warning: {warning}")
-    show_set_aside(console, collection)
-    for section in sections:
-        for file in section.files:
-            say(console, f"wrote {shlex.quote(str(file))}")
-    return 0
-
-
-def show_sections(console: Console, sections: Sequence) -> None:
-    """What each section has for a terminal."""
-    for section in sections:
-        for printed in section.printed:
-            print_whole(console, printed)
-            console.print()
-
-
-def show_set_aside(console: Console, collection) -> None:
-    """A line for each run that is in no table."""
-    for entry in collection.set_aside:
-        say(console, f"left out: {entry}")
+            raise cannot_write(output, error) from None
+        return output
 
 
 def cannot_write(output: Path, error: OSError) -> UserError:
@@ -141,10 +86,3 @@ def cannot_write(output: Path, error: OSError) -> UserError:
 
 def say(console: Console, text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def print_whole(console: Console, table: RenderableType) -> None:
-    """Prints `table` with every cell whole, beyond the width of the terminal if need be: a cut number misleads."""
-    wide = console.options.update(width=10_000, max_width=10_000)
-    width = Measurement.get(console, wide, table).maximum
-    Console(width=max(width, console.width)).print(table)

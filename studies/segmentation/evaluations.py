@@ -1,9 +1,10 @@
-"""What `test` counted of a collection's segmentation runs, sorted into blocks that may stand in one table.
+"""Reads what `test` counted of each run, and sorts it into blocks that can be compared.
 
-A block holds one evaluation of each run, all made in one way (Setting). What fits into none is named: damaged files,
-cross tests, and tests of a best.ckpt that training replaced later.
+A block holds one evaluation of each run, all made with one Setting. Files that fit into no block are named with the
+reason: damaged files, cross tests, and tests of a best.ckpt that training replaced later.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -17,17 +18,23 @@ from records.errors import ForeignRecordError, RecordError
 from records.evaluation import REGULAR, EvaluationRecord
 from studies.runs.collect import Collection, Run, SetAside, natural, scheme_order
 
+MIOU = "val/miou"
+"""The metric that segmentation runs are compared by."""
+
 BEST_CHECKPOINT = "best.ckpt"
 
 NO_OVERLAP = "tiled_0"
-"""The tiling that Table 7 of the paper takes."""
+"""The way of predicting that Table 7 of the paper takes: tiles without overlap."""
+
+Values = dict[str, float | None]
+"""Key of a column to its value in percent; None where no pixel counts."""
 
 
 @dataclass(frozen=True)
 class Setting:
     """How a network was tested. Values of different settings never share a mean or a difference.
 
-    Attributes: as of EvaluationRecord; `modes` are the ways of predicting, `data` what was tested on.
+    Attributes: as of EvaluationRecord; `modes` are the ways of predicting, `data` the images tested.
     """
 
     checkpoint: str
@@ -45,23 +52,15 @@ class Setting:
 
     @classmethod
     def of(cls, record: EvaluationRecord) -> "Setting":
+        same = {part.name: getattr(record, part.name) for part in fields(cls) if part.name not in ("data", "modes")}
         return cls(
-            checkpoint=record.checkpoint,
             data=tuple(sorted((key, str(value)) for key, value in record.data.items())),
             modes=tuple(record.confusion),
-            tile_size=record.tile_size,
-            average=record.average,
-            leave_out=tuple(record.leave_out),
-            border_scope=record.border_scope,
-            distance_edges=tuple(record.distance_edges),
-            precision=record.precision,
-            network=record.network,
-            dilation=record.dilation,
-            class_names=tuple(record.class_names),
+            **{name: tuple(value) if isinstance(value, list) else value for name, value in same.items()},
         )
 
     def words(self) -> dict[str, str]:
-        """Each part in words, for readers."""
+        """Each part in words."""
         overlaps = [str(overlap(mode)) for mode in self.modes if mode != REGULAR]
         data = dict(self.data)
         side = "the shorter side" if self.tile_size is None else f"{self.tile_size} pixels"
@@ -82,14 +81,14 @@ class Setting:
 
     def __str__(self) -> str:
         words = self.words()
-        shown = ("checkpoint", "data", "tile_size", "average", "border_scope", "precision")
         words["border_scope"] = f"left-out centres {words['border_scope']}"
+        shown = ("checkpoint", "data", "tile_size", "average", "border_scope", "precision")
         return ", ".join(words[part] for part in shown)
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """One run, tested."""
+    """A test of one run."""
 
     run: Run
     record: EvaluationRecord
@@ -98,12 +97,12 @@ class Evaluation:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Evaluations that may be compared: one network and split, one setting.
+    """Evaluations that can be compared: one network and split, one setting.
 
     Attributes:
         network: name that runs are compared under.
-        setting: that all were made in.
-        test: what sets the setting apart from others of the same network; "" if it is the only one.
+        setting: of all evaluations.
+        test: in words, where the setting differs from others of the same network; "" if it is the only one.
         schemes: each scheme's evaluations by seed, schemes in the order of the paper's tables.
     """
 
@@ -117,13 +116,10 @@ class Block:
         return tuple(each for found in self.schemes.values() for each in found)
 
     @property
-    def encoder(self) -> str:
-        return self.evaluations[0].run.record.network
-
-    @property
-    def split(self) -> object:
-        """Split of the data: 0, 1, 2 or "folders"."""
-        return self.evaluations[0].record.data.get("split")
+    def paper_rows(self) -> dict[str, object]:
+        """Columns that the paper's rows of this network and split have; the split is 0, 1, 2 or "folders"."""
+        first = self.evaluations[0]
+        return {"network": first.run.record.network, "split": first.record.data.get("split")}
 
 
 @dataclass(frozen=True)
@@ -131,7 +127,7 @@ class Evaluations:
     """All evaluations of a collection.
 
     Attributes:
-        blocks: by network; of one network the setting that most runs were tested in first.
+        blocks: by network; for each network first the setting of most runs.
         left_out: files that are in no block, and why not.
         untested: runs without an evaluation in any block.
     """
@@ -142,7 +138,7 @@ class Evaluations:
 
 
 def read_evaluations(collection: Collection) -> Evaluations:
-    """Reads every file in the runs' `evaluations/`; what cannot be used is named in `left_out`."""
+    """Reads every file in the runs' `evaluations/`; files that cannot be used are named in `left_out`."""
     left_out: list[SetAside] = []
     grouped: dict[tuple[str, Setting], list[Evaluation]] = defaultdict(list)
     for run in collection.runs:
@@ -155,22 +151,21 @@ def read_evaluations(collection: Collection) -> Evaluations:
         for found in [grouped[network, setting]]
     )
     tested = {evaluation.run for block in blocks for evaluation in block.evaluations}
-    untested = tuple(run for run in collection.runs if run not in tested)
-    return Evaluations(blocks, tuple(left_out), untested)
+    return Evaluations(blocks, tuple(left_out), tuple(run for run in collection.runs if run not in tested))
 
 
 def _of_run(run: Run, left_out: list[SetAside]) -> dict[Setting, Evaluation]:
     chosen: dict[Setting, Evaluation] = {}
     for file in sorted(run.folder.evaluations.glob("*.json")):
         try:
-            evaluation = Evaluation(run, read_whole(file), file)
+            evaluation = Evaluation(run, read_checked(file), file)
         except ForeignRecordError:
             continue
         except (RecordError, OSError) as error:
             left_out.append(SetAside(file, str(error).removeprefix(f"{file} ")))
             continue
-        reason = _unusable(evaluation)
         setting = Setting.of(evaluation.record)
+        reason = _unusable(evaluation)
         if reason is None and setting in chosen:
             reason = f"holds the same test as {chosen[setting].file.name}"
         if reason is None:
@@ -180,8 +175,8 @@ def _of_run(run: Run, left_out: list[SetAside]) -> dict[Setting, Evaluation]:
     return chosen
 
 
-def read_whole(file: Path) -> EvaluationRecord:
-    """The record, once the counts have the shape that its settings ask for.
+def read_checked(file: Path) -> EvaluationRecord:
+    """Reads a record and checks that its counts have the shape that its settings ask for.
 
     Raises:
         RecordError: naming the file, if it is damaged.
@@ -227,13 +222,8 @@ def is_best_epoch(run: Run, epoch: int) -> bool:
 
 
 def overlap(mode: str) -> Fraction:
-    """1/3 for `tiled_1-3`; 0 for whole images. Raises ValueError for what is no way of predicting."""
+    """1/3 for `tiled_1-3`; 0 for whole images. Raises ValueError for other words."""
     return Fraction(0) if mode == REGULAR else Fraction(mode.removeprefix("tiled_").replace("-", "/"))
-
-
-def in_words(mode: str) -> str:
-    """`tiles, overlap 1/3` for the mode `tiled_1-3`."""
-    return mode if mode == REGULAR else f"tiles, overlap {overlap(mode)}"
 
 
 def _schemes(found: Sequence[Evaluation]) -> dict[str, tuple[Evaluation, ...]]:
@@ -248,3 +238,47 @@ def _apart(setting: Setting, settings: Sequence[Setting]) -> str:
     parts = [part.name for part in fields(Setting) if len({getattr(each, part.name) for each in settings}) > 1]
     words = setting.words()
     return ", ".join(words[part] for part in parts)
+
+
+# The values below follow from the confusion matrices: sections 4.2 and 4.2.1 of Partial Convolution based Padding (Liu
+# et al. 2018). `evaluation` is imported late: it brings in torch, which a report of classifiers need not wait for.
+
+
+def tile_values(record: EvaluationRecord) -> Values:
+    """Table 6: each way of predicting, such as `regular` and `tiled_1-3`, to the mIoU of all pixels."""
+    from evaluation import mean_iou
+
+    return {mode: _percent(mean_iou(counts.sum((0, 1)))) for mode, counts in _confusions(record).items()}
+
+
+def border_values(record: EvaluationRecord) -> Values:
+    """Table 7: `regular`, and each left-out proportion to the mIoU of the remaining pixels in tiles without overlap.
+
+    Empty without that tiling.
+    """
+    from evaluation import leave_out_miou
+
+    if NO_OVERLAP not in record.confusion:
+        return {}
+    kept = leave_out_miou(_confusions(record)[NO_OVERLAP].sum(1))
+    values = {share: _percent(value) for share, value in zip(record.leave_out, kept, strict=True)}
+    return {REGULAR: tile_values(record)[REGULAR], **values}
+
+
+def distance_values(record: EvaluationRecord, mode: str) -> list[float | None]:
+    """mIoU by distance to the nearest border, a value a bin."""
+    from evaluation import distance_curve
+
+    return [_percent(each.miou) for each in distance_curve(_confusions(record)[mode].sum(0), record.distance_edges)]
+
+
+def _confusions(record: EvaluationRecord) -> dict:
+    """Each way of predicting to its counts, a tensor (bands, bins, C, C), int64."""
+    import torch
+
+    return {mode: torch.as_tensor(counts, dtype=torch.int64) for mode, counts in record.confusion.items()}
+
+
+def _percent(share: float) -> float | None:
+    """None where no pixel counts."""
+    return None if math.isnan(share) else 100 * share

@@ -1,6 +1,5 @@
-"""The two networks and the images that Figures 6 to 8 show, for studies.segmentation.pictures."""
+"""Loads the two networks and the images that Figures 6 to 8 show."""
 
-import argparse
 from itertools import product
 from pathlib import Path
 
@@ -14,29 +13,42 @@ from lightning_modules.evaluation_settings import share
 from records import best
 from records.errors import UserError
 from studies.checkpoints.load import Trained, load
-from studies.runs.collect import REFERENCE, Collection, Run
+from studies.runs.collect import PARTIAL, REFERENCE, Collection, Run
 from studies.runs.command import say
 from studies.segmentation.pictures import Comparison, Scene, make
 
-OTHER = "partial"
-"""The scheme that the paper shows beside zero padding."""
 
-
-def make_pictures(console: Console, collection: Collection, options: argparse.Namespace, output: Path) -> None:
+def make_pictures(
+    collection: Collection,
+    output: Path,
+    data_root: Path | None,
+    pictures: int,
+    examine: int,
+    network: str | None,
+    tile_size: int | None,
+) -> None:
     """Writes Figures 6 to 8 into `output`.
+
+    Args:
+        data_root: folder of the images where they are not where the runs found them.
+        pictures: how many images are shown.
+        examine: from how many images they are chosen.
+        network: as of `closest`.
+        tile_size: None: as in the run's configuration.
 
     Raises:
         UserError: if there is no pair of runs, or a network or its images cannot be loaded.
     """
+    console = Console()
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
-    runs = closest(collection, options.network)
-    trained = [load(run.folder, data_root=options.data_root, device=device) for run in runs]
+    runs = closest(collection, network)
+    trained = [load(run.folder, data_root=data_root, device=device) for run in runs]
     for each in trained:
         say(console, f"Figures 6 to 8: {each.record.name}, {each.checkpoint.name} of epoch {each.epoch + 1}")
-    compared = comparison(collection, runs, trained, options.tile_size)
+    compared = comparison(collection, runs, trained, tile_size)
     scenes = TrainedScenes(trained[0], device)
     with console.status("predicting") as status:
-        make(compared, scenes, output, options.pictures, options.examine, lambda text: status.update(text))
+        make(compared, scenes, output, pictures, examine, status.update)
 
 
 def closest(collection: Collection, network: str | None) -> tuple[Run, Run]:
@@ -51,13 +63,13 @@ def closest(collection: Collection, network: str | None) -> tuple[Run, Run]:
         UserError: if there is no such pair.
     """
     groups = {(group.network, group.padding): group.runs for group in collection.groups}
-    both = [name for name in collection.networks if (name, REFERENCE) in groups and (name, OTHER) in groups]
+    both = [name for name in collection.networks if (name, REFERENCE) in groups and (name, PARTIAL) in groups]
     if not both or (network is not None and network not in both):
         there = f"networks with both: {', '.join(both)}" if both else "no network has both"
         wanted = "" if network is None else f" of {network}"
-        raise UserError(f"--pictures needs finished runs{wanted} with {REFERENCE} and with {OTHER} padding; {there}")
+        raise UserError(f"--pictures needs finished runs{wanted} with {REFERENCE} and with {PARTIAL} padding; {there}")
     name = network or both[0]
-    pairs = product(groups[name, REFERENCE], groups[name, OTHER])
+    pairs = product(groups[name, REFERENCE], groups[name, PARTIAL])
     return min(pairs, key=lambda pair: abs(_best(collection, pair[0]) - _best(collection, pair[1])))
 
 
@@ -70,13 +82,10 @@ def comparison(
         f"{run.record.padding} seed {run.record.seed} ({_best(collection, run):.2f} %, epoch {each.epoch + 1})"
         for run, each in zip(runs, trained, strict=True)
     ]
-    words = (
-        f"{runs[0].record.compared_as}, best checkpoints of {shown[0]} and {shown[1]}: of all pairs of runs the one "
-        "with the closest best mIoU."
-    )
     return Comparison(
         networks={f"{run.record.padding} padding": each.module for run, each in zip(runs, trained, strict=True)},
-        words=words,
+        words=f"{runs[0].record.compared_as}, best checkpoints of {' and '.join(shown)}: of all pairs of runs the one "
+        "with the closest best mIoU.",
         tile_size=tile_size or settings.tile_size,
         average=settings.average,
         border_scope=settings.border_scope,

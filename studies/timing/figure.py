@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Canvas
 
-from studies.page import palette, svg
+from studies.page import palette
+from studies.page.drawing import Drawing
+from studies.runs.collect import REFERENCE
 from studies.timing.lines import FIRST, LATER, Line, quartiles
-from studies.timing.record import NULL, ZERO
+from studies.timing.record import NULL
 
 TITLES = {FIRST: "first iteration", LATER: "later iterations"}
 
@@ -18,24 +20,20 @@ Panel = Sequence[Line]
 """The lines of one case and one kind of iteration, zero padding among them."""
 
 
-def draw_panels(panels: Mapping[str, Panel], inline: str | None = None, columns: int = 2) -> str:
-    """SVG with a panel for each title, `columns` in a row.
-
-    Args:
-        inline: as of `svg.render`.
-    """
+def draw_panels(panels: Mapping[str, Panel], columns: int = 2) -> Drawing:
+    """A panel for each title, `columns` in a row."""
     count = -(-len(panels) // columns)
     height = ROW * max(len(panel) - 1 for panel in panels.values()) + FRAME
 
-    def fill(figure: Figure) -> None:
+    def fill(canvas: Canvas) -> None:
         for number, (title, panel) in enumerate(panels.items(), start=1):
-            _draw(figure.add_subplot(count, columns, number), title, panel)
+            _draw(canvas.add_subplot(count, columns, number), title, panel)
 
-    return svg.render(fill, (WIDTH * columns, height * count), f"Inference time: {'; '.join(panels)}", inline)
+    return Drawing(fill, (WIDTH * columns, height * count), f"Inference time: {'; '.join(panels)}")
 
 
 def _draw(axes: Axes, title: str, panel: Panel) -> None:
-    shown = [line for line in panel if line.scheme != ZERO]
+    shown = [line for line in panel if line.scheme != REFERENCE]
     styles = palette.styles([line.scheme for line in panel if line.scheme != NULL])
     axes.axvline(100, color=palette.MUTED, linewidth=1)
     for row, line in enumerate(shown):

@@ -19,9 +19,10 @@ from torch import Tensor, nn
 
 from networks.create import create_network
 from padding import ConversionReport, PaddingError
-from padding.schemes.frame import forget_ratios
+from padding.schemes.reweight import forget_ratios
+from studies.runs.collect import REFERENCE
 from studies.timing.interleaved import Step, StepError, Stopwatch, interleaved
-from studies.timing.record import COMPILED, NULL, ZERO, Times, TimingCase
+from studies.timing.record import COMPILED, NULL, Times, TimingCase
 from studies.timing.variants import compile_variant, make_variant, variant_names
 
 CLASSES = 1000
@@ -87,7 +88,7 @@ class _Case:
         under = self.conditions
         stopwatch = under.stopwatch or Stopwatch(under.device)
         # One before the first that counts: a process compiles its first network, and uses memory, unlike later ones.
-        interleaved([ZERO], self.fresh, 1, stopwatch)
+        interleaved([REFERENCE], self.fresh, 1, stopwatch)
         first: Times = {name: [] for name in self.names}
         for number in range(under.first_rounds):
             if self.mode == COMPILED:
@@ -116,7 +117,7 @@ def measure_case(
     failed: dict[str, str] = {}
     names, report = _usable(network, images, schemes, conditions, failed)
     while True:
-        if names == [ZERO, NULL]:
+        if names == [REFERENCE, NULL]:
             raise CaseError("; ".join(sentences(failed)))
         try:
             first, later = _Case(network, images, mode, conditions, names).measure()
@@ -176,7 +177,7 @@ def _usable(
 
 def _drop(error: StepError, names: list[str], failed: dict[str, str]) -> None:
     """Goes on without the scheme that failed. Raises CaseError where that is zero padding: all are compared with it."""
-    if error.name in (ZERO, NULL):
+    if error.name in (REFERENCE, NULL):
         raise CaseError(_reason(error.cause)) from error.cause
     failed[error.name] = _reason(error.cause)
     if error.name in names:

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from studies.runs import paper
-from studies.runs.collect import scheme_order
+from studies.runs.collect import REFERENCE, scheme_order
 from studies.stats.intervals import median_interval
-from studies.timing.record import EAGER, NULL, ZERO, TimingCase, TimingRecord
+from studies.timing.record import EAGER, NULL, TimingCase, TimingRecord
 
 FIRST, LATER = "first", "later"
 WORDS = {FIRST: "1st", LATER: "2nd - nth"}
@@ -45,7 +45,7 @@ class Line:
     @property
     def colour(self) -> str:
         """The scheme in whose colour it is drawn: the null pair is zero padding, too."""
-        return ZERO if self.scheme == NULL else self.scheme
+        return REFERENCE if self.scheme == NULL else self.scheme
 
     @property
     def milliseconds(self) -> float:
@@ -65,7 +65,7 @@ class Line:
     @property
     def interval(self) -> tuple[float, float] | None:
         """Confidence interval of `percent`; None for zero padding itself and for fewer than six rounds."""
-        return None if self.scheme == ZERO else median_interval(self.relative)
+        return None if self.scheme == REFERENCE else median_interval(self.relative)
 
     @property
     def paper(self) -> paper.Row | None:
@@ -93,9 +93,9 @@ def lines(record: TimingRecord) -> list[Line]:
 
 
 def _of_case(record: TimingRecord, case: TimingCase) -> Iterator[Line]:
-    schemes = [ZERO, NULL, *sorted(set(case.later) - {ZERO, NULL}, key=scheme_order)]
+    schemes = [REFERENCE, NULL, *sorted(set(case.later) - {REFERENCE, NULL}, key=scheme_order)]
     for scheme in schemes:
         for iteration, times in ((FIRST, case.first), (LATER, case.later)):
             seconds = times[scheme]
-            relative = tuple(100 * own / zero for own, zero in zip(seconds, times[ZERO], strict=True))
+            relative = tuple(100 * own / zero for own, zero in zip(seconds, times[REFERENCE], strict=True))
             yield Line(record, case, scheme, iteration, tuple(seconds), relative)

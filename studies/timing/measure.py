@@ -1,6 +1,5 @@
 """What `main.py timing` does between its options and its record: checks them, then measures case by case."""
 
-import argparse
 import sys
 import time
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from padding.registry import find_scheme
 from records.errors import RecordError, UserError
 from studies.timing.inference import CaseError, Conditions, measure_case, sentences
 from studies.timing.interleaved import Stopwatch, describe_device
+from studies.timing.options import Options
 from studies.timing.record import COMPILED, EAGER, TimingCase, TimingRecord
 from training.provenance import provenance
 
@@ -23,7 +23,7 @@ CLOCKS = {"wall": time.perf_counter, "process": time.process_time}
 
 
 @dataclass(frozen=True)
-class Plan:
+class MeasurementPlan:
     """What is to be measured, everything that can be checked beforehand being right."""
 
     networks: tuple[str, ...]
@@ -34,7 +34,7 @@ class Plan:
     conditions: Conditions
 
 
-def check(options: argparse.Namespace, file: Path) -> Plan:
+def check(options: Options, file: Path) -> MeasurementPlan:
     """The plan that the options of `main.py timing` describe.
 
     Raises:
@@ -66,8 +66,8 @@ def check(options: argparse.Namespace, file: Path) -> Plan:
         seed=options.seed,
         stopwatch=Stopwatch(device, CLOCKS[options.clock]),
     )
-    once = [tuple(dict.fromkeys(each)) for each in (options.networks, options.schemes, options.sizes, modes)]
-    return Plan(*once, options.clock, conditions)
+    once = [tuple(dict.fromkeys(each)) for each in (options.networks, options.schemes, options.pixels, modes)]
+    return MeasurementPlan(*once, options.clock, conditions)
 
 
 def find_device(name: str | None) -> torch.device:
@@ -85,7 +85,7 @@ def find_device(name: str | None) -> torch.device:
     return torch.device(name)
 
 
-def measure(plan: Plan) -> TimingRecord:
+def measure(plan: MeasurementPlan) -> TimingRecord:
     """Measures every case; one that fails costs the others nothing.
 
     Raises:
@@ -127,7 +127,7 @@ def measure(plan: Plan) -> TimingRecord:
     )
 
 
-def _origin(plan: Plan) -> dict[str, Any]:
+def _origin(plan: MeasurementPlan) -> dict[str, Any]:
     found = {"started": datetime.now(UTC).isoformat(timespec="seconds"), "command": sys.argv, **provenance()}
     if plan.conditions.device.type == "cuda":
         found["cudnn"] = {"benchmark": torch.backends.cudnn.benchmark, "allow_tf32": torch.backends.cudnn.allow_tf32}

@@ -4,9 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from records.codec import Record
-
-ZERO = "zero"
-"""The scheme that times are related to."""
+from studies.runs.collect import REFERENCE
 
 NULL = "zero again"
 """A second copy under zero padding: its ratio to the first is what the machine's noise makes of no difference."""
@@ -43,7 +41,7 @@ class TimingCase:
     def __post_init__(self) -> None:
         for times in (self.first, self.later):
             lengths = {len(seconds) for seconds in times.values()}
-            if not {ZERO, NULL} <= set(times) or len(lengths) != 1 or min(lengths) < 2:
+            if not {REFERENCE, NULL} <= set(times) or len(lengths) != 1 or min(lengths) < 2:
                 raise ValueError(f"{self.network}: every scheme needs as many rounds as zero padding, two at least")
 
 

@@ -9,13 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.text import Text
-
-from records import write_text
 from records.errors import RecordError
-from studies.page import html, palette
-from studies.page.section import Section
-from studies.page.tables import Column, Table, blocks, decimals
+from studies.page import palette
+from studies.page.blocks import Bullets, Details, Figure, Notice, Section, Text
+from studies.page.tables import Column, Marked, Table, decimals, starts
 from studies.runs.collect import Collection
 from studies.timing.figure import TITLES, draw_panels
 from studies.timing.lines import Line, lines
@@ -62,7 +59,7 @@ def study(collection: Collection, output: Path) -> Section | None:
     records, damaged = read_records(collection)
     if any(record.cases for record in records):
         return section(records, output, damaged)
-    return Section(TITLE, html.bullets(damaged)) if damaged else None
+    return Section(TITLE, [Bullets(damaged)]) if damaged else None
 
 
 def read_records(collection: Collection) -> tuple[list[TimingRecord], list[str]]:
@@ -84,23 +81,17 @@ def section(records: Sequence[TimingRecord], output: Path, problems: Sequence[st
     """
     found = [line for record in records for line in lines(record)]
     table = make_table(found)
-    figure = output / f"{STEM}.svg"
     panels = _panels(found)
-    write_text(figure, draw_panels(panels))
-    problems = [*problems, *(problem for record in records for problem in _problems(record))]
-    drawn = "".join(
-        f"<div>{draw_panels({title: panel}, f'timing-{number}', columns=1)}</div>"
-        for number, (title, panel) in enumerate(panels.items())
-    )
-    body = html.paragraph(f"Measured: {table.title.removeprefix(f'{TITLE}: ')}.") + table.html()
-    body += html.bullets(reading(found)) + html.figure(f'<div class="panels">{drawn}</div>', CAPTION)
-    if problems:
-        body += f'<div class="warnings"><h3>Not measured</h3>{html.bullets(problems)}</div>'
-    body += html.details("Where these times come from", "".join(_origin(record) for record in records))
-    printed = table.printed()
-    printed.caption = Text("\n".join([*reading(found), *(f"Not measured: {problem}" for problem in problems)]))
-    printed.caption_justify = "left"
-    return Section(TITLE, body, [printed], [*table.write(output, STEM), figure])
+    drawn = [draw_panels({title: panel}, columns=1) for title, panel in panels.items()]
+    blocks = [
+        Text(f"Measured: {table.title.removeprefix(f'{TITLE}: ')}."),
+        table,
+        Bullets(reading(found), terminal=True),
+        Figure(drawn, CAPTION),
+        Notice("Not measured", [*problems, *(each for record in records for each in _problems(record))], terminal=True),
+        Details("Where these times come from", [_origin(record) for record in records]),
+    ]
+    return Section(TITLE, blocks, [*table.write(output, STEM), draw_panels(panels).write(output / f"{STEM}.svg")])
 
 
 CAPTION = (
@@ -133,18 +124,18 @@ def make_table(found: Sequence[Line]) -> Table:
     styles = palette.styles(list(dict.fromkeys(line.scheme for line in found if line.scheme != NULL)))
     with_paper = any(line.paper for line in found)
     columns = [
-        Column("Network", as_html=lambda line: html.swatch(styles[line.colour]) + html.escape(line)),
+        Column("Network"),
         # The network is in the row's name.
         *(Column(fact.name, only_csv=fact not in varying or fact.name == "network") for fact in _FACTS),
         *(Column(name, only_csv=True) for name in ("scheme", "iteration")),
-        *(Column(name, decimals(2)) for name in ("ms", "25 %", "75 %")),
-        *(Column(name, decimals(2)) for name in ("relative", "low", "high")),
+        *(Column(name, decimals(2)) for name in ("ms", "25 %", "75 %", "relative", "low", "high")),
         Column("n"),
         # Milliseconds of another machine say nothing beside ours.
         Column("paper_ms", only_csv=True),
         Column("paper_relative", decimals(2), only_csv=not with_paper),
     ]
-    return Table(f"{TITLE}: {', '.join(words)}", columns, [_row(line) for line in found], blocks(_cases(found)))
+    rows = [[Marked(line, styles[line.colour]), *_row(line)] for line in found]
+    return Table(f"{TITLE}: {', '.join(words)}", columns, rows, starts([id(line.case) for line in found]))
 
 
 def _row(line: Line) -> list[Any]:
@@ -152,11 +143,7 @@ def _row(line: Line) -> list[Any]:
     times = [line.milliseconds, *line.quartiles, line.percent, *(line.interval or (None, None))]
     facts = [fact.of(line) for fact in _FACTS]
     paper = [printed.get("time"), printed.get("relative")]
-    return [line, *facts, line.scheme, line.iteration, *times, len(line.seconds), *paper]
-
-
-def _cases(found: Sequence[Line]) -> list[int]:
-    return [id(line.case) for line in found]
+    return [*facts, line.scheme, line.iteration, *times, len(line.seconds), *paper]
 
 
 def _panels(found: Sequence[Line]) -> dict[str, list[Line]]:
@@ -178,10 +165,9 @@ def _problems(record: TimingRecord) -> list[str]:
     return [*record.failed, *dict.fromkeys(partly)]
 
 
-def _origin(record: TimingRecord) -> str:
+def _origin(record: TimingRecord) -> Table:
     facts = {"hardware": record.hardware, "device": record.device, "threads": record.threads}
     facts |= {key: value for key, value in record.provenance.items() if key not in ("threads", "devices")}
     facts["command"] = shlex.join(["python", *map(str, record.provenance.get("command", []))])
     facts["versions"] = ", ".join(f"{name} {number}" for name, number in record.provenance.get("versions", {}).items())
-    rows = [[html.escape(key), html.escape(value)] for key, value in facts.items()]
-    return html.table(["what", "value"], rows, kind="text")
+    return Table("", [Column("what"), Column("value")], list(facts.items()), words=True)

@@ -9,12 +9,13 @@ import torch
 from torch import nn
 
 from padding import ConversionReport, convert_padding
-from studies.timing.record import NULL, ZERO
+from studies.runs.collect import REFERENCE
+from studies.timing.record import NULL
 
 
 def variant_names(schemes: Sequence[str]) -> list[str]:
     """Zero padding, zero padding again as the null pair, and `schemes`."""
-    return [ZERO, NULL, *dict.fromkeys(scheme for scheme in schemes if scheme != ZERO)]
+    return [REFERENCE, NULL, *dict.fromkeys(scheme for scheme in schemes if scheme != REFERENCE)]
 
 
 def make_variant(network: nn.Module, name: str) -> tuple[nn.Module, ConversionReport | None]:
@@ -27,7 +28,7 @@ def make_variant(network: nn.Module, name: str) -> tuple[nn.Module, ConversionRe
     """
     shared = {id(tensor): tensor for tensor in chain(network.parameters(), network.buffers())}
     variant = copy.deepcopy(network, shared)
-    return variant, None if name in (ZERO, NULL) else convert_padding(variant, name)
+    return variant, None if name in (REFERENCE, NULL) else convert_padding(variant, name)
 
 
 def compile_variant(variant: nn.Module) -> nn.Module:

@@ -17,7 +17,8 @@ from lightning_modules.scene_evaluation import SceneEvaluation
 from lightning_modules.segmentation import IGNORED, pixel_loss, synchronises
 from networks.create import NetworkError
 from padding import PartialConv2d
-from training.callbacks import ResumeCheckpoint, StopSignal, ValidateLastStep
+from training.callbacks import StopSignal, ValidateLastStep
+from training.resume import ResumeCheckpoint
 
 SMALL = {"encoder": "tiny_resnet10", "padding": "partial", "num_classes": 4, "head_channels": 8, "skip_channels": 4}
 

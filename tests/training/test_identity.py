@@ -5,8 +5,9 @@ import pytest
 from records import differences, settings_digest
 from records.errors import UserError
 from tests.support.program import ROOT
-from training.resolve import resolve
+from training.program import Resolver
 
+resolve = Resolver()
 DEMO = ["fit", "--config=configs/demo/demo.yaml"]
 
 

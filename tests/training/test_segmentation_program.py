@@ -14,8 +14,8 @@ from datamodules.cityscapes.labels import CLASS_COLOURS, LABEL_IDS
 from evaluation import class_iou, mean_iou
 from records import RunFolder
 from records.evaluation import EvaluationRecord
-from studies.segmentation.checkpoint_tables import tables
 from tests.support.program import ROOT, main_here, only_run
+from training.checkpoint_tables import tables
 
 SMALL = [
     "--config=configs/demo/segmentation.yaml",

@@ -17,8 +17,7 @@ from padding.masked.rules.singly import image_by_image
 from padding.masked.state import Extents, Valid, axis_vectors, from_lengths, inherited, make_valid
 from padding.ratio import axis_factors
 from padding.schemes.convolve import padded_convolution, zero_padded
-from padding.schemes.frame import Frame, frame_of_size
-from padding.schemes.reweight import reweight
+from padding.schemes.reweight import Frame, frame_of_size, reweight
 
 _FOLLOWED = ("zero", "partial")
 

@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -28,51 +28,44 @@ parameters:
   d.number: {values: [0.1, 3, 1.0e-5]}
 """
 
-MACROS = ["args", "args_no_hyphens", "args_no_equals", "args_no_boolean_flags"]
-
 
 @pytest.fixture
-def write(tmp_path):
-    def write(text):
+def read(tmp_path):
+    def read(text):
         path = tmp_path / "sweep.yaml"
         path.write_text(text)
-        return path
+        return read_sweep(path)
 
-    return write
+    return read
 
 
 def command(*elements):
     return "command:\n" + "".join(f'  - "{element}"\n' for element in elements)
 
 
-def test_grid_follows_the_files_order_last_name_fastest(write):
-    sweep = read_sweep(write(GRID + command("${env}", "${interpreter}", "${program}", "fit", "${args}")))
-    points = sweep.points("PYTHON")
+def test_grid(read):
+    """In the file's order, the last name fastest; up to `run_cap`; without `command:` by W&B's default."""
+    points = read(GRID + command("${env}", "${interpreter}", "${program}", "fit", "${args}")).points("PYTHON")
     assert [tuple(point.values.values()) for point in points] == list(
         itertools.product(["zero", "partial"], [0, 1, 2], [6])
     )
-    assert points[4].command == (
-        *("/usr/bin/env", "PYTHON", "main.py", "fit"),
-        *("--model.padding=partial", "--seed_everything=1", "--trainer.max_epochs=6"),
-    )
-    assert points[4].arguments == points[4].command[3:]
-
-
-def test_default_command_and_run_cap(write):
-    points = read_sweep(write(GRID + "run_cap: 4\n")).points("PYTHON")
+    arguments = ("fit", "--model.padding=partial", "--seed_everything=1", "--trainer.max_epochs=6")
+    assert points[4].command == ("/usr/bin/env", "PYTHON", "main.py", *arguments)
+    assert points[4].arguments == arguments
+    points = read(GRID + "run_cap: 4\n").points("PYTHON")
     assert len(points) == 4
-    assert points[0].command[:3] == ("/usr/bin/env", "PYTHON", "main.py")
+    assert points[0].command[:4] == ("/usr/bin/env", "PYTHON", "main.py", "--model.padding=zero")
 
 
-@pytest.mark.parametrize("macro", MACROS)
-def test_commands_are_those_of_wandbs_agent(write, tmp_path, monkeypatch, macro):
+@pytest.mark.parametrize("macro", ["args", "args_no_hyphens", "args_no_equals", "args_no_boolean_flags"])
+def test_commands_are_those_of_wandbs_agent(read, tmp_path, monkeypatch, macro):
     from wandb import wandb_agent
 
     elements = ["${env}", "A=${envvar:SWEEP_TEST}", "${interpreter}", "${program}", "fit", f"${{{macro}}}", "--end"]
-    sweep = read_sweep(write(MANY_KINDS + command(*elements)))
+    sweep = read(MANY_KINDS + command(*elements))
     monkeypatch.setattr(os, "environ", {"SWEEP_TEST": "value", "WANDB_DIR": str(tmp_path)})
     started = []
-    monkeypatch.setattr(wandb_agent, "AgentProcess", lambda command, **_: started.append(command) or FakeProcess())
+    monkeypatch.setattr(wandb_agent, "AgentProcess", lambda command, **_: started.append(command) or SimpleNamespace())
     agent = wandb_agent.Agent.__new__(wandb_agent.Agent)
     agent._function, agent._in_jupyter, agent._forward_signals, agent._run_processes = None, False, False, {}
     points = sweep.points("python")
@@ -84,17 +77,12 @@ def test_commands_are_those_of_wandbs_agent(write, tmp_path, monkeypatch, macro)
     assert [list(point.command) for point in points] == started
 
 
-class FakeProcess:
-    pass
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("method: [", r"sweep\.yaml, line \d: not valid YAML"),
         ("- a", "is a mapping with the keys"),
         (GRID.replace("grid", "random"), "method is random; this runner takes grid"),
-        (GRID.replace("grid", "bayes"), "method is bayes"),
         (GRID.replace("method: grid", ""), "method is missing"),
         (GRID.replace("program: main.py", ""), "program is missing"),
         (GRID + "comand: []", "unknown key comand; allowed: "),
@@ -122,24 +110,23 @@ class FakeProcess:
         (GRID + "command:\n  - ${program}\n  - a: b", "each element is text"),
     ],
 )
-def test_what_cannot_run_here_is_refused_by_name(write, text, message):
+def test_what_cannot_run_here_is_refused_by_name(read, text, message):
     with pytest.raises(UserError, match=message) as caught:
-        read_sweep(write(text))
+        read(text)
     assert "sweep.yaml" in str(caught.value)
 
 
-def test_an_unset_variable_is_not_replaced_by_its_name(write, monkeypatch):
+def test_an_unset_variable_is_not_replaced_by_its_name(read, monkeypatch):
     monkeypatch.delenv("SWEEP_TEST", raising=False)
-    sweep = read_sweep(write(GRID + command("${program}", "fit", "--root=${envvar:SWEEP_TEST}")))
     with pytest.raises(UserError, match="SWEEP_TEST is not set"):
-        sweep.points()
+        read(GRID + command("${program}", "fit", "--root=${envvar:SWEEP_TEST}")).points()
 
 
-def test_keys_for_wandb_alone_are_accepted_and_what_is_ignored_is_said(write):
+def test_keys_for_wandb_alone_are_accepted_and_what_is_ignored_is_said(read):
     extra = "name: n\ndescription: d\nproject: p\nentity: e\nmetric: {name: val/acc1, goal: maximize}\n"
-    assert read_sweep(write(GRID + extra)).notes == ()
-    notes = read_sweep(write(GRID + extra + "early_terminate: {type: hyperband, min_iter: 3}\n")).notes
-    assert notes == ("early_terminate is ignored: every run goes on to its last epoch",)
+    assert read(GRID + extra).notes == ()
+    (note,) = read(GRID + extra + "early_terminate: {type: hyperband, min_iter: 3}\n").notes
+    assert note.startswith("early_terminate is ignored")
 
 
 def test_missing_file_and_folder(tmp_path):
@@ -147,10 +134,3 @@ def test_missing_file_and_folder(tmp_path):
         read_sweep(tmp_path / "none.yaml")
     with pytest.raises(UserError, match="is a folder"):
         read_sweep(tmp_path)
-
-
-def test_every_shipped_sweep_file_is_read():
-    files = sorted((Path(__file__).parents[3] / "sweeps").glob("*.yaml"))
-    assert files
-    for file in files:
-        assert read_sweep(file).points()[0].arguments[0] == "fit"

@@ -1,6 +1,6 @@
 """Running a sweep: real processes of a tiny program; finished skipped, failures survived, nothing left behind."""
 
-import json
+import io
 import os
 import signal
 import subprocess
@@ -9,11 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import cli.sweep.command
-from cli.sweep.display import Eta, duration
-from cli.sweep.process import last_words
-from cli.sweep.runner import State, Task
+from cli.sweep.display import SweepDisplay
+from cli.sweep.points import PointRun, State
+from cli.sweep.runner import last_words
 from records import RunFolder, RunRecord
 from records.errors import UserError
 
@@ -60,13 +61,13 @@ parameters:
 command: ["${interpreter}", "${program}", fit, "${args}"]
 """
 
-DRIVER = """
+DRIVER = f"""
 import sys
-sys.path[:0] = [ROOT, TESTS]
+sys.path.insert(0, {str(ROOT)!r})
 import cli.sweep.command
-import fake_resolve
-cli.sweep.command.command.find_resolve = lambda: fake_resolve.resolve
-sys.exit(cli.sweep.command.command.main(sys.argv[1:]))
+from tests.cli.sweep.test_runner import resolve
+cli.sweep.command.find_resolve = lambda: resolve
+sys.exit(cli.sweep.command.main(sys.argv[1:]))
 """
 
 
@@ -75,13 +76,12 @@ def resolve(arguments):
     if options["name"] == "typo":
         raise UserError("--name: typo is not known")
     name = options["name"].split("+")[0]
-    record = RunRecord(name, name, "g", "n", "zero", 0, 2, "val/acc1")
-    return RunFolder(Path("runs") / name), record
+    return RunFolder(Path("runs") / name), RunRecord(name, name, "g", "n", "zero", 0, 2, "val/acc1")
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
-    """A working folder with the program in it; returns a function that writes a sweep file."""
+def sweep(tmp_path, monkeypatch):
+    """In a working folder with the program in it: writes a sweep file and runs it; returns the exit status."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(cli.sweep.command, "find_resolve", lambda: resolve)
     # The real one imports torch to look for a GPU.
@@ -90,88 +90,81 @@ def place(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "main.py").write_text(PROGRAM)
 
-    def write(names, do):
-        text = SWEEP.replace("NAMES", ", ".join(names)).replace("DO", do)
+    def sweep(names, do="finish", *options, change=("", "")):
+        text = SWEEP.replace("NAMES", ", ".join(names)).replace("DO", do).replace(*change)
         (tmp_path / "sweep.yaml").write_text(text)
-        return "sweep.yaml"
+        return cli.sweep.command.main(["sweep.yaml", *options])
 
-    return write
+    return sweep
 
 
 def log(name):
     return Path("runs", name, "log.txt").read_text()
 
 
-def test_runs_each_point_then_skips_what_is_finished(place, capsys):
-    file = place(["a", "b", "c"], "finish")
-    assert cli.sweep.command.main([file, "--jobs", "2", "--threads", "3"]) == 0
+def test_runs_each_point_then_skips_what_is_finished(sweep, capsys):
+    assert sweep("abc", "finish", "--jobs", "2", "--threads", "3") == 0
     shown = capsys.readouterr().out
     assert "3 runs, 2 at a time" in shown
     assert shown.count("started") == 3
     assert "Next: python main.py report runs\n" in shown
     assert log("a") == "attempt of a threads 3\n"
-    assert cli.sweep.command.main([file]) == 0
+    assert sweep("abc") == 0
     shown = capsys.readouterr().out
     assert shown.count("already finished") == 3
     assert "started" not in shown
     assert log("a").count("attempt") == 1
 
 
-def test_goes_on_after_a_failure_and_tries_it_again(place, capsys):
-    assert cli.sweep.command.main([place(["a", "b"], "fail"), "--jobs", "1"]) == 1
+def test_goes_on_after_a_failure_and_tries_it_again(sweep, capsys):
+    assert sweep("ab", "fail", "--jobs", "1") == 1
     shown = capsys.readouterr().out
     assert "2 of 2 runs failed" in shown
     assert "a: error: the disk is full" in shown
     assert f"log: {Path('runs', 'b', 'log.txt')}" in shown
     assert "tries the failed runs again" in shown
-    assert cli.sweep.command.main([place(["a", "b"], "finish"), "--jobs", "1"]) == 0
+    assert sweep("ab") == 0
     assert log("a").count("attempt") == 2
 
 
 @pytest.mark.parametrize(
-    ("do", "reason"), [("silent", "ended before its last epoch"), ("shot", "killed by SIGKILL (out of memory?)")]
+    ("do", "change", "reason"),
+    [
+        ("silent", ("", ""), "ended before its last epoch"),
+        ("shot", ("", ""), "killed by SIGKILL (out of memory?)"),
+        ("finish", ("${interpreter}", "/no/such/python"), "could not be started"),
+    ],
 )
-def test_exit_status_alone_does_not_make_a_run_finished(place, capsys, do, reason):
-    assert cli.sweep.command.main([place(["a"], do)]) == 1
+def test_what_did_not_finish_failed_whatever_its_exit_status(sweep, capsys, do, change, reason):
+    assert sweep("a", do, change=change) == 1
     assert f"a: {reason}" in capsys.readouterr().out
 
 
-def test_a_program_that_cannot_be_started_is_a_failed_run(place, capsys):
-    file = place(["a"], "finish")
-    Path(file).write_text(Path(file).read_text().replace("${interpreter}", "/no/such/python"))
-    assert cli.sweep.command.main([file]) == 1
-    assert "a: could not be started" in capsys.readouterr().out
-
-
-def test_all_points_are_checked_before_the_first_starts(place):
+def test_all_points_are_checked_before_the_first_starts(sweep):
     with pytest.raises(UserError, match=r"sweep\.yaml: point name=typo do=finish: --name: typo is not known"):
-        cli.sweep.command.main([place(["a", "typo"], "finish")])
+        sweep(["a", "typo"])
     with pytest.raises(UserError, match=r"the points name=a do=finish and name=a\+1 do=finish are one run"):
-        cli.sweep.command.main([place(["a", "a+1"], "finish")])
+        sweep(["a", "a+1"])
     Path("runs/b").mkdir(parents=True)
     Path("runs/b/run.json").write_text("{")
     with pytest.raises(UserError, match=r"point name=b .*run\.json is damaged"):
-        cli.sweep.command.main([place(["a", "b"], "finish")])
+        sweep("ab")
     assert not Path("runs/a").exists()
 
 
-def test_other_programs_a_missing_program_and_an_inherited_run_are_refused(place, monkeypatch):
-    file = place(["a"], "finish")
-    text = Path(file).read_text()
-    for changed in (text.replace("main.py", "train.py"), text.replace("fit, ", "")):
-        Path(file).write_text(changed)
+def test_other_programs_a_missing_program_and_an_inherited_run_are_refused(sweep, monkeypatch):
+    for change in (("main.py", "train.py"), ("fit, ", "")):
         with pytest.raises(UserError, match=r"main\.py fit only"):
-            cli.sweep.command.main([file])
-    Path(file).write_text(text.replace("main.py", "elsewhere/main.py"))
+            sweep("a", change=change)
     with pytest.raises(UserError, match=r"start the sweep where main\.py is"):
-        cli.sweep.command.main([file])
+        sweep("a", change=("main.py", "elsewhere/main.py"))
     monkeypatch.setenv("WANDB_RUN_ID", "x")
     with pytest.raises(UserError, match="unset WANDB_RUN_ID"):
-        cli.sweep.command.main([file])
+        sweep("a")
 
 
-def test_dry_run_starts_nothing(place, capsys):
-    assert cli.sweep.command.main([place(["a"], "finish"), "--dry-run"]) == 0
+def test_dry_run_starts_nothing(sweep, capsys):
+    assert sweep("a", "finish", "--dry-run") == 0
     assert "main.py fit --name=a --do=finish" in capsys.readouterr().out
     assert not Path("runs").exists()
 
@@ -185,42 +178,29 @@ def test_dry_run_starts_nothing(place, capsys):
     ],
     ids=["Ctrl-C", "SIGTERM", "Ctrl-C twice"],
 )
-def test_a_signal_leaves_no_process_behind(place, tmp_path, do, signals, status):
-    file = place(["a", "b", "c"], do)
-    Path("fake_resolve.py").write_text(f"import sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\n" + RESOLVE)
-    Path("driver.py").write_text(DRIVER.replace("ROOT", repr(str(ROOT))).replace("TESTS", repr(str(tmp_path))))
-    # In a session of its own, as a shell's job is: the signal below reaches the sweep alone.
-    command = [sys.executable, "driver.py", file, "--jobs", "2"]
-    sweep = subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heed_interrupts
+def test_a_signal_leaves_no_process_behind(sweep, do, signals, status):
+    sweep("abc", do, "--dry-run")
+    # In a session of its own, as a shell's job is: the signal below reaches the sweep alone. What a script starts in
+    # the background ignores SIGINT, and so would its children.
+    process = subprocess.Popen(
+        [sys.executable, "-c", DRIVER, "sweep.yaml", "--jobs", "2"],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     pids = wait_for_pids(Path("pids"), 2)
     for number in signals:
-        sweep.send_signal(number)
+        process.send_signal(number)
         time.sleep(0.5)
-    shown, _ = sweep.communicate(timeout=20)
-    assert sweep.returncode == status
+    shown, _ = process.communicate(timeout=20)
+    assert process.returncode == status
     assert [pid for pid in pids if is_alive(pid)] == []
     assert shown.count("interrupted a") == shown.count("interrupted b") == 1
     assert "not started" in shown
     assert "started again continues" in shown
     # What was interrupted is continued.
-    assert cli.sweep.command.main([place(["a", "b", "c"], "finish")]) == 0
-
-
-def heed_interrupts():
-    """Tests that a script started in the background ignore SIGINT, and so would their children."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-RESOLVE = """
-from pathlib import Path
-from records import RunFolder, RunRecord
-
-def resolve(arguments):
-    name = dict(argument[2:].split("=", 1) for argument in arguments[1:])["name"]
-    return RunFolder(Path("runs") / name), RunRecord(name, name, "g", "n", "zero", 0, 2, "val/acc1")
-"""
+    assert sweep("abc") == 0
 
 
 def wait_for_pids(file, lines):
@@ -241,53 +221,65 @@ def is_alive(pid):
     return not stat.exists() or stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
-def test_threads_are_shared_out_unless_the_user_said_how_many(monkeypatch):
+FIVE = {"OMP_NUM_THREADS": "5"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "jobs", "threads", "expected"),
+    [({}, 3, None, "2"), ({}, 16, None, "1"), (FIVE, 2, None, "5"), (FIVE, 2, 7, "7")],
+)
+def test_threads_are_shared_out_unless_the_user_said_how_many(monkeypatch, environment, jobs, threads, expected):
     monkeypatch.setattr(cli.sweep.command, "cores", lambda: 8)
-    assert cli.sweep.command.child_environment({}, 3, None)["OMP_NUM_THREADS"] == "2"
-    assert cli.sweep.command.child_environment({}, 16, None)["OMP_NUM_THREADS"] == "1"
-    assert cli.sweep.command.child_environment({"OMP_NUM_THREADS": "5"}, 2, None)["OMP_NUM_THREADS"] == "5"
-    assert cli.sweep.command.child_environment({"OMP_NUM_THREADS": "5"}, 2, 7)["OMP_NUM_THREADS"] == "7"
+    assert cli.sweep.command.child_environment(environment, jobs, threads)["OMP_NUM_THREADS"] == expected
 
 
-def test_last_words_are_this_attempts_error(tmp_path):
+@pytest.mark.parametrize(
+    ("text", "start", "expected"),
+    [
+        (b"error: old\n", 11, ""),
+        (b"error: old\nerror: new\nTraceback\n\n", 11, "error: new"),
+        (b"x\n\xff torn\n", 0, "\ufffd torn"),
+        (
+            b"\x1b[31mRuntimeError: shapes\x1b[0m\n\x1b[1;34mwandb\x1b[0m: Find logs at: here\n",
+            0,
+            "RuntimeError: shapes",
+        ),
+    ],
+)
+def test_last_words_are_this_attempts_error(tmp_path, text, start, expected):
     file = tmp_path / "log.txt"
-    file.write_text("error: old\n")
-    assert last_words(file, file.stat().st_size) == ""
-    file.write_text("error: old\nerror: new\nTraceback\n\n")
-    assert last_words(file, 11) == "error: new"
-    file.write_bytes(b"x\n\xff torn\n")
-    assert last_words(file).endswith("torn")
-    file.write_text("Traceback\n\x1b[31mRuntimeError: shapes\x1b[0m\n\x1b[1;34mwandb\x1b[0m: Find logs at: here\n")
-    assert last_words(file) == "RuntimeError: shapes"
+    file.write_bytes(text)
+    assert last_words(file, start) == expected
 
 
-def test_time_left_counts_open_epochs(tmp_path):
-    tasks = [Task(name, (), RunFolder(tmp_path / name), 4, "val/acc1") for name in "abc"]
-    tasks[0].state = State.SKIPPED
-    eta = Eta(tasks, now=0.0)
-    assert eta.left(10.0) is None
-    tasks[1].folder.path.mkdir()
-    tasks[1].folder.write_rows([{"epoch": 0, "step": 1}, {"epoch": 1, "step": 2}])
-    # Two epochs in 10 s, six to come.
-    assert eta.left(10.0) == 30.0
-    assert eta.share() == 0.5
-    tasks[2].state = State.FAILED
-    assert eta.left(10.0) == 10.0
+def test_bars_count_the_epochs_that_are_still_to_come(tmp_path):
+    """Two epochs of four are there when the sweep starts; a run that fails no longer counts what it did not do."""
+    runs = []
+    for name in "ab":
+        record = RunRecord(name, name, "g", "n", "zero", 0, 4, "val/acc1")
+        folder = RunFolder(tmp_path / name)
+        folder.write_record(record)
+        folder.write_rows([{"epoch": 0, "step": 1}, {"epoch": 1, "step": 2, "val/acc1": 33.333}])
+        runs.append(PointRun(None, folder, record, (), record))
+    text = io.StringIO()
+    display = SweepDisplay(Console(file=text, force_terminal=True, width=120), runs)
+    display.started(runs[0])
+    runs[0].folder.write_rows([{"epoch": epoch, "step": epoch + 1, "val/acc1": 50.0} for epoch in range(3)])
+    display.refresh()
+    with display:
+        pass
+    runs[0].state, runs[0].reason = State.FAILED, "error: full [disk]"
+    display.ended(runs[0])
+    with display:
+        pass
+    for shown in ("5/8", "3/4", "val/acc1 50.00", "5/7", "[1 of 2] failed a: error: full [disk]"):
+        assert shown in text.getvalue(), shown
 
 
-def test_durations_are_rounded_up():
-    assert [duration(s) for s in (0, 59, 61, 7199, 7201, 36000)] == ["1 min", "1 min", "2 min", "2 h", "2 h", "10 h"]
-
-
-def test_help_and_wrong_options(capsys):
-    for arguments, status in ((["--help"], 0), (["x.yaml", "--jobs", "0"], 2), ([], 2)):
-        with pytest.raises(SystemExit) as caught:
-            cli.sweep.command.main(arguments)
-        assert caught.value.code == status
-    assert "from 1 on" in capsys.readouterr().err
-
-
-def test_records_written_by_the_program_are_records(place):
-    assert cli.sweep.command.main([place(["a"], "finish")]) == 0
-    assert json.loads(Path("runs/a/run.json").read_text())["finished"]
-    assert RunFolder(Path("runs/a")).read_record().name == "a"
+def test_help_and_wrong_options():
+    with pytest.raises(SystemExit, match="0"):
+        cli.sweep.command.main(["--help"])
+    wrong = {("--jobs", "0"): "--jobs", ("--output", "x"): "goes with", ("--plan", "--dry-run"): "one of them"}
+    for options, message in wrong.items():
+        with pytest.raises(UserError, match=message):
+            cli.sweep.command.main(["x.yaml", *options])

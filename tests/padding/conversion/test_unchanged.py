@@ -13,7 +13,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils.flop_counter import FlopCounterMode
 
 from padding import convert_padding
-from padding.schemes import frame
+from padding.schemes import reweight
 from tests.support.padded_nets import build, images, sizes
 
 AUTO = torch.export.Dim.AUTO
@@ -88,7 +88,7 @@ FIRST_CALLS = {
 @pytest.fixture(autouse=True)
 def _fresh():
     torch._dynamo.reset()
-    frame.forget_ratios()
+    reweight.forget_ratios()
 
 
 def results(net, x):
@@ -109,9 +109,9 @@ def test_eager_results_stay(how):
     convert_padding(net, "partial")
     x = images(2, sizes("2d")[0])
     before = results(net, x)
-    frame.forget_ratios()
+    reweight.forget_ratios()
     {**RECORDERS, **FIRST_CALLS}[how](net, x)
-    assert how in FIRST_CALLS or not frame._CACHE._frames, "a ratio was kept while recording"
+    assert how in FIRST_CALLS or not reweight._CACHE._frames, "a ratio was kept while recording"
     for value, was in zip(results(net, x), before, strict=True):
         assert type(value) is torch.Tensor
         assert torch.equal(value, was)

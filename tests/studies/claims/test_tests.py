@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from studies.claims.tests import CLAIMS, COST
 
 from studies.activations.record import ActivationRecord, Shown
 from studies.claims import tests as claims_tests
-from studies.claims.tests import CLAIMS, COST
 from studies.claims.verdict import Verdict
 from studies.runs.collect import collect
-from studies.segmentation.border_differences import BorderDifference
+from studies.segmentation.table import BorderDifference
 from studies.stats.intervals import Comparison
 from studies.timing.record import NULL, TimingCase, TimingRecord
 

@@ -1,10 +1,16 @@
 """`main.py report`: whole numbers on a narrow terminal, exit status and messages."""
 
+from functools import partial
+
 import pytest
 
 from records import RunFolder, RunRecord
 from records.errors import UserError
-from studies.report.command import main
+from studies import Study, find
+from studies.report import command
+from studies.runs.options import run
+
+main = find("report").main
 
 
 @pytest.fixture
@@ -40,8 +46,6 @@ def test_reports_elsewhere_and_again(runs, tmp_path):
 
 
 def test_nothing_to_report_is_a_user_error(runs, tmp_path):
-    with pytest.raises(UserError, match="is no folder"):
-        main([str(tmp_path / "none")])
     with pytest.raises(UserError, match=r"(?s)no finished run to report on.*no value of val/acc5"):
         main([str(runs), "--metric", "val/acc5"])
     (tmp_path / "file").write_text("")
@@ -78,34 +82,18 @@ def test_each_metric_has_a_page_and_the_pages_link_to_each_other(mixed, capsys):
 
 
 def test_complete_runs_what_each_kind_of_runs_lacks_and_goes_on_after_a_problem(mixed, monkeypatch, capsys):
-    from studies.activations import command as activations
-    from studies.cross_test import command as cross_test
-    from studies.disagreements import command as disagreements
-    from studies.segmentation import command as segmentation
-    from studies.timing import command as timing
-
     called = []
 
-    def note(command):
-        def run(arguments):
-            called.append((command, arguments))
-            if command == "disagreements":
-                raise UserError("no images")
-            return 0
+    def note(study, arguments):
+        called.append((study.name, arguments))
+        if study.name == "disagreements":
+            raise UserError("no images")
+        return 0
 
-        return run
-
-    modules = {
-        "timing": timing,
-        "cross-test": cross_test,
-        "disagreements": disagreements,
-        "activations": activations,
-        "segmentation": segmentation,
-    }
-    for command, module in modules.items():
-        monkeypatch.setattr(module, "main", note(command))
-    assert main([str(mixed), "--complete", "--data-root", "images"]) == 0
-    assert [command for command, _ in called] == list(modules)
+    report = partial(run, "report", command.main)
+    monkeypatch.setattr(Study, "main", note)
+    assert report([str(mixed), "--complete", "--data-root", "images"]) == 0
+    assert [name for name, _ in called] == ["timing", "cross-test", "disagreements", "activations", "segmentation"]
     by_command = dict(called)
     timed = " ".join(by_command["timing"])
     assert timed == f"--networks net0 --sizes 48 --output {mixed / 'timing'} --schemes partial"
@@ -118,10 +106,5 @@ def test_complete_runs_what_each_kind_of_runs_lacks_and_goes_on_after_a_problem(
     (mixed / "timing").mkdir()
     (mixed / "timing/timing.json").write_text("{}")
     called.clear()
-    main([str(mixed), "--complete"])
+    report([str(mixed), "--complete"])
     assert "timing" not in dict(called)
-
-
-def test_complete_is_not_for_the_runs_of_wandb(capsys):
-    with pytest.raises(UserError, match="--complete needs the run folders"):
-        main(["--wandb", "lab/project", "--complete"])

@@ -6,6 +6,7 @@ import xml.etree.ElementTree
 from html.parser import HTMLParser
 
 import pytest
+from studies.stats.curves import curve
 
 from studies.accuracy.differences import difference
 from studies.accuracy.table import BEST
@@ -14,7 +15,6 @@ from studies.page import palette
 from studies.report import summary
 from studies.report.page import write_report
 from studies.runs.collect import collect
-from studies.stats.curves import curve
 
 VOID = {"meta", "link", "br", "img", "hr", "input", "wbr", "col"}
 

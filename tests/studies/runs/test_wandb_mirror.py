@@ -6,8 +6,7 @@ import pytest
 
 from records import RunFolder, RunRecord, find_runs
 from records.errors import UserError
-from studies.runs.command import make_parser
-from studies.runs.wandb_mirror import MARKER, mirror, mirror_folder
+from studies.runs.wandb_mirror import MARKER, mirror
 from studies.runs.wandb_project import LoggedRun
 
 
@@ -109,15 +108,3 @@ def test_what_was_not_made_from_wandb_is_not_touched(logged, tmp_path):
     with pytest.raises(UserError, match="net-zero-b2-b2 is there already"):
         mirror([logged("a1"), logged("b2")], root)
     assert list(theirs.iterdir()) == []
-
-
-def test_either_a_folder_or_a_project(capsys):
-    parser = make_parser("report", "")
-    options = parser.parse_args(["--wandb", "lab/pads"])
-    assert options.runs == mirror_folder("lab/pads")
-    for wrong in ([], ["runs", "--wandb", "lab/pads"], ["--wandb", "pads"], ["--wandb", "../pads"]):
-        # `segmentation` takes further options, which its parser does not know.
-        for parse in (parser.parse_args, parser.parse_known_args):
-            with pytest.raises(SystemExit, match="2"):
-                parse(wrong)
-    assert "either a folder, or --wandb ENTITY/PROJECT" in capsys.readouterr().err

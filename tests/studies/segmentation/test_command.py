@@ -98,9 +98,3 @@ def test_bad_input_gets_one_message_and_status_2(trained, options, message, caps
     error = capsys.readouterr().err
     assert message in error[error.index("error:") :]
     assert "Traceback" not in error
-
-
-def test_options_of_test_go_with_it(trained, capsys):
-    with pytest.raises(SystemExit, match="2"):
-        main_here("segmentation", str(trained), "--model.evaluation.tile_size=64")
-    assert "go with --test" in capsys.readouterr().err

@@ -9,9 +9,8 @@ from PIL import Image
 
 from evaluation import Box
 from evaluation.pictures.grid import GAP
-from studies.segmentation.border_errors import Errors, border_zone, errors, evenly, most_different, pooled
-from studies.segmentation.picture_sections import Picture, study
-from studies.segmentation.pictures import Comparison, Scene, make
+from studies.segmentation.figures import Picture, study
+from studies.segmentation.pictures import Comparison, Errors, Scene, border_zone, evenly, make, most_different
 
 COLOURS = [(200, 0, 0), (0, 160, 0), (0, 0, 255)]
 

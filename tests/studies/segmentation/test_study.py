@@ -7,14 +7,14 @@ import math
 import numpy as np
 import pytest
 from scipy.stats import t
+from studies.segmentation.border_differences import border_differences
+from studies.segmentation.study import STUDIES, TESTED
 
 from records.evaluation import EvaluationRecord
 from studies.runs import paper
 from studies.runs.collect import collect
 from studies.segmentation import split_accuracy
-from studies.segmentation.border_differences import border_differences
 from studies.segmentation.evaluations import read_evaluations
-from studies.segmentation.study import STUDIES, TESTED
 
 MODES = ("regular", "tiled_0", "tiled_1-3")
 LEAVE_OUT = ["0", "1/3", "7/8"]

@@ -7,17 +7,15 @@ import math
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
-from studies.activations import table as activations
+from studies.activations.side_by_side import ratios, side_by_side
 from studies.claims.verdict import Claim, Evidence
-from studies.cross_test import table as cross_test
+from studies.cross_test.cells import Cell, drops
 from studies.runs import paper
-from studies.runs.collect import REFERENCE, Collection
-from studies.segmentation.border_differences import BorderDifference, border_differences
+from studies.runs.collect import PARTIAL, REFERENCE, Collection
+from studies.segmentation.table import BorderDifference, border_differences
 from studies.stats.intervals import compare, compare_with, sign_test
-from studies.timing import table as timing
 from studies.timing.lines import LATER, Line, lines
-
-OTHER = "partial"
+from studies.timing.table import read_records
 
 COST = 105.0
 """Percent of the time under zero padding: the paper's "about 4 % more time", rounded up to leave room for noise."""
@@ -28,12 +26,12 @@ BARELY = -1.0
 
 def cheap(collection: Collection) -> list[Evidence]:
     """Time of the later iterations under partial padding, in percent of that under zero padding."""
-    records, _ = timing.read_records(collection)
+    records, _ = read_records(collection)
     found = [line for record in records for line in lines(record)]
     return [
         Evidence(_measured(line), sign_test(line.relative, COST), line.paper and line.paper["relative"])
         for line in found
-        if (line.scheme, line.iteration) == (OTHER, LATER)
+        if (line.scheme, line.iteration) == (PARTIAL, LATER)
     ]
 
 
@@ -42,15 +40,15 @@ def _measured(line: Line) -> str:
 
 
 @lru_cache(maxsize=1)
-def crossed(collection: Collection) -> dict[tuple[str, str], cross_test.Cell]:
+def crossed(collection: Collection) -> dict[tuple[str, str], Cell]:
     """(network, scheme of training) to the cell that was tested under the other one of zero and partial padding.
 
     Read once for the claims that share it.
     """
-    pairs = ({"padding": REFERENCE, "padding_at_test": OTHER}, {"padding": OTHER, "padding_at_test": REFERENCE})
+    pairs = ({"padding": REFERENCE, "padding_at_test": PARTIAL}, {"padding": PARTIAL, "padding_at_test": REFERENCE})
     return {
         (cell.network, cell.padding): cell
-        for cell in cross_test.drops(collection)
+        for cell in drops(collection)
         if {"padding": cell.padding, "padding_at_test": cell.padding_at_test} in pairs
     }
 
@@ -58,10 +56,10 @@ def crossed(collection: Collection) -> dict[tuple[str, str], cross_test.Cell]:
 def asymmetric(collection: Collection) -> list[Evidence]:
     """Change of zero's weights under partial padding minus change of partial's weights under zero padding."""
     cells = crossed(collection)
-    both = [network for network, padding in cells if padding == REFERENCE and (network, OTHER) in cells]
+    both = [network for network, padding in cells if padding == REFERENCE and (network, PARTIAL) in cells]
     return [
         Evidence(
-            network, compare(*(_by_seed(cells[network, padding]) for padding in (REFERENCE, OTHER))), _drop(network)
+            network, compare(*(_by_seed(cells[network, padding]) for padding in (REFERENCE, PARTIAL))), _drop(network)
         )
         for network in both
     ]
@@ -70,35 +68,35 @@ def asymmetric(collection: Collection) -> list[Evidence]:
 def robust(collection: Collection) -> list[Evidence]:
     """Change of partial's weights under zero padding."""
     return [
-        Evidence(network, compare_with(cell.diffs, BARELY), (_printed(network, OTHER) or {}).get("diff"))
+        Evidence(network, compare_with(cell.diffs, BARELY), (_printed(network, PARTIAL) or {}).get("diff"))
         for (network, padding), cell in crossed(collection).items()
-        if padding == OTHER
+        if padding == PARTIAL
     ]
 
 
-def _by_seed(cell: cross_test.Cell) -> list[tuple[int, float]]:
+def _by_seed(cell: Cell) -> list[tuple[int, float]]:
     tested = zip(cell.runs, cell.values, cell.own, strict=True)
     return [(run.record.seed, value - own) for run, value, own in tested if own is not None]
 
 
 def _printed(network: str, padding: str) -> paper.Row | None:
-    other = OTHER if padding == REFERENCE else REFERENCE
+    other = PARTIAL if padding == REFERENCE else REFERENCE
     return paper.row("table4", network=network, padding=padding, padding_at_test=other)
 
 
 def _drop(network: str) -> float | None:
-    rows = [_printed(network, padding) for padding in (REFERENCE, OTHER)]
+    rows = [_printed(network, padding) for padding in (REFERENCE, PARTIAL)]
     return rows[0]["diff"] - rows[1]["diff"] if all(rows) else None
 
 
 def bright_borders(collection: Collection) -> list[Evidence]:
     """Border over interior of the summed activations, zero minus partial, image by image of one run of each."""
     found = []
-    for beside in activations.side_by_side(collection):
+    for beside in side_by_side(collection):
         records = {run.record.padding: record for run, record in zip(beside.runs, beside.records, strict=True)}
-        if {REFERENCE, OTHER} <= records.keys():
+        if {REFERENCE, PARTIAL} <= records.keys():
             for layer in records[REFERENCE].maps:
-                pairs = zip(*(activations.ratios(records[scheme], layer) for scheme in (REFERENCE, OTHER)), strict=True)
+                pairs = zip(*(ratios(records[scheme], layer) for scheme in (REFERENCE, PARTIAL)), strict=True)
                 known = [pair for pair in pairs if not any(map(math.isnan, pair))]
                 if known:
                     sides = (list(enumerate(side)) for side in zip(*known, strict=True))

@@ -1,4 +1,4 @@
-"""Figures 6 to 8 on the page: shown where the pictures were made before, never computed for it."""
+"""Figures 6 to 8 on the page: shown where `segmentation --pictures` drew them before; never drawn for a report."""
 
 import dataclasses
 import io
@@ -11,8 +11,7 @@ from PIL import Image
 
 from records import write_text
 from records.atomic import write_atomically
-from studies.page import html
-from studies.page.section import Section
+from studies.page.blocks import Figure, Raster, Section
 from studies.runs.collect import Collection
 
 FIGURES = ("figure6", "figure7", "figure8")
@@ -20,7 +19,7 @@ FIGURES = ("figure6", "figure7", "figure8")
 
 @dataclass(frozen=True)
 class Picture:
-    """What is said of a picture, kept beside it.
+    """The words about a picture, kept beside it.
 
     Attributes:
         title: heading.
@@ -42,7 +41,7 @@ class Picture:
 
     @classmethod
     def read(cls, folder: Path, stem: str) -> "Picture | None":
-        """What is said of `stem.png`; None where the two are not there, or this is damaged."""
+        """The words about `stem.png`; None where either file is missing, or `stem.json` is damaged."""
         try:
             found = cls(**json.loads((folder / f"{stem}.json").read_text()))
         except (OSError, ValueError, TypeError):
@@ -52,13 +51,11 @@ class Picture:
 
 def study(collection: Collection, output: Path) -> Section | None:
     """The figures that are in `output`, or None without any. Writes nothing."""
-    found = {stem: picture for stem in FIGURES if (picture := Picture.read(output, stem))}
+    found = {output / f"{stem}.png": picture for stem in FIGURES if (picture := Picture.read(output, stem))}
     if not found:
         return None
-    body = ""
-    for stem, picture in found.items():
-        image = html.picture((output / f"{stem}.png").read_bytes(), picture.alt)
-        body += f"<h3>{html.escape(picture.title)}</h3>" + html.figure(image, picture.caption)
-    return Section(
-        "Predictions near the border (Figures 6 to 8)", body, files=[output / f"{stem}.png" for stem in found]
-    )
+    figures = [
+        Figure([Raster(file.read_bytes(), picture.alt)], picture.caption, picture.title)
+        for file, picture in found.items()
+    ]
+    return Section("Predictions near the border (Figures 6 to 8)", figures, list(found))

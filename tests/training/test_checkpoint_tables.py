@@ -4,7 +4,7 @@ import pytest
 
 from records.errors import RecordError
 from records.evaluation import EvaluationRecord
-from studies.segmentation.checkpoint_tables import tables
+from training.checkpoint_tables import tables
 
 # counts[band][distance bin][target][prediction] of two classes: bands from the border inwards, bins from it, too.
 REGULAR = [

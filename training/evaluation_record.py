@@ -12,7 +12,7 @@ from lightning_modules import SegmentationModule
 from records import RunFolder
 from records.errors import UserError
 from records.evaluation import EvaluationRecord
-from studies.segmentation.checkpoint_tables import tables
+from training.checkpoint_tables import tables
 from training.provenance import provenance
 
 WIDTH = 160
@@ -20,7 +20,7 @@ WIDTH = 160
 
 
 @rank_zero_only
-def keep_and_show(model: SegmentationModule, data: CityscapesDataModule, checkpoint: Path) -> None:
+def keep_and_print(model: SegmentationModule, data: CityscapesDataModule, checkpoint: Path) -> None:
     """Keeps what the tables follow from, where the checkpoint belongs to a run, and prints them.
 
     Raises:

@@ -1,10 +1,8 @@
-"""How each convolution class pads and runs: torch's own, and timm's that compute their weights on the way.
+"""How timm's convolutions pad and run, which compute their weights or their padding at each call.
 
 A class that is not here and has a forward of its own is refused by `convert_padding`; add it here, or from outside with
 `register_convolution`.
 """
-
-from collections.abc import Sequence
 
 import torch.nn.functional as F
 from timm.layers import (
@@ -16,17 +14,11 @@ from timm.layers import (
     StdConv2d,
     StdConv2dSame,
 )
-from torch import Tensor, nn
+from torch import Tensor
 
-from padding.geometry import SAME_DYNAMIC, Pads, static_pads
-from padding.registry import register_convolution, register_transposed
-
-Output = Tensor | tuple[Tensor, Tensor]
-"""What a layer gives: the output, and with a mask its updated mask."""
-
-
-def _own_padding(layer: nn.Module) -> Pads | str:
-    return static_pads(layer.padding, layer.kernel_size, layer.dilation)
+from padding.conversion.layers import Output, own_padding, plain
+from padding.geometry import SAME_DYNAMIC, Pads
+from padding.registry import register_convolution
 
 
 def _always_dynamic(layer: Conv2dSame) -> str:
@@ -34,11 +26,11 @@ def _always_dynamic(layer: Conv2dSame) -> str:
 
 
 def _dynamic_if_same(layer: StdConv2dSame | ScaledStdConv2dSame) -> Pads | str:
-    return SAME_DYNAMIC if layer.same_pad else _own_padding(layer)
+    return SAME_DYNAMIC if layer.same_pad else own_padding(layer)
 
 
 def _dynamic_if_conditional(layer: CondConv2d) -> Pads | str:
-    return SAME_DYNAMIC if layer.dynamic_padding else _own_padding(layer)
+    return SAME_DYNAMIC if layer.dynamic_padding else own_padding(layer)
 
 
 def _zero_mode_padding(layer: BlurPool2d) -> Pads:
@@ -48,21 +40,16 @@ def _zero_mode_padding(layer: BlurPool2d) -> Pads:
     return ((top, bottom), (left, right))
 
 
-@register_convolution(nn.Conv1d, padding=_own_padding)
-@register_convolution(nn.Conv2d, padding=_own_padding)
-@register_convolution(nn.Conv3d, padding=_own_padding)
-@register_convolution(Conv2dSame, padding=_always_dynamic)
-def _plain(layer: nn.Module, input: Tensor, mask_in: Tensor | None = None) -> Output:
-    return layer.convolve(input, layer.weight, layer.bias, mask=mask_in)
+register_convolution(Conv2dSame, padding=_always_dynamic)(plain)
 
 
-@register_convolution(StdConv2d, padding=_own_padding)
+@register_convolution(StdConv2d, padding=own_padding)
 @register_convolution(StdConv2dSame, padding=_dynamic_if_same)
 def _standardised(layer: StdConv2d | StdConv2dSame, input: Tensor, mask_in: Tensor | None = None) -> Output:
     return layer.convolve(input, _standardise(layer.weight, layer.eps), layer.bias, mask=mask_in)
 
 
-@register_convolution(ScaledStdConv2d, padding=_own_padding)
+@register_convolution(ScaledStdConv2d, padding=own_padding)
 @register_convolution(ScaledStdConv2dSame, padding=_dynamic_if_same)
 def _standardised_and_scaled(
     layer: ScaledStdConv2d | ScaledStdConv2dSame, input: Tensor, mask_in: Tensor | None = None
@@ -98,14 +85,3 @@ def _blurred(layer: BlurPool2d, input: Tensor, mask_in: Tensor | None = None) ->
     return layer.convolve(
         input, kernel, None, stride=(layer.stride,) * 2, dilation=(1, 1), groups=channels, mask=mask_in
     )
-
-
-@register_transposed(nn.ConvTranspose1d)
-@register_transposed(nn.ConvTranspose2d)
-@register_transposed(nn.ConvTranspose3d)
-def _transposed(layer: nn.Module, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
-    axes = len(layer.kernel_size)
-    output_padding = layer._output_padding(
-        input, output_size, layer.stride, layer.padding, layer.kernel_size, axes, layer.dilation
-    )
-    return layer.convolve_transposed(input, layer.weight, layer.bias, output_padding)

@@ -1,0 +1,114 @@
+"""Figures as SVG whose colours follow the reader's light or dark theme, inside a page or as a file of their own."""
+
+import io
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.sax.saxutils import quoteattr
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from records import write_text
+from studies.page import palette
+from studies.page.palette import Style
+
+SETTINGS = {
+    # Text stays text: it can be searched, and takes the page's font.
+    "svg.fonttype": "none",
+    # Names inside the file depend on this instead of chance, so that the same runs give the same bytes.
+    "svg.hashsalt": "figure",
+    "font.family": ["sans-serif"],
+    "font.size": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": palette.MUTED,
+    "axes.labelcolor": palette.INK,
+    "axes.titlecolor": palette.INK,
+    "axes.titlesize": 12,
+    "axes.titleweight": "bold",
+    "axes.grid": True,
+    "grid.color": palette.GRID,
+    "grid.linewidth": 0.8,
+    "xtick.color": palette.MUTED,
+    "ytick.color": palette.MUTED,
+    "text.color": palette.INK,
+    "legend.frameon": False,
+}
+
+PANEL_SIZE = (5.4, 3.5)
+"""Width and height of a panel of curves, in inches."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure that is drawn when it is rendered, in the placeholder colours of `palette`.
+
+    Attributes:
+        fill: draws into an empty figure.
+        size: width and height in inches.
+        title: for readers who do not see the picture.
+        legend: schemes whose lines explain it: below the panels in a file, above them on the page.
+    """
+
+    fill: Callable[[Figure], None]
+    size: tuple[float, float]
+    title: str
+    legend: Mapping[str, Style] = field(default_factory=dict)
+
+    def write(self, path: Path) -> Path:
+        """Writes it as an SVG file with its own colours and legend; returns the path."""
+        light, dark = palette.variables(dark=False), palette.variables(dark=True)
+        ground = "svg { background: #ffffff; } @media (prefers-color-scheme: dark) { svg { background: #14171b; } }"
+        css = (
+            f"<style>:root {{ {light} }} @media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }} {ground}</style>"
+        )
+        svg = re.sub(r"(<svg[^>]*>)", lambda match: match.group() + css, self._draw(bool(self.legend)), count=1)
+        write_text(path, palette.themed(svg))
+        return path
+
+    def inline(self, prefix: str) -> str:
+        """SVG to stand inside a page, which gives the colours and the legend.
+
+        Args:
+            prefix: keeps its ids apart from those of other pictures.
+        """
+        svg = self._draw(with_legend=False)
+        svg = svg[svg.index("<svg") :]
+        svg = re.sub(r'\sid="([^"]+)"', rf' id="{prefix}-\1"', svg)
+        svg = re.sub(r'(url\(|href=")#', rf"\1#{prefix}-", svg)
+        # In a page no namespace is needed, and a size in points would keep the picture from shrinking.
+        view = re.search(r'viewBox="[^"]+"', svg).group()
+        head = f'<svg {view} role="img" aria-label={quoteattr(self.title)}>'
+        return palette.themed(re.sub(r"<svg[^>]*>", lambda _: head, svg, count=1))
+
+    def _draw(self, with_legend: bool) -> str:
+        width, height = self.size
+        with mpl.rc_context(SETTINGS):
+            figure = Figure(figsize=(width, height + (0.45 if with_legend else 0)), layout="constrained")
+            self.fill(figure)
+            if with_legend:
+                _add_legend(figure, self.legend)
+            buffer = io.StringIO()
+            # Without metadata the file holds no date and names no server.
+            nothing = dict.fromkeys(["Creator", "Date", "Format", "Type"])
+            figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
+        return buffer.getvalue()
+
+
+def line_style(style: Style) -> dict[str, object]:
+    """Keyword arguments of a line in a scheme's colour and dashes."""
+    dash = "solid" if style.dash == "none" else (0, tuple(float(part) / 2 for part in style.dash.split()))
+    return {"color": style.placeholder, "linestyle": dash, "linewidth": 2}
+
+
+def _add_legend(figure: Figure, styles: Mapping[str, Style]) -> None:
+    # matplotlib hides a label that begins with an underscore.
+    lines = [
+        Line2D([], [], label=scheme.lstrip("_") or scheme, **line_style(style)) for scheme, style in styles.items()
+    ]
+    legend = figure.legend(handles=lines, loc="outside lower center", ncols=min(5, len(lines)))
+    for text in legend.get_texts():
+        text.set_parse_math(False)

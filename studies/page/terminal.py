@@ -1,0 +1,108 @@
+"""Sections for a terminal, by rich: tables whole, beyond its width if need be, since a cut number misleads."""
+
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, RenderableType
+from rich.measure import Measurement
+from rich.table import Table as RichTable
+from rich.text import Text as RichText
+
+from records.errors import UserError
+from studies.page.blocks import Block, Bullets, Details, Notice, Section, Text, Words
+from studies.page.tables import Linked, Table
+from studies.runs.collect import Collection
+from studies.runs.command import Runs, cannot_write, say
+from studies.runs.fairness import warnings
+
+
+def run_studies(runs: Runs, studies: Sequence[Callable[[Collection, Path], Section | None]], nothing: str) -> int:
+    """Collects the runs, runs each study, prints what it found and the files it wrote; returns the exit status.
+
+    Args:
+        studies: from a collection and the output folder to a Section, or None where the runs hold nothing for it.
+        nothing: what to do where no study applies, for the message.
+
+    Raises:
+        UserError: where there is nothing to report, or the folder cannot be written.
+    """
+    collection, output = runs.collect(), runs.output_folder()
+    try:
+        sections = [section for study in studies if (section := study(collection, output)) is not None]
+    except OSError as error:
+        raise cannot_write(output, error) from None
+    if not sections:
+        raise UserError(f"{runs.folder}: {nothing}")
+    console = Console()
+    show_sections(console, sections)
+    for warning in warnings(collection):
+        say(console, f"warning: {warning}")
+    show_set_aside(console, collection)
+    for section in sections:
+        for file in section.files:
+            say(console, f"wrote {shlex.quote(str(file))}")
+    return 0
+
+
+def show_sections(console: Console, sections: Iterable[Section]) -> None:
+    """Prints what each section has for a terminal."""
+    for section in sections:
+        for printed in renderables(section.blocks):
+            print_whole(console, printed)
+            console.print()
+
+
+def show_set_aside(console: Console, collection: Collection) -> None:
+    """A line for each run that is in no table."""
+    for entry in collection.set_aside:
+        say(console, f"left out: {entry}")
+
+
+def renderables(blocks: Iterable[Block]) -> Iterator[RenderableType]:
+    """The blocks that a terminal prints, in order."""
+    for block in blocks:
+        if not getattr(block, "terminal", False):
+            continue
+        match block:
+            case Table():
+                yield rich_table(block)
+            case Text():
+                yield RichText(plain_words(block.words))
+            case Bullets() if block.items:
+                yield RichText("\n".join(map(plain_words, block.items)))
+            case Notice() if block.items:
+                yield RichText("\n".join(f"{block.title}: {plain_words(item)}" for item in block.items))
+            case Details():
+                yield from renderables(block.blocks)
+
+
+def rich_table(table: Table) -> RichTable:
+    """`table` as rich draws it; headings break at underscores, for five runs to fit into 80 columns."""
+    drawn = RichTable(
+        title=table.title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
+    for number, column in enumerate(table.shown):
+        justify = "right" if number and not table.words else "left"
+        drawn.add_column(column.name.replace("_", "\n"), justify=justify, no_wrap=True)
+    for number, texts in enumerate(table.texts()):
+        # Square brackets in a value would be read as markup.
+        cells = [text.replace("[", r"\[") for text in texts]
+        drawn.add_row(*cells, end_section=number + 1 in (*table.starts, len(table.rows)))
+    return drawn
+
+
+def print_whole(console: Console, printed: RenderableType) -> None:
+    """Prints a table with every cell whole, and a text to be wrapped by the terminal."""
+    if isinstance(printed, RichText):
+        console.print(printed, soft_wrap=True)
+        return
+    wide = console.options.update(width=10_000, max_width=10_000)
+    width = Measurement.get(console, wide, printed).maximum
+    Console(file=console.file, width=max(width, console.width)).print(printed)
+
+
+def plain_words(words: Words) -> str:
+    """A text without its links."""
+    return str(words) if isinstance(words, str | Linked) else "".join(map(str, words))

@@ -1,0 +1,119 @@
+"""The command line of a function, from its signature and its docstring: jsonargparse checks the values by their types.
+
+A positional parameter is a positional argument, a keyword-only one an option: `data_root` is `--data-root`. `bool` is a
+flag, `list[X]` and `tuple[X, ...]` take one value or more. `Annotated[X, Argument(...)]` tells `add_argument` more.
+A parameter whose type is a dataclass stands for the fields of that dataclass, which is how commands share options.
+`*arguments: str` gets every option with a dot in its name, such as `--model.lr=1`: those are another program's.
+
+jsonargparse's own `add_function_arguments` would make `--data_root`, `--list=[a,b]` and `--flag=true` of the same.
+"""
+
+import argparse
+import inspect
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import is_dataclass
+from pathlib import Path
+from types import NoneType
+from typing import Annotated, Any, NoReturn, get_args, get_origin, get_type_hints
+
+from docstring_parser import Docstring
+from docstring_parser.google import parse
+from jsonargparse import ArgumentParser
+
+from records.errors import UserError
+
+DOTTED = re.compile(r"--\w+\.[\w.]+=")
+
+
+class Argument:
+    """Further settings of argparse's `add_argument` for a parameter, in the place of those that its type gives."""
+
+    def __init__(self, **settings: Any):
+        self.settings = settings
+
+
+def run(name: str, function: Callable[..., int], arguments: Sequence[str]) -> int:
+    """Calls `function`, the command `name`, with what `arguments` say; returns its exit status.
+
+    Raises:
+        UserError: naming the option, its value and what it may be, if the arguments do not fit.
+    """
+    signature, types = inspect.signature(function), get_type_hints(function)
+    rest = [each for each in signature.parameters.values() if each.kind is each.VAR_POSITIONAL]
+    dotted = [each for each in arguments if rest and DOTTED.match(each)]
+    values = vars(make_parser(name, function).parse_args([each for each in arguments if each not in dotted]))
+    for key, owner in types.items():
+        if is_dataclass(owner):
+            values[key] = owner(**{field: values.pop(field) for field in inspect.signature(owner).parameters})
+    call = signature.bind_partial()
+    call.arguments |= values | {each.name: tuple(dotted) for each in rest}
+    return function(*call.args, **call.kwargs)
+
+
+def make_parser(name: str, function: Callable) -> ArgumentParser:
+    """A parser of everything that `function` takes; its help is the docstring."""
+    text = parse(inspect.getdoc(function))
+    parser = _Parser(
+        prog=f"main.py {name}",
+        description="\n\n".join(filter(None, [text.short_description, text.long_description])),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    for parameter, hint, words in _parameters(function):
+        option = parameter.kind is parameter.KEYWORD_ONLY
+        parser.add_argument(_option(parameter.name) if option else parameter.name, **_settings(parameter, hint, words))
+    return parser
+
+
+class _Parser(ArgumentParser):
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raises UserError: in one line what jsonargparse says in several, of options instead of keys and classes."""
+        message = re.sub(r'Parser key "(\w+)"( element \d+)?:', lambda found: f"{_option(found[1])}:", message)
+        message = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", message.replace("a typing.Literal", "one of "))
+        raise UserError(f"{' '.join(message.split())} (python {self.prog} --help lists the options)")
+
+
+def _parameters(function: Callable) -> Iterator[tuple[inspect.Parameter, Any, str]]:
+    """Each parameter with its type and what the docstring says of it; for a dataclass, its fields."""
+    types = get_type_hints(function, include_extras=True)
+    # A dataclass documents its own fields; those that it inherits stand in its base's docstring.
+    owners = reversed(function.__mro__) if inspect.isclass(function) else [function]
+    texts: list[Docstring] = [parse(owner.__doc__ or "") for owner in owners]
+    words = {each.arg_name: " ".join(each.description.split()) for text in texts for each in text.params}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if is_dataclass(types[name]):
+            yield from _parameters(types[name])
+        elif parameter.kind is not parameter.VAR_POSITIONAL:
+            yield parameter, types[name], words[name]
+
+
+def _settings(parameter: inspect.Parameter, hint: Any, words: str) -> dict[str, Any]:
+    """What `add_argument` is told beside the name."""
+    default = None if parameter.default is parameter.empty else parameter.default
+    if isinstance(default, tuple):
+        default = list(default)
+    if default is not None and default is not False and "default:" not in words:
+        words += f"; default: {' '.join(map(str, default)) if isinstance(default, list) else default}"
+    settings: dict[str, Any] = {"help": words.replace("%", "%%")}
+    if hint is bool:
+        return {**settings, "action": "store_true"}
+    if parameter.default is not parameter.empty:
+        settings["default"] = default
+    if get_origin(hint) is not Annotated and NoneType in get_args(hint):
+        (hint,) = (each for each in get_args(hint) if each is not NoneType)
+    if get_origin(hint) in (list, tuple):
+        hint, settings["nargs"] = get_args(hint)[0], "+"
+    more = {}
+    if get_origin(hint) is Annotated:
+        hint, more = hint.__origin__, hint.__metadata__[0].settings
+    if parameter.kind is not parameter.KEYWORD_ONLY:
+        settings |= {"nargs": "?"} if parameter.default is None else {}
+        more = {"metavar": parameter.name.upper(), **more}
+    elif isinstance(hint, type):
+        more = {"metavar": "N" if issubclass(hint, int) else {Path: "PATH", str: "NAME", float: "X"}.get(hint), **more}
+    return {**settings, "type": hint, **more}
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

@@ -1,0 +1,88 @@
+"""The one number that represents a run: its best epoch (Tables 2 and 5) or the average of its last five (Table 3).
+
+Sections 4.1 and 4.2 of Partial Convolution based Padding, https://arxiv.org/abs/1811.11718. Values are in percent,
+differences in percentage points.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from records import best, last_average
+from records.rows import Row
+from studies.runs import paper
+from studies.runs.collect import Collection, Group
+from studies.stats.intervals import Comparison, compare
+
+
+@dataclass(frozen=True, eq=False)
+class Statistic:
+    """What a run is represented by.
+
+    Attributes:
+        column: the table's word for it: column `1_best` is the first run's.
+        words: what it is, as a title.
+        explanation: how it is made, with `{metric}` in it.
+        stem: end of the names of the files written.
+        tables: metric to the number of the paper's table that shows it.
+        of: rows and metric to the value, in percent.
+    """
+
+    column: str
+    words: str
+    explanation: str
+    stem: str
+    tables: Mapping[str, int]
+    of: Callable[[list[Row], str], float | None]
+
+    def title(self, metric: str) -> str:
+        return self.words + (f" (Table {self.tables[metric]})" if metric in self.tables else "")
+
+    def file(self, metric: str) -> str:
+        """Stem of the files written, such as `table2_best`."""
+        return (f"table{self.tables[metric]}_" if metric in self.tables else "") + self.stem
+
+    def values(self, group: Group, metric: str) -> tuple[float, ...]:
+        """The statistic of each run, in percent, by seed."""
+        return tuple(self.of(run.rows, metric) for run in group.runs)
+
+    def difference(self, collection: Collection, group: Group) -> Comparison:
+        """`group` minus zero padding, in points. Raises ValueError if there is nothing to compare it with."""
+        baseline = collection.baseline(group)
+        if baseline is None:
+            raise ValueError(f"{group.name} has no runs with zero padding to be compared with")
+        return compare(*(each.by_seed(self.values(each, collection.metric)) for each in (group, baseline)))
+
+    def paper_row(self, group: Group, metric: str) -> paper.Row | None:
+        """What the paper's table prints for the network and scheme of `group`; None if it shows neither."""
+        if metric not in self.tables:
+            return None
+        table, network = f"table{self.tables[metric]}", group.runs[0].record
+        where = {"network": network.network, "padding": group.padding}
+        if network.variant:
+            where["split"] = int(network.variant.removeprefix("split"))
+        return next(iter(paper.rows(table, **where)), None)
+
+    def paper_difference(self, group: Group, metric: str) -> float | None:
+        """The paper's own difference from zero padding, in points; None if it prints none."""
+        row = self.paper_row(group, metric)
+        return row and row.get("diff")
+
+
+BEST = Statistic(
+    "best",
+    "Best epoch of each run",
+    "A run is represented by its highest {metric} over all epochs. The epoch is chosen on the set it is reported on, "
+    "so these values are a little high for every scheme alike.",
+    "best",
+    {"val/acc1": 2, "val/miou": 5},
+    best,
+)
+LAST5 = Statistic(
+    "last5_avg",
+    "Average of the last five epochs",
+    "A run is represented by the mean of {metric} over its last five epochs, or over all if it has fewer; "
+    "nothing is chosen.",
+    "last5",
+    {"val/acc1": 3},
+    last_average,
+)

@@ -1,0 +1,203 @@
+"""Runs `main.py test` for every run whose best checkpoint was not tested in the way asked for."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from rich.console import Console
+
+from lightning_modules.errors import ModelError
+from lightning_modules.evaluation_settings import EvaluationSettings, share
+from lightning_modules.scene_evaluation import REGULAR, mode_name
+from records.errors import RecordError, UserError
+from records.evaluation import EvaluationRecord
+from studies.runs.collect import Collection, Run
+from studies.runs.command import say
+from studies.segmentation.evaluations import BEST_CHECKPOINT, is_best_epoch, read_checked
+from training.program import parse
+
+GRACE = 10.0
+"""Seconds between SIGTERM and SIGKILL. A test has nothing to save: its file is written at its end, atomically."""
+
+PRECISIONS = {"None": "32-true", "32": "32-true", "64": "64-true", "16": "16-mixed", "bf16": "bf16-mixed"}
+"""Lightning's short words for a precision to its own long ones, which records hold."""
+
+NOISE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|^wandb:.*", re.MULTILINE)
+"""Colours in a log, and lines of W&B's client, which has the last word however a process ends."""
+
+
+class Interrupted(BaseException):
+    """SIGINT, SIGTERM or SIGHUP; no Exception, so that nothing on the way takes it for a failure of a test."""
+
+    def __init__(self, number: int) -> None:
+        self.exit_status = 128 + number
+
+
+@dataclass(frozen=True)
+class MissingTest:
+    """A test to run.
+
+    Attributes:
+        run: whose best checkpoint is tested.
+        command: of the test.
+        lacking: the file without which it cannot be done, if one is missing.
+    """
+
+    run: Run
+    command: tuple[str, ...]
+    lacking: Path | None = None
+
+
+def run_missing(console: Console, collection: Collection, options: Sequence[str]) -> int:
+    """Runs the missing tests one after another; returns the exit status: 0, 1 if some failed, 128 + a signal's number.
+
+    A test writes its file into the run's folder when it ends, so after an interruption the same command continues.
+
+    Args:
+        options: of `main.py test`, such as `--model.evaluation.tile_size=512`.
+
+    Raises:
+        UserError: if an option is wrong.
+    """
+    tests = list(missing(collection, options))
+    say(console, f"{len(collection.runs)} runs, {len(collection.runs) - len(tests)} tested already")
+    failed = 0
+    try:
+        with _interruptible():
+            for number, test in enumerate(tests, start=1):
+                say(console, f"test {number} of {len(tests)}: {test.run.record.name}")
+                if problem := run(test):
+                    failed += 1
+                    say(console, f"failed: {test.run.folder.path}: {problem}")
+    except Interrupted as interrupted:
+        say(console, "Interrupted. The same command started again continues.")
+        return interrupted.exit_status
+    return int(failed > 0)
+
+
+def missing(collection: Collection, options: Sequence[str]) -> Iterator[MissingTest]:
+    """The tests of best checkpoints that no file in the runs' `evaluations/` is from."""
+    for run in collection.runs:
+        best = run.folder.checkpoints / BEST_CHECKPOINT
+        arguments = ["test", f"--config={run.folder.config}", "--trainer.logger=false", *options, f"--ckpt_path={best}"]
+        command = (sys.executable, str(Path(__file__).parents[2] / "main.py"), *arguments)
+        if not run.folder.config.is_file():
+            yield MissingTest(run, command, run.folder.config)
+            continue
+        try:
+            expected = as_recorded(parse(arguments))
+        except (UserError, ModelError) as error:
+            raise UserError(f"{run.folder.path}: {error}") from None
+        if not any(is_of(record, run, expected) for record in records(run)):
+            yield MissingTest(run, command, None if best.is_file() else best)
+
+
+def records(run: Run) -> Iterator[EvaluationRecord]:
+    """The run's evaluations; a damaged one counts as missing."""
+    for file in run.folder.evaluations.glob("*.json"):
+        with contextlib.suppress(RecordError):
+            yield read_checked(file)
+
+
+def is_of(record: EvaluationRecord, run: Run, expected: dict[str, Any]) -> bool:
+    """Whether a record is of the run's best checkpoint, tested as `expected`, under the padding of training."""
+    if record.checkpoint != BEST_CHECKPOINT or not is_best_epoch(run, record.epoch):
+        return False
+    if record.padding_at_test != run.record.padding:
+        return False
+    found = {**vars(record), "modes": set(record.confusion), "split": record.data.get("split")}
+    return all(found[name] == value for name, value in expected.items())
+
+
+def as_recorded(config: dict[str, Any]) -> dict[str, Any]:
+    """The fields that the record of a test with this configuration would have.
+
+    Raises:
+        ModelError: if an option of the evaluation is wrong.
+    """
+    settings = EvaluationSettings(**(config["model"]["init_args"].get("evaluation") or {}))
+    precision = str(config["trainer"]["precision"])
+    return {
+        "modes": {REGULAR, *(mode_name(share("overlaps", value)) for value in settings.overlaps)},
+        "leave_out": [str(each) for each in sorted(share("leave_out", each) for each in settings.leave_out)],
+        "border_scope": settings.border_scope,
+        "distance_edges": list(settings.distance_edges),
+        "tile_size": settings.tile_size,
+        "average": settings.average,
+        "precision": PRECISIONS.get(precision, precision),
+        "split": config["data"]["init_args"].get("split"),
+    }
+
+
+def run(test: MissingTest) -> str | None:
+    """Runs a test in a process of its own, with the run's log; returns what went wrong, if anything."""
+    if test.lacking is not None:
+        return f"{test.lacking.relative_to(test.run.folder.path)} is missing"
+    try:
+        with open(test.run.folder.log, "ab") as log:
+            before = log.tell()
+            process = subprocess.Popen(
+                test.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                # Away from the terminal's Ctrl-C: the first process ends its data workers and other ranks itself.
+                start_new_session=True,
+            )
+    except OSError as error:
+        return f"could not be started: {error}"
+    try:
+        process.wait()
+    finally:
+        _end(process)
+    if process.returncode == 0:
+        return None
+    if process.returncode < 0:
+        name = signal.Signals(-process.returncode).name
+        return f"killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+    return _last_words(test.run.folder.log.read_bytes()[before:]) or f"exit status {process.returncode}"
+
+
+def _end(process: subprocess.Popen) -> None:
+    """Ends the process if it still runs, then kills what it left behind."""
+    process.terminate()
+    try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE)
+    finally:
+        # macOS answers EPERM for a group of which only the unreaped leader is left.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _last_words(log: bytes) -> str:
+    """The last line that begins with `error:`, else the last line."""
+    lines = list(filter(None, map(str.strip, NOISE.sub("", log.decode(errors="replace")).splitlines())))
+    errors = [line for line in lines if line.lower().startswith("error:")]
+    return (errors or lines or [""])[-1]
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Raises Interrupted on the signals that ask to end; under nohup SIGHUP stays ignored."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise Interrupted(number)
+
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {each: signal.signal(each, interrupt) for each in signals if signal.getsignal(each) is not signal.SIG_IGN}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,69 @@
+"""The options of `main.py timing`; their defaults are Table 1's."""
+
+import re
+from argparse import ArgumentTypeError
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from jsonargparse.typing import PositiveInt, restricted_number_type
+
+from studies.runs.options import Argument
+
+AtLeastTwo = restricted_number_type("AtLeastTwo", int, (">=", 2))
+
+
+def check_size(text: str) -> str:
+    """Raises ArgumentTypeError unless `text` is an image size, such as `224` or `480x640`."""
+    if not re.fullmatch(r"[1-9]\d*(x[1-9]\d*)?", text):
+        raise ArgumentTypeError(f"'{text}' is no image size; give pixels: 224, or height x width: 480x640")
+    return text
+
+
+Size = Annotated[str, Argument(type=check_size, metavar="PIXELS")]
+
+
+@dataclass
+class Options:
+    """What is measured, and how often.
+
+    Attributes:
+        networks: timm models
+        schemes: beside zero
+        sizes: of the images, 224 or 480x640
+        modes: default: eager, on a GPU compiled, too; on a CPU that takes minutes
+        batch_size: images an inference
+        device: cpu, cuda, cuda:1, mps; default: a GPU if there is one
+        threads: CPU threads within an operation; default: torch's
+        precision: as the Trainer's
+        channels_last: NHWC memory format
+        clock: process counts CPU seconds of this process, on a CPU that others use
+        rounds: of later iterations
+        first_rounds: of first iterations; 6 are the fewest that give an interval
+        warm_up: later rounds that are not counted
+        seed: of the order within each round
+        output: where to write
+    """
+
+    _: KW_ONLY
+    networks: tuple[str, ...] = ("vgg16_bn", "resnet50")
+    schemes: tuple[str, ...] = ("partial", "reflect", "replicate")
+    sizes: tuple[Size, ...] = ("224",)
+    modes: list[Literal["eager", "compiled"]] | None = None
+    batch_size: PositiveInt = 1
+    device: str | None = None
+    threads: PositiveInt | None = None
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    channels_last: bool = False
+    clock: Literal["wall", "process"] = "wall"
+    rounds: AtLeastTwo = 30
+    first_rounds: AtLeastTwo = 6
+    warm_up: PositiveInt = 3
+    seed: int = 0
+    output: Path = Path("runs/timing")
+
+    @property
+    def pixels(self) -> list[tuple[int, int]]:
+        """Height and width of each of `sizes`."""
+        sides = [[int(side) for side in size.split("x")] for size in self.sizes]
+        return [(each[0], each[-1]) for each in sides]

@@ -20,6 +20,12 @@ from records.codec import Record
 from records.errors import RecordError
 from records.rows import Row, read_rows, write_rows
 
+WANDB_PREFIX = "run_folder_"
+"""Put before the names of a run's `core_files` among the files of its W&B run.
+
+W&B has a config.yaml itself, and a run.json below the run folder's wandb/ would count as another run.
+"""
+
 
 class RunFolderError(RecordError):
     """A run folder that is damaged or no run folder at all; the message names the file."""
@@ -102,6 +108,11 @@ class RunFolder:
     @property
     def log(self) -> Path:
         return self.path / "log.txt"
+
+    @property
+    def core_files(self) -> tuple[Path, ...]:
+        """What studies of curves and accuracies need, and what a run saves to W&B."""
+        return self.record_file, self.config, self.epochs
 
     def exists(self) -> bool:
         """Whether a run was ever started here."""

@@ -21,7 +21,7 @@ from training import callbacks
 from training.arguments import check_checkpoint, configurations_first, readable
 from training.callbacks.epoch_lines import EpochLines
 from training.cluster import check_tasks, choose_master_port, slurm_plugins
-from training.evaluation import keep_and_show, keep_validation
+from training.evaluation_record import keep_and_print, keep_validation
 from training.identity import identify
 from training.loggers import wandb_logger
 from training.prediction import prediction_writer
@@ -219,7 +219,7 @@ class ExperimentCLI(LightningCLI):
 
     def after_test(self) -> None:
         if isinstance(self.model, SegmentationModule):
-            keep_and_show(self.model, self.datamodule, Path(self.config.test.ckpt_path))
+            keep_and_print(self.model, self.datamodule, Path(self.config.test.ckpt_path))
 
 
 class ParserOnly(ExperimentCLI):

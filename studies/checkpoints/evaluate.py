@@ -12,7 +12,7 @@ from records.classification import ClassificationRecord, ImageList
 from records.evaluation import EvaluationRecord
 from studies.checkpoints.load import Trained
 from training.callbacks.predicted_classes import PredictedClasses
-from training.evaluation import keep, make_record
+from training.evaluation_record import keep, make_record
 from training.provenance import provenance
 
 

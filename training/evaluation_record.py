@@ -24,7 +24,7 @@ WIDTH = 160
 
 
 @rank_zero_only
-def keep_and_show(model: SegmentationModule, data: CityscapesDataModule, checkpoint: Path) -> None:
+def keep_and_print(model: SegmentationModule, data: CityscapesDataModule, checkpoint: Path) -> None:
     """Writes the record of a `test` into the checkpoint's run folder, and prints its tables.
 
     Raises:

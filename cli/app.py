@@ -5,7 +5,7 @@ import os
 import sys
 import traceback
 
-from records.errors import message_of, user_errors
+from records.errors import is_for_users, message_for_users
 from studies import STUDIES, find
 
 TRAINING = {
@@ -55,10 +55,10 @@ def usage() -> str:
 
 def explain(error: Exception) -> int:
     """Prints `error` for a person: one message for bad input, the traceback for a defect. Returns the exit status."""
-    if not isinstance(error, user_errors()):
+    if not is_for_users(error):
         traceback.print_exception(error)
         return 1
     if "PADDING_TRACEBACK" in os.environ:
         traceback.print_exception(error)
-    print(f"error: {message_of(error)}", file=sys.stderr)
+    print(f"error: {message_for_users(error)}", file=sys.stderr)
     return 2

@@ -12,6 +12,8 @@ class DataError(ValueError):
         todo: what the reader can do about it.
     """
 
+    for_users = True
+
     def __init__(self, what: str, *, where: object = None, todo: str | None = None):
         parts = [what] if where is None else [f"{where}: {what}"]
         if todo is not None:

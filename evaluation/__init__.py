@@ -1,7 +1,8 @@
 """Evaluation of semantic segmentation, at the border above all: sections 4.2 and 4.2.1 of the paper.
 
-Pure functions on tensors, and torch is all they need: where tiles lie, scores from tiles, which pixels are near the
-border, confusion matrices grouped by place, and what Tables 5 to 7 take from them.
+Partial Convolution based Padding, https://arxiv.org/abs/1811.11718. Pure functions on tensors that import torch alone:
+positions of tiles, scores from tiles, pixels near the border, confusion matrices grouped by position, and the values of
+Tables 5 to 7. `evaluation.pictures` draws class maps with numpy and Pillow.
 """
 
 from evaluation.border import centre_box, check_edges, distance_groups, distance_to_border, leave_out_bands

@@ -1,4 +1,7 @@
-"""Which pixels lie near the border: the boxes that section 4.2.1 and Table 7 leave out, and the distance to it."""
+"""Pixels near the border: the centre that section 4.2.1 and Table 7 leave out, and the distance to the border.
+
+Partial Convolution based Padding, https://arxiv.org/abs/1811.11718
+"""
 
 import math
 from collections.abc import Sequence
@@ -7,11 +10,10 @@ from fractions import Fraction
 import torch
 
 from evaluation.errors import EvaluationError
-from evaluation.exact import exact
-from evaluation.tiles import Box, coverage
+from evaluation.tiles import Box, coverage, exact
 
 MOST_GROUPS = 256
-"""Groups are numbered in uint8."""
+"""Group numbers are uint8."""
 
 
 def centre_box(height: int, width: int, proportion: float | Fraction) -> Box:
@@ -28,6 +30,9 @@ def centre_box(height: int, width: int, proportion: float | Fraction) -> Box:
 
     Raises:
         EvaluationError: if the proportion is outside [0, 1).
+
+    >>> centre_box(8, 16, 1 / 2)
+    Box(top=2, left=4, bottom=6, right=12)
     """
     if not 0 <= proportion < 1:
         raise EvaluationError(f"the leave-out proportion is {proportion}; it must be at least 0 and below 1")
@@ -43,22 +48,28 @@ def _round_half_up(value: Fraction) -> int:
 def leave_out_bands(
     height: int, width: int, proportions: Sequence[float | Fraction], tiles: Sequence[Box] | None = None
 ) -> torch.Tensor:
-    """For each pixel, how many of the proportions leave it out.
+    """For each pixel, the number of proportions that leave it out.
 
-    As the boxes nest, pixels in bands 0 to n - 1 - i are those that proportion i of n keeps. So one confusion matrix
-    grouped by these n + 1 bands gives every column of Table 7; see `leave_out_confusions`.
+    The boxes nest, so proportion i of n keeps the pixels in bands 0 to n - 1 - i, and one confusion matrix grouped by
+    these n + 1 bands gives every column of Table 7; see `leave_out_confusions`.
 
     Args:
         height: pixels.
         width: pixels.
         proportions: rising, each in [0, 1).
-        tiles: leave out each tile's centre instead of the image's; they must cover each pixel once.
+        tiles: boxes that cover each pixel once; each tile's centre is left out instead of the image's.
 
     Returns:
         (height, width) uint8, from 0 at the border to the number of proportions in the centre.
 
     Raises:
         EvaluationError: if the proportions do not rise or are out of range, or the tiles overlap or leave gaps.
+
+    >>> leave_out_bands(4, 4, [0, 1 / 2])
+    tensor([[0, 0, 0, 0],
+            [0, 1, 1, 0],
+            [0, 1, 1, 0],
+            [0, 0, 0, 0]], dtype=torch.uint8)
     """
     proportions = list(proportions)
     if proportions != sorted(set(proportions)) or len(proportions) >= MOST_GROUPS:
@@ -89,14 +100,17 @@ def distance_to_border(height: int, width: int, tiles: Sequence[Box] | None = No
     Args:
         height: pixels.
         width: pixels.
-        tiles: measure to the border of the tile instead of the image's; they may overlap, and each pixel counts in the
-            tile where it lies deepest.
+        tiles: boxes that may overlap; the distance is to the border of the tile instead of the image, and a pixel in
+            several tiles gets its largest one.
 
     Returns:
         (height, width) int32.
 
     Raises:
         EvaluationError: if a tile lies outside the image, or a pixel in no tile.
+
+    >>> distance_to_border(3, 5)[1]
+    tensor([0, 1, 1, 1, 0], dtype=torch.int32)
     """
     if tiles is None:
         return _depth(height, width)
@@ -131,13 +145,19 @@ def distance_groups(distance: torch.Tensor, edges: Sequence[int]) -> torch.Tenso
 
     Raises:
         EvaluationError: if the edges do not rise from 1 or more.
+
+    >>> distance_groups(torch.tensor([0, 3, 4, 99]), [4, 8])
+    tensor([0, 0, 1, 2], dtype=torch.uint8)
     """
     check_edges(edges)
     return torch.bucketize(distance, torch.tensor(edges, device=distance.device), right=True).to(torch.uint8)
 
 
 def check_edges(edges: Sequence[int]) -> None:
-    """Raises EvaluationError unless the edges of distance bins rise from 1 pixel or more."""
+    """Raises EvaluationError unless the edges of distance bins rise from 1 pixel or more.
+
+    >>> check_edges([4, 8, 16])
+    """
     edges = list(edges)
     if not edges or edges != sorted(set(edges)) or edges[0] < 1 or len(edges) >= MOST_GROUPS:
         raise EvaluationError(

@@ -15,7 +15,7 @@ def confusion_matrix(
 ) -> torch.Tensor:
     """Counts pixels by group, class in the target and class in the prediction.
 
-    Matrices of several images or processes add up; all that this package computes, it computes from such sums.
+    Matrices of several images or processes add up; all scores of this package are computed from such sums.
 
     Args:
         prediction: classes, integers of any shape, 0 to num_classes - 1 everywhere.
@@ -31,6 +31,10 @@ def confusion_matrix(
 
     Raises:
         EvaluationError: if shapes or types do not fit, or a prediction, a target or a group is out of range.
+
+    >>> confusion_matrix(torch.tensor([0, 1, 1]), torch.tensor([0, 0, 255]), num_classes=2)
+    tensor([[[1, 1],
+             [0, 0]]])
     """
     if prediction.shape != target.shape:
         raise EvaluationError(f"the prediction has shape {tuple(prediction.shape)}, the target {tuple(target.shape)}")
@@ -41,7 +45,7 @@ def confusion_matrix(
     _check_range("group", groups, num_groups)
     counted = target != ignore_index
     _check_range("target", target.where(counted, 0), num_classes, f", or {ignore_index} to ignore a pixel")
-    # Ignored pixels go to one more place behind the matrices: six times as fast as picking the others out.
+    # Count ignored pixels in one extra bin: 6x faster than boolean indexing.
     index = (groups.long() * num_classes + target) * num_classes + prediction
     places = num_groups * num_classes**2
     counts = torch.bincount(index.where(counted, places).flatten(), minlength=places + 1)
@@ -76,6 +80,9 @@ def class_iou(confusion: torch.Tensor) -> torch.Tensor:
     Returns:
         (C,) or (..., C) float64 on the CPU (not every device has float64). NaN for a class that neither target nor
         prediction has; 0 for one that is predicted though the target lacks it.
+
+    >>> class_iou(torch.tensor([[3, 1], [0, 4]]))
+    tensor([0.7500, 0.8000], dtype=torch.float64)
     """
     counts = confusion.cpu().double()
     hits = counts.diagonal(dim1=-2, dim2=-1)
@@ -83,12 +90,20 @@ def class_iou(confusion: torch.Tensor) -> torch.Tensor:
 
 
 def mean_iou(confusion: torch.Tensor) -> float:
-    """mIoU of a (C, C) confusion matrix: the mean of `class_iou` over the classes that are not NaN, NaN if all are."""
+    """mIoU of a (C, C) confusion matrix: the mean of `class_iou` over the classes that are not NaN, NaN if all are.
+
+    >>> round(mean_iou(torch.tensor([[3, 1], [0, 4]])), 3)
+    0.775
+    """
     return class_iou(_one(confusion)).nanmean().item()
 
 
 def pixel_accuracy(confusion: torch.Tensor) -> float:
-    """Share of the counted pixels of a (C, C) confusion matrix that are right; NaN without any."""
+    """Share of right pixels in a (C, C) confusion matrix; NaN without any pixel.
+
+    >>> pixel_accuracy(torch.tensor([[3, 1], [0, 4]]))
+    0.875
+    """
     counts = _one(confusion).cpu().double()
     return (counts.trace() / counts.sum()).item()
 

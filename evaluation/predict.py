@@ -1,6 +1,6 @@
-"""Scores of one image from the whole of it or from tiles: the columns of Table 6 of the paper.
+"""Scores of one image, predicted at once or in tiles: the columns of Table 6 of the paper.
 
-Gradients and the network's training mode are the caller's matter.
+Partial Convolution based Padding, https://arxiv.org/abs/1811.11718. The caller turns off gradients and training mode.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ AVERAGES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "logits": lambda logits: logits,
     "probabilities": lambda logits: logits.softmax(dim=0),
 }
-"""What is averaged where tiles overlap, as a function of one tile's logits (C, h, w)."""
+"""Averaged where tiles overlap: a function of one tile's logits (C, h, w)."""
 
 
 def predict_whole(network: Network, image: torch.Tensor) -> torch.Tensor:
@@ -33,6 +33,9 @@ def predict_whole(network: Network, image: torch.Tensor) -> torch.Tensor:
 
     Raises:
         EvaluationError: if the image or what the network returns has another shape.
+
+    >>> predict_whole(torch.nn.Conv2d(3, 19, 1), torch.zeros(3, 4, 8)).shape
+    torch.Size([19, 4, 8])
     """
     return _logits(network, _one_image(image))
 
@@ -56,6 +59,9 @@ def predict_tiled(
 
     Raises:
         EvaluationError: if a setting is out of range, or the image or what the network returns has another shape.
+
+    >>> predict_tiled(torch.nn.Conv2d(3, 19, 1), torch.zeros(3, 4, 8), size=4, overlap=1 / 2).shape
+    torch.Size([19, 4, 8])
     """
     if average not in AVERAGES:
         raise EvaluationError(f"average is {average!r}; it must be one of {', '.join(AVERAGES)}")
@@ -70,7 +76,7 @@ def predict_tiled(
         if total is None:
             total = scores.new_zeros((len(scores), height, width))
         total[:, *box.slices] += scores
-        # Else it would stay in memory while the network works on the next tile.
+        # Otherwise it stays in memory while the network computes the next tile.
         del scores
     return total.div_(coverage(height, width, boxes).to(total.device))
 
@@ -92,5 +98,5 @@ def _logits(network: Network, image: torch.Tensor) -> torch.Tensor:
             f"the network gave {tuple(logits.shape)} for an image of {tuple(image.shape)}; "
             "it must return logits (1, C, H, W) at the image's size"
         )
-    # Sums of half-precision logits would lose digits that decide the class.
+    # Sums of half-precision logits would round away differences that decide the class.
     return logits[0].to(torch.promote_types(logits.dtype, torch.float32))

@@ -1,4 +1,4 @@
-"""From one confusion matrix grouped by pixels' places to the columns of Table 7 and the curve over the border."""
+"""Columns of Table 7, and the curve over the distance to the border, from one confusion matrix grouped by position."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -20,7 +20,11 @@ def leave_out_confusions(grouped: torch.Tensor) -> torch.Tensor:
         (n, C, C), in the order of the proportions.
 
     Raises:
-        EvaluationError: if there are no two groups at least.
+        EvaluationError: for fewer than two groups.
+
+    >>> border, centre = torch.tensor([[1, 0], [0, 1]]), torch.tensor([[0, 2], [0, 3]])
+    >>> leave_out_confusions(torch.stack([border, centre])).tolist()
+    [[[1, 0], [0, 1]]]
     """
     _check_grouped(grouped, 2)
     return grouped.cumsum(0)[:-1].flip(0)
@@ -30,6 +34,9 @@ def leave_out_miou(grouped: torch.Tensor) -> list[float]:
     """mIoU outside each proportion's centre box, from 0 to 1: one line of Table 7.
 
     Arguments and errors as `leave_out_confusions`.
+
+    >>> leave_out_miou(torch.tensor([[[1, 0], [0, 1]], [[0, 2], [0, 3]]]))
+    [1.0]
     """
     return [mean_iou(confusion) for confusion in leave_out_confusions(grouped)]
 
@@ -39,6 +46,9 @@ class DistanceBin(NamedTuple):
 
     `stop` is None for the last bin, which is open; `miou` and `accuracy` run from 0 to 1 and are NaN in a bin without
     pixels.
+
+    >>> DistanceBin(start=4, stop=8, miou=0.5, accuracy=0.9, pixels=100).accuracy
+    0.9
     """
 
     start: int
@@ -49,14 +59,18 @@ class DistanceBin(NamedTuple):
 
 
 def distance_curve(grouped: torch.Tensor, edges: Sequence[int]) -> list[DistanceBin]:
-    """How good the prediction is at each distance from the border.
+    """mIoU and accuracy by distance from the border.
 
     Args:
         grouped: (len(edges) + 1, C, C), by the bins that `distance_groups` gives for the same edges.
         edges: in pixels, as for `distance_groups`.
 
     Raises:
-        EvaluationError: if the edges do not rise from 1 or more, or the number of groups is another.
+        EvaluationError: if the edges do not rise from 1 or more, or do not match the number of groups.
+
+    >>> near, far = distance_curve(torch.tensor([[[1, 1], [0, 2]], [[4, 0], [0, 4]]]), edges=[8])
+    >>> near.accuracy, far.start, far.pixels
+    (0.75, 8, 8)
     """
     check_edges(edges)
     _check_grouped(grouped, len(edges) + 1, exactly=True)

@@ -8,11 +8,17 @@ from typing import NamedTuple
 import torch
 
 from evaluation.errors import EvaluationError
-from evaluation.exact import exact
+
+LARGEST_DENOMINATOR = 10**6
+"""Two fractions with denominators up to this differ by at least 1e-12, far above a float's error of 1e-16."""
 
 
 class Box(NamedTuple):
-    """A rectangle of pixels: rows `top` to `bottom` and columns `left` to `right`, the ends not included."""
+    """A rectangle of pixels: rows `top` to `bottom` and columns `left` to `right`, the ends not included.
+
+    >>> Box(0, 2, 4, 8).width
+    6
+    """
 
     top: int
     left: int
@@ -33,6 +39,17 @@ class Box(NamedTuple):
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
 
+def exact(value: float | Fraction) -> Fraction:
+    """The simplest fraction that `value` stands for.
+
+    The float 1/3 is slightly below 1/3, so 768 * (1 - 1/3) is slightly above 512, and its ceiling would be 513.
+
+    >>> exact(1 / 3), exact(0.1), exact(0.333)
+    (Fraction(1, 3), Fraction(1, 10), Fraction(333, 1000))
+    """
+    return Fraction(value).limit_denominator(LARGEST_DENOMINATOR)
+
+
 def tile_starts(length: int, size: int, overlap: float | Fraction) -> list[int]:
     """First pixels of the tiles along an axis of `length` pixels.
 
@@ -46,6 +63,9 @@ def tile_starts(length: int, size: int, overlap: float | Fraction) -> list[int]:
 
     Raises:
         EvaluationError: if length or size is below 1, or overlap is outside [0, 1).
+
+    >>> tile_starts(2048, 1024, 1 / 3)
+    [0, 683, 1024]
     """
     if length < 1:
         raise EvaluationError(f"an image side of {length} pixels has no tiles; it must be 1 or more")
@@ -55,7 +75,7 @@ def tile_starts(length: int, size: int, overlap: float | Fraction) -> list[int]:
         raise EvaluationError(f"the tile overlap is {overlap}; it is a share of the tile, at least 0 and below 1")
     if size >= length:
         return [0]
-    # At least 1, since an overlap within 1e-12 of 1 counts as 1.
+    # At least 1, since `exact` rounds an overlap within 1e-12 of 1 to 1.
     stride = max(1, math.ceil(size * (1 - exact(overlap))))
     count = math.ceil(Fraction(length - size, stride)) + 1
     return [min(number * stride, length - size) for number in range(count)]
@@ -66,6 +86,9 @@ def tile_boxes(height: int, width: int, size: int, overlap: float | Fraction) ->
 
     Raises:
         EvaluationError: as `tile_starts`.
+
+    >>> tile_boxes(4, 6, 4, 0)[-1]
+    Box(top=0, left=2, bottom=4, right=6)
     """
     rows, columns = tile_starts(height, size, overlap), tile_starts(width, size, overlap)
     return [Box(top, left, min(top + size, height), min(left + size, width)) for top in rows for left in columns]
@@ -76,6 +99,9 @@ def coverage(height: int, width: int, boxes: Iterable[Box]) -> torch.Tensor:
 
     Raises:
         EvaluationError: if a box is empty or reaches beyond the image.
+
+    >>> coverage(1, 4, [Box(0, 0, 1, 3), Box(0, 2, 1, 4)])
+    tensor([[1, 1, 2, 1]], dtype=torch.int32)
     """
     count = torch.zeros((height, width), dtype=torch.int32)
     for box in boxes:

@@ -1,4 +1,4 @@
-"""What every experiment's module shares: a network under a padding scheme, and checkpoints that know their scheme."""
+"""Base of the Lightning modules: a network under a padding scheme, and checkpoints that record their scheme."""
 
 from typing import Any, Literal, get_args
 
@@ -8,24 +8,28 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch import nn
 
 from lightning_modules.errors import ModelError
+from lightning_modules.image_counts import ImageCounts
 from padding import PaddingError, UnfollowableError, convert_padding, forward_masked, forward_singly
 
-SINGLY = "singly"
-"""The mask rule that needs no mask: images go through the network one by one, each at its own size."""
+SINGLY, UNMASKED = "singly", "none"
+"""The mask rules that need no mask: images one by one, each at its own size; and a padded batch as it is."""
 
-MaskRule = Literal["fixed", "grow", "singly"]
+MaskRule = Literal["fixed", "grow", "singly", "none"]
 
 
 class PaddedNetworkModule(pl.LightningModule):
-    """A network whose padded convolutions follow a scheme, and may follow another one at test.
+    """A network whose padded convolutions use one scheme in training, and optionally another one at test.
+
+    After `validate`, `image_counts` (images, 2) int64 holds the right predictions and all predictions of each image,
+    and `shown` says how the images were shown to the network.
 
     Args:
         network: converted in place.
-        name: of the network, kept in checkpoints.
-        padding: scheme of every padded convolution while training.
-        padding_at_test: scheme of validate, test and predict where it differs from the one of training.
-        num_classes: classes that the network tells apart.
-        mask_rule: how images on a larger canvas are evaluated, see `forward_padded`.
+        name: name of the network, saved in checkpoints.
+        padding: scheme of every padded convolution in training.
+        padding_at_test: scheme of validate, test and predict; null is that of training.
+        num_classes: number of classes.
+        mask_rule: how padded batches are evaluated, see `forward_padded`.
         channels_last: keep weights and images in channels-last memory order.
         compile: run the network through torch.compile.
 
@@ -36,6 +40,9 @@ class PaddedNetworkModule(pl.LightningModule):
 
     name_option = "model.network"
     """The option that chooses the network, for messages."""
+
+    shown_alone = "cropped"
+    """How images are shown that are in no padded batch."""
 
     def __init__(
         self,
@@ -59,6 +66,9 @@ class PaddedNetworkModule(pl.LightningModule):
         if channels_last:
             network.to(memory_format=torch.channels_last)
         self.compile_network = compile
+        self.counts: ImageCounts | None = None
+        self.image_counts: torch.Tensor | None = None
+        self.shown = self.shown_alone
 
     def setup(self, stage: str) -> None:
         self.check(stage, self.trainer.datamodule)
@@ -66,9 +76,11 @@ class PaddedNetworkModule(pl.LightningModule):
         if self.compile_network:
             # Only now, since the scheme is settled; in place, so that the state dict keeps its keys.
             self.network.compile()
+        self.counts = ImageCounts() if stage == "validate" else None
+        self.shown = "padded" if stage == "validate" and pads(self.trainer.datamodule) else self.shown_alone
 
     def use_test_scheme(self) -> None:
-        """Converts the network to the scheme that it is evaluated under, if that is another than the one of training.
+        """Converts the network to `padding_at_test`, if that is set.
 
         Raises:
             PaddingError: if the scheme cannot be applied to this network.
@@ -77,15 +89,15 @@ class PaddedNetworkModule(pl.LightningModule):
             self.padding_report = convert_padding(self.network, self.padding_at_test)
 
     def check(self, stage: str, data: pl.LightningDataModule | None) -> None:
-        """Finds what can be known to be wrong before anything is started.
+        """Finds contradicting settings before anything is started.
 
         Raises:
-            ModelError: if `fit` is to use another scheme at test, the data has another number of classes, or a mask is
-                to be followed through a compiled network.
+            ModelError: for `padding_at_test` in `fit`, another number of classes in the data, or masks in a compiled
+                network.
         """
         if stage == "fit" and self.padding_at_test is not None:
             raise ModelError("model.padding_at_test is for validate, test and predict; leave it out of fit")
-        if stage == "validate" and compares(data) and self.compile_network and self.mask_rule != SINGLY:
+        if stage == "validate" and pads(data) and self.compile_network and self.mask_rule not in (SINGLY, UNMASKED):
             raise ModelError(
                 "data.eval_padded is on, and masks cannot be followed through a compiled network; say "
                 f"--model.compile=false, or --model.mask_rule={SINGLY}"
@@ -101,22 +113,26 @@ class PaddedNetworkModule(pl.LightningModule):
         """Logits of normalised images (N, 3, H, W): (N, num_classes), or (N, num_classes, H, W) of a dense network."""
         return self.network(images.contiguous(memory_format=self.memory_format))
 
-    def forward_padded(self, images: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
-        """Logits of normalised images (N, 3, H, W), each at the top left of its canvas; what lies beyond is ignored.
+    def forward_padded(self, images: torch.Tensor, sizes: torch.Tensor | None) -> torch.Tensor:
+        """Logits of normalised images (N, 3, H, W), each at the top left of its array, zeros beyond it.
 
-        `mask_rule` says how: "fixed" follows each image's size through the network, so that each gets what it gets
-        alone; "grow" lets what is known grow from layer to layer (Eq. 3 of the paper); "singly" takes them one by one.
+        `mask_rule` says what happens beyond: "fixed" masks it in every layer, so that each image gets what it gets
+        alone; "grow" lets the valid area grow from layer to layer (Eq. 3 of the paper); "singly" takes the images one
+        by one; "none" lets the network see the zeros.
 
         Args:
-            images: on their canvas.
-            sizes: (N, 2) int64, height and width of each.
+            images: padded to one size.
+            sizes: (N, 2) int64, height and width of each; None for images that fill their arrays, as `forward`.
 
         Returns:
-            As `forward`; a dense network's logits are those of the image within its size.
+            As `forward`; a dense network's logits are valid within each image's size.
 
         Raises:
-            PaddingError: if the network cannot be followed: the operation, and the option that needs no following.
+            PaddingError: if masks cannot be followed through the network: the operation, and the option that needs
+                none.
         """
+        if sizes is None or self.mask_rule == UNMASKED:
+            return self(images)
         images = images.contiguous(memory_format=self.memory_format)
         if self.mask_rule == SINGLY:
             return forward_singly(self.network, images, sizes).output
@@ -125,16 +141,30 @@ class PaddedNetworkModule(pl.LightningModule):
         except UnfollowableError as error:
             raise PaddingError(f"{error}; --model.mask_rule={SINGLY} takes the images one by one instead") from error
 
+    def on_validation_epoch_start(self) -> None:
+        self.eval_metrics.reset()
+        if self.counts is not None:
+            self.counts = ImageCounts()
+
+    def count_images(self, right: torch.Tensor, predictions: torch.Tensor) -> None:
+        """Notes, in `validate`, numbers (N,) of right predictions and of all predictions of a batch's images."""
+        if self.counts is not None:
+            self.counts.update(right, predictions)
+
+    def on_validation_epoch_end(self) -> None:
+        if self.counts is not None:
+            self.image_counts = self.counts.compute(self.all_gather)
+
     @property
     def scheme(self) -> str:
-        """The scheme that the network is evaluated under."""
+        """The padding scheme in validate, test and predict."""
         return self.padding_at_test or self.padding
 
     def log_epoch(self, name: str, value: Any, prog_bar: bool = False) -> None:
-        """Logs a figure of a whole epoch, the same on every process.
+        """Logs a metric of an epoch, the same value on every process.
 
-        While fitting, the logger gets its curves from the run folder's rows, each epoch once whatever was repeated
-        after a resume. Alone, validate and test return and print only what goes to a logger.
+        During `fit`, metrics go to epochs.csv and the Dashboard callback uploads them, so a resumed epoch is not logged
+        twice. `validate` and `test` return and print only what goes to a logger.
         """
         self.log(name, value, prog_bar=prog_bar, logger=self.trainer.state.fn != TrainerFn.FITTING)
 
@@ -142,10 +172,10 @@ class PaddedNetworkModule(pl.LightningModule):
         checkpoint["network"], checkpoint["padding"] = self.network_name, self.padding
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuses weights of another scheme or network.
+        """Checks that the weights are of this network and scheme.
 
         Raises:
-            ModelError: saying which option to set; cross testing is `padding_at_test`.
+            ModelError: if they are not, saying which option to set; cross testing is `padding_at_test`.
         """
         network, trained_with = checkpoint.get("network"), checkpoint.get("padding")
         if network is not None and network != self.network_name:
@@ -161,12 +191,14 @@ class PaddedNetworkModule(pl.LightningModule):
             )
 
 
-def compares(data: pl.LightningDataModule | None) -> bool:
-    """Whether the data are to show images of different sizes in one batch."""
+def pads(data: pl.LightningDataModule | None) -> bool:
+    """Whether the data pads images of different sizes to one batch in `validate`."""
     return getattr(data, "eval_padded", False)
 
 
-def reset(metrics: nn.ModuleDict) -> None:
-    """Forgets the sums of each metric."""
-    for metric in metrics.values():
-        metric.reset()
+def unpack(batch: Any) -> tuple[Any, Any, torch.Tensor | None]:
+    """Images, targets and sizes of a batch: of (images, targets), which has no sizes, or of a PaddedBatch.
+
+    datamodules.loading.padded.PaddedBatch is recognised by its field `sizes`: this package imports no data.
+    """
+    return batch if hasattr(batch, "sizes") else (*batch, None)

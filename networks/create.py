@@ -15,6 +15,8 @@ PAPER_NETWORKS = ("vgg16_bn", "vgg19_bn", "resnet50", "resnet101", "resnet152")
 class NetworkError(ValueError):
     """A network name or argument that timm does not take; the message names it and close names."""
 
+    for_users = True
+
 
 def create_network(name: str, num_classes: int, **arguments: Any) -> nn.Module:
     """Builds timm model `name` with `num_classes` logits, randomly initialised unless they say `pretrained=True`.

@@ -1,22 +1,25 @@
 """DeepLabV3+ on any of timm's encoders: section 4.2 of Partial Convolution based Padding (Liu et al. 2018).
 
-The head follows the segmentation code that the paper's authors published later (NVIDIA/semantic-segmentation): no bias
-in any convolution, no dropout, bilinear upsampling with aligned corners throughout.
+Encoder-Decoder with Atrous Separable Convolution for Semantic Image Segmentation, https://arxiv.org/abs/1802.02611
+
+The head follows the segmentation code that the paper's authors published later,
+https://github.com/NVIDIA/semantic-segmentation: no bias in any convolution, no dropout, bilinear upsampling with
+aligned corners throughout.
 """
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from torch import Tensor, nn
+import torch
+from torch import Tensor, distributed, nn
+from torch.nn.functional import batch_norm, interpolate
 
-from networks.aspp import ASPP
 from networks.create import NetworkError
-from networks.decoder import Decoder
 from networks.encoder import create_encoder, find_skip
-from networks.head_layers import initialise_head, upsample
 
 ATROUS_RATES = {8: (12, 24, 36), 16: (6, 12, 18)}
-"""Dilations of the ASPP for each output stride (Chen et al. 2018): the same distance in the image."""
+"""Dilations of the ASPP by output stride (Chen et al. 2018): the same distances in image pixels."""
 
 
 class DeepLabV3Plus(nn.Module):
@@ -27,13 +30,13 @@ class DeepLabV3Plus(nn.Module):
         num_classes: number of logits.
         output_stride: of the encoder, 8 (the paper's) or 16.
         head_channels: outputs of the ASPP's branches and the decoder's convolutions.
-        skip_channels: what the skip connection is narrowed to.
+        skip_channels: channels of the skip connection after its 1x1 convolution.
         atrous_rates: dilations of the ASPP; None: 12, 24, 36 at output stride 8 and 6, 12, 18 at 16.
         encoder_args: further arguments of timm.create_model for the encoder.
 
     Raises:
         NetworkError: for another output stride, channels or rates below 1, or an encoder that timm cannot make at that
-            stride or that lacks the skip's map.
+            stride or that lacks the skip connection's map.
     """
 
     def __init__(
@@ -62,6 +65,14 @@ class DeepLabV3Plus(nn.Module):
         for head in (self.aspp, self.decoder):
             initialise_head(head)
 
+    @property
+    def dilation(self) -> str:
+        """Stride and dilation of all convolutions as a short text, since the weights' shapes do not tell them."""
+        convolutions = [(name, m.stride, m.dilation) for name, m in self.named_modules() if isinstance(m, nn.Conv2d)]
+        widest = max(max(dilation) for _, _, dilation in convolutions)
+        digest = hashlib.sha1(repr(convolutions).encode()).hexdigest()[:8]
+        return f"output stride {self.output_stride}, dilation up to {widest} ({digest})"
+
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, num_classes, H, W) of normalised images (N, 3, H, W) of any size."""
         features = self.encoder(images)
@@ -75,3 +86,120 @@ def _refuse_below_1(**settings: int | Sequence[int] | None) -> None:
         values = [1 if value is None else value] if not isinstance(value, Sequence) else value
         if not values or min(values) < 1:
             raise NetworkError(f"{name} is {value}; it must be 1 or more")
+
+
+class ASPP(nn.Module):
+    """Atrous spatial pyramid pooling: parallel branches on one feature map, joined by a plain 1x1 convolution.
+
+    The branches, in the order of concatenation: global average pooling, 1x1, 3x3 at each dilation.
+
+    Args:
+        in_channels: channels of the encoder's last map.
+        channels: outputs of each branch and of the whole.
+        dilations: of the 3x3 convolutions.
+    """
+
+    def __init__(self, in_channels: int, channels: int, dilations: tuple[int, ...]) -> None:
+        super().__init__()
+        self.image = ImageBranch(in_channels, channels)
+        self.branches = nn.ModuleList(
+            [
+                convolution_norm_relu(in_channels, channels),
+                *(convolution_norm_relu(in_channels, channels, 3, dilation) for dilation in dilations),
+            ]
+        )
+        self.projection = nn.Conv2d((2 + len(dilations)) * channels, channels, 1, bias=False)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Maps (N, channels, H, W) of maps (N, in_channels, H, W)."""
+        image = self.image(maps).expand(-1, -1, *maps.shape[2:])  # what bilinear upsampling of one value gives
+        return self.projection(torch.cat([image, *(branch(maps) for branch in self.branches)], 1))
+
+
+class ImageBranch(nn.Module):
+    """Global average pool, 1x1 convolution, batch norm, ReLU: one vector an image.
+
+    In training the batch norm sees one value a channel for each image. With a single image the variance would be 0,
+    and torch raises. In that case (batch 1 on one process, or without synchronised batch norm) the running statistics
+    are used instead, and are not updated.
+    """
+
+    def __init__(self, in_channels: int, channels: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(in_channels, channels, 1, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+        self.activation = nn.ReLU(inplace=True)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Vectors (N, channels, 1, 1) of maps (N, in_channels, H, W)."""
+        pooled = self.convolution(maps.mean((2, 3), keepdim=True))
+        norm = self.norm
+        if norm.training and _values_per_channel(pooled, norm) == 1:
+            normalised = batch_norm(
+                pooled, norm.running_mean, norm.running_var, norm.weight, norm.bias, training=False, eps=norm.eps
+            )
+        else:
+            normalised = norm(pooled)
+        return self.activation(normalised)
+
+
+def _values_per_channel(pooled: Tensor, norm: nn.Module) -> int:
+    """Values a channel behind the batch statistics of `norm`, over all processes that it synchronises.
+
+    Assumes as many images on every process as on this one. Only the value 1 matters to the caller, so all processes
+    decide alike, and none waits in a collective that another does not enter.
+    """
+    values = pooled.shape[0]
+    # Checked at each call, since convert_sync_batchnorm may replace the layer after construction.
+    if isinstance(norm, nn.SyncBatchNorm) and distributed.is_available() and distributed.is_initialized():
+        values *= distributed.get_world_size(norm.process_group)
+    return values
+
+
+class Decoder(nn.Module):
+    """Joins the upsampled context with a narrow skip connection and classifies every position of the skip map.
+
+    Args:
+        skip_in_channels: channels of the encoder's skip map.
+        skip_channels: outputs of the plain 1x1 convolution on the skip map.
+        context_channels: outputs of the ASPP, and of both 3x3 convolutions.
+        num_classes: number of logits.
+    """
+
+    def __init__(self, skip_in_channels: int, skip_channels: int, context_channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.skip = nn.Conv2d(skip_in_channels, skip_channels, 1, bias=False)
+        self.refine = nn.Sequential(
+            convolution_norm_relu(skip_channels + context_channels, context_channels, 3),
+            convolution_norm_relu(context_channels, context_channels, 3),
+        )
+        self.classifier = nn.Conv2d(context_channels, num_classes, 1, bias=False)
+
+    def forward(self, context: Tensor, skip: Tensor) -> Tensor:
+        """Logits (N, num_classes, h, w) of a context map of any size and a skip map (N, skip_in_channels, h, w)."""
+        joined = torch.cat([self.skip(skip), upsample(context, skip.shape[2:])], 1)
+        return self.classifier(self.refine(joined))
+
+
+def convolution_norm_relu(
+    in_channels: int, out_channels: int, kernel_size: int = 1, dilation: int = 1
+) -> nn.Sequential:
+    """A convolution without bias that keeps the map's size, batch norm, ReLU."""
+    padding = dilation * (kernel_size // 2)
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, kernel_size, padding=padding, dilation=dilation, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    )
+
+
+def upsample(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Maps (N, C, h, w) bilinearly at `size` (H, W); the corner pixels' centres stay where they are."""
+    return interpolate(maps, size, mode="bilinear", align_corners=True)
+
+
+def initialise_head(head: nn.Module) -> None:
+    """Kaiming normal by fan in for all convolutions (He et al. 2015)."""
+    for module in head.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")

@@ -1,19 +1,22 @@
-"""Encoders for segmentation: timm's feature networks at an output stride."""
+"""Encoders of DeepLabV3+: timm's feature networks at an output stride, dilated as in the paper's encoder.
+
+Encoder-Decoder with Atrous Separable Convolution for Semantic Image Segmentation, https://arxiv.org/abs/1802.02611
+"""
 
 from typing import Any
 
+from timm.models.resnet import BasicBlock, Bottleneck
 from torch import nn
 
 from networks.create import NetworkError, create_network
-from networks.resnet_dilation import dilate_whole_stages
 
 SKIP_STRIDE = 4
-"""Stride of the map that the decoder takes as its skip connection (ResNet's layer1)."""
+"""Stride of the feature map that the decoder takes as its skip connection (ResNet's layer1)."""
 
 SKIP_STRIDES = {"wide_resnet38": 2}
-"""Encoders with another one: WideResNet38's mod2."""
+"""Encoders whose skip connection has another stride: WideResNet38's mod2."""
 
-_SET_HERE = ("features_only", "output_stride", "out_indices")
+_RESERVED = ("features_only", "output_stride", "out_indices")
 
 
 def create_encoder(name: str, output_stride: int, arguments: dict[str, Any]) -> nn.Module:
@@ -22,7 +25,7 @@ def create_encoder(name: str, output_stride: int, arguments: dict[str, Any]) -> 
     Raises:
         NetworkError: if timm has no such network, or cannot make it an encoder at this output stride.
     """
-    taken = [key for key in _SET_HERE if key in arguments]
+    taken = [key for key in _RESERVED if key in arguments]
     if taken:
         raise NetworkError(f"encoder_args must not contain {', '.join(taken)}: DeepLabV3Plus sets them; leave them out")
     where = f"encoder '{name}' at output_stride {output_stride}"
@@ -52,3 +55,26 @@ def find_skip(name: str, encoder: nn.Module) -> int:
             "decoder's skip connection; choose another encoder"
         )
     return len(strides) - 1 - strides[::-1].index(wanted)  # the deepest of that stride
+
+
+def dilate_whole_stages(network: nn.Module) -> None:
+    """Gives every 3x3 convolution of a dilated stage the stage's dilation, in place.
+
+    timm's `output_stride` leaves the first block of each such stage at the dilation of the stage before: at output
+    stride 8 layer3 starts with 1 and layer4 with 2, but the paper's encoder has 2 and 4 throughout. Weights do not
+    change.
+
+    Only timm's BasicBlock and Bottleneck are changed (resnet, resnext, wide_resnet, seresnet, ... and this package's
+    small ResNets), with their 3x3 projections. ResNeSt, SKNet, RegNet and the EfficientNets have other blocks and keep
+    timm's dilations; so do anti-aliasing filters.
+    """
+    for block in network.modules():
+        if type(block) in (BasicBlock, Bottleneck):
+            for convolution in (block.conv1, block.conv2, *(block.downsample or ())):
+                if isinstance(convolution, nn.Conv2d) and max(convolution.kernel_size) > 1:
+                    _dilate(convolution, block.dilation)
+
+
+def _dilate(convolution: nn.Conv2d, dilation: int) -> None:
+    convolution.dilation = (dilation, dilation)
+    convolution.padding = tuple(dilation * (kernel // 2) for kernel in convolution.kernel_size)

@@ -10,6 +10,8 @@ class PaddingError(ValueError):
     padding.errors.PaddingError: a window of 5 taps, 1 apart, does not fit 2 positions padded (0, 0)
     """
 
+    for_users = True
+
 
 class UnfollowableError(PaddingError):
     """A network through whose code masks cannot be followed; `forward_singly` runs it on one image at a time.

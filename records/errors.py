@@ -1,31 +1,36 @@
-"""Errors whose message is written for the user: the program prints it alone."""
+"""Errors whose message is written for the user: the program prints it alone, without a traceback.
 
-import sys
+Such a class has the attribute `for_users = True`, in any package: what imports nothing of the project can have it, too.
+"""
 
 
 class UserError(Exception):
     """Input that the program cannot work with. The message says what, where, and what to do."""
 
-
-def user_errors() -> tuple[type[Exception], ...]:
-    """The classes whose message is written for the user; only those whose module was imported can have been raised."""
-    names = [
-        ("padding", "PaddingError"),
-        ("datamodules", "DataError"),
-        ("records", "RunFolderError"),
-        ("networks.create", "NetworkError"),
-        ("lightning_modules.errors", "ModelError"),
-        ("evaluation", "EvaluationError"),
-        ("records.evaluation", "EvaluationFileError"),
-        ("studies.timing.record", "TimingFileError"),
-    ]
-    loaded = [getattr(sys.modules[module], name) for module, name in names if module in sys.modules]
-    return (UserError, *loaded)
+    for_users = True
 
 
-def message_of(error: Exception) -> str:
-    """The message of an error; of one that a loader process raised, without the traceback that torch puts before it."""
+class RecordError(ValueError):
+    """A file of results that is damaged or of an unknown version; the message names it."""
+
+    for_users = True
+
+
+class ForeignRecordError(RecordError):
+    """An undamaged file, but of another kind of record."""
+
+
+def is_for_users(error: BaseException) -> bool:
+    """Whether the message of `error` is written for the user."""
+    return getattr(error, "for_users", False) is True
+
+
+def message_for_users(error: Exception) -> str:
+    """The message of `error`. Raises `error` itself if it is not written for the user, but a defect."""
+    if not is_for_users(error):
+        raise error
     text, name = str(error), f"{type(error).__name__}: "
     if "in DataLoader worker process" not in text or name not in text:
         return text
+    # torch puts the worker's traceback before the message of an error in a loader process.
     return text.rpartition(name)[2].removesuffix("\n.").rstrip()

@@ -1,27 +1,24 @@
 """What `test` found out about a segmentation network: confusion matrices, from which every table is computed anew."""
 
 import dataclasses
+import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
-from records.atomic import write_text
+from records.codec import Record, read_json
+from records.errors import RecordError
+from records.run_folder import RunFolder
+
+R = TypeVar("R", bound=Record)
 
 REGULAR = "regular"
 """The way of predicting that takes the whole image at once; the others are `tiled_OVERLAP`, such as `tiled_1-3`."""
 
 
-class EvaluationFileError(ValueError):
-    """A file of evaluation results that is damaged; the message names it."""
-
-
-class OtherKindError(EvaluationFileError):
-    """A whole file, but of a classifier or of activation maps: see records.evaluations."""
-
-
 @dataclass
-class EvaluationRecord:
+class EvaluationRecord(Record):
     """The content of a file in a run folder's `evaluations/`.
 
     Attributes:
@@ -66,25 +63,29 @@ class EvaluationRecord:
     confusion: dict[str, list] = field(repr=False)
     provenance: dict[str, Any] = field(default_factory=dict, repr=False)
 
-    def write(self, path: str | Path) -> None:
-        """Writes it as JSON, atomically."""
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps(dataclasses.asdict(self), separators=(",", ":")) + "\n")
+    @property
+    def file_name(self) -> str:
+        """Checkpoint, scheme and a hash of all but the result: the same test replaces its own file and no other."""
+        how = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        del how["provenance"]
+        how["confusion"] = sorted(self.confusion)
+        digest = hashlib.sha1(json.dumps(how, sort_keys=True).encode()).hexdigest()
+        return f"{Path(self.checkpoint).stem}-{self.padding_at_test}-{digest[:8]}.json"
 
-    @classmethod
-    def read(cls, path: str | Path) -> "EvaluationRecord":
-        """Raises EvaluationFileError, naming the file, if it is damaged; OtherKindError if it holds something else."""
+
+def read_evaluations(folder: RunFolder, kind: type[R]) -> tuple[dict[Path, R], list[str]]:
+    """The records of one kind in a run folder's `evaluations/`.
+
+    Returns:
+        Each record by its file, oldest first, and a message for each file that is damaged.
+    """
+    found, damaged = {}, []
+    for path in sorted(folder.evaluations.glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path)):
         try:
-            content = json.loads(Path(path).read_text())
-            if content.get("kind", cls.KIND) != cls.KIND:
-                raise OtherKindError(f"{path} holds {content['kind']}, no test of a segmentation network")
-            return cls.of(content)
-        except OtherKindError:
-            raise
-        except (ValueError, TypeError, AttributeError) as error:
-            raise EvaluationFileError(f"{path} is damaged: {error}") from None
-
-    @classmethod
-    def of(cls, content: dict[str, Any]) -> "EvaluationRecord":
-        """From parsed JSON. Raises TypeError if it is damaged, or of another kind of network."""
-        return cls(**content)
+            content = read_json(path)
+            # Files that `test` of a segmentation network wrote before there were others have no kind.
+            if content.get("kind", EvaluationRecord.KIND) == kind.KIND:
+                found[path] = kind.of(content, path)
+        except (OSError, RecordError) as error:
+            damaged.append(str(error))
+    return found, damaged

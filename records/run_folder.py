@@ -5,28 +5,34 @@ run.json            who the run is (RunRecord) and each attempt at it: command, 
 padding.json        the conversion report: which layers got the padding scheme
 epochs.csv          a row of metrics an epoch
 evaluations/        what checkpoints did on the reported images, one file a way of testing: EvaluationRecord of
-                    segmentation networks, ClassificationRecord of classifiers, with the list of images (ImageList)
+                    segmentation networks, ClassificationRecord of classifiers, with the list of images (ImageList);
+                    and what `validate` found (ValidationRecord)
 checkpoints/        best.ckpt and epoch-NNN.ckpt (weights), resume-NNNNNNNNNN.ckpt (everything)
 wandb/              the W&B run's files
 log.txt             what the run printed, where a sweep on this machine started it
 """
 
-import dataclasses
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from records.atomic import write_text
+from records.codec import Record
+from records.errors import RecordError
 from records.rows import Row, read_rows, write_rows
 
+WANDB_PREFIX = "run_folder_"
+"""Put before the names of a run's `core_files` among the files of its W&B run.
 
-class RunFolderError(ValueError):
+W&B has a config.yaml itself, and a run.json below the run folder's wandb/ would count as another run.
+"""
+
+
+class RunFolderError(RecordError):
     """A run folder that is damaged or no run folder at all; the message names the file."""
 
 
 @dataclass
-class RunRecord:
+class RunRecord(Record):
     """The content of `run.json`.
 
     Attributes:
@@ -45,6 +51,8 @@ class RunRecord:
         variant: what else keeps runs of one network apart, such as the split of the data; "" if nothing does.
         max_steps: optimiser steps at which the run ends if that is before `max_epochs`; -1 is no such limit.
     """
+
+    INDENT: ClassVar[int] = 1
 
     id: str
     name: str
@@ -101,6 +109,11 @@ class RunFolder:
     def log(self) -> Path:
         return self.path / "log.txt"
 
+    @property
+    def core_files(self) -> tuple[Path, ...]:
+        """What studies of curves and accuracies need, and what a run saves to W&B."""
+        return self.record_file, self.config, self.epochs
+
     def exists(self) -> bool:
         """Whether a run was ever started here."""
         return self.record_file.is_file()
@@ -108,15 +121,14 @@ class RunFolder:
     def read_record(self) -> RunRecord:
         """Raises RunFolderError, naming the file, if it is missing or damaged."""
         try:
-            return RunRecord(**json.loads(self.record_file.read_text()))
+            return RunRecord.read(self.record_file)
         except FileNotFoundError:
             raise RunFolderError(f"{self.path} is no run folder: run.json is missing") from None
-        except (ValueError, TypeError) as error:
-            raise RunFolderError(f"{self.record_file} is damaged: {error}") from None
+        except RecordError as error:
+            raise RunFolderError(str(error)) from None
 
     def write_record(self, record: RunRecord) -> None:
-        self.path.mkdir(parents=True, exist_ok=True)
-        write_text(self.record_file, json.dumps(dataclasses.asdict(record), indent=1) + "\n")
+        record.write(self.record_file)
 
     def read_rows(self) -> list[Row]:
         """The finished epochs, none if there are none. Raises RunFolderError, naming the file, if it is damaged."""

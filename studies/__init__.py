@@ -79,6 +79,11 @@ STUDIES = (
         "Tables 5 to 7, Figures 6 to 8 from tested segmentation runs",
         ("table:study_tiles", "table:study_border", "distance:study", "figures:study"),
     ),
+    Study(
+        "padded-validation",
+        "validations of a checkpoint compared: cropped images, padded batches with and without a mask",
+        ("table:study",),
+    ),
     Study("inpaint-demo", "draws holes in an image and shows layer by layer how the mask closes; needs no data"),
 )
 

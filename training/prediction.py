@@ -5,7 +5,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 
 from lightning_modules import SegmentationModule
-from lightning_modules.evaluation_settings import share
+from lightning_modules.scene_evaluation import share
 from records.errors import UserError
 from training import callbacks
 from training.settings import PredictionSettings

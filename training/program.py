@@ -16,20 +16,19 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
 from lightning_modules import SegmentationModule
 from records import RunFolder, RunRecord
-from records.errors import UserError, user_errors
+from records.errors import UserError, is_for_users
 from records.summary import LAST
 from training import callbacks
 from training.arguments import check_checkpoint, configurations_first, readable
 from training.callbacks.epoch_lines import EpochLines
 from training.cluster import check_tasks, choose_master_port, slurm_plugins
-from training.compared import show
+from training.evaluation_record import keep_and_print, keep_validation
 from training.identity import identify
 from training.loggers import wandb_logger
 from training.prediction import prediction_writer
 from training.resume import AtomicCheckpointIO, KeyedRandomness, MetricState, ResumeCheckpoint
 from training.settings import ConvergenceSettings, PredictionSettings, RunSettings
 from training.start import is_finished, prepare
-from training.tested import keep_and_show
 
 MODEL = "lightning_modules.ClassificationModule"
 DATA = "datamodules.ImageNetDataModule"
@@ -233,11 +232,12 @@ class ExperimentCLI(LightningCLI):
             self.config_init.fit.weights_only = True
 
     def after_validate(self) -> None:
-        show(getattr(self.model, "compared", None))
+        chosen = self.config.validate.ckpt_path
+        keep_validation(self.model, self.datamodule, Path(chosen) if chosen else None)
 
     def after_test(self) -> None:
         if isinstance(self.model, SegmentationModule):
-            keep_and_show(self.model, self.datamodule, Path(self.config.test.ckpt_path))
+            keep_and_print(self.model, self.datamodule, Path(self.config.test.ckpt_path))
 
 
 class ParserOnly(ExperimentCLI):
@@ -264,7 +264,7 @@ def _as_list(value: Any) -> list[Any]:
 
 def own_error(error: BaseException) -> BaseException:
     """The first error in the chain of causes whose message was written for the user, else the last of the chain."""
-    while not isinstance(error, user_errors()) and error.__cause__ is not None:
+    while not is_for_users(error) and error.__cause__ is not None:
         error = error.__cause__
     return error
 

@@ -2,12 +2,9 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
 from typing import Any, Literal
 
-from records import RunFolderError, RunRecord
 from records.errors import UserError
-from records.exported import KEY, imported
 from studies.runs.command import Project
 from studies.runs.options import run
 
@@ -40,14 +37,17 @@ def make_pages(
         name: title of the pages
     """
     # Imported late: they take seconds.
-    from cli.dashboard.views import compared, report, workspace
+    from cli.dashboard.views import content_of, report, workspace
     from studies.runs.wandb_project import configurations, connect, one_message
 
-    records = logged_records(configurations(project))
-    if not records:
+    runs = configurations(project)
+    if not runs:
         raise UserError(f"W&B project {project} holds no run of this program to make a dashboard of")
-    metric = metric or Counter(record.monitor for record in records).most_common(1)[0][0]
-    content = compared(project, metric, records)
+    # Runs of early versions did not log what they monitor.
+    monitored = Counter(run["monitor"] for run in runs if "monitor" in run)
+    if not (metric := metric or next(iter(dict(monitored.most_common())), None)):
+        raise UserError(f"no run of W&B project {project} says what it monitors; name it with --metric")
+    content = content_of(project, metric, runs)
     with one_message(project):
         api = connect()
         if only != "report":
@@ -55,17 +55,6 @@ def make_pages(
         if only != "workspace":
             print(f"report: {save_report(api, report(content, name))}")
     return 0
-
-
-def logged_records(configs: Iterable[dict[str, Any]]) -> list[RunRecord]:
-    """The records in the configurations of runs; those of other programs are passed over."""
-    records = []
-    for config in configs:
-        try:
-            records.append(imported(config[KEY])[0])
-        except (KeyError, RunFolderError):
-            continue
-    return records
 
 
 def save_workspace(api: Any, page: Any) -> str:

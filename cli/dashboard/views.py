@@ -6,12 +6,12 @@ that there each architecture has a section of its own, its runs grouped by paddi
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import wandb_workspaces.reports.v2 as wr
 import wandb_workspaces.workspaces as ws
 from wandb_workspaces import expr
 
-from records import RunRecord
 from records.summary import LAST
 from studies.page import palette
 from studies.runs.collect import natural, scheme_order
@@ -26,7 +26,7 @@ WIDTH = 8
 
 
 @dataclass(frozen=True)
-class Compared:
+class DashboardContent:
     """What the pages show.
 
     Attributes:
@@ -46,16 +46,16 @@ class Compared:
         return {scheme: palette.LIGHT[style.index] for scheme, style in palette.styles(every).items()}
 
 
-def compared(project: str, metric: str, records: Iterable[RunRecord]) -> Compared:
-    """The architectures and schemes of `records`."""
+def content_of(project: str, metric: str, runs: Iterable[dict[str, Any]]) -> DashboardContent:
+    """The architectures and schemes of runs, given their configurations in W&B."""
     found: dict[str, set[str]] = {}
-    for record in records:
-        found.setdefault(record.compared_as, set()).add(record.padding)
+    for config in runs:
+        found.setdefault(config["compared_as"], set()).add(config["padding"])
     names = sorted(found, key=natural)
-    return Compared(project, metric, {name: tuple(sorted(found[name], key=scheme_order)) for name in names})
+    return DashboardContent(project, metric, {name: tuple(sorted(found[name], key=scheme_order)) for name in names})
 
 
-def workspace(content: Compared, title: str) -> ws.Workspace:
+def workspace(content: DashboardContent, title: str) -> ws.Workspace:
     """A saved view: curves, bars and the runs table, grouped by architecture and padding."""
     entity, project = content.project.split("/")
     colours = {
@@ -80,14 +80,14 @@ def workspace(content: Compared, title: str) -> ws.Workspace:
     )
 
 
-def report(content: Compared, title: str) -> wr.Report:
+def report(content: DashboardContent, title: str) -> wr.Report:
     """A section for each architecture: its curves and bars by padding, and the table of its runs."""
     entity, project = content.project.split("/")
     blocks = [block for network in content.schemes for block in (wr.H2(text=network), _grid(content, network))]
     return wr.Report(entity=entity, project=project, title=title, description=DESCRIPTION, blocks=blocks, width="fluid")
 
 
-def _grid(content: Compared, network: str) -> wr.PanelGrid:
+def _grid(content: DashboardContent, network: str) -> wr.PanelGrid:
     entity, project = content.project.split("/")
     runs = wr.Runset(
         entity=entity,

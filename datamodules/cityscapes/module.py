@@ -228,6 +228,10 @@ class CityscapesDataModule(ResumableDataModule):
         """The scenes that are evaluated on; the root may move."""
         return {"split": self.split, "images": self.val_size, "files": _digest(self.val_scenes)}
 
+    def validation_key(self) -> dict[str, int | str]:
+        """The scenes that `validate` serves, in whatever way they are shown: those of `eval_set_key`."""
+        return self.eval_set_key()
+
     @cached_property
     def _train_digest(self) -> str:
         return _digest(self._all_train_scenes)

@@ -263,11 +263,24 @@ class ImageNetDataModule(ResumableDataModule):
     def _train_set(self) -> TrainImages:
         return TrainImages(self._train_files, self._train_split[0], self.train_transform, self.seed)
 
-    def _val_set(self) -> EvalImages:
-        images = self._reported
+    def validation_key(self) -> dict[str, int | str]:
+        """The images that `validate` serves and their classes, in whatever way they are shown; the root may move."""
+        files, numbers, targets = self._validation_images
+        digest = hashlib.blake2b(files.files.data, digest_size=8)
+        digest.update(numbers)
+        digest.update(targets)
+        return {"images": len(numbers), "files": digest.hexdigest()}
+
+    @property
+    def _validation_images(self) -> tuple[FileIndex, np.ndarray, np.ndarray]:
         if self.val_from_train:
-            images = (self._train_files, self._train_split[1], self._train_files.targets)
-        return EvalImages(*images, self.whole_transform if self._validates_padded else self.eval_transform)
+            return self._train_files, self._train_split[1], self._train_files.targets
+        return self._reported
+
+    def _val_set(self) -> EvalImages:
+        return EvalImages(
+            *self._validation_images, self.whole_transform if self._validates_padded else self.eval_transform
+        )
 
     def _test_set(self) -> EvalImages:
         return EvalImages(*self._reported, self.eval_transform)

@@ -1,1 +1,1 @@
-"""Pictures for people: class maps in colours, captions, grids, holes. On uint8 arrays; numpy and Pillow only."""
+"""Pictures of class maps, captions, grids and holes, as uint8 arrays; numpy and Pillow only."""

@@ -18,7 +18,10 @@ def fitted(picture: np.ndarray, width: int, smooth: bool = True) -> np.ndarray:
     """The picture as wide as `width`, or, where it is smaller, enlarged by a whole number of times up to that.
 
     Args:
-        smooth: whether pixels are averaged when it shrinks, as photographs want it; colours of classes do not.
+        smooth: whether pixels are averaged when it shrinks: for photographs, not for class colours.
+
+    >>> fitted(np.zeros((2, 3, 3), np.uint8), width=7).shape
+    (4, 6, 3)
     """
     height, own = picture.shape[:2]
     if own <= width:
@@ -30,13 +33,21 @@ def fitted(picture: np.ndarray, width: int, smooth: bool = True) -> np.ndarray:
 
 
 def row(panels: Sequence[np.ndarray]) -> np.ndarray:
-    """Panels of one height side by side, GAP apart."""
+    """Panels of one height side by side, GAP apart.
+
+    >>> row([np.zeros((2, 3, 3), np.uint8)] * 2).shape
+    (2, 12, 3)
+    """
     gap = np.full((panels[0].shape[0], GAP, 3), WHITE, np.uint8)
     return np.concatenate([part for panel in panels for part in (panel, gap)][:-1], axis=1)
 
 
 def stack(strips: Sequence[np.ndarray]) -> np.ndarray:
-    """Strips one below another, GAP apart; narrower ones are filled up with white on their right."""
+    """Strips one below another, GAP apart; narrower ones are filled up with white on their right.
+
+    >>> stack([np.zeros((2, 3, 3), np.uint8), np.zeros((2, 5, 3), np.uint8)]).shape
+    (16, 5, 3)
+    """
     width = max(strip.shape[1] for strip in strips)
     filled = [np.pad(each, ((0, GAP), (0, width - each.shape[1]), (0, 0)), constant_values=255) for each in strips]
     return np.concatenate(filled)
@@ -47,6 +58,9 @@ def headings(texts: Sequence[str], panel_width: int) -> np.ndarray:
 
     Raises:
         ValueError: if one does not fit even at the smallest size.
+
+    >>> headings(["zero", "partial"], panel_width=80).shape[1:]
+    (166, 3)
     """
     size = min(_fitting(text, panel_width, LARGEST_TEXT) for text in texts)
     return row([caption(text, panel_width, size) for text in texts])
@@ -57,11 +71,13 @@ def caption(text: str, width: int, largest: int = LARGEST_TEXT) -> np.ndarray:
 
     Raises:
         ValueError: if the text does not fit even at the smallest size.
+
+    >>> caption("zero", width=80).shape
+    (27, 80, 3)
     """
     size = _fitting(text, width, largest)
     strip = Image.new("RGB", (FINER * width, FINER * round(1.5 * size)), WHITE)
     place = (2 * FINER, FINER * round(0.75 * size))
-    # Drawn larger and then reduced: at 12 pixels the font's own grid tears words apart.
     ImageDraw.Draw(strip).text(place, text, fill=INK, font=ImageFont.load_default(FINER * size), anchor="lm")
     return np.asarray(strip.reduce(FINER))
 

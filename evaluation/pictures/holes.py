@@ -1,4 +1,4 @@
-"""Holes in a picture: brush strokes, boxes, or its centre, drawn from a seed."""
+"""Holes in a picture: random brush strokes or boxes, or its centre."""
 
 import math
 from collections.abc import Callable
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def draw_holes(kind: str, height: int, width: int, share: float, seed: int) -> np.ndarray:
-    """Where a picture has holes.
+    """A mask of holes in a picture.
 
     Strokes and boxes are added until they cover the share, so that the last one may go beyond it.
 
@@ -15,14 +15,17 @@ def draw_holes(kind: str, height: int, width: int, share: float, seed: int) -> n
         kind: a key of `KINDS`.
         height: of the picture in pixels.
         width: of the picture in pixels.
-        share: of the picture that is to be holes, above 0 and below 1.
-        seed: of strokes and boxes; the centre has none.
+        share: share of the picture that becomes holes, above 0 and below 1.
+        seed: seed of strokes and boxes; the centre is not random.
 
     Returns:
         (height, width) bool, True in a hole.
 
     Raises:
         ValueError: an unknown kind, or a share out of range.
+
+    >>> draw_holes("centre", 4, 4, share=0.25, seed=0).sum()
+    np.int64(4)
     """
     if kind not in KINDS:
         raise ValueError(f"no holes are called {kind!r}; known: {', '.join(KINDS)}")
@@ -66,7 +69,7 @@ def _strokes(height: int, width: int, share: float, random: np.random.Generator)
 
 
 def _distance(height: int, width: int, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Of every pixel's middle to the line from start to end, (row, column) in pixels."""
+    """Distance of every pixel's centre to the segment from start to end, (row, column) in pixels."""
     rows, columns = np.mgrid[:height, :width] + 0.5
     way = end - start
     along = ((rows - start[0]) * way[0] + (columns - start[1]) * way[1]) / (way @ way)

@@ -7,7 +7,7 @@ from pathlib import Path
 from jsonargparse.typing import PositiveInt
 from rich.console import Console
 
-from records.errors import UserError, user_errors
+from records.errors import UserError, message_for_users
 from studies.checkpoints.missing import Weights, choose_device, quiet_lightning
 from studies.runs.collect import FIRST_SCHEMES, Collection, Run
 from studies.runs.command import Runs, say
@@ -104,8 +104,9 @@ def choose_images(trained, output: Path, count: int) -> list[Image]:
             folder, files, targets = data.eval_files()
             found = [(folder / file, data.class_names[target]) for file, target in zip(files, targets, strict=True)]
             wanted = {folder / file for file in files_of_figure4(output, trained.record.compared_as)}
-    except user_errors() as error:
-        raise UserError(f"{trained.folder.path}: {error} (--data-root or --images names others)") from None
+    except Exception as error:
+        reason = message_for_users(error)
+        raise UserError(f"{trained.folder.path}: {reason} (--data-root or --images names others)") from None
     found = [image for image in found if image[0] in wanted] or found
     return [found[number * len(found) // count] for number in range(min(count, len(found)))]
 
@@ -150,10 +151,10 @@ def make_maps(
             trained = load_network(run.folder, weights.checkpoint, None, weights.data_root, device=device)
             layers = layers or default_layers(layers_with_maps(trained, as_seen(trained, images[0][0])))
             record = record_of(trained, images, layers)
-        except user_errors() as error:
-            failed.append(f"{run.record.name}: {error}")
+        except Exception as error:
+            failed.append(f"{run.record.name}: {message_for_users(error)}")
             continue
-        record.write(run.folder.evaluations)
+        record.write(run.folder.evaluations / record.file_name)
         say(Console(), f"{run.record.name}: {', '.join(layers)} of {len(images)} images")
     if len(failed) == len(runs):
         raise UserError("\n".join(failed))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from evaluation.activations import border_ratio_of
-from records.evaluations import read_evaluations
+from records.evaluation import read_evaluations
 from studies.activations.record import ActivationRecord
 from studies.runs.collect import Collection, Run
 

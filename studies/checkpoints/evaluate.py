@@ -7,13 +7,13 @@ import torch
 from pytorch_lightning.callbacks import RichProgressBar
 
 from lightning_modules import SegmentationModule
-from lightning_modules.evaluation_settings import EvaluationSettings
-from records.classified import ClassificationRecord, ImageList
+from lightning_modules.scene_evaluation import EvaluationSettings
+from records.classification import ClassificationRecord, ImageList
 from records.evaluation import EvaluationRecord
 from studies.checkpoints.load import Trained
 from training.callbacks.predicted_classes import PredictedClasses
+from training.evaluation_record import keep, make_record
 from training.provenance import provenance
-from training.tested import keep, make_record
 
 
 def evaluate(trained: Trained) -> ClassificationRecord | EvaluationRecord:
@@ -56,7 +56,7 @@ def _keep_classes(trained: Trained, found: dict[str, float], classes: torch.Tens
         predicted=classes.numpy(),
         provenance={**provenance(), "device": str(module.trainer.strategy.root_device), "command": sys.argv},
     )
-    record.write(evaluations)
+    record.write(evaluations / record.file_name)
     return record
 
 

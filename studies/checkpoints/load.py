@@ -9,7 +9,7 @@ import torch
 
 from lightning_modules.padded_network import PaddedNetworkModule
 from records import RunFolder, RunRecord
-from records.errors import UserError, user_errors
+from records.errors import UserError, message_for_users
 from training.program import ExperimentCLI
 from training.resume import is_whole
 
@@ -69,8 +69,11 @@ def load(
     try:
         trained.data.setup("test")
         trained.module.check("test", trained.data)
-    except user_errors() as error:
-        raise UserError(f"{folder.path}: the data cannot be used: {error} (--data-root names another folder)") from None
+    except Exception as error:
+        reason = message_for_users(error)
+        raise UserError(
+            f"{folder.path}: the data cannot be used: {reason} (--data-root names another folder)"
+        ) from None
     return trained
 
 
@@ -93,10 +96,10 @@ def load_network(
         module.on_load_checkpoint(content)
         module.load_state_dict(content["state_dict"])
         module.use_test_scheme()
-    except user_errors() as error:
-        raise UserError(f"{folder.path} cannot be loaded: {error}") from None
     except (RuntimeError, KeyError) as error:
         raise UserError(f"{folder.path}: {path.name} does not fit config.yaml: {error}") from None
+    except Exception as error:
+        raise UserError(f"{folder.path} cannot be loaded: {message_for_users(error)}") from None
     if batch_size is not None:
         cli.datamodule.eval_batch_size = batch_size
     module.eval().to(device)

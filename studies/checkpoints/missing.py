@@ -12,7 +12,7 @@ from jsonargparse.typing import PositiveInt
 from rich.console import Console
 
 from records import RunFolder
-from records.errors import UserError, user_errors
+from records.errors import RecordError, UserError, message_for_users
 from studies.runs.collect import Collection, Run, SetAside
 from studies.runs.command import Runs, say
 
@@ -101,8 +101,8 @@ def _evaluate_each(tasks: Sequence[Task], options: Evaluation, device: str, cons
         start = time.monotonic()
         try:
             value = evaluate_one(run.folder, scheme, options, device)
-        except user_errors() as error:
-            reason = str(error).replace(f"{run.folder.path}: ", "")
+        except Exception as error:
+            reason = message_for_users(error).replace(f"{run.folder.path}: ", "")
             failed.append(SetAside(run.folder.path, f"not evaluated under {scheme}: {reason}"))
             say(console, f"[{number}/{len(tasks)}] {run.record.name} under {scheme}: not evaluated: {reason}")
             continue
@@ -118,7 +118,7 @@ def evaluate_one(folder: RunFolder, scheme: str, options: Evaluation, device: st
     Raises:
         UserError: if it cannot be loaded, or run.
     """
-    from records.classified import ClassificationRecord
+    from records.classification import ClassificationRecord
     from studies.checkpoints.evaluate import evaluate
     from studies.checkpoints.load import find_checkpoint, load
     from studies.runs.comparable import value_of
@@ -141,9 +141,8 @@ def evaluate_one(folder: RunFolder, scheme: str, options: Evaluation, device: st
 
 def known(folder: RunFolder, checkpoint: Path, scheme: str) -> list:
     """The records of a checkpoint under a scheme, of either kind of network."""
-    from records.classified import ClassificationRecord
-    from records.evaluation import EvaluationRecord
-    from records.evaluations import read_evaluations
+    from records.classification import ClassificationRecord
+    from records.evaluation import EvaluationRecord, read_evaluations
     from studies.checkpoints.load import read_step
 
     kinds = (ClassificationRecord, EvaluationRecord)
@@ -155,13 +154,13 @@ def known(folder: RunFolder, checkpoint: Path, scheme: str) -> list:
 
 def _is_whole(folder: RunFolder, record) -> bool:
     """Whether the list of images that a classifier's record names can be read."""
-    from records.classified import ClassificationRecord, ImageList
+    from records.classification import ClassificationRecord, ImageList
 
     if not isinstance(record, ClassificationRecord):
         return True
     try:
         return len(ImageList.read(folder.evaluations / record.image_list).files) == record.images
-    except (OSError, EOFError, ValueError, TypeError):
+    except (OSError, RecordError):
         return False
 
 
@@ -171,7 +170,7 @@ def _note_move(folder: RunFolder, records: Iterable, trained) -> None:
         if hasattr(record, "image_folder"):
             now = str(trained.data.eval_files()[0].resolve())
             if record.image_folder != now:
-                dataclasses.replace(record, image_folder=now).write(folder.evaluations)
+                dataclasses.replace(record, image_folder=now).write(folder.evaluations / record.file_name)
 
 
 def choose_device(name: str | None) -> str:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from records.classified import ClassificationRecord, ImageList
+from records.classification import ClassificationRecord, ImageList
+from records.errors import RecordError
 from studies.disagreements import contact_sheet
 from studies.page.blocks import Block, Figure, Raster, Section, Text
 from studies.page.tables import Column, Linked, Table, decimals, starts
@@ -141,7 +142,7 @@ def read_list(runs: Sequence[Run], results: Evaluated) -> tuple[ImageList | None
         record = results.of[run, run.record.padding]
         try:
             images = ImageList.read(run.folder.evaluations / record.image_list)
-        except (OSError, EOFError, ValueError, TypeError):
+        except (OSError, RecordError):
             continue
         if len(images.files) == record.images:
             return images, np.array(images.targets)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from records.errors import message_of, user_errors
+from records.errors import message_for_users
 from studies import find
 from studies.runs.collect import FIRST_SCHEMES, REFERENCE, Collection
 from studies.runs.command import say
@@ -30,8 +30,8 @@ def run_missing(folder: Path, data_root: Path | None, collection: Collection, ou
         say(console, f"\n-- main.py {command} {' '.join(arguments)}")
         try:
             find(command).main(arguments)
-        except user_errors() as error:
-            say(console, f"not completed: {message_of(error)}")
+        except Exception as error:
+            say(console, f"not completed: {message_for_users(error)}")
 
 
 def steps(folder: Path, data_root: Path | None, collection: Collection, output: Path) -> Iterator[Step]:

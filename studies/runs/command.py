@@ -1,5 +1,6 @@
 """What the studies' commands share: where the runs are, what is printed, and the error where nothing applies."""
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
@@ -59,15 +60,15 @@ class Runs:
         # Imported late: it takes seconds.
         from studies.runs.wandb_project import read_runs
 
-        runs = read_runs(self.wandb)
-        if not runs:
-            raise UserError(f"W&B project {self.wandb} holds no runs")
-        try:
-            return mirror(runs, self.folder)
-        except OSError as error:
-            raise UserError(
-                f"{self.folder} cannot be written: {error.strerror}; start this where you may write"
-            ) from None
+        with tempfile.TemporaryDirectory() as downloads:
+            runs = read_runs(self.wandb, Path(downloads))
+            if not runs:
+                raise UserError(f"W&B project {self.wandb} holds no runs")
+            try:
+                return mirror(runs, self.folder)
+            except OSError as error:
+                reason = f"{self.folder} cannot be written: {error.strerror}; start this where you may write"
+                raise UserError(reason) from None
 
     def output_folder(self) -> Path:
         """The folder to write into, made if need be. Raises UserError if it cannot be."""

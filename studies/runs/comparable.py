@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import torch
 
 from evaluation import mean_iou
-from records.classified import ClassificationRecord
-from records.evaluation import REGULAR, EvaluationRecord
-from records.evaluations import read_evaluations
+from records.classification import ClassificationRecord
+from records.evaluation import REGULAR, EvaluationRecord, read_evaluations
 from studies.runs.collect import Collection, Run
 
 BEST, LAST = "best", "last"

@@ -2,14 +2,15 @@
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import wandb
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
+from records import WANDB_PREFIX, RunFolder
 from records.errors import UserError
-from records.exported import KEY
 
 # W&B's client would try for days; whoever waits for a report wants to hear of it.
 PATIENCE = {
@@ -22,6 +23,10 @@ TIMEOUT = 60
 """Seconds that one request may take with all its retries."""
 
 
+OURS = ("compared_as", "digest")
+"""Keys of the configuration that only runs of this program have."""
+
+
 @dataclass(frozen=True)
 class LoggedRun:
     """A run as W&B holds it.
@@ -31,38 +36,59 @@ class LoggedRun:
         name: as shown there.
         url: its page.
         state: W&B's word, such as finished, running or crashed.
-        config: its configuration.
-        history: every entry of its history; empty for a run that this program did not log.
+        ours: whether this program logged it.
+        epochs: how many its curves hold; None if W&B's summary does not say.
+        folder: where its files were downloaded to; those that the run did not save are not there.
     """
 
     id: str
     name: str
     url: str
     state: str
-    config: dict[str, Any]
-    history: list[dict[str, Any]] = field(repr=False)
+    ours: bool
+    epochs: int | None
+    folder: RunFolder
 
 
-def read_runs(project: str) -> list[LoggedRun]:
-    """Every run of `project` (ENTITY/PROJECT), oldest first, with its whole history (not W&B's sample of it).
+def read_runs(project: str, downloads: Path) -> list[LoggedRun]:
+    """Every run of `project` (ENTITY/PROJECT), oldest first, with the files of its run folder.
+
+    Args:
+        downloads: folder for the files, a folder in it for each run.
 
     Raises:
         UserError: if W&B cannot be reached, knows no such project, or refuses the account.
     """
     with one_message(project):
-        return [_read(run) for run in connect().runs(project, lazy=False)]
+        runs = connect().runs(project, lazy=False)
+        return [_read(run, RunFolder(downloads / str(number))) for number, run in enumerate(runs)]
 
 
 def configurations(project: str) -> list[dict[str, Any]]:
-    """The configuration of every run of `project`, without the histories. Raises UserError as `read_runs` does."""
+    """The configuration of every run of `project` that this program logged. Raises UserError as `read_runs` does."""
     with one_message(project):
-        return [dict(run.config) for run in connect().runs(project, lazy=False)]
+        return [dict(run.config) for run in connect().runs(project, lazy=False) if _is_ours(run)]
 
 
-def _read(run: Any) -> LoggedRun:
-    # W&B's cache of histories goes by the run's name alone and would show an unfinished run as it once was.
-    history = list(run.scan_history(use_cache=False)) if KEY in run.config else []
-    return LoggedRun(run.id, run.name or run.id, run.url, run.state, dict(run.config), history)
+def _is_ours(run: Any) -> bool:
+    return all(key in run.config for key in OURS)
+
+
+def _read(run: Any, folder: RunFolder) -> LoggedRun:
+    if _is_ours(run):
+        _download(run, folder)
+    epoch = run.summary.get("epoch")
+    epochs = int(epoch) + 1 if isinstance(epoch, int | float) else None
+    return LoggedRun(run.id, run.name or run.id, run.url, run.state, _is_ours(run), epochs, folder)
+
+
+def _download(run: Any, folder: RunFolder) -> None:
+    names = {f"{WANDB_PREFIX}{file.name}": file for file in folder.core_files}
+    for file in run.files(names=list(names)):
+        # The names in the answer are the server's; only what was asked for is written.
+        if file.name in names:
+            file.download(root=str(folder.path), replace=True).close()
+            (folder.path / file.name).rename(names[file.name])
 
 
 def connect() -> wandb.Api:

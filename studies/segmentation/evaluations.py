@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from records import best
-from records.evaluation import REGULAR, EvaluationFileError, EvaluationRecord, OtherKindError
+from records.errors import ForeignRecordError, RecordError
+from records.evaluation import REGULAR, EvaluationRecord
 from studies.runs.collect import Collection, Run, SetAside, natural
 
 MIOU = "val/miou"
@@ -161,9 +162,9 @@ def _of_run(run: Run, left_out: list[SetAside]) -> dict[Setting, Evaluation]:
     for file in sorted(run.folder.evaluations.glob("*.json")):
         try:
             evaluation = Evaluation(run, read_checked(file), file)
-        except OtherKindError:
+        except ForeignRecordError:
             continue
-        except (EvaluationFileError, OSError) as error:
+        except (RecordError, OSError) as error:
             left_out.append(SetAside(file, str(error).removeprefix(f"{file} ")))
             continue
         setting = Setting.of(evaluation.record)
@@ -181,7 +182,7 @@ def read_checked(file: Path) -> EvaluationRecord:
     """Reads a record and checks that its counts have the shape that its settings ask for.
 
     Raises:
-        EvaluationFileError: naming the file, if it is damaged.
+        RecordError: naming the file, if it is damaged.
     """
     record = EvaluationRecord.read(file)
     try:
@@ -189,7 +190,7 @@ def read_checked(file: Path) -> EvaluationRecord:
     except (AttributeError, TypeError, ValueError) as error:
         problem = str(error)
     if problem:
-        raise EvaluationFileError(f"{file} is damaged: {problem}")
+        raise RecordError(f"{file} is damaged: {problem}")
     return record
 
 

@@ -15,10 +15,9 @@ from typing import Any
 from rich.console import Console
 
 from lightning_modules.errors import ModelError
-from lightning_modules.evaluation_settings import EvaluationSettings, share
-from lightning_modules.scene_evaluation import REGULAR, mode_name
-from records.errors import UserError
-from records.evaluation import EvaluationFileError, EvaluationRecord
+from lightning_modules.scene_evaluation import REGULAR, EvaluationSettings, mode_name, share
+from records.errors import RecordError, UserError
+from records.evaluation import EvaluationRecord
 from studies.runs.collect import Collection, Run
 from studies.runs.command import say
 from studies.segmentation.evaluations import BEST_CHECKPOINT, is_best_epoch, read_checked
@@ -103,7 +102,7 @@ def missing(collection: Collection, options: Sequence[str]) -> Iterator[MissingT
 def records(run: Run) -> Iterator[EvaluationRecord]:
     """The run's evaluations; a damaged one counts as missing."""
     for file in run.folder.evaluations.glob("*.json"):
-        with contextlib.suppress(EvaluationFileError):
+        with contextlib.suppress(RecordError):
             yield read_checked(file)
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from datamodules.cityscapes.datasets import EvalScenes, SceneFiles
 from datamodules.loading.on_device import normalise
-from lightning_modules.evaluation_settings import share
+from lightning_modules.scene_evaluation import share
 from records import best
 from records.errors import UserError
 from studies.checkpoints.load import Trained, load

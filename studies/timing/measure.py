@@ -12,11 +12,11 @@ import torch
 
 from networks.create import check_name
 from padding.registry import find_scheme
-from records.errors import UserError
+from records.errors import RecordError, UserError
 from studies.timing.inference import CaseError, Conditions, measure_case, sentences
 from studies.timing.interleaved import Stopwatch, describe_device
 from studies.timing.options import Options
-from studies.timing.record import COMPILED, EAGER, TimingCase, TimingFileError, TimingRecord
+from studies.timing.record import COMPILED, EAGER, TimingCase, TimingRecord
 from training.provenance import provenance
 
 CLOCKS = {"wall": time.perf_counter, "process": time.process_time}
@@ -139,7 +139,7 @@ def _refuse_foreign(file: Path) -> None:
         return
     try:
         TimingRecord.read(file)
-    except (TimingFileError, OSError) as error:
+    except (RecordError, OSError) as error:
         raise UserError(f"{error}; it will not be replaced: move it, or choose another folder with --output") from None
 
 

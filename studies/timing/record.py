@@ -1,12 +1,9 @@
 """What `main.py timing` measured: every time of every round, from which Table 1 is computed anew."""
 
-import dataclasses
-import json
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from records.atomic import write_text
+from records.codec import Record
 from studies.runs.collect import REFERENCE
 
 NULL = "zero again"
@@ -16,10 +13,6 @@ EAGER, COMPILED = "eager", "compiled"
 
 Times = dict[str, list[float]]
 """Scheme, or NULL, to its seconds, a value a round; the values of one round are neighbours in time."""
-
-
-class TimingFileError(ValueError):
-    """A file of measured times that is damaged; the message names it."""
 
 
 @dataclass
@@ -53,7 +46,7 @@ class TimingCase:
 
 
 @dataclass
-class TimingRecord:
+class TimingRecord(Record):
     """The content of `timing.json`.
 
     Attributes:
@@ -71,6 +64,9 @@ class TimingRecord:
         provenance: start, command, versions, commit, host.
     """
 
+    KIND: ClassVar[str] = "timing"
+    INDENT: ClassVar[int] = 1
+
     device: str
     hardware: str
     threads: int
@@ -83,16 +79,3 @@ class TimingRecord:
     cases: list[TimingCase]
     failed: list[str] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict, repr=False)
-
-    def write(self, path: str | Path) -> None:
-        """Writes it as JSON, atomically."""
-        write_text(path, json.dumps(dataclasses.asdict(self), indent=1) + "\n")
-
-    @classmethod
-    def read(cls, path: str | Path) -> "TimingRecord":
-        """Raises TimingFileError, naming the file, if it is damaged or something else."""
-        try:
-            content = json.loads(Path(path).read_text())
-            return cls(**{**content, "cases": [TimingCase(**case) for case in content["cases"]]})
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise TimingFileError(f"{path} is damaged, or no record of `main.py timing`: {error}") from None

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from records.errors import RecordError
 from studies.page import palette
 from studies.page.blocks import Bullets, Details, Figure, Notice, Section, Text
 from studies.page.tables import Column, Marked, Table, decimals, starts
 from studies.runs.collect import Collection
 from studies.timing.figure import TITLES, draw_panels
 from studies.timing.lines import Line, lines
-from studies.timing.record import NULL, TimingFileError, TimingRecord
+from studies.timing.record import NULL, TimingRecord
 
 TITLE = "Inference time (Table 1)"
 STEM = "table1_timing"
@@ -67,7 +68,7 @@ def read_records(collection: Collection) -> tuple[list[TimingRecord], list[str]]
     for file in sorted((collection.root / FOLDER).rglob("timing*.json")):
         try:
             records.append(TimingRecord.read(file))
-        except (TimingFileError, OSError) as error:
+        except (RecordError, OSError) as error:
             damaged.append(str(error))
     return records, damaged
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from evaluation.activations import border_and_interior, border_ratio_of, summed_over_channels
+from evaluation.activations import border_and_interior, border_ratio_of
 
 
 def test_border_over_interior_by_hand():
@@ -21,9 +21,3 @@ def test_maps_without_an_interior_have_no_ratio():
     assert math.isnan(border_ratio_of(torch.ones(2, 5)))
     assert math.isnan(border_ratio_of(torch.zeros(4, 4)))
     assert border_and_interior(torch.ones(2, 2))[0] == 1
-
-
-def test_sums_over_channels_alone():
-    activation = torch.arange(2 * 3 * 2 * 2).reshape(2, 3, 2, 2).half()
-    expected = [[[0 + 4 + 8, 1 + 5 + 9], [2 + 6 + 10, 3 + 7 + 11]], [[12 + 16 + 20, 51], [54, 57]]]
-    assert summed_over_channels(activation).tolist() == expected

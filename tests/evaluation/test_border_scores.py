@@ -54,15 +54,6 @@ def test_each_column_is_the_score_with_the_centre_set_to_dont_care(maps, tiles):
     assert len(set(leave_out_miou(grouped))) == len(PROPORTIONS)
 
 
-def test_border_and_centre_make_the_whole(maps):
-    grouped = confusion_matrix(*maps, CLASSES, groups=leave_out_bands(HEIGHT, WIDTH, (0, 0.5)), num_groups=3)
-    everything, border = leave_out_confusions(grouped)
-    box = centre_box(HEIGHT, WIDTH, 0.5)
-    centre = confusion_matrix(*(part[box.slices] for part in maps), CLASSES)[0]
-    assert torch.equal(everything, confusion_matrix(*maps, CLASSES)[0])
-    assert torch.equal(everything, border + centre)
-
-
 @pytest.mark.parametrize("tiles", [None, tile_boxes(HEIGHT, WIDTH, 32, 1 / 3)], ids=["image", "tile"])
 def test_the_curve_scores_each_distance_by_itself(maps, tiles):
     prediction, target = maps
@@ -86,18 +77,6 @@ def test_a_bin_without_pixels_has_no_score(maps):
     assert last.pixels == 0
     assert math.isnan(last.miou)
     assert math.isnan(last.accuracy)
-
-
-def test_confusions_of_images_of_different_sizes_add_up(maps):
-    """Bands are shares of each image, so that a set of several sizes has one table."""
-    smaller = tuple(part[:20, :31] for part in maps)
-    total = 0
-    for pair in (maps, smaller):
-        bands = leave_out_bands(*pair[0].shape, PROPORTIONS)
-        total = total + confusion_matrix(*pair, CLASSES, groups=bands, num_groups=len(PROPORTIONS) + 1)
-    assert torch.equal(
-        leave_out_confusions(total)[0], sum(confusion_matrix(*pair, CLASSES)[0] for pair in (maps, smaller))
-    )
 
 
 def test_another_number_of_groups_is_refused():

@@ -57,13 +57,6 @@ def test_whole_image_is_what_the_network_says(network, image):
     assert torch.equal(predict_whole(network, image[0]), network(image)[0])
 
 
-def test_tiles_without_overlap_are_the_halves_side_by_side(network, image):
-    even = image[..., :20, :].repeat(1, 1, 1, 2)[..., :40]
-    halves = torch.cat([network(even[..., :20])[0], network(even[..., 20:])[0]], dim=-1)
-    assert torch.equal(predict_tiled(network, even, 20, 0), halves)
-    assert not torch.equal(network(even)[0], halves)
-
-
 @pytest.mark.parametrize(("size", "overlap"), [(8, 0), (9, 1 / 3), (16, 0.5), (20, 0.75)])
 def test_logits_are_averaged_over_the_tiles_that_hold_a_pixel(network, image, size, overlap):
     expected, most = by_pixel(network, image, size, overlap)
@@ -92,17 +85,6 @@ def test_half_precision_logits_are_summed_in_float32(image):
     assert scores[0, 0].tolist() == [256, 257 / 2, 258 / 3, 258 / 3, 1, 1]
     assert predict_whole(lambda tile: tile.bfloat16(), row).dtype == torch.float32
     assert predict_whole(lambda tile: tile.double(), row).dtype == torch.float64
-
-
-def test_the_network_sees_tiles_of_one_size_one_after_another(image):
-    shapes = []
-
-    def network(tile):
-        shapes.append(tuple(tile.shape))
-        return tile
-
-    predict_tiled(network, image, 20, 1 / 3)
-    assert shapes == [(1, 3, 20, 20)] * 6
 
 
 def test_one_image_of_scores_is_held_besides_the_tile(image):

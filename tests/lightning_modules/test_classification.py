@@ -7,9 +7,9 @@ from torch.nn.functional import cross_entropy, one_hot
 
 import datamodules
 from lightning_modules import ClassificationModule, ModelError
-from lightning_modules.classification import IGNORED
+from lightning_modules.classification import IGNORED_TARGET
 from networks.create import NetworkError
-from padding import PaddingError, PartialConv2d
+from padding import PaddingError
 
 
 class Fixed(torch.nn.Module):
@@ -25,14 +25,6 @@ class Fixed(torch.nn.Module):
 
 def module(**changes):
     return ClassificationModule(**{"network": "cifar_resnet10", "padding": "partial", "num_classes": 10, **changes})
-
-
-def test_every_padded_convolution_is_partial():
-    built = module()
-    padded = [m for m in built.network.modules() if isinstance(m, torch.nn.Conv2d) and m.padding != (0, 0)]
-    assert len(padded) == 9
-    assert all(isinstance(m, PartialConv2d) for m in padded)
-    assert len(built.padding_report.converted) == 9
 
 
 def test_recipe_of_section_4_1():
@@ -59,18 +51,18 @@ def test_metrics_count_each_image_once_and_fillers_never():
         # Two fillers in every batch, with logits that would be counted as right if they counted.
         built.network = Fixed(torch.cat([logits[chosen], torch.full((2, 10), 99.0)]))
         built.evaluation_step(
-            (torch.zeros(size + 2, 3, 8, 8), torch.cat([targets[chosen], torch.tensor([IGNORED] * 2)]))
+            (torch.zeros(size + 2, 3, 8, 8), torch.cat([targets[chosen], torch.tensor([IGNORED_TARGET] * 2)]))
         )
     built.network = Fixed(torch.zeros(1, 10))
-    built.evaluation_step((torch.zeros(1, 3, 8, 8), torch.tensor([IGNORED])))
+    built.evaluation_step((torch.zeros(1, 3, 8, 8), torch.tensor([IGNORED_TARGET])))
     ranks = (logits > (logits * one_hot(targets, 10)).sum(1, keepdim=True)).sum(1)
-    assert built.eval_metrics["acc1"].compute() == pytest.approx((ranks < 1).float().mean().item())
-    assert built.eval_metrics["acc5"].compute() == pytest.approx((ranks < 5).float().mean().item())
-    assert built.eval_metrics["loss"].compute() == pytest.approx(cross_entropy(logits, targets).item(), rel=1e-5)
+    assert built.eval_metrics.acc1.compute() == pytest.approx((ranks < 1).float().mean().item())
+    assert built.eval_metrics.acc5.compute() == pytest.approx((ranks < 5).float().mean().item())
+    assert built.eval_metrics.loss.compute() == pytest.approx(cross_entropy(logits, targets).item(), rel=1e-5)
 
 
 def test_the_filler_target_is_the_data_modules():
-    assert datamodules.IGNORED == IGNORED
+    assert datamodules.IGNORED_TARGET == IGNORED_TARGET
 
 
 class OneBatch(torch.utils.data.Dataset):

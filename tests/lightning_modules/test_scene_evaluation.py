@@ -5,8 +5,8 @@ from fractions import Fraction
 import pytest
 import torch
 
-from lightning_modules.evaluation_settings import EvaluationSettings
-from lightning_modules.scene_evaluation import REGULAR, SceneEvaluation
+from lightning_modules import ModelError
+from lightning_modules.scene_evaluation import REGULAR, EvaluationSettings, SceneEvaluation
 
 CLASSES = 3
 
@@ -88,3 +88,25 @@ def test_without_a_tile_size_tiles_are_as_high_as_the_image():
     assert list(evaluation.tilings) == ["tiled_0", "tiled_1-3"]
     assert evaluation.tiling("tiled_1-3", 1024, 2048) == {"size": 1024, "overlap": Fraction(1, 3), "average": "logits"}
     assert evaluation.leave_out == [Fraction(0), *map(Fraction, ("1/3", "1/2", "2/3", "3/4", "7/8"))]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"overlaps": [1.0]}, "overlaps"),
+        ({"overlaps": ["third"]}, "third"),
+        ({"overlaps": [0, 0.0]}, "twice"),
+        ({"leave_out": ["1/0"]}, "1/0"),
+        ({"leave_out": [-0.1]}, "leave_out"),
+        ({"tile_size": 0}, "tile_size"),
+        ({"distance_edges": [0, 4]}, "distance_edges"),
+        ({"distance_edges": [4, 4]}, "distance_edges"),
+        ({"distance_edges": list(range(1, 300))}, "distance_edges"),
+        ({"predict_overlap": 2}, "predict_overlap"),
+        ({"leave_out": []}, "leave_out"),
+        ({"border_scope": "tile", "overlaps": ["1/3"]}, "border_scope"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(settings, message):
+    with pytest.raises(ModelError, match=message):
+        EvaluationSettings(**settings)

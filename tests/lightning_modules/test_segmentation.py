@@ -12,11 +12,10 @@ import torch
 from timm.layers import BatchNormAct2d
 
 from lightning_modules import ClassificationModule, ModelError, SegmentationModule
-from lightning_modules.evaluation_settings import EvaluationSettings
-from lightning_modules.scene_evaluation import SceneEvaluation
-from lightning_modules.segmentation import IGNORED, pixel_loss, synchronises
+from lightning_modules.pixel_metrics import IGNORED_PIXEL, pixel_loss
+from lightning_modules.scene_evaluation import EvaluationSettings, SceneEvaluation
+from lightning_modules.segmentation import synchronises
 from networks.create import NetworkError
-from padding import PartialConv2d
 from training.callbacks import StopSignal, ValidateLastStep
 from training.resume import ResumeCheckpoint
 
@@ -34,9 +33,9 @@ class Scenes(torch.utils.data.Dataset):
         generator = torch.Generator().manual_seed(0)
         self.images = torch.randn(count, 3, *size, generator=generator)
         self.targets = (self.images.mean(1) * 3 + 2).long().clamp(0, 3)
-        self.targets[:, :2] = IGNORED
+        self.targets[:, :2] = IGNORED_PIXEL
         if stand_in:
-            self.targets[-1] = IGNORED
+            self.targets[-1] = IGNORED_PIXEL
 
     def __len__(self):
         return len(self.images)
@@ -96,13 +95,6 @@ def test_the_last_step_is_not_saved_before_it_is_validated(tmp_path, monkeypatch
     assert saved == [(1, 0), (2, 0), (3, 0), (4, 0), (5, 1), (6, 1), (7, 2)]
 
 
-def test_the_rate_falls_over_the_epochs_too(tmp_path):
-    seen = Rates()
-    trainer(tmp_path, ValidateLastStep(), seen, max_epochs=2).fit(module(lr=0.5), loader(), loader(1))
-    assert seen.rates == pytest.approx([0.5 * (1 - step / 10) for step in range(10)])
-    assert seen.validated == [(0, 5), (1, 10)]
-
-
 def test_recipe_of_section_4_2():
     built = SegmentationModule("tiny_resnet10")
     built._trainer = SimpleNamespace(estimated_stepping_batches=31_000)
@@ -123,11 +115,11 @@ def test_the_loss_is_the_mean_over_the_pixels_that_count():
     generator = torch.Generator().manual_seed(1)
     logits = torch.randn(2, 4, 5, 6, generator=generator, dtype=torch.float64)
     targets = torch.randint(0, 4, (2, 5, 6), generator=generator)
-    targets[0, :3] = IGNORED
+    targets[0, :3] = IGNORED_PIXEL
     wanted = [
         math.log(sum(math.exp(v) for v in logits[n, :, y, x])) - logits[n, targets[n, y, x], y, x].item()
         for n, y, x in np.ndindex(2, 5, 6)
-        if targets[n, y, x] != IGNORED
+        if targets[n, y, x] != IGNORED_PIXEL
     ]
     loss, pixels = pixel_loss(logits, targets)
     assert pixels == len(wanted) == 42
@@ -136,7 +128,7 @@ def test_the_loss_is_the_mean_over_the_pixels_that_count():
 
 def test_a_batch_without_labels_has_no_loss_and_no_gradient():
     logits = torch.randn(1, 4, 3, 3, requires_grad=True)
-    loss, pixels = pixel_loss(logits, torch.full((1, 3, 3), IGNORED))
+    loss, pixels = pixel_loss(logits, torch.full((1, 3, 3), IGNORED_PIXEL))
     loss.backward()
     assert (loss.item(), pixels.item()) == (0, 0)
     assert not logits.grad.any()
@@ -158,7 +150,7 @@ def test_the_epochs_loss_is_the_mean_over_its_pixels_not_over_its_batches(monkey
     for labelled in (24, 3):
         images = torch.randn(2, 3, 24, 40, generator=generator)
         targets = torch.randint(0, 4, (2, 24, 40), generator=generator)
-        targets[:, labelled:] = IGNORED
+        targets[:, labelled:] = IGNORED_PIXEL
         count = 2 * labelled * 40
         total += built.training_step((images, targets)).item() * count
         pixels += count
@@ -171,7 +163,7 @@ def brute_force_iou(pairs, classes):
     for number in range(classes):
         both = either = 0
         for prediction, target in pairs:
-            valid = target != IGNORED
+            valid = target != IGNORED_PIXEL
             both += ((prediction == number) & (target == number) & valid).sum().item()
             either += (((prediction == number) | (target == number)) & valid).sum().item()
         found.append(100 * both / either if either else None)
@@ -196,7 +188,7 @@ def test_every_image_counts_once_and_stand_ins_never(tmp_path):
     data = Scenes(6, stand_in=True)
     generator = torch.Generator().manual_seed(2)
     # Class 3 is neither predicted nor there; class 2 is predicted and not there: it counts 0.
-    data.targets[(data.targets >= 2) & (data.targets != IGNORED)] = 1
+    data.targets[(data.targets >= 2) & (data.targets != IGNORED_PIXEL)] = 1
     predictions = [torch.randint(0, 3, (24, 40), generator=generator) for _ in range(6)]
     built = module()
     built.network = Fixed(predictions)
@@ -334,32 +326,3 @@ def test_weights_that_cannot_be_used_are_refused(tmp_path, classifier):
         module(encoder_weights=str(tmp_path / "absent.ckpt")).check("fit", None)
     with pytest.raises(ModelError, match=r"--model\.encoder_weights"):
         trainer(tmp_path).validate(module(), loader(1), ckpt_path=str(classifier), weights_only=True, verbose=False)
-
-
-def test_every_padded_convolution_is_partial():
-    built = module()
-    padded = [m for m in built.network.modules() if isinstance(m, torch.nn.Conv2d) and any(m.padding)]
-    assert len(padded) == len(built.padding_report.converted) == 14
-    assert all(isinstance(m, PartialConv2d) for m in padded)
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"overlaps": [1.0]}, "overlaps"),
-        ({"overlaps": ["third"]}, "third"),
-        ({"overlaps": [0, 0.0]}, "twice"),
-        ({"leave_out": ["1/0"]}, "1/0"),
-        ({"leave_out": [-0.1]}, "leave_out"),
-        ({"tile_size": 0}, "tile_size"),
-        ({"distance_edges": [0, 4]}, "distance_edges"),
-        ({"distance_edges": [4, 4]}, "distance_edges"),
-        ({"distance_edges": list(range(1, 300))}, "distance_edges"),
-        ({"predict_overlap": 2}, "predict_overlap"),
-        ({"leave_out": []}, "leave_out"),
-        ({"border_scope": "tile", "overlaps": ["1/3"]}, "border_scope"),
-    ],
-)
-def test_settings_that_make_no_sense_are_refused(settings, message):
-    with pytest.raises(ModelError, match=message):
-        EvaluationSettings(**settings)

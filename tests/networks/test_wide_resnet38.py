@@ -9,7 +9,6 @@ from torch.nn import functional as F
 
 from networks import NetworkError, create_network
 from networks.wide_resnet38 import PreActivationBlock, _Stage
-from padding import convert_padding
 
 TRUNK = 105_062_720
 
@@ -81,16 +80,6 @@ def test_features_have_the_strides_and_channels_that_they_claim(output_stride):
     two = on_meta(features_only=True, output_stride=output_stride, out_indices=(0, 2))
     assert two.feature_info.channels() == [128, 512]
     assert [map.shape[1] for map in two(torch.empty(1, 3, 64, 64, device="meta"))] == [128, 512]
-
-
-def test_exactly_the_3x3_convolutions_are_padded():
-    network = on_meta(features_only=True, output_stride=8)
-    spatial = [name for name, convolution in convolutions(network).items() if convolution.kernel_size == (3, 3)]
-    assert len(spatial) == 38 - 5  # all that DeepLabV3+ has, without its head's
-    report = convert_padding(network, "partial")
-    assert report.converted == spatial
-    assert report.left == ["pool2", "pool3"]
-    assert report.unsupported == []
 
 
 def fill(module):

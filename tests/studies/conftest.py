@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from records import RunFolder, RunRecord
-from records.classified import ClassificationRecord, ImageList
+from records.classification import ClassificationRecord, ImageList
 
 
 @pytest.fixture
@@ -70,7 +70,8 @@ def keep_evaluation(tmp_path):
             image_list=f"images-{digest}.json.gz",
             predicted=np.array(predicted),
         )
-        return evaluation.write(run.evaluations)
+        evaluation.write(run.evaluations / evaluation.file_name)
+        return run.evaluations / evaluation.file_name
 
     return keep
 

@@ -30,9 +30,7 @@ class Reading:
         return {
             "GetDefaultEntity": default_entity,
             "Runs": runs,
-            "RunHistoryKeys": last_step,
-            "RunParquetHistory": live_steps,
-            "HistoryPage": history_page,
+            "RunFiles": run_files,
             "GetProjects": projects,
             "ProjectInternalId": internal_id,
             "ProjectViews": self.list_views,
@@ -108,32 +106,21 @@ def run_node(run: Run) -> Data:
     node |= {"tags": run.tags, "group": run.group, "notes": run.notes, "sweepName": run.sweep, "readOnly": False}
     node |= dict.fromkeys(("jobType", "commit", "description", "heartbeatAt"))
     node |= {"createdAt": "2026-01-01T00:00:00Z", "user": {"name": ENTITY, "username": ENTITY}}
-    return {**node, "historyLineCount": len(history(run)), "historyKeys": {"lastStep": last(run)}}
+    return {**node, "historyLineCount": len(run.lines("wandb-history.jsonl")), "historyKeys": None}
 
 
-def last_step(world: World, variables: Data) -> Data:
+def run_files(world: World, variables: Data) -> Data:
     run = run_of(world, variables)
-    return {"project": {"run": {"historyKeys": {"lastStep": last(run)} if history(run) else None}}}
+    names = [name for name in variables["fileNames"] or run.uploads if name in run.uploads]
+    edges = [{"node": file_node(world, run, name), "cursor": name} for name in names]
+    files = {"edges": edges, "pageInfo": {"endCursor": None, "hasNextPage": False}}
+    return {"project": {"internalId": "1", "run": {"fileCount": len(names), "files": files}}}
 
 
-def live_steps(world: World, variables: Data) -> Data:
-    """Nothing was moved into Parquet files yet, as it is in the cloud some time after a run's end."""
-    steps = [{"_step": entry["_step"]} for entry, _ in history(run_of(world, variables))]
-    return {"project": {"run": {"parquetHistory": {"parquetUrls": [], "liveData": steps}}}}
-
-
-def history_page(world: World, variables: Data) -> Data:
-    first, end = variables["minStep"], variables["maxStep"]
-    lines = [line for entry, line in history(run_of(world, variables)) if first <= entry["_step"] < end]
-    return {"project": {"run": {"history": lines[: variables["pageSize"]]}}}
-
-
-def history(run: Run) -> list[tuple[Data, str]]:
-    return [(json.loads(line), line) for line in run.lines("wandb-history.jsonl")]
-
-
-def last(run: Run) -> int:
-    return max((entry["_step"] for entry, _ in history(run)), default=-1)
+def file_node(world: World, run: Run, name: str) -> Data:
+    url = f"{world.url}/upload/{run.project.entity}/{run.project.name}/{run.name}/{name}"
+    node = {"id": f"{run.id}/{name}", "name": name, "url": url, "directUrl": url, "mimetype": None, "md5": None}
+    return {**node, "sizeBytes": len(run.uploads[name]), "updatedAt": "2026-01-01T00:00:00"}
 
 
 def run_of(world: World, variables: Data) -> Run:

@@ -32,6 +32,8 @@ KEY = "loopback" * 5
 
 OPERATION = re.compile(r"\b(?:query|mutation)\s+(\w+)")
 
+FILE = re.compile(r"/upload/([^/]+)/([^/]+)/([^/]+)/(.+)")
+
 TELEMETRY = "/sdk/otel/"
 """Where the client reports on itself, without the key. Taken and dropped: refused, it complains in the run's log."""
 
@@ -117,19 +119,25 @@ class _Request(BaseHTTPRequestHandler):
             else:
                 self._refuse()
 
+    # As in the cloud, a file's address carries the right to it, and its request no key.
+
     def do_PUT(self) -> None:
         body = self._body()
         with self.service.lock:
-            # As in the cloud, an upload has its right in its address and carries no key.
-            if upload := re.fullmatch(r"/upload/([^/]+)/([^/]+)/([^/]+)/(.+)", self.path):
-                self._run(upload).uploads[unquote(upload[4])] = body
+            if file := FILE.fullmatch(self.path):
+                self._run(file).uploads[unquote(file[4])] = body
                 self._answer(200, {})
             else:
                 self._refuse()
 
     def do_GET(self) -> None:
         with self.service.lock:
-            self._refuse()
+            file = FILE.fullmatch(self.path)
+            body = file and self._run(file).uploads.get(unquote(file[4]))
+            if body is None:
+                self._refuse()
+            else:
+                self._send(200, body)
 
     def _run(self, match: re.Match[str]) -> Any:
         entity, project, name = (unquote(part) for part in match.groups()[:3])
@@ -153,7 +161,9 @@ class _Request(BaseHTTPRequestHandler):
         self._answer(404, {"errors": [{"message": f"the loopback server has no {self.path}"}]})
 
     def _answer(self, status: int, content: dict[str, Any]) -> None:
-        body = json.dumps(content).encode()
+        self._send(status, json.dumps(content).encode())
+
+    def _send(self, status: int, body: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))

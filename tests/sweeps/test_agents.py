@@ -6,7 +6,7 @@ from statistics import fmean
 
 import pytest
 
-from records import RunFolder
+from records import WANDB_PREFIX, RunFolder
 from tests.support.program import fit, killed, main, main_here, only_run, rows_without_time
 from tests.support.wandb_programs import Laboratory, output_of
 from tests.support.wandb_server import WandbServer
@@ -147,6 +147,9 @@ def test_offline_segments_are_synced_to_the_curve_that_an_online_run_has(laborat
     assert list(laboratory.project.runs.values()) == [run]
     assert (run.state, run.exit_code, run.sessions) == ("finished", 0, segments)
     assert_shows(run, folder)
+    # The files are those of the last attempt, though the first was uploaded twice.
+    for path in folder.core_files:
+        assert run.uploads[f"{WANDB_PREFIX}{path.name}"] == path.read_bytes()
 
 
 def upload(laboratory: Laboratory, folder: RunFolder) -> None:

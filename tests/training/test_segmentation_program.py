@@ -13,7 +13,8 @@ from PIL import Image
 from datamodules.cityscapes.labels import CLASS_COLOURS, LABEL_IDS
 from evaluation import class_iou, mean_iou
 from records import RunFolder
-from records.evaluation import EvaluationRecord
+from records.evaluation import EvaluationRecord, read_evaluations
+from records.validation import ValidationRecord
 from tests.support.program import ROOT, main_here, only_run
 from training.checkpoint_tables import tables
 
@@ -25,6 +26,8 @@ SMALL = [
     "--model.head_channels=8",
     "--model.skip_channels=4",
 ]
+
+VIEWS = ("alone", "padded, fixed", "padded, none")
 
 
 @pytest.fixture(autouse=True)
@@ -155,25 +158,23 @@ def test_bad_input_to_fit_leaves_no_run(sample_streets, tmp_path, options, messa
     assert not (tmp_path / "runs").exists()
 
 
-def test_validate_compares_scenes_on_a_canvas_with_each_alone(trained, sample_streets, tmp_path, capsys):
+def test_validate_of_padded_scenes_agrees_with_each_alone(trained, sample_streets, tmp_path):
     tree = shutil.copytree(sample_streets, tmp_path / "mixed")
     for kind in ("leftImg8bit", "gtFine"):
         for path in (tree / kind / "val").rglob("lindau*[td].png" if kind == "leftImg8bit" else "lindau*labelIds.png"):
             Image.open(path).crop((0, 0, 200, 70)).save(path)
-    assert main_here(*of_run("validate", trained, f"--data.root={tree}")) == 0
-    alone = dict(re.findall(r"(val/\S+)\W+([\d.]+)", capsys.readouterr().out))
-    assert main_here(*of_run("validate", trained, f"--data.root={tree}", "--data.eval_padded=true")) == 0
-    output = capsys.readouterr().out
-    logged = dict(re.findall(r"(val\w*/\S+)\W+([\d.]+)", output))
-    assert {name: value for name, value in logged.items() if name.startswith("val/")} == alone
-    assert float(logged["val_padded/miou"]) == pytest.approx(float(alone["val/miou"]), rel=1e-3)
-    masked, naive = (abs(float(logged[f"val_{way}/loss"]) - float(alone["val/loss"])) for way in ("padded", "unmasked"))
-    assert masked < naive / 10
-    assert "3 images: alone, and whole on a canvas" in " ".join(output.split())
-    changed = re.search(r"^ masked − alone .*?([\d,]+) of ([\d,]+)", output, re.M)
-    changed, pixels = (int(count.replace(",", "")) for count in changed.groups())
-    assert changed < pixels / 10_000
-    assert pixels < 2 * 128 * 256 + 70 * 200
+    run = RunFolder(shutil.copytree(trained.path, tmp_path / "run"))
+    for options in ([], ["--data.eval_padded=true"], ["--data.eval_padded=true", "--model.mask_rule=none"]):
+        assert main_here(*of_run("validate", run, f"--data.root={tree}", *options)) == 0
+    found, _ = read_evaluations(run, ValidationRecord)
+    alone, masked, unmasked = ({record.view: record for record in found.values()}[view] for view in VIEWS)
+    assert masked.metrics["miou"] == pytest.approx(alone.metrics["miou"], rel=1e-3)
+    assert (
+        abs(masked.metrics["loss"] - alone.metrics["loss"]) < abs(unmasked.metrics["loss"] - alone.metrics["loss"]) / 10
+    )
+    assert masked.predictions.tolist() == alone.predictions.tolist()
+    assert abs(masked.right - alone.right).sum() < alone.predictions.sum() / 10_000
+    assert alone.predictions.sum() < 2 * 128 * 256 + 70 * 200
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The run as W&B shows it: every epoch's row exactly once on the epoch axis, the summary, the configuration once."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,14 +11,13 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.loggers import WandbLogger
 
-from records import RunRecord, summarise
-from records.exported import KEY, exported
+from records import WANDB_PREFIX, RunFolder, RunRecord, summarise
 from training.callbacks.run_recorder import RunRecorder
 
 CURVES = ("train/*", "val/*", "lr", "seconds")
 
-IDENTITY = ("network", "compared_as", "padding", "seed", "group", "digest")
-"""What W&B's tables can be filtered, sorted and grouped by."""
+IDENTITY = ("network", "compared_as", "padding", "seed", "group", "monitor", "digest")
+"""What W&B's tables can be filtered, sorted and grouped by, and by which studies know a run of this program."""
 
 
 class Dashboard(Checkpoint):
@@ -30,8 +30,7 @@ class Dashboard(Checkpoint):
     Args:
         recorder: holds the rows.
         record: the run: its monitored metric, targets and identity.
-        config: the resolved configuration, shown in the run's config beside the identity and the record itself
-            (records/exported.py), from which the studies make the run folder anew elsewhere.
+        config: the resolved configuration, shown in the run's config beside the identity.
     """
 
     def __init__(self, recorder: RunRecorder, record: RunRecord, config: dict[str, Any]) -> None:
@@ -48,7 +47,7 @@ class Dashboard(Checkpoint):
         identity = {name: getattr(self.record, name) for name in IDENTITY}
         run.config.update({**self.config, **identity}, allow_val_change=True)
         self._keep_address(run.url)
-        self._export(run)
+        save_files(run, self.recorder.folder)
         run.define_metric("epoch")
         for name in CURVES:
             run.define_metric(name, step_metric="epoch")
@@ -60,10 +59,6 @@ class Dashboard(Checkpoint):
         if isinstance(trainer.logger, WandbLogger) and trainer.is_global_zero:
             self._push(trainer.logger)
 
-    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if isinstance(trainer.logger, WandbLogger) and trainer.is_global_zero:
-            self._export(trainer.logger.experiment)
-
     def _keep_address(self, url: str | None) -> None:
         """The run's page goes into run.json, for the report to link to; an offline run has none."""
         folder = self.recorder.folder
@@ -72,15 +67,29 @@ class Dashboard(Checkpoint):
             record.attempts[-1]["url"] = url
             folder.write_record(record)
 
-    def _export(self, run: Any) -> None:
-        run.config.update({KEY: exported(self.recorder.folder)}, allow_val_change=True)
-
     def _push(self, logger: WandbLogger) -> None:
         rows = self.recorder.rows
         for row in rows[self._last_shown + 1 :]:
             logger.log_metrics({key: value for key, value in row.items() if key != "step"}, step=int(row["step"]))
             self._last_shown = int(row["epoch"])
         logger.experiment.summary.update(summarise(rows, self.record.monitor, self.record.targets))
+
+
+def save_files(run: Any, folder: RunFolder) -> None:
+    """Saves run.json, config.yaml and epochs.csv as files of the W&B run; a study with `--wandb` downloads them.
+
+    W&B uploads them whenever they change, and last at the end of the run. An offline attempt holds links to the files
+    instead of copies: whichever attempt `wandb sync` takes last, the newest version is uploaded. The links are
+    relative, so that a run folder that was moved can still be synced.
+    """
+    if run.disabled:
+        return
+    files = Path(run.dir).resolve()
+    for file in folder.core_files:
+        link = files / f"{WANDB_PREFIX}{file.name}"
+        if not link.is_symlink():
+            link.symlink_to(os.path.relpath(file.resolve(), files))
+        run.save(str(link), base_path=str(files), policy="live", glob=False)
 
 
 def last_epoch_shown(run: Any, folder: Path) -> int:

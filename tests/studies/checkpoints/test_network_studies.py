@@ -11,9 +11,9 @@ import torch
 
 from lightning_modules import ClassificationModule
 from records import RunFolder
-from records.classified import ClassificationRecord, ImageList
+from records.classification import ClassificationRecord, ImageList
 from records.errors import UserError
-from records.evaluations import read_evaluations
+from records.evaluation import read_evaluations
 from studies.activations.measure import activations, default_layers, layers_with_maps, record_of
 from studies.activations.record import ActivationRecord
 from studies.checkpoints.load import load

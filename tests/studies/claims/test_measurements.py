@@ -77,9 +77,8 @@ def test_activations_are_paired_by_image_and_flat_maps_count_nowhere(tmp_path, m
         run = make_run(padding=padding)
         maps = [np.pad(np.ones((3, 3), np.float32), 1, constant_values=border + rng.uniform(0, 0.1)) for _ in range(6)]
         images = [Shown(f"{number}.png", "cat", b"") for number in range(7)]
-        ActivationRecord(
-            "best.ckpt", 0, 1, "resnet18", padding, images, {"act": [*maps, np.ones((2, 2), np.float32)]}
-        ).write(run.evaluations)
+        maps = {"act": [*maps, np.ones((2, 2), np.float32)]}
+        ActivationRecord("best.ckpt", 0, 1, "resnet18", padding, images, maps).write(run.evaluations / "maps.json")
     claim = BY_TEXT["Zero padding has its strongest activations at the border, partial padding has not"]
     (found,) = claim.evidence(collect(tmp_path / "runs"))
     assert found.network == "resnet18, act, by image"

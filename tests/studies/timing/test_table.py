@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from records.errors import RecordError
 from studies.page.tables import Table
 from studies.runs.collect import Collection
-from studies.timing.record import TimingCase, TimingFileError, TimingRecord
+from studies.timing.record import TimingCase, TimingRecord
 from studies.timing.table import section, study
 
 FIRST = {"zero": [0.02, 0.04], "zero again": [0.02, 0.05], "partial": [0.03, 0.05], "circular": [0.04, 0.04]}
@@ -110,5 +111,5 @@ def test_a_damaged_record_is_named(damage, tmp_path):
     record(case()).write(path)
     assert TimingRecord.read(path) == record(case())
     path.write_text(damage(path.read_text()))
-    with pytest.raises(TimingFileError, match=r"timing\.json is damaged"):
+    with pytest.raises(RecordError, match=r"timing\.json is damaged"):
         TimingRecord.read(path)

@@ -1,7 +1,5 @@
 """What an evaluated classifier did: its accuracy, and the class that it gave to each image."""
 
-import dataclasses
-import gzip
 import hashlib
 import json
 from dataclasses import dataclass, field
@@ -10,13 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from records.atomic import write_atomically, write_text
-from records.packed import pack, unpack
+from records.codec import Record
 
 
 @dataclass(frozen=True)
-class ImageList:
-    """The images that were evaluated, in order.
+class ImageList(Record):
+    """The images that were evaluated, in order; written to a `.json.gz`.
 
     Attributes:
         files: relative to the folder that the record of an evaluation names.
@@ -28,20 +25,9 @@ class ImageList:
     targets: list[int]
     class_names: list[str]
 
-    def write(self, path: str | Path) -> None:
-        """Writes it as compressed JSON, atomically; the same list gives the same bytes."""
-        text = json.dumps(dataclasses.asdict(self), separators=(",", ":"))
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, lambda file: file.write(gzip.compress(text.encode(), mtime=0)))
-
-    @classmethod
-    def read(cls, path: str | Path) -> "ImageList":
-        """Raises OSError, EOFError, ValueError or TypeError for a file that is missing or damaged."""
-        return cls(**json.loads(gzip.decompress(Path(path).read_bytes())))
-
 
 @dataclass(eq=False)
-class ClassificationRecord:
+class ClassificationRecord(Record):
     """The content of a file in a run folder's `evaluations/`, of a checkpoint under a scheme on the reported images.
 
     Attributes:
@@ -81,25 +67,13 @@ class ClassificationRecord:
     predicted: np.ndarray = field(repr=False)
     provenance: dict[str, Any] = field(default_factory=dict, repr=False)
 
+    def __post_init__(self) -> None:
+        if self.predicted.shape != (self.images,):
+            raise ValueError(f"{self.predicted.size} predictions of {self.images} images")
+
     @property
     def file_name(self) -> str:
         """Checkpoint, scheme and a hash of what was done: the same evaluation replaces its own file and no other."""
         how = [self.epoch, self.step, self.network, self.padding, self.precision, self.data]
         digest = hashlib.sha1(json.dumps(how, sort_keys=True).encode()).hexdigest()
         return f"{Path(self.checkpoint).stem}-{self.padding_at_test}-{digest[:8]}.json"
-
-    def write(self, folder: str | Path) -> Path:
-        """Writes it as JSON into `folder` under its own name, atomically; returns the file."""
-        content = {"kind": self.KIND, **vars(self), "predicted": pack(self.predicted)}
-        path = Path(folder) / self.file_name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps(content, separators=(",", ":")) + "\n")
-        return path
-
-    @classmethod
-    def of(cls, content: dict[str, Any]) -> "ClassificationRecord":
-        """From parsed JSON without its `kind`. Raises ValueError, KeyError or TypeError if it is damaged."""
-        record = cls(**{**content, "predicted": unpack(content["predicted"])})
-        if len(record.predicted) != record.images:
-            raise ValueError(f"{len(record.predicted)} predictions of {record.images} images")
-        return record

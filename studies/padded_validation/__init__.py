@@ -1,0 +1,1 @@
+"""Cropped images against padded batches, with and without a mask."""

@@ -1,0 +1,158 @@
+"""Pairs of validations of one checkpoint: cropped images, padded and masked batches, padded batches without a mask.
+
+The masks are those of Partial Convolution based Padding, https://arxiv.org/abs/1811.11718. Both validations of a pair
+see the same images, so they are compared image by image: McNemar's test of classified images, the sign test of scenes.
+"""
+
+import shlex
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+from records.evaluation import read_evaluations
+from records.validation import ValidationRecord
+from studies.page.blocks import Bullets, Section, Text
+from studies.page.tables import Column, Linked, Table, decimals, p_value, signed, starts
+from studies.runs.collect import Collection, Run
+from studies.stats.intervals import Comparison, compare_pairs
+
+ORDER = ("padded, fixed", "padded, grow", "padded, singly", "padded, none", "cropped", "alone")
+"""Views in this order: of a pair, the later one is subtracted from the earlier one."""
+
+WANTED = {
+    "cropped": "",
+    "padded, fixed": " --data.eval_padded=true",
+    "padded, none": " --data.eval_padded=true --model.mask_rule=none",
+}
+"""View to the options of the `validate` that shows it; scenes are "alone" instead of "cropped"."""
+
+
+@dataclass(frozen=True)
+class ViewPair:
+    """Two validations of a checkpoint on the same images.
+
+    Attributes:
+        run: the checkpoint's run.
+        first: its metric less that of `second` is the difference.
+        second: of the same checkpoint, scheme, precision and images.
+    """
+
+    run: Run
+    first: ValidationRecord
+    second: ValidationRecord
+
+    @property
+    def comparison(self) -> Comparison:
+        """Images of which `first` got more predictions right than `second`, against the opposite, in points."""
+        ours, theirs = self.first.right, self.second.right
+        return compare_pairs(len(ours), int((ours > theirs).sum()), int((ours < theirs).sum()))
+
+    def row(self) -> list:
+        """A value for each of COLUMNS."""
+        ours, theirs = self.first.right, self.second.right
+        found, classified = self.comparison, "acc1" in self.first.metrics
+        metric = "acc1" if classified else "miou"
+        return [
+            Linked(self.run.record.name, self.run.folder.path),
+            self.first.checkpoint,
+            self.first.padding_at_test,
+            self.first.view,
+            self.second.view,
+            len(ours),
+            self.first.metrics[metric],
+            self.second.metrics[metric],
+            self.first.metrics[metric] - self.second.metrics[metric],
+            *((found.low, found.high) if classified else (None, None)),
+            int((ours > theirs).sum()),
+            int((ours < theirs).sum()),
+            found.p,
+        ]
+
+
+COLUMNS = (
+    Column("Run"),
+    Column("checkpoint"),
+    Column("padding"),
+    Column("first"),
+    Column("second"),
+    Column("images"),
+    Column("first %", decimals(2)),
+    Column("second %", decimals(2)),
+    Column("difference", signed(2)),
+    Column("low", signed(2)),
+    Column("high", signed(2)),
+    Column("better"),
+    Column("worse"),
+    Column("p", p_value),
+)
+
+
+def study(collection: Collection, output: Path, every_run: bool = False) -> Section | None:
+    """The comparisons as a section; writes `padded_validation.csv` and `.md`. None without two validations to compare.
+
+    Args:
+        collection: the runs.
+        output: folder to write into.
+        every_run: also list the commands for runs without any validation; the section is then never None.
+    """
+    validated = {run: validations(run) for run in collection.runs}
+    pairs = [pair for run, found in validated.items() for pair in view_pairs(run, found)]
+    commands = [line for run, found in validated.items() if found or every_run for line in missing(run, found)]
+    if not (pairs or every_run):
+        return None
+    blocks, files = [], []
+    if pairs:
+        found = table(pairs)
+        blocks, files = [found, Text(READING, muted=True)], found.write(output, "padded_validation")
+    if commands:
+        blocks += [Text("Not validated yet:", terminal=True), Bullets(commands, terminal=True)]
+    return Section("Cropped images and padded batches", blocks, files)
+
+
+def validations(run: Run) -> list[ValidationRecord]:
+    """The run's validations, oldest first."""
+    return list(read_evaluations(run.folder, ValidationRecord)[0].values())
+
+
+def view_pairs(run: Run, records: list[ValidationRecord]) -> Iterator[ViewPair]:
+    """Every two validations of the same weights, scheme, precision and images."""
+    groups: dict[tuple, dict[str, ValidationRecord]] = defaultdict(dict)
+    for each in records:
+        same = (each.checkpoint, each.step, each.padding_at_test, each.precision, tuple(sorted(each.data.items())))
+        if len(each.right):
+            groups[(*same, len(each.right))][each.view] = each
+    for views in groups.values():
+        for first, second in combinations(sorted(views, key=ORDER.index), 2):
+            yield ViewPair(run, views[first], views[second])
+
+
+def missing(run: Run, records: list[ValidationRecord]) -> Iterator[str]:
+    """The `validate` commands of the views that a checkpoint lacks; of best.ckpt where none was validated."""
+    checkpoints: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for each in records:
+        checkpoints[each.checkpoint, each.padding_at_test].add("cropped" if each.view == "alone" else each.view)
+    for (checkpoint, scheme), views in (checkpoints or {("best.ckpt", run.record.padding): set()}).items():
+        tested = "" if scheme == run.record.padding else f" --model.padding_at_test={scheme}"
+        config, path = (shlex.quote(str(each)) for each in (run.folder.config, run.folder.checkpoints / checkpoint))
+        for view, options in WANTED.items():
+            if view not in views:
+                yield f"python main.py validate --config {config} --ckpt_path {path}{tested}{options}"
+
+
+def table(pairs: list[ViewPair]) -> Table:
+    """A row for each pair."""
+    rows = [pair.row() for pair in pairs]
+    title = "Top-1 or mIoU of the same images: cropped, or padded to one size with and without a mask"
+    return Table(title, COLUMNS, rows, starts([(id(pair.run), pair.first.checkpoint) for pair in pairs]))
+
+
+READING = (
+    "difference: first less second, in percentage points. cropped: resized, and the centre cut out; alone: scenes one "
+    "by one; padded: uncropped images padded to one size, with the mask rule, none being no mask. better, worse: "
+    "images of which the first validation got more predictions right than the second, or fewer (a classified image "
+    "counts 1 or 0). p: exact, of each row by itself (McNemar's test, of scenes the sign test). low, high: an interval "
+    "that covers the difference in top-1 with at least 95 %. They say how sure the difference is for this network on "
+    "images like these, nothing about another training."
+)

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -32,6 +33,7 @@ from training.start import is_finished, prepare
 
 MODEL = "lightning_modules.ClassificationModule"
 DATA = "datamodules.ImageNetDataModule"
+SEED = re.compile(r"--seed_everything=(0|[1-9]\d*)")
 
 # Sanity validation before training would only blur where a resumed run begins. The samplers are our own.
 TRAINER_DEFAULTS = {"num_sanity_val_steps": 0, "use_distributed_sampler": False, "enable_model_summary": False}
@@ -54,10 +56,14 @@ def parse(arguments: list[str]) -> dict[str, Any]:
 
 
 class Resolver:
-    """Finds the runs that `fit` command lines would start. Builds the parser once, which saves a fifth of a parse."""
+    """Finds the runs that `fit` command lines would start, many of them faster than one by one.
+
+    It builds the parser once, and parses once what differs by its seed alone: a tenth of a second or two each.
+    """
 
     def __init__(self) -> None:
         self._parsed: ParserOnly | None = None
+        self._configs: dict[tuple[str, ...], dict[str, Any]] = {}
 
     def __call__(self, arguments: list[str]) -> tuple[RunFolder, RunRecord]:
         """The folder and record of the run that `main.py *arguments` would start; starts nothing.
@@ -65,13 +71,25 @@ class Resolver:
         Raises:
             UserError: if the arguments are invalid.
         """
+        seeds = [int(found[1]) for argument in arguments if (found := SEED.fullmatch(argument))]
+        if len(seeds) != 1:
+            return identify(self._parse(arguments))
+        others = tuple(argument for argument in arguments if not SEED.fullmatch(argument))
+        if others not in self._configs:
+            self._configs[others] = self._parse(arguments)
+        config = self._configs[others]
+        # The two places of a seed: see `add_arguments_to_parser`.
+        config["seed_everything"] = config["data"]["init_args"]["seed"] = seeds[0]
+        return identify(config)
+
+    def _parse(self, arguments: list[str]) -> dict[str, Any]:
         if self._parsed is None:
             self._parsed = ParserOnly(arguments)
         else:
             # Lightning dumps a configuration once, and would return the first one again.
             vars(self._parsed).pop("config_dump", None)
             self._parsed.parse_arguments(self._parsed.parser, configurations_first(arguments))
-        return identify(self._parsed.plain_config())
+        return self._parsed.plain_config()
 
 
 class ExperimentCLI(LightningCLI):

@@ -104,16 +104,12 @@ def print_outcome(console: Console, runs: Sequence[PointRun]) -> None:
     from studies.page.terminal import print_whole, rich_table
 
     columns = [Column(name) for name in ("run", "state", "epochs", "metric")]
-    rows = [
-        (
-            run.record.name,
-            run.state,
-            f"{len(run.rows())} of {run.record.max_epochs}",
-            latest(run.rows(), run.record.monitor),
-        )
-        for run in runs
-    ]
-    print_whole(console, rich_table(Table("", columns, rows)))
+    rows = []
+    for run in runs:
+        done = run.rows()
+        metric = latest(done, run.record.monitor)
+        rows.append((run.record.name, run.state, f"{len(done)} of {run.record.max_epochs}", metric))
+    print_whole(console, rich_table(Table("", columns, rows, words=True)))
     failures = [run for run in runs if run.state is State.FAILED]
     if failures:
         say(console, f"\n{len(failures)} of {len(runs)} runs failed:")

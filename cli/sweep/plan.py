@@ -141,7 +141,9 @@ class SweepPlan:
     def grid(self, devices: Sequence[str]) -> Table:
         """A row for each run and device; hours in the CSV alone."""
         rows = [self._row(run, device) for run in self.runs for device in devices or [""]]
-        return Table("Runs of the grid", [Column(name, only_csv=name not in SHOWN) for name in COLUMNS], rows)
+        return Table(
+            "Runs of the grid", [Column(name, only_csv=name not in SHOWN) for name in COLUMNS], rows, words=True
+        )
 
     def _row(self, run: PlannedRun, device: str) -> tuple[Any, ...]:
         record = run.record

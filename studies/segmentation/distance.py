@@ -3,6 +3,7 @@
 Not in the paper. Distances are to the border of the image for whole images, and to that of the tile in tiles.
 """
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -92,9 +93,9 @@ def make_table(panels: Sequence[Panel], schemes: Sequence[str]) -> Table:
         starts.append(len(rows))
         cells = [_spread_cells(panel, scheme) for scheme in schemes]
         cells += [_difference_cells(panel, scheme) for scheme in others]
-        rows += [[panel.title, *parts] for parts in zip(panel.bins, *cells, strict=True)]
-    flat = [[title, name, *(cell for group in groups for cell in group)] for title, name, *groups in rows]
-    return Table(TITLE, columns, flat, starts[1:])
+        for name, *groups in zip(panel.bins, *cells, strict=True):
+            rows.append([panel.title, name, *itertools.chain(*groups)])
+    return Table(TITLE, columns, rows, starts[1:])
 
 
 def _spread_cells(panel: Panel, scheme: str) -> list[tuple[float | int | None, ...]]:

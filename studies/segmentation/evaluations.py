@@ -16,7 +16,7 @@ import numpy as np
 from records import best
 from records.errors import ForeignRecordError, RecordError
 from records.evaluation import REGULAR, EvaluationRecord
-from studies.runs.collect import Collection, Run, SetAside, natural, scheme_order
+from studies.runs.collect import Collection, Run, SetAside, natural
 
 MIOU = "val/miou"
 """The metric that segmentation runs are compared by."""
@@ -109,7 +109,7 @@ class Block:
     network: str
     setting: Setting
     test: str
-    schemes: dict[str, tuple[Evaluation, ...]]
+    schemes: dict[str, list[Evaluation]]
 
     @property
     def evaluations(self) -> tuple[Evaluation, ...]:
@@ -145,13 +145,16 @@ def read_evaluations(collection: Collection) -> Evaluations:
         for setting, evaluation in _of_run(run, left_out).items():
             grouped[run.record.compared_as, setting].append(evaluation)
     keys = sorted(grouped, key=lambda key: (natural(key[0]), -len(grouped[key]), str(key[1])))
-    blocks = tuple(
-        Block(network, setting, _apart(setting, [other for name, other in keys if name == network]), _schemes(found))
-        for network, setting in keys
-        for found in [grouped[network, setting]]
-    )
-    tested = {evaluation.run for block in blocks for evaluation in block.evaluations}
-    return Evaluations(blocks, tuple(left_out), tuple(run for run in collection.runs if run not in tested))
+    blocks = []
+    for network, setting in keys:
+        # The runs come by scheme and seed, as the tables have them.
+        schemes: dict[str, list[Evaluation]] = {}
+        for evaluation in grouped[network, setting]:
+            schemes.setdefault(evaluation.run.record.padding, []).append(evaluation)
+        others = [other for name, other in keys if name == network]
+        blocks.append(Block(network, setting, _apart(setting, others), schemes))
+    tested = {evaluation.run for found in grouped.values() for evaluation in found}
+    return Evaluations(tuple(blocks), tuple(left_out), tuple(run for run in collection.runs if run not in tested))
 
 
 def _of_run(run: Run, left_out: list[SetAside]) -> dict[Setting, Evaluation]:
@@ -226,13 +229,6 @@ def overlap(mode: str) -> Fraction:
     return Fraction(0) if mode == REGULAR else Fraction(mode.removeprefix("tiled_").replace("-", "/"))
 
 
-def _schemes(found: Sequence[Evaluation]) -> dict[str, tuple[Evaluation, ...]]:
-    schemes: dict[str, list[Evaluation]] = defaultdict(list)
-    for evaluation in sorted(found, key=lambda each: each.run.record.seed):
-        schemes[evaluation.run.record.padding].append(evaluation)
-    return {scheme: tuple(schemes[scheme]) for scheme in sorted(schemes, key=scheme_order)}
-
-
 def _apart(setting: Setting, settings: Sequence[Setting]) -> str:
     """The parts of `setting` in which the settings differ, in words."""
     parts = [part.name for part in fields(Setting) if len({getattr(each, part.name) for each in settings}) > 1]
@@ -240,8 +236,9 @@ def _apart(setting: Setting, settings: Sequence[Setting]) -> str:
     return ", ".join(words[part] for part in parts)
 
 
-# The values below follow from the confusion matrices: sections 4.2 and 4.2.1 of Partial Convolution based Padding (Liu
-# et al. 2018). `evaluation` is imported late: it brings in torch, which a report of classifiers need not wait for.
+# Values from the confusion matrices, as sections 4.2 and 4.2.1 of Partial Convolution based Padding define them
+# (https://arxiv.org/abs/1811.11718). `evaluation` is imported late: it brings in torch, which a report of classifiers
+# need not wait for.
 
 
 def tile_values(record: EvaluationRecord) -> Values:

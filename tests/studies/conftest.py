@@ -1,5 +1,8 @@
 """Run folders made up for the studies' tests, written with the same code as real ones."""
 
+import csv
+from pathlib import Path
+
 import numpy as np
 import pytest
 import yaml
@@ -71,3 +74,21 @@ def keep_evaluation(tmp_path):
         return run.evaluations / evaluation.file_name
 
     return keep
+
+
+@pytest.fixture
+def rows_of(tmp_path):
+    """Reads a CSV file below `tmp_path`: a dict a row."""
+    return lambda name: list(csv.DictReader((tmp_path / name).read_text().splitlines()))
+
+
+@pytest.fixture
+def page_of(tmp_path):
+    """A section as HTML."""
+
+    def show(section):
+        from studies.page.page import render
+
+        return render("", [], [section], Path(tmp_path))
+
+    return show

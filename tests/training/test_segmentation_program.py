@@ -111,15 +111,6 @@ def test_a_test_replaces_its_own_results_and_no_others(trained):
     assert the_evaluation(trained).data["split"] == 2
 
 
-def test_tables_of_other_tests_print_as_well(trained):
-    record = the_evaluation(trained) if trained.evaluations.exists() else None
-    if record is None:
-        assert main_here(*of_run("test", trained)) == 0
-        record = the_evaluation(trained)
-    titles = [table.title for table in tables(record)]
-    assert [re.search(r"Tables? [\d]( and \d)?", title)[0] for title in titles[:2]] == ["Tables 5 and 6", "Table 7"]
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -1,13 +1,13 @@
 """Table 4: averages and drops against arithmetic done by hand; what is missing is said."""
 
-import csv
 import statistics
 
 import pytest
 
-from studies.cross_test.table import drops, study
+from studies.cross_test.cells import drops
+from studies.cross_test.table import study
 from studies.runs.collect import collect
-from studies.runs.comparable import evaluated
+from studies.runs.comparable import comparable_records
 
 ALL, FIVE, FOUR, TWO, NONE = (
     [0, 0, 1, 1, 2, 2],
@@ -39,10 +39,9 @@ def test_drops_are_run_by_run(crossed):
     assert cell.diff == pytest.approx(-250 / 6)
 
 
-def test_the_table_has_spread_interval_and_the_papers_figures(crossed, tmp_path):
+def test_the_table_has_spread_interval_and_the_papers_figures(crossed, tmp_path, rows_of, page_of):
     section = study(collect(crossed), tmp_path)
-    with open(tmp_path / "table4_cross.csv") as file:
-        rows = list(csv.DictReader(file))
+    rows = rows_of("table4_cross.csv")
     assert [(row["Training"], row["Inference"]) for row in rows] == [
         ("resnet50_zero", "resnet50_zero"),
         ("resnet50_zero", "resnet50_partial"),
@@ -56,13 +55,13 @@ def test_the_table_has_spread_interval_and_the_papers_figures(crossed, tmp_path)
     low, high = float(rows[1]["interval: low"]), float(rows[1]["interval: high"])
     assert (low, high) == pytest.approx((-250 / 6 - 12.7062 * 150 / 6, -250 / 6 + 12.7062 * 150 / 6), rel=1e-5)
     assert rows[1]["95 % interval"] == f"{low:+.2f} to {high:+.2f}"
-    assert "resnet50_partial under zero: 0 of 2 runs" in section.body
+    assert "resnet50_partial under zero: 0 of 2 runs" in page_of(section)
     assert [file.name for file in section.files] == ["table4_cross.csv", "table4_cross.md", "table4_cross.svg"]
     assert "-41.67" in (tmp_path / "table4_cross.svg").read_text().replace("−", "-")
 
 
 def test_only_records_of_one_checkpoint_and_one_set_of_images_are_compared(
-    crossed, make_run, keep_evaluation, tmp_path
+    crossed, make_run, keep_evaluation, tmp_path, page_of
 ):
     run = make_run("resnet50", "zero", 2)
     keep_evaluation(run, ALL, digest="other images")
@@ -70,10 +69,10 @@ def test_only_records_of_one_checkpoint_and_one_set_of_images_are_compared(
     collection = collect(crossed)
     (cell,) = drops(collection)
     assert len(cell.values) == 2
-    assert ["other images" in sentence for sentence in evaluated(collection).left_out] == [True]
-    (last,) = evaluated(collection, "last").of
+    assert ["other images" in sentence for sentence in comparable_records(collection).left_out] == [True]
+    (last,) = comparable_records(collection, "last").of
     assert (last[0].record.seed, last[1]) == (2, "partial")
-    assert "zero-seed2 under zero: evaluated on other images" in study(collection, tmp_path).body
+    assert "zero-seed2 under zero: evaluated on other images" in page_of(study(collection, tmp_path))
 
 
 def test_nothing_without_a_test_under_another_scheme(make_run, keep_evaluation, tmp_path):

@@ -1,6 +1,5 @@
 """Figure 4: the sets of images, and what chance would give, by brute force over images and ways to label the runs."""
 
-import csv
 import io
 import itertools
 
@@ -64,29 +63,27 @@ def runs(make_run, keep_evaluation, tmp_path):
     return tmp_path / "runs"
 
 
-def test_images_both_ways_with_what_each_run_said(runs, tmp_path):
+def test_images_both_ways_with_what_each_run_said(runs, tmp_path, rows_of, page_of):
     section = study(collect(runs), tmp_path)
-    with open(tmp_path / "figure4.csv") as file:
-        rows = [(row["all wrong"], row["image"], row["class"], row["wrong runs say"]) for row in csv.DictReader(file)]
-    assert rows == [
+    columns = ("all wrong", "image", "class", "wrong runs say")
+    assert [tuple(row[name] for name in columns) for row in rows_of("figure4.csv")] == [
         ("zero", "a/1.png", "ape", "bee, cat"),
         ("zero", "c/4.png", "cat", "ape, ape"),
         ("partial", "b/2.png", "bee", "cat, ape"),
     ]
-    with open(tmp_path / "figure4_counts.csv") as file:
-        counts = [(row["all wrong"], row["images"], row["expected by chance"]) for row in csv.DictReader(file)]
+    counts = [(row["all wrong"], row["images"], row["expected by chance"]) for row in rows_of("figure4_counts.csv")]
     # Images that two of the four runs mistake: 1, 4, 2 and 5, in one of the six ways each.
     assert counts == [("zero", "2", repr(4 / 6)), ("partial", "1", repr(4 / 6))]
     picture = Image.open(io.BytesIO((tmp_path / "figure4.png").read_bytes()))
     assert picture.width > 600
-    assert "data:image/jpeg;base64" in section.body
+    assert "data:image/jpeg;base64" in page_of(section)
 
 
-def test_without_the_image_files_the_counts_remain(runs, tmp_path):
+def test_without_the_image_files_the_counts_remain(runs, tmp_path, page_of):
     (tmp_path / "images").rename(tmp_path / "moved")
     section = study(collect(runs), tmp_path)
-    assert f"no longer in {tmp_path / 'images'}" in section.body
-    assert "data:image" not in section.body
+    assert f"no longer in {tmp_path / 'images'}" in page_of(section)
+    assert "data:image" not in page_of(section)
     assert not (tmp_path / "figure4.png").exists()
     assert len((tmp_path / "figure4.csv").read_text().splitlines()) == 4
 

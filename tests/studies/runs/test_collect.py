@@ -3,7 +3,6 @@
 import pytest
 
 from records import RunFolderError
-from studies.accuracy.table import BEST, lines, table
 from studies.runs.collect import collect
 from studies.runs.fairness import warnings
 
@@ -44,7 +43,7 @@ def test_another_metric_can_be_chosen(tmp_path, make_run):
     make_run(seed=0)
     make_run(seed=1, monitor="val/miou", values=(1.0, 5.0))
     collection = collect(tmp_path, "val/miou")
-    assert [line.average for line in lines(collection, BEST)] == [5.0]
+    assert [run.curve("val/miou")[1] for run in collection.runs] == [5.0]
 
 
 def test_nothing_to_report_says_what_is_there(tmp_path, make_run):
@@ -56,25 +55,6 @@ def test_nothing_to_report_says_what_is_there(tmp_path, make_run):
         collect(tmp_path / "runs")
     with pytest.raises(RunFolderError, match="is no folder"):
         collect(tmp_path / "nowhere")
-
-
-def test_without_zero_padding_and_with_one_run_there_is_neither_diff_nor_stdev(tmp_path, make_run):
-    make_run(padding="partial", values=(1.0, 1 / 3))
-    collection = collect(tmp_path)
-    found = lines(collection, BEST)
-    assert [(line.average, line.diff, line.stdev) for line in found] == [(1.0, None, None)]
-    shown = table(collection, BEST, tmp_path)
-    assert shown.csv() == "Network,1_best,average,diff,stdev,n,seeds\nresnet18_partial,1.0,1.0,,,1,0\n"
-    assert shown.markdown().splitlines()[2] == "| resnet18_partial | 1.000 | 1.000 | - | - | 1 |"
-
-
-def test_files_pad_groups_of_fewer_runs(tmp_path, make_run):
-    for seed in (0, 1):
-        make_run(seed=seed, values=(50.0 + seed,))
-    make_run(padding="partial", seed=7, values=(1 / 3,))
-    shown = table(collect(tmp_path), BEST, tmp_path)
-    assert shown.csv().splitlines()[2] == f"resnet18_partial,{1 / 3!r},,{1 / 3!r},{1 / 3 - 50.5!r},,1,7"
-    assert shown.markdown().splitlines()[3] == "| resnet18_partial | 0.333 |  | 0.333 | -50.167 | - | 1 |"
 
 
 def test_fair_runs_raise_no_warning(tmp_path, make_run):

@@ -6,12 +6,8 @@ The last digit of an average is off by up to 0.001 in places, which is as far as
 from math import sqrt
 
 import pytest
-from scipy import stats
 
-from studies.accuracy.table import BEST, LAST5, lines, table
-from studies.report import paper_runs
 from studies.runs import paper
-from studies.runs.collect import collect
 
 ROUNDING = 0.0011
 
@@ -19,13 +15,6 @@ MISPRINTED = {
     ("table3", "vgg19_bn", "reflect", "diff"): "printed as -0.415, but 73.923 - 74.388 = -0.465",
 }
 """Where the paper's arithmetic does not hold, beside its two conventions of the standard deviation."""
-
-STATISTICS = {"table2": BEST, "table3": LAST5}
-CURVES = {
-    # The peak is taken; the last five epochs average to the value, whatever the first was.
-    "table2": lambda value: [1.0, value, 2.0],
-    "table3": lambda value: [99.0, value - 1, value + 1, value, value - 2, value + 2],
-}
 
 
 @pytest.mark.parametrize("name", ["table2", "table3", "table4", "table5"])
@@ -90,48 +79,8 @@ def test_table_1_is_relative_to_zero():
         assert 100 * row["time"] / zero["time"] == pytest.approx(row["relative"], abs=0.006)
 
 
-@pytest.mark.parametrize("name", ["table2", "table3"])
-def test_our_tables_come_out_of_the_papers_runs(tmp_path, make_run, name):
-    """Its 100 runs as run folders of ours: every number of the table, and the paper's own beside it."""
-    for row in paper.rows(name):
-        for seed, value in enumerate(row["runs"]):
-            make_run(row["network"], row["padding"], seed, CURVES[name](value))
-    collection = collect(tmp_path / "runs")
-    found = lines(collection, STATISTICS[name])
-    assert len(found) == len(paper.rows(name)) == 20
-    for line in found:
-        printed = paper.row(name, network=line.group.network, padding=line.group.padding)
-        assert line.values == pytest.approx(printed["runs"], abs=1e-9)
-        assert line.average == pytest.approx(printed["average"], abs=ROUNDING)
-        squares = sum((value - line.average) ** 2 for value in printed["runs"])
-        assert line.stdev == pytest.approx(sqrt(squares / 4), abs=1e-9)
-    shown = table(collection, STATISTICS[name], tmp_path).markdown().splitlines()
-    assert shown[0].endswith("| stdev | n | paper: average | paper: diff |")
-    (partial,) = (line for line in shown if line.startswith("| resnet50_partial"))
-    expected = paper.row(name, network="resnet50", padding="partial")
-    assert partial.endswith(f"| {expected['average']:.3f} | {expected['diff']:+.3f} |")
-
-
 def test_a_row_is_one():
     assert paper.row("table2", network="resnet18") is None
     assert paper.average("table2", network="resnet101", padding="zero") == 77.832
     with pytest.raises(ValueError, match="has 4 rows"):
         paper.row("table2", network="resnet101")
-
-
-def test_the_papers_runs_are_tested_as_ours_are():
-    """Against scipy's own test of the runs as the file has them."""
-    rows = paper.rows("table2")
-    partial, zero = (
-        next(r for r in rows if (r["network"], r["padding"]) == ("resnet101", p)) for p in ("partial", "zero")
-    )
-    found = paper_runs.against_zero("table2", partial)
-    expected = stats.ttest_ind(partial["runs"], zero["runs"], equal_var=False)
-    assert found.kind == "Welch"
-    assert found.p == pytest.approx(expected.pvalue)
-    assert found.p == pytest.approx(0.0235, abs=1e-4)
-    shown = paper_runs.table("table2", "best")
-    assert len(shown.rows) == 20
-    assert shown.starts == [4, 8, 12, 16]
-    assert "| resnet101_partial | 78.318 | 78.124 |" in shown.markdown()
-    assert paper_runs.label(paper.rows("table5")[-1]) == "wide_resnet38-split2_partial"

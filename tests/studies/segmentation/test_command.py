@@ -8,7 +8,7 @@ import pytest
 from records import find_runs
 from records.evaluation import EvaluationRecord
 from studies.runs.collect import collect
-from studies.segmentation import missing_tests
+from studies.segmentation import measure
 from tests.support.program import ROOT, main_here
 
 SMALL = ["--config=configs/demo/segmentation.yaml", "--data.crop_size=64", "--trainer.max_epochs=1"]
@@ -36,7 +36,7 @@ def runs(trained, tmp_path):
 
 
 def to_test(runs, *options):
-    return [test.run.record.padding for test in missing_tests.missing(collect(runs, "val/miou"), options)]
+    return [test.run.record.padding for test in measure.missing(collect(runs, "val/miou"), options)]
 
 
 def test_one_command_tests_what_is_missing_and_draws(runs, capsys, monkeypatch):
@@ -54,7 +54,7 @@ def test_one_command_tests_what_is_missing_and_draws(runs, capsys, monkeypatch):
     assert [EvaluationRecord.read(path).checkpoint for path in before] == ["best.ckpt"] * 2
 
     # What is there is not repeated; another way of testing, a damaged file and a better epoch are.
-    monkeypatch.setattr(missing_tests, "RunProcess", None)
+    monkeypatch.setattr(measure, "run", None)
     assert main_here("segmentation", str(runs), "--test") == 0
     assert "2 runs, 2 tested already" in capsys.readouterr().out
     assert {path: path.read_bytes() for path in runs.glob("*/evaluations/*")} == before

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from records.errors import RecordError
+from studies.page.tables import Table
 from studies.runs.collect import Collection
 from studies.stats.intervals import median_interval
 from studies.timing.record import TimingCase, TimingRecord
@@ -81,10 +82,11 @@ def test_the_paper_stands_beside_what_it_measured_only(other, tmp_path):
 
 def test_what_differs_is_a_column_and_what_does_not_is_in_the_title(tmp_path):
     found = section([record(case(), case(mode="compiled"), hardware="GPU", device="cuda")], tmp_path)
-    heads = [column.header for column in found.printed[0].columns]
+    (table,) = (block for block in found.blocks if isinstance(block, Table))
+    heads = [column.name for column in table.shown]
     assert "mode" in heads
     assert not {"size", "hardware", "threads"} & set(heads)
-    assert found.printed[0].title == "Inference time (Table 1): resnet50, 224 x 224 pixels, batch of 1, GPU"
+    assert table.title == "Inference time (Table 1): resnet50, 224 x 224 pixels, batch of 1, GPU"
 
 
 @pytest.mark.parametrize("count", range(40))
@@ -99,7 +101,7 @@ def test_the_interval_of_a_median_covers_as_often_as_it_says(count):
     assert found == (None if best is None else (best, count + 1 - best))
 
 
-def test_a_report_reads_every_record_and_names_a_damaged_one(tmp_path):
+def test_a_report_reads_every_record_and_names_a_damaged_one(tmp_path, page_of):
     collection = Collection(tmp_path, "val/acc1", (), ())
     assert study(collection, tmp_path) is None
     folder = tmp_path / "timing"
@@ -111,8 +113,9 @@ def test_a_report_reads_every_record_and_names_a_damaged_one(tmp_path):
     text = (tmp_path / "table1_timing.csv").read_text()
     assert "another" in text
     assert "a <processor>" in text
-    assert "a &lt;processor&gt;" in found.body
-    assert "timing-old.json is damaged" in found.body
+    page = page_of(found)
+    assert "a &lt;processor&gt;" in page
+    assert "timing-old.json is damaged" in page
 
 
 @pytest.mark.parametrize("damage", [lambda text: text[:-20], lambda text: text.replace('"zero again"', '"null"')])

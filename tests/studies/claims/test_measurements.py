@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from studies.claims.tests import CLAIMS, COST
 
 from studies.activations.record import ActivationRecord, Shown
-from studies.claims import tests as claims_tests
+from studies.claims import measurements
+from studies.claims.measurements import CLAIMS, COST
 from studies.claims.verdict import Verdict
 from studies.runs.collect import collect
 from studies.segmentation.table import BorderDifference
@@ -98,7 +98,7 @@ def test_tables_6_and_7_are_differences_of_leads_seed_by_seed(monkeypatch):
         lead(7, "0", {0: 2.0}, 0.377),
         lead(7, "7/8", {0: 1.0}, 1.249),
     ]
-    monkeypatch.setattr(claims_tests, "border_differences", lambda collection: leads)
+    monkeypatch.setattr(measurements, "border_differences", lambda collection: leads)
     ahead = BY_TEXT["In tiles without overlap partial padding is ahead"].evidence(None)
     assert [(each.found, each.paper) for each in ahead] == [(leads[1].found, 0.377)]
     (gain,) = BY_TEXT["Partial padding gains more from tiles than zero padding does"].evidence(None)

@@ -1,0 +1,74 @@
+"""Tables 2, 3 and 5: every number of the table out of the paper's runs, and what is missing left empty."""
+
+from math import sqrt
+
+import pytest
+
+from studies.accuracy.table import lines, study_best, study_last5, table
+from studies.runs import paper
+from studies.runs.collect import collect
+from studies.runs.statistic import BEST, LAST5
+
+ROUNDING = 0.0011
+"""How far rounding the paper's printed runs can take an average."""
+
+
+@pytest.mark.parametrize(
+    ("name", "statistic", "curve"),
+    [
+        ("table2", BEST, lambda value: [1.0, value, 2.0]),
+        # The last five average to the value, whatever the first was.
+        ("table3", LAST5, lambda value: [99.0, value - 1, value + 1, value, value - 2, value + 2]),
+    ],
+)
+def test_out_of_the_papers_runs(tmp_path, make_run, name, statistic, curve):
+    """Its 100 runs as run folders of ours: every number of the table, and the paper's own beside it."""
+    for row in paper.rows(name):
+        for seed, value in enumerate(row["runs"]):
+            make_run(row["network"], row["padding"], seed, curve(value))
+    collection = collect(tmp_path / "runs")
+    found = lines(collection, statistic)
+    assert len(found) == len(paper.rows(name)) == 20
+    for line in found:
+        printed = paper.row(name, network=line.group.network, padding=line.group.padding)
+        assert line.values == pytest.approx(printed["runs"], abs=1e-9)
+        assert line.average == pytest.approx(printed["average"], abs=ROUNDING)
+        squares = sum((value - line.average) ** 2 for value in printed["runs"])
+        assert line.stdev == pytest.approx(sqrt(squares / 4), abs=1e-9)
+    shown = table(collection, statistic).markdown().splitlines()
+    assert shown[0].endswith("| stdev | n | paper: average | paper: diff |")
+    (partial,) = (line for line in shown if line.startswith("| resnet50_partial"))
+    expected = paper.row(name, network="resnet50", padding="partial")
+    assert partial.endswith(f"| {expected['average']:.3f} | {expected['diff']:+.3f} |")
+
+
+def test_without_zero_padding_and_with_one_run_there_is_neither_diff_nor_stdev(tmp_path, make_run):
+    make_run(padding="partial", values=(1.0, 1 / 3))
+    shown = table(collect(tmp_path), BEST)
+    assert shown.csv() == "Network,1_best,average,diff,stdev,n,seeds\nresnet18_partial,1.0,1.0,,,1,0\n"
+    assert shown.markdown().splitlines()[2] == "| resnet18_partial | 1.000 | 1.000 | - | - | 1 |"
+
+
+def test_groups_of_fewer_runs_are_padded(tmp_path, make_run):
+    for seed in (0, 1):
+        make_run(seed=seed, values=(50.0 + seed,))
+    make_run(padding="partial", seed=7, values=(1 / 3,))
+    shown = table(collect(tmp_path), BEST)
+    assert shown.csv().splitlines()[2] == f"resnet18_partial,{1 / 3!r},,{1 / 3!r},{1 / 3 - 50.5!r},,1,7"
+    assert shown.markdown().splitlines()[3] == "| resnet18_partial | 0.333 |  | 0.333 | -50.167 | - | 1 |"
+
+
+def test_segmentation_runs_are_table_5(make_run, tmp_path):
+    """mIoU has a table of its own in the paper, and none of the last five epochs; splits are not pooled."""
+    for split in (0, 2):
+        for padding, value in (("zero", 60.0 + split), ("partial", 61.0 + split)):
+            names = {"network": "resnet50", "padding": padding, "folder": f"{split}-{padding}"}
+            make_run(**names, values=(value - 5, value), monitor="val/miou", variant=f"split{split}")
+    collection = collect(tmp_path / "runs")
+    assert collection.networks == ("resnet50-split0", "resnet50-split2")
+    best, last5 = study_best(collection, tmp_path), study_last5(collection, tmp_path)
+    shown = (tmp_path / "table5_best.md").read_text()
+    assert "| resnet50-split0_partial | 61.000 | 61.000 | +1.000 | - | 1 | 78.204 | +0.120 |" in shown
+    assert "| resnet50-split2_zero | 62.000 | 62.000 | - | - | 1 | 76.583 | - |" in shown
+    assert (best.title, last5.title) == ("Best epoch of each run (Table 5)", "Average of the last five epochs")
+    assert [file.name for file in last5.files] == ["last5.csv", "last5.md"]

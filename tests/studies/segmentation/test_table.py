@@ -1,0 +1,136 @@
+"""Tables 6 and 7 from made-up counts, against sums and quantiles taken here."""
+
+import numpy as np
+import pytest
+from scipy.stats import t
+
+from studies.page.page import render
+from studies.page.terminal import renderables
+from studies.runs.collect import collect
+from studies.segmentation.table import border_differences, study_border, study_tiles
+from tests.support.segmentation_counts import LEAVE_OUT, MODES, border_values, read_csv, tile_values
+
+
+@pytest.fixture
+def write(collection, tmp_path):
+    """Both sections, and the rows of both files."""
+
+    def write():
+        output = tmp_path / "out"
+        output.mkdir()
+        sections = study_tiles(collection(), output), study_border(collection(), output)
+        return sections, *(read_csv(output / f"{stem}.csv") for stem in ("table6_tiles", "table7_border"))
+
+    return write
+
+
+def numbers(rows):
+    """Heading of a row to its numbers."""
+    return {row[0]: [float(cell) if cell else None for cell in row[2:-2]] for row in rows[1:]}
+
+
+def expected_rows(of):
+    """Mean of each scheme, their difference and its paired interval from seeds 0 and 1, by hand."""
+    zero, partial = (np.array([of(padding, seed) for seed in (0, 1)]) for padding in ("zero", "partial"))
+    differences = partial - zero
+    half = t.ppf(0.975, 1) * np.abs(differences[0] - differences[1]) / 2
+    return {
+        "net-split0_zero": zero.mean(0),
+        "net-split0_partial": partial.mean(0),
+        "diff: partial - zero": differences.mean(0),
+        "95 % interval (paired): from": differences.mean(0) - half,
+        "to": differences.mean(0) + half,
+        **{f"{name}, seed {s}": side[s] for name, side in (("zero", zero), ("partial", partial)) for s in (0, 1)},
+    }
+
+
+def test_every_cell(make_tested, write):
+    for padding in ("partial", "zero"):
+        for seed in (1, 0):
+            make_tested(padding, seed)
+    _, tiles, border = write()
+    for rows, of, columns in (
+        (tiles, tile_values, ["regular", "0 tile overlap", "1/3 tile overlap"]),
+        (border, lambda *run: [tile_values(*run)[0], *border_values(*run)], ["regular", "0", "1/3 x 1/3", "7/8 x 7/8"]),
+    ):
+        assert rows[0] == ["Padding", "tested", *columns, "n", "network"]
+        found, expected = numbers(rows), expected_rows(of)
+        for heading, cells in expected.items():
+            assert found[heading] == pytest.approx(list(cells), abs=1e-9), heading
+        assert [row[0] for row in rows[1:] if row[0] != "p"] == list(expected)
+        assert [row[-2] for row in rows[1:]] == ["2"] * 6 + ["1"] * 4
+
+
+def test_no_difference_is_taken_across_settings(make_tested, write, collection):
+    for seed in (0, 1):
+        make_tested("zero", seed)
+        make_tested("zero", seed, "small", tile_size=120)
+    make_tested("partial", 0)
+    make_tested("partial", 0, "half", precision="bf16-mixed")
+    sections, tiles, _ = write()
+    # Partial padding was not tested in tiles of 120, and zero not in bf16: nothing there to subtract.
+    assert [row[1] for row in tiles if row[0].startswith("diff")] == ["tiles of the shorter side, 32-true"]
+    assert "tested" in [column.name for column in sections[0].blocks[1].shown]
+    # Claims take the setting of most runs.
+    assert {each.found.n for each in border_differences(collection())} == {(1, 2)}
+
+
+def test_what_is_missing_is_named_beside_the_rest(make_tested, write, tmp_path):
+    run = make_tested("zero")
+    make_tested("partial")
+    (run.evaluations / "cut.json").write_text((run.evaluations / "best.json").read_text()[:-9])
+    (make_tested("partial", 1).evaluations / "best.json").unlink()
+    sections, tiles, border = write()
+    printed = "\n".join(map(str, renderables(sections[0].blocks)))
+    page = render("", [], sections, tmp_path)
+    for said in (printed, page):
+        assert "cut.json: is damaged" in said
+        assert "not tested: net-partial-seed1. python main.py segmentation" in said
+    assert "One run: net-split0_zero, net-split0_partial." in page
+    found = numbers(border)
+    assert None not in found["diff: partial - zero"]
+    assert set(found["95 % interval: from"] + found["to"] + found["p"]) == {None}
+    assert numbers(tiles)["net-split0_zero"] == pytest.approx(tile_values("zero", 0))
+
+
+def test_untested_runs_are_said_and_classifiers_have_no_section(make_run, collection, tmp_path):
+    make_run(padding="zero", monitor="val/miou")
+    section = study_tiles(collection(), tmp_path)
+    assert "not run. python main.py segmentation" in "\n".join(map(str, renderables(section.blocks)))
+    assert study_border(collection(), tmp_path) is None
+    make_run(seed=3)
+    classifiers = collect(tmp_path / "runs", "val/acc1")
+    assert study_tiles(classifiers, tmp_path) is study_border(classifiers, tmp_path) is None
+
+
+def test_the_papers_rows_stand_beside_its_own_network_and_split_alone(make_tested, write):
+    for padding in ("zero", "partial"):
+        for variant in ("split2", "split0"):
+            make_tested(padding, of_run={"network": "wide_resnet38", "variant": variant})
+    _, tiles, border = write()
+    published = [row for row in border if row[0].startswith("paper")]
+    assert {row[-1] for row in published} == {"wide_resnet38-split2"}
+    # Proportions that were not counted here are not shown, and those of the paper stand under their own.
+    assert [row[2:6] for row in published] == [
+        ["79.069", "79.53", "80.298", "78.981"],
+        ["79.082", "79.907", "80.683", "80.23"],
+        ["0.012", "0.377", "0.385", "1.249"],
+    ]
+    *_, difference = [row for row in tiles if row[0].startswith("paper")]
+    assert [float(cell) for cell in difference[2:5]] == pytest.approx([0.013, 0.377, 0.374], abs=1e-9)
+
+
+def test_differences_for_claims_are_by_seed_and_beside_the_papers(make_tested, collection):
+    for seed in (0, 1, 2):
+        for padding in ("zero", "partial"):
+            make_tested(padding, seed, of_run={"network": "wide_resnet38", "variant": "split2"})
+    found = {(each.table, each.column): each for each in border_differences(collection())}
+    tile_keys, border_keys = [(6, mode) for mode in MODES], [(7, share) for share in LEAVE_OUT]
+    assert list(found) == [*tile_keys, (7, "regular"), *border_keys]
+    for keys, of in ((tile_keys, tile_values), (border_keys, border_values)):
+        for place, key in enumerate(keys):
+            by_hand = {seed: of("partial", seed)[place] - of("zero", seed)[place] for seed in (0, 1, 2)}
+            assert found[key].by_seed == pytest.approx(by_hand)
+            assert found[key].found.mean == pytest.approx(sum(by_hand.values()) / 3)
+            assert found[key].found.kind == "paired"
+    assert (found[7, "7/8"].paper, found[6, "tiled_1-3"].paper) == (1.249, pytest.approx(0.374))

@@ -20,9 +20,10 @@ from torchvision.datasets import ImageFolder
 from datamodules.imagenet.datasets import EvalImages, TrainImages
 from datamodules.imagenet.layouts import find_split
 from datamodules.imagenet.module import IMAGENET_MEAN, IMAGENET_STD
-from datamodules.imagenet.transforms import EvalTransform, RandomResizedCrop, TrainTransform, normalise
+from datamodules.imagenet.transforms import EvalTransform, RandomResizedCrop, TrainTransform
 from datamodules.loading.index import scan_classes
 from datamodules.loading.keyed import permutation
+from datamodules.loading.on_device import normalise
 from datamodules.samples.imagenet import make
 
 

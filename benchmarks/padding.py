@@ -23,8 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.options import add_measuring_options, make_stopwatch, spread
 from padding import available_schemes
 from padding.schemes.reweight import forget_ratios
+from studies.runs.collect import REFERENCE
 from studies.timing.interleaved import describe_device, interleaved
-from studies.timing.record import NULL, ZERO
+from studies.timing.record import NULL
 from studies.timing.variants import compile_variant, make_variant, variant_names
 
 
@@ -66,13 +67,13 @@ def report(name: str, size: int, batch: int, args: argparse.Namespace) -> None:
     stopwatch = make_stopwatch(args)
     forget_ratios()
     seconds = interleaved(list(steps), steps.__getitem__, 1 + args.warm_up + args.rounds, stopwatch)
-    first = {variant: times[0] / seconds[ZERO][0] for variant, times in seconds.items()}
+    first = {variant: times[0] / seconds[REFERENCE][0] for variant, times in seconds.items()}
     counted = {variant: times[1 + args.warm_up :] for variant, times in seconds.items()}
     ratios = {
-        variant: [own / zero for own, zero in zip(times, counted[ZERO], strict=True)]
+        variant: [own / zero for own, zero in zip(times, counted[REFERENCE], strict=True)]
         for variant, times in counted.items()
     }
-    milliseconds = 1000 * statistics.median(counted[ZERO])
+    milliseconds = 1000 * statistics.median(counted[REFERENCE])
     print(
         f"{name:>20} {size:4} px  batch {batch:3}  zero {milliseconds:8.1f} ms"
         f"  {args.scheme} {spread(ratios[args.scheme])}  null {spread(ratios[NULL])}"

@@ -14,4 +14,10 @@ class PaddingError(ValueError):
 
 
 class UnfollowableError(PaddingError):
-    """A network through whose code the valid part of its images cannot be followed; one image at a time it runs."""
+    """A network through whose code masks cannot be followed; `forward_singly` runs it on one image at a time.
+
+    >>> import padding, torch
+    >>> padding.forward_masked(torch.nn.Softmax(), torch.ones(2, 1, 4, 4), [(4, 3), (3, 4)])
+    Traceback (most recent call last):
+    padding.errors.UnfollowableError: ...
+    """

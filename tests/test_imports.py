@@ -22,7 +22,7 @@ ALLOWED = {
     "datamodules/loading": "datamodules/errors.py records/errors.py",
     "datamodules/imagenet": "datamodules/loading datamodules/errors.py records/errors.py",
     "datamodules/cityscapes": "datamodules/loading datamodules/errors.py records/errors.py",
-    "datamodules/samples": "datamodules/loading datamodules/cityscapes datamodules/errors.py records/errors.py",
+    "datamodules/samples": "datamodules/loading datamodules/errors.py records/errors.py",
     "datamodules": "datamodules",
     "lightning_modules": "networks evaluation padding",
     "training": "lightning_modules datamodules evaluation records",

@@ -1,16 +1,40 @@
-"""Where the classes lie in a label map: their centroids in square tiles."""
+"""Where the classes lie in label maps: their centroids in square tiles, kept between runs.
 
+To find them every label file must be decoded.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from datamodules.cityscapes.label_files import decode_classes
-from datamodules.cityscapes.labels import CLASS_NAMES
+from datamodules.cityscapes.labels import CLASS_NAMES, decode_classes
 from datamodules.errors import DataError
-from datamodules.loading.packed import PackedPaths
-from datamodules.loading.parallel import map_in_workers
+from datamodules.loading.array_cache import SETTLED_NS, cache_folder, write_arrays
+from datamodules.loading.path_table import PathTable
+from datamodules.loading.workers import map_in_workers
 
 _CLASSES = len(CLASS_NAMES)
+# Raise it when other centroids would be found in the same files.
+_FORMAT = "1"
+# From here on it takes longer than one would wait without a word.
+_MANY = 200
+
+# Size in bytes, and the times of the last change of content and of inode in ns. The second also tells of a file that
+# was replaced by another with its time set back, as `cp -p` and `tar` do.
+_Stamp = tuple[int, int, int]
+
+
+class _Entry(NamedTuple):
+    stamp: _Stamp
+    centroids: np.ndarray
 
 
 def class_centroids(classes: np.ndarray, tile_size: int) -> np.ndarray:
@@ -63,7 +87,7 @@ def centroids_of_files(root: Path, files: list[str], tile_size: int, num_workers
     Raises:
         DataError: a file cannot be used.
     """
-    paths = PackedPaths.pack(files)
+    paths = PathTable.pack(files)
     results = []
     for result in map_in_workers(
         lambda index: class_centroids(decode_classes(str(root / paths[index])), tile_size), len(paths), num_workers
@@ -72,3 +96,106 @@ def centroids_of_files(root: Path, files: list[str], tile_size: int, num_workers
             raise result
         results.append(result)
     return results
+
+
+def find_centroids(
+    root: Path, files: list[str], tile_size: int, num_workers: int, cache: bool | str
+) -> list[np.ndarray]:
+    """`class_centroids` of each label file, from the cache where the file has not changed since.
+
+    Processes that start together wait for the first to find them.
+
+    Args:
+        root: the tree.
+        files: label files, relative to the root.
+        tile_size: side of a tile in pixels.
+        num_workers: processes that decode what the cache lacks; 0 decodes in this one.
+        cache: False for none, True for the default folder, or a folder of your own.
+
+    A cache that is broken or cannot be written never stops a run: the files are decoded.
+
+    Raises:
+        DataError: a label file cannot be used.
+    """
+    if cache is False:
+        return _compute(root, files, tile_size, num_workers)
+    key = repr((_FORMAT, os.path.realpath(root), tile_size))
+    folder = cache_folder("centroids") if cache is True else Path(cache).expanduser()
+    file = folder / f"{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}.npz"
+    with _one_at_a_time(file):
+        # The stamps come before the decoding: a file that changes in between looks older than it is, never newer.
+        started = time.time_ns()
+        stamps = [_stamp(root / name) for name in files]
+        known = _read(file, key)
+        lacking = [
+            name for name, stamp in zip(files, stamps, strict=True) if name not in known or known[name].stamp != stamp
+        ]
+        if not lacking:
+            return [known[name].centroids for name in files]
+        fresh = dict(zip(lacking, _compute(root, lacking, tile_size, num_workers), strict=True))
+        current = {
+            name: _Entry(stamp, fresh[name] if name in fresh else known[name].centroids)
+            for name, stamp in zip(files, stamps, strict=True)
+        }
+        # Those of files that were not asked for stay: another split asks for others.
+        _write(file, key, {**known, **current}, started)
+        return [current[name].centroids for name in files]
+
+
+def _compute(root: Path, files: list[str], tile_size: int, num_workers: int) -> list[np.ndarray]:
+    if len(files) >= _MANY:
+        print(
+            f"finding the centroids of the classes in {len(files)} label files of {root}", file=sys.stderr, flush=True
+        )
+    return centroids_of_files(root, files, tile_size, num_workers)
+
+
+def _stamp(file: Path) -> _Stamp:
+    try:
+        status = os.stat(file)
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})", where=file) from error
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+@contextlib.contextmanager
+def _one_at_a_time(file: Path) -> Iterator[None]:
+    """A lock that the system lets go of when its process ends; none where the file system has no locks."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context(open(file.with_suffix(".lock"), "w"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _read(file: Path, key: str) -> dict[str, _Entry]:
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            stored = {name: archive[name] for name in archive.files}
+        names, stamps, ends = PathTable(stored["names"]), stored["stamps"].tolist(), stored["ends"]
+        rows, starts = stored["rows"], np.concatenate(([0], stored["ends"][:-1]))
+        complete = len(names) == len(stamps) == len(ends) and ends[-1] == len(rows)
+        if str(stored["key"]) != key or not complete:
+            return {}
+        return {
+            names[i]: _Entry(tuple(stamps[i]), rows[start:end])
+            for i, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True))
+        }
+    # Whatever a damaged archive makes NumPy or zipfile raise, the answer is the same: decode the files again.
+    except Exception:
+        return {}
+
+
+def _write(file: Path, key: str, entries: dict[str, _Entry], started: int) -> None:
+    settled = {name: entry for name, entry in entries.items() if started - max(entry.stamp[1:]) >= SETTLED_NS}
+    if not settled:
+        return
+    content = {
+        "key": np.array(key),
+        "names": PathTable.pack(settled).data,
+        "stamps": np.array([entry.stamp for entry in settled.values()], dtype=np.int64),
+        "ends": np.cumsum([len(entry.centroids) for entry in settled.values()]),
+        "rows": np.concatenate([entry.centroids for entry in settled.values()]),
+    }
+    write_arrays(file, content, f"the centroids were not kept in {file.parent}")

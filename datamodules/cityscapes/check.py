@@ -1,6 +1,6 @@
-"""Whether a tree of Cityscapes can be trained on: `python -m datamodules.cityscapes ROOT [--split K] [--deep]`.
+"""Checks a Cityscapes tree before training: `python -m datamodules.cityscapes ROOT [--split K] [--deep]`.
 
-Finds in minutes what would otherwise stop a run of days. Exits with 0 and a report, or with 2 and what is wrong.
+Finds in minutes what would stop a training of days. Exits with 0 and a report, or with 2 and an error.
 """
 
 import argparse
@@ -13,9 +13,7 @@ import numpy as np
 
 from datamodules.cityscapes.datasets import refuse_other_size
 from datamodules.cityscapes.files import Scene
-from datamodules.cityscapes.label_files import decode_classes, label_size
-from datamodules.cityscapes.labels import CLASS_NAMES
-from datamodules.cityscapes.module import CityscapesDataModule, find_coarse_scenes
+from datamodules.cityscapes.labels import CLASS_NAMES, decode_classes, label_size
 from datamodules.cityscapes.splits import (
     FOLDERS,
     OFFICIAL_COARSE,
@@ -23,15 +21,14 @@ from datamodules.cityscapes.splits import (
     OFFICIAL_VAL,
     SPLITS,
     check_split,
+    coarse_scenes,
     fine_scenes,
     missing_cities,
     split_cities,
 )
 from datamodules.errors import DataError, some
 from datamodules.loading.decode import decode_rgb, image_size
-from datamodules.loading.parallel import map_in_workers
-
-__all__ = ["CityscapesDataModule", "check", "main"]
+from datamodules.loading.workers import map_in_workers
 
 _OFFICIAL = {**OFFICIAL_TRAIN, **OFFICIAL_VAL}
 
@@ -65,7 +62,7 @@ def check(
     root = Path(root).expanduser()
     sets = {"train": fine_scenes(root, check_split(split), "train"), "val": fine_scenes(root, split, "val")}
     if coarse:
-        sets["coarse"] = find_coarse_scenes(root, split)
+        sets["coarse"] = coarse_scenes(root, split)
     workers = os.cpu_count() or 1 if num_workers is None else num_workers
     everything = [scene for scenes in sets.values() for scene in scenes]
     found = _read_all(root, everything, deep, workers)

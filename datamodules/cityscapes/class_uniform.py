@@ -17,7 +17,7 @@ BOOST_CLASSES = (3, 4, 12, 14, 15, 16, 17)
 NO_CENTROID = -1
 
 
-class Plan(NamedTuple):
+class EpochPlan(NamedTuple):
     """One epoch: for each of its N samples, which scene, and the pixel that the crop must contain.
 
     scenes: int64 (N,), a fine scene below N, the coarse ones from N on.
@@ -52,7 +52,7 @@ class ClassUniform:
         self._fine = _by_class(fine, 0)
         self._coarse = _by_class(coarse, self.size)
 
-    def plan(self, seed: int, epoch: int) -> Plan:
+    def plan(self, seed: int, epoch: int) -> EpochPlan:
         drawn = [
             _take(self._candidates(number, epoch), count, seed, epoch, number)
             for number, count in enumerate(self._counts(seed, epoch))
@@ -60,7 +60,7 @@ class ClassUniform:
         chosen = np.concatenate(drawn)
         whole = keyed.permutation(self.size, seed, "whole images", epoch)[: self.size - len(chosen)]
         free = np.full((len(whole), 2), NO_CENTROID, dtype=np.int32)
-        return Plan(
+        return EpochPlan(
             np.concatenate((whole, chosen[:, 0].astype(np.int64))), np.concatenate((free, chosen[:, 1:]), axis=0)
         )
 

@@ -1,4 +1,4 @@
-"""One image and its classes from one key."""
+"""Scenes with their class maps: training crops keyed by (epoch, index), evaluation images by their index."""
 
 import os
 from pathlib import Path
@@ -8,17 +8,15 @@ import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
-from datamodules.cityscapes.class_uniform import ClassUniform, Plan
+from datamodules.cityscapes.class_uniform import ClassUniform, EpochPlan
 from datamodules.cityscapes.files import Scene
-from datamodules.cityscapes.label_files import decode_classes
-from datamodules.cityscapes.labels import IGNORED_PIXEL
+from datamodules.cityscapes.labels import IGNORED_PIXEL, decode_classes
 from datamodules.cityscapes.transforms import SegmentationTransform
 from datamodules.errors import DataError
-from datamodules.imagenet.transforms import to_uint8
 from datamodules.loading import keyed
-from datamodules.loading.decode import decode_rgb
-from datamodules.loading.packed import PackedPaths
-from datamodules.loading.samplers import PAD
+from datamodules.loading.decode import decode_rgb, to_uint8
+from datamodules.loading.path_table import PathTable
+from datamodules.loading.samplers import STAND_IN
 
 
 class SceneFiles:
@@ -26,8 +24,8 @@ class SceneFiles:
 
     def __init__(self, root: Path, scenes: list[Scene]):
         self.root = root
-        self.images = PackedPaths.pack(scene.image for scene in scenes)
-        self.labels = PackedPaths.pack(scene.label for scene in scenes)
+        self.images = PathTable.pack(scene.image for scene in scenes)
+        self.labels = PathTable.pack(scene.label for scene in scenes)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -59,7 +57,7 @@ class TrainScenes(Dataset):
         self.sampling = sampling
         self.transform = transform
         self.seed = seed
-        self._plan: tuple[int, Plan] | None = None
+        self._plan: tuple[int, EpochPlan] | None = None
 
     def __len__(self) -> int:
         return self.sampling.size
@@ -73,7 +71,7 @@ class TrainScenes(Dataset):
         random = keyed.generator(self.seed, "augment", epoch, index)
         return self.transform(image, classes, random, None if row < 0 else (row, column))
 
-    def _plan_of(self, epoch: int) -> Plan:
+    def _plan_of(self, epoch: int) -> EpochPlan:
         # Each worker draws the plan of each epoch once.
         if self._plan is None or self._plan[0] != epoch:
             self._plan = (epoch, self.sampling.plan(self.seed, epoch))
@@ -81,7 +79,7 @@ class TrainScenes(Dataset):
 
 
 class EvalScenes(Dataset):
-    """Whole images and their classes; for PAD, the first image with nothing but ignored pixels."""
+    """Whole images and their classes; for STAND_IN, the first image with nothing but ignored pixels."""
 
     def __init__(self, files: SceneFiles):
         self.files = files
@@ -92,7 +90,7 @@ class EvalScenes(Dataset):
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
         """uint8 image (3, H, W) and uint8 classes (H, W)."""
         image, classes = self.files.load(max(index, 0))
-        if index == PAD:
+        if index == STAND_IN:
             classes = np.full_like(classes, IGNORED_PIXEL)
         return to_uint8(image), torch.from_numpy(classes)
 

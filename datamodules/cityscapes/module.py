@@ -6,22 +6,20 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 
-from datamodules.cityscapes.centroid_cache import find_centroids
+from datamodules.cityscapes.centroids import find_centroids
 from datamodules.cityscapes.class_uniform import ClassUniform
 from datamodules.cityscapes.datasets import EvalScenes, SceneFiles, TrainScenes, whole_image
-from datamodules.cityscapes.files import COARSE, Scene, find_scenes
+from datamodules.cityscapes.files import Scene
 from datamodules.cityscapes.labels import CLASS_COLOURS, CLASS_NAMES, IGNORED_PIXEL, LABEL_IDS
-from datamodules.cityscapes.splits import FOLDERS, check_split, fine_scenes, split_cities
+from datamodules.cityscapes.splits import check_split, coarse_scenes, fine_scenes
 from datamodules.cityscapes.transforms import SegmentationTransform, scaled_size
-from datamodules.errors import DataError, some
-from datamodules.imagenet.datasets import FolderImages
-from datamodules.imagenet.transforms import check_normalisation
+from datamodules.errors import DataError
 from datamodules.loading.decode import image_size
+from datamodules.loading.folder_images import FolderImages
 from datamodules.loading.index import scan_flat
-from datamodules.loading.on_device import normalise_on_device
-from datamodules.loading.padded import collate_padded
+from datamodules.loading.on_device import batch_on_device, check_normalisation
+from datamodules.loading.padded import PaddedBatch, collate_padded
 from datamodules.loading.resumable import KeyedLoader, ResumableDataModule, at_least
 
 # ImageNet's, as NVIDIA/semantic-segmentation takes them.
@@ -37,9 +35,9 @@ class CityscapesDataModule(ResumableDataModule):
     evaluation batches hold one whole image for each process, whatever its size, and a process that is one short gets
     the first image with nothing but 255. `predict` batches are (images, paths), with an empty path for a stand-in.
 
-    With `eval_padded`, `validate` serves (images, targets, sizes): images of different sizes, each at the top left of a
-    canvas as large as the batch needs, 0 beyond it in the images and 255 in the targets, and sizes (N, 2) int64, their
-    heights and widths. `fit`, `test` and `predict` take images one by one in any case.
+    With `eval_padded`, `validate` serves PaddedBatch(images, targets, sizes): images of different sizes, each at the
+    top left, 0 beyond it and 255 in the targets; and sizes (N, 2) int64, height and width of each. `fit`, `test` and
+    `predict` take images one by one in any case.
 
     `validate` and `test` serve the same images, the validation cities of the split, because the labels of the official
     test set are withheld.
@@ -63,8 +61,8 @@ class CityscapesDataModule(ResumableDataModule):
         num_workers: Loader processes for each training process; 0 loads in the process itself.
         seed: Seed of order, sampling and augmentation.
         predict_folder: Folder of images, in any depth, for `predict`.
-        eval_padded: Whether `validate` also shows the network several images at once, padded to one size.
-        padded_batch_size: Images in such a batch over all processes; they are whole, so the largest decide the memory.
+        eval_padded: Whether `validate` shows the network several images at once, padded to the greatest size.
+        padded_batch_size: Images in such a batch over all processes; the largest images decide the memory.
         cache_index: Whether to keep the classes' centroids below $XDG_CACHE_HOME, or the folder to keep them in.
         loader_timeout: Seconds to wait for a loader process before giving up; 0 waits for ever.
 
@@ -131,7 +129,7 @@ class CityscapesDataModule(ResumableDataModule):
     @cached_property
     def coarse_scenes(self) -> list[Scene]:
         """The coarsely labelled scenes of train_extra; none where `coarse` is off."""
-        return find_coarse_scenes(self.root, self.split) if self.coarse else []
+        return coarse_scenes(self.root, self.split) if self.coarse else []
 
     @property
     def train_size(self) -> int:
@@ -202,7 +200,7 @@ class CityscapesDataModule(ResumableDataModule):
     def val_dataloader(self) -> KeyedLoader:
         if not self.eval_padded or self.fitting:
             return self.make_eval_loader("val", self._val_set())
-        collate_fn = partial(collate_padded, fills={0: 0, 1: IGNORED_PIXEL})
+        collate_fn = partial(collate_padded, target_fill=IGNORED_PIXEL)
         return self.make_eval_loader("val", self._val_set(), "padded_batch_size", collate_fn)
 
     def test_dataloader(self) -> KeyedLoader:
@@ -211,11 +209,8 @@ class CityscapesDataModule(ResumableDataModule):
     def predict_dataloader(self) -> KeyedLoader:
         return self.make_eval_loader("predict", self._predict_set())
 
-    def on_after_batch_transfer(self, batch: tuple, dataloader_idx: int) -> tuple:
-        images, rest, *sizes = batch
-        images = normalise_on_device(images, self.mean, self.std, self.trainer, *sizes)
-        # Classes are sent as bytes, an eighth of what the loss takes.
-        return images, rest.long() if isinstance(rest, torch.Tensor) else rest, *sizes
+    def on_after_batch_transfer(self, batch: tuple | PaddedBatch, dataloader_idx: int) -> tuple | PaddedBatch:
+        return batch_on_device(batch, self.mean, self.std, self.trainer)
 
     def train_set_key(self) -> dict[str, int | str]:
         """The training scenes, how they are sampled and augmented; the root may move."""
@@ -282,28 +277,6 @@ class CityscapesDataModule(ResumableDataModule):
 def _digest(scenes: list[Scene]) -> str:
     names = "\0".join(f"{scene.city}/{Path(scene.image).name}" for scene in scenes)
     return hashlib.blake2b(names.encode(), digest_size=8).hexdigest()
-
-
-def find_coarse_scenes(root: Path, split: int | str) -> list[Scene]:
-    """The coarsely labelled scenes of train_extra.
-
-    Raises:
-        DataError: as `find_scenes`; or they show a city that the split validates on.
-    """
-    try:
-        scenes = find_scenes(root, "train_extra", COARSE)
-    except DataError as error:
-        raise DataError(
-            str(error), todo="To train without coarse images (gtCoarse and train_extra), set data.coarse=false."
-        ) from error
-    held_out = () if split == FOLDERS else split_cities(split)[1]
-    if leaked := [scene.image for scene in scenes if scene.city in held_out]:
-        raise DataError(
-            f"train_extra has {len(leaked)} images of cities that split {split} validates on: {some(leaked)}",
-            where=root,
-            todo="Remove them, or set data.coarse=false.",
-        )
-    return scenes
 
 
 def _check_transform(transform: SegmentationTransform) -> None:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from datamodules.cityscapes.files import FINE, IMAGES, Scene, find_scenes, locate
+from datamodules.cityscapes.files import COARSE, FINE, IMAGES, Scene, find_scenes, locate
 from datamodules.errors import DataError, some
 
 # Images of each city with fine labels: 2,975 in the official training set, 500 in the official validation set.
@@ -84,6 +84,28 @@ def fine_scenes(root: Path, split: int | str, part: str) -> list[Scene]:
             where=root,
             todo="Complete the tree, choose another `split`, or set `split: folders` to take train/ and val/ as they"
             " are.",
+        )
+    return scenes
+
+
+def coarse_scenes(root: Path, split: int | str) -> list[Scene]:
+    """The coarsely labelled scenes of train_extra.
+
+    Raises:
+        DataError: as `find_scenes`; or they show a city that the split validates on.
+    """
+    try:
+        scenes = find_scenes(root, "train_extra", COARSE)
+    except DataError as error:
+        raise DataError(
+            str(error), todo="To train without coarse images (gtCoarse and train_extra), set data.coarse=false."
+        ) from error
+    held_out = () if split == FOLDERS else split_cities(split)[1]
+    if leaked := [scene.image for scene in scenes if scene.city in held_out]:
+        raise DataError(
+            f"train_extra has {len(leaked)} images of cities that split {split} validates on: {some(leaked)}",
+            where=root,
+            todo="Remove them, or set data.coarse=false.",
         )
     return scenes
 

@@ -1,4 +1,4 @@
-"""From a decoded image and its classes to a training crop, both moved alike."""
+"""From a decoded image and its class map to a training crop: the same scale, crop and flip for both."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ from PIL import Image, ImageFilter
 from torchvision.transforms import functional
 
 from datamodules.cityscapes.labels import IGNORED_PIXEL
-from datamodules.imagenet.transforms import to_uint8
+from datamodules.loading import keyed
+from datamodules.loading.decode import to_uint8
 
 # How far PIL's bicubic filter reaches, in pixels of the larger of the two grids.
 _BICUBIC_SUPPORT = 2
@@ -57,7 +58,7 @@ class SegmentationTransform:
         Returns:
             uint8 image (3, size, size), and uint8 classes (size, size) with 255 where ignored.
         """
-        scaled = scaled_size(image.size, _uniform(random, *self.scale))
+        scaled = scaled_size(image.size, keyed.uniform(random, *self.scale))
         corner = self._corner(image.size, scaled, centroid, random)
         flip = self.flip and random.random() < 0.5
         image = scaled_window(image, scaled, corner, self.size)
@@ -68,7 +69,7 @@ class SegmentationTransform:
         if self.jitter:
             image = colour_jitter(image, self.jitter, random)
         if self.blur is not None:
-            image = image.filter(ImageFilter.GaussianBlur(_uniform(random, *self.blur)))
+            image = image.filter(ImageFilter.GaussianBlur(keyed.uniform(random, *self.blur)))
         return to_uint8(image), torch.from_numpy(classes)
 
     def _corner(
@@ -144,8 +145,8 @@ def scaled_classes_window(
 def colour_jitter(image: Image.Image, strength: float, random: np.random.Generator) -> Image.Image:
     """Brightness, contrast, saturation and hue changed as torchvision's ColorJitter(strength, ...) does."""
     order = np.argsort([random.random() for _ in _ADJUSTMENTS])
-    factors = [_uniform(random, 1 - strength, 1 + strength) for _ in range(3)]
-    factors.append(_uniform(random, -strength, strength))
+    factors = [keyed.uniform(random, 1 - strength, 1 + strength) for _ in range(3)]
+    factors.append(keyed.uniform(random, -strength, strength))
     for number in order:
         image = _ADJUSTMENTS[number](image, factors[number])
     return image
@@ -174,7 +175,3 @@ def _rows_read(before: int, after: int, top: int, bottom: int) -> tuple[int, int
 def _nearest(start: int, stop: int, scaled: int, length: int) -> np.ndarray:
     """For pixels of the scaled side, the pixel of the original one that their middle falls into; exact, in integers."""
     return (2 * np.arange(start, stop) + 1) * length // (2 * scaled)
-
-
-def _uniform(random: np.random.Generator, low: float, high: float) -> float:
-    return low + (high - low) * random.random()

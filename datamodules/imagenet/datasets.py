@@ -1,4 +1,4 @@
-"""One sample from one key."""
+"""Training samples keyed by (epoch, index), and evaluation images by their index."""
 
 from collections.abc import Callable
 
@@ -7,14 +7,14 @@ import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
-from datamodules.imagenet.transforms import EvalTransform, TrainTransform, WholeTransform, resize_shorter
+from datamodules.imagenet.transforms import TrainTransform
 from datamodules.loading import keyed
 from datamodules.loading.decode import decode_rgb
 from datamodules.loading.index import FileIndex
-from datamodules.loading.samplers import PAD
+from datamodules.loading.samplers import STAND_IN
 
-# Target of a stand-in image: losses and metrics leave it out.
-IGNORED = -1
+# Target of the stand-in for an image (samplers.STAND_IN): losses and metrics leave it out.
+IGNORED_TARGET = -1
 
 
 class TrainImages(Dataset):
@@ -46,16 +46,22 @@ class TrainImages(Dataset):
 
 
 class EvalImages(Dataset):
-    """Images as they are evaluated; for PAD, the first image with the target IGNORED.
+    """Images as they are evaluated; for STAND_IN, the first image with IGNORED_TARGET.
 
     Args:
         files: the indexed files.
         selection: positions in `files` that make up the set, int64.
         targets: class of each file of the index, in the numbering of the training set, int64.
-        transform: resize and centre crop.
+        transform: resize and centre crop, or the image at its own aspect ratio.
     """
 
-    def __init__(self, files: FileIndex, selection: np.ndarray, targets: np.ndarray, transform: EvalTransform):
+    def __init__(
+        self,
+        files: FileIndex,
+        selection: np.ndarray,
+        targets: np.ndarray,
+        transform: Callable[[Image.Image, str], torch.Tensor],
+    ):
         self.files = files
         self.selection = selection
         self.targets = targets
@@ -65,61 +71,8 @@ class EvalImages(Dataset):
         return len(self.selection)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        """A uint8 tensor (3, size, size) and its class."""
-        path = self._path(index)
-        return self.transform(decode_rgb(path), path), self._target(index)
-
-    def _path(self, index: int) -> str:
-        return self.files.path(int(self.selection[max(index, 0)]))
-
-    def _target(self, index: int) -> int:
-        return IGNORED if index == PAD else int(self.targets[int(self.selection[index])])
-
-
-class CroppedAndWhole(EvalImages):
-    """Images as they are evaluated, and the same images whole; for PAD as EvalImages.
-
-    Args:
-        files, selection, targets, transform: as EvalImages.
-        whole: the same resizing, and the greatest height and width.
-    """
-
-    def __init__(
-        self,
-        files: FileIndex,
-        selection: np.ndarray,
-        targets: np.ndarray,
-        transform: EvalTransform,
-        whole: WholeTransform,
-    ):
-        super().__init__(files, selection, targets, transform)
-        self.whole = whole
-
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, int, torch.Tensor]:
-        """A uint8 tensor (3, size, size), its class, and the whole image (3, height, width)."""
-        path, resize = self._path(index), self.whole.resize
-        image = decode_rgb(path)
-        # Resized once for both: the crop is the centre of the whole image.
-        image = image if resize is None else resize_shorter(image, resize)
-        return self.transform.centre(image, path), self._target(index), self.whole.cut(image)
-
-
-class FolderImages(Dataset):
-    """Images of a folder without classes; for PAD, the first image with an empty path.
-
-    Args:
-        files: the indexed files.
-        transform: resize and centre crop, or whatever else shows the network an image.
-    """
-
-    def __init__(self, files: FileIndex, transform: Callable[[Image.Image, str], torch.Tensor]):
-        self.files = files
-        self.transform = transform
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, str]:
-        """A uint8 tensor (3, height, width) and its path."""
-        path = self.files.path(max(index, 0))
-        return self.transform(decode_rgb(path), path), "" if index == PAD else path
+        """A uint8 tensor (3, height, width) and its class."""
+        position = int(self.selection[max(index, 0)])
+        path = self.files.path(position)
+        target = IGNORED_TARGET if index == STAND_IN else int(self.targets[position])
+        return self.transform(decode_rgb(path), path), target

@@ -1,18 +1,15 @@
 """ImageNet, and any folder of images in its layout."""
 
 import hashlib
-from collections.abc import Callable
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 
 from datamodules.errors import DataError, some
-from datamodules.imagenet.class_labels import read_class_labels
-from datamodules.imagenet.datasets import CroppedAndWhole, EvalImages, FolderImages, TrainImages
-from datamodules.imagenet.ground_truth import ACCEPTED, read_ground_truth
+from datamodules.imagenet.datasets import EvalImages, TrainImages
+from datamodules.imagenet.labels import ACCEPTED, read_class_labels, read_ground_truth
 from datamodules.imagenet.layouts import find_beside, find_split, locate_split
 from datamodules.imagenet.splits import hold_out, limit_per_class
 from datamodules.imagenet.transforms import (
@@ -20,14 +17,13 @@ from datamodules.imagenet.transforms import (
     RandomCrop,
     RandomResizedCrop,
     TrainTransform,
-    WholeTransform,
-    check_normalisation,
+    UncroppedTransform,
 )
-from datamodules.loading.index import FileIndex, is_flat, scan_classes, scan_flat
-from datamodules.loading.index_cache import cached
-from datamodules.loading.on_device import normalise_on_device
-from datamodules.loading.padded import collate_padded
-from datamodules.loading.resumable import KeyedLoader, ResumableDataModule, collate
+from datamodules.loading.folder_images import FolderImages
+from datamodules.loading.index import FileIndex, cached, is_flat, scan_classes, scan_flat
+from datamodules.loading.on_device import batch_on_device, check_normalisation
+from datamodules.loading.padded import PaddedBatch, collate_padded
+from datamodules.loading.resumable import KeyedLoader, ResumableDataModule
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -37,12 +33,12 @@ class ImageNetDataModule(ResumableDataModule):
     """Images in class folders: train/CLASS/*, val/CLASS/*, or the ILSVRC tree with a flat validation folder.
 
     Batches are (images, targets): after the transfer to the device, images (N, 3, size, size) normalised in the
-    Trainer's precision, and targets (N,) int64, IGNORED (-1) for the stand-ins that fill the last evaluation batches of
-    a multi-process run. `predict` batches are (images, paths), with an empty path for a stand-in.
+    Trainer's precision, and targets (N,) int64, IGNORED_TARGET (-1) for the stand-ins that fill the last evaluation
+    batches of a multi-process run. `predict` batches are (images, paths), with an empty path for a stand-in.
 
-    With `eval_padded`, batches of `validate` are (images, targets, whole images, sizes) and those of `predict` (whole
-    images, paths, sizes): whole images (N, 3, H, W), each at the top left of a canvas as large as the batch needs, 0
-    beyond it, and sizes (N, 2) int64, its height and width. `fit` and `test` crop in any case.
+    With `eval_padded`, `validate` and `predict` serve PaddedBatch(images, targets or paths, sizes) instead: images at
+    their own aspect ratio (N, 3, H, W), each at the top left, 0 beyond it, H and W the greatest of the batch; and sizes
+    (N, 2) int64, height and width of each. `fit` and `test` crop in any case.
 
     Args:
         root: Folder that holds train/ and val/ (or test/), also below Data/CLS-LOC/ as ILSVRC packs them.
@@ -63,8 +59,8 @@ class ImageNetDataModule(ResumableDataModule):
         val_ground_truth: Labels of a flat validation folder; null looks for LOC_val_solution.csv beside the data.
         val_synsets: Synsets in the order of ILSVRC2012_ID, one a line, for a val_ground_truth of numbers.
         predict_folder: Folder of images, in any depth, for `predict`.
-        eval_padded: Whether `validate` shows the network whole images too, padded to one size; `predict` only these.
-        padded_side: Greatest height and width of a whole image, in pixels; what is longer loses both ends.
+        eval_padded: Whether `validate` and `predict` pad images to the batch's greatest size instead of cropping them.
+        padded_side: Greatest height and width of such an image, in pixels; a longer side loses both ends.
         cache_index: Whether to keep the list of files below $XDG_CACHE_HOME, or the folder to keep it in.
         loader_timeout: Seconds to wait for a loader process before giving up; 0 waits for ever.
 
@@ -108,7 +104,7 @@ class ImageNetDataModule(ResumableDataModule):
         self.cache_index = cache_index
         self.train_transform = _train_transform(train_crop, image_size, tuple(crop_scale), tuple(crop_ratio), flip)
         self.eval_transform = _eval_transform(image_size, eval_resize)
-        self.whole_transform = _whole_transform(image_size, eval_resize, padded_side)
+        self.whole_transform = _uncropped_transform(image_size, eval_resize, padded_side)
         check_normalisation(self.mean, self.std)
 
     # What the data are; each part is read from the disk when it is first asked for.
@@ -218,33 +214,24 @@ class ImageNetDataModule(ResumableDataModule):
         return self.make_train_loader(self._train_set())
 
     def val_dataloader(self) -> KeyedLoader:
-        return self.make_eval_loader("val", self._val_set(), collate_fn=self._collate(2, self._compares))
+        return self.make_eval_loader(
+            "val", self._val_set(), collate_fn=collate_padded if self._validates_padded else None
+        )
 
     def test_dataloader(self) -> KeyedLoader:
         return self.make_eval_loader("test", self._test_set())
 
     def predict_dataloader(self) -> KeyedLoader:
-        return self.make_eval_loader("predict", self._predict_set(), collate_fn=self._collate(0, self.eval_padded))
+        return self.make_eval_loader(
+            "predict", self._predict_set(), collate_fn=collate_padded if self.eval_padded else None
+        )
 
     @property
-    def _compares(self) -> bool:
+    def _validates_padded(self) -> bool:
         return self.eval_padded and not self.fitting
 
-    @staticmethod
-    def _collate(column: int, padded: bool) -> Callable[[list[tuple]], tuple]:
-        return partial(collate_padded, fills={column: 0}) if padded else collate
-
-    def on_after_batch_transfer(self, batch: tuple, dataloader_idx: int) -> tuple:
-        match batch:
-            case images, rest:
-                return self._normalise(images), rest
-            case whole, paths, sizes:
-                return self._normalise(whole, sizes), paths, sizes
-            case images, targets, whole, sizes:
-                return self._normalise(images), targets, self._normalise(whole, sizes), sizes
-
-    def _normalise(self, images: torch.Tensor, sizes: torch.Tensor | None = None) -> torch.Tensor:
-        return normalise_on_device(images, self.mean, self.std, self.trainer, sizes)
+    def on_after_batch_transfer(self, batch: tuple | PaddedBatch, dataloader_idx: int) -> tuple | PaddedBatch:
+        return batch_on_device(batch, self.mean, self.std, self.trainer)
 
     def train_set_key(self) -> dict[str, int | str]:
         """The training images and their augmentation; the root may move."""
@@ -254,6 +241,7 @@ class ImageNetDataModule(ResumableDataModule):
             "augmentation": repr(self.train_transform),
         }
 
+    # Of names and targets, not of pixels: reading every image would delay each start.
     @cached_property
     def _train_digest(self) -> str:
         digest = hashlib.blake2b(self._train_files.files.data, digest_size=8)
@@ -279,9 +267,7 @@ class ImageNetDataModule(ResumableDataModule):
         images = self._reported
         if self.val_from_train:
             images = (self._train_files, self._train_split[1], self._train_files.targets)
-        if self._compares:
-            return CroppedAndWhole(*images, self.eval_transform, self.whole_transform)
-        return EvalImages(*images, self.eval_transform)
+        return EvalImages(*images, self.whole_transform if self._validates_padded else self.eval_transform)
 
     def _test_set(self) -> EvalImages:
         return EvalImages(*self._reported, self.eval_transform)
@@ -335,7 +321,7 @@ def _eval_transform(size: int, resize: int | None) -> EvalTransform:
     return EvalTransform(size, resize)
 
 
-def _whole_transform(size: int, resize: int | None, side: int) -> WholeTransform:
+def _uncropped_transform(size: int, resize: int | None, side: int) -> UncroppedTransform:
     least = size if resize is None else resize
     if side < least:
         raise DataError(
@@ -343,4 +329,4 @@ def _whole_transform(size: int, resize: int | None, side: int) -> WholeTransform
             " than the crop would be left of an image",
             todo="Raise it; twice the length of the shorter side cuts few photographs.",
         )
-    return WholeTransform(side, resize)
+    return UncroppedTransform(side, resize)

@@ -1,7 +1,6 @@
-"""From a decoded image to a uint8 crop, and on the device from uint8 to normalised floats."""
+"""From a decoded image to a uint8 crop, or to the image at its own aspect ratio."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +8,8 @@ import torch
 from PIL import Image
 
 from datamodules.errors import DataError
+from datamodules.loading import keyed
+from datamodules.loading.decode import to_uint8
 
 _ATTEMPTS = 10
 
@@ -31,8 +32,9 @@ class RandomResizedCrop:
         """(left, top, width, height), distributed as torchvision's `get_params`."""
         low, high = math.log(self.ratio[0]), math.log(self.ratio[1])
         for _ in range(_ATTEMPTS):
-            area = width * height * _uniform(random, *self.scale)
-            aspect = math.exp(_uniform(random, low, high))
+            # The order of draws is part of every sample: another order is another training set.
+            area = width * height * keyed.uniform(random, *self.scale)
+            aspect = math.exp(keyed.uniform(random, low, high))
             w, h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
             if 0 < w <= width and 0 < h <= height:
                 top = _below(random, height - h + 1)
@@ -53,7 +55,7 @@ class RandomResizedCrop:
 
 @dataclass(frozen=True)
 class RandomCrop:
-    """A square cut out anywhere in the image, never beyond it: padding is what is studied, so none is put in the data.
+    """A random square inside the image. Unlike the usual CIFAR recipe it pads nothing: padding is what is studied.
 
     Args:
         size: side of the square in pixels.
@@ -73,7 +75,7 @@ class TrainTransform:
     """A random crop and a flip.
 
     Args:
-        crop: what cuts the image.
+        crop: RandomResizedCrop or RandomCrop.
         flip: mirror left to right with probability 0.5.
     """
 
@@ -88,7 +90,7 @@ class TrainTransform:
 
 @dataclass(frozen=True)
 class EvalTransform:
-    """The centre of the image: torchvision's Resize and CenterCrop on PIL images, bit for bit.
+    """Resize and centre crop, bit for bit as torchvision's Resize and CenterCrop on PIL images.
 
     Args:
         size: side of the crop in pixels.
@@ -100,18 +102,15 @@ class EvalTransform:
 
     def __call__(self, image: Image.Image, where: str = "image") -> torch.Tensor:
         """A uint8 tensor (3, size, size); `where` names the image in errors."""
-        return self.centre(image if self.resize is None else resize_shorter(image, self.resize), where)
-
-    def centre(self, image: Image.Image, where: str = "image") -> torch.Tensor:
-        """As `__call__`, of an image that is resized already."""
+        image = image if self.resize is None else resize_shorter(image, self.resize)
         _refuse_smaller(image, self.size, where)
         left, top = round((image.width - self.size) / 2), round((image.height - self.size) / 2)
         return to_uint8(image.crop((left, top, left + self.size, top + self.size)))
 
 
 @dataclass(frozen=True)
-class WholeTransform:
-    """The image at its own aspect ratio; only what makes it longer than `side` is cut off, as much at either end.
+class UncroppedTransform:
+    """The image at its own aspect ratio; a side longer than `side` is cropped to its centre.
 
     Args:
         side: greatest height and width of the result, in pixels: a batch of N takes at most N x 3 x side x side bytes.
@@ -123,10 +122,7 @@ class WholeTransform:
 
     def __call__(self, image: Image.Image, where: str = "image") -> torch.Tensor:
         """A uint8 tensor (3, height, width)."""
-        return self.cut(image if self.resize is None else resize_shorter(image, self.resize))
-
-    def cut(self, image: Image.Image) -> torch.Tensor:
-        """As `__call__`, of an image that is resized already."""
+        image = image if self.resize is None else resize_shorter(image, self.resize)
         width, height = (min(length, self.side) for length in image.size)
         left, top = (image.width - width) // 2, (image.height - height) // 2
         return to_uint8(image.crop((left, top, left + width, top + height)))
@@ -148,27 +144,6 @@ def resize_shorter(image: Image.Image, length: int) -> Image.Image:
     return image.resize(size, Image.Resampling.BILINEAR)
 
 
-def to_uint8(image: Image.Image, flip: bool = False) -> torch.Tensor:
-    """A uint8 tensor (3, height, width) of an RGB image."""
-    pixels = np.asarray(image)
-    if flip:
-        pixels = pixels[:, ::-1]
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
-
-
-def normalise(images: torch.Tensor, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
-    """(images / 255 - mean) / std of a uint8 tensor (N, 3, H, W), float32, rounded as torchvision rounds."""
-    mean = torch.tensor(mean, dtype=torch.float32, device=images.device).view(3, 1, 1)
-    std = torch.tensor(std, dtype=torch.float32, device=images.device).view(3, 1, 1)
-    return images.to(torch.float32).div_(255).sub_(mean).div_(std)
-
-
-def check_normalisation(mean: Sequence[float], std: Sequence[float]) -> None:
-    """Raises DataError where the settings `mean` and `std` cannot be those of three channels."""
-    if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-        raise DataError(f"`mean` is {mean} and `std` is {std}; each must be three numbers, those of `std` above 0")
-
-
 def _refuse_smaller(image: Image.Image, size: int, where: str) -> None:
     if min(image.size) < size:
         raise DataError(
@@ -176,10 +151,6 @@ def _refuse_smaller(image: Image.Image, size: int, where: str) -> None:
             where=where,
             todo="Lower `image_size`, or resize first (`train_crop: random_resized`, `eval_resize`).",
         )
-
-
-def _uniform(random: np.random.Generator, low: float, high: float) -> float:
-    return low + (high - low) * random.random()
 
 
 def _below(random: np.random.Generator, bound: int) -> int:

@@ -1,4 +1,4 @@
-"""What the caches of the data modules share: their folder, and files of arrays that are written whole or not at all."""
+"""The folder of the caches, and an atomic writer of .npz files."""
 
 import contextlib
 import os
@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+
+# A file or folder changed so recently may change again within one tick of its clock, so it is not cached yet.
+SETTLED_NS = 2_000_000_000
 
 
 def cache_folder(kind: str) -> Path:

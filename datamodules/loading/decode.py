@@ -1,8 +1,10 @@
-"""From a file to RGB pixels."""
+"""From a file to RGB pixels, and to a tensor of bytes."""
 
 from collections.abc import Callable
 from typing import TypeVar
 
+import numpy as np
+import torch
 from PIL import Image
 
 from datamodules.errors import DataError
@@ -47,3 +49,11 @@ def read_image(
     # Pillow's plugins raise OSError, SyntaxError, struct.error, zlib.error and more on damaged files.
     except Exception as error:
         raise DataError(f"cannot be decoded ({type(error).__name__}: {error})", where=path, todo=todo) from error
+
+
+def to_uint8(image: Image.Image, flip: bool = False) -> torch.Tensor:
+    """A uint8 tensor (3, height, width) of an RGB image."""
+    pixels = np.asarray(image)
+    if flip:
+        pixels = pixels[:, ::-1]
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))

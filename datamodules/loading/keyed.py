@@ -27,3 +27,8 @@ def permutation(size: int, *key: int | str) -> np.ndarray:
     (NEP 19). 0.15 s for the 1.28 million images of ImageNet.
     """
     return np.argsort(philox(*key).random_raw(size), kind="stable")
+
+
+def uniform(random: np.random.Generator, low: float, high: float) -> float:
+    """A uniform number from a generator; `Generator.uniform` may change between versions of NumPy, `random` hardly."""
+    return low + (high - low) * random.random()

@@ -1,7 +1,7 @@
-"""A data module whose samples are keyed, and which therefore resumes exactly in the middle of an epoch."""
+"""A data module that resumes exactly in the middle of an epoch, because its samples are keyed by (epoch, index)."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Sequence, Sized
 from typing import Any
 
 import pytorch_lightning as pl
@@ -22,7 +22,7 @@ _SETTINGS = {
 
 
 class KeyedLoader(DataLoader):
-    """A DataLoader that Lightning takes for resumable: its position is in the data module's state, not in its own."""
+    """A DataLoader that counts as stateful for Lightning; the data module's state holds its position."""
 
     def state_dict(self) -> dict[str, Any]:
         return {}
@@ -42,7 +42,7 @@ class ResumableDataModule(pl.LightningDataModule):
         num_workers: loader processes for each training process; 0 loads in the process itself.
         seed: seed of order and augmentation.
         loader_timeout: seconds to wait for a worker before giving up.
-        eval_padded: whether evaluation also serves images of different sizes in one batch, padded.
+        eval_padded: whether `validate` pads images of different sizes to one batch instead of cropping them.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class ResumableDataModule(pl.LightningDataModule):
 
     @abstractmethod
     def train_set_key(self) -> dict[str, int | str]:
-        """What decides the training samples, besides seed and batch: size, a digest of the files, the augmentation."""
+        """What determines the training samples besides seed and batch: size, digest of the files, augmentation."""
 
     @property
     def rank(self) -> int:
@@ -154,8 +154,10 @@ class ResumableDataModule(pl.LightningDataModule):
             drop_last=drop_last,
             collate_fn=collate_fn or collate,
             num_workers=self.num_workers,
+            # Workers are started once a run: starting them costs time, and they hold the plan of an epoch.
             persistent_workers=self.num_workers > 0,
             timeout=self.loader_timeout if self.num_workers > 0 else 0,
+            # Page-locked batches are copied to the GPU while it computes; on a CPU the copy would be wasted.
             pin_memory=self._on_cuda(),
             generator=generator,
         )
@@ -205,10 +207,12 @@ class ResumableDataModule(pl.LightningDataModule):
 
 def collate(samples: list[tuple]) -> tuple:
     """A batch as a tuple: tensors stacked, numbers as an int64 tensor, strings as a list."""
-    return tuple(_COLLATE.get(type(column[0]), list)(column) for column in zip(*samples, strict=True))
+    return tuple(collate_column(column) for column in zip(*samples, strict=True))
 
 
-_COLLATE: dict[type, Callable] = {torch.Tensor: torch.stack, int: torch.tensor}
+def collate_column(values: Sequence) -> torch.Tensor | list:
+    """Values of one kind: tensors stacked, numbers as an int64 tensor, others as a list."""
+    return {torch.Tensor: torch.stack, int: torch.tensor}.get(type(values[0]), list)(values)
 
 
 def _refuse_mismatch(stored: dict[str, Any], current: dict[str, int | str]) -> None:

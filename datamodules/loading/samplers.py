@@ -1,4 +1,4 @@
-"""Which image comes when, and on which process."""
+"""The order of the images in an epoch, and each process's share of it."""
 
 from collections.abc import Iterator
 
@@ -8,8 +8,8 @@ from torch.utils.data import Sampler
 from datamodules.errors import DataError
 from datamodules.loading import keyed
 
-# Stands in for an image where a process has one fewer than the others.
-PAD = -1
+# Index of the image that fills the last batch of a process that has one fewer than the others.
+STAND_IN = -1
 
 
 class TrainSampler(Sampler[tuple[int, int]]):
@@ -76,7 +76,7 @@ class TrainSampler(Sampler[tuple[int, int]]):
 class EvalSampler(Sampler[int]):
     """Yields each index exactly once over all processes, in file order, and the same number on each process.
 
-    A process that is one short gets PAD: with fewer batches than the others it would leave them waiting in a
+    A process that is one short gets STAND_IN: with fewer batches than the others it would leave them waiting in a
     collective.
 
     Args:
@@ -95,4 +95,4 @@ class EvalSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         mine = list(range(self.rank, self.size, self.world_size))
-        return iter(mine + [PAD] * (len(self) - len(mine)))
+        return iter(mine + [STAND_IN] * (len(self) - len(mine)))

@@ -1,241 +1,151 @@
-"""What stands and moves in a drawn street: each function draws one thing at a spot, in cm."""
+"""What stands and moves in a drawn street, as tables of simple shapes in cm from the middle of its foot."""
 
-from collections.abc import Callable
+from typing import NamedTuple
 
-import numpy as np
+Colour = tuple[int, int, int]
 
-from datamodules.samples.street_canvas import Spot
+# Cityscapes' label ids are the positions here (mcordts/cityscapesScripts, helpers/labels.py).
+LABELS = (
+    *("unlabeled", "ego vehicle", "rectification border", "out of roi", "static", "dynamic", "ground", "road"),
+    *("sidewalk", "parking", "rail track", "building", "wall", "fence", "guard rail", "bridge", "tunnel", "pole"),
+    *("polegroup", "traffic light", "traffic sign", "vegetation", "terrain", "sky", "person", "rider", "car", "truck"),
+    *("bus", "caravan", "trailer", "train", "motorcycle", "bicycle"),
+)
 
-STATIC, DYNAMIC, POLE, POLEGROUP, LIGHT, SIGN = 4, 5, 17, 18, 19, 20
-PERSON, RIDER, CAR, TRUCK, BUS, CARAVAN, TRAILER, TRAIN, MOTORCYCLE, BICYCLE = 24, 25, 26, 27, 28, 29, 30, 31, 32, 33
-
-_DARK, _GLASS, _STEEL = (32, 32, 36), (52, 64, 74), (104, 106, 108)
-_PAINTS = ((176, 178, 182), (28, 30, 36), (150, 26, 30), (32, 62, 132), (216, 216, 212), (84, 90, 96), (40, 84, 66))
+# Colours that each thing draws for itself.
 _CLOTHES = ((44, 54, 86), (122, 40, 44), (52, 52, 52), (166, 150, 120), (44, 92, 82), (186, 186, 188), (178, 118, 40))
-_SKIN = ((214, 172, 146), (162, 116, 88), (232, 196, 170))
+PALETTES: dict[str, tuple[Colour, ...]] = {
+    "paint": ((176, 178, 182), (28, 30, 36), (150, 26, 30), (32, 62, 132), (216, 216, 212), (84, 90, 96), (40, 84, 66)),
+    "livery": ((206, 164, 36), (188, 48, 40), (226, 222, 212)),
+    "rear or front": ((188, 38, 34), (188, 38, 34), (244, 238, 206)),
+    "top": _CLOTHES,
+    "legs": _CLOTHES[:3],
+    "skin": ((214, 172, 146), (162, 116, 88), (232, 196, 170)),
+    "lit": ((238, 54, 40), (246, 190, 40), (52, 216, 116)),
+}
+_DARK, _GLASS, _STEEL, _WHITE, _RED = (32, 32, 36), (52, 64, 74), (104, 106, 108), (236, 234, 228), (204, 36, 40)
 
 
-def _pick(spot: Spot, colours: tuple) -> np.ndarray:
-    return np.array(colours[spot.canvas.random.between(0, len(colours) - 1)])
+class Part(NamedTuple):
+    """One shape: a method of ImageDraw, its colour or palette, and points (to the right, upwards).
+
+    A rectangle and an ellipse have two points, upper left and lower right. `label` where it is not the thing's name.
+    """
+
+    shape: str
+    colour: Colour | str
+    points: tuple[tuple[int, int], ...]
+    label: str | None = None
+    thick: int = 0
 
 
-def car(spot: Spot) -> None:
-    paint = _pick(spot, _PAINTS)
-    _shadow(spot, 105)
-    _deep(spot, _car_outline, paint, CAR, 68)
-    spot.canvas.paint(_car_outline(spot), paint, CAR, 6)
-    spot.canvas.paint(spot.polygon((-72, 88), (72, 88), (56, 138), (-56, 138)), _GLASS, CAR, 14)
-    lamp = (188, 38, 34) if spot.canvas.random.between(0, 2) else (244, 238, 206)
-    for side in (-1, 1):
-        spot.canvas.paint(spot.box(side * 72 - 12, 62, side * 72 + 12, 80), lamp, CAR, 4)
-    spot.canvas.paint(spot.box(-26, 44, 26, 58), (214, 212, 190), CAR, 4)
-    spot.canvas.paint(spot.box(-88, 26, 88, 36), paint * 6 // 10, CAR, 4)
+def _part(shape: str, colour: Colour | str, *numbers: int, label: str | None = None, thick: int = 0) -> Part:
+    return Part(shape, colour, tuple(zip(numbers[::2], numbers[1::2], strict=True)), label, thick)
 
 
-def _car_outline(spot: Spot) -> np.ndarray:
-    body = spot.polygon((-90, 22), (90, 22), (93, 60), (86, 90), (-86, 90), (-93, 60))
-    cabin = spot.polygon((-82, 84), (82, 84), (62, 145), (-62, 145))
-    return body | cabin | spot.box(-88, 0, -62, 30) | spot.box(62, 0, 88, 30)
+def _pair(shape: str, colour: Colour | str, left: int, high: int, right: int, low: int) -> tuple[Part, Part]:
+    """A shape on the right, and its mirror image on the left."""
+    return _part(shape, colour, left, high, right, low), _part(shape, colour, -right, high, -left, low)
 
 
-def _deep(spot: Spot, outline: Callable, paint: np.ndarray, label: int, share: int) -> None:
-    """The sides of a vehicle: its outline drawn from far to near, darker than the face."""
-    steps = 6
-    for step in range(steps):
-        behind = spot.farther(share + (100 - share) * step // steps)
-        spot.canvas.paint(outline(behind), paint * 7 // 10, label, 4)
+def _block(colour: Colour | str, half: int, high: int) -> tuple[Part, ...]:
+    """The face of a large vehicle, on two wheels."""
+    face = _part("rectangle", colour, -half, high, half, 20)
+    return (
+        face,
+        _part("rectangle", (44, 44, 46), -half, 44, half, 16),
+        *_pair("rectangle", _DARK, half - 50, 46, half, 0),
+    )
 
 
-def _shadow(spot: Spot, half: int) -> None:
-    spot.canvas.shade(spot.ellipse(0, 0, half, 14), 55)
+def _cyclist(seat: int) -> tuple[Part, ...]:
+    return (
+        _part("line", "legs", -12, seat, 16, seat - 34, 4, 26, label="rider", thick=16),
+        _part("polygon", "top", -28, seat - 4, 2, seat - 4, 26, seat + 52, -6, seat + 62, label="rider"),
+        _part("line", "top", 14, seat + 48, 42, seat + 10, label="rider", thick=11),
+        _part("ellipse", "skin", 3, seat + 92, 29, seat + 58, label="rider"),
+    )
 
 
-def truck(spot: Spot) -> None:
-    paint = _pick(spot, _PAINTS[2:])
-    _shadow(spot, 140)
-    outline = _block(125, 45, 350)
-    _deep(spot, outline, paint, TRUCK, 55)
-    spot.canvas.paint(outline(spot), paint, TRUCK, 6)
-    spot.canvas.paint(spot.box(-118, 60, 118, 342), np.minimum(paint + 42, 235), TRUCK, 6)
-    spot.canvas.paint(spot.box(-3, 60, 3, 342), paint * 6 // 10, TRUCK, 4)
-    spot.canvas.paint(spot.box(-118, 46, 118, 58), (176, 40, 36), TRUCK, 6)
-    _wheels(spot, 70, 110, TRUCK)
+def _cycle(label: str, colour: Colour | str, apart: int, radius: int, tyre: int, frame: Part) -> tuple[Part, ...]:
+    wheels = _pair("ellipse", _DARK, apart - radius, 2 * radius, apart + radius, 0)
+    inner = _pair("ellipse", (86, 88, 90), apart - radius + tyre, 2 * radius - tyre, apart + radius - tyre, tyre)
+    handlebar = _part("line", colour, apart, radius, apart - 18, 100, thick=8)
+    return tuple(part._replace(label=label) for part in (*wheels, *inner, frame, handlebar))
 
 
-def bus(spot: Spot) -> None:
-    paint = _pick(spot, ((206, 164, 36), (188, 48, 40), (226, 222, 212)))
-    _shadow(spot, 140)
-    outline = _block(127, 30, 300)
-    _deep(spot, outline, paint, BUS, 50)
-    spot.canvas.paint(outline(spot), paint, BUS, 5)
-    spot.canvas.paint(spot.box(-112, 130, 112, 240), _GLASS, BUS, 14)
-    spot.canvas.paint(spot.box(-80, 252, 80, 284), (36, 32, 22), BUS, 4)
-    spot.canvas.paint(spot.box(-60, 260, 50, 276), (236, 150, 40), BUS, 20)
-    for side in (-96, 72):
-        spot.canvas.paint(spot.box(side, 64, side + 24, 88), (246, 240, 210), BUS, 4)
-    _wheels(spot, 78, 116, BUS)
+_BICYCLE = _cycle(
+    "bicycle", _DARK, 56, 34, 8, _part("line", "livery", -56, 34, -14, 78, 42, 82, 0, 32, -14, 90, thick=8)
+)
+_POLE = _part("rectangle", _STEEL, -6, 300, 6, 0, label="pole")
 
-
-def train(spot: Spot) -> None:
-    paint = _pick(spot, ((196, 204, 208), (178, 40, 44)))
-    outline = _block(132, 12, 345)
-    _deep(spot, outline, paint, TRAIN, 35)
-    spot.canvas.paint(outline(spot), paint, TRAIN, 5)
-    spot.canvas.paint(spot.polygon((-116, 150), (116, 150), (104, 262), (-104, 262)), _GLASS, TRAIN, 14)
-    spot.canvas.paint(spot.box(-60, 286, 60, 318), (38, 36, 30), TRAIN, 4)
-    spot.canvas.paint(spot.box(-132, 96, 132, 120), (28, 70, 138), TRAIN, 4)
-    spot.canvas.paint(spot.ellipse(-80, 70, 13, 13) | spot.ellipse(80, 70, 13, 13), (250, 246, 216), TRAIN, 2)
-    spot.canvas.paint(spot.line(0, 345, 0, 430, 8), _DARK, TRAIN, 4)
-
-
-def caravan(spot: Spot) -> None:
-    _shadow(spot, 120)
-    outline = _block(110, 38, 255)
-    _deep(spot, outline, np.array((214, 212, 204)), CARAVAN, 65)
-    spot.canvas.paint(outline(spot), (230, 228, 220), CARAVAN, 5)
-    spot.canvas.paint(spot.box(-70, 130, 70, 205), _GLASS, CARAVAN, 10)
-    spot.canvas.paint(spot.box(-110, 84, 110, 96), (150, 110, 70), CARAVAN, 4)
-    _wheels(spot, 70, 96, CARAVAN)
-
-
-def trailer(spot: Spot) -> None:
-    _shadow(spot, 100)
-    outline = _block(95, 45, 120)
-    _deep(spot, outline, np.array((108, 96, 74)), TRAILER, 72)
-    spot.canvas.paint(outline(spot), (132, 116, 88), TRAILER, 12)
-    spot.canvas.paint(spot.box(-95, 45, 95, 56), (170, 40, 36), TRAILER, 4)
-    _wheels(spot, 64, 88, TRAILER)
-
-
-def _block(half: int, low: int, high: int) -> Callable[[Spot], np.ndarray]:
-    return lambda spot: spot.box(-half, low, half, high) | spot.box(-half + 12, 0, half - 12, low + 1)
-
-
-def _wheels(spot: Spot, inner: int, outer: int, label: int) -> None:
-    spot.canvas.paint(spot.box(-outer, 0, -inner, 46) | spot.box(inner, 0, outer, 46), _DARK, label, 4)
-    spot.canvas.paint(spot.box(-inner, 14, inner, 44), (44, 44, 46), label, 4)
-
-
-def person(spot: Spot) -> None:
-    top, legs, skin = _pick(spot, _CLOTHES), _pick(spot, _CLOTHES[:3]), _pick(spot, _SKIN)
-    stride = spot.canvas.random.between(8, 26)
-    spot.canvas.shade(spot.ellipse(0, 0, 34, 8), 65)
-    for side in (-stride, stride):
-        spot.canvas.paint(spot.line(0, 84, side, 2, 17), legs, PERSON, 6)
-    spot.canvas.paint(spot.polygon((-19, 78), (19, 78), (25, 142), (-25, 142)), top, PERSON, 8)
-    spot.canvas.paint(spot.line(-25, 138, -31, 84, 11) | spot.line(25, 138, 31, 84, 11), top * 8 // 10, PERSON, 6)
-    spot.canvas.paint(spot.ellipse(0, 158, 12, 15), skin, PERSON, 4)
-    spot.canvas.paint(spot.ellipse(0, 166, 12, 8), (58, 42, 30), PERSON, 6)
-
-
-def bicycle(spot: Spot) -> None:
-    spot.canvas.shade(spot.ellipse(0, 0, 90, 6), 65)
-    frame = _pick(spot, ((34, 34, 38), (150, 32, 32), (36, 96, 120)))
-    _two_wheels(spot, 56, 34, 8, BICYCLE)
-    for x0, y0, x1, y1 in ((-56, 34, -14, 78), (-14, 78, 42, 82), (42, 82, 0, 32), (0, 32, -14, 86), (56, 34, 40, 98)):
-        spot.canvas.paint(spot.line(x0, y0, x1, y1, 7), frame, BICYCLE, 4)
-    spot.canvas.paint(spot.box(-28, 86, 0, 94) | spot.box(28, 94, 50, 102), _DARK, BICYCLE, 4)
-
-
-def rider(spot: Spot) -> None:
-    """On a bicycle, which is drawn with it."""
-    bicycle(spot)
-    _rider_on(spot, 92)
-
-
-def motorcycle(spot: Spot) -> None:
-    """With a rider on it."""
-    spot.canvas.shade(spot.ellipse(0, 0, 105, 8), 60)
-    paint = _pick(spot, _PAINTS[2:4])
-    _two_wheels(spot, 66, 31, 17, MOTORCYCLE)
-    spot.canvas.paint(spot.polygon((-74, 56), (58, 44), (62, 84), (10, 92), (-80, 80)), paint, MOTORCYCLE, 6)
-    spot.canvas.paint(spot.box(-34, 24, 34, 56), _STEEL, MOTORCYCLE, 10)
-    spot.canvas.paint(spot.line(66, 31, 44, 104, 9), _DARK, MOTORCYCLE, 4)
-    _rider_on(spot, 88)
-
-
-def _two_wheels(spot: Spot, apart: int, radius: int, tyre: int, label: int) -> None:
-    for side in (-apart, apart):
-        ring = spot.ellipse(side, radius, radius, radius)
-        spot.canvas.paint(ring, (86, 88, 90), label, 6)
-        spot.canvas.paint(ring & ~spot.ellipse(side, radius, radius - tyre, radius - tyre), _DARK, label, 4)
-
-
-def _rider_on(spot: Spot, seat: int) -> None:
-    top, legs = _pick(spot, _CLOTHES), _pick(spot, _CLOTHES[:3])
-    spot.canvas.paint(spot.line(-12, seat, 16, seat - 34, 16) | spot.line(16, seat - 34, 4, 26, 14), legs, RIDER, 6)
-    spot.canvas.paint(spot.polygon((-28, seat - 4), (2, seat - 4), (26, seat + 52), (-6, seat + 62)), top, RIDER, 8)
-    spot.canvas.paint(spot.line(14, seat + 48, 42, seat + 10, 11), top * 8 // 10, RIDER, 6)
-    spot.canvas.paint(spot.ellipse(16, seat + 74, 13, 16), _pick(spot, _SKIN), RIDER, 4)
-    spot.canvas.paint(spot.ellipse(15, seat + 82, 14, 9), (196, 196, 190), RIDER, 4)
-
-
-def pole(spot: Spot) -> None:
-    """A street lamp."""
-    height = spot.canvas.random.between(430, 620)
-    inwards = 1 if spot.x < spot.canvas.vanishing else -1
-    spot.canvas.paint(spot.box(-7, 0, 7, height) | spot.line(0, height, inwards * 110, height + 18, 9), _STEEL, POLE, 5)
-    spot.canvas.paint(spot.ellipse(inwards * 118, height + 16, 24, 8), (208, 206, 190), POLE, 3)
-
-
-def polegroup(spot: Spot) -> None:
-    for across in (-42, -12, 18, 46):
-        spot.canvas.paint(spot.box(across - 6, 0, across + 6, 300), (120, 118, 112), POLEGROUP, 5)
-    spot.canvas.paint(spot.box(-48, 270, 52, 284), (120, 118, 112), POLEGROUP, 5)
-
-
-def traffic_light(spot: Spot) -> None:
-    spot.canvas.paint(spot.box(-7, 0, 7, 300), (88, 92, 88), POLE, 5)
-    spot.canvas.paint(spot.box(-22, 270, 22, 380), (26, 30, 28), LIGHT, 3)
-    lit = spot.canvas.random.between(0, 2)
-    for number, colour in enumerate(((238, 54, 40), (246, 190, 40), (52, 216, 116))):
-        shown = colour if number == lit else tuple(c // 4 for c in colour)
-        spot.canvas.paint(spot.ellipse(0, 361 - 35 * number, 13, 13), shown, LIGHT, 2)
-
-
-def traffic_sign(spot: Spot) -> None:
-    spot.canvas.paint(spot.box(-5, 0, 5, 260), (140, 142, 142), POLE, 5)
-    kind = spot.canvas.random.between(0, 3)
-    if kind == 0:
-        spot.canvas.paint(spot.ellipse(0, 260, 40, 40), (202, 34, 40), SIGN, 3)
-        spot.canvas.paint(spot.ellipse(0, 260, 27, 27), (236, 234, 228), SIGN, 3)
-    elif kind == 1:
-        spot.canvas.paint(spot.polygon((-46, 224), (46, 224), (0, 304)), (206, 38, 40), SIGN, 3)
-        spot.canvas.paint(spot.polygon((-26, 235), (26, 235), (0, 281)), (238, 236, 228), SIGN, 3)
-    elif kind == 2:
-        spot.canvas.paint(spot.box(-36, 222, 36, 296), (30, 78, 168), SIGN, 3)
-        spot.canvas.paint(spot.polygon((-18, 236), (18, 236), (0, 284)), (230, 234, 238), SIGN, 3)
-    else:
-        spot.canvas.paint(spot.polygon((-44, 258), (0, 214), (44, 258), (0, 302)), (240, 238, 230), SIGN, 3)
-        spot.canvas.paint(spot.polygon((-32, 258), (0, 226), (32, 258), (0, 290)), (242, 196, 36), SIGN, 3)
-
-
-def bin_(spot: Spot) -> None:
-    spot.canvas.paint(spot.box(-32, 0, 32, 104), (66, 72, 62), STATIC, 8)
-    spot.canvas.paint(spot.box(-36, 98, 36, 112), (44, 48, 42), STATIC, 4)
-
-
-def pushchair(spot: Spot) -> None:
-    spot.canvas.paint(spot.polygon((-42, 34), (36, 34), (46, 92), (-26, 74)), (112, 66, 116), DYNAMIC, 8)
-    spot.canvas.paint(spot.line(-26, 70, -58, 104, 8), _DARK, DYNAMIC, 3)
-    spot.canvas.paint(spot.ellipse(-30, 16, 16, 16) | spot.ellipse(28, 16, 16, 16), _DARK, DYNAMIC, 3)
-
-
-OBJECTS: dict[str, Callable[[Spot], None]] = {
-    "car": car,
-    "truck": truck,
-    "bus": bus,
-    "train": train,
-    "caravan": caravan,
-    "trailer": trailer,
-    "person": person,
-    "rider": rider,
-    "bicycle": bicycle,
-    "motorcycle": motorcycle,
-    "pole": pole,
-    "polegroup": polegroup,
-    "traffic light": traffic_light,
-    "traffic sign": traffic_sign,
-    "static": bin_,
-    "dynamic": pushchair,
+# Vehicles have depth: their first part is repeated from far, where it has this percentage of its size, to near.
+DEPTH = {"car": 68, "truck": 55, "bus": 50, "train": 35, "caravan": 65, "trailer": 72}
+OBJECTS: dict[str, tuple[Part, ...]] = {
+    "car": (
+        _part("polygon", "paint", -90, 12, 90, 12, 93, 60, 84, 88, 62, 145, -62, 145, -84, 88, -93, 60),
+        *_pair("rectangle", _DARK, 62, 28, 88, 0),
+        _part("polygon", _GLASS, -72, 88, 72, 88, 56, 138, -56, 138),
+        *_pair("rectangle", "rear or front", 60, 80, 84, 62),
+        _part("rectangle", _WHITE, -26, 58, 26, 44),
+    ),
+    "truck": (
+        *_block("paint", 125, 350),
+        _part("rectangle", _STEEL, -3, 342, 3, 60),
+        _part("rectangle", _RED, -118, 58, 118, 46),
+    ),
+    "bus": (
+        *_block("livery", 127, 300),
+        _part("rectangle", _GLASS, -112, 240, 112, 130),
+        _part("rectangle", (236, 150, 40), -70, 282, 70, 256),
+        *_pair("rectangle", _WHITE, 72, 88, 96, 64),
+    ),
+    "train": (
+        *_block("livery", 132, 345),
+        _part("polygon", _GLASS, -116, 150, 116, 150, 104, 262, -104, 262),
+        _part("rectangle", (28, 70, 138), -132, 120, 132, 96),
+        *_pair("ellipse", _WHITE, 67, 83, 93, 57),
+        _part("line", _DARK, 0, 345, 0, 430, thick=8),
+    ),
+    "caravan": (*_block((226, 224, 216), 110, 255), _part("rectangle", _GLASS, -70, 205, 70, 130)),
+    "trailer": (*_block((132, 116, 88), 95, 120), _part("rectangle", _RED, -95, 56, 95, 45)),
+    "person": (
+        _part("line", "legs", 0, 84, 20, 2, thick=17),
+        _part("line", "legs", 0, 84, -18, 2, thick=17),
+        _part("polygon", "top", -19, 78, 19, 78, 30, 138, -30, 138),
+        _part("ellipse", "skin", -13, 176, 13, 142),
+    ),
+    "bicycle": _BICYCLE,
+    "rider": (*_BICYCLE, *_cyclist(92)),
+    "motorcycle": (
+        *_cycle("motorcycle", _DARK, 66, 31, 17, _part("polygon", _RED, -74, 34, 58, 34, 62, 84, 10, 92, -80, 80)),
+        *_cyclist(88),
+    ),
+    "pole": (
+        _part("rectangle", _STEEL, -7, 520, 7, 0),
+        _part("line", _STEEL, -100, 540, 0, 520, 100, 540, thick=9),
+    ),
+    "polegroup": (
+        *_pair("rectangle", _STEEL, 12, 300, 22, 0),
+        *_pair("rectangle", _STEEL, 42, 300, 52, 0),
+        _part("rectangle", _STEEL, -52, 284, 52, 270),
+    ),
+    "traffic light": (
+        _POLE,
+        _part("rectangle", (26, 30, 28), -22, 380, 22, 270),
+        _part("ellipse", "lit", -15, 360, 15, 330),
+    ),
+    "traffic sign": (_POLE, _part("ellipse", _RED, -40, 300, 40, 220), _part("ellipse", _WHITE, -27, 287, 27, 233)),
+    "warning sign": (
+        _POLE,
+        _part("polygon", _RED, -46, 224, 46, 224, 0, 304, label="traffic sign"),
+        _part("polygon", _WHITE, -26, 235, 26, 235, 0, 281, label="traffic sign"),
+    ),
+    # A bin, and a pushchair.
+    "static": (_part("rectangle", (66, 72, 62), -32, 108, 32, 0), _part("rectangle", _DARK, -36, 112, 36, 98)),
+    "dynamic": (
+        _part("polygon", (112, 66, 116), -42, 34, 36, 34, 46, 92, -26, 74),
+        _part("line", _DARK, -26, 70, -58, 104, thick=8),
+        *_pair("ellipse", _DARK, 12, 32, 44, 0),
+    ),
 }

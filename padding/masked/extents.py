@@ -32,10 +32,9 @@ class Window(NamedTuple):
         """Whether a window may reach beyond the axis."""
         return self.before > 0 or self.after > 0 or self.ceil
 
-    @property
-    def slides(self) -> bool:
-        """Whether a position of the output is not simply one of the input."""
-        return self.kernel > 1 or self.stride > 1 or self.pads
+    def reads_outside(self, rule: str) -> bool:
+        """Whether a window of a valid output may hold positions that are not valid."""
+        return self.pads or (rule == GROW and (self.kernel > 1 or self.stride > 1))
 
     def outputs(self, size: int) -> int:
         """How many windows an axis of `size` positions has."""
@@ -68,17 +67,11 @@ def slide(extents: Extents, window: Window, outputs: int, rule: str) -> Extents:
     lengths = [window.outputs(stop - start) for start, stop in extents]
     for image, length in enumerate(lengths):
         if length < 1:
-            raise too_small(image, (extents[image][1] - extents[image][0],), (window.kernel,))
+            raise PaddingError(
+                f"image {image} is too small for this network: {extents[image][1] - extents[image][0]} positions are "
+                f"left of it here, which a window of {window.kernel} does not fit; leave it out, or enlarge it"
+            )
     return from_lengths(lengths)
-
-
-def too_small(image: int, sizes: tuple[int, ...], kernels: tuple[int, ...]) -> PaddingError:
-    """The error for an image of which no valid position is left."""
-    here, window = ("x".join(map(str, numbers)) for numbers in (sizes, kernels))
-    return PaddingError(
-        f"image {image} is too small for this network: a window of {window} does not fit the {here} positions that are "
-        "left of it here; leave it out, or enlarge it"
-    )
 
 
 def _grown(extent: tuple[int, int], window: Window, outputs: int) -> tuple[int, int]:

@@ -1,40 +1,33 @@
 """A network on images of different sizes that were padded to one."""
 
+import traceback
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from types import TracebackType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from padding.errors import PaddingError, UnfollowableError
 from padding.masked.call import map_tensors, tensors_in
-from padding.masked.canvas import paste
+from padding.masked.check import compare, fingerprint, random_state, seen_batches
 from padding.masked.extents import FIXED, GROW, RULES
-from padding.masked.fill import filled, gradients
-from padding.masked.hidden import refuse_hidden, refuse_recomputing
-from padding.masked.lockstep import Lockstep
+from padding.masked.fill import filled
+from padding.masked.loop import Masked, checked_sizes, forward_singly
 from padding.masked.mode import Masking, unmarked
-from padding.masked.state import Valid, from_lengths, make_valid
-from padding.masked.traces import traces_of
-
-
-class Masked(NamedTuple):
-    """What a network gave for images of different sizes.
-
-    Attributes:
-        output: as the network returns it; 0 wherever a map is not valid.
-        valid: the same nesting, for each tensor None (at most two axes: no map) or an int64 tensor (N, A, 2) on the
-            CPU, for each image and spatial axis the first valid position and the one behind the last.
-    """
-
-    output: Any
-    valid: Any
+from padding.masked.rules import arithmetic, axes, convolutions, pools, reductions, rows, singly  # noqa: F401
+from padding.masked.state import Valid, extents_of, from_lengths, make_valid
+from padding.tracing import is_compiled
 
 
 def forward_masked(
     model: nn.Module, images: Tensor, sizes: Tensor | Sequence, *, rule: str = FIXED, check: bool = True
 ) -> Masked:
     """Runs a network on images padded to one size, so that it never sees what was padded.
+
+    >>> conv, images = torch.nn.Conv2d(3, 4, 3), torch.ones(2, 3, 9, 9)
+    >>> forward_masked(conv, images, [(9, 7), (5, 9)]).valid.tolist()
+    [[[0, 7], [0, 5]], [[0, 3], [0, 7]]]
 
     The mask of every layer is one interval an axis and image ("case of big padding size", section 3 of Liu et al.
     2018), followed through the network's code as it stands. Anything may stand outside of an image, NaN included.
@@ -47,15 +40,17 @@ def forward_masked(
         rule: `fixed`: a position is valid if it exists in the network run on that image alone, and holds what that run
             gives. `grow`: if its window read at least one valid position (Eq. 3), on a canvas that is as wide as the
             batch; sums and concatenations of differently grown maps are valid where any part is, the others 0 there.
-        check: for `fixed`, also run the network on the meta device at each image's own size and compare all calls: code
-            that computes with the sizes it sees is found out. Costs tens of milliseconds for each new size, kept for
-            later batches. Without it such code gives wrong results without a word.
+        check: compares the first batch of each canvas and set of sizes with another run: under `fixed` with
+            `forward_singly`, each image alone; under `grow` with the same images in reversed order and another content
+            of the padded area. Costs that second run. Without it, code that computes with the canvas' sizes
+            out of sight, or mixes the images, gives wrong results in silence.
 
     Raises:
-        UnfollowableError: a function that cannot be followed, named with its layer: `forward_singly` is the way out.
+        UnfollowableError: a function that cannot be followed, named with its layer, or results that differ from single
+            images: run `forward_singly` instead.
         PaddingError: sizes that do not fit the images; an image too small for the network.
     """
-    lengths = _check(images, sizes)
+    lengths = checked_sizes(images, sizes)
     if rule not in RULES:
         raise PaddingError(f"unknown rule {rule!r}; choose one of {', '.join(RULES)}")
     if torch.compiler.is_compiling() or torch.jit.is_tracing():
@@ -64,88 +59,107 @@ def forward_masked(
         # Inference mode does not say what is a view, which a map that grows in place has to know.
         with torch.inference_mode(False), torch.no_grad():
             return forward_masked(model, images, sizes, rule=rule, check=check)
-    refuse_recomputing(model)
-    traces = None
-    if rule == FIXED and check:
-        traces = traces_of(model)
-    else:
-        refuse_hidden(model)
+    _refuse_hidden(model)
+    seen, batch = seen_batches(model), fingerprint(images, lengths, rule)
+    if not check or batch in seen:
+        return _followed(model, images, lengths, rule)
+    random = random_state(images.device)
+    result = _followed(model, images, lengths, rule, poison=True)
+    if not torch.equal(random, random_state(images.device)):
+        raise UnfollowableError(
+            f"{type(model).__name__} draws random numbers, so that two runs of it cannot be compared; call "
+            "model.eval(), or leave the comparison out with check=False"
+        )
+    with torch.no_grad():
+        again = _singly(model, images, lengths) if rule == FIXED else _reversed(model, images, lengths, rule)
+    compare(model, result, again, lengths)
+    seen.add(batch)
+    return result
+
+
+def _followed(
+    model: nn.Module, images: Tensor, lengths: list[tuple[int, int]], rule: str, poison: bool = False
+) -> Masked:
+    """One run with masks; `poison` puts large numbers outside of the images, so that reading them shows."""
     mode = Masking(model, len(images), rule)
     cuts = [None, None, *(from_lengths(column) for column in zip(*lengths, strict=True))]
-    canvas = filled(images.clone(), make_valid(images.shape, cuts, batch=0))
-    if traces:
-        mode.lockstep = Lockstep(traces, mode.constants, canvas, [(images.shape[1], *size) for size in lengths])
-    mode.mark(canvas, cuts)
-    output = _run(mode, canvas)
+    state = make_valid(images.shape, cuts, batch=0)
+    canvas = filled(images.clone(), state, in_place=not images.requires_grad)
+    if poison:
+        canvas = filled(canvas, state, 1 + float(canvas.detach().abs().max()), in_place=not images.requires_grad)
+    output = _run(model, mode, mode.mark(canvas, cuts))
     states = {id(tensor): mode.state(tensor) for tensor in tensors_in(output)}
-    rows = map_tensors(output, lambda each: _rows(states[id(each)], each, len(images)))
-    return Masked(map_tensors(output, lambda each: _finished(states[id(each)], each)), rows)
+    valid = map_tensors(output, lambda each: _rows(states[id(each)], each, len(images)))
+    return Masked(map_tensors(output, lambda each: _finished(states[id(each)], each)), valid)
 
 
-def forward_singly(model: nn.Module, images: Tensor, sizes: Tensor | Sequence) -> Masked:
-    """Runs a network on each image alone, the loop that `forward_masked` under `fixed` is to equal.
-
-    Args and result as of `forward_masked`.
-
-    Raises:
-        PaddingError: sizes that do not fit the images; outputs whose first axis is not the images'.
-    """
-    lengths = _check(images, sizes)
-    outputs = [model(images[n : n + 1, :, :height, :width]) for n, (height, width) in enumerate(lengths)]
-    columns = list(zip(*(list(tensors_in(output)) for output in outputs), strict=True))
-    for column in columns:
-        if any(part.dim() == 0 or len(part) != 1 for part in column):
-            raise PaddingError(
-                f"the model gave {tuple(column[0].shape)} for one image; an output's first axis must be the images'"
-            )
-    pasted = iter([paste(column) for column in columns])
-    rows = iter([_sizes_of(column) for column in columns])
-    return Masked(map_tensors(outputs[0], lambda _: next(pasted)), map_tensors(outputs[0], lambda _: next(rows)))
-
-
-def _run(mode: Masking, canvas: Tensor) -> Any:
+def _run(model: nn.Module, mode: Masking, canvas: Tensor) -> Any:
     try:
-        with gradients(torch.is_grad_enabled()), mode:
-            output = mode.model(canvas)
+        with mode:
+            return model(canvas)
+    except Exception as error:
+        if isinstance(error, PaddingError) and not isinstance(error, UnfollowableError):
+            raise
+        fails = f"fails on images padded to {tuple(canvas.shape)} with {type(error).__name__}: "
+        what = f"{'' if isinstance(error, PaddingError) else fails}{error}"
+        way_out = "use rule 'fixed', or run" if mode.rule == GROW else "run"
+        raise UnfollowableError(
+            f"{_layer(model, error.__traceback__)}: {what}; {way_out} the images one at a time (padding.forward_singly)"
+        ) from error
+    finally:
+        mode.run.over = True
+
+
+def _layer(model: nn.Module, trace: TracebackType | None) -> str:
+    """The innermost module of the network that an error came through."""
+    names = {id(module): name for name, module in model.named_modules()}
+    modules = [frame.f_locals.get("self") for frame, _ in traceback.walk_tb(trace)]
+    inner = next((each for each in reversed(modules) if isinstance(each, nn.Module) and id(each) in names), model)
+    name = names[id(inner)]
+    return f"layer '{name}' ({type(inner).__name__})" if name else type(inner).__name__
+
+
+def _singly(model: nn.Module, images: Tensor, lengths: list[tuple[int, int]]) -> Masked:
+    try:
+        return forward_singly(model, images, lengths)
     except PaddingError:
         raise
     except Exception as error:
         raise UnfollowableError(
-            f"{type(mode.model).__name__} fails on images padded to {tuple(canvas.shape)} with {type(error).__name__}: "
-            f"{error}; run the images one at a time (padding.forward_singly)"
+            f"{type(model).__name__} runs on images padded to {tuple(images.shape)}, but fails on one of {lengths} "
+            f"alone with {type(error).__name__}: {error}; enlarge the image, or leave it out"
         ) from error
-    if mode.lockstep:
-        mode.lockstep.finish()
-    return output
 
 
-def _check(images: Tensor, sizes: Tensor | Sequence) -> list[tuple[int, int]]:
-    if not isinstance(images, Tensor) or images.dim() != 4 or len(images) == 0:
-        what = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
-        raise PaddingError(f"images must be (N, C, H, W), at least one, these are {what}")
-    listed = _listed(sizes)
-    if len(listed) != len(images) or any(len(size) != 2 for size in listed):
-        raise PaddingError(f"sizes must be (N, 2), height and width of each of the {len(images)} images, not {sizes!r}")
-    canvas = tuple(images.shape[2:])
-    for number, size in enumerate(listed):
-        if any(not float(own).is_integer() or not 1 <= own <= room for own, room in zip(size, canvas, strict=True)):
-            raise PaddingError(
-                f"image {number} is said to be {size[0]:g} x {size[1]:g}; height and width must be whole numbers from "
-                f"1 to those of the canvas, {canvas[0]} x {canvas[1]}"
+def _reversed(model: nn.Module, images: Tensor, lengths: list[tuple[int, int]], rule: str) -> Masked:
+    """The run with masks of the images in reversed order, its results in the order of the images again."""
+    output, valid = _followed(model, images.flip(0), lengths[::-1], rule)
+    return Masked(map_tensors(output, lambda each: each.flip(0)), map_tensors(valid, lambda each: each.flip(0)))
+
+
+def _refuse_hidden(model: nn.Module) -> None:
+    """Raises UnfollowableError where no mode can see the functions of the network."""
+    if isinstance(model, nn.DataParallel):
+        raise UnfollowableError("DataParallel runs a network in threads, which lose masks; use model.module")
+    if isinstance(model, nn.parallel.DistributedDataParallel):
+        # A process that meets new sizes runs it once more than the others, which would wait for it for ever.
+        raise UnfollowableError("DistributedDataParallel synchronises its buffers in each run; use model.module")
+    for name, module in model.named_modules():
+        if isinstance(module, torch.jit.ScriptModule | torch.fx.GraphModule) or is_compiled(module):
+            where = f"layer '{name}'" if name else "the model"
+            raise UnfollowableError(
+                f"{where} is compiled or traced: its functions cannot be followed; use the original"
             )
-    return [(int(height), int(width)) for height, width in listed]
-
-
-def _listed(sizes: Tensor | Sequence) -> list[list[float]]:
-    try:
-        rows = sizes.tolist() if isinstance(sizes, Tensor) else sizes
-        return [[float(own) for own in size] for size in rows]
-    except (TypeError, ValueError) as error:
-        raise PaddingError(f"sizes must be (N, 2), height and width of each image, not {sizes!r}") from error
+        # timm's networks say so. What others do by torch.utils.checkpoint cannot be known.
+        if torch.is_grad_enabled() and getattr(module, "grad_checkpointing", False):
+            raise UnfollowableError(
+                "gradient checkpointing runs layers again in the backward pass, where masks are lost; turn it off with "
+                "model.set_grad_checkpointing(False), or run under torch.no_grad()"
+            )
 
 
 def _finished(state: Valid | None, tensor: Tensor) -> Tensor:
-    return unmarked(tensor if state is None else filled(tensor, state))
+    return unmarked(tensor if state is None else filled(tensor, state, in_place=not torch.is_grad_enabled()))
 
 
 def _rows(state: Valid | None, tensor: Tensor, images: int) -> Tensor | None:
@@ -154,24 +168,12 @@ def _rows(state: Valid | None, tensor: Tensor, images: int) -> Tensor | None:
     Raises:
         PaddingError: another axis than these is cut, or the images are not on the first.
     """
-    if state is not None and any(axis < 2 for axis in state.cut):
+    if state is not None and (min((2, *state.cut)) < 2 or state.batch != 0 or len(tensor) != images):
         raise PaddingError(
-            f"the model returns a tensor {tuple(tensor.shape)} whose axis {state.cut[0]} ends elsewhere for each "
-            "image; outputs must be (N, C, *spatial)"
-        )
-    if state is not None and (tensor.dim() == 0 or state.batch != 0 or len(tensor) != images):
-        raise PaddingError(
-            f"the model returns a tensor {tuple(tensor.shape)} for {images} images; an output's first axis must be the "
-            "images'"
+            f"the model returns a tensor {tuple(tensor.shape)} for {images} images; outputs must be (N, C, *spatial), "
+            "valid on all channels"
         )
     if state is None or tensor.dim() < 3:
         return None
-    whole = [[(0, size)] * len(tensor) for size in tensor.shape[2:]]
-    columns = [cut or full for cut, full in zip(state.axes[2:], whole, strict=True)]
+    columns = [extents_of(tensor, state, axis, images) for axis in range(2, tensor.dim())]
     return torch.tensor(list(zip(*columns, strict=True)))
-
-
-def _sizes_of(parts: Sequence[Tensor]) -> Tensor | None:
-    if parts[0].dim() < 3:
-        return None
-    return torch.tensor([[(0, size) for size in part.shape[2:]] for part in parts])

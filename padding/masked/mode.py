@@ -1,24 +1,25 @@
 """Following the valid part of each tensor while a network runs, without a change to its code."""
 
-import inspect
+import math
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from torch.overrides import TorchFunctionMode, resolve_name
 
 from padding.errors import PaddingError, UnfollowableError
-from padding.masked import rules  # noqa: F401  (importing them registers what they define)
-from padding.masked.call import Call, Result, name_of, tensors_in
+from padding.masked.call import Call, Result, leaves, map_leaves, tensors_in
 from padding.masked.extents import GROW
-from padding.masked.flow import constants_of, forget
-from padding.masked.lockstep import Lockstep
-from padding.masked.metadata import METADATA
-from padding.masked.registry import find_rule
-from padding.masked.rules.singly import row_by_row
+from padding.masked.lengths import Run, Sized, plain, sized
+from padding.masked.registry import METADATA, SIZES, find_rule, namesakes
+from padding.masked.rules.singly import image_by_image, row_by_row
 from padding.masked.state import Extents, Valid, make_valid
 
 _MARK = "_padding_valid"
+
+_READS_SIZES = frozenset(namesakes("view", "reshape", "unflatten", "expand", "broadcast_to"))
+"""Functions whose rules read the images' own sizes; others that are given such sizes run image by image."""
 
 
 class Masking(TorchFunctionMode):
@@ -29,12 +30,18 @@ class Masking(TorchFunctionMode):
     too, so that nothing is lost without a word.
     """
 
-    def __init__(self, model: nn.Module, images: int, rule: str, lockstep: Lockstep | None = None):
+    def __init__(self, model: nn.Module, images: int, rule: str):
         super().__init__()
-        self.model, self.images, self.rule, self.lockstep = model, images, rule, lockstep
-        self.constants = constants_of(model)
-        # Marks outlive the run on whatever the network keeps: they name it by this, and keep nothing alive.
-        self._key = object()
+        self.images, self.rule = images, rule
+        self.recorded = torch.is_grad_enabled()
+        # named_parameters and named_buffers would each walk over all modules.
+        self._constants = {
+            id(tensor)
+            for module in model.modules()
+            for tensor in (*module._parameters.values(), *module._buffers.values())
+        }
+        # Marks outlive the run on whatever the network keeps: they name the run by this, and keep nothing alive.
+        self.run = Run()
 
     def mark(self, tensor: Tensor, axes: Iterable[Extents | None]) -> Tensor:
         """Says where a batch of images is valid; (N, ...) with the images on axis 0."""
@@ -47,10 +54,10 @@ class Masking(TorchFunctionMode):
         Raises:
             UnfollowableError: nothing is.
         """
-        key, state = getattr(tensor, _MARK, (None, None))
-        if key is self._key:
+        run, state = getattr(tensor, _MARK, (None, None))
+        if run is self.run:
             return state
-        if id(tensor) in self.constants:
+        if id(tensor) in self._constants:
             return None
         raise UnfollowableError(
             f"it reads a tensor of unknown origin, shape {tuple(tensor.shape)}: no parameter or buffer of the network, "
@@ -61,65 +68,76 @@ class Masking(TorchFunctionMode):
         kwargs = kwargs or {}
         if function in METADATA:
             return function(*args, **kwargs)
+        if function in SIZES:
+            return self._sizes(function, args, kwargs)
         try:
             result = self._follow(function, args, kwargs)
         except UnfollowableError as error:
-            raise UnfollowableError(self._explain(function, args, kwargs, error)) from None
+            name = resolve_name(function) or getattr(function, "__qualname__", None) or repr(function)
+            shapes = ", ".join(str(tuple(tensor.shape)) for tensor in tensors_in((args, kwargs))) or "no tensor"
+            raise UnfollowableError(f"masks cannot be followed through {name} on {shapes}: {error}") from None
         for tensor, state in zip(tensors_in(result.output), result.states, strict=True):
             self._attach(tensor, state)
         return result.output
 
+    def _sizes(self, function: Any, args: tuple, kwargs: dict) -> Any:
+        """The canvas' sizes; under `fixed` with those of each image alone."""
+        run, state = getattr(args[0], _MARK, (None, None))
+        found = function(*args, **kwargs)
+        if run is not self.run or state is None or self.rule == GROW:
+            return found
+        shape = args[0].shape
+        sizes = [sized(size, _own_sizes(size, axis, state, self.images), run) for axis, size in enumerate(shape)]
+        if function.__name__ == "numel":
+            return math.prod(sizes)
+        return torch.Size(sizes) if isinstance(found, torch.Size) else sizes[(args[1:] or tuple(kwargs.values()))[0]]
+
     def _follow(self, function: Any, args: tuple, kwargs: dict) -> Result:
-        call = Call(self, function, args, kwargs, [(each, self.state(each)) for each in tensors_in((args, kwargs))])
-        if self.lockstep:
-            self.lockstep.advance(call)
-        result = self._apply(call)
+        found = leaves((args, kwargs))
+        states = [(each, self.state(each)) for each in found if isinstance(each, Tensor)]
+        own = None
+        if len(states) < len(found):
+            if any(isinstance(each, Sized) and each.run is self.run for each in found):
+                own = args, kwargs
+            args, kwargs = map_leaves((args, kwargs), plain)
+        result = self._apply(Call(function, args, kwargs, states, self.images, self.rule, self.recorded, own))
         if self.images > 1 and any(state is not None and state.batch is None for state in result.states):
             raise UnfollowableError("it mixes the images of the batch, or their axis is lost")
-        if self.lockstep:
-            self.lockstep.check(call, result)
         return result
 
     def _apply(self, call: Call) -> Result:
-        if all(state is None for _, state in call.states):
+        constant = all(state is None for _, state in call.states)
+        if call.sized is not None and (constant or call.function not in _READS_SIZES):
+            if call.in_place:
+                raise UnfollowableError("it writes by sizes that each image alone has otherwise")
+            return image_by_image(call)
+        if constant:
             output = call.run()
             return Result(output, [None for _ in tensors_in(output)])
         follow = find_rule(call.function)
-        if follow is None and (call.cut or call.writes):
+        if follow is None and (call.cut or call.in_place):
             raise UnfollowableError("there is no rule for it")
         return row_by_row(call) if follow is None else follow(call)
 
     def _attach(self, tensor: Tensor, state: Valid | None) -> None:
-        if state is None and id(tensor) in self.constants:
+        if state is None and id(tensor) in self._constants:
             return  # a function that gave a parameter back, as `to` may: nothing is written on it
-        key, known = getattr(tensor, _MARK, (None, None))
-        if key is self._key and known != state and tensor._is_view():
+        run, known = getattr(tensor, _MARK, (None, None))
+        if run is self.run and known != state and tensor._is_view():
             raise PaddingError(
                 "a view was changed in place by a tensor that is valid elsewhere; its base would not know"
             )
-        setattr(tensor, _MARK, (self._key, state))
+        setattr(tensor, _MARK, (self.run, state))
 
-    def _explain(self, function: Any, args: tuple, kwargs: dict, error: UnfollowableError) -> str:
-        shapes = ", ".join(str(tuple(tensor.shape)) for tensor in tensors_in((args, kwargs)))
-        way_out = "use rule 'fixed', or run" if self.rule == GROW else "run"
-        return (
-            f"cannot follow the valid part of the images through {name_of(function)} on {shapes or 'no tensor'}"
-            f"{self._where()}: {error}; {way_out} the images one at a time (padding.forward_singly)"
-        )
 
-    def _where(self) -> str:
-        """Which module of the network is running: read off the stack, so that it costs nothing until it is needed."""
-        names = {id(module): name for name, module in self.model.named_modules()}
-        for frame in inspect.stack(context=0):
-            module = frame.frame.f_locals.get("self")
-            if id(module) in names and isinstance(module, nn.Module):
-                name = names[id(module)]
-                return f" in layer '{name}' ({type(module).__name__})" if name else f" in {type(module).__name__}"
-        return ""
+def _own_sizes(size: int, axis: int, state: Valid, images: int) -> list[int]:
+    if axis == state.batch:
+        return [size // images] * images
+    cut = state.axes[axis]
+    return [size] * images if cut is None else [stop - start for start, stop in cut]
 
 
 def unmarked(tensor: Tensor) -> Tensor:
     """The tensor, without what the run wrote on it: outputs go to other processes, and into files."""
     tensor.__dict__.pop(_MARK, None)
-    forget(tensor)
     return tensor

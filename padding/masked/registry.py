@@ -1,4 +1,4 @@
-"""Which rule follows which torch function."""
+"""Which rule follows which torch function, and which functions need none."""
 
 from collections.abc import Callable, Iterator
 
@@ -16,20 +16,14 @@ _RULES: dict[Callable, Rule] = {}
 
 def rule(*names: str) -> Callable[[Rule], Rule]:
     """Decorator: follows all functions of these names, as torch's function, tensor method, or functional."""
+    return rule_for(*namesakes(*names))
+
+
+def rule_for(*functions: Callable) -> Callable[[Rule], Rule]:
+    """Decorator: follows these functions."""
 
     def register(follow: Rule) -> Rule:
-        for function in namesakes(*names):
-            _RULES[function] = follow
-        return follow
-
-    return register
-
-
-def rule_for(function: Callable) -> Callable[[Rule], Rule]:
-    """Decorator: follows this function."""
-
-    def register(follow: Rule) -> Rule:
-        _RULES[function] = follow
+        _RULES.update(dict.fromkeys(functions, follow))
         return follow
 
     return register
@@ -49,7 +43,27 @@ def namesakes(*names: str) -> Iterator[Callable]:
                 yield function
 
 
-def getters(*names: str) -> Iterator[Callable]:
-    """The functions behind a tensor's properties, as a mode sees them."""
-    for name in names:
-        yield getattr(Tensor, name).__get__
+_PROPERTIES = """
+ndim dtype device layout requires_grad is_cuda is_meta is_leaf is_quantized is_sparse is_mps is_xpu is_mkldnn is_nested
+names grad_fn itemsize nbytes _version
+"""
+_METHODS = """
+dim ndimension stride nelement element_size is_contiguous is_floating_point is_complex is_same_size is_inference is_conj
+get_device has_names data_ptr storage_offset _is_view __len__ result_type
+"""
+
+SIZES = frozenset([Tensor.shape.__get__, *namesakes("size", "numel")])
+"""Functions that give sizes."""
+
+METADATA = frozenset(
+    [
+        *(getattr(Tensor, name).__get__ for name in _PROPERTIES.split() if hasattr(Tensor, name)),
+        *namesakes(*_METHODS.split()),
+        torch._assert,
+        torch.device,
+        torch._C._set_grad_enabled,
+        torch.ops.profiler._record_function_enter_new,
+        torch.ops.profiler._record_function_exit._RecordFunction,
+    ]
+)
+"""Functions that read form only, not values; passed through unchanged."""

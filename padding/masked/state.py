@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 Extents = tuple[tuple[int, int], ...]
@@ -28,20 +29,12 @@ class Valid:
         self.axes, self.batch = axes, batch
         self.cut = tuple(axis for axis, extents in enumerate(axes) if extents is not None)
 
-    @property
-    def images(self) -> int:
-        """How many images there are; 0 where no axis is cut, which would tell."""
-        return len(self.axes[self.cut[0]]) if self.cut else 0
-
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Valid) and (self.axes, self.batch) == (other.axes, other.batch)
 
-    def __hash__(self) -> int:
-        return hash((self.axes, self.batch))
-
 
 def make_valid(shape: Sequence[int], axes: Iterable[Extents | None], batch: int | None) -> Valid:
-    """The state of a tensor of this shape; an axis that all images fill is taken for whole."""
+    """The state of a tensor of this shape; an axis that all images fill is not cut."""
     kept = tuple(
         None if extents is None or all(extent == (0, size) for extent in extents) else extents
         for size, extents in zip(shape, axes, strict=True)
@@ -66,15 +59,9 @@ def from_lengths(lengths: Iterable[int]) -> Extents:
     return tuple((0, length) for length in lengths)
 
 
-def shape_of_image(tensor: Tensor, valid: Valid, image: int, images: int) -> tuple[int, ...]:
-    """The shape that the tensor would have if the network saw that image alone."""
-    shape = [
-        size if cut is None else cut[image][1] - cut[image][0]
-        for size, cut in zip(tensor.shape, valid.axes, strict=True)
-    ]
-    if valid.batch is not None:
-        shape[valid.batch] //= images
-    return tuple(shape)
+def extents_of(tensor: Tensor, valid: Valid, axis: int, images: int) -> Extents:
+    """The extents along one axis, cut or not."""
+    return valid.axes[axis] or ((0, tensor.shape[axis]),) * images
 
 
 def crop(tensor: Tensor, valid: Valid, image: int, images: int) -> Tensor:
@@ -86,6 +73,17 @@ def crop(tensor: Tensor, valid: Valid, image: int, images: int) -> Tensor:
         return tensor
     rows = tensor.shape[valid.batch] // images
     return tensor.narrow(valid.batch, image * rows, rows)
+
+
+def paste(parts: Sequence[Tensor]) -> Tensor:
+    """Tensors (1, *sizes) one behind the other along axis 0, each at the beginning of every other axis, 0 elsewhere."""
+    shape = [max(sizes) for sizes in zip(*(part.shape for part in parts), strict=True)]
+    return torch.cat([_padded(part, shape) for part in parts])
+
+
+def _padded(part: Tensor, shape: Sequence[int]) -> Tensor:
+    room = [(0, size - own) for size, own in zip(shape, part.shape, strict=True)]
+    return F.pad(part, [amount for pair in reversed(room) for amount in pair])
 
 
 def axis_vectors(values: Sequence[Sequence[float]] | Tensor, axis: int, like: Tensor, batch: int) -> Tensor:

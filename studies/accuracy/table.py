@@ -4,26 +4,14 @@ Sections 4.1 and 4.2 of Partial Convolution based Padding, https://arxiv.org/abs
 differences in percentage points.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from studies.page import palette
 from studies.page.blocks import Section, Text
 from studies.page.tables import Column, Linked, Marked, Table, decimals, signed, starts
-from studies.runs.collect import REFERENCE, Collection, Group
+from studies.runs.collect import REFERENCE, Collection
 from studies.runs.statistic import BEST, LAST5, Statistic
 from studies.stats.spread import mean, stdev
-
-
-@dataclass(frozen=True)
-class Line:
-    """A row of the table. `stdev` is None for one run, `diff` without runs of zero padding or for zero itself."""
-
-    group: Group
-    values: tuple[float, ...]
-    average: float
-    diff: float | None
-    stdev: float | None
 
 
 def study_best(collection: Collection, output: Path) -> Section:
@@ -43,33 +31,22 @@ def _study(collection: Collection, output: Path, statistic: Statistic, reading: 
     return Section(found.title, [explanation, found, Text(reading, muted=True)], files)
 
 
-def lines(collection: Collection, statistic: Statistic) -> list[Line]:
-    """One line for each group, in the collection's order."""
-    found = []
-    for group in collection.groups:
-        values = statistic.values(group, collection.metric)
-        baseline = collection.baseline(group)
-        diff = mean(values) - mean(statistic.values(baseline, collection.metric)) if baseline else None
-        found.append(Line(group, values, mean(values), diff, stdev(values)))
-    return found
-
-
 def table(collection: Collection, statistic: Statistic) -> Table:
     """The paper's columns for as many runs as there are, and the paper's own average and diff where it has them."""
-    found = lines(collection, statistic)
-    printed = [statistic.paper_row(line.group, collection.metric) for line in found]
-    width = max(len(line.values) for line in found)
+    groups, metric = collection.groups, collection.metric
+    printed = [statistic.paper_row(group, metric) or {} for group in groups]
+    width = max(len(group.runs) for group in groups)
     styles = palette.styles(collection.schemes)
     rows = []
-    for line, theirs in zip(found, printed, strict=True):
-        runs = line.group.runs
+    for group, theirs in zip(groups, printed, strict=True):
+        values, baseline = statistic.values(group, metric), collection.baseline(group)
+        diff = mean(values) - mean(statistic.values(baseline, metric)) if baseline else None
+        linked = [Linked(value, run.folder.path) for value, run in zip(values, group.runs, strict=True)]
         # Empty where other groups have more runs.
-        values = [Linked(value, run.folder.path) for value, run in zip(line.values, runs, strict=True)]
-        values += [""] * (width - len(values))
-        name = Marked(line.group, styles[line.group.padding])
-        seeds = " ".join(str(run.record.seed) for run in runs)
-        row = [name, *values, line.average, line.diff, line.stdev, len(runs), seeds]
-        rows.append(row + ([(theirs or {}).get("average"), (theirs or {}).get("diff")] if any(printed) else []))
+        linked += [""] * (width - len(values))
+        seeds = " ".join(str(run.record.seed) for run in group.runs)
+        row = [Marked(group, styles[group.padding]), *linked, mean(values), diff, stdev(values), len(values), seeds]
+        rows.append(row + ([theirs.get("average"), theirs.get("diff")] if any(printed) else []))
     columns = [
         Column("Network"),
         *(Column(f"{number}_{statistic.column}", _value) for number in range(1, width + 1)),
@@ -81,7 +58,7 @@ def table(collection: Collection, statistic: Statistic) -> Table:
     ]
     if any(printed):
         columns += [Column("paper: average", decimals(3)), Column("paper: diff", signed(3))]
-    return Table(statistic.title(collection.metric), columns, rows, starts([line.group.network for line in found]))
+    return Table(statistic.title(collection.metric), columns, rows, starts([group.network for group in groups]))
 
 
 def _value(value: float | str) -> str:

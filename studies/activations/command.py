@@ -9,11 +9,8 @@ from rich.console import Console
 
 from records.errors import UserError, message_for_users
 from studies.checkpoints.missing import Weights, choose_device, quiet_lightning
-from studies.runs.collect import Collection, Run
+from studies.runs.collect import FIRST_SCHEMES, Collection, Run
 from studies.runs.command import Runs, say
-
-PAIR = ("zero", "partial")
-"""The paper's schemes."""
 
 Image = tuple[Path, str]
 """A file, and what the figure calls it."""
@@ -80,7 +77,7 @@ def choose_runs(collection: Collection, network: str, schemes: Sequence[str] | N
     """One run of each scheme, all of the same seed where they can be. Raises UserError where there is none."""
     groups = {group.padding: group.runs for group in collection.of(network)}
     if schemes is None:
-        schemes = PAIR if groups.keys() >= set(PAIR) else [*groups][:2]
+        schemes = FIRST_SCHEMES if groups.keys() >= set(FIRST_SCHEMES) else [*groups][:2]
     if absent := [scheme for scheme in schemes if scheme not in groups]:
         raise UserError(f"{network} has no finished run with {absent[0]} padding; there are {', '.join(groups)}")
     by_seed = {scheme: {run.record.seed: run for run in reversed(groups[scheme])} for scheme in schemes}
@@ -121,7 +118,7 @@ def files_of_figure4(output: Path, network: str) -> list[str]:
         return []
     with file.open(newline="") as text:
         rows = [(row["Network"], row["all wrong"], row["all right"], row["image"]) for row in csv.DictReader(text)]
-    return [image for *of, image in rows if of == [network, *PAIR]]
+    return [image for *of, image in rows if of == [network, *FIRST_SCHEMES]]
 
 
 def list_layers(console: Console, trained, image: Path) -> int:

@@ -1,7 +1,8 @@
 """Figure 5: activations summed over channels, the padding schemes side by side, and how strong they are at the border.
 
-Section 4.1, "Activation Map Visualization": the paper shows two layers of VGG19 and finds the strongest responses of
-zero padding at the border. Here the maps come from records that `main.py activations` leaves in the run folders.
+Section 4.1 of Partial Convolution based Padding, https://arxiv.org/abs/1811.11718: the paper shows two layers of VGG19
+and finds the strongest responses of zero padding at the border. Here the maps come from records that `main.py
+activations` leaves in the run folders.
 """
 
 import math

@@ -1,13 +1,17 @@
-"""The paper's claims about accuracy, spread and speed of convergence: section 4.1, Tables 2, 3 and 5, Figure 3."""
+"""The paper's claims about accuracy, spread and speed of convergence: section 4.1, Tables 2, 3 and 5, Figure 3.
+
+Partial Convolution based Padding, https://arxiv.org/abs/1811.11718.
+"""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from studies.claims.verdict import Claim, Evidence
 from studies.convergence.area import areas
 from studies.convergence.targets import reached
 from studies.runs.collect import PARTIAL, REFERENCE, Collection, Group
 from studies.runs.statistic import BEST, LAST5, Statistic
-from studies.stats.intervals import Comparison, compare, compare_spread
+from studies.stats.intervals import compare, compare_spread
 
 SIMILAR = 0.2
 """Percentage points by which reflection or replication may lead and still be called similar. The paper calls its own
@@ -48,13 +52,9 @@ def _shifted(collection: Collection, group: Group) -> Evidence:
     baseline = collection.baseline(group)
     ours, theirs = (each.by_seed(BEST.values(each, collection.metric)) for each in (group, baseline))
     found = compare([(seed, value - SIMILAR) for seed, value in ours], theirs)
-    return Evidence(group.network, moved(found, SIMILAR), BEST.paper_difference(group, collection.metric))
-
-
-def moved(found: Comparison, line: float) -> Comparison:
-    """A comparison of values that `line` was taken off, its estimate and interval put back in place."""
-    low, high = (None if end is None else end + line for end in (found.low, found.high))
-    return Comparison(found.mean + line, found.n, found.kind, low, high, found.p, found.seeds)
+    # The test is against the line; estimate and interval are those of the difference itself.
+    ends = {name: end + SIMILAR for name in ("mean", "low", "high") if (end := getattr(found, name)) is not None}
+    return Evidence(group.network, replace(found, **ends), BEST.paper_difference(group, collection.metric))
 
 
 def steadier(collection: Collection) -> list[Evidence]:

@@ -1,5 +1,7 @@
 """Epochs that the runs needed to reach each target accuracy: section 4.1, "Convergence Speed", with intervals.
 
+Partial Convolution based Padding, https://arxiv.org/abs/1811.11718.
+
 The paper reads them off the mean curve of five runs (63 epochs with partial padding, 68 with zero, to 74.9 %); a mean
 curve has no spread, so here each run is read by itself, and the mean curve's epoch stands beside.
 """

@@ -1,6 +1,7 @@
 """Cells of Table 4: the runs of one network and scheme, tested under one scheme.
 
-The paper tests zero and partial padding crosswise on ResNet50 (section 4.1, "Cross Testing"). A difference belongs to
+The paper (Partial Convolution based Padding, https://arxiv.org/abs/1811.11718)
+tests zero and partial padding crosswise on ResNet50 (section 4.1, "Cross Testing"). A difference belongs to
 one run: the same weights, under the other scheme minus under their own; its spread is that of these differences.
 """
 

@@ -8,22 +8,20 @@ from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Canvas
 from PIL import Image
 
 COLUMNS = 6
-SIDE = 1.45
-"""Of a picture, in inches."""
-PIXELS = 110
-"""Of an inch."""
-CAPTION, TITLE = 0.17, 0.42
+SIDE, PIXELS = 1.57, 110
+"""Of a picture with its margin, in inches, and pixels an inch."""
+CAPTION, TITLE = 0.19, 0.45
 """Height of a line of a caption, and of a title, in inches."""
 LONGEST = 22
 """Characters of a caption's line."""
 
 
 @dataclass(frozen=True)
-class Picture:
+class Thumbnail:
     """An image file, its class, and lines below that."""
 
     path: Path
@@ -36,7 +34,7 @@ class Strip:
     """Pictures under a common title."""
 
     title: str
-    pictures: Sequence[Picture]
+    pictures: Sequence[Thumbnail]
 
 
 def draw(strips: Sequence[Strip]) -> bytes | None:
@@ -44,16 +42,24 @@ def draw(strips: Sequence[Strip]) -> bytes | None:
     strips = [strip for strip in strips if strip.pictures]
     if not strips:
         return None
-    heights = [_height(strip) for strip in strips]
-    with mpl.rc_context({"font.family": ["sans-serif"], "text.parse_math": False}):
-        figure = Figure(figsize=(COLUMNS * (SIDE + 0.12) + 0.12, sum(heights)), dpi=PIXELS, facecolor="white")
-        FigureCanvasAgg(figure)
-        top = sum(heights)
-        for strip, height in zip(strips, heights, strict=True):
-            _draw_strip(figure, strip, top)
-            top -= height
+    heights = [TITLE + _rows(strip) * (SIDE + CAPTION * (1 + _lines(strip))) for strip in strips]
+    with mpl.rc_context({"font.family": ["sans-serif"], "text.parse_math": False, "font.size": 9}):
+        canvas = Canvas(figsize=(COLUMNS * SIDE, sum(heights)), dpi=PIXELS, facecolor="white", layout="constrained")
+        FigureCanvasAgg(canvas)
+        parts = canvas.subfigures(len(strips), height_ratios=heights, squeeze=False)
+        for part, strip in zip(parts.flat, strips, strict=True):
+            part.suptitle(strip.title, x=0.01, ha="left", fontsize=11, weight="bold")
+            places = part.subplots(_rows(strip), COLUMNS, squeeze=False).ravel()
+            for place in places:
+                place.set_axis_off()
+            for place, picture in zip(places, strip.pictures, strict=False):
+                # Lanczos: images of a few pixels are recognised when they are enlarged smoothly.
+                place.imshow(Image.open(picture.path).convert("RGB"), interpolation="lanczos")
+                below = {"transform": place.transAxes, "ha": "center", "va": "top"}
+                place.text(0.5, -0.03, _cut(picture.label), weight="bold", **below)
+                place.text(0.5, -0.03, "\n".join(["", *map(_cut, picture.lines)]), color="#a03000", **below)
         buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", metadata={"Software": None})
+        canvas.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 
 
@@ -68,38 +74,8 @@ def _rows(strip: Strip) -> int:
     return math.ceil(len(strip.pictures) / COLUMNS)
 
 
-def _cell_height(strip: Strip) -> float:
-    return SIDE + CAPTION * (1.6 + max(len(picture.lines) for picture in strip.pictures))
-
-
-def _height(strip: Strip) -> float:
-    return TITLE + _rows(strip) * _cell_height(strip) + 0.1
-
-
-def _draw_strip(figure: Figure, strip: Strip, top: float) -> None:
-    width, height = figure.get_size_inches()
-    figure.text(0.12 / width, (top - 0.26) / height, strip.title, fontsize=11, weight="bold", va="baseline")
-    for number, picture in enumerate(strip.pictures):
-        row, column = divmod(number, COLUMNS)
-        left = 0.12 + column * (SIDE + 0.12)
-        bottom = top - TITLE - row * _cell_height(strip) - SIDE
-        axes = figure.add_axes((left / width, bottom / height, SIDE / width, SIDE / height))
-        axes.set_axis_off()
-        with Image.open(picture.path) as image:
-            axes.imshow(enlarged(image.convert("RGB")))
-        middle = (left + SIDE / 2) / width
-        figure.text(middle, (bottom - CAPTION) / height, _cut(picture.label), fontsize=9, weight="bold", ha="center")
-        for line, text in enumerate(picture.lines, start=2):
-            figure.text(
-                middle, (bottom - line * CAPTION) / height, _cut(text), fontsize=9, color="#a03000", ha="center"
-            )
-
-
-def enlarged(image: Image.Image) -> Image.Image:
-    """The image so large that it fills its place; small ones smoothly, to be recognised."""
-    scale = SIDE * PIXELS * 1.5 / max(image.size)
-    size = tuple(max(1, round(side * scale)) for side in image.size)
-    return image.resize(size, Image.Resampling.LANCZOS)
+def _lines(strip: Strip) -> int:
+    return max(len(picture.lines) for picture in strip.pictures)
 
 
 def _cut(text: str) -> str:

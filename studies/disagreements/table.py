@@ -1,8 +1,9 @@
 """Figure 4: images that every run of one padding scheme gets wrong and every run of another right.
 
-Section 4.1, "Activation Map Visualization". The paper shows images that zero padding fails on and partial padding does
-not; some such images there are between any two sets of runs, so the opposite is counted as well, and what would be
-expected if the scheme of a run did not matter: the average over all ways to deal out the schemes to the same runs.
+Section 4.1 of Partial Convolution based Padding, https://arxiv.org/abs/1811.11718. The paper shows images that zero
+padding fails on and partial padding does not; some such images there are between any two sets of runs, so the opposite
+is counted as well, and what would be expected if the scheme of a run did not matter: the average over all ways to deal
+out the schemes to the same runs.
 """
 
 import math
@@ -218,7 +219,7 @@ def _strip(each: BothWays, limit: int) -> contact_sheet.Strip:
     for image in shown(way.images, limit):
         said = Counter(names[number] for number in way.wrong.predicted[:, image])
         pictures += [
-            contact_sheet.Picture(
+            contact_sheet.Thumbnail(
                 path, names[each.images.targets[image]], [_times(*pair) for pair in said.most_common()]
             )
             for path in _paths(each, [image])

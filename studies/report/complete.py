@@ -7,15 +7,12 @@ from rich.console import Console
 
 from records.errors import message_for_users
 from studies import find
-from studies.runs.collect import Collection
+from studies.runs.collect import FIRST_SCHEMES, REFERENCE, Collection
 from studies.runs.command import say
 from studies.runs.fairness import read_settings
 
 Step = tuple[str, list[str]]
 """A command and its arguments."""
-
-PAIR = {"zero", "partial"}
-"""What Figures 4 and 5 set side by side by default."""
 
 IMAGE_SIZE = "data.init_args.image_size"
 
@@ -46,7 +43,11 @@ def steps(folder: Path, data_root: Path | None, collection: Collection, output: 
         return
     yield from _timings(folder, collection)
     yield "cross-test", [*runs, *images]
-    both = [name for name in collection.networks if {group.padding for group in collection.of(name)} >= PAIR]
+    both = [
+        name
+        for name in collection.networks
+        if {group.padding for group in collection.of(name)}.issuperset(FIRST_SCHEMES)
+    ]
     if both:
         yield "disagreements", [*runs, *images]
     for network in both:
@@ -60,6 +61,6 @@ def _timings(root: Path, collection: Collection) -> Iterator[Step]:
         return
     networks = list(dict.fromkeys(run.record.network for run in collection.runs))
     sizes = {(read_settings(run) or {}).get(IMAGE_SIZE, 224) for run in collection.runs}
-    schemes = [scheme for scheme in collection.schemes if scheme != "zero"]
+    schemes = [scheme for scheme in collection.schemes if scheme != REFERENCE]
     arguments = ["--networks", *networks, "--sizes", *map(str, sorted(sizes)), "--output", str(folder)]
     yield "timing", [*arguments, *(["--schemes", *schemes] if schemes else [])]

@@ -8,7 +8,7 @@ import torch
 from rich.console import Console
 
 from datamodules.cityscapes.datasets import EvalScenes, SceneFiles
-from datamodules.imagenet.transforms import normalise
+from datamodules.loading.on_device import normalise
 from lightning_modules.evaluation_settings import share
 from records import best
 from records.errors import UserError

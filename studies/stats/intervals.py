@@ -2,8 +2,8 @@
 
 Two runs of one seed start from the same weights and see the same samples in the same order, so where both sides ran the
 same seeds their differences are compared (paired t); elsewhere the two sides are compared as independent samples whose
-variances may differ (Welch). Both come from scipy. They presume that runs scatter about normally, which a handful of
-runs can neither show nor deny.
+variances may differ (Welch). Both presume that runs scatter about normally, which a handful of runs can neither show
+nor deny. Tests and intervals are scipy's, except where a comment says what scipy lacks.
 """
 
 import math
@@ -98,13 +98,10 @@ def sign_test(values: Sequence[float], line: float) -> Comparison:
     Raises:
         statistics.StatisticsError: without a value.
     """
-    n, found = (len(values), len(values)), median_interval(values)
-    middle = statistics.median(values)
+    n, middle, found = (len(values), len(values)), statistics.median(values), median_interval(values)
     if found is None:
         return Comparison(middle, n)
-    apart = [value for value in values if value != line]
-    p = stats.binomtest(sum(value > line for value in apart), len(apart)).pvalue if apart else 1.0
-    return Comparison(middle, n, "sign", *found, float(p))
+    return Comparison(middle, n, "sign", *found, float(stats.quantile_test(values, q=line).pvalue))
 
 
 def compare_pairs(images: int, better: int, worse: int) -> Comparison:
@@ -127,6 +124,7 @@ def compare_pairs(images: int, better: int, worse: int) -> Comparison:
         raise statistics.StatisticsError("no image was counted")
     apart = better + worse
     p = float(stats.binomtest(better, apart).pvalue) if apart else 1.0
+    # scipy has neither McNemar's test nor an interval of a difference of paired shares.
     differ, lead = _share_interval(apart, images), _share_interval(better, apart)
     corners = [often * (2 * share - 1) for often in differ for share in lead]
     n = (images, images)
@@ -151,6 +149,7 @@ def compare_spread(ours: Sequence[float], theirs: Sequence[float]) -> Comparison
     left, right = stdev(ours), stdev(theirs)
     if not left or not right:
         return Comparison(left / right if left is not None and right else math.nan, n)
+    # scipy tests variances by Bartlett and Levene, which give no interval of the ratio.
     freedom = [count - 1 for count in n]
     ratio = left / right
     low, high = (ratio / math.sqrt(stats.f.ppf(q, *freedom)) for q in ((1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2))
@@ -162,8 +161,9 @@ def interval(values: Sequence[float]) -> tuple[float, float] | None:
     """Confidence interval of the mean (Student's t), or None for fewer than two values."""
     if len(values) < 2:
         return None
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
-    return mean(values) - half, mean(values) + half
+    # ttest_1samp would give the same interval, but warns where all values are equal.
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * stats.sem(values)
+    return float(mean(values) - half), float(mean(values) + half)
 
 
 def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
@@ -172,9 +172,8 @@ def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
     Two of the values themselves, chosen by their rank (sign test): it presumes nothing of how they scatter, only that
     they are independent.
     """
-    rank = int(stats.binom.ppf((1 - CONFIDENCE) / 2, len(values), 0.5)) if values else 0
-    ordered = sorted(values)
-    return (ordered[rank - 1], ordered[-rank]) if rank else None
+    low, high = stats.quantile_test(values).confidence_interval(CONFIDENCE) if len(values) else (math.nan, math.nan)
+    return None if math.isnan(low + high) else (float(low), float(high))
 
 
 def seeds_needed(difference: float, deviation: float, degrees: int = 1) -> int | None:
@@ -190,6 +189,7 @@ def seeds_needed(difference: float, deviation: float, degrees: int = 1) -> int |
     """
     if difference == 0 or deviation == 0:
         return None
+    # scipy.stats.power simulates the test; the noncentral t gives its power without sampling error.
     enough = partial(_power_reached, difference / deviation, degrees)
     if not enough(MOST_SEEDS):
         return None
@@ -202,6 +202,7 @@ def seeds_needed(difference: float, deviation: float, degrees: int = 1) -> int |
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
     """Holm's adjustment for several comparisons, None left as it is."""
+    # scipy has false_discovery_control (Benjamini and Hochberg) only, which bounds another error.
     known = sorted((p, number) for number, p in enumerate(p_values) if p is not None)
     adjusted: list[float | None] = [None] * len(p_values)
     highest = 0.0

@@ -1,4 +1,4 @@
-"""Mean, spread and difference of a few runs, as Tables 2 and 3 need them.
+"""Mean and spread of a few runs, as Tables 2 and 3 need them.
 
 `stdev` here is always the sample standard deviation, sqrt(SS / (n - 1)), with SS the sum of squared deviations from
 the mean. The paper's column stdev follows two conventions: recomputed from the printed runs, its rows of reflection and
@@ -10,7 +10,6 @@ times what the paper's convention gives.
 
 import statistics
 from collections.abc import Sequence
-from math import sqrt
 
 
 def mean(values: Sequence[float]) -> float:
@@ -21,10 +20,3 @@ def mean(values: Sequence[float]) -> float:
 def stdev(values: Sequence[float]) -> float | None:
     """Sample standard deviation, or None for fewer than two values."""
     return statistics.stdev(values) if len(values) > 1 else None
-
-
-def standard_error(values: Sequence[float], others: Sequence[float]) -> float | None:
-    """Standard error of the difference of two means, variances not assumed equal; None if either has one value."""
-    if len(values) < 2 or len(others) < 2:
-        return None
-    return sqrt(statistics.variance(values) / len(values) + statistics.variance(others) / len(others))

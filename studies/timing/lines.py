@@ -1,5 +1,6 @@
 """The rows of Table 1, computed from measured times: each scheme's median time, and its ratio to zero padding.
 
+Section 3 of Partial Convolution based Padding, https://arxiv.org/abs/1811.11718.
 A ratio is that of two times of the same round, which are neighbours in time; the median of these ratios is shown, not
 the ratio of the medians. First iterations are related to first iterations under zero padding, later ones to later ones.
 """

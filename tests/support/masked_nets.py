@@ -21,6 +21,20 @@ def prepared(model, scheme="partial"):
     return model
 
 
+class Function(nn.Module):
+    """A convolution and a function `function(module, maps)` behind it, which may use the module's parameters."""
+
+    def __init__(self, function, **parts):
+        super().__init__()
+        self.stem, self.function = nn.Conv2d(3, 4, 3, padding=1), function
+        self.first, self.second = nn.Parameter(torch.randn(4)), nn.Parameter(torch.randn(4))
+        for name, part in parts.items():
+            setattr(self, name, part)
+
+    def forward(self, x):
+        return self.function(self, self.stem(x))
+
+
 class ViewGrown(nn.Module):
     """Adds a wider map to a part of a narrower one, which goes on being used."""
 

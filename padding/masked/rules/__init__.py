@@ -1,3 +1,1 @@
-"""How the valid part follows each torch function."""
-
-from padding.masked.rules import arithmetic, axes, convolutions, pools, reductions, rows, singly  # noqa: F401
+"""How the valid part follows each torch function; `padding.masked.forward` imports the files."""

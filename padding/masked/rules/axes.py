@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from math import prod
 
+import torch
 from torch import Tensor
 
 from padding.errors import UnfollowableError
-from padding.masked.call import Call, Output, Result, tensors_in, whole_results
+from padding.masked.call import Call, Output, Result, map_tensors, tensors_in, whole_results
 from padding.masked.extents import GROW
-from padding.masked.registry import getters, rule, rule_for
+from padding.masked.lengths import Length
+from padding.masked.registry import rule, rule_for
 from padding.masked.rules.singly import image_by_image
 from padding.masked.state import Valid, from_lengths, make_valid
 
@@ -22,97 +24,40 @@ def rearranged(output: Output, source: Sequence[int | None], state: Valid) -> Re
     return Result(output, [make_valid(tensor.shape, axes, batch) for tensor in tensors_in(output)])
 
 
-@rule("permute")
-def permuted(call: Call) -> Result:
+_VIEWS = """
+permute transpose transpose_ swapdims swapaxes movedim moveaxis t squeeze squeeze_ unsqueeze unsqueeze_
+chunk split split_with_sizes unsafe_chunk tensor_split unbind select __getitem__
+"""
+# Prime strides tell the axes apart in any view, since a slice's step multiplies them.
+_PRIMES = (104729, 104723, 104717, 104711, 104707, 104701, 104693, 104683, 104681, 104677)
+
+
+@rule_for(Tensor.T.__get__, Tensor.mT.__get__)
+@rule(*_VIEWS.split())
+def viewed(call: Call) -> Result:
+    """Views that keep all of each cut axis; others are taken image by image."""
     tensor, state = call.input()
-    dims = call.args[1:] if len(call.args) > 1 else (call.kwargs["dims"],)
-    if len(dims) == 1 and isinstance(dims[0], tuple | list):
-        dims = dims[0]
-    return rearranged(call.run(), [dim % tensor.dim() for dim in dims], state)
-
-
-_PAIRS = {
-    "transpose": ("dim0", "dim1"),
-    "transpose_": ("dim0", "dim1"),
-    "swapdims": ("dim0", "dim1"),
-    "swapaxes": ("axis0", "axis1"),
-}
-
-
-@rule(*_PAIRS)
-def transposed(call: Call) -> Result:
-    tensor, state = call.input()
-    given = call.bind("input", *_PAIRS[call.function.__name__])
-    first, second = (given[name] for name in _PAIRS[call.function.__name__])
-    order = list(range(tensor.dim()))
-    order[first], order[second] = order[second], order[first]
-    return rearranged(call.run(), order, state)
-
-
-def _turned(call: Call) -> Result:
-    tensor, state = call.input()
-    order = list(range(tensor.dim()))
-    order[-2:] = order[-1], order[-2]
-    return rearranged(call.run(), order, state)
-
-
-for _getter in getters("mT"):
-    rule_for(_getter)(_turned)
-
-
-@rule("t")
-def of_a_matrix(call: Call) -> Result:
-    tensor, state = call.input()
-    return rearranged(call.run(), list(range(tensor.dim()))[::-1], state)
-
-
-for _getter in getters("T"):
-    rule_for(_getter)(of_a_matrix)
-
-
-@rule("unsqueeze", "unsqueeze_")
-def unsqueezed(call: Call) -> Result:
-    tensor, state = call.input()
-    dim = call.bind("input", "dim").dim % (tensor.dim() + 1)
-    order = list(range(tensor.dim()))
-    return rearranged(call.run(), [*order[:dim], None, *order[dim:]], state)
-
-
-@rule("squeeze", "squeeze_")
-def squeezed(call: Call) -> Result:
-    """Only axes that have one position for every image, and on the canvas."""
-    tensor, state = call.input()
-    dims = call.args[1:] or tuple(call.kwargs.values())
-    dims = dims[0] if dims and isinstance(dims[0], tuple | list) else dims
-    if not dims:
-        raise UnfollowableError("it drops whichever axes have one position, perhaps that of the images; name the axis")
-    dropped = {dim % tensor.dim() for dim in dims if tensor.shape[dim] == 1}
-    if state.batch in dropped:
-        raise UnfollowableError("it drops the axis of the images")
-    return rearranged(call.run(), [axis for axis in range(tensor.dim()) if axis not in dropped], state)
-
-
-@rule("chunk", "split", "split_with_sizes", "unsafe_chunk", "tensor_split")
-def divided(call: Call) -> Result:
-    """Along an axis that is not cut; each part is valid as the whole was."""
-    tensor, state = call.input()
-    # torch.split calls its second argument by another name than Tensor.split.
-    dim = (call.args[2] if len(call.args) > 2 else call.kwargs.get("dim", 0)) % tensor.dim()
-    if dim in state.cut:
+    sources = _sources(call, tensor)
+    kept = {*state.cut, *(() if state.batch is None else (state.batch,))}
+    if not sources or not all(kept <= set(source) for source in sources):
         return image_by_image(call)
-    if dim == state.batch:
-        raise UnfollowableError("it divides the batch")
     output = call.run()
-    return Result(output, [make_valid(part.shape, state.axes, state.batch) for part in output])
+    axes = [rearranged(part, source, state).states[0] for part, source in zip(tensors_in(output), sources, strict=True)]
+    return Result(output, axes)
 
 
-@rule("unbind")
-def unbound(call: Call) -> Result:
-    tensor, state = call.input()
-    dim = call.bind("input", "dim", dim=0).dim % tensor.dim()
-    if dim == state.batch or dim in state.cut:
-        raise UnfollowableError("it takes apart an axis on which the images end at different positions, or the batch")
-    return rearranged(call.run(), [axis for axis in range(tensor.dim()) if axis != dim], state)
+def _sources(call: Call, tensor: Tensor) -> list[list[int | None]]:
+    """For each axis of each output, the axis of the input that it is all of, or None; nothing if they are no views."""
+    if len(call.states) > 1:
+        return []
+    with torch.inference_mode(False):  # which does not say what is a view
+        probe = torch.empty_strided(tensor.shape, _PRIMES[: tensor.dim()], device="meta")
+        args, kwargs = map_tensors((call.args, call.kwargs), lambda _: probe)
+        views = tensors_in(call.function(*args, **kwargs))
+    axes = {(stride, size): axis for axis, (stride, size) in enumerate(zip(_PRIMES, tensor.shape, strict=False))}
+    if not all(view._is_view() for view in views):
+        return []
+    return [[axes.get(each) for each in zip(view.stride(), view.shape, strict=True)] for view in views]
 
 
 @rule("view", "reshape", "flatten", "unflatten", "view_as", "reshape_as")
@@ -127,8 +72,6 @@ def reshaped(call: Call) -> Result:
     kept = None if output is None else _kept_axes(tensor.shape, output.shape, state, call.images)
     if kept is not None:
         return rearranged(output, kept, state)
-    if state.cut and call.mode.lockstep is None:
-        raise UnfollowableError("it merges or divides an axis on which the images end at different positions")
     return image_by_image(call)
 
 
@@ -161,76 +104,23 @@ def _kept_axes(before: Sequence[int], after: Sequence[int], state: Valid, images
 
 @rule("expand", "expand_as", "broadcast_to")
 def expanded(call: Call) -> Result:
-    """Along an axis that has one position: what it is repeated for is as long as the twins say."""
+    """Along an axis that has one position: repeated as often as the other tensor is valid, or as each image asks."""
     tensor, state = call.input()
     output = call.run()
     missing = output.dim() - tensor.dim()
     axes = [*[None] * missing, *state.axes]
-    grown = [
-        axis for axis in range(output.dim()) if axis < missing or tensor.shape[axis - missing] != output.shape[axis]
-    ]
-    batch = None if state.batch is None else state.batch + missing
+    grown = [axis for axis, size in enumerate(output.shape) if axis < missing or tensor.shape[axis - missing] != size]
     if call.function.__name__ == "expand_as":
         other = call.valid(call.args[1])
-        for axis in grown:
-            axes[axis] = None if other is None else other.axes[axis]
-    elif call.mode.lockstep is not None:
-        shapes = [call.mode.lockstep.outputs(call, image)[0] for image in range(call.images)]
-        for axis in grown:
-            axes[axis] = from_lengths(shape[axis] for shape in shapes)
-    elif grown:
-        raise UnfollowableError("it repeats values along an axis whose length may depend on the image's size")
+        lengths = [None] * output.dim() if other is None else other.axes
+    elif call.rule == GROW and grown:
+        raise UnfollowableError("it repeats values along an axis, of which Eq. 3 does not say where they are valid")
+    else:
+        sizes = (call.args if call.sized is None else call.sized[0])[1:] or next(iter(call.kwargs.values()))
+        sizes = sizes[0] if len(sizes) == 1 and isinstance(sizes[0], tuple | list) else sizes
+        lengths = [from_lengths(size.own) if isinstance(size, Length) else None for size in sizes]
+    for axis in grown:
+        axes[axis] = lengths[axis]
     # Repeated positions share memory, in which nothing could be filled.
+    batch = None if state.batch is None else state.batch + missing
     return Result(output.contiguous(), [make_valid(output.shape, axes, batch)])
-
-
-@rule("__getitem__", "select")
-def indexed(call: Call) -> Result:
-    """Whole cut axes stay; a slice of a cut axis is taken image by image."""
-    tensor, state = call.input()
-    if not state.cut and call.images == 1:
-        return image_by_image(call)
-    source = _sources(call, tensor)
-    keeps = source is not None and all(axis in source for axis in (*state.cut, state.batch))
-    if keeps and (call.mode.lockstep is None or call.mode.lockstep.told_alike(call)):
-        return rearranged(call.run(), source, state)
-    if state.cut and call.rule == GROW:
-        raise UnfollowableError("it takes part of an axis on which the images end at different positions")
-    if state.cut:
-        _refuse_images_index(call, tensor, state)
-    return image_by_image(call)
-
-
-def _sources(call: Call, tensor: Tensor) -> list[int | None] | None:
-    """For each axis of the output the one of the input that it is all of; None where that cannot be said.
-
-    An axis of which a part is taken counts as a new one.
-    """
-    if call.function.__name__ == "select":
-        bound = call.bind("input", "dim", "index")
-        dim = bound.dim % tensor.dim()
-        return [axis for axis in range(tensor.dim()) if axis != dim]
-    index = call.args[1] if isinstance(call.args[1], tuple) else (call.args[1],)
-    if any(not (each is None or each is Ellipsis or isinstance(each, int | slice)) for each in index):
-        return None
-    named = sum(1 for each in index if each is not None and each is not Ellipsis)
-    position = index.index(Ellipsis) if Ellipsis in index else len(index)
-    index = (*index[:position], *[slice(None)] * (tensor.dim() - named), *index[position + 1 :])
-    source, axis = [], 0
-    for each in index:
-        if each is None:
-            source.append(None)
-            continue
-        if isinstance(each, slice):
-            source.append(axis if each == slice(None) else _PART)
-        axis += 1
-    return [None if each is _PART else each for each in source]
-
-
-_PART = object()
-
-
-def _refuse_images_index(call: Call, tensor: Tensor, state: Valid) -> None:
-    source = _sources(call, tensor)
-    if source is not None and state.batch not in source:
-        raise UnfollowableError("it takes some of the images")

@@ -5,10 +5,11 @@ from torch import Tensor
 
 from padding.errors import UnfollowableError
 from padding.masked.call import Arguments, Call, Result
-from padding.masked.extents import FIXED, Window, repeated, slide, taps_inside
-from padding.masked.fill import filled, lowest
+from padding.masked.extents import GROW, Window, repeated, slide, taps_inside
+from padding.masked.fill import lowest
 from padding.masked.registry import rule
-from padding.masked.state import Extents, Valid, axis_vectors, make_valid
+from padding.masked.rules.singly import image_by_image
+from padding.masked.state import Extents, Valid, axis_vectors, extents_of, make_valid
 
 
 @rule("max_pool1d", "max_pool2d", "max_pool3d")
@@ -22,7 +23,7 @@ def max_pool(call: Call) -> Result:
         raise UnfollowableError("its indices would count positions of the canvas")
     windows = _windows(bound, tensor.dim() - 2)
     if _reads_outside(call, state, windows):
-        tensor = filled(tensor, state, lowest(tensor.dtype))
+        tensor = call.clear(tensor, state, lowest(tensor.dtype))
     output = call.function(
         tensor, bound.kernel_size, bound.stride, bound.padding, bound.dilation, ceil_mode=bound.ceil_mode
     )
@@ -31,9 +32,7 @@ def max_pool(call: Call) -> Result:
 
 @rule("avg_pool2d")
 def average_pool(call: Call) -> Result:
-    """Divided by what the pool divides by: under `fixed`, on that image alone.
-
-    Under `grow`, a pool that counts its padding counts holes as it counts padding; every other one averages over the
+    """Under `grow`, a pool that counts its padding counts holes as padding, as zeros; every other one averages over the
     valid positions of a window, as a partial convolution does.
     """
     bound = call.bind(
@@ -44,15 +43,17 @@ def average_pool(call: Call) -> Result:
     windows = _windows(bound, 2)
     if not _reads_outside(call, state, windows):
         return _result(call, call.run(), state, windows)
+    if call.rule != GROW:
+        return image_by_image(call)
+    tensor = call.clear(tensor, state)
+    counts_holes = bound.divisor_override is not None or (bound.count_include_pad and any(w.before for w in windows))
+    divisor = bound.divisor_override if counts_holes else 1
     shape = (bound.kernel_size, bound.stride, bound.padding, bound.ceil_mode, True)
-    output = F.avg_pool2d(
-        filled(tensor, state), *shape, 1 if bound.divisor_override is None else bound.divisor_override
-    )
-    if bound.divisor_override is None:
-        for axis, window in enumerate(windows, start=2):
-            extents = state.axes[axis] or ((0, tensor.shape[axis]),) * call.images
-            counts = [_counted(call, bound, extent, window, tensor, output, axis) for extent in extents]
-            output = output / axis_vectors(counts, axis, output, batch=0).to(output.dtype)
+    output = F.avg_pool2d(tensor, *shape, divisor)
+    for axis, window in enumerate(() if counts_holes else windows, start=2):
+        extents = extents_of(tensor, state, axis, call.images)
+        taps = [[max(1, count) for count in taps_inside(extent, window, output.shape[axis])] for extent in extents]
+        output = output / axis_vectors(taps, axis, output, batch=0).to(output.dtype)
     return _result(call, output, state, windows)
 
 
@@ -76,23 +77,7 @@ def _windows(bound: Arguments, axes: int) -> list[Window]:
 
 def _reads_outside(call: Call, state: Valid, windows: list[Window]) -> bool:
     """Whether a window of a valid output may hold positions that are not valid."""
-    if not state.cut:
-        return False
-    if call.rule == FIXED:
-        return any(windows[axis - 2].pads for axis in state.cut)
-    return any(windows[axis - 2].slides for axis in state.cut)
-
-
-def _counted(
-    call: Call, bound: Arguments, extent: tuple[int, int], window: Window, tensor: Tensor, output: Tensor, axis: int
-) -> list[int]:
-    """Along one axis, how many positions each window counts of one image; 1 where it has none, since 0 / 1 is 0."""
-    outputs = output.shape[axis]
-    if not bound.count_include_pad or (call.rule != FIXED and window.before == 0):
-        return [max(1, count) for count in taps_inside(extent, window, outputs)]
-    size = extent[1] if call.rule == FIXED else tensor.shape[axis]
-    starts = [at * window.stride - window.before for at in range(outputs)]
-    return [max(1, min(start + window.kernel, size + window.after) - start) for start in starts]
+    return any(windows[axis - 2].reads_outside(call.rule) for axis in state.cut)
 
 
 def _result(call: Call, output: Tensor, state: Valid, windows: list[Window]) -> Result:

@@ -7,35 +7,15 @@ from jsonargparse import ArgumentParser
 from PIL import Image
 
 from datamodules import CityscapesDataModule, DataError
-from datamodules.cityscapes.class_uniform import Plan
+from datamodules.cityscapes.class_uniform import EpochPlan
 from datamodules.cityscapes.datasets import TrainScenes
 from datamodules.cityscapes.labels import CLASS_OF_LABEL
-from datamodules.loading.samplers import PAD, TrainSampler
-
-
-def module(root, **options):
-    options = {"batch_size": 4, "crop_size": 32, "num_workers": 0, "cache_index": False, **options}
-    return CityscapesDataModule(str(root), **options)
-
-
-class Processes:
-    """Stands for a Trainer of several processes."""
-
-    state = type("State", (), {"fn": "validate"})
-
-    def __init__(self, rank, world):
-        self.global_rank, self.world_size = rank, world
-        self.strategy = type("Strategy", (), {"root_device": torch.device("cpu")})
-        self.precision_plugin = type("Precision", (), {"convert_input": staticmethod(lambda images: images.bfloat16())})
-
-
-def as_process(data, rank, world):
-    data.trainer = Processes(rank, world)
-    return data
+from datamodules.loading.samplers import STAND_IN
+from tests.datamodules.support import as_process, cityscapes
 
 
 def test_training_batches_are_bytes_until_they_are_on_the_device(street_tree):
-    data = module(street_tree)
+    data = cityscapes(street_tree)
     loader = data.train_dataloader()
     # 18 scenes of which two fill no batch of 4.
     assert (data.train_size, len(loader)) == (18, 4)
@@ -54,7 +34,7 @@ def test_training_batches_are_bytes_until_they_are_on_the_device(street_tree):
 
 def test_evaluation_serves_whole_images_of_the_files(street_tree):
     for split, folder, cities in ((0, "val", ("frankfurt", "lindau", "munster")), (1, "train", ("darmstadt",))):
-        data = module(street_tree, split=split)
+        data = cityscapes(street_tree, split=split)
         assert (data.val_size, data.test_size) == (3, 3)
         batches = list(data.val_dataloader())
         for (images, targets), again in zip(batches, data.test_dataloader(), strict=True):
@@ -68,52 +48,8 @@ def test_evaluation_serves_whole_images_of_the_files(street_tree):
             assert np.array_equal(targets[0], CLASS_OF_LABEL[ids])
 
 
-@pytest.mark.parametrize("world", [1, 2, 3])
-def test_each_evaluation_image_counts_once_over_processes(street_tree, world):
-    data = module(street_tree)
-    expected = sorted(images.numpy().tobytes() for images, _ in data.val_dataloader())
-    counted, lengths = [], []
-    for rank in range(world):
-        batches = list(as_process(module(street_tree, batch_size=6), rank, world).val_dataloader())
-        lengths.append(len(batches))
-        for images, targets in batches:
-            assert len(images) == 1
-            if (targets != 255).any():
-                counted.append(images.numpy().tobytes())
-            else:
-                assert images.numpy().tobytes() in expected
-    assert len(set(lengths)) == 1
-    assert sorted(counted) == expected
-    assert (data._val_set()[PAD][1] == 255).all()
-
-
-def test_sample_is_the_same_for_any_number_of_workers(street_tree):
-    loaders = [module(street_tree, num_workers=count).train_dataloader() for count in (0, 2)]
-    # The plan of the epoch changes inside of each persistent worker.
-    for epoch in (0, 1):
-        for loader in loaders:
-            loader.sampler.set_epoch(epoch)
-        first, other = [list(loader) for loader in loaders]
-        assert len(first) == 4
-        assert all(torch.equal(a, b) for x, y in zip(first, other, strict=True) for a, b in zip(x, y, strict=True))
-
-
-def test_global_batch_is_the_same_for_any_number_of_processes(street_tree):
-    alone = [x for batch in module(street_tree, batch_size=6).train_dataloader() for x in batch[0]]
-    for world in (2, 3):
-        shares = []
-        for rank in range(world):
-            data = module(street_tree, batch_size=6)
-            sampler = TrainSampler(data.train_size, 6, rank, world, seed=0)
-            dataset = data._train_set()
-            shares.append([dataset[key][0] for key in sampler])
-        together = [x for row in zip(*shares, strict=True) for x in row]
-        assert len(together) == len(alone) == 18
-        assert all(torch.equal(a, b) for a, b in zip(together, alone, strict=True))
-
-
 def test_crops_are_cut_around_the_class_that_was_drawn(street_tree):
-    data = module(street_tree, class_uniform=1.0, crop_size=48, scale=(1.0, 1.0), flip=False, jitter=0.0, blur=None)
+    data = cityscapes(street_tree, class_uniform=1.0, crop_size=48, scale=(1.0, 1.0), flip=False, jitter=0.0, blur=None)
     dataset = data._train_set()
     plan = dataset.sampling.plan(0, 0)
     assert (plan.centroids[:, 0] >= 0).sum() > 12
@@ -129,14 +65,14 @@ def test_crops_are_cut_around_the_class_that_was_drawn(street_tree):
 
 
 def test_augmentation_depends_on_seed_epoch_and_index(street_tree):
-    data = module(street_tree)
+    data = cityscapes(street_tree)
     files = data._train_set().files
 
     class Same:
         size = 2
 
         def plan(self, seed, epoch):
-            return Plan(np.zeros(2, dtype=np.int64), np.full((2, 2), -1))
+            return EpochPlan(np.zeros(2, dtype=np.int64), np.full((2, 2), -1))
 
     dataset, other = (TrainScenes(files, Same(), data.transform, seed) for seed in (0, 1))
     assert torch.equal(dataset[0, 0][0], dataset[0, 0][0])
@@ -145,19 +81,19 @@ def test_augmentation_depends_on_seed_epoch_and_index(street_tree):
 
 
 def test_train_class_of_coarse_images_alone_is_seen_until_they_end(street_tree):
-    data = module(street_tree, class_uniform=1.0, coarse_until_epoch=3)
+    data = cityscapes(street_tree, class_uniform=1.0, coarse_until_epoch=3)
     dataset = data._train_set()
     assert len(dataset.files) == 18 + 4
     # 18 centroids for 19 classes: trams may be the one left out, but not each time.
     tram = [any(bool((dataset[epoch, index][1] == 16).any()) for index in range(18)) for epoch in range(6)]
     assert sum(tram[:3]) >= 2
     assert tram[3:] == [False] * 3
-    without = module(street_tree, coarse=False)._train_set()
+    without = cityscapes(street_tree, coarse=False)._train_set()
     assert len(without.files) == 18
 
 
 def test_terrain_which_coarse_images_alone_have_is_never_drawn(street_tree):
-    sampling = module(street_tree, class_uniform=1.0)._sampling
+    sampling = cityscapes(street_tree, class_uniform=1.0)._sampling
     assert sum(len(table) for table in sampling._coarse) > len(sampling._candidates(16, 0)) > 0
     assert len(sampling._coarse[9]) > 0
     assert len(sampling._candidates(9, 0)) == 0
@@ -166,7 +102,7 @@ def test_terrain_which_coarse_images_alone_have_is_never_drawn(street_tree):
 def test_predict_serves_images_of_any_size_with_paths(street_tree, tmp_path, write_image):
     write_image(tmp_path / "in" / "b.png", (40, 30))
     write_image(tmp_path / "in" / "deep" / "a.jpg", (21, 50))
-    data = module(street_tree, predict_folder=str(tmp_path / "in"))
+    data = cityscapes(street_tree, predict_folder=str(tmp_path / "in"))
     data.setup("predict")
     batches = list(data.predict_dataloader())
     assert [paths for _, paths in batches] == [[str(tmp_path / "in/b.png")], [str(tmp_path / "in/deep/a.jpg")]]
@@ -174,13 +110,13 @@ def test_predict_serves_images_of_any_size_with_paths(street_tree, tmp_path, wri
     images, paths = data.on_after_batch_transfer(batches[0], 0)
     assert images.dtype == torch.float32
     assert paths == [str(tmp_path / "in/b.png")]
-    assert data._predict_set()[PAD][1] == ""
+    assert data._predict_set()[STAND_IN][1] == ""
     with pytest.raises(DataError, match="`predict_folder` is not set"):
-        module(street_tree).check("predict")
+        cityscapes(street_tree).check("predict")
 
 
 def test_classes_are_known_before_anything_is_read():
-    data = module("anywhere")
+    data = cityscapes("anywhere")
     assert (data.num_classes, len(data.class_names), len(data.class_colours), len(data.label_ids)) == (19,) * 4
 
 
@@ -212,7 +148,7 @@ def test_settings_come_from_a_command_line():
 )
 def test_settings_are_refused_at_construction(options, message):
     with pytest.raises(DataError, match=message):
-        module("anywhere", **options)
+        cityscapes("anywhere", **options)
 
 
 @pytest.mark.parametrize(
@@ -225,30 +161,25 @@ def test_settings_are_refused_at_construction(options, message):
 )
 def test_settings_that_do_not_fit_the_data_are_found_by_the_check(options, message, street_tree):
     with pytest.raises(DataError, match=message):
-        module(street_tree, **options).check("fit")
-    module(street_tree, crop_size=128).check("fit")
-
-
-def test_batch_that_does_not_divide_is_refused(street_tree):
-    with pytest.raises(DataError, match="`batch_size` is 4 over all processes, which does not divide by 3"):
-        as_process(module(street_tree), 0, 3).check("validate")
+        cityscapes(street_tree, **options).check("fit")
+    cityscapes(street_tree, crop_size=128).check("fit")
 
 
 def test_missing_coarse_labels_name_the_setting(streets):
     shutil.rmtree(streets / "gtCoarse")
     with pytest.raises(DataError, match=r"has no gtCoarse/train_extra folder.*set data\.coarse=false"):
-        module(streets).check("fit")
-    module(streets, coarse=False).check("fit")
+        cityscapes(streets).check("fit")
+    cityscapes(streets, coarse=False).check("fit")
     # Evaluation has no use for them.
-    module(streets).check("validate")
+    cityscapes(streets).check("validate")
 
 
 def test_coarse_images_of_validation_cities_are_refused(streets):
     for kind in ("leftImg8bit", "gtCoarse"):
         (streets / kind / "train_extra" / "konstanz").rename(streets / kind / "train_extra" / "lindau")
     with pytest.raises(DataError, match="train_extra has 1 images of cities that split 0 validates on"):
-        module(streets).check("fit")
-    module(streets, split=1).check("fit")
+        cityscapes(streets).check("fit")
+    cityscapes(streets, split=1).check("fit")
 
 
 def test_bad_label_of_any_training_file_is_found_before_training(streets):
@@ -256,27 +187,11 @@ def test_bad_label_of_any_training_file_is_found_before_training(streets):
     Image.fromarray(np.full((64, 128), 77, dtype=np.uint8)).save(label)
     for workers in (0, 2):
         with pytest.raises(DataError, match=r"zurich_\S+\.png: holds 1 values that are no label id: 77"):
-            module(streets, num_workers=workers).check("fit")
+            cityscapes(streets, num_workers=workers).check("fit")
 
 
 def test_image_and_label_of_different_size_are_named(streets):
     label = streets / "gtFine" / "val" / "frankfurt" / "frankfurt_000000_000019_gtFine_labelIds.png"
     Image.fromarray(np.zeros((32, 64), dtype=np.uint8)).save(label)
     with pytest.raises(DataError, match=r"frankfurt_\S+ is 128 x 64 pixels, but its label file \S+ is 64 x 32"):
-        module(streets).check("validate")
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-def test_undecodable_image_is_named_from_a_worker_too(workers, streets):
-    broken = streets / "leftImg8bit" / "val" / "munster" / "munster_000000_000019_leftImg8bit.png"
-    broken.write_bytes(broken.read_bytes()[:900])
-    with pytest.raises(DataError, match=r"munster_000000_000019_leftImg8bit\.png: cannot be decoded"):
-        list(module(streets, num_workers=workers).val_dataloader())
-
-
-def test_loading_leaves_torchs_generator_alone(street_tree):
-    data = module(street_tree, num_workers=1)
-    before = torch.get_rng_state()
-    next(iter(data.train_dataloader()))
-    next(iter(data.val_dataloader()))
-    assert torch.equal(before, torch.get_rng_state())
+        cityscapes(streets).check("validate")

@@ -1,12 +1,11 @@
 """A run on Cityscapes that is stopped and resumed sees the batches of an uninterrupted one."""
 
-import hashlib
-
 import pytest
 import pytorch_lightning as pl
 import torch
 
-from datamodules import CityscapesDataModule, DataError
+from datamodules import DataError
+from tests.datamodules.support import Recorder, StopError, cityscapes, fit
 
 EPOCHS = 3
 # 18 scenes in batches of 5: three batches an epoch.
@@ -29,61 +28,29 @@ class Pointwise(pl.LightningModule):
         return torch.optim.SGD(self.parameters(), 0.01)
 
 
-class StopError(Exception):
-    pass
-
-
-class Recorder(pl.Callback):
-    """Notes a digest of each training batch; saves and breaks off after an epoch and batch."""
-
-    def __init__(self, stop=None, path=None):
-        self.stop, self.path, self.seen = stop, path, []
-
-    def on_train_batch_start(self, trainer, module, batch, batch_idx):
-        digest = hashlib.blake2b(batch[0].numpy().tobytes() + batch[1].numpy().tobytes(), digest_size=8).hexdigest()
-        self.seen.append((trainer.current_epoch, batch_idx, digest))
-
-    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
-        if self.stop == (trainer.current_epoch, batch_idx):
-            trainer.save_checkpoint(self.path)
-            raise StopError
-
-
 def data_module(root, **options):
     # Coarse scenes join in the first epoch only, so that each epoch's plan is another.
-    settings = {"batch_size": 5, "crop_size": 32, "num_workers": 0, "coarse_until_epoch": 1, **options}
-    return CityscapesDataModule(str(root), **settings)
+    return cityscapes(root, **{"batch_size": 5, "coarse_until_epoch": 1, **options})
 
 
-def fit(data, recorder, resume=None):
-    trainer = pl.Trainer(
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        max_epochs=EPOCHS,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        callbacks=[recorder],
-    )
-    trainer.fit(Pointwise(), data, ckpt_path=resume, weights_only=True if resume else None)
+def run(data, recorder, resume=None):
+    fit(Pointwise(), data, recorder, resume, max_epochs=EPOCHS)
 
 
 @pytest.fixture(scope="module")
 def whole(street_tree):
     recorder = Recorder()
-    fit(data_module(street_tree), recorder)
+    run(data_module(street_tree), recorder)
     assert len({digest for _, _, digest in recorder.seen}) == EPOCHS * BATCHES
     return recorder.seen
 
 
 @pytest.mark.parametrize(("stop", "workers"), [((0, 0), 0), ((0, 1), 2), ((0, 2), 0), ((1, 0), 2), ((1, 2), 0)])
 def test_resumed_run_sees_the_same_batches(stop, workers, whole, street_tree, tmp_path):
-    first, second = Recorder(stop, tmp_path / "stopped.ckpt"), Recorder()
+    first, second = Recorder(("train_batch_end", *stop), tmp_path / "stopped.ckpt"), Recorder()
     with pytest.raises(StopError):
-        fit(data_module(street_tree, num_workers=workers), first)
-    fit(data_module(street_tree, num_workers=2 - workers), second, tmp_path / "stopped.ckpt")
+        run(data_module(street_tree, num_workers=workers), first)
+    run(data_module(street_tree, num_workers=2 - workers), second, tmp_path / "stopped.ckpt")
     assert first.seen + second.seen == whole
 
 

@@ -5,33 +5,13 @@ from PIL import Image
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from datamodules import IGNORED, DataError, ImageNetDataModule
-from datamodules.loading.resumable import collate
-from datamodules.loading.samplers import PAD, EvalSampler, TrainSampler
-
-
-def module(root, **options):
-    options = {"batch_size": 6, "image_size": 32, "eval_resize": 36, "num_workers": 0, "cache_index": False, **options}
-    return ImageNetDataModule(str(root), **options)
-
-
-class Processes:
-    """Stands for a Trainer of several processes."""
-
-    global_rank = 0
-    world_size = 1
-    state = type("State", (), {"fn": "validate"})
-
-
-def as_process(data, rank, world):
-    trainer = Processes()
-    trainer.global_rank, trainer.world_size = rank, world
-    data.trainer = trainer
-    return data
+from datamodules import DataError
+from datamodules.loading.samplers import STAND_IN
+from tests.datamodules.support import as_process, imagenet
 
 
 def test_batches_are_uint8_images_and_int64_targets(sample_tree):
-    data = module(sample_tree)
+    data = imagenet(sample_tree)
     for batch in (next(iter(data.train_dataloader())), next(iter(data.val_dataloader()))):
         images, targets = batch
         assert isinstance(batch, tuple)
@@ -44,69 +24,14 @@ def test_evaluation_equals_imagefolder_with_torchvision(sample_tree):
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     steps = [transforms.Resize(36), transforms.CenterCrop(32), transforms.ToTensor(), transforms.Normalize(mean, std)]
     expected = ImageFolder(sample_tree / "val", transforms.Compose(steps))
-    data = module(sample_tree)
+    data = imagenet(sample_tree)
     batches = [data.on_after_batch_transfer(batch, 0) for batch in data.test_dataloader()]
     assert torch.equal(torch.cat([images for images, _ in batches]), torch.stack([image for image, _ in expected]))
     assert torch.cat([targets for _, targets in batches]).tolist() == expected.targets
 
 
-def test_sample_is_the_same_for_any_number_of_workers(sample_tree):
-    loaders = [module(sample_tree, num_workers=count).train_dataloader() for count in (0, 1, 2)]
-    for epoch in (0, 1):
-        for loader in loaders:
-            loader.sampler.set_epoch(epoch)
-        first, *others = [list(loader) for loader in loaders]
-        assert len(first) == 10
-        for other in others:
-            assert all(torch.equal(a, b) for x, y in zip(first, other, strict=True) for a, b in zip(x, y, strict=True))
-
-
-def test_sample_is_the_same_for_any_number_of_processes(sample_tree):
-    data = module(sample_tree)
-    dataset = data.train_dataloader().dataset
-    alone = list(TrainSampler(len(dataset), 6, seed=0))
-    expected = {key: dataset[key][0] for key in alone[:12]}
-    served = {}
-    for rank in range(3):
-        other = module(sample_tree).train_dataloader().dataset
-        for key in list(TrainSampler(len(other), 6, rank, 3, seed=0))[:4]:
-            served[key] = other[key][0]
-    assert served.keys() == expected.keys()
-    assert all(torch.equal(served[key], expected[key]) for key in expected)
-
-
-def test_augmentation_depends_on_seed_epoch_and_index(sample_tree):
-    dataset = module(sample_tree).train_dataloader().dataset
-    other = module(sample_tree, seed=1).train_dataloader().dataset
-    assert torch.equal(dataset[0, 4][0], dataset[0, 4][0])
-    assert not torch.equal(dataset[0, 4][0], dataset[1, 4][0])
-    assert not torch.equal(dataset[0, 4][0], other[0, 4][0])
-
-
-def test_loading_leaves_torchs_generator_alone(sample_tree):
-    data = module(sample_tree, num_workers=1)
-    before = torch.get_rng_state()
-    next(iter(data.train_dataloader()))
-    next(iter(data.val_dataloader()))
-    assert torch.equal(before, torch.get_rng_state())
-
-
-@pytest.mark.parametrize("world", [1, 2, 4])
-def test_each_validation_image_counts_once_over_processes(sample_tree, world):
-    seen, lengths = [], []
-    for rank in range(world):
-        data = as_process(module(sample_tree), rank, world)
-        keys, dataset = list(EvalSampler(30, data.rank, data.world_size)), data._test_set()
-        targets = [dataset[key][1] for key in keys]
-        assert all((target == IGNORED) == (key == PAD) for key, target in zip(keys, targets, strict=True))
-        lengths.append(len(keys))
-        seen += [key for key, target in zip(keys, targets, strict=True) if target != IGNORED]
-    assert len(set(lengths)) == 1
-    assert sorted(seen) == list(range(30))
-
-
 def test_val_from_train_is_held_out_of_training(sample_tree):
-    data = module(sample_tree, val_from_train=10, batch_size=5)
+    data = imagenet(sample_tree, val_from_train=10, batch_size=5)
     assert (data.train_size, data.val_size, data.test_size) == (50, 10, 30)
     train, held = data.train_dataloader().dataset, data.val_dataloader().dataset
     train_files = {train.files.path(i) for i in train.selection}
@@ -114,14 +39,14 @@ def test_val_from_train_is_held_out_of_training(sample_tree):
     assert not train_files & held_files
     assert len(train_files | held_files) == 60
     assert sorted(target for batch in data.val_dataloader() for target in batch[1].tolist()) == list(range(10))
-    other = module(sample_tree, val_from_train=10, seed=7).val_dataloader().dataset
+    other = imagenet(sample_tree, val_from_train=10, seed=7).val_dataloader().dataset
     assert held_files == {other.files.path(i) for i in other.selection}
     reported = data.test_dataloader().dataset
     assert all("/val/" in reported.files.path(i) for i in range(30))
 
 
 def test_images_per_class_does_not_reach_into_the_held_out(sample_tree):
-    data = module(sample_tree, val_from_train=10, images_per_class=2)
+    data = imagenet(sample_tree, val_from_train=10, images_per_class=2)
     assert (data.train_size, data.val_size) == (20, 10)
     train = data.train_dataloader().dataset
     assert np.bincount(train.files.targets[train.selection]).tolist() == [2] * 10
@@ -129,44 +54,35 @@ def test_images_per_class_does_not_reach_into_the_held_out(sample_tree):
 
 
 def test_names_are_known_before_setup(sample_tree, tree):
-    data = module(sample_tree)
+    data = imagenet(sample_tree)
     assert data.num_classes == 10
     assert data.class_folders[0] == "n90000001"
     assert data.class_names[:2] == ("disc", "ring")
-    assert module(tree).class_names == module(tree).class_folders
+    assert imagenet(tree).class_names == imagenet(tree).class_folders
 
 
 def test_predict_serves_a_folder_with_paths(sample_tree):
-    data = module(sample_tree, predict_folder=str(sample_tree / "val"), eval_batch_size=8)
+    data = imagenet(sample_tree, predict_folder=str(sample_tree / "val"), eval_batch_size=8)
     data.setup("predict")
     batches = list(data.predict_dataloader())
     assert [path for _, paths in batches for path in paths] == sorted(map(str, (sample_tree / "val").rglob("*.JPEG")))
     images = data.on_after_batch_transfer(batches[0], 0)[0]
     assert images.dtype == torch.float32
-    assert data._predict_set()[PAD][1] == ""
+    assert data._predict_set()[STAND_IN][1] == ""
     with pytest.raises(DataError, match="`predict_folder` is not set"):
-        module(sample_tree).setup("predict")
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-def test_undecodable_file_is_named_from_a_worker_too(workers, tree):
-    broken = tree / "val" / "n00000002" / "1.png"
-    broken.write_bytes(broken.read_bytes()[:200])
-    data = module(tree, image_size=8, eval_resize=8, num_workers=workers)
-    with pytest.raises(DataError, match=r"val/n00000002/1\.png: cannot be decoded"):
-        list(data.val_dataloader())
+        imagenet(sample_tree).setup("predict")
 
 
 def test_small_images_are_found_before_training(tree):
     with pytest.raises(DataError, match=r"train/n00000001/0\.png: is 20 x 16 pixels, smaller than the crop of 17 x 17"):
-        module(tree, image_size=17, train_crop="random", eval_resize=None).setup("fit")
-    data = module(tree, image_size=16, train_crop="random", eval_resize=None)
+        imagenet(tree, image_size=17, train_crop="random", eval_resize=None).setup("fit")
+    data = imagenet(tree, image_size=16, train_crop="random", eval_resize=None)
     data.setup("fit")
     assert next(iter(data.train_dataloader()))[0].shape == (6, 3, 16, 16)
 
 
 def test_random_crop_cuts_pixels_of_the_file(tree):
-    data = module(tree, image_size=16, train_crop="random", flip=False, eval_resize=None)
+    data = imagenet(tree, image_size=16, train_crop="random", flip=False, eval_resize=None)
     dataset = data.train_dataloader().dataset
     pixels = np.asarray(Image.open(tree / "train" / "n00000001" / "0.png"))
     crop = dataset[0, 0][0].permute(1, 2, 0).numpy()
@@ -191,31 +107,25 @@ def test_random_crop_cuts_pixels_of_the_file(tree):
 )
 def test_settings_are_refused_at_construction(options, message):
     with pytest.raises(DataError, match=message):
-        module("anywhere", **options)
+        imagenet("anywhere", **options)
 
 
 def test_batch_larger_than_the_training_set_is_refused(sample_tree):
     with pytest.raises(DataError, match="60 images, fewer than one global batch of 61"):
-        module(sample_tree, batch_size=61).setup("fit")
+        imagenet(sample_tree, batch_size=61).setup("fit")
 
 
 @pytest.mark.parametrize(
     ("options", "near"), [({"batch_size": 10}, "8 or 12"), ({"batch_size": 8, "eval_batch_size": 3}, "4")]
 )
 def test_batch_that_does_not_divide_is_refused(sample_tree, options, near):
-    data = as_process(module(sample_tree, **options), 0, 4)
+    data = as_process(imagenet(sample_tree, **options), 0, 4)
     with pytest.raises(DataError, match=rf"does not divide by 4 processes\. Set it to {near},"):
         data.setup("fit")
 
 
-def test_collate_keeps_strings():
-    images, paths = collate([(torch.zeros(1), "a"), (torch.ones(1), "b")])
-    assert images.tolist() == [[0.0], [1.0]]
-    assert paths == ["a", "b"]
-
-
 def test_lightnings_own_distributed_sampler_is_refused(sample_tree):
-    data = as_process(module(sample_tree), 0, 2)
+    data = as_process(imagenet(sample_tree), 0, 2)
     data.trainer._accelerator_connector = type("Connector", (), {"use_distributed_sampler": True})
     with pytest.raises(DataError, match="Set `use_distributed_sampler: false` in the Trainer"):
         data.setup("fit")

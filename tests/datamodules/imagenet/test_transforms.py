@@ -3,7 +3,6 @@ import pytest
 import torch
 from PIL import Image
 from torchvision.transforms import transforms as v1
-from torchvision.transforms import v2
 
 from datamodules import DataError
 from datamodules.imagenet.transforms import (
@@ -11,11 +10,10 @@ from datamodules.imagenet.transforms import (
     RandomCrop,
     RandomResizedCrop,
     TrainTransform,
-    normalise,
     resized_crop,
-    to_uint8,
 )
 from datamodules.loading import keyed
+from datamodules.loading.decode import to_uint8
 
 
 def picture(width, height, seed=0):
@@ -99,12 +97,3 @@ def test_image_smaller_than_the_crop_is_named(transform):
     arguments = (keyed.generator(0),) if isinstance(transform, TrainTransform) else ()
     with pytest.raises(DataError, match=r"some/file\.png: is 30 x 20 pixels, smaller than the crop of 21 x 21"):
         transform(picture(30, 20), *arguments, "some/file.png")
-
-
-def test_normalisation_equals_torchvision_bit_for_bit():
-    images = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-    expected = v2.Normalize(mean, std)(images.to(torch.float32).div(255))
-    assert torch.equal(normalise(images, mean, std), expected)
-    as_pil = v1.Normalize(mean, std)(v1.ToTensor()(Image.fromarray(images[0].permute(1, 2, 0).numpy())))
-    assert torch.equal(normalise(images[:1], mean, std)[0], as_pil)

@@ -6,11 +6,10 @@ import pytest
 from torchvision.datasets import ImageFolder
 
 from datamodules import DataError
-from datamodules.loading import index_cache
+from datamodules.loading import index
 from datamodules.loading.array_cache import cache_folder
-from datamodules.loading.index import scan_classes, scan_flat
-from datamodules.loading.index_cache import cached
-from datamodules.loading.packed import PackedPaths
+from datamodules.loading.index import cached, scan_classes, scan_flat
+from datamodules.loading.path_table import PathTable
 
 
 def contents(index):
@@ -42,9 +41,9 @@ def test_files_and_targets_equal_imagefolders(tree, write_image):
     write_image(tree / "train" / "n00000002" / "Z.png")
     (tree / "train" / "n00000002" / "notes.txt").write_text("no image")
     expected = ImageFolder(tree / "train")
-    index = scan_classes(tree / "train")
-    assert list(index.classes) == expected.classes
-    assert sorted(contents(index)) == sorted(expected.samples)
+    found = scan_classes(tree / "train")
+    assert list(found.classes) == expected.classes
+    assert sorted(contents(found)) == sorted(expected.samples)
 
 
 def test_hidden_files_are_no_images(tree):
@@ -85,11 +84,11 @@ def test_flat_scan_is_sorted_and_deep(tmp_path, write_image):
 
 def test_packed_paths_keep_any_name():
     names = ["a.png", "ä/ö.png", os.fsdecode(b"\xff\xfe.png"), ""]
-    packed = PackedPaths.pack(names)
+    packed = PathTable.pack(names)
     assert [packed[i] for i in range(len(packed))] == names
     with pytest.raises(IndexError):
         packed[4]
-    assert len(PackedPaths.pack([])) == 0
+    assert len(PathTable.pack([])) == 0
 
 
 def test_unchanged_folder_is_read_from_the_cache(settled, tmp_path):
@@ -160,5 +159,5 @@ def test_default_place_is_the_users_cache_not_the_data(settled, tmp_path, monkey
 
 
 def test_cache_can_be_off(settled, tmp_path, monkeypatch):
-    monkeypatch.setattr(index_cache, "_write", no_scan)
+    monkeypatch.setattr(index, "_write_cache", no_scan)
     assert len(cached(scan_classes, settled, False)) == 12

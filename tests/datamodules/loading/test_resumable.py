@@ -1,13 +1,13 @@
 """A run that is stopped and resumed sees the batches of an uninterrupted one."""
 
-import hashlib
 import shutil
 
 import pytest
 import pytorch_lightning as pl
 import torch
 
-from datamodules import DataError, ImageNetDataModule
+from datamodules import DataError
+from tests.datamodules.support import QUIET, Recorder, StopError, fit, imagenet
 
 EPOCHS = 3
 # 60 images in batches of 8: the seventh batch ends the epoch, four images are left out.
@@ -29,66 +29,18 @@ class Linear(pl.LightningModule):
         return torch.optim.SGD(self.parameters(), 0.01)
 
 
-class StopError(Exception):
-    pass
-
-
-class Recorder(pl.Callback):
-    """Notes a digest of each training batch; saves and breaks off in a hook of an epoch and batch."""
-
-    def __init__(self, stop=None, path=None):
-        self.stop = stop
-        self.path = path
-        self.seen = []
-
-    def on_train_batch_start(self, trainer, module, batch, batch_idx):
-        digest = hashlib.blake2b(batch[0].numpy().tobytes() + batch[1].numpy().tobytes(), digest_size=8).hexdigest()
-        self.seen.append((trainer.current_epoch, batch_idx, digest))
-
-    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
-        self.maybe_stop("train_batch_end", trainer, batch_idx)
-
-    def on_validation_end(self, trainer, module):
-        self.maybe_stop("validation_end", trainer, trainer.fit_loop.epoch_loop.batch_idx)
-
-    def on_train_epoch_end(self, trainer, module):
-        self.maybe_stop("train_epoch_end", trainer, BATCHES - 1)
-
-    def maybe_stop(self, hook, trainer, batch_idx):
-        if self.stop == (hook, trainer.current_epoch, batch_idx):
-            trainer.save_checkpoint(self.path)
-            raise StopError
-
-
-QUIET = {
-    "accelerator": "cpu",
-    "logger": False,
-    "enable_checkpointing": False,
-    "enable_progress_bar": False,
-    "enable_model_summary": False,
-}
-
-
 def data_module(root, **options):
-    settings = {"batch_size": 8, "image_size": 16, "eval_resize": 18, "num_workers": 0, "cache_index": False, **options}
-    return ImageNetDataModule(str(root), **settings)
+    return imagenet(root, **{"batch_size": 8, "image_size": 16, "eval_resize": 18, **options})
 
 
-def fit(data, recorder, resume=None, **options):
-    settings = {"max_epochs": EPOCHS, "num_sanity_val_steps": 0, "use_distributed_sampler": False, **options}
-    trainer = pl.Trainer(
-        **QUIET,
-        callbacks=[recorder],
-        **settings,
-    )
-    trainer.fit(Linear(), data, ckpt_path=resume, weights_only=True if resume else None)
-    return trainer
+def run(data, recorder, resume=None, **options):
+    return fit(Linear(), data, recorder, resume, **{"max_epochs": EPOCHS, **options})
 
 
 @pytest.fixture(scope="module")
 def whole(sample_tree):
     recorder = Recorder()
-    fit(data_module(sample_tree), recorder)
+    run(data_module(sample_tree), recorder)
     assert len(recorder.seen) == EPOCHS * BATCHES
     assert len({digest for _, _, digest in recorder.seen}) == EPOCHS * BATCHES
     return recorder.seen
@@ -113,32 +65,32 @@ def whole(sample_tree):
 def test_resumed_run_sees_the_same_batches(stop, workers, options, whole, sample_tree, tmp_path):
     first = Recorder(stop, tmp_path / "stopped.ckpt")
     with pytest.raises(StopError):
-        fit(data_module(sample_tree, num_workers=workers), first, **options)
+        run(data_module(sample_tree, num_workers=workers), first, **options)
     # A workers' count of its own: it may change between the parts.
     second = Recorder()
-    fit(data_module(sample_tree, num_workers=2 - workers), second, tmp_path / "stopped.ckpt", **options)
+    run(data_module(sample_tree, num_workers=2 - workers), second, tmp_path / "stopped.ckpt", **options)
     assert len(first.seen) == stop[1] * BATCHES + stop[2] + 1
     assert [digest for *_, digest in first.seen + second.seen] == [digest for *_, digest in whole]
     assert [batch for _, batch, _ in first.seen + second.seen] == [batch for _, batch, _ in whole]
 
 
 def test_finished_run_goes_on_with_the_next_epoch(whole, sample_tree, tmp_path):
-    fit(data_module(sample_tree), Recorder(), max_epochs=2).save_checkpoint(tmp_path / "done.ckpt")
+    run(data_module(sample_tree), Recorder(), max_epochs=2).save_checkpoint(tmp_path / "done.ckpt")
     state = torch.load(tmp_path / "done.ckpt", weights_only=True)["ImageNetDataModule"]
     assert (state["epoch"], state["batch"]) == (2, 0)
     recorder = Recorder()
-    fit(data_module(sample_tree), recorder, tmp_path / "done.ckpt")
+    run(data_module(sample_tree), recorder, tmp_path / "done.ckpt")
     assert recorder.seen == whole[2 * BATCHES :]
 
 
 def test_limited_epochs_resume_too(sample_tree, tmp_path):
     limit = {"limit_train_batches": 4}
     expected = Recorder()
-    fit(data_module(sample_tree), expected, **limit)
+    run(data_module(sample_tree), expected, **limit)
     first, second = Recorder(("train_batch_end", 1, 3), tmp_path / "stopped.ckpt"), Recorder()
     with pytest.raises(StopError):
-        fit(data_module(sample_tree), first, **limit)
-    fit(data_module(sample_tree), second, tmp_path / "stopped.ckpt", **limit)
+        run(data_module(sample_tree), first, **limit)
+    run(data_module(sample_tree), second, tmp_path / "stopped.ckpt", **limit)
     assert first.seen + second.seen == expected.seen
 
 
@@ -146,7 +98,7 @@ def test_limited_epochs_resume_too(sample_tree, tmp_path):
 def stopped(sample_tree, tmp_path_factory):
     path = tmp_path_factory.mktemp("stopped") / "stopped.ckpt"
     with pytest.raises(StopError):
-        fit(data_module(sample_tree), Recorder(("train_batch_end", 0, 2), path))
+        run(data_module(sample_tree), Recorder(("train_batch_end", 0, 2), path))
     return path
 
 
@@ -162,17 +114,17 @@ def stopped(sample_tree, tmp_path_factory):
 )
 def test_resuming_on_other_samples_is_refused(change, message, stopped, sample_tree):
     with pytest.raises(DataError, match=message):
-        fit(data_module(sample_tree, **change), Recorder(), stopped)
+        run(data_module(sample_tree, **change), Recorder(), stopped)
 
 
 def test_resuming_on_other_files_is_refused(stopped, tmp_path, sample_tree):
     shutil.copytree(sample_tree, tmp_path / "moved")
     # A root that moved is the same data.
-    fit(data_module(tmp_path / "moved"), Recorder(), stopped, max_epochs=1)
+    run(data_module(tmp_path / "moved"), Recorder(), stopped, max_epochs=1)
     file = next((tmp_path / "moved" / "train" / "n90000003").iterdir())
     file.rename(file.with_name("another.JPEG"))
     with pytest.raises(DataError, match="training files was"):
-        fit(data_module(tmp_path / "moved"), Recorder(), stopped)
+        run(data_module(tmp_path / "moved"), Recorder(), stopped)
 
 
 def test_resuming_with_other_processes_is_refused(stopped, sample_tree):
@@ -187,7 +139,7 @@ def test_checkpoint_without_a_position_is_refused(stopped, sample_tree, tmp_path
     del checkpoint["ImageNetDataModule"]
     torch.save(checkpoint, tmp_path / "bare.ckpt")
     with pytest.raises(DataError, match="holds no position of ImageNetDataModule"):
-        fit(data_module(sample_tree), Recorder(), tmp_path / "bare.ckpt")
+        run(data_module(sample_tree), Recorder(), tmp_path / "bare.ckpt")
 
 
 def test_evaluating_a_checkpoint_asks_nothing_of_the_training_data(stopped, sample_tree):
@@ -198,9 +150,9 @@ def test_evaluating_a_checkpoint_asks_nothing_of_the_training_data(stopped, samp
 
 def test_second_fit_with_the_same_object_starts_over(whole, stopped, sample_tree):
     data = data_module(sample_tree)
-    fit(data, Recorder(), stopped, max_epochs=1)
+    run(data, Recorder(), stopped, max_epochs=1)
     recorder = Recorder()
-    fit(data, recorder, max_epochs=1)
+    run(data, recorder, max_epochs=1)
     assert recorder.seen == whole[:BATCHES]
 
 
@@ -210,21 +162,16 @@ def test_half_precision_reaches_the_network(sample_tree):
             assert batch[0].dtype == torch.bfloat16
             return super().training_step(batch, _)
 
-    trainer = pl.Trainer(
-        **QUIET,
-        precision="bf16-true",
-        max_steps=1,
-        limit_val_batches=1,
-    )
+    trainer = pl.Trainer(**QUIET, precision="bf16-true", max_steps=1, limit_val_batches=1)
     trainer.fit(Half(), data_module(sample_tree))
     assert trainer.global_step == 1
 
 
 def test_trainer_that_replaces_the_sampler_is_refused(sample_tree):
     with pytest.raises(DataError, match="`overfit_batches` replaces the sampler"):
-        fit(data_module(sample_tree), Recorder(), overfit_batches=2)
+        run(data_module(sample_tree), Recorder(), overfit_batches=2)
 
 
 def test_resuming_raises_no_warning_about_the_loader(stopped, sample_tree, recwarn):
-    fit(data_module(sample_tree), Recorder(), stopped, max_epochs=1)
+    run(data_module(sample_tree), Recorder(), stopped, max_epochs=1)
     assert not [warning for warning in recwarn if "not resumable" in str(warning.message)]

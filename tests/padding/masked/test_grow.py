@@ -202,7 +202,7 @@ def test_an_image_of_which_nothing_is_seen_leaves_nothing(batch_of):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (nn.Conv2d(3, 2, 3, padding=1), "pads by 'zero'"),
+        (nn.Conv2d(3, 2, 3, padding=1), "pads as partial convolutions do not"),
         (nn.GroupNorm(1, 3), "torch.nn.functional.group_norm"),
         (nn.Sequential(nn.Conv2d(3, 2, 2, dilation=3, padding=3), nn.Conv2d(2, 2, 1)), "gaps"),
     ],

@@ -16,7 +16,7 @@ from tests.support.masked_nets import prepared
 with Path(__file__).with_name("timm_masked.csv").open() as lines:
     ROWS = list(csv.DictReader(lines))
 
-FILES_FOLLOWED = 59  # of 82, timm 1.0.31
+FILES_FOLLOWED = 60  # of 82, timm 1.0.31
 
 
 def rows(*outcomes):
@@ -55,7 +55,7 @@ def test_refused(row, batch_of):
     sizes = sizes_of(row)
     for height, width in sizes:
         model(torch.randn(1, 3, height, width, dtype=torch.float64))  # it is the mask that is refused, not the size
-    with pytest.raises(PaddingError, match=rf"through {row['operation']} on|{row['operation']}"):
+    with pytest.raises(PaddingError, match=row["operation"]):
         forward_masked(model, batch_of(sizes, canvas=canvas_of(row)), sizes)
 
 

@@ -22,7 +22,7 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.open, self.references, self.ids, self.words, self.tags = [], [], [], [], []
+        self.open, self.references, self.ids, self.labels, self.words, self.tags = [], [], [], [], [], []
         self.feed(text)
         self.close()
         assert self.open == []
@@ -30,6 +30,7 @@ class Page(HTMLParser):
     def handle_starttag(self, tag, attributes):
         self.tags.append(tag)
         self.references += [value for name, value in attributes if name in ("src", "href", "xlink:href", "srcset")]
+        self.labels += [value for name, value in attributes if name == "aria-label"]
         self.ids += [value for name, value in attributes if name == "id"]
         if tag not in VOID:
             self.open.append(tag)
@@ -93,10 +94,20 @@ def test_pictures_do_not_meet():
     assert len(page.ids) == len(set(page.ids)) > 3
     *inside, picture = page.references
     assert {each[1:] for each in inside} | set(re.findall(r"url\(#([^)]+)\)", text)) <= set(page.ids)
+    assert page.labels == [EVIL] * 3
     assert picture.startswith("data:image/png;base64,")
     assert not re.search(r"https?:|url\((?!#)|@import|<script|//cdn|#010[23]|#0203", text)
     assert text.count('class="panels"') == text.count('class="legend"') == 1
     assert all(each in text for each in ('<meta name="viewport"', "prefers-color-scheme: dark", "@media print"))
+
+
+def test_blocks_of_a_table_are_set_apart():
+    table = Table("", [Column("a_b"), Column("hidden", only_csv=True)], [["x", 1], ["y", 2]], [1], words=True)
+    text = render("", [table], [], Path("/x"))
+    assert re.search(r'<tr>\s*<th scope="row">x</th>\s*</tr>\s*<tr class="first">\s*<th scope="row">y</th>', text)
+    assert "a_<wbr>b" in text
+    assert 'table class="text"' in text
+    assert "hidden" not in text
 
 
 def test_a_file_has_its_own_colours_and_legend(tmp_path):

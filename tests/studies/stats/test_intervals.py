@@ -6,7 +6,18 @@ import statistics
 import numpy as np
 import pytest
 
-from studies.stats.intervals import ALPHA, CONFIDENCE, POWER, compare, compare_pairs, holm, interval, seeds_needed
+from studies.stats.intervals import (
+    ALPHA,
+    CONFIDENCE,
+    POWER,
+    compare,
+    compare_pairs,
+    holm,
+    interval,
+    median_interval,
+    seeds_needed,
+    sign_test,
+)
 
 T = {2: 4.302653, 3: 3.182446, 4: 2.776445}
 """Student's 97.5 % points by degrees of freedom, from a printed table."""
@@ -59,6 +70,35 @@ def test_interval_of_a_mean():
     assert interval([1.0]) is None
     low, high = interval([1.0, 2.0, 3.0, 4.0, 5.0])
     assert (low, high) == pytest.approx((3 - T[4] * 0.5**0.5, 3 + T[4] * 0.5**0.5), abs=1e-5)
+
+
+@pytest.mark.parametrize("count", range(40))
+def test_median_interval_covers_as_often_as_it_says(count):
+    """By enumeration of the binomial distribution: it covers at least 95 %, and the next narrower one does not."""
+    found = median_interval(list(range(1, count + 1)))
+    mass = [1.0]
+    for _ in range(count):
+        mass = [(left + right) / 2 for left, right in zip([0, *mass], [*mass, 0], strict=True)]
+    covered = {rank: 1 - 2 * sum(mass[:rank]) for rank in range(1, count // 2 + 1)}
+    best = max((rank for rank, share in covered.items() if share >= 0.95), default=None)
+    assert found == (None if best is None else (best, count + 1 - best))
+
+
+@pytest.mark.parametrize(
+    ("values", "p"),
+    [
+        ([3, 4, 5, 6, 7, 8], 2 / 64),
+        ([1, 4, 5, 6, 7, 8], 2 * 7 / 64),
+        ([8, 7, 6, 1, 1, 1], 1.0),
+        ([2, 4, 5, 6, 7, 8], 2 * 7 / 64),  # a value on the line speaks for neither side
+        ([3, 4, 5], None),
+    ],
+)
+def test_sign_test(values, p):
+    """Coins counted by hand: how often are so many of six heads, or so few."""
+    found = sign_test(values, 2)
+    assert found.p == (None if p is None else pytest.approx(p))
+    assert found.mean == statistics.median(values)
 
 
 @pytest.mark.parametrize(("effect", "degrees"), [(2.0, 1), (1.2, 1), (1.0, 2)])

@@ -10,7 +10,6 @@ import pytest
 from records.errors import RecordError
 from studies.page.tables import Table
 from studies.runs.collect import Collection
-from studies.stats.intervals import median_interval
 from studies.timing.record import TimingCase, TimingRecord
 from studies.timing.table import section, study
 
@@ -87,18 +86,6 @@ def test_what_differs_is_a_column_and_what_does_not_is_in_the_title(tmp_path):
     assert "mode" in heads
     assert not {"size", "hardware", "threads"} & set(heads)
     assert table.title == "Inference time (Table 1): resnet50, 224 x 224 pixels, batch of 1, GPU"
-
-
-@pytest.mark.parametrize("count", range(40))
-def test_the_interval_of_a_median_covers_as_often_as_it_says(count):
-    """By enumeration of the binomial distribution: it covers at least 95 %, and the next narrower one does not."""
-    found = median_interval(list(range(1, count + 1)))
-    mass = [1.0]
-    for _ in range(count):
-        mass = [(left + right) / 2 for left, right in zip([0, *mass], [*mass, 0], strict=True)]
-    covered = {rank: 1 - 2 * sum(mass[:rank]) for rank in range(1, count // 2 + 1)}
-    best = max((rank for rank, share in covered.items() if share >= 0.95), default=None)
-    assert found == (None if best is None else (best, count + 1 - best))
 
 
 def test_a_report_reads_every_record_and_names_a_damaged_one(tmp_path, page_of):

@@ -1,4 +1,4 @@
-"""Labels of a flat validation folder."""
+"""Labels of a flat validation folder, and words for classes whose folders have codes for names."""
 
 import re
 from pathlib import Path, PurePath
@@ -97,3 +97,15 @@ def _from_ids(file: Path, ids: list[int], synsets: Path | None) -> list[str]:
             f"has numbers from {min(ids)} to {max(ids)}, but {synsets} has {len(names)} synsets", where=file
         )
     return [names[number - 1] for number in ids]
+
+
+def read_class_labels(file: Path | None) -> dict[str, str]:
+    """Folder name to words, from lines such as `n01440764 tench, Tinca tinca` (Kaggle's LOC_synset_mapping.txt)."""
+    if file is None:
+        return {}
+    try:
+        lines = file.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot be read ({error})", where=file) from error
+    pairs = (line.split(maxsplit=1) for line in lines if line.strip())
+    return {pair[0]: pair[1].strip() for pair in pairs if len(pair) == 2}

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 
 
-class PackedPaths:
+class PathTable:
     """An immutable sequence of relative paths held as one byte array, each ended by a NUL.
 
     A list of 1.28 million `str` costs each worker its own copy sooner or later, because reading one writes its
@@ -20,7 +20,7 @@ class PackedPaths:
             raise ValueError("packed paths must end with a NUL")
 
     @classmethod
-    def pack(cls, paths: Iterable[str]) -> "PackedPaths":
+    def pack(cls, paths: Iterable[str]) -> "PathTable":
         return cls(np.frombuffer(b"".join(os.fsencode(path) + b"\0" for path in paths), dtype=np.uint8))
 
     def __len__(self) -> int:

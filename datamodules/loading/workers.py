@@ -1,4 +1,4 @@
-"""One function of many files, computed by several processes."""
+"""Calls one function for many files in several processes."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,0 +1,87 @@
+"""What the loaders of every data module promise."""
+
+import pytest
+import torch
+
+from datamodules import IGNORED_PIXEL, IGNORED_TARGET, DataError
+from datamodules.loading.samplers import TrainSampler
+from tests.datamodules.support import as_process, cityscapes, imagenet, same_batches
+
+
+@pytest.fixture(params=["imagenet", "cityscapes"])
+def make(request):
+    """A data module on drawn data: 60 images, or 18 scenes, to train on."""
+    kind, tree = {"imagenet": (imagenet, "sample_tree"), "cityscapes": (cityscapes, "street_tree")}[request.param]
+    root = request.getfixturevalue(tree)
+    return lambda **options: kind(root, **{"batch_size": 6, **options})
+
+
+def test_sample_is_the_same_for_any_number_of_workers(make):
+    loaders = [make(num_workers=count).train_dataloader() for count in (0, 1, 2)]
+    # Persistent workers meet a new epoch, and a new plan of it.
+    for epoch in (0, 1):
+        for loader in loaders:
+            loader.sampler.set_epoch(epoch)
+        first, *others = [list(loader) for loader in loaders]
+        assert len(first) == len(loaders[0].dataset) // 6
+        assert all(same_batches(first, other) for other in others)
+
+
+def test_global_batch_is_the_same_for_any_number_of_processes(make):
+    alone = [image for batch in make().train_dataloader() for image in batch[0]]
+    for world in (2, 3):
+        shares = []
+        for rank in range(world):
+            dataset = make()._train_set()
+            shares.append([dataset[key][0] for key in TrainSampler(len(dataset), 6, rank, world, seed=0)])
+        together = [image for row in zip(*shares, strict=True) for image in row]
+        assert len(together) == len(alone)
+        assert all(torch.equal(a, b) for a, b in zip(together, alone, strict=True))
+
+
+def test_augmentation_depends_on_seed_epoch_and_index(make):
+    dataset, other = make()._train_set(), make(seed=1)._train_set()
+    assert torch.equal(dataset[0, 4][0], dataset[0, 4][0])
+    for changed in (dataset[1, 4], dataset[0, 5], other[0, 4]):
+        assert not torch.equal(dataset[0, 4][0], changed[0])
+
+
+def test_loading_leaves_torchs_generator_alone(make):
+    data = make(num_workers=1)
+    before = torch.get_rng_state()
+    next(iter(data.train_dataloader()))
+    next(iter(data.val_dataloader()))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("kind", [imagenet, cityscapes])
+def test_undecodable_file_is_named_from_a_worker_too(kind, workers, tree, streets):
+    root, pattern = (tree, "val/n00000002/1.png") if kind is imagenet else (streets, "leftImg8bit/val/munster/*.png")
+    (broken,) = root.glob(pattern)
+    broken.write_bytes(broken.read_bytes()[:200])
+    options = {"image_size": 8, "eval_resize": 8} if kind is imagenet else {}
+    with pytest.raises(DataError, match=rf"{broken.name}: cannot be decoded"):
+        list(kind(root, num_workers=workers, **options).val_dataloader())
+
+
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize("world", [1, 2, 3, 4])
+def test_each_evaluation_image_counts_once_over_processes(make, world, padded):
+    """And each process has as many batches: a stand-in fills up those that are one short, and does not count."""
+    files = make(eval_padded=padded)._val_set()
+    expected = sorted(files[index][0].numpy().tobytes() for index in range(len(files)))
+    counted, lengths = [], set()
+    for rank in range(world):
+        options = {"batch_size": 12, "eval_padded": padded, "num_workers": rank % 2}
+        data = as_process(make(**options), rank, world)
+        if hasattr(data, "padded_batch_size"):
+            data.padded_batch_size = 2 * world
+        batches = list(data.val_dataloader())
+        lengths.add(len(batches))
+        for image, target, *size in (sample for batch in batches for sample in zip(*batch, strict=True)):
+            height, width = size[0].tolist() if padded else image.shape[1:]
+            if (target != (IGNORED_PIXEL if target.ndim else IGNORED_TARGET)).any():
+                counted.append(image[:, :height, :width].numpy().tobytes())
+    assert len(lengths) == 1
+    assert sorted(counted) == expected

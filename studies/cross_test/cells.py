@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from studies.runs.collect import Collection, Run, scheme_order
-from studies.runs.comparable import Evaluated, evaluated
+from studies.runs.comparable import ComparableRecords, comparable_records
 from studies.stats.spread import mean
 
 
@@ -58,11 +58,11 @@ def drops(collection: Collection, checkpoint: str | None = None) -> list[Cell]:
     Args:
         checkpoint: as of `evaluated`.
     """
-    found = cells(collection, evaluated(collection, checkpoint))
+    found = cells(collection, comparable_records(collection, checkpoint))
     return [cell for cell in found if not cell.is_own and cell.diffs]
 
 
-def cells(collection: Collection, evaluations: Evaluated) -> list[Cell]:
+def cells(collection: Collection, evaluations: ComparableRecords) -> list[Cell]:
     """A cell for each network, scheme of training and scheme of test with a value, each's own scheme first."""
     found = []
     for group in collection.groups:

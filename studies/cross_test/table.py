@@ -9,7 +9,7 @@ from studies.page.blocks import Block, Bullets, Figure, Section, Text
 from studies.page.tables import Column, Linked, Table, decimals, signed, starts
 from studies.runs import paper
 from studies.runs.collect import Collection, scheme_order
-from studies.runs.comparable import METRICS, Evaluated, evaluated
+from studies.runs.comparable import METRICS, ComparableRecords, comparable_records
 from studies.stats.intervals import interval
 from studies.stats.spread import stdev
 
@@ -21,7 +21,7 @@ def study(collection: Collection, output: Path, checkpoint: str | None = None) -
 
     Writes `table4_cross.csv`, `.md` and `.svg`.
     """
-    evaluations = evaluated(collection, checkpoint)
+    evaluations = comparable_records(collection, checkpoint)
     found = cells(collection, evaluations)
     if all(cell.is_own for cell in found):
         return None
@@ -96,7 +96,7 @@ def _row(cell: Cell, width: int) -> list:
     ]
 
 
-def _reading(found: Evaluated, words: str) -> str:
+def _reading(found: ComparableRecords, words: str) -> str:
     images = sorted({record.images for record in found.of.values()})
     count = " to ".join(str(number) for number in dict.fromkeys([images[0], images[-1]]))
     which = {"best": "best epoch", "last": "last epoch"}.get(found.checkpoint, f"checkpoint {found.checkpoint}")
@@ -113,7 +113,7 @@ CAPTION = (
 )
 
 
-def _notes(collection: Collection, evaluations: Evaluated, networks: dict[str, list[Cell]]) -> list[str]:
+def _notes(collection: Collection, evaluations: ComparableRecords, networks: dict[str, list[Cell]]) -> list[str]:
     there = {
         (cell.network, cell.padding, cell.padding_at_test): len(cell.runs) for n in networks.values() for cell in n
     }

@@ -20,7 +20,7 @@ from studies.disagreements import contact_sheet
 from studies.page.blocks import Block, Figure, Raster, Section, Text
 from studies.page.tables import Column, Linked, Table, decimals, starts
 from studies.runs.collect import PARTIAL, REFERENCE, Collection, Group, Run
-from studies.runs.comparable import Evaluated, evaluated
+from studies.runs.comparable import ComparableRecords, comparable_records
 
 LIMIT = 18
 """Images of a network that the figure shows unless told otherwise."""
@@ -114,7 +114,7 @@ def compare(
     collection: Collection, wrong: str = REFERENCE, right: str = PARTIAL, checkpoint: str | None = None
 ) -> list[BothWays]:
     """Both directions for each network that has evaluated runs of both schemes."""
-    results = evaluated(collection, checkpoint)
+    results = comparable_records(collection, checkpoint)
     found = []
     for network in collection.networks:
         sides = [
@@ -129,14 +129,14 @@ def compare(
     return found
 
 
-def side(results: Evaluated, group: Group) -> Side:
+def side(results: ComparableRecords, group: Group) -> Side:
     """The runs of a group that were evaluated under their own scheme."""
     records = {run: results.of.get((run, group.padding)) for run in group.runs}
     there = {run: record for run, record in records.items() if isinstance(record, ClassificationRecord)}
     return Side(group.padding, tuple(there), np.array([record.predicted for record in there.values()]))
 
 
-def read_list(runs: Sequence[Run], results: Evaluated) -> tuple[ImageList | None, np.ndarray | None]:
+def read_list(runs: Sequence[Run], results: ComparableRecords) -> tuple[ImageList | None, np.ndarray | None]:
     """The images that the runs were evaluated on and their targets, from the first run whose list can be read."""
     for run in runs:
         record = results.of[run, run.record.padding]

@@ -1,4 +1,4 @@
-"""Evaluated checkpoints of the runs of a collection: which of their records belong into one table."""
+"""Selects evaluation records that can be compared: one checkpoint a run, the same images."""
 
 import json
 from collections import Counter
@@ -22,7 +22,7 @@ METRICS = {"val/acc1": "top-1 accuracy", "val/acc5": "top-5 accuracy", "val/miou
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluated:
+class ComparableRecords:
     """Records that can be compared: of one checkpoint a run, on the same images for all runs of a network.
 
     Attributes:
@@ -41,7 +41,7 @@ class Evaluated:
         return None if record is None else value_of(record, metric)
 
 
-def evaluated(collection: Collection, checkpoint: str | None = None) -> Evaluated:
+def comparable_records(collection: Collection, checkpoint: str | None = None) -> ComparableRecords:
     """The records of one checkpoint of each run.
 
     Args:
@@ -69,7 +69,7 @@ def evaluated(collection: Collection, checkpoint: str | None = None) -> Evaluate
             f"{run.record.name} under {record.padding_at_test}: evaluated on other images ({record.images} of them)"
             for run, record in others
         ]
-    return Evaluated(checkpoint, chosen, tuple(left_out))
+    return ComparableRecords(checkpoint, chosen, tuple(left_out))
 
 
 def value_of(record: Record, metric: str) -> float | None:

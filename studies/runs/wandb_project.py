@@ -76,13 +76,14 @@ def _is_ours(run: Any) -> bool:
 
 def _read(run: Any, folder: RunFolder) -> LoggedRun:
     if _is_ours(run):
-        _download(run, folder)
+        download(run, folder)
     epoch = run.summary.get("epoch")
     epochs = int(epoch) + 1 if isinstance(epoch, int | float) else None
     return LoggedRun(run.id, run.name or run.id, run.url, run.state, _is_ours(run), epochs, folder)
 
 
-def _download(run: Any, folder: RunFolder) -> None:
+def download(run: Any, folder: RunFolder) -> None:
+    """Downloads the files that `run` saved of its run folder into `folder`."""
     names = {f"{WANDB_PREFIX}{file.name}": file for file in folder.core_files}
     for file in run.files(names=list(names)):
         # The names in the answer are the server's; only what was asked for is written.

@@ -7,7 +7,7 @@ import pytest
 from studies.cross_test.cells import drops
 from studies.cross_test.table import study
 from studies.runs.collect import collect
-from studies.runs.comparable import evaluated
+from studies.runs.comparable import comparable_records
 
 ALL, FIVE, FOUR, TWO, NONE = (
     [0, 0, 1, 1, 2, 2],
@@ -69,8 +69,8 @@ def test_only_records_of_one_checkpoint_and_one_set_of_images_are_compared(
     collection = collect(crossed)
     (cell,) = drops(collection)
     assert len(cell.values) == 2
-    assert ["other images" in sentence for sentence in evaluated(collection).left_out] == [True]
-    (last,) = evaluated(collection, "last").of
+    assert ["other images" in sentence for sentence in comparable_records(collection).left_out] == [True]
+    (last,) = comparable_records(collection, "last").of
     assert (last[0].record.seed, last[1]) == (2, "partial")
     assert "zero-seed2 under zero: evaluated on other images" in page_of(study(collection, tmp_path))
 

@@ -1,13 +1,14 @@
 """Run folders made of what W&B holds: whole files or a reason, and nothing touched that is not their own."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 
 from records import RunFolder, RunRecord, find_runs
 from records.errors import UserError
 from studies.runs.wandb_mirror import MARKER, mirror
-from studies.runs.wandb_project import LoggedRun
+from studies.runs.wandb_project import LoggedRun, download
 
 
 @pytest.fixture
@@ -84,6 +85,15 @@ def test_names_lead_nowhere_else(logged, tmp_path, name):
     (made,) = find_runs(tmp_path / "here")
     assert made.path.parent == tmp_path / "here" / "mirror"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["here", "original"]
+
+
+def test_files_that_were_not_asked_for_are_not_downloaded(tmp_path):
+    asked, taken = [], []
+    names = ["../../run.json", "run_folder_run.json/../x", "config.yaml"]
+    files = [SimpleNamespace(name=name, download=lambda **_: taken.append(1)) for name in names]
+    download(SimpleNamespace(files=lambda names: asked.append(names) or files), RunFolder(tmp_path))
+    assert asked == [["run_folder_run.json", "run_folder_config.yaml", "run_folder_epochs.csv"]]
+    assert taken == list(tmp_path.iterdir()) == []
 
 
 def test_made_anew_each_time(logged, tmp_path):

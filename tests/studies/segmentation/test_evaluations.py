@@ -69,7 +69,7 @@ def test_unusable_files_are_named(make_tested, collection):
         "shape": "is damaged: its counts of regular have the shape (4, 3, 3, 3), and its settings ask for (2, 3, 3, 3)",
         "falling": "is damaged: its proportions or distances do not rise",
         "cut": found.left_out[2].reason,
-        "null": "is damaged: 'NoneType' object has no attribute 'items'",
+        "null": "is damaged: data is None, no dict",
         "mode": "is damaged: Invalid literal for Fraction: 'x'",
         "whole": "is damaged: it has no counts of regular",
     }

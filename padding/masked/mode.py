@@ -9,14 +9,36 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode, resolve_name
 
 from padding.errors import PaddingError, UnfollowableError
-from padding.masked.call import Call, Result, leaves, map_leaves, tensors_in
+from padding.masked.call import RULES, Call, Result, leaves, map_leaves, namesakes, tensors_in
 from padding.masked.extents import GROW
 from padding.masked.lengths import Run, Sized, plain, sized
-from padding.masked.registry import METADATA, SIZES, find_rule, namesakes
-from padding.masked.rules.singly import image_by_image, row_by_row
+from padding.masked.rules.singly import image_by_image
 from padding.masked.state import Extents, Valid, make_valid
 
 _MARK = "_padding_valid"
+
+_PROPERTIES = """
+ndim dtype device layout requires_grad is_cuda is_meta is_leaf is_quantized is_sparse is_mps is_xpu is_mkldnn is_nested
+names grad_fn itemsize nbytes _version
+"""
+_METHODS = """
+dim ndimension stride nelement element_size is_contiguous is_floating_point is_complex is_same_size is_inference is_conj
+get_device has_names data_ptr storage_offset _is_view __len__ result_type
+"""
+_METADATA = frozenset(
+    [
+        *(getattr(Tensor, name).__get__ for name in _PROPERTIES.split() if hasattr(Tensor, name)),
+        *namesakes(*_METHODS.split()),
+        torch._assert,
+        torch.device,
+        torch._C._set_grad_enabled,
+        torch.ops.profiler._record_function_enter_new,
+        torch.ops.profiler._record_function_exit._RecordFunction,
+    ]
+)
+"""Functions that read form only, not values; passed through unchanged."""
+
+_SIZES = frozenset([Tensor.shape.__get__, *namesakes("size", "numel")])
 
 _READS_SIZES = frozenset(namesakes("view", "reshape", "unflatten", "expand", "broadcast_to"))
 """Functions whose rules read the images' own sizes; others that are given such sizes run image by image."""
@@ -66,9 +88,9 @@ class Masking(TorchFunctionMode):
 
     def __torch_function__(self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = kwargs or {}
-        if function in METADATA:
+        if function in _METADATA:
             return function(*args, **kwargs)
-        if function in SIZES:
+        if function in _SIZES:
             return self._sizes(function, args, kwargs)
         try:
             result = self._follow(function, args, kwargs)
@@ -86,8 +108,8 @@ class Masking(TorchFunctionMode):
         found = function(*args, **kwargs)
         if run is not self.run or state is None or self.rule == GROW:
             return found
-        shape = args[0].shape
-        sizes = [sized(size, _own_sizes(size, axis, state, self.images), run) for axis, size in enumerate(shape)]
+        shape = enumerate(args[0].shape)
+        sizes = [sized(size, _own_sizes(size, axis, state, self.images), run) for axis, size in shape]
         if function.__name__ == "numel":
             return math.prod(sizes)
         return torch.Size(sizes) if isinstance(found, torch.Size) else sizes[(args[1:] or tuple(kwargs.values()))[0]]
@@ -114,10 +136,15 @@ class Masking(TorchFunctionMode):
         if constant:
             output = call.run()
             return Result(output, [None for _ in tensors_in(output)])
-        follow = find_rule(call.function)
-        if follow is None and (call.cut or call.in_place):
+        follow = RULES.get(call.function)
+        if follow is not None:
+            return follow(call)
+        if call.cut or call.in_place:
             raise UnfollowableError("there is no rule for it")
-        return row_by_row(call) if follow is None else follow(call)
+        found = image_by_image(call)  # whatever it does, this is what it does for each image alone
+        if not found.states:
+            raise UnfollowableError("it takes values out of the images' tensors")
+        return found
 
     def _attach(self, tensor: Tensor, state: Valid | None) -> None:
         if state is None and id(tensor) in self._constants:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import torch
@@ -14,12 +15,6 @@ from padding.masked.state import Extents, Valid, filled, make_valid
 
 Output = Any
 """A tensor, or a tuple or list of them."""
-
-
-class Arguments(dict):
-    """Arguments by name, also as attributes."""
-
-    __getattr__ = dict.__getitem__
 
 
 class Result(NamedTuple):
@@ -59,9 +54,9 @@ class Call:
         """The result on the canvas, valid where an argument with the same axes is."""
         return result(self.run(), state.axes, state.batch)
 
-    def bind(self, *names: str, **defaults: Any) -> Arguments:
+    def bind(self, *names: str, **defaults: Any) -> SimpleNamespace:
         """The arguments by name, as builtin functions do not tell them. Names without a default are required."""
-        return Arguments({**defaults, **dict(zip(names, self.args, strict=False)), **self.kwargs})
+        return SimpleNamespace(**{**defaults, **dict(zip(names, self.args, strict=False)), **self.kwargs})
 
     def valid(self, tensor: Tensor | None) -> Valid | None:
         """The state of one of the arguments; None for a constant."""

@@ -80,7 +80,8 @@ def _followed(
     canvas = filled(images.clone(), state, in_place=not images.requires_grad)
     if poison:
         canvas = filled(canvas, state, 1 + float(canvas.detach().abs().max()), in_place=not images.requires_grad)
-    output = _run(model, mode, mode.mark(canvas, cuts))
+    mode.attach(canvas, state)
+    output = _run(model, mode, canvas)
     states = {id(tensor): mode.state(tensor) for tensor in tensors_in(output)}
     valid = map_tensors(output, lambda each: _rows(states[id(each)], each, len(images)))
     return Masked(map_tensors(output, lambda each: _finished(states[id(each)], each)), valid)

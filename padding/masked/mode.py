@@ -1,7 +1,6 @@
 """Following the valid part of each tensor while a network runs, without a change to its code."""
 
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -13,7 +12,7 @@ from padding.masked.call import RULES, Call, Result, leaves, map_leaves, namesak
 from padding.masked.extents import GROW
 from padding.masked.lengths import Run, Sized, plain, sized
 from padding.masked.rules.singly import image_by_image
-from padding.masked.state import Extents, Valid, make_valid
+from padding.masked.state import Valid
 
 _MARK = "_padding_valid"
 
@@ -40,8 +39,8 @@ _METADATA = frozenset(
 
 _SIZES = frozenset([Tensor.shape.__get__, *namesakes("size", "numel")])
 
-_READS_SIZES = frozenset(namesakes("view", "reshape", "unflatten", "expand", "broadcast_to"))
-"""Functions whose rules read the images' own sizes; others that are given such sizes run image by image."""
+_READS_SIZES = frozenset(namesakes("view", "reshape", "unflatten"))
+"""Run on the canvas with sizes of the images; other functions that are given such sizes run image by image."""
 
 
 class Masking(TorchFunctionMode):
@@ -64,11 +63,6 @@ class Masking(TorchFunctionMode):
         }
         # Marks outlive the run on whatever the network keeps: they name the run by this, and keep nothing alive.
         self.run = Run()
-
-    def mark(self, tensor: Tensor, axes: Iterable[Extents | None]) -> Tensor:
-        """Says where a batch of images is valid; (N, ...) with the images on axis 0."""
-        self._attach(tensor, make_valid(tensor.shape, axes, batch=0))
-        return tensor
 
     def state(self, tensor: Tensor) -> Valid | None:
         """What is known of a tensor; None of a constant.
@@ -99,7 +93,7 @@ class Masking(TorchFunctionMode):
             shapes = ", ".join(str(tuple(tensor.shape)) for tensor in tensors_in((args, kwargs))) or "no tensor"
             raise UnfollowableError(f"masks cannot be followed through {name} on {shapes}: {error}") from None
         for tensor, state in zip(tensors_in(result.output), result.states, strict=True):
-            self._attach(tensor, state)
+            self.attach(tensor, state)
         return result.output
 
     def _sizes(self, function: Any, args: tuple, kwargs: dict) -> Any:
@@ -146,7 +140,8 @@ class Masking(TorchFunctionMode):
             raise UnfollowableError("it takes values out of the images' tensors")
         return found
 
-    def _attach(self, tensor: Tensor, state: Valid | None) -> None:
+    def attach(self, tensor: Tensor, state: Valid | None) -> None:
+        """Says where a tensor is valid."""
         if state is None and id(tensor) in self._constants:
             return  # a function that gave a parameter back, as `to` may: nothing is written on it
         run, known = getattr(tensor, _MARK, (None, None))

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from torch import Tensor, cat
+from torch import Tensor
 
 from padding.errors import UnfollowableError
 from padding.masked.call import Call, Result, map_tensors, rule, tensors_in
@@ -49,18 +49,17 @@ def inherits_from_the_first(call: Call) -> Result:
     return Result(call.run(), [None]) if state is None else call.run_like(state)
 
 
-@rule("new_empty", "new_full", "new_ones", "new_tensor", "new_zeros")
-def made_anew(call: Call) -> Result:
-    """Constants, of the shape that they are told; the first argument tells a type."""
-    if any(state is not None for _, state in call.states[1:]):
-        raise UnfollowableError("it makes a constant of what comes from the images")
-    return Result(call.run(), [None])
-
-
 @rule(*_with_in_place(_OF_SEVERAL))
 def position_by_position(call: Call) -> Result:
     """Broadcasts as torch does; what is cut must be cut alike."""
     return _aligned(call, union=False)
+
+
+@rule("expand_as")
+def expanded(call: Call) -> Result:
+    found = position_by_position(call)
+    # Repeated positions share memory, in which nothing could be filled.
+    return Result(found.output.contiguous(), found.states)
 
 
 @rule(*_with_in_place(_SUMS))
@@ -161,20 +160,3 @@ def concatenated(call: Call) -> Result:
     if any(state is not None and dim == state.batch for _, state in call.states):
         raise UnfollowableError("it puts more images into the batch")
     return _aligned(call, union=call.rule != FIXED, along=dim - axes)
-
-
-@rule("stack")
-def stacked(call: Call) -> Result:
-    """The concatenation along a new axis."""
-    bound = call.bind("tensors", "dim", dim=0)
-    new = bound.dim % (bound.tensors[0].dim() + 1)
-    states = [(tensor.unsqueeze(new), _with_axis(call.valid(tensor), new)) for tensor in bound.tensors]
-    parts = [part for part, _ in states]
-    return concatenated(replace(call, function=cat, args=(parts, new), kwargs={}, states=states))
-
-
-def _with_axis(state: Valid | None, new: int) -> Valid | None:
-    if state is None:
-        return None
-    batch = None if state.batch is None else state.batch + (new <= state.batch)
-    return Valid((*state.axes[:new], None, *state.axes[new:]), batch)

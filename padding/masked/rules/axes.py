@@ -8,10 +8,8 @@ from torch import Tensor
 
 from padding.errors import UnfollowableError
 from padding.masked.call import Call, Output, Result, map_tensors, result, rule, rule_for, tensors_in
-from padding.masked.extents import GROW
-from padding.masked.lengths import Length
 from padding.masked.rules.singly import image_by_image
-from padding.masked.state import Valid, from_lengths
+from padding.masked.state import Valid
 
 
 def rearranged(output: Output, source: Sequence[int | None], state: Valid) -> Result:
@@ -87,26 +85,3 @@ def _kept_axes(before: Sequence[int], after: Sequence[int], state: Valid, images
             return None
         source[found[0]] = axis
     return source
-
-
-@rule("expand", "expand_as", "broadcast_to")
-def expanded(call: Call) -> Result:
-    """Along an axis that has one position: repeated as often as the other tensor is valid, or as each image asks."""
-    tensor, state = call.input()
-    output = call.run()
-    missing = output.dim() - tensor.dim()
-    axes = [*[None] * missing, *state.axes]
-    grown = [axis for axis, size in enumerate(output.shape) if axis < missing or tensor.shape[axis - missing] != size]
-    if call.function.__name__ == "expand_as":
-        other = call.valid(call.args[1])
-        lengths = [None] * output.dim() if other is None else other.axes
-    elif call.rule == GROW and grown:
-        raise UnfollowableError("it repeats values along an axis, of which Eq. 3 does not say where they are valid")
-    else:
-        sizes = (call.args if call.sized is None else call.sized[0])[1:] or next(iter(call.kwargs.values()))
-        sizes = sizes[0] if len(sizes) == 1 and isinstance(sizes[0], tuple | list) else sizes
-        lengths = [from_lengths(size.own) if isinstance(size, Length) else None for size in sizes]
-    for axis in grown:
-        axes[axis] = lengths[axis]
-    # Repeated positions share memory, in which nothing could be filled.
-    return result(output.contiguous(), axes, None if state.batch is None else state.batch + missing)

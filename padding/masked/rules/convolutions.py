@@ -4,48 +4,27 @@ import torch
 from torch import Tensor
 
 from padding.errors import UnfollowableError
-from padding.geometry import SAME_DYNAMIC, Geometry, Pads, dynamic_pads, static_pads
+from padding.geometry import SAME_DYNAMIC, Geometry, dynamic_pads, static_pads
 from padding.masked.call import Call, Result, result, rule, rule_for
 from padding.masked.extents import GROW, Window, repeated, slide, taps_inside
 from padding.masked.rules.singly import image_by_image
 from padding.masked.state import Extents, axis_vectors, extents_of
-from padding.registry import Scheme, find_scheme
+from padding.registry import find_scheme
 from padding.schemes.convolve import padded_convolution, zero_padded
 
 
 @rule_for(padded_convolution)
-def converted_convolution(call: Call) -> Result:
-    """A layer that `convert_padding` converted."""
-    _, weight, bias, stride, padding, dilation, groups, scheme = call.args
-    return _convolution(call, weight, bias, tuple(stride), padding, tuple(dilation), groups, find_scheme(scheme))
-
-
 @rule("conv1d", "conv2d", "conv3d")
-def plain_convolution(call: Call) -> Result:
-    """One that pads with zeros or not at all."""
+def convolution(call: Call) -> Result:
+    """One that pads with zeros or not at all, or a layer that `convert_padding` converted."""
     bound = call.bind(
-        "input", "weight", "bias", "stride", "padding", "dilation", "groups",
-        bias=None, stride=1, padding=0, dilation=1, groups=1,
+        "input", "weight", "bias", "stride", "padding", "dilation", "groups", "scheme",
+        bias=None, stride=1, padding=0, dilation=1, groups=1, scheme=None,
     )  # fmt: skip
-    kernels = tuple(bound.weight.shape[2:])
-    stride, dilation = repeated(bound.stride, len(kernels)), repeated(bound.dilation, len(kernels))
-    padding = bound.padding if isinstance(bound.padding, str) else repeated(bound.padding, len(kernels))
-    pads = static_pads(padding, kernels, dilation)
-    return _convolution(call, bound.weight, bound.bias, stride, pads, dilation, bound.groups, None)
-
-
-def _convolution(
-    call: Call,
-    weight: Tensor,
-    bias: Tensor | None,
-    stride: tuple[int, ...],
-    padding: Pads | str,
-    dilation: tuple[int, ...],
-    groups: int,
-    scheme: Scheme | None,
-) -> Result:
-    """`scheme` is None for torch's own zero padding."""
     tensor, state = call.input()
+    weight, bias, kernels = bound.weight, bound.bias, bound.weight.shape[2:]
+    stride, dilation = repeated(bound.stride, len(kernels)), repeated(bound.dilation, len(kernels))
+    scheme = None if bound.scheme is None else find_scheme(bound.scheme)
     if any(each is not None and call.valid(each) is not None for each in (weight, bias)):
         if call.cut:
             raise UnfollowableError("its weights are computed from the images")
@@ -57,9 +36,13 @@ def _convolution(
         return result(call.run(), None, batch=0 if batched else None)
     if not batched or 1 in state.cut:
         raise UnfollowableError("it slides along an axis that is not the images' height or width")
-    dynamic = padding == SAME_DYNAMIC
-    pads = dynamic_pads(tensor.shape[2:], weight.shape[2:], stride, dilation) if dynamic else padding
-    if {*weight.shape[2:], *stride} == {1} and not any(map(any, pads)):
+    dynamic = bound.padding == SAME_DYNAMIC
+    if dynamic:
+        pads = dynamic_pads(tensor.shape[2:], kernels, stride, dilation)
+    else:
+        padding = bound.padding if isinstance(bound.padding, str) else repeated(bound.padding, len(kernels))
+        pads = static_pads(padding, kernels, dilation)
+    if {*kernels, *stride} == {1} and not any(map(any, pads)):
         return call.run_like(state)
     if call.rule == GROW:
         if not reweights and any(map(any, pads)):
@@ -67,13 +50,13 @@ def _convolution(
         reweights = True  # a window that does not pad may hold padded positions, too
     elif dynamic or not (reweights or scheme is None or scheme.convolve is None):
         return image_by_image(call)  # TensorFlow's SAME begins elsewhere in each image; other schemes fill the border
-    axes = zip(weight.shape[2:], stride, pads, dilation, strict=True)
+    axes = zip(kernels, stride, pads, dilation, strict=True)
     windows = [Window(kernel, step, *pair, gap) for kernel, step, pair, gap in axes]
     extents = [extents_of(tensor, state, axis, call.images) for axis in range(2, tensor.dim())]
     if any(window.reads_outside(call.rule) for window in windows):
         tensor = call.clear(tensor, state)
     symmetric = all(before == after for before, after in pads)
-    geometry = Geometry(stride, pads, dilation, groups, symmetric)
+    geometry = Geometry(stride, pads, dilation, bound.groups, symmetric)
     output = zero_padded(tensor, weight, None if reweights else bias, geometry)
     sizes = output.shape[2:]
     output = _reweighted(output, bias, windows, extents, call.writes) if reweights else output

@@ -1,11 +1,13 @@
 """Pools: a maximum never chooses what is not valid, an average counts as the pool does on an image alone."""
 
+from types import SimpleNamespace
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from padding.errors import UnfollowableError
-from padding.masked.call import Arguments, Call, Result, result, rule
+from padding.masked.call import Call, Result, result, rule
 from padding.masked.extents import GROW, Window, repeated, slide, taps_inside
 from padding.masked.rules.singly import image_by_image
 from padding.masked.state import Valid, axis_vectors, extents_of
@@ -14,12 +16,10 @@ from padding.masked.state import Valid, axis_vectors, extents_of
 @rule("max_pool1d", "max_pool2d", "max_pool3d")
 def max_pool(call: Call) -> Result:
     bound = call.bind(
-        "input", "kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices",
-        stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False,
+        "input", "kernel_size", "stride", "padding", "dilation", "ceil_mode",
+        stride=None, padding=0, dilation=1, ceil_mode=False,
     )  # fmt: skip
     tensor, state = call.input()
-    if bound.return_indices:
-        raise UnfollowableError("its indices would count positions of the canvas")
     windows = _windows(call, bound, tensor, state)
     if _reads_outside(call, state, windows):
         lowest = float("-inf") if tensor.dtype.is_floating_point else torch.iinfo(tensor.dtype).min
@@ -56,12 +56,19 @@ def average_pool(call: Call) -> Result:
     return _result(call, output, state, windows)
 
 
-def _windows(call: Call, bound: Arguments, tensor: Tensor, state: Valid) -> list[Window]:
+def _windows(call: Call, bound: SimpleNamespace, tensor: Tensor, state: Valid) -> list[Window]:
     axes = int(call.function.__name__.rstrip("d")[-1])
     if state.cut and (tensor.dim() != axes + 2 or state.batch != 0 or 1 in state.cut):
         raise UnfollowableError("it slides along an axis that is not the images' height or width")
     stride = bound.kernel_size if bound.stride in (None, [], ()) else bound.stride
-    arguments = bound.kernel_size, stride, bound.padding, bound.padding, bound.get("dilation", 1), bool(bound.ceil_mode)
+    arguments = (
+        bound.kernel_size,
+        stride,
+        bound.padding,
+        bound.padding,
+        getattr(bound, "dilation", 1),
+        bool(bound.ceil_mode),
+    )
     return [Window(*each) for each in zip(*(repeated(argument, axes) for argument in arguments), strict=True)]
 
 

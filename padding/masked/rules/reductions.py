@@ -11,7 +11,7 @@ from padding.errors import UnfollowableError
 from padding.masked.call import Call, Result, result, rule
 from padding.masked.rules.arithmetic import position_by_position
 from padding.masked.rules.axes import rearranged
-from padding.masked.rules.singly import image_by_image
+from padding.masked.rules.singly import batched, image_by_image
 from padding.masked.state import Valid, axis_vectors
 
 _SIGNATURES = {
@@ -118,18 +118,11 @@ def linear(call: Call) -> Result:
 
 @rule("matmul", "__matmul__", "__rmatmul__", "mm")
 def matmul(call: Call) -> Result:
-    """By a constant matrix as a linear layer; of each image its own matrices at once where nothing is cut."""
+    """By a constant matrix as a linear layer; else of each image its own matrices."""
     first, second = [*call.args, *call.kwargs.values()][:2]
     state = call.valid(first)
     mixed = () if state is None else (*state.cut, state.batch)
     constant = isinstance(second, Tensor) and second.dim() == 2 and call.valid(second) is None
     if constant and call.function.__name__ != "__rmatmul__" and first.dim() - 1 not in mixed:
         return call.run_like(state)
-    places = {None if state.batch is None else state.batch - tensor.dim() for tensor, state in call.states if state}
-    place = places.pop() if len(places) == 1 else None
-    if not call.cut and place is not None and place < -2:
-        output = call.run()
-        return result(output, None, batch=output.dim() + place)
-    if any(tensor.dim() < 3 for tensor, state in call.states if state is not None and call.cut):
-        raise UnfollowableError("it has no axis of the images in front of the matrices")
-    return image_by_image(call)
+    return batched(call)

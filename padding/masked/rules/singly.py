@@ -13,7 +13,7 @@ from padding.masked.state import Valid, crop, from_lengths, make_valid, paste
 from padding.schemes.transposed import transposed_convolution
 
 
-@rule("cummax", "flip", "index_select", "narrow", "pad", "repeat_interleave", "roll")
+@rule("broadcast_to", "cummax", "expand", "flip", "index_select", "narrow", "pad", "repeat_interleave", "roll", "stack")
 def image_by_image(call: Call) -> Result:
     """Runs the function for each image alone.
 
@@ -65,7 +65,8 @@ interpolate lp_pool2d local_response_norm pixel_shuffle pixel_unshuffle scaled_d
 @rule(*_BY_ROWS.split())
 def batched(call: Call) -> Result:
     """Functions that treat each row of the first axis by itself: at once if nothing is cut."""
-    known = [(tensor, state) for tensor, state in call.states if state is not None]
-    if call.cut or any(state.batch != 0 or tensor.dim() < 3 for tensor, state in known):
+    dims = max(tensor.dim() for tensor, _ in call.states)  # of fewer, the first axis would meet another one
+    rows = all(state is None or (state.batch == 0 and tensor.dim() == dims) for tensor, state in call.states)
+    if call.cut or dims < 3 or not rows:
         return image_by_image(call)
     return result(call.run(), None, batch=0)

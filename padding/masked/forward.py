@@ -84,7 +84,12 @@ def _followed(
     output = _run(model, mode, canvas)
     states = {id(tensor): mode.state(tensor) for tensor in tensors_in(output)}
     valid = map_tensors(output, lambda each: _rows(states[id(each)], each, len(images)))
-    return Masked(map_tensors(output, lambda each: _finished(states[id(each)], each)), valid)
+
+    def finished(tensor: Tensor) -> Tensor:
+        state = states[id(tensor)]
+        return unmarked(tensor if state is None else filled(tensor, state, in_place=not torch.is_grad_enabled()))
+
+    return Masked(map_tensors(output, finished), valid)
 
 
 def _run(model: nn.Module, mode: Masking, canvas: Tensor) -> Any:
@@ -149,10 +154,6 @@ def _refuse_hidden(model: nn.Module) -> None:
                 f"{where} has gradient checkpointing, which runs layers again in the backward pass, where masks are "
                 "lost; turn it off with model.set_grad_checkpointing(False), or run under torch.no_grad()"
             )
-
-
-def _finished(state: Valid | None, tensor: Tensor) -> Tensor:
-    return unmarked(tensor if state is None else filled(tensor, state, in_place=not torch.is_grad_enabled()))
 
 
 def _rows(state: Valid | None, tensor: Tensor, images: int) -> Tensor | None:

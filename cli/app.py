@@ -49,7 +49,7 @@ def run(command: str, arguments: list[str]) -> int:
 def usage() -> str:
     lines = ["usage: python main.py COMMAND [OPTIONS]"]
     for title, commands in GROUPS.items():
-        lines += ["", f"{title}:", *(f"  {name:15}{text}" for name, text in commands.items())]
+        lines += ["", f"{title}:", *(f"  {name:18} {text}" for name, text in commands.items())]
     return "\n".join([*lines, "", "python main.py COMMAND --help lists a command's options."])
 
 

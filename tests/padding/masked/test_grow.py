@@ -157,6 +157,16 @@ def test_average_pools(batch_of):
 
 
 @torch.no_grad()
+def test_a_mean_is_one_over_valid_positions_wherever_they_begin(batch_of):
+    convolution, sizes = nn.Conv2d(3, 2, 1, padding=2).double(), [(3, 4), (5, 5)]
+    images = batch_of(sizes)
+    expected = [convolution(images[n, :, :h, :w])[:, 2:-2, 2:-2].mean((1, 2)) for n, (h, w) in enumerate(sizes)]
+    convert_padding(convolution, "partial")  # whose windows in the padding see nothing
+    output = forward_masked(nn.Sequential(convolution, nn.AdaptiveAvgPool2d(1)), images, sizes, rule="grow").output
+    torch.testing.assert_close(output.flatten(1), torch.stack(expected))
+
+
+@torch.no_grad()
 def test_an_image_of_which_nothing_is_seen_leaves_nothing(batch_of):
     model = nn.Conv2d(3, 2, 1, stride=4, padding=1).double()  # its windows miss the first two pixels
     convert_padding(model, "partial")

@@ -57,6 +57,7 @@ REFUSED = {
     "image 0": (lambda x: pooled(x) + pooled(x)[0], "row of its own"),
     "scrambled": (lambda x: pooled(x).reshape(-1).view(4, -1).t(), "images"),
     "windows in the batch": (lambda x: x.view(-1, 4, 5, 4, 22).transpose(1, 2).reshape(-1, 4, 4, 22), "images"),
+    "a product of the images": (lambda x: torch.bmm(*[_tokens(x).transpose(0, 1)[:, :, :2]] * 2), "bmm.*first axis"),
     "the images on the second axis": (lambda x: x.transpose(0, 1), "axis 0|images"),
     "attention, batch first where it is not": (
         lambda x: nn.MultiheadAttention(4, 2).double()(*[_tokens(x)] * 3)[0].transpose(1, 2), "unknown origin|images",

@@ -77,7 +77,7 @@ def bright_borders(collection: Collection) -> Iterator[Evidence]:
             continue
         for layer in records[REFERENCE].maps:
             pairs = zip(*(ratios(records[scheme], layer) for scheme in FIRST_SCHEMES), strict=True)
-            # A map of two by two has no interior, so its ratio is NaN.
+            # A ratio is NaN where a map has no interior or the interior is 0: no evidence either way.
             known = [pair for pair in pairs if not any(map(math.isnan, pair))]
             if known:
                 sides = (list(enumerate(side)) for side in zip(*known, strict=True))

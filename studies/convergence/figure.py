@@ -6,6 +6,7 @@ deviation of two or three runs would suggest more.
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -46,7 +47,7 @@ def study(collection: Collection, output: Path) -> Section:
 
 
 def draw_panels(panels: Mapping[str, Panel], styles: Mapping[str, palette.Style], label: str) -> Drawing:
-    """One panel an architecture, two in a row; `label` is that of the y axis."""
+    """Panels by title, two in a row; `label` is that of the y axis."""
     columns = min(2, len(panels))
     rows = math.ceil(len(panels) / columns)
 
@@ -86,11 +87,9 @@ def last_part(panel: Panel) -> Panel | None:
 
 def caption(collection: Collection) -> str:
     """What line and band are, and n for each curve."""
-    counts = {len(group.runs) for group in collection.groups}
-    if len(counts) == 1:
-        n = f"n = {counts.pop()} for every curve"
-    else:
-        n = "n: " + ", ".join(f"{group.name} {len(group.runs)}" for group in collection.groups)
+    n = "n: " + ", ".join(f"{group} {len(group.runs)}" for group in collection.groups)
+    if len({len(group.runs) for group in collection.groups}) == 1:
+        n = f"n = {len(collection.groups[0].runs)} for every curve"
     return (
         f"Line: mean of {collection.metric} over the runs of a scheme at the end of each epoch. Band: from the lowest "
         f"to the highest run, none for a single run. {n}."
@@ -101,9 +100,5 @@ def _table(curves: dict[Group, list[CurvePoint]]) -> Table:
     columns = [Column("architecture"), Column("scheme"), Column("epoch")]
     columns += [Column("mean", decimals(3)), Column("std", decimals(3)), Column("n")]
     columns += [Column("lowest", decimals(3)), Column("highest", decimals(3))]
-    rows = [
-        [group.network, group.padding, point.epoch, point.mean, point.std, point.n, point.lowest, point.highest]
-        for group, points in curves.items()
-        for point in points
-    ]
+    rows = [[group.network, group.padding, *astuple(point)] for group, points in curves.items() for point in points]
     return Table(TITLE, columns, rows)

@@ -62,9 +62,7 @@ class Drawing:
         """Writes it as an SVG file with its own colours and legend; returns the path."""
         light, dark = palette.variables(dark=False), palette.variables(dark=True)
         ground = "svg { background: #ffffff; } @media (prefers-color-scheme: dark) { svg { background: #14171b; } }"
-        css = (
-            f"<style>:root {{ {light} }} @media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }} {ground}</style>"
-        )
+        css = f"<style>:root {{{light}}} @media (prefers-color-scheme: dark) {{ :root {{{dark}}} }} {ground}</style>"
         svg = re.sub(r"(<svg[^>]*>)", lambda match: match.group() + css, self._draw(bool(self.legend)), count=1)
         write_text(path, palette.themed(svg))
         return path
@@ -106,9 +104,8 @@ def line_style(style: Style) -> dict[str, object]:
 
 def _add_legend(figure: Figure, styles: Mapping[str, Style]) -> None:
     # matplotlib hides a label that begins with an underscore.
-    lines = [
-        Line2D([], [], label=scheme.lstrip("_") or scheme, **line_style(style)) for scheme, style in styles.items()
-    ]
+    names = {scheme.lstrip("_") or scheme: style for scheme, style in styles.items()}
+    lines = [Line2D([], [], label=name, **line_style(style)) for name, style in names.items()]
     legend = figure.legend(handles=lines, loc="outside lower center", ncols=min(5, len(lines)))
     for text in legend.get_texts():
         text.set_parse_math(False)

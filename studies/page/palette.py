@@ -7,6 +7,7 @@ stand for CSS variables, so that the page's theme reaches into them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 from studies.runs.collect import PARTIAL, REFERENCE
 
@@ -46,11 +47,9 @@ class Style:
 
 def styles(schemes: Sequence[str]) -> dict[str, Style]:
     """Scheme to style. Beyond eight schemes colours repeat."""
-    free = [index for index in range(len(LIGHT)) if index not in PREFERRED.values()]
-    others = [scheme for scheme in schemes if scheme not in PREFERRED]
-    indices = {scheme: PREFERRED[scheme] for scheme in schemes if scheme in PREFERRED}
-    indices |= {scheme: free[number % len(free)] for number, scheme in enumerate(others)}
-    return {scheme: Style(indices[scheme], DASHES[indices[scheme]]) for scheme in schemes}
+    free = cycle(index for index in range(len(LIGHT)) if index not in PREFERRED.values())
+    indices = {scheme: PREFERRED[scheme] if scheme in PREFERRED else next(free) for scheme in schemes}
+    return {scheme: Style(index, DASHES[index]) for scheme, index in indices.items()}
 
 
 def variables(dark: bool) -> str:
@@ -65,5 +64,6 @@ def themed(svg: str) -> str:
     for placeholder, (name, light, _) in THEME.items():
         svg = svg.replace(placeholder, f"var({name}, {light})")
     for index, light in enumerate(LIGHT):
-        svg = svg.replace(Style(index, "").placeholder, f"var(--scheme-{index}, {light})")
+        style = Style(index, DASHES[index])
+        svg = svg.replace(style.placeholder, f"var({style.variable}, {light})")
     return svg

@@ -112,6 +112,5 @@ def draw(found: list[AccuracyDifference], styles: dict[str, palette.Style]) -> D
         axes.set_yticks(range(len(found), 0, -1), names, parse_math=False)
         axes.set_xlabel("percentage points")
         axes.grid(axis="y", visible=False)
-        axes.set_axisbelow(True)
 
     return Drawing(fill, (7.2, 0.8 + 0.26 * len(found)), "Differences from zero padding")

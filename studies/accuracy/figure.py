@@ -41,7 +41,6 @@ def draw(collection: Collection) -> Drawing:
         axes.set_xlim(-0.6, len(collection.networks) - 0.4)
         axes.set_ylabel(f"{collection.metric} (%), best epoch", parse_math=False)
         axes.grid(axis="x", visible=False)
-        axes.set_axisbelow(True)
 
     width = max(5.4, 1.6 * len(collection.networks))
     return Drawing(fill, (width, 3.8), f"{collection.metric} by network and scheme", styles)

@@ -107,6 +107,7 @@ def draw(tested: Sequence[ExaminedClaim]) -> Drawing:
         for height, (_, ends, verdict) in zip(range(len(lines), 0, -1), lines, strict=True):
             _draw_line(axes, height, *ends, verdict)
         axes.set_yticks(range(len(lines), 0, -1), [name for name, *_ in lines], parse_math=False)
+        # Every bar is two wide; an estimate many widths away would squeeze the others, so the picture ends at 4.
         axes.set_xlim(-4, 4)
         axes.set_xlabel("contradicts the paper  ←    → supports it")
         axes.grid(visible=False)

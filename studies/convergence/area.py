@@ -63,6 +63,7 @@ def areas(collection: Collection) -> list[Area]:
 
 def drift(values: list[float]) -> float:
     """Mean over the steps from one epoch to the next of how far the value falls; 0 for one that never falls."""
+    # Cut off at 0: over all steps rises and falls would cancel, leaving first minus last.
     return mean([max(0.0, before - after) for before, after in pairwise(values)] or [0.0])
 
 

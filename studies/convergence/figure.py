@@ -74,7 +74,6 @@ def _draw(axes: Axes, network: str, panel: Panel, styles: Mapping[str, palette.S
     axes.set_xlabel("epoch")
     axes.set_ylabel(label, parse_math=False)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-    axes.set_axisbelow(True)
 
 
 def last_part(panel: Panel) -> Panel | None:

@@ -30,6 +30,8 @@ SETTINGS = {
     "axes.titlesize": 12,
     "axes.titleweight": "bold",
     "axes.grid": True,
+    # Otherwise the grid crosses the dots and bands.
+    "axes.axisbelow": True,
     "grid.color": palette.GRID,
     "grid.linewidth": 0.8,
     "xtick.color": palette.MUTED,

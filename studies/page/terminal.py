@@ -96,6 +96,7 @@ def print_whole(console: Console, printed: RenderableType) -> None:
     if isinstance(printed, RichText):
         console.print(printed, soft_wrap=True)
         return
+    # At the terminal's own width rich would shorten cells with an ellipsis, and a number would look like another.
     wide = console.options.update(width=10_000, max_width=10_000)
     width = Measurement.get(console, wide, printed).maximum
     Console(file=console.file, width=max(width, console.width)).print(printed)

@@ -30,6 +30,7 @@ def run_missing(folder: Path, data_root: Path | None, collection: Collection, ou
         say(console, f"\n-- main.py {command} {' '.join(arguments)}")
         try:
             find(command).main(arguments)
+        # Whatever stops one study (no images, no memory), the others can still be run.
         except Exception as error:
             say(console, f"not completed: {message_for_users(error)}")
 

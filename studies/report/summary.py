@@ -12,7 +12,7 @@ FEW = 5
 def compared(collection: Collection) -> str:
     """What was compared, how many runs and how long."""
     epochs = sorted({run.record.max_epochs for run in collection.runs})
-    length = " to ".join(map(str, dict.fromkeys([epochs[0], epochs[-1]])))
+    length = f"{epochs[0]}" if len(epochs) == 1 else f"{epochs[0]} to {epochs[-1]}"
     return (
         f"{_count(len(collection.runs), 'finished run')} of {_count(len(collection.networks), 'architecture')} "
         f"({', '.join(collection.networks)}) with {_count(len(collection.schemes), 'padding scheme')} "

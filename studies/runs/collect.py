@@ -145,6 +145,7 @@ def collect(root: str | Path, metric: str | None = None, set_aside: Sequence[Set
     runs, damaged = _read_all(root)
     set_aside = [*set_aside, *damaged]
     if metric is None and runs:
+        # A folder may hold classification and segmentation runs; each metric is compared by itself.
         metric = Counter(run.record.monitor for run in runs).most_common(1)[0][0]
     chosen = []
     for run in runs:
@@ -164,6 +165,7 @@ def _read_all(root: Path) -> tuple[list[Run], list[SetAside]]:
     for folder in find_runs(root):
         try:
             runs.append(Run(folder, folder.read_record(), folder.read_rows()))
+        # One damaged run must not keep the others from being compared.
         except (RunFolderError, OSError) as error:
             damaged.append(SetAside(folder.path, str(error).replace(f"{folder.path}/", "")))
     return runs, damaged

@@ -60,6 +60,7 @@ def _who_has_what(holders: dict[str, list[Run]]) -> str:
     parts = []
     for value, runs in sorted(holders.items(), key=lambda item: -len(item[1])):
         few = ", ".join(f"{run.record.padding} seed {run.record.seed}" for run in runs)
+        # Only what is shown is shortened: long values, such as lists of classes, may differ at their end.
         shown = value if len(value) <= SHOWN else f"{value[: SHOWN - 3]}..."
         parts.append(f"{shown} ({few if len(runs) <= 3 else f'{len(runs)} runs'})")
     return "; ".join(parts)

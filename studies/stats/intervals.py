@@ -77,8 +77,8 @@ def compare(ours: Sequence[tuple[int, float]], theirs: Sequence[tuple[int, float
     if stdev(left) == stdev(right) == 0:
         return Comparison(difference, n)
     result = stats.ttest_ind(left, right, equal_var=False)
-    spread = math.sqrt((stdev(left) ** 2 + stdev(right) ** 2) / 2)
-    needed = seeds_needed(abs(difference), spread * math.sqrt(2), degrees=2)
+    # Runs of both sides are independent, so the variances of a difference of two of them add up.
+    needed = seeds_needed(abs(difference), math.hypot(stdev(left), stdev(right)), degrees=2)
     return _with_interval(difference, n, "Welch", result, needed)
 
 

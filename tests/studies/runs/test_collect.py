@@ -39,13 +39,6 @@ def test_unfinished_damaged_and_empty_runs_are_named_and_left_out(tmp_path, make
     assert "val/miou (--metric)" in found["resnet18-zero-seed5"]
 
 
-def test_another_metric_can_be_chosen(tmp_path, make_run):
-    make_run(seed=0)
-    make_run(seed=1, monitor="val/miou", values=(1.0, 5.0))
-    collection = collect(tmp_path, "val/miou")
-    assert [run.curve("val/miou")[1] for run in collection.runs] == [5.0]
-
-
 def test_nothing_to_report_says_what_is_there(tmp_path, make_run):
     (tmp_path / "runs").mkdir()
     with pytest.raises(RunFolderError, match="holds no runs"):

@@ -46,13 +46,13 @@ def main(
     """
     collection = runs.collect()
     # Imported late: --help need not wait for torch.
-    from studies.checkpoints.load import load_network
+    from studies.checkpoints.load import load
 
     network = choose_network(collection, network)
     chosen = choose_runs(collection, network, schemes, seed)
     device = choose_device(weights.device)
     with quiet_lightning():
-        first = load_network(chosen[0].folder, weights.checkpoint, None, weights.data_root, device=device)
+        first = load(chosen[0].folder, weights.checkpoint, None, weights.data_root, device=device)
         shown = [(path, path.name) for path in images or ()] or choose_images(first, runs.output_folder(), count)
         if list:
             return list_layers(Console(), first, shown[0][0])
@@ -143,12 +143,12 @@ def make_maps(
         UserError: if none can.
     """
     from studies.activations.measure import as_seen, default_layers, layers_with_maps, record_of
-    from studies.checkpoints.load import load_network
+    from studies.checkpoints.load import load
 
     failed = []
     for run in runs:
         try:
-            trained = load_network(run.folder, weights.checkpoint, None, weights.data_root, device=device)
+            trained = load(run.folder, weights.checkpoint, None, weights.data_root, device=device)
             layers = layers or default_layers(layers_with_maps(trained, as_seen(trained, images[0][0])))
             record = record_of(trained, images, layers)
         except Exception as error:

@@ -90,25 +90,19 @@ def evaluate_missing(tasks: Sequence[Task], options: Evaluation, console: Consol
     Raises:
         UserError: if the device is none.
     """
-    device = choose_device(options.device)
+    device, failed = choose_device(options.device), []
     with quiet_lightning():
-        return _evaluate_each(tasks, options, device, console)
-
-
-def _evaluate_each(tasks: Sequence[Task], options: Evaluation, device: str, console: Console) -> list[SetAside]:
-    failed: list[SetAside] = []
-    for number, (run, scheme) in enumerate(tasks, start=1):
-        start = time.monotonic()
-        try:
-            value = evaluate_one(run.folder, scheme, options, device)
-        except Exception as error:
-            reason = message_for_users(error).replace(f"{run.folder.path}: ", "")
-            failed.append(SetAside(run.folder.path, f"not evaluated under {scheme}: {reason}"))
-            say(console, f"[{number}/{len(tasks)}] {run.record.name} under {scheme}: not evaluated: {reason}")
-            continue
-        if value is not None:
-            seconds = f"{time.monotonic() - start:.0f} s"
-            say(console, f"[{number}/{len(tasks)}] {run.record.name} under {scheme}: {value} ({seconds})")
+        for number, (run, scheme) in enumerate(tasks, start=1):
+            start, which = time.monotonic(), f"[{number}/{len(tasks)}] {run.record.name} under {scheme}"
+            try:
+                value = evaluate_one(run.folder, scheme, options, device)
+            except Exception as error:
+                reason = message_for_users(error).replace(f"{run.folder.path}: ", "")
+                failed.append(SetAside(run.folder.path, f"not evaluated under {scheme}: {reason}"))
+                say(console, f"{which}: not evaluated: {reason}")
+            else:
+                if value is not None:
+                    say(console, f"{which}: {value} ({time.monotonic() - start:.0f} s)")
     return failed
 
 
@@ -128,6 +122,7 @@ def evaluate_one(folder: RunFolder, scheme: str, options: Evaluation, device: st
     if old and options.data_root is None:
         return None
     trained = load(folder, path.name, scheme, options.data_root, device=device, batch_size=options.batch_size)
+    trained.find_images()
     key = trained.data.eval_set_key()
     same = [record for record in old if record.data == key]
     if same:
@@ -199,8 +194,3 @@ def quiet_lightning() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(before)
-
-
-def all_tasks(collection: Collection, schemes: Iterable[str]) -> list[Task]:
-    """Each run under its own scheme first, then under the others."""
-    return [(run, scheme) for run in collection.runs for scheme in dict.fromkeys([run.record.padding, *schemes])]

@@ -42,7 +42,7 @@ def make_pictures(
     console = Console()
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
     runs = closest(collection, network)
-    trained = [load(run.folder, data_root=data_root, device=device) for run in runs]
+    trained = [load(run.folder, data_root=data_root, device=device).find_images() for run in runs]
     for each in trained:
         say(console, f"Figures 6 to 8: {each.record.name}, {each.checkpoint.name} of epoch {each.epoch + 1}")
     compared = comparison(collection, runs, trained, tile_size)

@@ -14,7 +14,6 @@ from rich.console import Console
 import cli.sweep.command
 from cli.sweep.display import SweepDisplay
 from cli.sweep.points import PointRun, State
-from cli.sweep.runner import last_words
 from records import RunFolder, RunRecord
 from records.errors import UserError
 
@@ -40,8 +39,6 @@ if do == "fail":
     sys.exit(3)
 if do == "silent":
     sys.exit(0)
-if do == "shot":
-    os.kill(os.getpid(), signal.SIGKILL)
 if do in ("sleep", "stubborn"):
     if do == "stubborn":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -127,17 +124,9 @@ def test_goes_on_after_a_failure_and_tries_it_again(sweep, capsys):
     assert log("a").count("attempt") == 2
 
 
-@pytest.mark.parametrize(
-    ("do", "change", "reason"),
-    [
-        ("silent", ("", ""), "ended before its last epoch"),
-        ("shot", ("", ""), "killed by SIGKILL (out of memory?)"),
-        ("finish", ("${interpreter}", "/no/such/python"), "could not be started"),
-    ],
-)
-def test_what_did_not_finish_failed_whatever_its_exit_status(sweep, capsys, do, change, reason):
-    assert sweep("a", do, change=change) == 1
-    assert f"a: {reason}" in capsys.readouterr().out
+def test_a_run_that_did_not_finish_failed_whatever_its_exit_status(sweep, capsys):
+    assert sweep("a", "silent") == 1
+    assert "a: ended before its last epoch" in capsys.readouterr().out
 
 
 def test_all_points_are_checked_before_the_first_starts(sweep):
@@ -231,25 +220,6 @@ FIVE = {"OMP_NUM_THREADS": "5"}
 def test_threads_are_shared_out_unless_the_user_said_how_many(monkeypatch, environment, jobs, threads, expected):
     monkeypatch.setattr(cli.sweep.command, "cores", lambda: 8)
     assert cli.sweep.command.child_environment(environment, jobs, threads)["OMP_NUM_THREADS"] == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "start", "expected"),
-    [
-        (b"error: old\n", 11, ""),
-        (b"error: old\nerror: new\nTraceback\n\n", 11, "error: new"),
-        (b"x\n\xff torn\n", 0, "\ufffd torn"),
-        (
-            b"\x1b[31mRuntimeError: shapes\x1b[0m\n\x1b[1;34mwandb\x1b[0m: Find logs at: here\n",
-            0,
-            "RuntimeError: shapes",
-        ),
-    ],
-)
-def test_last_words_are_this_attempts_error(tmp_path, text, start, expected):
-    file = tmp_path / "log.txt"
-    file.write_bytes(text)
-    assert last_words(file, start) == expected
 
 
 def test_bars_count_the_epochs_that_are_still_to_come(tmp_path):

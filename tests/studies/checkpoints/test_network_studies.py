@@ -72,7 +72,7 @@ def test_a_record_holds_the_class_of_each_image_in_order(runs, sample_tree):
         folders = sorted({file.split("/")[0] for file in found})
         assert [folders[target] for target in images.targets] == [file.split("/")[0] for file in found]
         assert record.image_folder == str((sample_tree / "val").resolve())
-        trained = load(folder, padding_at_test=record.padding_at_test)
+        trained = load(folder, padding_at_test=record.padding_at_test).find_images()
         pixels, _ = trained.data.on_after_batch_transfer(next(iter(trained.data.test_dataloader())), 0)
         with torch.no_grad():
             predicted = trained.module(pixels).argmax(1)
@@ -138,7 +138,7 @@ def _own(run):
 
 def test_activations_are_the_sums_that_the_layers_give(runs, sample_tree):
     """Against the network cut in two: its stem and first stage called one by one, and no hook."""
-    trained = load(RunFolder(runs / "partial"))
+    trained = load(RunFolder(runs / "partial")).find_images()
     image = next((sample_tree / "val").rglob("*.*"))
     record = record_of(trained, [(image, "one")], ["layer1.0.act2", "conv1"])
     pixels = trained.data.test_dataloader().dataset.transform(_decoded(image))

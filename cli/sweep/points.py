@@ -93,9 +93,10 @@ def _look_up(runs: Iterable[PointRun], root: Path) -> None:
             records[file.parent] = RunFolder(file.parent).read_record()
         except (RunFolderError, OSError) as error:
             problems[file.parent] = str(error)
-    by_digest: dict[str, Path] = {}
-    for path in sorted(records, key=lambda path: (not records[path].finished, path)):
-        by_digest.setdefault(records[path].digest, path)
+    # Of several with the same settings, a finished one: the last to be put in wins.
+    by_digest = {
+        records[path].digest: path for path in sorted(records, key=lambda path: (records[path].finished, path))
+    }
     for run in runs:
         path = run.folder.path
         other = by_digest.get(run.record.digest) if run.record.digest else None

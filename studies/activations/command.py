@@ -48,7 +48,9 @@ def main(
     # Imported late: --help need not wait for torch.
     from studies.checkpoints.load import load
 
-    network = choose_network(collection, network)
+    network = network or collection.networks[0]
+    if network not in collection.networks:
+        raise UserError(f"--network {network}: there are {', '.join(collection.networks)}")
     chosen = choose_runs(collection, network, schemes, seed)
     device = choose_device(weights.device)
     with quiet_lightning():
@@ -65,12 +67,6 @@ def main(
     for message in failed:
         say(Console(), f"left out: {message}")
     return status
-
-
-def choose_network(collection: Collection, name: str | None) -> str:
-    if name is not None and name not in collection.networks:
-        raise UserError(f"--network {name}: there are {', '.join(collection.networks)}")
-    return name or collection.networks[0]
 
 
 def choose_runs(collection: Collection, network: str, schemes: Sequence[str] | None, seed: int | None) -> list[Run]:

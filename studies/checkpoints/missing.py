@@ -13,7 +13,7 @@ from rich.console import Console
 
 from records import RunFolder
 from records.errors import RecordError, UserError, message_for_users
-from studies.runs.collect import Collection, Run, SetAside
+from studies.runs.collect import Run, SetAside
 from studies.runs.command import Runs, say
 
 Task = tuple[Run, str]

@@ -93,7 +93,7 @@ def bright_borders(collection: Collection) -> list[Evidence]:
     """Border over interior of the summed activations, zero minus partial, image by image of one run of each."""
     found = []
     for beside in side_by_side(collection):
-        records = {run.record.padding: record for run, record in zip(beside.runs, beside.records, strict=True)}
+        records = {run.record.padding: record for run, record in beside.records.items()}
         if {REFERENCE, PARTIAL} <= records.keys():
             for layer in records[REFERENCE].maps:
                 pairs = zip(*(ratios(records[scheme], layer) for scheme in (REFERENCE, PARTIAL)), strict=True)

@@ -35,13 +35,9 @@ class Line:
     seconds: tuple[float, ...]
     relative: tuple[float, ...]
 
-    @property
-    def name(self) -> str:
+    def __str__(self) -> str:
         """As in the paper's table, such as `resnet50_partial (1st)`."""
         return f"{self.case.network}_{self.scheme} ({WORDS[self.iteration]})"
-
-    def __str__(self) -> str:
-        return self.name
 
     @property
     def colour(self) -> str:

@@ -9,10 +9,8 @@ import torch
 from torch import nn
 
 import padding.schemes.reweight
-from padding import PaddingError
 from studies.timing import inference
 from studies.timing.inference import CaseError, Conditions, measure_case
-from studies.timing.interleaved import StepError, interleaved
 from studies.timing.options import Options
 from studies.timing.variants import make_variant
 
@@ -131,14 +129,3 @@ def test_a_network_that_cannot_be_measured_at_all_says_why(network, size, messag
     monkeypatch.setattr(inference, "create_network", lambda name, classes: nn.Conv2d(*network))
     with pytest.raises(CaseError, match=message):
         measure_case("network", (size, size), "eager", Conditions(options, torch.device("cpu"), lambda step: 1.0))
-
-
-def test_an_error_names_whose_it_is():
-    def prepare(name):
-        if name == "b":
-            raise PaddingError("no")
-        return lambda: None
-
-    with pytest.raises(StepError) as caught:
-        interleaved(["a", "b"], prepare, 1, lambda step: 0.0)
-    assert (caught.value.name, str(caught.value.cause)) == ("b", "no")

@@ -40,7 +40,7 @@ class Hardware(NamedTuple):
 
 
 def hardware_of(attempt: dict[str, Any]) -> Hardware | None:
-    """What an attempt at a run computed on; None if it did not record that."""
+    """The device that an attempt of a run computed on; None if it was not recorded."""
     if not {"devices", "accelerator", "processes"} <= attempt.keys():
         return None
     devices, processes = attempt["devices"], attempt["processes"]
@@ -52,10 +52,10 @@ def hardware_of(attempt: dict[str, Any]) -> Hardware | None:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """How far a run of the grid is.
+    """Progress of a run of the grid.
 
     Attributes:
-        record: who the run is, from the point's settings.
+        record: identity of the run, from the point's settings.
         folder: of the run.
         state: one of STATES.
         problem: what is damaged.
@@ -82,7 +82,7 @@ class PlannedRun:
 
 
 def planned(run: PointRun) -> PlannedRun:
-    """What the run's folder says; what cannot be read makes the run damaged."""
+    """Reads the run's folder; a run whose files cannot be read is damaged."""
     who = (run.record, run.folder.path)
     if run.problem or run.recorded is None:
         return PlannedRun(*who, "damaged" if run.problem else "not started", run.problem)
@@ -185,7 +185,7 @@ class SweepPlan:
         return f"{finished} of {len(runs)}", measured, sum(here), left, whole
 
     def notes(self) -> list[str]:
-        """What the tables cannot say."""
+        """Sentences on damaged and uncounted runs, and on how core hours are counted."""
         lines = [f"damaged, counted as not begun: {run.problem}" for run in self.runs if run.problem]
         lines += [
             f"{run.folder}: not recorded on what it was run, or not the same in every attempt; not counted"
@@ -211,7 +211,7 @@ def _no_run_of(runs: Iterable[PlannedRun]) -> str:
 
 
 def _hours(value: float | str) -> str:
-    """Hours for readers; words as they are."""
+    """Hours with few digits; a text unchanged."""
     return value if isinstance(value, str) else f"{value:.2f}" if value < 10 else f"{value:,.0f}"
 
 

@@ -15,7 +15,7 @@ Resolve = Callable[[list[str]], tuple[RunFolder, RunRecord]]
 
 
 class State(StrEnum):
-    """What a sweep made of a run."""
+    """State of a run in the sweep."""
 
     WAITING = "not started"
     RUNNING = "running"
@@ -32,7 +32,7 @@ class PointRun:
     Attributes:
         point: of the sweep file.
         folder: of the run: the one that is there, else the one that a start would make.
-        record: who the run is, from the point's settings.
+        record: identity of the run, from the point's settings.
         command: starts or continues the run.
         recorded: the folder's own record; None before the first start, or where it is damaged.
         problem: what is damaged.
@@ -85,7 +85,7 @@ def resolve_points(points: Iterable[Point], resolve: Resolve, where: Path) -> li
 
 
 def _look_up(runs: Iterable[PointRun], root: Path) -> None:
-    """Fills in what the folders in `root` say of the runs; reads each run.json once."""
+    """Sets `recorded` and `problem` of the runs below `root`, and the id that a run was started under."""
     records: dict[Path, RunRecord] = {}
     problems: dict[Path, str] = {}
     for file in root.glob("*/run.json"):

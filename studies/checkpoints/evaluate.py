@@ -1,4 +1,4 @@
-"""A loaded network on all its reported images, and the record of it in the run's folder."""
+"""Evaluates a loaded network on its test images and writes the record into the run's folder."""
 
 import sys
 
@@ -17,10 +17,7 @@ from training.provenance import provenance
 
 
 def evaluate(trained: Trained) -> ClassificationRecord | EvaluationRecord:
-    """Runs Lightning's `test` with the network as it was loaded, and keeps the result in the run's `evaluations/`.
-
-    A segmentation network predicts whole images only.
-    """
+    """Runs Lightning's `test` and writes the record into the run's `evaluations/`; scenes are predicted whole."""
     if isinstance(trained.module, SegmentationModule):
         trained.module.evaluation = EvaluationSettings(overlaps=[])
         _test(trained, [])

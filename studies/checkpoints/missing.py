@@ -1,4 +1,4 @@
-"""Checkpoints under padding schemes: what the run folders hold of that already, and the rest evaluated one by one."""
+"""Evaluates checkpoints under padding schemes, except those whose record the run folder already holds."""
 
 import contextlib
 import dataclasses
@@ -135,7 +135,7 @@ def evaluate_one(folder: RunFolder, scheme: str, options: Evaluation, device: st
 
 
 def known(folder: RunFolder, checkpoint: Path, scheme: str) -> list:
-    """The records of a checkpoint under a scheme, of either kind of network."""
+    """The records of a checkpoint under a scheme, of classification or segmentation."""
     from records.classification import ClassificationRecord
     from records.evaluation import EvaluationRecord, read_evaluations
     from studies.checkpoints.load import read_step
@@ -160,7 +160,7 @@ def _is_whole(folder: RunFolder, record) -> bool:
 
 
 def _note_move(folder: RunFolder, records: Iterable, trained) -> None:
-    """Lets records of images that were moved say where they are now."""
+    """Updates the image folder in records whose images were moved."""
     for record in records:
         if hasattr(record, "image_folder"):
             now = str(trained.data.eval_files()[0].resolve())
@@ -183,7 +183,7 @@ def choose_device(name: str | None) -> str:
 
 @contextlib.contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Lets Lightning say nothing but warnings meanwhile: it would print its devices for each network."""
+    """Silences Lightning below warnings: it prints its devices for every network."""
     from training.program import filter_noise
 
     filter_noise()

@@ -145,7 +145,7 @@ def _prepare(name: str, size: tuple[int, int], conditions: Conditions) -> tuple[
 def _usable(
     network: nn.Module, images: Tensor, conditions: Conditions, failed: dict[str, str]
 ) -> tuple[list[str], ConversionReport | None]:
-    """The variants that run, each after a first run of its own, and what was converted; the others go to `failed`."""
+    """Runs each variant once. Returns those that ran and what was converted; the reasons of others go to `failed`."""
     names, report = [], None
     for name in variant_names(conditions.options.schemes):
         try:
@@ -164,7 +164,7 @@ def _usable(
 
 
 def _drop(error: StepError, names: list[str], failed: dict[str, str]) -> None:
-    """Goes on without the scheme that failed. Raises CaseError where that is zero padding: all are compared with it."""
+    """Drops a scheme that failed. Raises CaseError for zero padding, which all others are compared with."""
     if error.name in (REFERENCE, NULL):
         raise CaseError(_reason(error.cause)) from error.cause
     failed[error.name] = _reason(error.cause)

@@ -1,4 +1,4 @@
-"""What `main.py timing` does between its options and its record: checks them, then measures case by case."""
+"""Checks the options of `main.py timing`, then measures each network, size and mode."""
 
 import sys
 import time

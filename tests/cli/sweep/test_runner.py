@@ -244,12 +244,3 @@ def test_bars_count_the_epochs_that_are_still_to_come(tmp_path):
         pass
     for shown in ("5/8", "3/4", "val/acc1 50.00", "5/7", "[1 of 2] failed a: error: full [disk]"):
         assert shown in text.getvalue(), shown
-
-
-def test_help_and_wrong_options():
-    with pytest.raises(SystemExit, match="0"):
-        cli.sweep.command.main(["--help"])
-    wrong = {("--jobs", "0"): "--jobs", ("--output", "x"): "goes with", ("--plan", "--dry-run"): "one of them"}
-    for options, message in wrong.items():
-        with pytest.raises(UserError, match=message):
-            cli.sweep.command.main(["x.yaml", *options])

@@ -6,11 +6,9 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from lightning_modules import SegmentationModule
 from records import RunFolder
 from records.errors import UserError
 from studies.checkpoints.load import find_checkpoint, load
-from tests.support.program import main_here, only_run
 
 
 @pytest.fixture
@@ -79,14 +77,3 @@ def test_what_is_missing_or_damaged_is_named_with_its_run(damaged):
     damaged.config.unlink()
     with pytest.raises(UserError, match=r"copy: config.yaml is missing"):
         load(damaged, "last")
-
-
-def test_a_segmentation_network_loads_too(sample_streets, tmp_path):
-    options = ["--data.crop_size=64", "--model.head_channels=8", "--model.skip_channels=4", "--trainer.logger=false"]
-    options += [f"--data.root={sample_streets}", f"--run.root={tmp_path}", "--trainer.max_epochs=1"]
-    assert main_here("fit", "--config=configs/demo/segmentation.yaml", *options) == 0
-    trained = load(only_run(tmp_path), padding_at_test="replicate").find_images()
-    assert isinstance(trained.module, SegmentationModule)
-    assert trained.module.scheme == "replicate"
-    image = trained.data.val_dataloader().dataset[0][0]
-    assert trained.module(image[None].float()).shape == (1, 19, *image.shape[-2:])

@@ -70,6 +70,13 @@ def test_one_command_tests_what_is_missing_and_draws(runs, capsys, monkeypatch):
     assert to_test(runs) == ["zero", "partial"]
 
 
+def test_the_cross_test_is_of_whole_images(runs):
+    assert main_here("cross-test", str(runs), "--schemes", "partial") == 0
+    modes = [EvaluationRecord.read(path).confusion.keys() for path in runs.glob("*/evaluations/*")]
+    assert modes == [{"regular"}] * 3
+    assert "zero" in (runs / "report/table4_cross.csv").read_text()
+
+
 def test_a_test_that_cannot_run_is_named_and_the_rest_shown(runs, capsys):
     for run in find_runs(runs):
         (run.checkpoints / "best.ckpt" if run.read_record().padding == "zero" else run.config).unlink()
@@ -83,10 +90,7 @@ def test_a_test_that_cannot_run_is_named_and_the_rest_shown(runs, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (
-            ["--pictures", "--network=resnet50"],
-            "of resnet50 with zero and with partial padding; networks with both: tiny",
-        ),
+        (["--pictures", "--network=resnet50"], "of resnet50 with zero and with partial padding; networks with both: "),
         (["--metric=val/acc1"], "no value of val/acc1"),
         (["--pictures", "--data-root=/absent"], "/absent"),
         (["--test", "--model.evaluation.tile_size=0"], "tile_size is 0"),

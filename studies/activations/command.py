@@ -119,9 +119,9 @@ def files_of_figure4(output: Path, network: str) -> list[str]:
 
 def list_layers(console: Console, trained, image: Path) -> int:
     """Prints the layers that have maps; returns the exit status."""
-    from studies.activations.measure import as_seen, default_layers, layers_with_maps
+    from studies.activations.measure import default_layers, layers_with_maps
 
-    available = layers_with_maps(trained, as_seen(trained, image))
+    available = layers_with_maps(trained, image)
     default = default_layers(available)
     say(console, f"layers of {trained.record.network} with maps (channels x height x width); * is shown by default")
     for name, (layer, (channels, height, width)) in available.items():
@@ -138,14 +138,14 @@ def make_maps(
     Raises:
         UserError: if none can.
     """
-    from studies.activations.measure import as_seen, default_layers, layers_with_maps, record_of
+    from studies.activations.measure import default_layers, layers_with_maps, record_of
     from studies.checkpoints.load import load
 
     failed = []
     for run in runs:
         try:
             trained = load(run.folder, weights.checkpoint, None, weights.data_root, device=device)
-            layers = layers or default_layers(layers_with_maps(trained, as_seen(trained, images[0][0])))
+            layers = layers or default_layers(layers_with_maps(trained, images[0][0]))
             record = record_of(trained, images, layers)
         except Exception as error:
             failed.append(f"{run.record.name}: {message_for_users(error)}")

@@ -48,14 +48,12 @@ class Disagreement:
     """What all runs of one side get wrong and all of the other right.
 
     Attributes:
-        network: name that the runs are compared under.
         wrong, right: the two sides.
         images: positions in the list of images, rising.
         expected: how many there would be on average if the schemes were dealt out to the runs at random.
         chance: share of the ways to deal them out, the actual one among them, with as many images or more.
     """
 
-    network: str
     wrong: Side
     right: Side
     images: np.ndarray
@@ -134,7 +132,7 @@ def compare(
             record = results.of[sides[0].runs[0], wrong]
             images, targets = read_list([run for each in sides for run in each.runs], results)
             if targets is not None:
-                there, back = (disagreement(network, *pair, targets) for pair in (sides, sides[::-1]))
+                there, back = (disagreement(*pair, targets) for pair in (sides, sides[::-1]))
                 found.append(BothWays(network, there, back, images, Path(record.image_folder), record.images))
     return found
 
@@ -159,7 +157,7 @@ def read_list(runs: Sequence[Run], results: ComparableRecords) -> tuple[ImageLis
     return None, None
 
 
-def disagreement(network: str, wrong: Side, right: Side, targets: np.ndarray) -> Disagreement:
+def disagreement(wrong: Side, right: Side, targets: np.ndarray) -> Disagreement:
     """The images that every run of `wrong` gets wrong and every run of `right` right."""
     mistaken = np.concatenate([wrong.predicted, right.predicted]) != targets
     first = len(wrong.runs)
@@ -169,7 +167,7 @@ def disagreement(network: str, wrong: Side, right: Side, targets: np.ndarray) ->
     ways = math.comb(len(mistaken), first)
     by_set = Counter(tuple(column) for column in mistaken.T[mistaken.sum(0) == first].tolist())
     as_many = sum(count >= len(images) for count in by_set.values()) if len(images) else ways
-    return Disagreement(network, wrong, right, images, sum(by_set.values()) / ways, as_many / ways)
+    return Disagreement(wrong, right, images, sum(by_set.values()) / ways, as_many / ways)
 
 
 def counts_table(found: Sequence[BothWays]) -> Table:

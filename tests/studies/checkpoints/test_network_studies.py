@@ -143,7 +143,7 @@ def test_activations_are_the_sums_that_the_layers_give(runs, sample_tree):
     with pytest.raises(UserError, match=r"layer fc .* no maps"):
         record_of(trained, [(image, "one")], ["fc"])
     assert "fc" in activations(trained, pixels, ["fc"])
-    available = layers_with_maps(trained, pixels)
+    available = layers_with_maps(trained, image)
     assert "fc" not in available
     assert default_layers(available) == ["layer1.0.act2", "layer2.0.act2"], "of maps of 12 and 6; 3 is mostly border"
 

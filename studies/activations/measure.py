@@ -101,6 +101,7 @@ def default_layers(available: dict[str, tuple[nn.Module, tuple[int, int, int]]])
     last: dict[tuple[int, int], str] = {}
     for name, (layer, (_, height, width)) in available.items():
         if type(layer).__module__ in ACTIVATIONS and min(height, width) >= SMALLEST:
+            # Removed first, for the order to be that of the last layer at each resolution.
             last.pop((height, width), None)
             last[height, width] = name
     return list(last.values())[-DEPTHS:] or list(available)[-1:]

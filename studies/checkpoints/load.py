@@ -146,6 +146,7 @@ def arguments(folder: RunFolder, checkpoint: Path, padding_at_test: str | None, 
         f"--model.padding_at_test={padding_at_test or 'null'}",
         # Compiled code would be compiled anew for each network, and shows no activations.
         "--model.compile=false",
+        # Loggers, callbacks and cluster plugins are those of the training.
         "--trainer.logger=false",
         "--trainer.callbacks=null",
         "--trainer.plugins=null",

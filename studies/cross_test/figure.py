@@ -45,6 +45,7 @@ def _square(axes: Axes, cells: Sequence[Cell], most: float) -> None:
         if cell.diff is not None:
             axes.text(x + 0.5, y + 0.73, f"{cell.diff:+.2f}", fontsize=9, **middle)
     axes.set_xlim(0, len(tested))
+    # Downwards, as the rows of a table.
     axes.set_ylim(len(trained), 0)
     axes.set_xticks([x + 0.5 for x in range(len(tested))], tested, parse_math=False)
     axes.set_yticks([y + 0.5 for y in range(len(trained))], trained, parse_math=False)

@@ -64,6 +64,7 @@ def runs_table(found: Sequence[Cell], title: str) -> Table:
         *(Column(name, only_csv=True) for name in ("interval: low", "interval: high", "n", "seeds")),
     ]
     rows = [_row(cell, width) for cell in found]
+    # The paper has ResNet50 alone.
     if all(row[number] is None for row in rows for number, column in enumerate(columns) if "paper" in column.name):
         kept = [number for number, column in enumerate(columns) if "paper" not in column.name]
         columns, rows = [columns[number] for number in kept], [[row[number] for number in kept] for row in rows]

@@ -78,6 +78,7 @@ def read(path: Path) -> "np.ndarray":
 
     todo = "Name an image file such as a JPEG or PNG with --image, or leave it out."
     image = read_image(str(path), lambda file: ImageOps.exif_transpose(file).convert("RGB"), todo)
+    # Never enlarges.
     image.thumbnail((LONGEST, LONGEST))
     return np.asarray(image)
 

@@ -151,6 +151,7 @@ def read_evaluations(collection: Collection) -> Evaluations:
         schemes: dict[str, list[Evaluation]] = {}
         for evaluation in grouped[network, setting]:
             schemes.setdefault(evaluation.run.record.padding, []).append(evaluation)
+        # Only settings of the same network need telling apart in its title.
         others = [other for name, other in keys if name == network]
         blocks.append(Block(network, setting, _apart(setting, others), schemes))
     tested = {evaluation.run for found in grouped.values() for evaluation in found}
@@ -211,6 +212,7 @@ def _unusable(evaluation: Evaluation) -> str | None:
         return f"is of weights trained with {record.padding} padding, and the run trains with {run.record.padding}"
     if record.padding_at_test != record.padding:
         return f"is a cross test, trained with {record.padding} and tested with {record.padding_at_test} padding"
+    # Training that goes on overwrites best.ckpt; the record of the earlier one stays.
     if record.checkpoint == BEST_CHECKPOINT and not is_best_epoch(run, record.epoch):
         return f"is of the best checkpoint at the time, of epoch {record.epoch + 1}; a later epoch is better"
     return None

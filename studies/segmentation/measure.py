@@ -75,6 +75,7 @@ def missing(collection: Collection, options: Sequence[str]) -> Iterator[MissingT
         best = run.folder.checkpoints / BEST_CHECKPOINT
         arguments = ["test", f"--config={run.folder.config}", "--trainer.logger=false", *options, f"--ckpt_path={best}"]
         command = (sys.executable, str(Path(__file__).parents[2] / "main.py"), *arguments)
+        # Named when its turn comes, for the other runs to be tested.
         if not run.folder.config.is_file():
             yield MissingTest(run, command, run.folder.config)
             continue

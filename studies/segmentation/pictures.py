@@ -99,6 +99,7 @@ class NetworkPair:
             logits = (
                 predict_tiled(network, scene.image, size, overlap, self.average) for network in self.networks.values()
             )
+            # Classes alone: logits of 19 classes at 2048 x 1024 take 160 MB an image.
             return [each.argmax(0).cpu() for each in logits]
 
     def errors(self, scene: Scene, overlap: Fraction) -> tuple[Errors, ...]:
@@ -146,6 +147,7 @@ def make(
         examined: images that these are chosen from, at most, evenly spread over the set.
         tell: takes a line on the progress.
     """
+    # Images are loaded again for the pictures: keeping all examined ones would take gigabytes.
     numbers = evenly(len(scenes), examined)
     found: dict[str, list[tuple[Errors, ...]]] = {name: [] for name in OVERLAPS}
     for place, number in enumerate(numbers, start=1):

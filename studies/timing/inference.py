@@ -66,6 +66,7 @@ class _Case:
     def fresh(self, name: str) -> Step:
         """The first iteration of a copy built anew, which `steps` keeps for its later ones."""
         variant, _ = make_variant(self.network, name)
+        # Ratios that another copy left in the process-wide cache would make this a later iteration.
         forget_ratios()
         if self.mode == COMPILED:
             variant = compile_variant(variant)
@@ -80,6 +81,7 @@ class _Case:
         first: Times = {name: [] for name in self.names}
         for number in range(under.first_rounds):
             if self.mode == COMPILED:
+                # Otherwise dynamo reuses the code of an earlier copy, and the first iteration does not compile.
                 torch.compiler.reset()
             for name, (seconds,) in interleaved(self.names, self.fresh, 1, stopwatch, under.seed + number).items():
                 first[name].append(seconds)
@@ -137,6 +139,7 @@ def forward_step(network: nn.Module, images: Tensor, conditions: Conditions) -> 
 
 def _prepare(name: str, size: tuple[int, int], conditions: Conditions) -> tuple[nn.Module, Tensor]:
     layout = torch.channels_last if conditions.options.channels_last else torch.contiguous_format
+    # No weights are downloaded: times do not depend on their values.
     network = create_network(name, CLASSES).eval().to(conditions.device, memory_format=layout)
     images = torch.randn(conditions.options.batch_size, 3, *size, generator=torch.Generator().manual_seed(0))
     return network, images.to(conditions.device, memory_format=layout)

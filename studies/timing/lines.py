@@ -94,5 +94,6 @@ def _of_case(record: TimingRecord, case: TimingCase) -> Iterator[Line]:
     for scheme in schemes:
         for iteration, times in ((FIRST, case.first), (LATER, case.later)):
             seconds = times[scheme]
+            # Rounds are paired by position: the record keeps their order.
             relative = tuple(100 * own / zero for own, zero in zip(seconds, times[REFERENCE], strict=True))
             yield Line(record, case, scheme, iteration, tuple(seconds), relative)

@@ -39,6 +39,7 @@ def check(options: Options, file: Path) -> Conditions:
         check_name(name)
     for scheme in options.schemes:
         find_scheme(scheme)
+    # Now, not after minutes of measuring.
     _refuse_foreign(file)
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -55,6 +56,7 @@ def find_device(name: str | None) -> torch.device:
     there += ["mps"] if torch.backends.mps.is_available() else []
     if name is None:
         return torch.device("cuda" if "cuda:0" in there else there[-1])
+    # torch.device() itself accepts names of devices that are not there.
     if name not in there and not (name == "cuda" and "cuda:0" in there):
         raise UserError(f"--device: torch finds no '{name}' on this machine; there is {', '.join(there)}")
     return torch.device(name)
@@ -104,6 +106,7 @@ def measure(under: Conditions) -> TimingRecord:
 def _origin(device: torch.device) -> dict[str, Any]:
     found = {"started": datetime.now(UTC).isoformat(timespec="seconds"), "command": sys.argv, **provenance()}
     if device.type == "cuda":
+        # Both change the kernels that convolutions run, and so the times.
         found["cudnn"] = {"benchmark": torch.backends.cudnn.benchmark, "allow_tf32": torch.backends.cudnn.allow_tf32}
     return found
 

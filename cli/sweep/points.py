@@ -93,10 +93,9 @@ def _look_up(runs: Iterable[PointRun], root: Path) -> None:
             records[file.parent] = RunFolder(file.parent).read_record()
         except (RunFolderError, OSError) as error:
             problems[file.parent] = str(error)
-    # Of several with the same settings, a finished one: the last to be put in wins.
-    by_digest = {
-        records[path].digest: path for path in sorted(records, key=lambda path: (records[path].finished, path))
-    }
+    # Of several with the same settings, the first finished one: the last to be put in wins.
+    ordered = sorted(records, key=lambda path: (not records[path].finished, path), reverse=True)
+    by_digest = {records[path].digest: path for path in ordered}
     for run in runs:
         path = run.folder.path
         other = by_digest.get(run.record.digest) if run.record.digest else None

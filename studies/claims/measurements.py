@@ -72,7 +72,7 @@ def _printed_diff(network: str, padding: str) -> float | None:
 def bright_borders(collection: Collection) -> Iterator[Evidence]:
     """Border over interior of the summed activations, zero minus partial, image by image of one run of each."""
     for beside in side_by_side(collection):
-        records = {run.record.padding: record for run, record in zip(beside.runs, beside.records, strict=True)}
+        records = {run.record.padding: record for run, record in beside.records.items()}
         if not records.keys() >= {*FIRST_SCHEMES}:
             continue
         for layer in records[REFERENCE].maps:

@@ -4,18 +4,17 @@ The band reaches from the lowest to the highest run. With the few runs that ther
 deviation of two or three runs would suggest more.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple
+from functools import partial
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
 from studies.page import palette
 from studies.page.blocks import Figure, Section
-from studies.page.drawing import PANEL_SIZE, Drawing, line_style
+from studies.page.drawing import PANEL_SIZE, Drawing, grid_of_panels, line_style
 from studies.page.tables import Column, Table, decimals
 from studies.runs.collect import Collection, Group
 from studies.runs.curves import CurvePoint, curve
@@ -47,19 +46,13 @@ def study(collection: Collection, output: Path) -> Section:
 
 
 def draw_panels(panels: Mapping[str, Panel], styles: Mapping[str, palette.Style], label: str) -> Drawing:
-    """Panels by title, two in a row; `label` is that of the y axis."""
-    columns = min(2, len(panels))
-    rows = math.ceil(len(panels) / columns)
-
-    def fill(canvas: Canvas) -> None:
-        for number, (network, panel) in enumerate(panels.items(), start=1):
-            _draw(canvas.add_subplot(rows, columns, number), network, panel, styles, label)
-
-    size = (PANEL_SIZE[0] * columns, PANEL_SIZE[1] * rows)
-    return Drawing(fill, size, f"{label} by epoch: {', '.join(panels)}", styles)
+    """One panel an architecture; `label` is that of the y axis."""
+    title = f"{label} by epoch: {', '.join(panels)}"
+    return grid_of_panels(partial(_draw, styles=styles, label=label), list(panels.items()), PANEL_SIZE, title, styles)
 
 
-def _draw(axes: Axes, network: str, panel: Panel, styles: Mapping[str, palette.Style], label: str) -> None:
+def _draw(axes: Axes, item: tuple[str, Panel], styles: Mapping[str, palette.Style], label: str) -> None:
+    network, panel = item
     for scheme, points in panel.items():
         style = styles[scheme]
         epochs = [point.epoch for point in points]

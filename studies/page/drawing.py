@@ -1,13 +1,16 @@
 """Figures as SVG whose colours follow the reader's light or dark theme, inside a page or as a file of their own."""
 
 import io
+import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -96,6 +99,25 @@ class Drawing:
             nothing = dict.fromkeys(["Creator", "Date", "Format", "Type"])
             figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
         return buffer.getvalue()
+
+
+def grid_of_panels(
+    draw: Callable[[Axes, Any], None],
+    items: Sequence[Any],
+    size: tuple[float, float],
+    title: str,
+    legend: Mapping[str, Style] | None = None,
+    columns: int = 2,
+) -> Drawing:
+    """One panel an item, at most `columns` in a row; `size` is a panel's, in inches."""
+    columns = min(columns, len(items))
+    rows = math.ceil(len(items) / columns)
+
+    def fill(figure: Figure) -> None:
+        for number, item in enumerate(items, start=1):
+            draw(figure.add_subplot(rows, columns, number), item)
+
+    return Drawing(fill, (size[0] * columns, size[1] * rows), title, legend or {})
 
 
 def line_style(style: Style) -> dict[str, object]:

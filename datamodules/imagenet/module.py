@@ -1,11 +1,14 @@
 """ImageNet, and any folder of images in its layout."""
 
 import hashlib
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
+from PIL import Image
 
 from datamodules.errors import DataError, some
 from datamodules.imagenet.datasets import EvalImages, TrainImages
@@ -19,11 +22,9 @@ from datamodules.imagenet.transforms import (
     TrainTransform,
     UncroppedTransform,
 )
-from datamodules.loading.folder_images import FolderImages
 from datamodules.loading.index import FileIndex, cached, is_flat, scan_classes, scan_flat
-from datamodules.loading.on_device import batch_on_device, check_normalisation
-from datamodules.loading.padded import PaddedBatch, collate_padded
-from datamodules.loading.resumable import KeyedLoader, ResumableDataModule
+from datamodules.loading.padded import collate_padded
+from datamodules.loading.resumable import KeyedLoader, ResumableDataModule, expanded
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -93,19 +94,26 @@ class ImageNetDataModule(ResumableDataModule):
         cache_index: bool | str = True,
         loader_timeout: int = 600,
     ):
-        super().__init__(batch_size, eval_batch_size, num_workers, seed, loader_timeout, eval_padded)
-        self.root = Path(root).expanduser()
-        self.mean, self.std = tuple(mean), tuple(std)
+        super().__init__(
+            root=root,
+            batch_size=batch_size,
+            eval_batch_size=eval_batch_size,
+            num_workers=num_workers,
+            seed=seed,
+            mean=mean,
+            std=std,
+            predict_folder=predict_folder,
+            cache_index=cache_index,
+            loader_timeout=loader_timeout,
+            eval_padded=eval_padded,
+        )
         self.val_from_train = val_from_train
         self.images_per_class = images_per_class
-        self.val_ground_truth = _path(val_ground_truth)
-        self.val_synsets = _path(val_synsets)
-        self.predict_folder = _path(predict_folder)
-        self.cache_index = cache_index
+        self.val_ground_truth = expanded(val_ground_truth)
+        self.val_synsets = expanded(val_synsets)
         self.train_transform = _train_transform(train_crop, image_size, tuple(crop_scale), tuple(crop_ratio), flip)
         self.eval_transform = _eval_transform(image_size, eval_resize)
         self.whole_transform = _uncropped_transform(image_size, eval_resize, padded_side)
-        check_normalisation(self.mean, self.std)
 
     # What the data are; each part is read from the disk when it is first asked for.
 
@@ -179,47 +187,10 @@ class ImageNetDataModule(ResumableDataModule):
 
     # Lightning's hooks.
 
-    def setup(self, stage: str | None = None) -> None:
-        """Find what can be known to be wrong before the first batch.
-
-        Raises:
-            DataError: files or settings that cannot be used; see `check`.
-        """
-        super().setup(stage)
-        self.check(stage)
-
-    def check(self, stage: str | None = None) -> None:
-        """Index and check what a stage needs, and load the first image of each set as the workers will.
-
-        Args:
-            stage: "fit", "validate", "test" or "predict"; None checks all that is there to train and evaluate.
-
-        Raises:
-            DataError: a missing root or split, an empty class, a class in val that train lacks, an image that cannot be
-                decoded or is smaller than the crop, a batch that does not divide, too few images for one batch.
-        """
-        self.check_trainer()
-        if stage == "predict":
-            self._predict_set()[0]
-            return
-        if stage in ("fit", None):
-            self._train_set()[0, 0]
-            self.make_train_loader(self._train_set())
-        if stage in ("fit", "validate", None):
-            self._val_set()[0]
-        if stage in ("test", None):
-            self._test_set()[0]
-
-    def train_dataloader(self) -> KeyedLoader:
-        return self.make_train_loader(self._train_set())
-
     def val_dataloader(self) -> KeyedLoader:
         return self.make_eval_loader(
-            "val", self._val_set(), collate_fn=collate_padded if self._validates_padded else None
+            "val", self.val_set(), collate_fn=collate_padded if self._validates_padded else None
         )
-
-    def test_dataloader(self) -> KeyedLoader:
-        return self.make_eval_loader("test", self._test_set())
 
     def predict_dataloader(self) -> KeyedLoader:
         return self.make_eval_loader(
@@ -229,9 +200,6 @@ class ImageNetDataModule(ResumableDataModule):
     @property
     def _validates_padded(self) -> bool:
         return self.eval_padded and not self.fitting
-
-    def on_after_batch_transfer(self, batch: tuple | PaddedBatch, dataloader_idx: int) -> tuple | PaddedBatch:
-        return batch_on_device(batch, self.mean, self.std, self.trainer)
 
     def train_set_key(self) -> dict[str, int | str]:
         """The training images and their augmentation; the root may move."""
@@ -260,7 +228,7 @@ class ImageNetDataModule(ResumableDataModule):
         files = self._val_files
         return files.folder, [files.files[number] for number in range(len(files))], self._val_targets.tolist()
 
-    def _train_set(self) -> TrainImages:
+    def train_set(self) -> TrainImages:
         return TrainImages(self._train_files, self._train_split[0], self.train_transform, self.seed)
 
     def validation_key(self) -> dict[str, int | str]:
@@ -277,27 +245,20 @@ class ImageNetDataModule(ResumableDataModule):
             return self._train_files, self._train_split[1], self._train_files.targets
         return self._reported
 
-    def _val_set(self) -> EvalImages:
+    def val_set(self) -> EvalImages:
         return EvalImages(
             *self._validation_images, self.whole_transform if self._validates_padded else self.eval_transform
         )
 
-    def _test_set(self) -> EvalImages:
+    def test_set(self) -> EvalImages:
         return EvalImages(*self._reported, self.eval_transform)
 
     @property
     def _reported(self) -> tuple[FileIndex, np.ndarray, np.ndarray]:
         return self._val_files, np.arange(len(self._val_files)), self._val_targets
 
-    def _predict_set(self) -> FolderImages:
-        if self.predict_folder is None:
-            raise DataError("`predict_folder` is not set", todo="Set it to a folder of images.")
-        transform = self.whole_transform if self.eval_padded else self.eval_transform
-        return FolderImages(scan_flat(self.predict_folder), transform)
-
-
-def _path(value: str | None) -> Path | None:
-    return None if value is None else Path(value).expanduser()
+    def predict_transform(self) -> Callable[[Image.Image, str], torch.Tensor]:
+        return self.whole_transform if self.eval_padded else self.eval_transform
 
 
 def _renumber(classes: Any, known: tuple[str, ...], where: Path) -> np.ndarray:

@@ -2,15 +2,20 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence, Sized
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from datamodules.errors import DataError
 from datamodules.loading import keyed
-from datamodules.loading.position import next_position
+from datamodules.loading.folder_images import FolderImages
+from datamodules.loading.index import scan_flat
+from datamodules.loading.on_device import batch_on_device, check_normalisation
+from datamodules.loading.padded import PaddedBatch, collate
 from datamodules.loading.samplers import EvalSampler, TrainSampler
 
 # What each stored setting is called on the command line; others are the data itself.
@@ -34,27 +39,44 @@ class KeyedLoader(DataLoader):
 class ResumableDataModule(pl.LightningDataModule):
     """Global batches, keyed loaders, and the position in the data as checkpoint state.
 
-    A subclass gives `train_set_key`, and makes its loaders with `make_train_loader` and `make_eval_loader`.
+    A subclass gives `train_set_key`, `train_set`, `val_set`, `test_set` and `predict_transform`. Loaders of its own it
+    makes with `make_eval_loader`.
 
     Args:
+        root: folder of the data.
         batch_size: training images in one batch over all processes.
         eval_batch_size: evaluation images in one batch over all processes; None takes `batch_size`.
         num_workers: loader processes for each training process; 0 loads in the process itself.
         seed: seed of order and augmentation.
+        mean: mean of each channel (red, green, blue) to subtract, on a scale of 0 to 1.
+        std: standard deviation of each channel to divide by, on a scale of 0 to 1.
+        predict_folder: folder of images for `predict`.
+        cache_index: False for no cache, True for the default folder, or a folder of your own.
         loader_timeout: seconds to wait for a worker before giving up.
         eval_padded: whether `validate` pads images of different sizes to one batch instead of cropping them.
     """
 
     def __init__(
         self,
+        *,
+        root: str,
         batch_size: int,
-        eval_batch_size: int | None,
+        eval_batch_size: int | None = None,
         num_workers: int,
         seed: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+        predict_folder: str | None,
+        cache_index: bool | str,
         loader_timeout: int,
-        eval_padded: bool = False,
+        eval_padded: bool,
     ):
         super().__init__()
+        self.root = Path(root).expanduser()
+        self.predict_folder = expanded(predict_folder)
+        self.cache_index = cache_index
+        self.mean, self.std = tuple(mean), tuple(std)
+        check_normalisation(self.mean, self.std)
         self.batch_size = at_least(1, batch_size, "batch_size")
         self.eval_batch_size = at_least(
             1, batch_size if eval_batch_size is None else eval_batch_size, "eval_batch_size"
@@ -69,6 +91,22 @@ class ResumableDataModule(pl.LightningDataModule):
     def train_set_key(self) -> dict[str, int | str]:
         """What determines the training samples besides seed and batch: size, digest of the files, augmentation."""
 
+    @abstractmethod
+    def train_set(self) -> Dataset:
+        """The training samples, for keys (epoch, index)."""
+
+    @abstractmethod
+    def val_set(self) -> Dataset:
+        """What `validate` serves."""
+
+    @abstractmethod
+    def test_set(self) -> Dataset:
+        """What `test` serves."""
+
+    @abstractmethod
+    def predict_transform(self) -> Callable[[Image.Image, str], torch.Tensor]:
+        """From an image of `predict_folder` to a uint8 tensor (3, height, width)."""
+
     @property
     def rank(self) -> int:
         return self.trainer.global_rank if self.trainer else 0
@@ -80,6 +118,53 @@ class ResumableDataModule(pl.LightningDataModule):
     @property
     def fitting(self) -> bool:
         return self.trainer is not None and self.trainer.state.fn == "fit"
+
+    def setup(self, stage: str | None = None) -> None:
+        """Find what can be known to be wrong before the first batch; raises DataError as `check` does."""
+        # Comes before load_state_dict: another fit with this object starts where its own checkpoint says.
+        self._start = None
+        self.check(stage)
+
+    def check(self, stage: str | None = None) -> None:
+        """Find and check the files that a stage needs, and load the first sample of each set as the workers will.
+
+        Args:
+            stage: "fit", "validate", "test" or "predict"; None checks all that is there to train and evaluate.
+
+        Raises:
+            DataError: files or settings that cannot be used: a missing root or split, an image that cannot be decoded
+                or is smaller than the crop, a batch that does not divide, too few images for one batch.
+        """
+        self.check_trainer()
+        if stage == "predict":
+            self._predict_set()[0]
+        if stage in ("fit", None):
+            self.train_set()[0, 0]
+            self.train_dataloader()
+        if stage in ("fit", "validate", None):
+            self.val_set()[0]
+        if stage in ("test", None):
+            self.test_set()[0]
+
+    def train_dataloader(self) -> KeyedLoader:
+        return self.make_train_loader(self.train_set())
+
+    def val_dataloader(self) -> KeyedLoader:
+        return self.make_eval_loader("val", self.val_set())
+
+    def test_dataloader(self) -> KeyedLoader:
+        return self.make_eval_loader("test", self.test_set())
+
+    def predict_dataloader(self) -> KeyedLoader:
+        return self.make_eval_loader("predict", self._predict_set())
+
+    def _predict_set(self) -> FolderImages:
+        if self.predict_folder is None:
+            raise DataError("`predict_folder` is not set", todo="Set it to a folder of images.")
+        return FolderImages(scan_flat(self.predict_folder), self.predict_transform())
+
+    def on_after_batch_transfer(self, batch: tuple | PaddedBatch, dataloader_idx: int) -> tuple | PaddedBatch:
+        return batch_on_device(batch, self.mean, self.std, self.trainer)
 
     def check_trainer(self) -> None:
         """Refuse batches that do not divide over the processes, and Trainers that would replace the sampler."""
@@ -183,10 +268,6 @@ class ResumableDataModule(pl.LightningDataModule):
         _refuse_mismatch(state, self._run_key())
         self._start = (state["epoch"], state["batch"])
 
-    def setup(self, stage: str | None = None) -> None:
-        # Comes before load_state_dict: another fit with this object starts where its own checkpoint says.
-        self._start = None
-
     def _run_key(self) -> dict[str, int | str]:
         return {
             "batch_size": self.batch_size,
@@ -203,16 +284,6 @@ class ResumableDataModule(pl.LightningDataModule):
                 f"the checkpoint holds no position of {type(self).__qualname__}, so it cannot be resumed exactly",
                 todo="Resume with the data module that it was trained with, or load only its weights.",
             )
-
-
-def collate(samples: list[tuple]) -> tuple:
-    """A batch as a tuple: tensors stacked, numbers as an int64 tensor, strings as a list."""
-    return tuple(collate_column(column) for column in zip(*samples, strict=True))
-
-
-def collate_column(values: Sequence) -> torch.Tensor | list:
-    """Values of one kind: tensors stacked, numbers as an int64 tensor, others as a list."""
-    return {torch.Tensor: torch.stack, int: torch.tensor}.get(type(values[0]), list)(values)
 
 
 def _refuse_mismatch(stored: dict[str, Any], current: dict[str, int | str]) -> None:
@@ -232,3 +303,24 @@ def at_least(least: int, value: int, name: str) -> int:
     if value < least:
         raise DataError(f"`{name}` is {value}; it must be at least {least}")
     return value
+
+
+def next_position(trainer: pl.Trainer) -> tuple[int, int]:
+    """(epoch, batch) of the first training batch that has not been trained on.
+
+    Holds in every hook. `processed` rises before the hooks that save checkpoints, `completed` after them; and an
+    epoch's batch counters stay at their last value until the next epoch begins, so they count only while one is open.
+    An epoch that `max_steps` or an early stop cut short counts as over, as it does for Lightning.
+    """
+    epochs = trainer.fit_loop.epoch_progress.current
+    if epochs.started == epochs.processed:
+        return epochs.processed, 0
+    batches = trainer.fit_loop.epoch_loop.batch_progress.current.processed
+    if batches >= trainer.num_training_batches:
+        return epochs.processed + 1, 0
+    return epochs.processed, batches
+
+
+def expanded(path: str | None) -> Path | None:
+    """The path with ~ replaced; None for None."""
+    return None if path is None else Path(path).expanduser()

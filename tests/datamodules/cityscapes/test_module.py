@@ -50,7 +50,7 @@ def test_evaluation_serves_whole_images_of_the_files(street_tree):
 
 def test_crops_are_cut_around_the_class_that_was_drawn(street_tree):
     data = cityscapes(street_tree, class_uniform=1.0, crop_size=48, scale=(1.0, 1.0), flip=False, jitter=0.0, blur=None)
-    dataset = data._train_set()
+    dataset = data.train_set()
     plan = dataset.sampling.plan(0, 0)
     assert (plan.centroids[:, 0] >= 0).sum() > 12
     for index in range(len(dataset)):
@@ -66,7 +66,7 @@ def test_crops_are_cut_around_the_class_that_was_drawn(street_tree):
 
 def test_augmentation_depends_on_seed_epoch_and_index(street_tree):
     data = cityscapes(street_tree)
-    files = data._train_set().files
+    files = data.train_set().files
 
     class Same:
         size = 2
@@ -82,13 +82,13 @@ def test_augmentation_depends_on_seed_epoch_and_index(street_tree):
 
 def test_train_class_of_coarse_images_alone_is_seen_until_they_end(street_tree):
     data = cityscapes(street_tree, class_uniform=1.0, coarse_until_epoch=3)
-    dataset = data._train_set()
+    dataset = data.train_set()
     assert len(dataset.files) == 18 + 4
     # 18 centroids for 19 classes: trams may be the one left out, but not each time.
     tram = [any(bool((dataset[epoch, index][1] == 16).any()) for index in range(18)) for epoch in range(6)]
     assert sum(tram[:3]) >= 2
     assert tram[3:] == [False] * 3
-    without = cityscapes(street_tree, coarse=False)._train_set()
+    without = cityscapes(street_tree, coarse=False).train_set()
     assert len(without.files) == 18
 
 

@@ -32,7 +32,7 @@ def test_global_batch_is_the_same_for_any_number_of_processes(make):
     for world in (2, 3):
         shares = []
         for rank in range(world):
-            dataset = make()._train_set()
+            dataset = make().train_set()
             shares.append([dataset[key][0] for key in TrainSampler(len(dataset), 6, rank, world, seed=0)])
         together = [image for row in zip(*shares, strict=True) for image in row]
         assert len(together) == len(alone)
@@ -40,7 +40,7 @@ def test_global_batch_is_the_same_for_any_number_of_processes(make):
 
 
 def test_augmentation_depends_on_seed_epoch_and_index(make):
-    dataset, other = make()._train_set(), make(seed=1)._train_set()
+    dataset, other = make().train_set(), make(seed=1).train_set()
     assert torch.equal(dataset[0, 4][0], dataset[0, 4][0])
     for changed in (dataset[1, 4], dataset[0, 5], other[0, 4]):
         assert not torch.equal(dataset[0, 4][0], changed[0])
@@ -69,7 +69,7 @@ def test_undecodable_file_is_named_from_a_worker_too(kind, workers, tree, street
 @pytest.mark.parametrize("world", [1, 2, 3, 4])
 def test_each_evaluation_image_counts_once_over_processes(make, world, padded):
     """And each process has as many batches: a stand-in fills up those that are one short, and does not count."""
-    files = make(eval_padded=padded)._val_set()
+    files = make(eval_padded=padded).val_set()
     expected = sorted(files[index][0].numpy().tobytes() for index in range(len(files)))
     counted, lengths = [], set()
     for rank in range(world):

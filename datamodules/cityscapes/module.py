@@ -17,10 +17,10 @@ from datamodules.cityscapes.files import Scene
 from datamodules.cityscapes.labels import CLASS_COLOURS, CLASS_NAMES, IGNORED_PIXEL, LABEL_IDS
 from datamodules.cityscapes.splits import check_split, coarse_scenes, fine_scenes
 from datamodules.cityscapes.transforms import SegmentationTransform, scaled_size
-from datamodules.errors import DataError
+from datamodules.errors import DataError, at_least, checked
 from datamodules.loading.decode import image_size
 from datamodules.loading.padded import collate_padded
-from datamodules.loading.resumable import KeyedLoader, ResumableDataModule, at_least
+from datamodules.loading.resumable import KeyedLoader, ResumableDataModule
 
 # ImageNet's, as NVIDIA/semantic-segmentation takes them.
 MEAN = (0.485, 0.456, 0.406)
@@ -111,14 +111,16 @@ class CityscapesDataModule(ResumableDataModule):
             loader_timeout=loader_timeout,
             eval_padded=eval_padded,
         )
-        self.padded_batch_size = at_least(1, padded_batch_size, "padded_batch_size")
+        self.padded_batch_size = at_least(1, "padded_batch_size", padded_batch_size)
         self.split = check_split(split)
         self.class_uniform, self.tile_size = class_uniform, tile_size
         self.coarse, self.coarse_until_epoch = coarse, coarse_until_epoch
-        self.transform = SegmentationTransform(
-            crop_size, tuple(scale), flip, jitter, None if blur is None else tuple(blur)
-        )
-        _check_transform(self.transform)
+        scale, blur = tuple(scale), None if blur is None else tuple(blur)
+        self.transform = SegmentationTransform(at_least(1, "crop_size", crop_size), scale, flip, jitter, blur)
+        checked("scale", scale, len(scale) == 2 and 0 < scale[0] <= scale[1], "two factors with 0 < least <= greatest")
+        checked("jitter", jitter, 0 <= jitter <= 0.5, "from 0 to 0.5")
+        ordered = blur is None or (len(blur) == 2 and 0 <= blur[0] <= blur[1])
+        checked("blur", blur, ordered, "null or two deviations with 0 <= least <= greatest")
         self._check_sampling()
 
     # What the data are; each part is read from the disk when it is first asked for.
@@ -234,10 +236,8 @@ class CityscapesDataModule(ResumableDataModule):
         )
 
     def _check_sampling(self) -> None:
-        if not 0 <= self.class_uniform <= 1:
-            raise DataError(f"`class_uniform` is {self.class_uniform}; it must be a share from 0 to 1")
-        if self.tile_size < 1:
-            raise DataError(f"`tile_size` is {self.tile_size}; it must be at least 1")
+        checked("class_uniform", self.class_uniform, 0 <= self.class_uniform <= 1, "a share from 0 to 1")
+        at_least(1, "tile_size", self.tile_size)
         if self.coarse and self.class_uniform == 0:
             raise DataError(
                 "`coarse` is on and `class_uniform` is 0, so that no coarse image would ever be drawn",
@@ -253,15 +253,3 @@ class CityscapesDataModule(ResumableDataModule):
 def _digest(scenes: list[Scene]) -> str:
     names = "\0".join(f"{scene.city}/{Path(scene.image).name}" for scene in scenes)
     return hashlib.blake2b(names.encode(), digest_size=8).hexdigest()
-
-
-def _check_transform(transform: SegmentationTransform) -> None:
-    scale, blur = transform.scale, transform.blur
-    if transform.size < 1:
-        raise DataError(f"`crop_size` is {transform.size}; it must be at least 1")
-    if len(scale) != 2 or not 0 < scale[0] <= scale[1]:
-        raise DataError(f"`scale` is {scale}; it must be two factors with 0 < least <= greatest")
-    if not 0 <= transform.jitter <= 0.5:
-        raise DataError(f"`jitter` is {transform.jitter}; it must be from 0 to 0.5")
-    if blur is not None and (len(blur) != 2 or not 0 <= blur[0] <= blur[1]):
-        raise DataError(f"`blur` is {blur}; it must be null or two deviations with 0 <= least <= greatest")

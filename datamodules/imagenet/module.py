@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from datamodules.errors import DataError, some
+from datamodules.errors import DataError, at_least, checked, some
 from datamodules.imagenet.datasets import EvalImages, TrainImages
 from datamodules.imagenet.labels import ACCEPTED, read_class_labels, read_ground_truth
 from datamodules.imagenet.layouts import find_beside, find_split, locate_split
@@ -23,7 +23,7 @@ from datamodules.imagenet.transforms import (
     UncroppedTransform,
 )
 from datamodules.loading.index import FileIndex, cached, is_flat, scan_classes, scan_flat
-from datamodules.loading.padded import collate_padded
+from datamodules.loading.padded import collate, collate_padded
 from datamodules.loading.resumable import KeyedLoader, ResumableDataModule, expanded
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -188,14 +188,10 @@ class ImageNetDataModule(ResumableDataModule):
     # Lightning's hooks.
 
     def val_dataloader(self) -> KeyedLoader:
-        return self.make_eval_loader(
-            "val", self.val_set(), collate_fn=collate_padded if self._validates_padded else None
-        )
+        return self.make_eval_loader("val", self.val_set(), collate_fn=_collate(self._validates_padded))
 
     def predict_dataloader(self) -> KeyedLoader:
-        return self.make_eval_loader(
-            "predict", self._predict_set(), collate_fn=collate_padded if self.eval_padded else None
-        )
+        return self.make_eval_loader("predict", self._predict_set(), collate_fn=_collate(self.eval_padded))
 
     @property
     def _validates_padded(self) -> bool:
@@ -209,19 +205,14 @@ class ImageNetDataModule(ResumableDataModule):
             "augmentation": repr(self.train_transform),
         }
 
-    # Of names and targets, not of pixels: reading every image would delay each start.
     @cached_property
     def _train_digest(self) -> str:
-        digest = hashlib.blake2b(self._train_files.files.data, digest_size=8)
-        digest.update(self._train_files.targets)
-        digest.update(self._train_split[0])
-        return digest.hexdigest()
+        return _digest(self._train_files, self._train_files.targets, self._train_split[0])
 
     def eval_set_key(self) -> dict[str, int | str]:
         """The images that `test` serves, their classes, and how they are cut; the root may move."""
-        digest = hashlib.blake2b(self._val_files.files.data, digest_size=8)
-        digest.update(self._val_targets)
-        return {"images": self.test_size, "files": digest.hexdigest(), "transform": repr(self.eval_transform)}
+        digest = _digest(self._val_files, self._val_targets)
+        return {"images": self.test_size, "files": digest, "transform": repr(self.eval_transform)}
 
     def eval_files(self) -> tuple[Path, list[str], list[int]]:
         """The folder of the images that `test` serves, their paths relative to it, and their targets, in order."""
@@ -234,10 +225,7 @@ class ImageNetDataModule(ResumableDataModule):
     def validation_key(self) -> dict[str, int | str]:
         """The images that `validate` serves and their classes, in whatever way they are shown; the root may move."""
         files, numbers, targets = self._validation_images
-        digest = hashlib.blake2b(files.files.data, digest_size=8)
-        digest.update(numbers)
-        digest.update(targets)
-        return {"images": len(numbers), "files": digest.hexdigest()}
+        return {"images": len(numbers), "files": _digest(files, numbers, targets)}
 
     @property
     def _validation_images(self) -> tuple[FileIndex, np.ndarray, np.ndarray]:
@@ -261,6 +249,18 @@ class ImageNetDataModule(ResumableDataModule):
         return self.whole_transform if self.eval_padded else self.eval_transform
 
 
+def _collate(padded: bool) -> Callable[[list[tuple]], tuple]:
+    return collate_padded if padded else collate
+
+
+def _digest(files: FileIndex, *arrays: np.ndarray) -> str:
+    """Of names and arrays, not of pixels: reading every image would delay each start."""
+    digest = hashlib.blake2b(files.files.data, digest_size=8)
+    for array in arrays:
+        digest.update(array)
+    return digest.hexdigest()
+
+
 def _renumber(classes: Any, known: tuple[str, ...], where: Path) -> np.ndarray:
     position = {name: index for index, name in enumerate(known)}
     if unknown := [name for name in classes if name not in position]:
@@ -273,16 +273,12 @@ def _renumber(classes: Any, known: tuple[str, ...], where: Path) -> np.ndarray:
 
 
 def _train_transform(kind: str, size: int, scale: tuple, ratio: tuple, flip: bool) -> TrainTransform:
-    if size < 1:
-        raise DataError(f"`image_size` is {size}; it must be at least 1")
+    at_least(1, "image_size", size)
     if kind == "random":
         return TrainTransform(RandomCrop(size), flip)
-    if kind != "random_resized":
-        raise DataError(f"`train_crop` is {kind!r}; it must be 'random_resized' or 'random'")
-    if not 0 < scale[0] <= scale[1] <= 1:
-        raise DataError(f"`crop_scale` is {scale}; it must be two shares with 0 < least <= greatest <= 1")
-    if not 0 < ratio[0] <= ratio[1]:
-        raise DataError(f"`crop_ratio` is {ratio}; it must be two ratios with 0 < least <= greatest")
+    checked("train_crop", kind, kind == "random_resized", "'random_resized' or 'random'")
+    checked("crop_scale", scale, 0 < scale[0] <= scale[1] <= 1, "two shares with 0 < least <= greatest <= 1")
+    checked("crop_ratio", ratio, 0 < ratio[0] <= ratio[1], "two ratios with 0 < least <= greatest")
     return TrainTransform(RandomResizedCrop(size, scale, ratio), flip)
 
 

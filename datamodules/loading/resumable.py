@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from datamodules.errors import DataError
+from datamodules.errors import DataError, at_least
 from datamodules.loading import keyed
 from datamodules.loading.folder_images import FolderImages
 from datamodules.loading.index import scan_flat
@@ -39,21 +39,8 @@ class KeyedLoader(DataLoader):
 class ResumableDataModule(pl.LightningDataModule):
     """Global batches, keyed loaders, and the position in the data as checkpoint state.
 
-    A subclass gives `train_set_key`, `train_set`, `val_set`, `test_set` and `predict_transform`. Loaders of its own it
-    makes with `make_eval_loader`.
-
-    Args:
-        root: folder of the data.
-        batch_size: training images in one batch over all processes.
-        eval_batch_size: evaluation images in one batch over all processes; None takes `batch_size`.
-        num_workers: loader processes for each training process; 0 loads in the process itself.
-        seed: seed of order and augmentation.
-        mean: mean of each channel (red, green, blue) to subtract, on a scale of 0 to 1.
-        std: standard deviation of each channel to divide by, on a scale of 0 to 1.
-        predict_folder: folder of images for `predict`.
-        cache_index: False for no cache, True for the default folder, or a folder of your own.
-        loader_timeout: seconds to wait for a worker before giving up.
-        eval_padded: whether `validate` pads images of different sizes to one batch instead of cropping them.
+    A subclass gives `train_set_key` and the four methods below it. Its loaders are made with `make_eval_loader` where
+    those of this class will not do. The arguments mean what those of `ImageNetDataModule` mean.
     """
 
     def __init__(
@@ -77,12 +64,11 @@ class ResumableDataModule(pl.LightningDataModule):
         self.cache_index = cache_index
         self.mean, self.std = tuple(mean), tuple(std)
         check_normalisation(self.mean, self.std)
-        self.batch_size = at_least(1, batch_size, "batch_size")
-        self.eval_batch_size = at_least(
-            1, batch_size if eval_batch_size is None else eval_batch_size, "eval_batch_size"
-        )
-        self.num_workers = at_least(0, num_workers, "num_workers")
-        self.loader_timeout = at_least(0, loader_timeout, "loader_timeout")
+        self.batch_size = at_least(1, "batch_size", batch_size)
+        eval_batch_size = batch_size if eval_batch_size is None else eval_batch_size
+        self.eval_batch_size = at_least(1, "eval_batch_size", eval_batch_size)
+        self.num_workers = at_least(0, "num_workers", num_workers)
+        self.loader_timeout = at_least(0, "loader_timeout", loader_timeout)
         self.seed = seed
         self.eval_padded = eval_padded
         self._start: tuple[int, int] | None = None
@@ -146,9 +132,6 @@ class ResumableDataModule(pl.LightningDataModule):
         if stage in ("test", None):
             self.test_set()[0]
 
-    def train_dataloader(self) -> KeyedLoader:
-        return self.make_train_loader(self.train_set())
-
     def val_dataloader(self) -> KeyedLoader:
         return self.make_eval_loader("val", self.val_set())
 
@@ -199,35 +182,29 @@ class ResumableDataModule(pl.LightningDataModule):
             )
         return size // self.world_size
 
-    def make_train_loader(self, dataset: Dataset, sampler: type[TrainSampler] = TrainSampler) -> KeyedLoader:
+    def train_dataloader(self) -> KeyedLoader:
         """The training loader, which begins at the restored position, if one was restored."""
-        start = self._start or (0, 0)
+        start, dataset = self._start or (0, 0), self.train_set()
         self._refuse_lost_position()
-        sampler = sampler(len(dataset), self.batch_size, self.rank, self.world_size, self.seed, start)
+        sampler = TrainSampler(len(dataset), self.batch_size, self.rank, self.world_size, self.seed, start)
         # Lightning makes the loader's iterator, and workers prefetch from it, before it calls set_epoch.
         if self.trainer:
             sampler.set_epoch(max(start[0], self.trainer.fit_loop.epoch_progress.current.processed))
-        return self._make_loader("train", dataset, sampler, "batch_size", drop_last=True)
+        return self._make_loader("train", dataset, sampler, "batch_size", collate, drop_last=True)
 
     def make_eval_loader(
         self,
         name: str,
         dataset: Dataset,
         batch: str = "eval_batch_size",
-        collate_fn: Callable[[list[tuple]], tuple] | None = None,
+        collate_fn: Callable[[list[tuple]], tuple] = collate,
     ) -> KeyedLoader:
         """A loader that serves each image once over all processes, in as many batches on each."""
         sampler = EvalSampler(len(dataset), self.rank, self.world_size)
-        return self._make_loader(name, dataset, sampler, batch, drop_last=False, collate_fn=collate_fn)
+        return self._make_loader(name, dataset, sampler, batch, collate_fn, drop_last=False)
 
     def _make_loader(
-        self,
-        name: str,
-        dataset: Dataset,
-        sampler: Sized,
-        batch: str,
-        drop_last: bool,
-        collate_fn: Callable[[list[tuple]], tuple] | None = None,
+        self, name: str, dataset: Dataset, sampler: Sized, batch: str, collate_fn: Callable, drop_last: bool
     ) -> KeyedLoader:
         # Without a generator of its own a loader draws its workers' base seed from torch's global one.
         generator = torch.Generator()
@@ -237,18 +214,15 @@ class ResumableDataModule(pl.LightningDataModule):
             batch_size=self.per_process(batch),
             sampler=sampler,
             drop_last=drop_last,
-            collate_fn=collate_fn or collate,
+            collate_fn=collate_fn,
             num_workers=self.num_workers,
             # Workers are started once a run: starting them costs time, and they hold the plan of an epoch.
             persistent_workers=self.num_workers > 0,
             timeout=self.loader_timeout if self.num_workers > 0 else 0,
             # Page-locked batches are copied to the GPU while it computes; on a CPU the copy would be wasted.
-            pin_memory=self._on_cuda(),
+            pin_memory=self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
             generator=generator,
         )
-
-    def _on_cuda(self) -> bool:
-        return self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
 
     def state_dict(self) -> dict[str, Any]:
         """The next position in the training data, and all that must be the same for it to mean the same."""
@@ -263,7 +237,7 @@ class ResumableDataModule(pl.LightningDataModule):
         Raises:
             DataError: the training samples would not be those of the interrupted run.
         """
-        if self.trainer is not None and self.trainer.state.fn != "fit":
+        if self.trainer is not None and not self.fitting:
             return
         _refuse_mismatch(state, self._run_key())
         self._start = (state["epoch"], state["batch"])
@@ -297,12 +271,6 @@ def _refuse_mismatch(stored: dict[str, Any], current: dict[str, int | str]) -> N
             f"the checkpoint was trained on other data, or in another way: {'; '.join(wrong)}",
             todo="Restore these to resume, or start a new run from the checkpoint's weights.",
         )
-
-
-def at_least(least: int, value: int, name: str) -> int:
-    if value < least:
-        raise DataError(f"`{name}` is {value}; it must be at least {least}")
-    return value
 
 
 def next_position(trainer: pl.Trainer) -> tuple[int, int]:

@@ -114,13 +114,6 @@ def test_cache_serves_what_was_computed(label_files, tmp_path, computed):
     assert computed == [files]
 
 
-def test_default_place_is_below_xdg_cache_home(label_files):
-    root, files = label_files
-    find_centroids(root, files, 16, 0, True)
-    place = os.path.join(os.environ["XDG_CACHE_HOME"], "convolution-padding", "centroids")
-    assert any(name.endswith(".npz") for name in os.listdir(place))
-
-
 def test_no_cache_writes_nothing(label_files, computed):
     root, files = label_files
     for _ in range(2):
@@ -167,42 +160,12 @@ def test_other_files_join_the_cache(label_files, tmp_path, computed):
     assert computed == [files[:3], files[3:]]
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "foreign"])
-def test_damaged_cache_is_computed_again(damage, label_files, tmp_path, computed):
-    root, files = label_files
-    cache = tmp_path / "cache"
-    expected = find_centroids(root, files, 16, 0, str(cache))
-    (file,) = cache.glob("*.npz")
-    content = bytearray(file.read_bytes())
-    if damage == "cut":
-        content = content[: len(content) // 2]
-    elif damage == "flipped":
-        # Inside the rows' values, past the header of their array.
-        start = content.index(b"rows.npy") + 200
-        content[start] ^= 1
-    elif damage == "empty":
-        content = b""
-    else:
-        np.savez(file, key=np.array("other"))
-        content = file.read_bytes()
-    file.write_bytes(content)
-    assert same(find_centroids(root, files, 16, 0, str(cache)), expected)
-    assert computed == [files, files]
-
-
 def test_file_of_this_moment_is_not_kept(label_files, tmp_path, computed, monkeypatch):
     root, files = label_files
     monkeypatch.setattr(centroids, "SETTLED_NS", 60_000_000_000)
     for _ in range(2):
         find_centroids(root, files, 16, 0, str(tmp_path / "cache"))
     assert computed == [files, files]
-
-
-def test_cache_that_cannot_be_written_warns(label_files, tmp_path):
-    root, files = label_files
-    (tmp_path / "cache").write_text("a file")
-    with pytest.warns(UserWarning, match="the centroids were not kept"):
-        assert len(find_centroids(root, files, 16, 0, str(tmp_path / "cache"))) == 5
 
 
 def test_missing_label_file_is_named(label_files, tmp_path):

@@ -195,3 +195,21 @@ def test_image_and_label_of_different_size_are_named(streets):
     Image.fromarray(np.zeros((32, 64), dtype=np.uint8)).save(label)
     with pytest.raises(DataError, match=r"frankfurt_\S+ is 128 x 64 pixels, but its label file \S+ is 64 x 32"):
         cityscapes(streets).check("validate")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"split": 1}, "training files was"),
+        ({"coarse": False}, "training files was .* sampling was"),
+        ({"class_uniform": 0.25}, r"sampling was 'class_uniform=0\.5.* and is 'class_uniform=0\.25"),
+        ({"tile_size": 64}, "sampling was"),
+        ({"coarse_until_epoch": 2}, r"sampling was .*coarse_until_epoch=1.* and is .*coarse_until_epoch=2"),
+        ({"crop_size": 24}, "augmentation was .*size=32.* and is .*size=24"),
+        ({"jitter": 0.1}, "augmentation was"),
+    ],
+)
+def test_resuming_on_other_samples_is_refused(change, message, street_tree):
+    data, other = (cityscapes(street_tree, **{"coarse_until_epoch": 1, **options}) for options in ({}, change))
+    with pytest.raises(DataError, match=message):
+        other.load_state_dict({"epoch": 0, "batch": 1, **data._run_key()})

@@ -1,5 +1,8 @@
 """What the loaders of every data module promise."""
 
+import random
+
+import numpy as np
 import pytest
 import torch
 
@@ -46,12 +49,13 @@ def test_augmentation_depends_on_seed_epoch_and_index(make):
         assert not torch.equal(dataset[0, 4][0], changed[0])
 
 
-def test_loading_leaves_torchs_generator_alone(make):
-    data = make(num_workers=1)
-    before = torch.get_rng_state()
+@pytest.mark.parametrize("workers", [0, 1])
+def test_loading_leaves_the_global_generators_alone(workers, make):
+    data = make(num_workers=workers)
+    before = torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate()
     next(iter(data.train_dataloader()))
     next(iter(data.val_dataloader()))
-    assert torch.equal(before, torch.get_rng_state())
+    assert before == (torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate())
 
 
 @pytest.mark.parametrize("workers", [0, 1])

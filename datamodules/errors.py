@@ -1,5 +1,6 @@
 """The one error that the data modules raise on bad input."""
 
+from pathlib import Path
 from typing import TypeVar
 
 _T = TypeVar("_T")
@@ -35,6 +36,12 @@ def checked(name: str, value: _T, valid: bool, must: str) -> _T:
 def at_least(least: int, name: str, value: int) -> int:
     """As `checked`, of a number."""
     return checked(name, value, value >= least, f"at least {least}")
+
+
+def refuse_no_folder(root: Path, todo: str) -> None:
+    """Raises DataError unless the root of the data is a folder."""
+    if not root.is_dir():
+        raise DataError("is not a folder" if root.exists() else "does not exist", where=root, todo=todo)
 
 
 def some(items, limit: int = 5) -> str:

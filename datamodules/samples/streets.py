@@ -92,18 +92,11 @@ _OBJECTS: dict[str, tuple[_Part, ...]] = {
     "motorcycle": (*_cycle("motorcycle", 66, 31, 17, _TANK), *_CYCLIST),
     "pole": (_part("rectangle", _STEEL, -7, 520, 7, 0), _part("rectangle", _STEEL, -90, 536, 90, 522)),
     "polegroup": (*_pair("rectangle", _STEEL, 14, 300, 30, 0), _part("rectangle", _STEEL, -30, 284, 30, 266)),
-    "traffic light": (
-        _POLE,
-        _part("rectangle", _DARK, -22, 380, 22, 270),
-        _part("ellipse", "lit", -15, 360, 15, 330),
-    ),
+    "traffic light": (_POLE, _part("rectangle", _DARK, -22, 380, 22, 270), _part("ellipse", "lit", -15, 360, 15, 330)),
     "traffic sign": (_POLE, _part("ellipse", _RED, -40, 300, 40, 220), _part("ellipse", _WHITE, -27, 287, 27, 233)),
     # A bin, and a pushchair.
     "static": (_part("rectangle", (66, 72, 62), -32, 108, 32, 0), _part("rectangle", _DARK, -36, 112, 36, 98)),
-    "dynamic": (
-        _part("polygon", (112, 66, 116), -42, 34, 36, 34, 46, 92, -58, 100),
-        *_pair("ellipse", _DARK, 12, 32, 44, 0),
-    ),
+    "dynamic": (_part("polygon", _RED, -42, 34, 36, 34, 46, 92, -58, 100), *_pair("ellipse", _DARK, 12, 32, 44, 0)),
 }
 # Vehicles have depth: their first part is repeated, darker, from 60 % of its size on.
 _DEEP = ("car", "truck", "bus", "train", "caravan", "trailer")
@@ -131,14 +124,10 @@ FEATURES = {row[0] for row in _GROUNDS} | {"wall", "fence", "guard rail", "bridg
 _TRAFFIC = (
     ("car", 1, 3, (80, 250), (44, 52)),
     ("car", 1, 4, (130, 470), (84, 92)),
-    ("pole", 1, 3, (170, 520), (110, 110)),
-    ("traffic sign", 1, 3, (170, 520), (110, 110)),
-    ("traffic light", 1, 2, (170, 520), (110, 110)),
+    *((name, 1, 3, (170, 520), (110, 110)) for name in ("pole", "traffic sign", "traffic light")),
     ("person", 1, 4, (170, 520), (108, 140)),
-    ("bicycle", -1, 1, (150, 300), (66, 76)),
-    ("rider", -2, 1, (150, 300), (66, 76)),
-    ("truck", -5, 1, (150, 300), (48, 48)),
-    ("bus", -7, 1, (150, 300), (48, 48)),
+    *((name, -2, 1, (150, 300), (66, 76)) for name in ("bicycle", "rider")),
+    *((name, -6, 1, (150, 300), (48, 48)) for name in ("truck", "bus")),
 )
 
 
@@ -148,14 +137,10 @@ def draw_street(
     """The scene of a key.
 
     Args:
-        city: part of the key.
-        number: which scene of the city.
-        height: of the picture in pixels.
-        width: of the picture in pixels.
-        features: what the scene has for sure, of `FEATURES`. A fence is only ever within a twentieth of the width from
-            the left and right border. Terrain, trains and motorcycles are in a scene only if named here, fences and all
-            void things but the frame's, too. At most two of the vehicles, of the two-wheelers and of the small things
-            have room.
+        city: the key, with `number`, `height` and `width` in pixels.
+        features: what the scene has for sure, of `FEATURES`; at most two of each row of `_THINGS` have room. Terrain,
+            trains, motorcycles, fences and void things (but the frame's) are in a scene only if named here. A fence is
+            only ever within a twentieth of the width from the left and right border.
 
     Returns:
         uint8 picture (height, width, 3), and uint8 label ids (height, width).
@@ -199,8 +184,8 @@ class _Street:
 
     def strip(self, colour: Colour, label: str, left: int, right: int, start: int = 0, end: int = 1100) -> None:
         """The ground between two lines to the vanishing point."""
-        places = ((start, left), (start, right), (end, right), (end, left))
-        self.paint("polygon", colour, label, [self.at(*place) for place in places])
+        corners = [self.at(start, left), self.at(start, right), self.at(end, right), self.at(end, left)]
+        self.paint("polygon", colour, label, corners)
 
     def upright(self, colour: Colour, label: str, aside: int, start: int, end: int, low: int, high: int) -> None:
         """A surface along the street, from `low` to `high` cm above the ground."""
@@ -293,8 +278,6 @@ class _Street:
             inner = [image.crop((margin, 0, self.width - margin, self.height)) for image in images]
             for front in self.fronts:
                 self.upright((122, 104, 84), "fence", front * 90 // 100, 100, 1600, 0, 190)
-                for start, end in _marks(36, 12):
-                    self.upright((72, 56, 44), "fence", front * 90 // 100, start, end, 0, 190)
             for image, part in zip(images, inner, strict=True):
                 image.paste(part, (margin, 0))
 

@@ -10,7 +10,6 @@ from datamodules import CityscapesDataModule, DataError
 from datamodules.cityscapes.class_uniform import EpochPlan
 from datamodules.cityscapes.datasets import TrainScenes
 from datamodules.cityscapes.labels import CLASS_OF_LABEL
-from datamodules.loading.samplers import STAND_IN
 from tests.datamodules.support import as_process, cityscapes
 
 
@@ -99,27 +98,6 @@ def test_terrain_which_coarse_images_alone_have_is_never_drawn(street_tree):
     assert len(sampling._candidates(9, 0)) == 0
 
 
-def test_predict_serves_images_of_any_size_with_paths(street_tree, tmp_path, write_image):
-    write_image(tmp_path / "in" / "b.png", (40, 30))
-    write_image(tmp_path / "in" / "deep" / "a.jpg", (21, 50))
-    data = cityscapes(street_tree, predict_folder=str(tmp_path / "in"))
-    data.setup("predict")
-    batches = list(data.predict_dataloader())
-    assert [paths for _, paths in batches] == [[str(tmp_path / "in/b.png")], [str(tmp_path / "in/deep/a.jpg")]]
-    assert [tuple(images.shape) for images, _ in batches] == [(1, 3, 30, 40), (1, 3, 50, 21)]
-    images, paths = data.on_after_batch_transfer(batches[0], 0)
-    assert images.dtype == torch.float32
-    assert paths == [str(tmp_path / "in/b.png")]
-    assert data._predict_set()[STAND_IN][1] == ""
-    with pytest.raises(DataError, match="`predict_folder` is not set"):
-        cityscapes(street_tree).check("predict")
-
-
-def test_classes_are_known_before_anything_is_read():
-    data = cityscapes("anywhere")
-    assert (data.num_classes, len(data.class_names), len(data.class_colours), len(data.label_ids)) == (19,) * 4
-
-
 def test_settings_come_from_a_command_line():
     parser = ArgumentParser()
     parser.add_class_arguments(CityscapesDataModule, "data")
@@ -185,9 +163,8 @@ def test_coarse_images_of_validation_cities_are_refused(streets):
 def test_bad_label_of_any_training_file_is_found_before_training(streets):
     label = streets / "gtFine" / "train" / "zurich" / "zurich_000000_000019_gtFine_labelIds.png"
     Image.fromarray(np.full((64, 128), 77, dtype=np.uint8)).save(label)
-    for workers in (0, 2):
-        with pytest.raises(DataError, match=r"zurich_\S+\.png: holds 1 values that are no label id: 77"):
-            cityscapes(streets, num_workers=workers).check("fit")
+    with pytest.raises(DataError, match=r"zurich_\S+\.png: holds 1 values that are no label id: 77"):
+        cityscapes(streets).check("fit")
 
 
 def test_image_and_label_of_different_size_are_named(streets):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from datamodules import IGNORED_PIXEL, IGNORED_TARGET, DataError
-from datamodules.loading.samplers import TrainSampler
+from datamodules.loading.samplers import STAND_IN, TrainSampler
 from tests.datamodules.support import as_process, cityscapes, imagenet, same_batches
 
 
@@ -56,6 +56,22 @@ def test_loading_leaves_the_global_generators_alone(workers, make):
     next(iter(data.train_dataloader()))
     next(iter(data.val_dataloader()))
     assert before == (torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate())
+
+
+def test_predict_serves_a_folder_with_paths(make, tmp_path, write_image):
+    """ImageNet's crops, Cityscapes' images of any size one by one; a stand-in has no path."""
+    paths = [write_image(tmp_path / "b.png", (40, 30)), write_image(tmp_path / "deep" / "a.jpg", (21, 50))]
+    data = make(predict_folder=str(tmp_path))
+    data.setup("predict")
+    batches = list(data.predict_dataloader())
+    assert [path for _, names in batches for path in names] == list(map(str, paths))
+    shapes = [tuple(image.shape) for images, _ in batches for image in images]
+    assert shapes == ([(3, 32, 32)] * 2 if len(batches) == 1 else [(3, 30, 40), (3, 50, 21)])
+    images, names = data.on_after_batch_transfer(batches[0], 0)
+    assert (images.dtype, names) == (torch.float32, batches[0][1])
+    assert data._predict_set()[STAND_IN][1] == ""
+    with pytest.raises(DataError, match="`predict_folder` is not set"):
+        make().check("predict")
 
 
 @pytest.mark.parametrize("workers", [0, 1])

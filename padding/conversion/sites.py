@@ -1,7 +1,7 @@
-"""What a module of a network is to a conversion: a padded convolution, something that pads otherwise, or neither.
+"""Decides for each module of a network whether to convert it, leave it, or report it as unsupported.
 
 The decision is by exact type. What pads inside the forward of a block cannot be seen from its children: timm's such
-blocks are known by name (timm_blocks.py); one of another library that calls `F.pad` or `F.conv2d` itself is invisible.
+blocks are known by name (timm_blocks.py); a block of another library that calls `F.pad` or `F.conv2d` is not seen.
 """
 
 from typing import NamedTuple
@@ -23,7 +23,7 @@ CONVERT, LEAVE, UNSUPPORTED = "convert", "leave", "unsupported"
 
 
 class Verdict(NamedTuple):
-    """What becomes of a module, and why."""
+    """The decision on a module, and its reason."""
 
     outcome: str
     reason: str = ""

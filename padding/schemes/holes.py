@@ -1,4 +1,8 @@
-"""Convolutions of inputs with holes: the partial convolution itself (Liu et al. 2018, Eq. 1 to 3)."""
+"""Convolves inputs with holes: the partial convolution itself.
+
+Partial Convolution based Padding, Liu et al. 2018, https://arxiv.org/abs/1811.11718, Eq. 1 to 3; the authors' layer is
+https://github.com/NVIDIA/partialconv.
+"""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,7 @@
-"""Partial convolution based padding (Liu et al. 2018, Eq. 4 and 5)."""
+"""Re-weights each output by window area over valid area: the scheme `partial`.
+
+Partial Convolution based Padding, Liu et al. 2018, https://arxiv.org/abs/1811.11718, Eq. 4 and 5.
+"""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Transposed convolutions under partial padding.
+"""Re-weights transposed convolutions near their border under `partial`.
 
 Each input reaches `kernel_size` outputs, so an output in the interior collects as many inputs as its phase (position
 modulo stride) has taps, and one near the border fewer: the others would have come from beyond. Its ratio is Eq. 5 read

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -63,15 +63,8 @@ class Scene:
     target: torch.Tensor
 
 
-class Scenes(Protocol):
-    """The images, loaded one at a time."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, number: int) -> Scene: ...
-
-
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class NetworkPair:
     """Two networks side by side, and how they predict.
 
     Attributes:
@@ -106,6 +99,7 @@ class Comparison:
             logits = (
                 predict_tiled(network, scene.image, size, overlap, self.average) for network in self.networks.values()
             )
+            # Classes alone: logits of 19 classes at 2048 x 1024 take 160 MB an image.
             return [each.argmax(0).cpu() for each in logits]
 
     def errors(self, scene: Scene, overlap: Fraction) -> tuple[Errors, ...]:
@@ -143,15 +137,17 @@ def evenly(total: int, count: int) -> list[int]:
 
 
 def make(
-    compared: Comparison, scenes: Scenes, output: Path, shown: int, examined: int, tell: Callable[[str], None]
+    compared: NetworkPair, scenes: Sequence[Scene], output: Path, shown: int, examined: int, tell: Callable[[str], None]
 ) -> list[Path]:
     """Writes figure6, figure8 and figure7 into `output`; returns the pictures.
 
     Args:
+        scenes: loaded one at a time, when they are asked for.
         shown: images of Figures 6 and 8.
         examined: images that these are chosen from, at most, evenly spread over the set.
         tell: takes a line on the progress.
     """
+    # Images are loaded again for the pictures: keeping all examined ones would take gigabytes.
     numbers = evenly(len(scenes), examined)
     found: dict[str, list[tuple[Errors, ...]]] = {name: [] for name in OVERLAPS}
     for place, number in enumerate(numbers, start=1):
@@ -173,7 +169,7 @@ def make(
 
 
 def side_by_side(
-    compared: Comparison, scenes: Sequence[tuple[Scene, Sequence[Errors]]], overlap: Fraction
+    compared: NetworkPair, scenes: Sequence[tuple[Scene, Sequence[Errors]]], overlap: Fraction
 ) -> np.ndarray:
     """Figures 6 and 8: a row an image, with the tiles' seams on the photograph, and a legend of the classes in it."""
     strips, classes_shown = [], set()
@@ -193,7 +189,7 @@ def side_by_side(
     return stack([head, *strips, legend(names, colours, max(strip.shape[1] for strip in strips))])
 
 
-def left_out(compared: Comparison, scene: Scene) -> np.ndarray:
+def left_out(compared: NetworkPair, scene: Scene) -> np.ndarray:
     """Figure 7: one image under its classes, the centre shaded at each proportion."""
     under = overlay(scene.photograph, scene.target.numpy(), compared.class_colours)
     of_tiles = compared.border_scope == "tile"
@@ -209,7 +205,7 @@ def left_out(compared: Comparison, scene: Scene) -> np.ndarray:
     return stack([row(panels[start : start + 3]) for start in range(0, len(panels), 3)])
 
 
-def _photograph(compared: Comparison, scene: Scene, overlap: Fraction) -> np.ndarray:
+def _photograph(compared: NetworkPair, scene: Scene, overlap: Fraction) -> np.ndarray:
     # Seams are drawn after the reduction, which would blur them.
     small = fitted(scene.photograph, PANEL)
     scale = small.shape[1] / scene.photograph.shape[1]
@@ -217,12 +213,12 @@ def _photograph(compared: Comparison, scene: Scene, overlap: Fraction) -> np.nda
     return draw_tiles(small, [tuple(round(edge * scale) for edge in tile) for tile in tiles])
 
 
-def _coloured(compared: Comparison, scene: Scene, classes: torch.Tensor) -> np.ndarray:
+def _coloured(compared: NetworkPair, scene: Scene, classes: torch.Tensor) -> np.ndarray:
     return fitted(overlay(scene.photograph, classes.numpy(), compared.class_colours, 1), PANEL, smooth=False)
 
 
 def _words(
-    compared: Comparison, overlap: Fraction, found: Sequence[Sequence[Errors]], images: int, shown: int
+    compared: NetworkPair, overlap: Fraction, found: Sequence[Sequence[Errors]], images: int, shown: int
 ) -> Picture:
     number, how = (8, "without overlap") if overlap == 0 else (6, f"with an overlap of {overlap}")
     shares = []

@@ -14,7 +14,7 @@ from typing import Any
 from padding.errors import UnfollowableError
 
 
-class Run:
+class MaskedRun:
     """One run of a network; behind it, the sizes that the network keeps are plain numbers."""
 
     over = False
@@ -24,7 +24,7 @@ class Sized:
     """A number on the canvas; `own` is the number for each image alone, `run` the run that read it."""
 
     own: tuple[float, ...]
-    run: Run
+    run: MaskedRun
 
     def __bool__(self) -> bool:
         return self != 0
@@ -44,7 +44,7 @@ class Ratio(Sized, float):
     """A fraction of sizes."""
 
 
-def sized(value: float, own: Sequence[float], run: Run) -> float:
+def sized(value: float, own: Sequence[float], run: MaskedRun) -> float:
     """The number with those of the images; plain where they are all the same."""
     if all(each == value for each in own):
         return value

@@ -10,7 +10,7 @@ from torch.overrides import TorchFunctionMode, resolve_name
 from padding.errors import PaddingError, UnfollowableError
 from padding.masked.call import RULES, Call, Result, leaves, map_leaves, namesakes, tensors_in
 from padding.masked.extents import GROW
-from padding.masked.lengths import Run, Sized, plain, sized
+from padding.masked.lengths import MaskedRun, Sized, plain, sized
 from padding.masked.rules.singly import image_by_image
 from padding.masked.state import Valid
 
@@ -62,7 +62,7 @@ class Masking(TorchFunctionMode):
             for tensor in (*module._parameters.values(), *module._buffers.values())
         }
         # Marks outlive the run on whatever the network keeps: they name the run by this, and keep nothing alive.
-        self.run = Run()
+        self.run = MaskedRun()
 
     def state(self, tensor: Tensor) -> Valid | None:
         """What is known of a tensor; None of a constant.

@@ -40,7 +40,7 @@ class Weights:
 
 
 @dataclass
-class Evaluation(Weights):
+class EvaluationOptions(Weights):
     """Options of commands that evaluate trained networks.
 
     Attributes:
@@ -60,7 +60,9 @@ def check_schemes(schemes: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(schemes))
 
 
-def evaluate_and_show(runs: Runs, options: Evaluation, tasks: Sequence[Task], study: Callable, nothing: str) -> int:
+def evaluate_and_show(
+    runs: Runs, options: EvaluationOptions, tasks: Sequence[Task], study: Callable, nothing: str
+) -> int:
     """Evaluates what is missing for `study`, then shows the study; returns the exit status.
 
     Args:
@@ -81,7 +83,7 @@ def evaluate_and_show(runs: Runs, options: Evaluation, tasks: Sequence[Task], st
     return status
 
 
-def evaluate_missing(tasks: Sequence[Task], options: Evaluation, console: Console) -> list[SetAside]:
+def evaluate_missing(tasks: Sequence[Task], options: EvaluationOptions, console: Console) -> list[SetAside]:
     """Evaluates each task that has no record yet, keeping each result as soon as it is there.
 
     Returns:
@@ -106,7 +108,7 @@ def evaluate_missing(tasks: Sequence[Task], options: Evaluation, console: Consol
     return failed
 
 
-def evaluate_one(folder: RunFolder, scheme: str, options: Evaluation, device: str) -> str | None:
+def evaluate_one(folder: RunFolder, scheme: str, options: EvaluationOptions, device: str) -> str | None:
     """Evaluates a checkpoint unless there is a record of it; returns what came out, in words, None for an old record.
 
     Raises:

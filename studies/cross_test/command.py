@@ -3,11 +3,11 @@
 from functools import partial
 
 from records.errors import UserError
-from studies.checkpoints.missing import Evaluation, check_schemes, evaluate_and_show
+from studies.checkpoints.missing import EvaluationOptions, check_schemes, evaluate_and_show
 from studies.runs.command import Runs
 
 
-def main(runs: Runs, evaluation: Evaluation, *, schemes: list[str] | None = None) -> int:
+def main(runs: Runs, evaluation: EvaluationOptions, *, schemes: list[str] | None = None) -> int:
     """Table 4 of the paper, for any number of schemes: each finished run's weights under every padding scheme.
 
     They are tested under the scheme of training and under every other one, on the reported images (those of `test`):

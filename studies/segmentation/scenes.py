@@ -15,7 +15,7 @@ from records.errors import UserError
 from studies.checkpoints.load import Trained, load
 from studies.runs.collect import PARTIAL, REFERENCE, Collection, Run
 from studies.runs.command import say
-from studies.segmentation.pictures import NetworkPair, Scene, make
+from studies.segmentation.pictures import NetworkPair, PicturedScene, make
 
 
 def make_pictures(
@@ -100,10 +100,10 @@ class TrainedScenes:
     def __len__(self) -> int:
         return len(self.scenes)
 
-    def __getitem__(self, number: int) -> Scene:
+    def __getitem__(self, number: int) -> PicturedScene:
         pixels, target = self.scenes[number]
         image = normalise(pixels[None].to(self.device), self.mean, self.std)[0]
-        return Scene(self.names[number], np.ascontiguousarray(pixels.permute(1, 2, 0).numpy()), image, target)
+        return PicturedScene(self.names[number], np.ascontiguousarray(pixels.permute(1, 2, 0).numpy()), image, target)
 
 
 def _best(collection: Collection, run: Run) -> float:

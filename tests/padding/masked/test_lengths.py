@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from padding import PaddingError
-from padding.masked.lengths import Run, own_number, plain, sized
+from padding.masked.lengths import MaskedRun, own_number, plain, sized
 
 ARITHMETIC = {
     "sums": lambda n: 1 + n + n - 3,
@@ -26,7 +26,7 @@ ARITHMETIC = {
 @pytest.mark.parametrize("name", ARITHMETIC)
 def test_arithmetic_is_done_for_each_image(name):
     compute = ARITHMETIC[name]
-    found = compute(sized(16, (7, 12), Run()))
+    found = compute(sized(16, (7, 12), MaskedRun()))
     assert plain(found) == compute(16)
     assert name == "comparisons alike" or [own_number(found, image) for image in range(2)] == [compute(7), compute(12)]
 
@@ -34,11 +34,11 @@ def test_arithmetic_is_done_for_each_image(name):
 @pytest.mark.parametrize("compare", [lambda n: n > 10, lambda n: n == 16, lambda n: n % 2 == 0, lambda n: n % 4 and 1])
 def test_a_comparison_with_another_outcome_raises(compare):
     with pytest.raises(PaddingError, match=r"size \d+ \(for the images \d+, \d+\)"):
-        compare(sized(16, (7, 12), Run()))
+        compare(sized(16, (7, 12), MaskedRun()))
 
 
 def test_behind_the_run_it_is_a_plain_number():
-    run = Run()
+    run = MaskedRun()
     size = sized(16, (7, 12), run)
     run.over = True
     assert size == 16

@@ -117,3 +117,15 @@ def images(batch, size):
 def error(y, expected):
     """The largest difference, relative to the largest value expected."""
     return float((y - expected).abs().max() / expected.abs().max())
+
+
+def record(net, *inputs):
+    """The network compiled, exported and traced, by name; the batch and two spatial sizes are left open."""
+    auto = torch.export.Dim.AUTO
+    dynamic = ({0: auto, 2: auto, 3: auto},) * len(inputs)
+    return {
+        "compile": torch.compile(net, fullgraph=True, dynamic=True, backend="eager"),
+        "export": torch.export.export(net, inputs, dynamic_shapes=dynamic).module(),
+        "fx": torch.fx.symbolic_trace(net),
+        "trace": torch.jit.trace(net, inputs, check_trace=False),
+    }

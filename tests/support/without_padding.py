@@ -1,4 +1,4 @@
-"""Runs a saved network in a process of its own, in which neither this package nor timm is loaded."""
+"""Runs saved networks in a process of its own, in which neither this package nor timm is loaded."""
 
 import subprocess
 import sys
@@ -9,17 +9,20 @@ import torch
 _PROGRAM = """
 import sys, warnings, torch
 warnings.filterwarnings("ignore")
-network = {load}
+networks = [{loads}]
 with torch.no_grad():
-    torch.save(network(torch.load("input.pt")), "output.pt")
+    torch.save([network(torch.load("input.pt")) for network in networks], "output.pt")
 assert not {{"padding", "timm"}} & set(sys.modules)
 """
 
 
-def run_saved(folder: Path, load: str, x: torch.Tensor) -> torch.Tensor:
-    """The output for `x` of the network that the expression `load` reads, evaluated in `folder`."""
+def run_saved(folder: Path, loads: list[str], x: torch.Tensor) -> list[torch.Tensor]:
+    """The outputs for `x` of the networks that the expressions `loads` read, evaluated in `folder`."""
     torch.save(x, folder / "input.pt")
     subprocess.run(
-        [sys.executable, "-c", _PROGRAM.format(load=load)], cwd=folder, check=True, env={"OMP_NUM_THREADS": "1"}
+        [sys.executable, "-c", _PROGRAM.format(loads=", ".join(loads))],
+        cwd=folder,
+        check=True,
+        env={"OMP_NUM_THREADS": "1"},
     )
     return torch.load(folder / "output.pt")

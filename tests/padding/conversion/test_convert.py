@@ -15,6 +15,7 @@ from torch.nn.utils import parametrize
 
 from padding import ConversionReport, PaddingError, available_schemes, convert_padding
 from padding.conversion.layers import PaddedLayer
+from tests.support.window_oracle import partial_oracle, worst_error
 
 SCHEMES = available_schemes()
 
@@ -111,23 +112,14 @@ def test_copies_and_pickles(net, x, scheme):
     assert torch.equal(net(x), expected), "a copy is tied to its original"
 
 
-def test_the_model_itself_may_be_a_convolution(x):
-    layer = nn.Conv2d(3, 2, 3, padding=1)
-    before = layer(x)
-    assert convert_padding(layer, "partial").converted == [""]
-    assert not torch.equal(layer(x), before)
-    convert_padding(layer, "zero")
-    assert torch.equal(layer(x), before)
-
-
-def test_a_pair_is_one_padded_convolution(oracle, worst_error):
+def test_a_pair_is_one_padded_convolution():
     pair = nn.Sequential(nn.ZeroPad2d((2, 0, 1, 0)), nn.Conv2d(2, 2, 3, padding=(0, 1))).double()
     x = torch.randn(1, 2, 5, 6, dtype=torch.float64)
     convert_padding(pair, "partial")
-    y = pair(x).detach()
-    expected, shape = oracle(x, pair[1].weight, pair[1].bias, (1, 1), [(1, 0), (3, 1)], (1, 1), 1)
+    y = pair(x)
+    expected, shape = partial_oracle(x, pair[1].weight, pair[1].bias, (1, 1), [(1, 0), (3, 1)], (1, 1), 1)
     assert tuple(y.shape[2:]) == shape
-    assert worst_error(y, {at: value.detach() for at, value in expected.items()}) < 1e-13
+    assert worst_error(y, expected) < 1e-13
 
 
 @pytest.mark.parametrize(
@@ -143,10 +135,7 @@ def test_a_zero_pad_that_cannot_be_paired_is_reported(unpaired):
     report = convert_padding(model, "partial")
     assert report.converted == ["0"]
     assert len(report.unsupported) == 1
-    assert (
-        type(unpaired[next(iter(unpaired._modules))] if isinstance(unpaired, nn.ModuleDict) else unpaired[0])
-        is nn.ZeroPad2d
-    )
+    assert type(next(iter(unpaired.children()))) is nn.ZeroPad2d
     convert_padding(model, "zero", strict=True)
     with pytest.raises(PaddingError, match=report.unsupported[0]):
         convert_padding(model, "partial", strict=True)

@@ -1,5 +1,8 @@
-"""Compiled: the same numbers, for sizes not seen before."""
+"""Compiled, traced, exported and in ONNX Runtime: the eager numbers, at sizes that were not seen while recording."""
 
+import logging
+
+import onnxruntime
 import pytest
 import timm
 import torch
@@ -7,39 +10,146 @@ from timm.layers import Conv2dSame
 from torch import nn
 
 import padding
-from padding import convert_padding
+from padding import PaddingError, ReflectConv2d, convert_padding
+from tests.support.padded_nets import SMALL_NETS, build, error, images, sizes, whole_network
+from tests.support.without_padding import run_saved
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # torch.jit is deprecated, and warns of timm's own comparisons
+
+AUTO = torch.export.Dim.AUTO
+SCHEMES = ("partial", "reflect", "replicate", "circular")
+# Only partial padding has a ratio that follows the size; of the others, one net and one with SAME pads are enough.
+CASES = [(net, "partial") for net in SMALL_NETS] + [("2d", scheme) for scheme in SCHEMES[1:]]
+CASES += [("tensorflow same", "reflect")]
+# A recorded mixture of filters keeps its batch, which is a number of groups.
+FIXED_BATCH = {"conditional", "efficientnet_cc_b0_4e"}
 
 
 @pytest.fixture(autouse=True)
-def _fresh_compiler():
+def _fresh():
     torch._dynamo.reset()
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
 
 
-def small_net():
-    net = nn.Sequential(
-        nn.Conv2d(3, 4, 3, 2, padding=1), nn.ReLU(), nn.Conv2d(4, 4, 5, padding=2, dilation=1, bias=False)
-    )
-    return nn.Sequential(net, Conv2dSame(4, 2, 3, stride=2))
+def dynamic(axes, batch=True):
+    """The spatial axes of an input (N, C, *sizes) with sizes left open, and its batch."""
+    open_axes = dict.fromkeys(range(2, 2 + axes), AUTO)
+    return ({0: AUTO, **open_axes} if batch else open_axes,)
 
 
-SIZES = [(8, 11), (9, 12), (14, 10), (8, 11)]
+def trace(net, x, folder):
+    torch.jit.save(torch.jit.trace(net, x, check_trace=False), folder / "net.pt")
+    return torch.jit.load(folder / "net.pt")
 
 
-@pytest.mark.parametrize("scheme", ["partial", "reflect", "replicate", "circular"])
-def test_compiled_with_dynamic_shapes(scheme):
-    net = small_net()[0] if scheme == "circular" else small_net()  # circular SAME recompiles for every parity
+def export(net, x, folder, strict=False):
+    return torch.export.export(net, (x,), dynamic_shapes=dynamic(x.dim() - 2), strict=strict).module()
+
+
+def run_in_onnx(net, x, folder, batch=True):
+    """The network as ONNX Runtime's function of a tensor."""
+    program = torch.onnx.export(net, (x,), dynamo=True, dynamic_shapes=dynamic(x.dim() - 2, batch), verbose=False)
+    session = onnxruntime.InferenceSession(program.model_proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    (name,) = [each.name for each in session.get_inputs()]
+    return lambda x: torch.from_numpy(session.run(None, {name: x.numpy()})[0])
+
+
+RECORDERS = {
+    "trace": (trace, CASES),
+    "fx": (lambda net, x, folder: torch.fx.symbolic_trace(net), [("2d", "partial"), ("tensorflow same", "reflect")]),
+    "export": (export, CASES),
+    "strict export": (lambda *args: export(*args, strict=True), [("2d", "partial"), ("2d", "reflect")]),
+    "onnx": (run_in_onnx, [case for case in CASES if "scaled" not in case[0]]),
+}
+# An export to ONNX takes seconds; these hold no operation of this package that the other networks lack.
+SLOW_IN_ONNX = {("1d", "partial"), ("weights on the way", "partial"), ("wider than the kernel", "partial")}
+SLOW_IN_ONNX |= {("2d", "replicate"), ("tensorflow same", "reflect")}
+
+
+@pytest.mark.parametrize(
+    ("how", "name", "scheme"),
+    [
+        pytest.param(how, *case, marks=[pytest.mark.slow] if how == "onnx" and case in SLOW_IN_ONNX else [])
+        for how, (_, cases) in RECORDERS.items()
+        for case in cases
+    ],
+)
+@torch.no_grad()
+def test_every_size(how, name, scheme, tmp_path):
+    net = build(name)
     convert_padding(net, scheme)
-    compiled = torch.compile(net, fullgraph=True, dynamic=True, backend="eager")
-    for size in SIZES:
-        x = torch.randn(2, 3, *size)
-        torch.testing.assert_close(compiled(x), net(x))
+    first, *later = sizes(name)
+    fixed = name in FIXED_BATCH and how in ("trace", "onnx")
+    options = {"batch": False} if fixed and how == "onnx" else {}
+    recorded = RECORDERS[how][0](net, images(2, first), tmp_path, **options)
+    for size in later:
+        x = images(2 if fixed else 3, size)
+        assert error(recorded(x), net(x)) < 1e-5, size
 
 
-def test_compiled_training_by_inductor():
+@pytest.mark.parametrize(
+    ("how", "name"),
+    [
+        ("trace", "test_resnet"),
+        ("trace", "test_efficientnet"),
+        *(
+            pytest.param(how, name, marks=pytest.mark.slow)
+            for how, names in (
+                ("trace", "test_nfnet resnetblur18 tf_efficientnet_b0 efficientnet_cc_b0_4e resnet50"),
+                ("onnx", "test_resnet test_nfnet test_efficientnet resnetblur18 resnet50"),
+            )
+            for name in names.split()
+        ),
+    ],
+)
+@torch.no_grad()
+def test_whole_networks(how, name, tmp_path):
+    # A trace in float64: a 5x5 window that holds one position has 25 times its weight, and after untrained layers of
+    # such windows float32 itself is off by 1e-4 of the output.
+    dtype, tolerance = (torch.float64, 1e-10) if how == "trace" else (torch.float32, 1e-5)
+    model = whole_network(name, "partial").to(dtype)
+    recorded = RECORDERS[how][0](model, images(2, (64, 96)).to(dtype), tmp_path)
+    for size in ((97, 66), (130, 33)):
+        x = images(2 if name in FIXED_BATCH else 3, size).to(dtype)
+        assert error(recorded(x), model(x)) < tolerance, size
+
+
+@torch.no_grad()
+def test_a_map_too_small_to_reflect_is_refused_everywhere(tmp_path):
+    layer = ReflectConv2d(3, 1, 7, padding=3)
+    x, small = images(2, (8, 9)), images(2, (3, 9))
+    with pytest.raises(PaddingError):
+        layer(small)
+    with pytest.raises(AssertionError, match="Guard failed"):
+        export(layer, x, tmp_path)(small)
+    with pytest.raises(Exception, match="Pad reflect"):
+        run_in_onnx(layer, x, tmp_path)(small)
+
+
+@torch.no_grad()
+def test_saved_networks_need_nothing_of_this_package(tmp_path):
+    net = build("2d")
+    convert_padding(net, "partial")
+    first, *_, last = sizes("2d")
+    trace(net, images(2, first), tmp_path)
+    torch.export.save(torch.export.export(net, (images(2, first),), dynamic_shapes=dynamic(2)), tmp_path / "net.pt2")
+    x = images(3, last)
+    for y in run_saved(tmp_path, ["torch.jit.load('net.pt')", "torch.export.load('net.pt2').module()"], x):
+        assert error(y, net(x)) < 1e-5
+
+
+GRADIENTS = {
+    "trace": lambda net, x: torch.jit.trace(net, x, check_trace=False),
+    "aot": lambda net, x: torch.compile(net, fullgraph=True, backend="aot_eager"),
+    "inductor": lambda net, x: torch.compile(net, fullgraph=True),
+}
+
+
+@pytest.mark.parametrize("how", ["trace", "aot", pytest.param("inductor", marks=pytest.mark.slow)])
+def test_gradients_are_the_eager_ones(how):
     net = padding.PartialConv2d(3, 4, 3, padding=1)
-    compiled = torch.compile(net, fullgraph=True)
     x = torch.randn(2, 3, 8, 8)
-    compiled(x).square().sum().backward()
+    GRADIENTS[how](net, x)(x).square().sum().backward()
     gradients = [parameter.grad.clone() for parameter in net.parameters()]
     net.zero_grad()
     net(x).square().sum().backward()
@@ -47,15 +157,30 @@ def test_compiled_training_by_inductor():
         torch.testing.assert_close(gradient, parameter.grad, rtol=1e-4, atol=1e-4)
 
 
+def compiled_net(scheme):
+    convolutions = nn.Sequential(nn.Conv2d(3, 4, 3, 2, padding=1), nn.ReLU(), nn.Conv2d(4, 4, 5, padding=2, bias=False))
+    # Circular SAME recompiles for every parity.
+    net = convolutions if scheme == "circular" else nn.Sequential(convolutions, Conv2dSame(4, 2, 3, stride=2))
+    convert_padding(net, scheme)
+    return net
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_compiled_with_dynamic_shapes(scheme):
+    net = compiled_net(scheme)
+    compiled = torch.compile(net, fullgraph=True, dynamic=True, backend="eager")
+    for size in ((8, 11), (9, 12), (14, 10)):
+        x = torch.randn(2, 3, *size)
+        torch.testing.assert_close(compiled(x), net(x))
+
+
 def test_partial_recompiles_no_more_than_zero():
     counts = {}
     for scheme in ("zero", "partial"):
         torch._dynamo.reset()
-        net = small_net()
-        convert_padding(net, scheme)
         counter = torch._dynamo.testing.CompileCounterWithBackend("eager")
-        compiled = torch.compile(net, fullgraph=True, backend=counter)
-        for size in ((8, 11), (9, 12), (14, 10), (16, 16), (30, 22)):
+        compiled = torch.compile(compiled_net(scheme), fullgraph=True, backend=counter)
+        for size in ((8, 11), (9, 12), (14, 10), (16, 16)):
             compiled(torch.randn(2, 3, *size))
         counts[scheme] = counter.frame_count
     assert counts["partial"] <= counts["zero"]
@@ -65,11 +190,9 @@ def test_a_whole_network_under_autocast_and_compile():
     model = timm.create_model("test_resnet").eval()
     convert_padding(model, "partial")
     x = torch.randn(2, 3, 64, 64)
-    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
-        y = model(x)
-        compiled = torch.compile(model, fullgraph=True, backend="aot_eager")(x)
-    assert y.dtype == compiled.dtype == torch.bfloat16
     exact = model(x)
-    scale = exact.abs().max()
-    assert (y - exact).abs().max() < 0.05 * scale
-    assert (compiled - exact).abs().max() < 0.05 * scale
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
+        for y in (model(x), compiled(x)):
+            assert y.dtype == torch.bfloat16
+            assert (y - exact).abs().max() < 0.05 * exact.abs().max()

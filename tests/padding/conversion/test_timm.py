@@ -1,13 +1,46 @@
 """Every file of timm that has a padded convolution: each converted layer against the oracle on its actual input."""
 
+import csv
+import itertools
+import random
+import warnings
+from pathlib import Path
+
+import pytest
 import timm
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from padding import convert_padding
+from padding import available_schemes, convert_padding
+from tests.support.window_oracle import partial_oracle, transposed_oracle, worst_error
 
-POSITIONS = 48  # checked of each layer: corners, border and inside
+POSITIONS = 24  # checked of each layer: corners, border and inside
+MODELS_WITHOUT_PADDED_CONVOLUTION = 371  # of 1371, timm 1.0.31
+
+# For each file of timm its smallest padded model, and those of the special cases. Slow: those that take
+# longest and whose classes of layers other models hold as well.
+with (Path(__file__).parent / "timm_models.csv").open() as lines:
+    MODELS = [
+        pytest.param(
+            row["model"],
+            (int(row["height"]), int(row["width"])),
+            id=row["model"],
+            marks=[pytest.mark.slow] if row["slow"] else [],
+        )
+        for row in csv.DictReader(lines)
+    ]
+
+
+def some_positions(shape, limit, seed):
+    """All positions of a small map; of a large one its corners, and as many on the border as inside."""
+    everything = list(itertools.product(*map(range, shape)))
+    if len(everything) <= limit:
+        return everything
+    rng = random.Random(seed)
+    border = [at for at in everything if any(i < 3 or i >= n - 3 for i, n in zip(at, shape, strict=True))]
+    corners = list(itertools.product(*((0, n - 1) for n in shape)))
+    return list({*corners, *rng.sample(border, min(len(border), limit // 2)), *rng.sample(everything, limit // 2)})
 
 
 class PaddingRecorder(TorchDispatchMode):
@@ -91,7 +124,7 @@ def effective_weight(layer, channels):
     return weight
 
 
-def expected_positions(layer, inputs, extra_pads, oracle, transposed_oracle, at):
+def expected_positions(layer, inputs, extra_pads, at):
     """The oracle's values for a layer; a conditional convolution is taken sample by sample."""
     x = inputs[0]
     if isinstance(layer, nn.ConvTranspose2d):
@@ -103,9 +136,13 @@ def expected_positions(layer, inputs, extra_pads, oracle, transposed_oracle, at)
         stride, dilation, groups, bias = layer.stride, layer.dilation, layer.groups, layer.bias
     pads = [(b + eb, a + ea) for (b, a), (eb, ea) in zip(own_pads(layer, sizes), extra_pads, strict=True)]
     if type(layer).__name__ != "CondConv2d":
-        return oracle(x, effective_weight(layer, x.shape[1]), bias, stride, pads, dilation, groups, at)[0]
+        weight = effective_weight(layer, x.shape[1])
+        return partial_oracle(x, weight, bias, stride, pads, dilation, groups, positions=at)[0]
     weights = (inputs[1] @ layer.weight).view(x.shape[0], *layer.weight_shape)
-    samples = [oracle(x[i : i + 1], weights[i], None, stride, pads, dilation, groups, at)[0] for i in range(x.shape[0])]
+    samples = [
+        partial_oracle(x[i : i + 1], weights[i], None, stride, pads, dilation, groups, positions=at)[0]
+        for i in range(x.shape[0])
+    ]
     return {position: torch.cat([sample[position] for sample in samples]) for position in at}
 
 
@@ -124,12 +161,12 @@ def record_calls(model, names):
     return calls, handles
 
 
+@pytest.mark.parametrize(("name", "size"), MODELS)
 @torch.no_grad()
-def test_every_layer_matches_the_oracle(timm_row, oracle, transposed_oracle, worst_error, some_positions):
-    _, name, height, width = timm_row
+def test_every_layer_matches_the_oracle(name, size):
     model = build(name)
-    batch = 2 if height < 128 else 1  # two samples show a mixed-up batch; on large maps one is enough
-    x = torch.randn(batch, 3, height, width, dtype=torch.float64)
+    batch = 2 if size[0] < 128 else 1  # two samples show a mixed-up batch; on large maps one is enough
+    x = torch.randn(batch, 3, *size, dtype=torch.float64)
     with PaddingRecorder(model) as recorder:
         before = model(x)
     keys = list(model.state_dict())
@@ -154,7 +191,7 @@ def test_every_layer_matches_the_oracle(timm_row, oracle, transposed_oracle, wor
     for layer, (inputs, y) in calls.items():
         at = some_positions(y.shape[2:], POSITIONS, seed=len(layer))
         extra = pads_in_front[layer][: y.dim() - 2]
-        expected = expected_positions(layers[layer], inputs, extra, oracle, transposed_oracle, at)
+        expected = expected_positions(layers[layer], inputs, extra, at)
         assert worst_error(y, expected) < 1e-12, layer
     assert calls, "no converted layer ran"
     assert not equal(changed, before)
@@ -166,3 +203,38 @@ def test_every_layer_matches_the_oracle(timm_row, oracle, transposed_oracle, wor
 def equal(a, b):
     """Bit for bit; some models return several outputs."""
     return torch.equal(a, b) if isinstance(a, torch.Tensor) else all(map(equal, a, b))
+
+
+@pytest.mark.slow
+def test_every_model_name_converts():
+    # Without those that this suite registers, where another test has imported them.
+    names = [name for name in timm.list_models() if timm.model_entrypoint(name).__module__.startswith("timm.")]
+    failures, unchanged = {}, 0
+    for name in names:
+        try:
+            unchanged += not converts(name)
+        except Exception as error:  # all failures in one list
+            failures[name] = repr(error)
+    assert not failures
+    if timm.__version__ == "1.0.31":
+        assert (len(names), unchanged) == (1371, MODELS_WITHOUT_PADDED_CONVOLUTION)
+
+
+def converts(name):
+    with torch.device("meta"):
+        model = timm.create_model(name)
+    classes = [type(module) for module in model.modules()]
+    keys = list(model.state_dict())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        reports = [convert_padding(model, scheme) for scheme in available_schemes()]
+        convert_padding(model, "zero")
+    modules = dict(model.named_modules())
+    convolutions = [
+        tuple(each for each in report.converted if not isinstance(modules[each], nn.ConvTranspose2d))
+        for report in reports
+    ]
+    assert len(set(convolutions)) == 1, "transposed ones are converted by partial alone"
+    assert [type(module) for module in model.modules()] == classes
+    assert list(model.state_dict()) == keys
+    return bool(reports[0].converted)

@@ -4,6 +4,7 @@ Ratios are kept between eager calls. One made while recording may be a fake tens
 """
 
 import copy
+import functools
 import logging
 
 import pytest
@@ -64,24 +65,15 @@ RECORDERS = {
 }
 
 
-def run_on_meta(net, x):
-    copy.deepcopy(net).to("meta")(x.to("meta"))
-
-
-def run_for_inference(net, x):
-    with torch.inference_mode():
-        net(x)
-
-
-def run_without_gradients(net, x):
-    with torch.no_grad():
+def call_under(mode, net, x):
+    with mode():
         net(x)
 
 
 FIRST_CALLS = {
-    "meta": run_on_meta,
-    "inference": run_for_inference,
-    "no gradients": run_without_gradients,
+    "meta": lambda net, x: copy.deepcopy(net).to("meta")(x.to("meta")),
+    "inference": functools.partial(call_under, torch.inference_mode),
+    "no gradients": functools.partial(call_under, torch.no_grad),
 }
 
 

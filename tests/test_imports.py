@@ -58,7 +58,9 @@ TIMM_AND_TORCH = {"padding": {"torch", "timm"}, "evaluation": {"torch", "numpy",
 @cache
 def files() -> dict[str, str]:
     """Module name to path, of every Python file that is no test."""
-    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     paths = [path for path in listed.split() if not path.startswith("tests/") and (ROOT / path).exists()]
     return {path.removesuffix(".py").replace("/", ".").removesuffix(".__init__"): path for path in paths}
 
@@ -141,7 +143,9 @@ def test_packages_that_stand_alone_import_little(package):
 
 
 def test_no_folder_of_code_has_more_than_fourteen_files():
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
     code = [Path(path).parent for path in listed if path.endswith(".py") and (ROOT / path).exists()]
     crowded = {str(folder): code.count(folder) for folder in set(code) if code.count(folder) > 14}
     assert not crowded

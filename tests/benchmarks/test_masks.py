@@ -38,4 +38,4 @@ def test_what_it_prints(monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert re.findall(r"test_resnet (\d+) px, batch 2", printed) == ["32", "40"]
     for name in ("null", "fixed", "grow", "singly"):
-        assert len(re.findall(rf"^  {name} +\d\.\d+ \[\d\.\d+, \d\.\d+\]$", printed, re.MULTILINE)) == 2
+        assert len(re.findall(rf"^  {name} +\d+\.\d+ \[\d+\.\d+, \d+\.\d+\]$", printed, re.MULTILINE)) == 2

@@ -26,11 +26,11 @@ class Doubling(nn.Conv2d):
 
 
 def test_available_schemes():
-    assert set(padding.available_schemes()) == {"zero", "partial", "reflect", "replicate", "circular"}
+    assert {"zero", "partial", "reflect", "replicate", "circular"} <= set(padding.available_schemes())
 
 
 def test_a_new_scheme_reaches_every_convolution():
-    @register_scheme("ones", survives_fusing=True)
+    @register_scheme("of_ones", survives_fusing=True)
     def pad_with_ones(input, weight, bias, geometry):
         (top, bottom), (left, right) = geometry.pads
         padded = F.pad(input, (left, right, top, bottom), value=1.0)
@@ -39,11 +39,11 @@ def test_a_new_scheme_reaches_every_convolution():
     model = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1))
     x = torch.randn(1, 1, 4, 4)
     expected = F.conv2d(F.pad(x, (1,) * 4, value=1.0), model[0].weight, model[0].bias)
-    assert convert_padding(model, "ones").converted == ["0"]
+    assert convert_padding(model, "of_ones").converted == ["0"]
     torch.testing.assert_close(model(x), expected)
     torch.testing.assert_close(pickle.loads(pickle.dumps(model))(x), expected)
-    with pytest.raises(PaddingError, match="'ones' exists already"):
-        register_scheme("ones", survives_fusing=True)(pad_with_ones)
+    with pytest.raises(PaddingError, match="'of_ones' exists already"):
+        register_scheme("of_ones", survives_fusing=True)(pad_with_ones)
 
 
 def test_a_new_convolution_reaches_every_scheme():

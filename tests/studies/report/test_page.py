@@ -21,7 +21,7 @@ def test_same_bytes_again_and_links_to_every_file_and_run(tmp_path, make_run):
     make_run(seed=2, finished=False, max_epochs=9)
     one, other = (write_report(collect(tmp_path / "runs"), tmp_path / name).page for name in "ab")
     files = sorted(each.name for each in one.parent.iterdir())
-    assert files == sorted([f"{t}.{kind}" for t in TABLES for kind in ("csv", "md")] + [*DRAWINGS, "report.html"])
+    assert {*files} >= {f"{t}.{kind}" for t in TABLES for kind in ("csv", "md")} | {*DRAWINGS, "report.html"}
     for name in files:
         assert (one.parent / name).read_bytes() == (other.parent / name).read_bytes()
     text = one.read_text()

@@ -8,7 +8,6 @@ ours with uint8, because we normalise on the device; `ours + float` adds that st
 """
 
 import argparse
-import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
+from benchmarks.options import ratios, spread
 from datamodules.imagenet.datasets import EvalImages, TrainImages
 from datamodules.imagenet.layouts import find_split
 from datamodules.imagenet.module import IMAGENET_MEAN, IMAGENET_STD
@@ -25,6 +25,7 @@ from datamodules.loading.index import scan_classes
 from datamodules.loading.keyed import permutation
 from datamodules.loading.on_device import normalise
 from datamodules.samples.imagenet import make
+from studies.timing.interleaved import Stopwatch, interleaved
 
 
 def pipelines(folder: Path, size: int, resize: int, count: int) -> dict[str, dict[str, Callable[[], None]]]:
@@ -66,25 +67,6 @@ def variants(baseline: ImageFolder, ours, keys: list) -> dict[str, Callable[[], 
     return {"baseline": load_baseline, "ours": load_ours, "null": load_ours, "ours + float": load_ours_float}
 
 
-def measure(functions: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
-    """CPU seconds of each function in each round; a first round warms up and is left out."""
-    seconds = {name: [] for name in functions}
-    for number in range(rounds + 1):
-        names = list(functions)
-        # Each round begins with another one, so that no function always follows the same.
-        for name in names[number % len(names) :] + names[: number % len(names)]:
-            start = time.process_time()
-            functions[name]()
-            if number:
-                seconds[name].append(time.process_time() - start)
-    return seconds
-
-
-def spread(values: list[float]) -> str:
-    low, middle, high = statistics.quantiles(values, n=4)
-    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, help="folder with train/CLASS/* (default: the sample data)")
@@ -98,14 +80,16 @@ def main() -> None:
     print(f"{folder}: {arguments.images} images, {arguments.rounds} rounds, one thread; median (quartiles) over rounds")
     for name, functions in pipelines(folder, arguments.image_size, arguments.eval_resize, arguments.images).items():
         count = min(arguments.images, len(scan_classes(folder)))
-        seconds = measure(functions, arguments.rounds)
+        stopwatch = Stopwatch(torch.device("cpu"), time.process_time)
+        measured = interleaved(list(functions), functions.__getitem__, 1 + arguments.rounds, stopwatch)
+        seconds = {variant: times[1:] for variant, times in measured.items()}  # the first round warms up
         print(f"{name}:")
         for variant, own in seconds.items():
             rate = spread([count / value for value in own])
-            reference = seconds["ours" if variant == "null" else "baseline"]
-            ratio = spread([base / value for base, value in zip(reference, own, strict=True)])
             against = "ours" if variant == "null" else "baseline"
-            print(f"  {variant:13} {rate} images per CPU second, {ratio} times {against}")
+            print(
+                f"  {variant:13} {rate} images per CPU second, {spread(ratios(seconds[against], own))} times {against}"
+            )
 
 
 if __name__ == "__main__":

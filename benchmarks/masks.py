@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from benchmarks.options import add_measuring_options, make_stopwatch, spread
+from benchmarks.options import add_measuring_options, make_stopwatch, ratios, spread
 from padding import convert_padding, forward_masked, forward_singly
 from studies.timing.interleaved import Step, describe_device, interleaved
 
@@ -92,10 +92,6 @@ def make_steps(model: nn.Module, images: torch.Tensor, sizes: list[tuple[int, in
         SINGLY: lambda: forward_singly(model, images, sizes),
     }
     return {name: torch.inference_mode()(run) for name, run in runs.items()}
-
-
-def ratios(times: list[float], base: list[float]) -> list[float]:
-    return [own / other for own, other in zip(times, base, strict=True)]
 
 
 if __name__ == "__main__":

@@ -31,3 +31,8 @@ def spread(values: list[float]) -> str:
     """Median and quartiles."""
     low, middle, high = statistics.quantiles(values, n=4)
     return f"{middle:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def ratios(times: list[float], base: list[float]) -> list[float]:
+    """Each round's time over the base's time in the same round."""
+    return [own / other for own, other in zip(times, base, strict=True)]

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from benchmarks.options import add_measuring_options, make_stopwatch, spread
+from benchmarks.options import add_measuring_options, make_stopwatch, ratios, spread
 from padding import available_schemes
 from padding.schemes.reweight import forget_ratios
 from studies.runs.collect import REFERENCE
@@ -69,14 +69,10 @@ def report(name: str, size: int, batch: int, args: argparse.Namespace) -> None:
     seconds = interleaved(list(steps), steps.__getitem__, 1 + args.warm_up + args.rounds, stopwatch)
     first = {variant: times[0] / seconds[REFERENCE][0] for variant, times in seconds.items()}
     counted = {variant: times[1 + args.warm_up :] for variant, times in seconds.items()}
-    ratios = {
-        variant: [own / zero for own, zero in zip(times, counted[REFERENCE], strict=True)]
-        for variant, times in counted.items()
-    }
-    milliseconds = 1000 * statistics.median(counted[REFERENCE])
+    zero = counted[REFERENCE]
     print(
-        f"{name:>20} {size:4} px  batch {batch:3}  zero {milliseconds:8.1f} ms"
-        f"  {args.scheme} {spread(ratios[args.scheme])}  null {spread(ratios[NULL])}"
+        f"{name:>20} {size:4} px  batch {batch:3}  zero {1000 * statistics.median(zero):8.1f} ms"
+        f"  {args.scheme} {spread(ratios(counted[args.scheme], zero))}  null {spread(ratios(counted[NULL], zero))}"
         f"  first {first[args.scheme]:.2f} (null {first[NULL]:.2f})",
         flush=True,
     )

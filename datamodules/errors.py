@@ -1,5 +1,10 @@
 """The one error that the data modules raise on bad input."""
 
+from pathlib import Path
+from typing import TypeVar
+
+_T = TypeVar("_T")
+
 
 class DataError(ValueError):
     """Data or data settings that cannot be used.
@@ -19,6 +24,24 @@ class DataError(ValueError):
         if todo is not None:
             parts.append(todo)
         super().__init__(" ".join(part if part.endswith((".", "!", "?")) else part + "." for part in parts))
+
+
+def checked(name: str, value: _T, valid: bool, must: str) -> _T:
+    """A setting's value; raises DataError, which says what it must be, unless it is `valid`."""
+    if not valid:
+        raise DataError(f"`{name}` is {value!r}; it must be {must}")
+    return value
+
+
+def at_least(least: int, name: str, value: int) -> int:
+    """As `checked`, of a number."""
+    return checked(name, value, value >= least, f"at least {least}")
+
+
+def refuse_no_folder(root: Path, todo: str) -> None:
+    """Raises DataError unless the root of the data is a folder."""
+    if not root.is_dir():
+        raise DataError("is not a folder" if root.exists() else "does not exist", where=root, todo=todo)
 
 
 def some(items, limit: int = 5) -> str:

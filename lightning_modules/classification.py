@@ -82,7 +82,7 @@ class ClassificationModule(PaddedNetworkModule):
         loss = cross_entropy(logits, targets)
         with torch.no_grad():
             self.train_metrics.update(logits, targets, loss)
-        self.log("train/loss_step", loss.detach(), prog_bar=True, logger=False, on_step=True, on_epoch=False)
+        self.log_step_loss(loss)
         return loss
 
     def on_train_epoch_start(self) -> None:
@@ -133,9 +133,7 @@ class ClassificationModule(PaddedNetworkModule):
             self.log_epoch(f"{stage}/{name}", value, prog_bar=name == "acc1")
 
     def configure_optimizers(self) -> dict[str, Any]:
-        optimizer = torch.optim.SGD(
-            self.network.parameters(), lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay
-        )
+        optimizer = self.make_sgd()
         schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, self.milestones, gamma=0.1)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "epoch"}}
 

@@ -141,6 +141,16 @@ class PaddedNetworkModule(pl.LightningModule):
         except UnfollowableError as error:
             raise PaddingError(f"{error}; --model.mask_rule={SINGLY} takes the images one by one instead") from error
 
+    def make_sgd(self) -> torch.optim.SGD:
+        """The optimiser of the paper's recipes: SGD with momentum and weight decay on all parameters."""
+        return torch.optim.SGD(
+            self.network.parameters(), lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay
+        )
+
+    def log_step_loss(self, loss: torch.Tensor) -> None:
+        """Shows a training step's loss in the progress bar only: an epoch's mean is what is recorded."""
+        self.log("train/loss_step", loss.detach(), prog_bar=True, logger=False, on_step=True, on_epoch=False)
+
     def on_validation_epoch_start(self) -> None:
         self.eval_metrics.reset()
         if self.counts is not None:

@@ -134,7 +134,7 @@ class SegmentationModule(PaddedNetworkModule):
         loss, pixels = pixel_loss(self(images), targets)
         with torch.no_grad():
             self.train_metrics["loss"].update(loss, weight=pixels)
-        self.log("train/loss_step", loss.detach(), prog_bar=True, logger=False, on_step=True, on_epoch=False)
+        self.log_step_loss(loss)
         return loss
 
     def on_train_epoch_start(self) -> None:
@@ -223,9 +223,7 @@ class SegmentationModule(PaddedNetworkModule):
         return self.evaluation.tile_side(height, width), share("predict_overlap", self.evaluation.predict_overlap)
 
     def configure_optimizers(self) -> dict[str, Any]:
-        optimizer = torch.optim.SGD(
-            self.network.parameters(), lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay
-        )
+        optimizer = self.make_sgd()
         # The last step's rate is lr / steps, so the rate reaches 0 with the last step, not an epoch earlier.
         steps = self.trainer.estimated_stepping_batches
         if steps == float("inf"):

@@ -1,8 +1,10 @@
 """Pretrained weights for the encoder of a segmentation network.
 
-Table 5 of the paper says "trained from the scratch"; one of its authors said later that both arms were fine-tuned from
-ImageNet weights trained with zero padding. So random weights are the default, and this is the other reading. The scheme
-that the weights were trained with is not compared with the network's: in that reading they differ.
+Partial Convolution based Padding (Liu et al. 2018), Table 5, https://arxiv.org/abs/1811.11718
+
+Table 5 says "trained from the scratch"; one of its authors said later that both arms were fine-tuned from ImageNet
+weights trained with zero padding. Random weights are the default, and this module is the other reading: there the
+scheme of the weights differs from the network's, so the two are not compared.
 """
 
 import pickle

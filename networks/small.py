@@ -1,8 +1,11 @@
-"""Networks for small images: no early downsampling, so that the border stays a large share of every map.
+"""Networks for small images, without early downsampling, so that the border stays a large share of every map.
 
-`cifar_resnet18` is the widespread CIFAR variant of ResNet18 (He et al. 2015, with a 3x3 stem of stride 1 and no
-pooling). The thin ones train in seconds on a laptop: one with residuals and strides, one without either whose padded
-convolutions have biases, as the paper's two families do.
+Deep Residual Learning for Image Recognition (He et al. 2015), https://arxiv.org/abs/1512.03385
+Very Deep Convolutional Networks for Large-Scale Image Recognition (Simonyan and Zisserman 2014),
+https://arxiv.org/abs/1409.1556
+
+`cifar_resnet18` is the usual CIFAR variant of ResNet18: a 3x3 stem of stride 1 and no pooling. The thin networks train
+in seconds on a laptop: a ResNet, and a VGG whose padded convolutions have biases, as in the paper's two families.
 """
 
 from functools import partial

@@ -1,8 +1,11 @@
-"""WideResNet38: model A2 of Wu, Shen and van den Hengel 2016 (Wider or Deeper), registered with timm.
+"""WideResNet38, the larger segmentation encoder of section 4.2, registered with timm.
 
-The paper's larger segmentation encoder (section 4.2). Seven modules: a bare 3x3 convolution, five stages of
-pre-activation identity blocks with more channels from stage to stage, and two wide bottlenecks with channel dropout.
-105,062,720 parameters without the classifier and its closing batch norm.
+Wider or Deeper: Revisiting the ResNet Model for Visual Recognition (Wu, Shen and van den Hengel 2016), model A2,
+https://arxiv.org/abs/1611.10080
+
+Seven modules: a bare 3x3 convolution, four stages of pre-activation identity blocks with more channels from stage to
+stage, and two wide bottlenecks with channel dropout. 105,062,720 parameters without the classifier and its closing
+batch norm.
 """
 
 from typing import Any, NamedTuple

@@ -1,12 +1,11 @@
-"""What `test` found out about a segmentation network: confusion matrices, from which every table is computed anew."""
+"""Result of `test` of a segmentation network: confusion matrices, from which every table is computed anew."""
 
 import dataclasses
-import hashlib
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+from records.checkpoint import CheckpointRecord
 from records.codec import Record, read_json
 from records.errors import RecordError
 from records.run_folder import RunFolder
@@ -18,20 +17,12 @@ REGULAR = "regular"
 
 
 @dataclass
-class EvaluationRecord(Record):
-    """The content of a file in a run folder's `evaluations/`.
+class EvaluationRecord(CheckpointRecord):
+    """Result of `test` of a segmentation network.
 
     Attributes:
-        checkpoint: its file name.
-        epoch: of the checkpoint, from 0.
-        step: of the checkpoint.
-        network: what was tested.
-        padding: the scheme it was trained with.
-        padding_at_test: the scheme it was tested with.
-        precision: that it was computed in, as the Trainer calls it.
         dilation: stride and dilation of its convolutions, as a short text.
-        data: what it was tested on, such as the split and a digest of the files.
-        images: how many of them were tested; those with ignored pixels alone are left out.
+        images: number of tested images; those with ignored pixels alone are left out.
         class_names: in the order of the confusion matrices.
         leave_out: proportions of the centre that the bands stand for, rising, as text (`1/3`).
         border_scope: whose centre: "image" or "tile".
@@ -39,20 +30,11 @@ class EvaluationRecord(Record):
         tile_size: side of the tiles in pixels; None is the shorter side of each image.
         average: what was averaged where tiles overlap.
         confusion: for each way of predicting, counts [band][distance bin][target][prediction].
-        provenance: versions, commit, host, command.
     """
 
     KIND: ClassVar[str] = "segmentation"
 
-    checkpoint: str
-    epoch: int
-    step: int
-    network: str
-    padding: str
-    padding_at_test: str
-    precision: str
     dilation: str
-    data: dict[str, Any]
     images: int
     class_names: list[str]
     leave_out: list[str]
@@ -61,16 +43,12 @@ class EvaluationRecord(Record):
     tile_size: int | None
     average: str
     confusion: dict[str, list] = field(repr=False)
-    provenance: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
-    def file_name(self) -> str:
-        """Checkpoint, scheme and a hash of all but the result: the same test replaces its own file and no other."""
+    def settings(self) -> Any:
         how = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         del how["provenance"]
-        how["confusion"] = sorted(self.confusion)
-        digest = hashlib.sha1(json.dumps(how, sort_keys=True).encode()).hexdigest()
-        return f"{Path(self.checkpoint).stem}-{self.padding_at_test}-{digest[:8]}.json"
+        return {**how, "confusion": sorted(self.confusion)}
 
 
 def read_evaluations(folder: RunFolder, kind: type[R]) -> tuple[dict[Path, R], list[str]]:

@@ -154,3 +154,13 @@ def test_what_must_start_fast_does_not_load_torch():
     program += "print([name for name in ('pytorch_lightning', 'timm', 'torchvision') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_no_two_classes_have_one_name():
+    names = [
+        node.name
+        for path in files().values()
+        for node in ast.parse((ROOT / path).read_text()).body
+        if isinstance(node, ast.ClassDef)
+    ]
+    assert not {name for name in names if names.count(name) > 1}

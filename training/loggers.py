@@ -1,6 +1,10 @@
-"""The W&B logger of a run: W&B's own settings decide where it goes; without an account it stays offline."""
+"""The W&B logger of a run, and the files of its attempts that were logged offline.
+
+W&B's own settings decide where a run is logged; without an account it stays offline.
+"""
 
 import os
+from pathlib import Path
 
 import wandb
 from pytorch_lightning.loggers import WandbLogger
@@ -9,6 +13,9 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from records import RunFolder, RunRecord
 
 PROJECT = "convolution-padding"
+
+HEADER = 7
+"""Bytes that W&B's client writes before the first record of a run's file."""
 
 
 def wandb_logger(folder: RunFolder, record: RunRecord) -> WandbLogger:
@@ -37,3 +44,21 @@ def _mode() -> str:
     if mode != "online" or rank_zero_only.rank != 0:
         return mode
     return "online" if wandb.login(prompt=False, verify=False) else "offline"
+
+
+def set_aside_empty(folder: Path) -> list[Path]:
+    """Renames `offline-run-...` below `folder`, a run's wandb/, to `empty-offline-run-...` where it holds no record.
+
+    Call it only while no process writes there.
+
+    Returns:
+        The new paths.
+    """
+    # `wandb sync` (0.31.0) gives up at a file that a kill left empty, with exit status 0, and does not upload the
+    # attempts after it.
+    empty = [
+        attempt
+        for attempt in sorted(folder.glob("offline-run-*"))
+        if all(file.stat().st_size <= HEADER for file in attempt.glob("*.wandb"))
+    ]
+    return [attempt.rename(attempt.with_name(f"empty-{attempt.name}")) for attempt in empty]

@@ -20,7 +20,6 @@ from records.errors import UserError, is_for_users
 from records.summary import LAST
 from training import callbacks
 from training.arguments import check_checkpoint, configurations_first, readable
-from training.callbacks.epoch_lines import EpochLines
 from training.cluster import check_tasks, choose_master_port, slurm_plugins
 from training.evaluation_record import keep_and_print, keep_validation
 from training.identity import identify
@@ -203,7 +202,7 @@ class ExperimentCLI(LightningCLI):
             callbacks.ValidateLastStep(),
             self.stop,
             recorder,
-            *([] if bar else [EpochLines(recorder)]),
+            *([] if bar else [callbacks.EpochLines(recorder)]),
             *best_and_last_epochs(folder.checkpoints, record.monitor),
             ResumeCheckpoint(folder.checkpoints, self.config.fit.run.checkpoint_every_n_steps, self.stop),
             callbacks.Dashboard(recorder, record, self.plain_config()),

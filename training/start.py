@@ -11,7 +11,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_only
 
 from records import RunFolder, RunRecord, best, differences, write_text
 from records.errors import UserError
-from training.offline_segments import set_aside_empty
+from training.loggers import set_aside_empty
 from training.provenance import provenance
 from training.resume import RESUME_PATTERN, newest_good, remove_leftovers
 

@@ -10,7 +10,7 @@ from studies.runs.options import run
 
 
 def main(arguments: list[str]) -> int:
-    """Makes the pages; returns the exit status. Raises UserError where W&B or the project does not let it."""
+    """Makes the pages; returns the exit status. Raises UserError if W&B refuses."""
     return run("dashboard", make_pages, arguments)
 
 

@@ -98,12 +98,8 @@ def _grid(content: DashboardContent, network: str) -> wr.PanelGrid:
         pinned_columns=columns(content.metric),
     )
     padding = wr.Config("padding")
-    colours = {
-        wr.RunsetGroup(runset_name=network, keys=(wr.RunsetGroupKey(key=padding, value=scheme),)): content.colours[
-            scheme
-        ]
-        for scheme in content.schemes[network]
-    }
+    keys = {scheme: (wr.RunsetGroupKey(key=padding, value=scheme),) for scheme in content.schemes[network]}
+    colours = {wr.RunsetGroup(runset_name=network, keys=keys[each]): content.colours[each] for each in keys}
     panels = [*curves(content.metric, padding), *bars(content.metric, padding)]
     for number, panel in enumerate(panels):
         panel.layout = wr.Layout(x=number % 3 * WIDTH, y=number // 3 * 6, w=WIDTH, h=6)
@@ -112,33 +108,15 @@ def _grid(content: DashboardContent, network: str) -> wr.PanelGrid:
 
 def curves(metric: str, groupby: wr.Config | None = None) -> list[wr.LinePlot]:
     """Mean by epoch and the band from the lowest to the highest run (Figure 3), by `groupby` or by the run set."""
-    return [
-        wr.LinePlot(
-            title=name,
-            x="epoch",
-            y=[name],
-            groupby=groupby,
-            groupby_aggfunc="mean",
-            groupby_rangefunc="minmax",
-            max_runs_to_show=SHOWN,
-        )
-        for name in (metric, *(loss for loss in LOSSES if loss != metric))
-    ]
+    names = dict.fromkeys([metric, *LOSSES])
+    shown = {"groupby": groupby, "groupby_aggfunc": "mean", "groupby_rangefunc": "minmax", "max_runs_to_show": SHOWN}
+    return [wr.LinePlot(title=name, x="epoch", y=[name], **shown) for name in names]
 
 
 def bars(metric: str, groupby: wr.Config | None = None) -> list[wr.BarPlot]:
     """Mean and standard deviation of the two ways of reporting (Tables 2 and 3)."""
-    return [
-        wr.BarPlot(
-            title=name,
-            metrics=[name],
-            groupby=groupby,
-            groupby_aggfunc="mean",
-            groupby_rangefunc="stddev",
-            max_runs_to_show=SHOWN,
-        )
-        for name in summaries(metric)
-    ]
+    shown = {"groupby": groupby, "groupby_aggfunc": "mean", "groupby_rangefunc": "stddev", "max_runs_to_show": SHOWN}
+    return [wr.BarPlot(title=name, metrics=[name], **shown) for name in summaries(metric)]
 
 
 def columns(metric: str) -> list[str]:

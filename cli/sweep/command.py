@@ -11,10 +11,11 @@ from rich.console import Console
 from cli.sweep.display import SweepDisplay, print_outcome
 from cli.sweep.file import Point, SweepFile, read_sweep
 from cli.sweep.points import PointRun, Resolve, State, resolve_points
-from cli.sweep.runner import StopRequest, run_points
+from cli.sweep.runner import run_points
 from records.errors import UserError
 from studies.runs import options
 from studies.runs.command import say
+from studies.runs.process import StopRequest
 
 WANDB_IDENTITY = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_SWEEP_PARAM_PATH")
 """An agent sets these for one run; inherited by every point, they would make all points one run."""
@@ -150,8 +151,6 @@ def child_environment(environment: Mapping[str, str], jobs: int, threads: int | 
     child = dict(environment)
     if threads or "OMP_NUM_THREADS" not in child:
         child["OMP_NUM_THREADS"] = str(threads or max(1, cores() // jobs))
-    # Else a log that is read while the run goes on lags behind by a buffer.
-    child.setdefault("PYTHONUNBUFFERED", "1")
     return child
 
 

@@ -142,19 +142,14 @@ class _Loader(yaml.SafeLoader):
 
 
 def _load(path: Path) -> dict[str, Any]:
-    if path.is_dir():
-        raise UserError(f"{path} is a folder; give one sweep file, such as {path / 'demo.yaml'}")
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; give a sweep file, such as sweeps/demo.yaml") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read: {error}") from None
-    except yaml.MarkedYAMLError as error:
-        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise UserError(f"{path}{line}: not valid YAML: {error.problem}") from None
+        raise UserError(f"{path} cannot be read: {error}; give a sweep file, such as sweeps/demo.yaml") from None
     except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {error}") from None
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise UserError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: a sweep file is a mapping with the keys program, method, command, parameters")
     return content
@@ -213,11 +208,10 @@ def _values(where: str, entry: Any) -> tuple[Any, ...]:
     values = [entry["value"]] if "value" in entry else entry["values"]
     if not isinstance(values, list) or not values:
         raise UserError(f"{where}: values is {values!r}; it is a list of at least one value")
-    seen: set[str] = set()
-    for value in values:
-        if value is None:
-            raise UserError(f"{where}: null is passed on as the text None; give a value, or leave the parameter out")
-        if str(value) in seen:
-            raise UserError(f"{where}: {value} is there twice; each point of the grid runs once")
-        seen.add(str(value))
+    if None in values:
+        raise UserError(f"{where}: null is passed on as the text None; give a value, or leave the parameter out")
+    # As texts: 1 and 1.0 are equal, and two values on a command line.
+    texts = list(map(str, values))
+    if twice := [text for text in texts if texts.count(text) > 1]:
+        raise UserError(f"{where}: {twice[0]} is there twice; each point of the grid runs once")
     return tuple(values)

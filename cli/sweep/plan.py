@@ -40,12 +40,11 @@ class Hardware(NamedTuple):
 
 
 def hardware_of(attempt: dict[str, Any]) -> Hardware | None:
-    """What an attempt at a run computed on; None if it did not record that."""
-    try:
-        devices, accelerator, processes = (attempt[key] for key in ("devices", "accelerator", "processes"))
-    except KeyError:
+    """The device that an attempt of a run computed on; None if it was not recorded."""
+    if not {"devices", "accelerator", "processes"} <= attempt.keys():
         return None
-    if accelerator == "cpu":
+    devices, processes = attempt["devices"], attempt["processes"]
+    if attempt["accelerator"] == "cpu":
         # `devices` of a machine with GPUs lists these, also for a run that uses none.
         return Hardware("CPU", "core hours", processes * (attempt.get("threads") or 1))
     return Hardware(str(devices[0]), "GPU hours", processes) if devices else None
@@ -53,10 +52,10 @@ def hardware_of(attempt: dict[str, Any]) -> Hardware | None:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """How far a run of the grid is.
+    """Progress of a run of the grid.
 
     Attributes:
-        record: who the run is, from the point's settings.
+        record: identity of the run, from the point's settings.
         folder: of the run.
         state: one of STATES.
         problem: what is damaged.
@@ -73,6 +72,9 @@ class PlannedRun:
     hardware: Hardware | None = None
     hours: Sequence[float] = ()
 
+    def hours_on(self, device: str) -> Sequence[float]:
+        return self.hours if self.hardware and self.hardware.name == device else ()
+
     @property
     def sources(self) -> tuple[str, str, str]:
         """Names of the groups whose epochs cost what this run's do, the closest first."""
@@ -80,7 +82,7 @@ class PlannedRun:
 
 
 def planned(run: PointRun) -> PlannedRun:
-    """What the run's folder says; what cannot be read makes the run damaged."""
+    """Reads the run's folder; a run whose files cannot be read is damaged."""
     who = (run.record, run.folder.path)
     if run.problem or run.recorded is None:
         return PlannedRun(*who, "damaged" if run.problem else "not started", run.problem)
@@ -141,9 +143,8 @@ class SweepPlan:
     def grid(self, devices: Sequence[str]) -> Table:
         """A row for each run and device; hours in the CSV alone."""
         rows = [self._row(run, device) for run in self.runs for device in devices or [""]]
-        return Table(
-            "Runs of the grid", [Column(name, only_csv=name not in SHOWN) for name in COLUMNS], rows, words=True
-        )
+        columns = [Column(name, only_csv=name not in SHOWN) for name in COLUMNS]
+        return Table("Runs of the grid", columns, rows, words=True)
 
     def _row(self, run: PlannedRun, device: str) -> tuple[Any, ...]:
         record = run.record
@@ -151,7 +152,7 @@ class SweepPlan:
         far = (run.state, len(run.rows), self.epochs(run), run.folder)
         if not device:
             return (*who, *far, *[None] * 5)
-        spent = sum(run.hours) if run.hardware and run.hardware.name == device else 0.0
+        spent = sum(run.hours_on(device), 0.0)
         return (*who, *far, device, self.units[device], spent, *(self.cost(run, device) or (None, None)))
 
     def costs(self, device: str) -> Table:
@@ -172,7 +173,7 @@ class SweepPlan:
 
     def _sums(self, runs: Sequence[PlannedRun], device: str) -> tuple[Any, ...]:
         finished = sum(run.state == "finished" for run in runs)
-        here = [hours for run in runs if run.hardware and run.hardware.name == device for hours in run.hours]
+        here = [hours for run in runs for hours in run.hours_on(device)]
         source = self.source(runs[0], device)
         measured = f"0, as {source}" if source and not here else str(len(here))
         costs = [self.cost(run, device) for run in runs]
@@ -184,7 +185,7 @@ class SweepPlan:
         return f"{finished} of {len(runs)}", measured, sum(here), left, whole
 
     def notes(self) -> list[str]:
-        """What the tables cannot say."""
+        """Sentences on damaged and uncounted runs, and on how core hours are counted."""
         lines = [f"damaged, counted as not begun: {run.problem}" for run in self.runs if run.problem]
         lines += [
             f"{run.folder}: not recorded on what it was run, or not the same in every attempt; not counted"
@@ -210,7 +211,7 @@ def _no_run_of(runs: Iterable[PlannedRun]) -> str:
 
 
 def _hours(value: float | str) -> str:
-    """Hours for readers; words as they are."""
+    """Hours with few digits; a text unchanged."""
     return value if isinstance(value, str) else f"{value:.2f}" if value < 10 else f"{value:,.0f}"
 
 

@@ -15,7 +15,7 @@ Resolve = Callable[[list[str]], tuple[RunFolder, RunRecord]]
 
 
 class State(StrEnum):
-    """What a sweep made of a run."""
+    """State of a run in the sweep."""
 
     WAITING = "not started"
     RUNNING = "running"
@@ -32,7 +32,7 @@ class PointRun:
     Attributes:
         point: of the sweep file.
         folder: of the run: the one that is there, else the one that a start would make.
-        record: who the run is, from the point's settings.
+        record: identity of the run, from the point's settings.
         command: starts or continues the run.
         recorded: the folder's own record; None before the first start, or where it is damaged.
         problem: what is damaged.
@@ -85,7 +85,7 @@ def resolve_points(points: Iterable[Point], resolve: Resolve, where: Path) -> li
 
 
 def _look_up(runs: Iterable[PointRun], root: Path) -> None:
-    """Fills in what the folders in `root` say of the runs; reads each run.json once."""
+    """Sets `recorded` and `problem` of the runs below `root`, and the id that a run was started under."""
     records: dict[Path, RunRecord] = {}
     problems: dict[Path, str] = {}
     for file in root.glob("*/run.json"):
@@ -93,9 +93,9 @@ def _look_up(runs: Iterable[PointRun], root: Path) -> None:
             records[file.parent] = RunFolder(file.parent).read_record()
         except (RunFolderError, OSError) as error:
             problems[file.parent] = str(error)
-    by_digest: dict[str, Path] = {}
-    for path in sorted(records, key=lambda path: (not records[path].finished, path)):
-        by_digest.setdefault(records[path].digest, path)
+    # Of several with the same settings, the first finished one: the last to be put in wins.
+    ordered = sorted(records, key=lambda path: (not records[path].finished, path), reverse=True)
+    by_digest = {records[path].digest: path for path in ordered}
     for run in runs:
         path = run.folder.path
         other = by_digest.get(run.record.digest) if run.record.digest else None

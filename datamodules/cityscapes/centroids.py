@@ -5,7 +5,6 @@ To find them every label file must be decoded.
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import sys
 import time
@@ -17,7 +16,7 @@ import numpy as np
 
 from datamodules.cityscapes.labels import CLASS_NAMES, decode_classes
 from datamodules.errors import DataError
-from datamodules.loading.array_cache import SETTLED_NS, cache_folder, write_arrays
+from datamodules.loading.array_cache import SETTLED_NS, cache_file, read_arrays, write_arrays
 from datamodules.loading.path_table import PathTable
 from datamodules.loading.workers import map_in_workers
 
@@ -87,6 +86,9 @@ def centroids_of_files(root: Path, files: list[str], tile_size: int, num_workers
     Raises:
         DataError: a file cannot be used.
     """
+    if len(files) >= _MANY:
+        said = f"finding the centroids of the classes in {len(files)} label files of {root}"
+        print(said, file=sys.stderr, flush=True)
     paths = PathTable.pack(files)
     results = []
     for result in map_in_workers(
@@ -112,42 +114,25 @@ def find_centroids(
         num_workers: processes that decode what the cache lacks; 0 decodes in this one.
         cache: False for none, True for the default folder, or a folder of your own.
 
-    A cache that is broken or cannot be written never stops a run: the files are decoded.
-
     Raises:
         DataError: a label file cannot be used.
     """
     if cache is False:
-        return _compute(root, files, tile_size, num_workers)
-    key = repr((_FORMAT, os.path.realpath(root), tile_size))
-    folder = cache_folder("centroids") if cache is True else Path(cache).expanduser()
-    file = folder / f"{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}.npz"
+        return centroids_of_files(root, files, tile_size, num_workers)
+    key = (_FORMAT, os.path.realpath(root), tile_size)
+    file = cache_file("centroids", cache, key)
     with _one_at_a_time(file):
         # The stamps come before the decoding: a file that changes in between looks older than it is, never newer.
         started = time.time_ns()
-        stamps = [_stamp(root / name) for name in files]
-        known = _read(file, key)
-        lacking = [
-            name for name, stamp in zip(files, stamps, strict=True) if name not in known or known[name].stamp != stamp
-        ]
-        if not lacking:
-            return [known[name].centroids for name in files]
-        fresh = dict(zip(lacking, _compute(root, lacking, tile_size, num_workers), strict=True))
-        current = {
-            name: _Entry(stamp, fresh[name] if name in fresh else known[name].centroids)
-            for name, stamp in zip(files, stamps, strict=True)
-        }
-        # Those of files that were not asked for stay: another split asks for others.
-        _write(file, key, {**known, **current}, started)
-        return [current[name].centroids for name in files]
-
-
-def _compute(root: Path, files: list[str], tile_size: int, num_workers: int) -> list[np.ndarray]:
-    if len(files) >= _MANY:
-        print(
-            f"finding the centroids of the classes in {len(files)} label files of {root}", file=sys.stderr, flush=True
-        )
-    return centroids_of_files(root, files, tile_size, num_workers)
+        stamps = {name: _stamp(root / name) for name in files}
+        known = read_arrays(file, key, _entries) or {}
+        lacking = [name for name, stamp in stamps.items() if name not in known or known[name].stamp != stamp]
+        if lacking:
+            # Those of files that were not asked for stay: another split asks for others.
+            for name, found in zip(lacking, centroids_of_files(root, lacking, tile_size, num_workers), strict=True):
+                known[name] = _Entry(stamps[name], found)
+            _write(file, key, known, started)
+        return [known[name].centroids for name in files]
 
 
 def _stamp(file: Path) -> _Stamp:
@@ -169,33 +154,22 @@ def _one_at_a_time(file: Path) -> Iterator[None]:
         yield
 
 
-def _read(file: Path, key: str) -> dict[str, _Entry]:
-    try:
-        with np.load(file, allow_pickle=False) as archive:
-            stored = {name: archive[name] for name in archive.files}
-        names, stamps, ends = PathTable(stored["names"]), stored["stamps"].tolist(), stored["ends"]
-        rows, starts = stored["rows"], np.concatenate(([0], stored["ends"][:-1]))
-        complete = len(names) == len(stamps) == len(ends) and ends[-1] == len(rows)
-        if str(stored["key"]) != key or not complete:
-            return {}
-        return {
-            names[i]: _Entry(tuple(stamps[i]), rows[start:end])
-            for i, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True))
-        }
-    # Whatever a damaged archive makes NumPy or zipfile raise, the answer is the same: decode the files again.
-    except Exception:
-        return {}
+def _entries(stored: dict[str, np.ndarray]) -> dict[str, _Entry]:
+    names, stamps, ends, rows = PathTable(stored["names"]), stored["stamps"], stored["ends"], stored["rows"]
+    if ends[-1] != len(rows):
+        raise ValueError("rows are missing")
+    entries = zip(stamps.tolist(), np.split(rows, ends[:-1]), strict=True)
+    return {names[i]: _Entry(tuple(stamp), centroids) for i, (stamp, centroids) in enumerate(entries)}
 
 
-def _write(file: Path, key: str, entries: dict[str, _Entry], started: int) -> None:
+def _write(file: Path, key: tuple, entries: dict[str, _Entry], started: int) -> None:
     settled = {name: entry for name, entry in entries.items() if started - max(entry.stamp[1:]) >= SETTLED_NS}
     if not settled:
         return
     content = {
-        "key": np.array(key),
         "names": PathTable.pack(settled).data,
         "stamps": np.array([entry.stamp for entry in settled.values()], dtype=np.int64),
         "ends": np.cumsum([len(entry.centroids) for entry in settled.values()]),
         "rows": np.concatenate([entry.centroids for entry in settled.values()]),
     }
-    write_arrays(file, content, f"the centroids were not kept in {file.parent}")
+    write_arrays(file, key, content, f"the centroids were not kept in {file.parent}")

@@ -1,6 +1,7 @@
 """Scenes with their class maps: training crops keyed by (epoch, index), evaluation images by their index."""
 
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,7 @@ class SceneFiles:
         return image, classes
 
 
+@dataclass(eq=False)
 class TrainScenes(Dataset):
     """Augmented crops, each a pure function of (seed, epoch, index).
 
@@ -52,12 +54,11 @@ class TrainScenes(Dataset):
         seed: seed of the plan and of the augmentation.
     """
 
-    def __init__(self, files: SceneFiles, sampling: ClassUniform, transform: SegmentationTransform, seed: int):
-        self.files = files
-        self.sampling = sampling
-        self.transform = transform
-        self.seed = seed
-        self._plan: tuple[int, EpochPlan] | None = None
+    files: SceneFiles
+    sampling: ClassUniform
+    transform: SegmentationTransform
+    seed: int
+    _plan: tuple[int, EpochPlan] | None = field(default=None, init=False)
 
     def __len__(self) -> int:
         return self.sampling.size
@@ -78,11 +79,11 @@ class TrainScenes(Dataset):
         return self._plan[1]
 
 
+@dataclass(eq=False)
 class EvalScenes(Dataset):
     """Whole images and their classes; for STAND_IN, the first image with nothing but ignored pixels."""
 
-    def __init__(self, files: SceneFiles):
-        self.files = files
+    files: SceneFiles
 
     def __len__(self) -> int:
         return len(self.files)

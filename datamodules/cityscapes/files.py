@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from datamodules.errors import DataError, some
+from datamodules.errors import DataError, refuse_no_folder, some
 
 IMAGES, FINE, COARSE = "leftImg8bit", "gtFine", "gtCoarse"
 _ENDINGS = {IMAGES: "_leftImg8bit.png", FINE: "_gtFine_labelIds.png", COARSE: "_gtCoarse_labelIds.png"}
@@ -57,12 +57,7 @@ def locate(root: Path, kind: str, folder: str) -> Path | None:
     Raises:
         DataError: the root is missing.
     """
-    if not root.is_dir():
-        raise DataError(
-            "is not a folder" if root.exists() else "does not exist",
-            where=root,
-            todo="Set `root` to the folder that holds leftImg8bit/ and gtFine/.",
-        )
+    refuse_no_folder(root, "Set `root` to the folder that holds leftImg8bit/ and gtFine/.")
     places = (root / prefix / kind / folder for prefix in _PREFIXES[kind])
     return next((place for place in places if place.is_dir()), None)
 

@@ -1,11 +1,14 @@
 """Cityscapes as batches, and any data set in its layout and label ids."""
 
 import hashlib
+from collections.abc import Callable
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import torch
+from PIL import Image
 
 from datamodules.cityscapes.centroids import find_centroids
 from datamodules.cityscapes.class_uniform import ClassUniform
@@ -14,13 +17,10 @@ from datamodules.cityscapes.files import Scene
 from datamodules.cityscapes.labels import CLASS_COLOURS, CLASS_NAMES, IGNORED_PIXEL, LABEL_IDS
 from datamodules.cityscapes.splits import check_split, coarse_scenes, fine_scenes
 from datamodules.cityscapes.transforms import SegmentationTransform, scaled_size
-from datamodules.errors import DataError
+from datamodules.errors import DataError, at_least, checked
 from datamodules.loading.decode import image_size
-from datamodules.loading.folder_images import FolderImages
-from datamodules.loading.index import scan_flat
-from datamodules.loading.on_device import batch_on_device, check_normalisation
-from datamodules.loading.padded import PaddedBatch, collate_padded
-from datamodules.loading.resumable import KeyedLoader, ResumableDataModule, at_least
+from datamodules.loading.padded import collate_padded
+from datamodules.loading.resumable import KeyedLoader, ResumableDataModule
 
 # ImageNet's, as NVIDIA/semantic-segmentation takes them.
 MEAN = (0.485, 0.456, 0.406)
@@ -99,21 +99,29 @@ class CityscapesDataModule(ResumableDataModule):
         cache_index: bool | str = True,
         loader_timeout: int = 600,
     ):
-        super().__init__(batch_size, None, num_workers, seed, loader_timeout, eval_padded)
-        self.padded_batch_size = at_least(1, padded_batch_size, "padded_batch_size")
-        self.root = Path(root).expanduser()
+        super().__init__(
+            root=root,
+            batch_size=batch_size,
+            num_workers=num_workers,
+            seed=seed,
+            mean=mean,
+            std=std,
+            predict_folder=predict_folder,
+            cache_index=cache_index,
+            loader_timeout=loader_timeout,
+            eval_padded=eval_padded,
+        )
+        self.padded_batch_size = at_least(1, "padded_batch_size", padded_batch_size)
         self.split = check_split(split)
         self.class_uniform, self.tile_size = class_uniform, tile_size
         self.coarse, self.coarse_until_epoch = coarse, coarse_until_epoch
-        self.mean, self.std = tuple(mean), tuple(std)
-        self.predict_folder = None if predict_folder is None else Path(predict_folder).expanduser()
-        self.cache_index = cache_index
-        self.transform = SegmentationTransform(
-            crop_size, tuple(scale), flip, jitter, None if blur is None else tuple(blur)
-        )
-        _check_transform(self.transform)
+        scale, blur = tuple(scale), None if blur is None else tuple(blur)
+        self.transform = SegmentationTransform(at_least(1, "crop_size", crop_size), scale, flip, jitter, blur)
+        checked("scale", scale, len(scale) == 2 and 0 < scale[0] <= scale[1], "two factors with 0 < least <= greatest")
+        checked("jitter", jitter, 0 <= jitter <= 0.5, "from 0 to 0.5")
+        ordered = blur is None or (len(blur) == 2 and 0 <= blur[0] <= blur[1])
+        checked("blur", blur, ordered, "null or two deviations with 0 <= least <= greatest")
         self._check_sampling()
-        check_normalisation(self.mean, self.std)
 
     # What the data are; each part is read from the disk when it is first asked for.
 
@@ -156,61 +164,27 @@ class CityscapesDataModule(ResumableDataModule):
 
     # Lightning's hooks.
 
-    def setup(self, stage: str | None = None) -> None:
-        """Find what can be known to be wrong before the first batch.
-
-        Raises:
-            DataError: files or settings that cannot be used; see `check`.
-        """
-        super().setup(stage)
-        self.check(stage)
-
     def check(self, stage: str | None = None) -> None:
-        """Find the scenes that a stage needs, read the training labels, and load the first sample of each set.
+        """As `ResumableDataModule.check`: also reads the training labels, and refuses a crop larger than any image.
 
         The labels are read for their centroids, so once only as long as these are kept (`cache_index`), and not where
         `class_uniform` is 0. `datamodules.cityscapes.check.check` reads more.
-
-        Args:
-            stage: "fit", "validate", "test" or "predict"; None checks all that is there to train and evaluate.
-
-        Raises:
-            DataError: a missing root or split, an image or label file without its partner, a label file that cannot be
-                used, a crop larger than any image, a batch that does not divide, too few images for one batch.
         """
-        self.check_trainer()
-        if stage == "predict":
-            self._predict_set()[0]
-            return
         if stage in ("fit", None):
             self._refuse_large_crop()
-            self._train_set()[0, 0]
-            self.make_train_loader(self._train_set())
         if self.eval_padded and stage in ("validate", None):
             self.per_process("padded_batch_size")
-        self._val_set()[0]
+        super().check(stage)
 
     def per_process(self, name: str) -> int:
         # Evaluation images come whole and may differ in size, so a process takes them one by one.
         return 1 if name == "eval_batch_size" else super().per_process(name)
 
-    def train_dataloader(self) -> KeyedLoader:
-        return self.make_train_loader(self._train_set())
-
     def val_dataloader(self) -> KeyedLoader:
         if not self.eval_padded or self.fitting:
-            return self.make_eval_loader("val", self._val_set())
+            return self.make_eval_loader("val", self.val_set())
         collate_fn = partial(collate_padded, target_fill=IGNORED_PIXEL)
-        return self.make_eval_loader("val", self._val_set(), "padded_batch_size", collate_fn)
-
-    def test_dataloader(self) -> KeyedLoader:
-        return self.make_eval_loader("test", self._val_set())
-
-    def predict_dataloader(self) -> KeyedLoader:
-        return self.make_eval_loader("predict", self._predict_set())
-
-    def on_after_batch_transfer(self, batch: tuple | PaddedBatch, dataloader_idx: int) -> tuple | PaddedBatch:
-        return batch_on_device(batch, self.mean, self.std, self.trainer)
+        return self.make_eval_loader("val", self.val_set(), "padded_batch_size", collate_fn)
 
     def train_set_key(self) -> dict[str, int | str]:
         """The training scenes, how they are sampled and augmented; the root may move."""
@@ -236,16 +210,16 @@ class CityscapesDataModule(ResumableDataModule):
     def _train_digest(self) -> str:
         return _digest(self._all_train_scenes)
 
-    def _train_set(self) -> TrainScenes:
+    def train_set(self) -> TrainScenes:
         return TrainScenes(SceneFiles(self.root, self._all_train_scenes), self._sampling, self.transform, self.seed)
 
-    def _val_set(self) -> EvalScenes:
+    def val_set(self) -> EvalScenes:
         return EvalScenes(SceneFiles(self.root, self.val_scenes))
 
-    def _predict_set(self) -> FolderImages:
-        if self.predict_folder is None:
-            raise DataError("`predict_folder` is not set", todo="Set it to a folder of images.")
-        return FolderImages(scan_flat(self.predict_folder), whole_image)
+    test_set = val_set
+
+    def predict_transform(self) -> Callable[[Image.Image, str], torch.Tensor]:
+        return whole_image
 
     def _refuse_large_crop(self) -> None:
         crop, factor = self.transform.size, self.transform.scale[1]
@@ -262,10 +236,8 @@ class CityscapesDataModule(ResumableDataModule):
         )
 
     def _check_sampling(self) -> None:
-        if not 0 <= self.class_uniform <= 1:
-            raise DataError(f"`class_uniform` is {self.class_uniform}; it must be a share from 0 to 1")
-        if self.tile_size < 1:
-            raise DataError(f"`tile_size` is {self.tile_size}; it must be at least 1")
+        checked("class_uniform", self.class_uniform, 0 <= self.class_uniform <= 1, "a share from 0 to 1")
+        at_least(1, "tile_size", self.tile_size)
         if self.coarse and self.class_uniform == 0:
             raise DataError(
                 "`coarse` is on and `class_uniform` is 0, so that no coarse image would ever be drawn",
@@ -281,15 +253,3 @@ class CityscapesDataModule(ResumableDataModule):
 def _digest(scenes: list[Scene]) -> str:
     names = "\0".join(f"{scene.city}/{Path(scene.image).name}" for scene in scenes)
     return hashlib.blake2b(names.encode(), digest_size=8).hexdigest()
-
-
-def _check_transform(transform: SegmentationTransform) -> None:
-    scale, blur = transform.scale, transform.blur
-    if transform.size < 1:
-        raise DataError(f"`crop_size` is {transform.size}; it must be at least 1")
-    if len(scale) != 2 or not 0 < scale[0] <= scale[1]:
-        raise DataError(f"`scale` is {scale}; it must be two factors with 0 < least <= greatest")
-    if not 0 <= transform.jitter <= 0.5:
-        raise DataError(f"`jitter` is {transform.jitter}; it must be from 0 to 0.5")
-    if blur is not None and (len(blur) != 2 or not 0 <= blur[0] <= blur[1]):
-        raise DataError(f"`blur` is {blur}; it must be null or two deviations with 0 <= least <= greatest")

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from datamodules.cityscapes.files import COARSE, FINE, IMAGES, Scene, find_scenes, locate
-from datamodules.errors import DataError, some
+from datamodules.errors import DataError, checked, some
 
 # Images of each city with fine labels: 2,975 in the official training set, 500 in the official validation set.
 OFFICIAL_TRAIN = {
@@ -44,9 +44,7 @@ def check_split(split: int | str) -> int | str:
     Raises:
         DataError: it is none of `SPLITS`.
     """
-    if isinstance(split, bool) or split not in SPLITS:
-        raise DataError(f"`split` is {split!r}; it must be 0, 1, 2 or 'folders'")
-    return split
+    return checked("split", split, not isinstance(split, bool) and split in SPLITS, "0, 1, 2 or 'folders'")
 
 
 def split_cities(split: int) -> tuple[tuple[str, ...], tuple[str, ...]]:

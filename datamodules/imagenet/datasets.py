@@ -1,6 +1,7 @@
 """Training samples keyed by (epoch, index), and evaluation images by their index."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from datamodules.loading.samplers import STAND_IN
 IGNORED_TARGET = -1
 
 
+@dataclass(eq=False)
 class TrainImages(Dataset):
     """Augmented images, each a pure function of (seed, epoch, index).
 
@@ -27,11 +29,10 @@ class TrainImages(Dataset):
         seed: seed of the augmentation.
     """
 
-    def __init__(self, files: FileIndex, selection: np.ndarray, transform: TrainTransform, seed: int):
-        self.files = files
-        self.selection = selection
-        self.transform = transform
-        self.seed = seed
+    files: FileIndex
+    selection: np.ndarray
+    transform: TrainTransform
+    seed: int
 
     def __len__(self) -> int:
         return len(self.selection)
@@ -45,6 +46,7 @@ class TrainImages(Dataset):
         return self.transform(decode_rgb(path), random, path), int(self.files.targets[position])
 
 
+@dataclass(eq=False)
 class EvalImages(Dataset):
     """Images as they are evaluated; for STAND_IN, the first image with IGNORED_TARGET.
 
@@ -55,17 +57,10 @@ class EvalImages(Dataset):
         transform: resize and centre crop, or the image at its own aspect ratio.
     """
 
-    def __init__(
-        self,
-        files: FileIndex,
-        selection: np.ndarray,
-        targets: np.ndarray,
-        transform: Callable[[Image.Image, str], torch.Tensor],
-    ):
-        self.files = files
-        self.selection = selection
-        self.targets = targets
-        self.transform = transform
+    files: FileIndex
+    selection: np.ndarray
+    targets: np.ndarray
+    transform: Callable[[Image.Image, str], torch.Tensor]
 
     def __len__(self) -> int:
         return len(self.selection)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from datamodules.errors import DataError, some
+from datamodules.errors import DataError, refuse_no_folder, some
 
 # The folder itself; ILSVRC's CLS-LOC archive; the same as Kaggle packs it.
 _PREFIXES = ("", "Data/CLS-LOC", "ILSVRC/Data/CLS-LOC")
@@ -33,17 +33,9 @@ def find_split(root: Path, split: str) -> Path:
 
 def locate_split(root: Path, split: str) -> Path | None:
     """As `find_split`, but None where the split is missing."""
-    if not root.is_dir():
-        raise DataError(
-            "is not a folder" if root.exists() else "does not exist",
-            where=root,
-            todo="Set `root` to the folder that holds train/ and val/ (docs/data.md says how to prepare it).",
-        )
-    for prefix in _PREFIXES:
-        for name in _NAMES[split]:
-            if (folder := root / prefix / name).is_dir():
-                return folder
-    return None
+    refuse_no_folder(root, "Set `root` to the folder that holds train/ and val/ (docs/data.md says how to prepare it).")
+    places = (root / prefix / name for prefix in _PREFIXES for name in _NAMES[split])
+    return next((place for place in places if place.is_dir()), None)
 
 
 def find_beside(root: Path, name: str) -> Path | None:

@@ -1,13 +1,16 @@
 """ImageNet, and any folder of images in its layout."""
 
 import hashlib
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
+from PIL import Image
 
-from datamodules.errors import DataError, some
+from datamodules.errors import DataError, at_least, checked, some
 from datamodules.imagenet.datasets import EvalImages, TrainImages
 from datamodules.imagenet.labels import ACCEPTED, read_class_labels, read_ground_truth
 from datamodules.imagenet.layouts import find_beside, find_split, locate_split
@@ -19,11 +22,9 @@ from datamodules.imagenet.transforms import (
     TrainTransform,
     UncroppedTransform,
 )
-from datamodules.loading.folder_images import FolderImages
 from datamodules.loading.index import FileIndex, cached, is_flat, scan_classes, scan_flat
-from datamodules.loading.on_device import batch_on_device, check_normalisation
-from datamodules.loading.padded import PaddedBatch, collate_padded
-from datamodules.loading.resumable import KeyedLoader, ResumableDataModule
+from datamodules.loading.padded import collate, collate_padded
+from datamodules.loading.resumable import KeyedLoader, ResumableDataModule, expanded
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -93,19 +94,26 @@ class ImageNetDataModule(ResumableDataModule):
         cache_index: bool | str = True,
         loader_timeout: int = 600,
     ):
-        super().__init__(batch_size, eval_batch_size, num_workers, seed, loader_timeout, eval_padded)
-        self.root = Path(root).expanduser()
-        self.mean, self.std = tuple(mean), tuple(std)
+        super().__init__(
+            root=root,
+            batch_size=batch_size,
+            eval_batch_size=eval_batch_size,
+            num_workers=num_workers,
+            seed=seed,
+            mean=mean,
+            std=std,
+            predict_folder=predict_folder,
+            cache_index=cache_index,
+            loader_timeout=loader_timeout,
+            eval_padded=eval_padded,
+        )
         self.val_from_train = val_from_train
         self.images_per_class = images_per_class
-        self.val_ground_truth = _path(val_ground_truth)
-        self.val_synsets = _path(val_synsets)
-        self.predict_folder = _path(predict_folder)
-        self.cache_index = cache_index
+        self.val_ground_truth = expanded(val_ground_truth)
+        self.val_synsets = expanded(val_synsets)
         self.train_transform = _train_transform(train_crop, image_size, tuple(crop_scale), tuple(crop_ratio), flip)
         self.eval_transform = _eval_transform(image_size, eval_resize)
         self.whole_transform = _uncropped_transform(image_size, eval_resize, padded_side)
-        check_normalisation(self.mean, self.std)
 
     # What the data are; each part is read from the disk when it is first asked for.
 
@@ -179,59 +187,15 @@ class ImageNetDataModule(ResumableDataModule):
 
     # Lightning's hooks.
 
-    def setup(self, stage: str | None = None) -> None:
-        """Find what can be known to be wrong before the first batch.
-
-        Raises:
-            DataError: files or settings that cannot be used; see `check`.
-        """
-        super().setup(stage)
-        self.check(stage)
-
-    def check(self, stage: str | None = None) -> None:
-        """Index and check what a stage needs, and load the first image of each set as the workers will.
-
-        Args:
-            stage: "fit", "validate", "test" or "predict"; None checks all that is there to train and evaluate.
-
-        Raises:
-            DataError: a missing root or split, an empty class, a class in val that train lacks, an image that cannot be
-                decoded or is smaller than the crop, a batch that does not divide, too few images for one batch.
-        """
-        self.check_trainer()
-        if stage == "predict":
-            self._predict_set()[0]
-            return
-        if stage in ("fit", None):
-            self._train_set()[0, 0]
-            self.make_train_loader(self._train_set())
-        if stage in ("fit", "validate", None):
-            self._val_set()[0]
-        if stage in ("test", None):
-            self._test_set()[0]
-
-    def train_dataloader(self) -> KeyedLoader:
-        return self.make_train_loader(self._train_set())
-
     def val_dataloader(self) -> KeyedLoader:
-        return self.make_eval_loader(
-            "val", self._val_set(), collate_fn=collate_padded if self._validates_padded else None
-        )
-
-    def test_dataloader(self) -> KeyedLoader:
-        return self.make_eval_loader("test", self._test_set())
+        return self.make_eval_loader("val", self.val_set(), collate_fn=_collate(self._validates_padded))
 
     def predict_dataloader(self) -> KeyedLoader:
-        return self.make_eval_loader(
-            "predict", self._predict_set(), collate_fn=collate_padded if self.eval_padded else None
-        )
+        return self.make_eval_loader("predict", self._predict_set(), collate_fn=_collate(self.eval_padded))
 
     @property
     def _validates_padded(self) -> bool:
         return self.eval_padded and not self.fitting
-
-    def on_after_batch_transfer(self, batch: tuple | PaddedBatch, dataloader_idx: int) -> tuple | PaddedBatch:
-        return batch_on_device(batch, self.mean, self.std, self.trainer)
 
     def train_set_key(self) -> dict[str, int | str]:
         """The training images and their augmentation; the root may move."""
@@ -241,35 +205,27 @@ class ImageNetDataModule(ResumableDataModule):
             "augmentation": repr(self.train_transform),
         }
 
-    # Of names and targets, not of pixels: reading every image would delay each start.
     @cached_property
     def _train_digest(self) -> str:
-        digest = hashlib.blake2b(self._train_files.files.data, digest_size=8)
-        digest.update(self._train_files.targets)
-        digest.update(self._train_split[0])
-        return digest.hexdigest()
+        return _digest(self._train_files, self._train_files.targets, self._train_split[0])
 
     def eval_set_key(self) -> dict[str, int | str]:
         """The images that `test` serves, their classes, and how they are cut; the root may move."""
-        digest = hashlib.blake2b(self._val_files.files.data, digest_size=8)
-        digest.update(self._val_targets)
-        return {"images": self.test_size, "files": digest.hexdigest(), "transform": repr(self.eval_transform)}
+        digest = _digest(self._val_files, self._val_targets)
+        return {"images": self.test_size, "files": digest, "transform": repr(self.eval_transform)}
 
     def eval_files(self) -> tuple[Path, list[str], list[int]]:
         """The folder of the images that `test` serves, their paths relative to it, and their targets, in order."""
         files = self._val_files
         return files.folder, [files.files[number] for number in range(len(files))], self._val_targets.tolist()
 
-    def _train_set(self) -> TrainImages:
+    def train_set(self) -> TrainImages:
         return TrainImages(self._train_files, self._train_split[0], self.train_transform, self.seed)
 
     def validation_key(self) -> dict[str, int | str]:
         """The images that `validate` serves and their classes, in whatever way they are shown; the root may move."""
         files, numbers, targets = self._validation_images
-        digest = hashlib.blake2b(files.files.data, digest_size=8)
-        digest.update(numbers)
-        digest.update(targets)
-        return {"images": len(numbers), "files": digest.hexdigest()}
+        return {"images": len(numbers), "files": _digest(files, numbers, targets)}
 
     @property
     def _validation_images(self) -> tuple[FileIndex, np.ndarray, np.ndarray]:
@@ -277,27 +233,32 @@ class ImageNetDataModule(ResumableDataModule):
             return self._train_files, self._train_split[1], self._train_files.targets
         return self._reported
 
-    def _val_set(self) -> EvalImages:
+    def val_set(self) -> EvalImages:
         return EvalImages(
             *self._validation_images, self.whole_transform if self._validates_padded else self.eval_transform
         )
 
-    def _test_set(self) -> EvalImages:
+    def test_set(self) -> EvalImages:
         return EvalImages(*self._reported, self.eval_transform)
 
     @property
     def _reported(self) -> tuple[FileIndex, np.ndarray, np.ndarray]:
         return self._val_files, np.arange(len(self._val_files)), self._val_targets
 
-    def _predict_set(self) -> FolderImages:
-        if self.predict_folder is None:
-            raise DataError("`predict_folder` is not set", todo="Set it to a folder of images.")
-        transform = self.whole_transform if self.eval_padded else self.eval_transform
-        return FolderImages(scan_flat(self.predict_folder), transform)
+    def predict_transform(self) -> Callable[[Image.Image, str], torch.Tensor]:
+        return self.whole_transform if self.eval_padded else self.eval_transform
 
 
-def _path(value: str | None) -> Path | None:
-    return None if value is None else Path(value).expanduser()
+def _collate(padded: bool) -> Callable[[list[tuple]], tuple]:
+    return collate_padded if padded else collate
+
+
+def _digest(files: FileIndex, *arrays: np.ndarray) -> str:
+    """Of names and arrays, not of pixels: reading every image would delay each start."""
+    digest = hashlib.blake2b(files.files.data, digest_size=8)
+    for array in arrays:
+        digest.update(array)
+    return digest.hexdigest()
 
 
 def _renumber(classes: Any, known: tuple[str, ...], where: Path) -> np.ndarray:
@@ -312,16 +273,12 @@ def _renumber(classes: Any, known: tuple[str, ...], where: Path) -> np.ndarray:
 
 
 def _train_transform(kind: str, size: int, scale: tuple, ratio: tuple, flip: bool) -> TrainTransform:
-    if size < 1:
-        raise DataError(f"`image_size` is {size}; it must be at least 1")
+    at_least(1, "image_size", size)
     if kind == "random":
         return TrainTransform(RandomCrop(size), flip)
-    if kind != "random_resized":
-        raise DataError(f"`train_crop` is {kind!r}; it must be 'random_resized' or 'random'")
-    if not 0 < scale[0] <= scale[1] <= 1:
-        raise DataError(f"`crop_scale` is {scale}; it must be two shares with 0 < least <= greatest <= 1")
-    if not 0 < ratio[0] <= ratio[1]:
-        raise DataError(f"`crop_ratio` is {ratio}; it must be two ratios with 0 < least <= greatest")
+    checked("train_crop", kind, kind == "random_resized", "'random_resized' or 'random'")
+    checked("crop_scale", scale, 0 < scale[0] <= scale[1] <= 1, "two shares with 0 < least <= greatest <= 1")
+    checked("crop_ratio", ratio, 0 < ratio[0] <= ratio[1], "two ratios with 0 < least <= greatest")
     return TrainTransform(RandomResizedCrop(size, scale, ratio), flip)
 
 

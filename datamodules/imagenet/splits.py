@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from datamodules.errors import DataError, some
+from datamodules.errors import DataError, checked, some
 from datamodules.loading import keyed
 
 # Part of the definition of the mini-validation: another value is another split.
@@ -45,8 +45,7 @@ def hold_out(targets: np.ndarray, classes: Sequence[str], amount: int | float) -
 
 def limit_per_class(targets: np.ndarray, classes: Sequence[str], limit: int) -> np.ndarray:
     """Sorted positions of a draw of at most `limit` images of each class."""
-    if limit < 1:
-        raise DataError(f"`images_per_class` is {limit}; it must be at least 1, or null for all")
+    checked("images_per_class", limit, limit >= 1, "at least 1, or null for all")
     return np.sort(np.concatenate([group[:limit] for group in ranked_by_class(targets, classes, "limit")]))
 
 

@@ -1,6 +1,7 @@
 """Images without classes, for `predict`."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from PIL import Image
@@ -11,6 +12,7 @@ from datamodules.loading.index import FileIndex
 from datamodules.loading.samplers import STAND_IN
 
 
+@dataclass(eq=False)
 class FolderImages(Dataset):
     """Images of a folder without classes; for STAND_IN, the first image with an empty path.
 
@@ -19,9 +21,8 @@ class FolderImages(Dataset):
         transform: resize and centre crop, or whatever else shows the network an image.
     """
 
-    def __init__(self, files: FileIndex, transform: Callable[[Image.Image, str], torch.Tensor]):
-        self.files = files
-        self.transform = transform
+    files: FileIndex
+    transform: Callable[[Image.Image, str], torch.Tensor]
 
     def __len__(self) -> int:
         return len(self.files)

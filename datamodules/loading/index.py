@@ -3,7 +3,6 @@
 1.28 million names take minutes to list over a network file system.
 """
 
-import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from datamodules.errors import DataError, some
-from datamodules.loading.array_cache import SETTLED_NS, cache_folder, write_arrays
+from datamodules.loading.array_cache import SETTLED_NS, cache_file, read_arrays, write_arrays
 from datamodules.loading.path_table import PathTable
 
 # torchvision.datasets.folder.IMG_EXTENSIONS
@@ -157,54 +156,38 @@ def cached(scan: Callable[[Path], FileIndex], folder: Path, cache: bool | str) -
         scan: `scan_classes` or `scan_flat`.
         folder: the folder to index.
         cache: False for none, True for the default folder, or a folder of your own.
-
-    A cache that is broken, foreign or cannot be written never stops a run: the folder is scanned.
     """
     folder = Path(folder)
     if cache is False:
         return scan(folder)
-    place = cache_folder("index") if cache is True else Path(cache)
-    key = repr((_FORMAT, scan.__name__, os.path.realpath(folder), IMAGE_EXTENSIONS))
-    file = place / f"{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}.npz"
-    index = _read_cache(file, folder, key)
+    key = (_FORMAT, scan.__name__, os.path.realpath(folder), IMAGE_EXTENSIONS)
+    file = cache_file("index", cache, key)
+    index = read_arrays(file, key, lambda stored: _unchanged(folder, stored))
     if index is None:
         index = scan(folder)
         _write_cache(file, index, key)
     return index
 
 
-def _read_cache(file: Path, folder: Path, key: str) -> FileIndex | None:
-    try:
-        with np.load(file, allow_pickle=False) as archive:
-            stored = {name: archive[name] for name in archive.files}
-        if str(stored["key"]) != key:
-            return None
-        index = FileIndex(
-            folder,
-            tuple(os.fsdecode(stored["classes"].tobytes()).split("\0")[:-1]),
-            PathTable(stored["files"]),
-            stored["targets"],
-            PathTable(stored["directories"]),
-            stored["mtimes"],
-        )
-        if len(index.files) != len(index.targets) or len(index.directories) != len(index.mtimes):
-            return None
-        current = (os.stat(folder / index.directories[i]).st_mtime_ns for i in range(len(index.directories)))
-        return index if all(a == b for a, b in zip(current, index.mtimes.tolist(), strict=True)) else None
-    # Whatever a damaged archive makes NumPy or zipfile raise, the answer is the same: scan again.
-    except Exception:
+def _unchanged(folder: Path, stored: dict[str, np.ndarray]) -> FileIndex | None:
+    """The index of a folder from its arrays; None where a directory has changed since."""
+    classes = tuple(os.fsdecode(stored["classes"].tobytes()).split("\0")[:-1])
+    files, directories = PathTable(stored["files"]), PathTable(stored["directories"])
+    targets, mtimes = stored["targets"], stored["mtimes"]
+    current = [os.stat(folder / directories[i]).st_mtime_ns for i in range(len(directories))]
+    if len(files) != len(targets) or current != mtimes.tolist():
         return None
+    return FileIndex(folder, classes, files, targets, directories, mtimes)
 
 
-def _write_cache(file: Path, index: FileIndex, key: str) -> None:
+def _write_cache(file: Path, index: FileIndex, key: tuple) -> None:
     if time.time_ns() - int(index.mtimes.max()) < SETTLED_NS:
         return
     arrays = {
-        "key": np.array(key),
         "classes": PathTable.pack(index.classes).data,
         "files": index.files.data,
         "targets": index.targets,
         "directories": index.directories.data,
         "mtimes": index.mtimes,
     }
-    write_arrays(file, arrays, f"the file index of {index.folder} was not cached")
+    write_arrays(file, key, arrays, f"the file index of {index.folder} was not cached")

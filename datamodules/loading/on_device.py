@@ -16,28 +16,15 @@ def batch_on_device(
 
     Class maps are sent as bytes, too, an eighth of int64.
     """
-    if isinstance(batch, PaddedBatch):
-        images = normalise_on_device(batch.images, mean, std, trainer, batch.sizes)
-        return batch._replace(images=images, targets=_as_int64(batch.targets))
-    images, targets = batch
-    return normalise_on_device(images, mean, std, trainer), _as_int64(targets)
-
-
-def normalise_on_device(
-    images: torch.Tensor,
-    mean: Sequence[float],
-    std: Sequence[float],
-    trainer: pl.Trainer | None,
-    sizes: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """uint8 images (N, 3, H, W) normalised, 0 beyond their `sizes` (N, 2); floats are returned unchanged."""
-    if images.dtype != torch.uint8:
-        return images
-    images = normalise(images, mean, std)
-    if sizes is not None:
-        images = clear_beyond(images, sizes)
-    # Lightning converts inputs to half or double precision before this hook, when they still are uint8.
-    return images if trainer is None else trainer.precision_plugin.convert_input(images)
+    images, targets = batch[:2]
+    if images.dtype == torch.uint8:
+        images = normalise(images, mean, std)
+        if isinstance(batch, PaddedBatch):
+            images = clear_beyond(images, batch.sizes)
+        # Lightning converts inputs to half or double precision before this hook, when they still are uint8.
+        images = images if trainer is None else trainer.precision_plugin.convert_input(images)
+    targets = targets.long() if isinstance(targets, torch.Tensor) else targets
+    return batch._replace(images=images, targets=targets) if isinstance(batch, PaddedBatch) else (images, targets)
 
 
 def normalise(images: torch.Tensor, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
@@ -51,7 +38,3 @@ def check_normalisation(mean: Sequence[float], std: Sequence[float]) -> None:
     """Raises DataError where the settings `mean` and `std` cannot be those of three channels."""
     if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
         raise DataError(f"`mean` is {mean} and `std` is {std}; each must be three numbers, those of `std` above 0")
-
-
-def _as_int64(targets: torch.Tensor | list[str]) -> torch.Tensor | list[str]:
-    return targets.long() if isinstance(targets, torch.Tensor) else targets

@@ -1,11 +1,9 @@
-"""Images of different sizes in one batch: each at the top left, zeros beyond it, and the sizes."""
+"""From samples to a batch: images of one size stacked, or of different sizes padded, each at the top left."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-
-from datamodules.loading.resumable import collate_column
 
 
 class PaddedBatch(NamedTuple):
@@ -21,6 +19,15 @@ class PaddedBatch(NamedTuple):
     sizes: torch.Tensor
 
 
+def collate(samples: list[tuple]) -> tuple:
+    """A batch as a tuple: tensors stacked, numbers as an int64 tensor, strings as a list."""
+    return tuple(_collate_column(column) for column in zip(*samples, strict=True))
+
+
+def _collate_column(values: Sequence) -> torch.Tensor | list:
+    return {torch.Tensor: torch.stack, int: torch.tensor}.get(type(values[0]), list)(values)
+
+
 def collate_padded(samples: list[tuple], target_fill: int | None = None) -> PaddedBatch:
     """A batch of (image, target), the images (3, H, W) of different sizes.
 
@@ -31,7 +38,7 @@ def collate_padded(samples: list[tuple], target_fill: int | None = None) -> Padd
     images, targets = zip(*samples, strict=True)
     sizes = torch.tensor([image.shape[-2:] for image in images])
     return PaddedBatch(
-        pad(images, 0), collate_column(targets) if target_fill is None else pad(targets, target_fill), sizes
+        pad(images, 0), _collate_column(targets) if target_fill is None else pad(targets, target_fill), sizes
     )
 
 

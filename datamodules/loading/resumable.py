@@ -2,15 +2,20 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence, Sized
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from datamodules.errors import DataError
+from datamodules.errors import DataError, at_least
 from datamodules.loading import keyed
-from datamodules.loading.position import next_position
+from datamodules.loading.folder_images import FolderImages
+from datamodules.loading.index import scan_flat
+from datamodules.loading.on_device import batch_on_device, check_normalisation
+from datamodules.loading.padded import PaddedBatch, collate
 from datamodules.loading.samplers import EvalSampler, TrainSampler
 
 # What each stored setting is called on the command line; others are the data itself.
@@ -34,33 +39,36 @@ class KeyedLoader(DataLoader):
 class ResumableDataModule(pl.LightningDataModule):
     """Global batches, keyed loaders, and the position in the data as checkpoint state.
 
-    A subclass gives `train_set_key`, and makes its loaders with `make_train_loader` and `make_eval_loader`.
-
-    Args:
-        batch_size: training images in one batch over all processes.
-        eval_batch_size: evaluation images in one batch over all processes; None takes `batch_size`.
-        num_workers: loader processes for each training process; 0 loads in the process itself.
-        seed: seed of order and augmentation.
-        loader_timeout: seconds to wait for a worker before giving up.
-        eval_padded: whether `validate` pads images of different sizes to one batch instead of cropping them.
+    A subclass gives `train_set_key` and the four methods below it. Its loaders are made with `make_eval_loader` where
+    those of this class will not do. The arguments mean what those of `ImageNetDataModule` mean.
     """
 
     def __init__(
         self,
+        *,
+        root: str,
         batch_size: int,
-        eval_batch_size: int | None,
+        eval_batch_size: int | None = None,
         num_workers: int,
         seed: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+        predict_folder: str | None,
+        cache_index: bool | str,
         loader_timeout: int,
-        eval_padded: bool = False,
+        eval_padded: bool,
     ):
         super().__init__()
-        self.batch_size = at_least(1, batch_size, "batch_size")
-        self.eval_batch_size = at_least(
-            1, batch_size if eval_batch_size is None else eval_batch_size, "eval_batch_size"
-        )
-        self.num_workers = at_least(0, num_workers, "num_workers")
-        self.loader_timeout = at_least(0, loader_timeout, "loader_timeout")
+        self.root = Path(root).expanduser()
+        self.predict_folder = expanded(predict_folder)
+        self.cache_index = cache_index
+        self.mean, self.std = tuple(mean), tuple(std)
+        check_normalisation(self.mean, self.std)
+        self.batch_size = at_least(1, "batch_size", batch_size)
+        eval_batch_size = batch_size if eval_batch_size is None else eval_batch_size
+        self.eval_batch_size = at_least(1, "eval_batch_size", eval_batch_size)
+        self.num_workers = at_least(0, "num_workers", num_workers)
+        self.loader_timeout = at_least(0, "loader_timeout", loader_timeout)
         self.seed = seed
         self.eval_padded = eval_padded
         self._start: tuple[int, int] | None = None
@@ -68,6 +76,22 @@ class ResumableDataModule(pl.LightningDataModule):
     @abstractmethod
     def train_set_key(self) -> dict[str, int | str]:
         """What determines the training samples besides seed and batch: size, digest of the files, augmentation."""
+
+    @abstractmethod
+    def train_set(self) -> Dataset:
+        """The training samples, for keys (epoch, index)."""
+
+    @abstractmethod
+    def val_set(self) -> Dataset:
+        """What `validate` serves."""
+
+    @abstractmethod
+    def test_set(self) -> Dataset:
+        """What `test` serves."""
+
+    @abstractmethod
+    def predict_transform(self) -> Callable[[Image.Image, str], torch.Tensor]:
+        """From an image of `predict_folder` to a uint8 tensor (3, height, width)."""
 
     @property
     def rank(self) -> int:
@@ -80,6 +104,50 @@ class ResumableDataModule(pl.LightningDataModule):
     @property
     def fitting(self) -> bool:
         return self.trainer is not None and self.trainer.state.fn == "fit"
+
+    def setup(self, stage: str | None = None) -> None:
+        """Find what can be known to be wrong before the first batch; raises DataError as `check` does."""
+        # Comes before load_state_dict: another fit with this object starts where its own checkpoint says.
+        self._start = None
+        self.check(stage)
+
+    def check(self, stage: str | None = None) -> None:
+        """Find and check the files that a stage needs, and load the first sample of each set as the workers will.
+
+        Args:
+            stage: "fit", "validate", "test" or "predict"; None checks all that is there to train and evaluate.
+
+        Raises:
+            DataError: files or settings that cannot be used: a missing root or split, an image that cannot be decoded
+                or is smaller than the crop, a batch that does not divide, too few images for one batch.
+        """
+        self.check_trainer()
+        if stage == "predict":
+            self._predict_set()[0]
+        if stage in ("fit", None):
+            self.train_set()[0, 0]
+            self.train_dataloader()
+        if stage in ("fit", "validate", None):
+            self.val_set()[0]
+        if stage in ("test", None):
+            self.test_set()[0]
+
+    def val_dataloader(self) -> KeyedLoader:
+        return self.make_eval_loader("val", self.val_set())
+
+    def test_dataloader(self) -> KeyedLoader:
+        return self.make_eval_loader("test", self.test_set())
+
+    def predict_dataloader(self) -> KeyedLoader:
+        return self.make_eval_loader("predict", self._predict_set())
+
+    def _predict_set(self) -> FolderImages:
+        if self.predict_folder is None:
+            raise DataError("`predict_folder` is not set", todo="Set it to a folder of images.")
+        return FolderImages(scan_flat(self.predict_folder), self.predict_transform())
+
+    def on_after_batch_transfer(self, batch: tuple | PaddedBatch, dataloader_idx: int) -> tuple | PaddedBatch:
+        return batch_on_device(batch, self.mean, self.std, self.trainer)
 
     def check_trainer(self) -> None:
         """Refuse batches that do not divide over the processes, and Trainers that would replace the sampler."""
@@ -114,35 +182,29 @@ class ResumableDataModule(pl.LightningDataModule):
             )
         return size // self.world_size
 
-    def make_train_loader(self, dataset: Dataset, sampler: type[TrainSampler] = TrainSampler) -> KeyedLoader:
+    def train_dataloader(self) -> KeyedLoader:
         """The training loader, which begins at the restored position, if one was restored."""
-        start = self._start or (0, 0)
+        start, dataset = self._start or (0, 0), self.train_set()
         self._refuse_lost_position()
-        sampler = sampler(len(dataset), self.batch_size, self.rank, self.world_size, self.seed, start)
+        sampler = TrainSampler(len(dataset), self.batch_size, self.rank, self.world_size, self.seed, start)
         # Lightning makes the loader's iterator, and workers prefetch from it, before it calls set_epoch.
         if self.trainer:
             sampler.set_epoch(max(start[0], self.trainer.fit_loop.epoch_progress.current.processed))
-        return self._make_loader("train", dataset, sampler, "batch_size", drop_last=True)
+        return self._make_loader("train", dataset, sampler, "batch_size", collate, drop_last=True)
 
     def make_eval_loader(
         self,
         name: str,
         dataset: Dataset,
         batch: str = "eval_batch_size",
-        collate_fn: Callable[[list[tuple]], tuple] | None = None,
+        collate_fn: Callable[[list[tuple]], tuple] = collate,
     ) -> KeyedLoader:
         """A loader that serves each image once over all processes, in as many batches on each."""
         sampler = EvalSampler(len(dataset), self.rank, self.world_size)
-        return self._make_loader(name, dataset, sampler, batch, drop_last=False, collate_fn=collate_fn)
+        return self._make_loader(name, dataset, sampler, batch, collate_fn, drop_last=False)
 
     def _make_loader(
-        self,
-        name: str,
-        dataset: Dataset,
-        sampler: Sized,
-        batch: str,
-        drop_last: bool,
-        collate_fn: Callable[[list[tuple]], tuple] | None = None,
+        self, name: str, dataset: Dataset, sampler: Sized, batch: str, collate_fn: Callable, drop_last: bool
     ) -> KeyedLoader:
         # Without a generator of its own a loader draws its workers' base seed from torch's global one.
         generator = torch.Generator()
@@ -152,18 +214,15 @@ class ResumableDataModule(pl.LightningDataModule):
             batch_size=self.per_process(batch),
             sampler=sampler,
             drop_last=drop_last,
-            collate_fn=collate_fn or collate,
+            collate_fn=collate_fn,
             num_workers=self.num_workers,
             # Workers are started once a run: starting them costs time, and they hold the plan of an epoch.
             persistent_workers=self.num_workers > 0,
             timeout=self.loader_timeout if self.num_workers > 0 else 0,
             # Page-locked batches are copied to the GPU while it computes; on a CPU the copy would be wasted.
-            pin_memory=self._on_cuda(),
+            pin_memory=self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
             generator=generator,
         )
-
-    def _on_cuda(self) -> bool:
-        return self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
 
     def state_dict(self) -> dict[str, Any]:
         """The next position in the training data, and all that must be the same for it to mean the same."""
@@ -178,14 +237,10 @@ class ResumableDataModule(pl.LightningDataModule):
         Raises:
             DataError: the training samples would not be those of the interrupted run.
         """
-        if self.trainer is not None and self.trainer.state.fn != "fit":
+        if self.trainer is not None and not self.fitting:
             return
         _refuse_mismatch(state, self._run_key())
         self._start = (state["epoch"], state["batch"])
-
-    def setup(self, stage: str | None = None) -> None:
-        # Comes before load_state_dict: another fit with this object starts where its own checkpoint says.
-        self._start = None
 
     def _run_key(self) -> dict[str, int | str]:
         return {
@@ -205,16 +260,6 @@ class ResumableDataModule(pl.LightningDataModule):
             )
 
 
-def collate(samples: list[tuple]) -> tuple:
-    """A batch as a tuple: tensors stacked, numbers as an int64 tensor, strings as a list."""
-    return tuple(collate_column(column) for column in zip(*samples, strict=True))
-
-
-def collate_column(values: Sequence) -> torch.Tensor | list:
-    """Values of one kind: tensors stacked, numbers as an int64 tensor, others as a list."""
-    return {torch.Tensor: torch.stack, int: torch.tensor}.get(type(values[0]), list)(values)
-
-
 def _refuse_mismatch(stored: dict[str, Any], current: dict[str, int | str]) -> None:
     wrong = [
         f"{_SETTINGS.get(name, name)} was {stored.get(name)!r} and is {value!r}"
@@ -228,7 +273,22 @@ def _refuse_mismatch(stored: dict[str, Any], current: dict[str, int | str]) -> N
         )
 
 
-def at_least(least: int, value: int, name: str) -> int:
-    if value < least:
-        raise DataError(f"`{name}` is {value}; it must be at least {least}")
-    return value
+def next_position(trainer: pl.Trainer) -> tuple[int, int]:
+    """(epoch, batch) of the first training batch that has not been trained on.
+
+    Holds in every hook. `processed` rises before the hooks that save checkpoints, `completed` after them; and an
+    epoch's batch counters stay at their last value until the next epoch begins, so they count only while one is open.
+    An epoch that `max_steps` or an early stop cut short counts as over, as it does for Lightning.
+    """
+    epochs = trainer.fit_loop.epoch_progress.current
+    if epochs.started == epochs.processed:
+        return epochs.processed, 0
+    batches = trainer.fit_loop.epoch_loop.batch_progress.current.processed
+    if batches >= trainer.num_training_batches:
+        return epochs.processed + 1, 0
+    return epochs.processed, batches
+
+
+def expanded(path: str | None) -> Path | None:
+    """The path with ~ replaced; None for None."""
+    return None if path is None else Path(path).expanduser()

@@ -1,6 +1,7 @@
 """The order of the images in an epoch, and each process's share of it."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from torch.utils.data import Sampler
@@ -12,6 +13,7 @@ from datamodules.loading import keyed
 STAND_IN = -1
 
 
+@dataclass(eq=False)
 class TrainSampler(Sampler[tuple[int, int]]):
     """Yields keys (epoch, index) in an order that is a function of (seed, epoch).
 
@@ -31,28 +33,20 @@ class TrainSampler(Sampler[tuple[int, int]]):
         DataError: the training set is smaller than one global batch.
     """
 
-    def __init__(
-        self,
-        size: int,
-        batch_size: int,
-        rank: int = 0,
-        world_size: int = 1,
-        seed: int = 0,
-        start: tuple[int, int] = (0, 0),
-    ):
-        self.batches = size // batch_size
+    size: int
+    batch_size: int
+    rank: int = 0
+    world_size: int = 1
+    seed: int = 0
+    start: tuple[int, int] = (0, 0)
+
+    def __post_init__(self):
+        self.epoch, self.batches = self.start[0], self.size // self.batch_size
         if self.batches == 0:
             raise DataError(
-                f"the training set has {size} images, fewer than one global batch of {batch_size}",
+                f"the training set has {self.size} images, fewer than one global batch of {self.batch_size}",
                 todo="Lower `batch_size`.",
             )
-        self.size = size
-        self.batch_size = batch_size
-        self.rank = rank
-        self.world_size = world_size
-        self.seed = seed
-        self.start = start
-        self.epoch = start[0]
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning calls this at the start of each epoch."""
@@ -73,6 +67,7 @@ class TrainSampler(Sampler[tuple[int, int]]):
         return ((epoch, index) for index in mine[skipped * (self.batch_size // self.world_size) :].tolist())
 
 
+@dataclass(eq=False)
 class EvalSampler(Sampler[int]):
     """Yields each index exactly once over all processes, in file order, and the same number on each process.
 
@@ -85,10 +80,9 @@ class EvalSampler(Sampler[int]):
         world_size: processes.
     """
 
-    def __init__(self, size: int, rank: int = 0, world_size: int = 1):
-        self.size = size
-        self.rank = rank
-        self.world_size = world_size
+    size: int
+    rank: int = 0
+    world_size: int = 1
 
     def __len__(self) -> int:
         return -(-self.size // self.world_size)

@@ -1,6 +1,7 @@
 """Calls one function for many files in several processes."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -29,9 +30,10 @@ def map_in_workers(function: Callable[[int], Any], size: int, num_workers: int) 
         yield from batch
 
 
+@dataclass(eq=False)
 class _Calls(Dataset):
-    def __init__(self, function: Callable[[int], Any], size: int):
-        self.function, self.size = function, size
+    function: Callable[[int], Any]
+    size: int
 
     def __len__(self) -> int:
         return self.size

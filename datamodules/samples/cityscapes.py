@@ -24,7 +24,7 @@ from datamodules.samples.streets import VERSION, draw_street
 DEFAULT_ROOT = Path(__file__).resolve().parents[2] / "data" / "sample_cityscapes"
 
 # `folder.digest` of the tree in its default size, with the Pillow of requirements.lock.
-FILES = "c011dfc338ac88cce00a4bbb30ff7183591fda3dbc946ed8bf5cdf68d2089f9d"
+FILES = "d03e587a9173a364a4c5737dc308e99f980d0ac0fcde72198e63a6946dff949b"
 
 _SMALLEST = 64
 
@@ -65,17 +65,8 @@ _COARSE = {
 def make(root: Path = DEFAULT_ROOT, images_per_city: int = 2, height: int = 128, width: int = 256) -> Path:
     """Draw streets of 25 cities in Cityscapes' layout unless they are there, of this version and size.
 
-    Args:
-        root: the folder to make, with leftImg8bit/, gtFine/ and gtCoarse/.
-        images_per_city: scenes of each of the 21 cities, and of each of the 4 with coarse labels.
-        height: of the images in pixels.
-        width: of the images in pixels.
-
-    Returns:
-        The root.
-
-    Raises:
-        DataError: the root holds something else, or the sizes are too small to draw in.
+    Returns the root, with leftImg8bit/, gtFine/ and gtCoarse/. Raises DataError where it holds something else, or where
+    the sizes, in pixels, are too small to draw in.
     """
     if images_per_city < 1 or min(height, width) < _SMALLEST:
         raise DataError(
@@ -97,11 +88,8 @@ def coarsened(label_ids: np.ndarray) -> np.ndarray:
 
 
 def _write_tree(images_per_city: int, height: int, width: int, root: Path) -> None:
-    for folder, labels, cities in (
-        ("train", "gtFine", _TRAIN),
-        ("val", "gtFine", _VAL),
-        ("train_extra", "gtCoarse", _COARSE),
-    ):
+    sets = (("train", "gtFine", _TRAIN), ("val", "gtFine", _VAL), ("train_extra", "gtCoarse", _COARSE))
+    for folder, labels, cities in sets:
         table = list(cities.values())
         for position, city in enumerate(cities):
             for number in range(images_per_city):
@@ -121,9 +109,8 @@ def _write(file: Path, pixels: np.ndarray) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    command(
-        make, FILES, f"{len(_TRAIN) + len(_VAL) + len(_COARSE)} cities", "datamodules.samples.cityscapes", arguments
-    )
+    cities = len(_TRAIN | _VAL | _COARSE)
+    command(make, FILES, f"{cities} cities", "datamodules.samples.cityscapes", arguments)
 
 
 if __name__ == "__main__":

@@ -22,16 +22,10 @@ def make_folder(root: Path, expected: dict, content: set[str], write: Callable[[
     processes at once do no harm.
 
     Args:
-        root: the folder to make.
+        root: the folder to make, which is returned.
         expected: version and sizes, which its marker must hold to be complete.
-        content: names of all entries that it may have besides the marker.
+        content: names of all entries that it may have besides the marker; DataError where it holds something else.
         write: fills a new folder.
-
-    Returns:
-        The root.
-
-    Raises:
-        DataError: the root holds something else.
     """
     if is_complete(root, expected):
         return root
@@ -106,11 +100,9 @@ def command(make: Callable[..., Path], files: str, what: str, module: str, argum
 def _refuse_foreign(root: Path, content: set[str]) -> None:
     if not root.is_dir():
         return
-    foreign = sorted({entry.name for entry in root.iterdir()} - content - {MARKER})
-    # The real data have folders of the same names, so a tree without the marker is not ours.
-    if not foreign and not (root / MARKER).is_file():
-        foreign = sorted(entry.name for entry in root.iterdir())
-    if foreign:
+    # The real data have folders of the same names, so in a tree without the marker nothing is ours.
+    ours = {MARKER, *content} if (root / MARKER).is_file() else set()
+    if foreign := sorted({entry.name for entry in root.iterdir()} - ours):
         raise DataError(
             f"holds {foreign[0]!r}, which is not of the sample data, so it is not replaced",
             where=root,

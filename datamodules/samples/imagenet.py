@@ -27,16 +27,7 @@ _FOLDERS = {f"n9000{number:04d}": name for number, name in enumerate(SHAPES, 1)}
 def make(root: Path = DEFAULT_ROOT, train_per_class: int = 120, val_per_class: int = 40) -> Path:
     """Draw pictures of 10 shapes in ImageNet's layout unless they are there, of this version and size.
 
-    Args:
-        root: the folder to make, with train/, val/ and LOC_synset_mapping.txt.
-        train_per_class: training images of each of the 10 classes.
-        val_per_class: validation images of each class.
-
-    Returns:
-        The root.
-
-    Raises:
-        DataError: the root holds something else.
+    Returns the root, with train/, val/ and LOC_synset_mapping.txt. Raises DataError where it holds something else.
     """
     counts = {"train": train_per_class, "val": val_per_class}
     expected = {"version": VERSION, "train_per_class": train_per_class, "val_per_class": val_per_class}

@@ -11,7 +11,7 @@ from padding.conversion.fused import class_path, fused_convolutions
 from padding.conversion.layers import DEFERRED, PaddedLayer, layer_class, original_class
 from padding.conversion.pairs import Pair, find_pairs
 from padding.conversion.report import ConversionReport
-from padding.conversion.sites import CONVERT, LEAVE, UNSUPPORTED, Verdict, judge
+from padding.conversion.sites import CONVERT, LEAVE, UNSUPPORTED, Decision, judge
 from padding.errors import PaddingError
 from padding.registry import Scheme, find_scheme
 from padding.tracing import is_compiled
@@ -22,7 +22,7 @@ class _Plan:
     """Every change, decided before the first one is made, so that an error leaves the model as it was."""
 
     converted: dict[str, nn.Module] = field(default_factory=dict)
-    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    verdicts: dict[str, Decision] = field(default_factory=dict)
     pairs: list[Pair] = field(default_factory=list)
     names: dict[nn.Module, str] = field(default_factory=dict)
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from torch import nn
 
 from padding.conversion.layers import DEFERRED, original_class
-from padding.conversion.sites import LEAVE, UNSUPPORTED, Verdict
+from padding.conversion.sites import LEAVE, UNSUPPORTED, Decision
 from padding.geometry import SAME_DYNAMIC, Pads
 from padding.registry import find_convolution
 
@@ -26,7 +26,7 @@ def is_zero_pad(module: nn.Module) -> bool:
     return isinstance(module, nn.modules.padding._ConstantPadNd) and module.value == 0 and any(module.padding)
 
 
-def find_pairs(model: nn.Module) -> tuple[list[Pair], dict[nn.Module, Verdict]]:
+def find_pairs(model: nn.Module) -> tuple[list[Pair], dict[nn.Module, Decision]]:
     """All pairs in plain sequences, and a verdict for each zero padding module that is in none."""
     uses = _count_uses(model)
     pairs, verdicts = [], {}
@@ -67,7 +67,7 @@ def _pair(padder: nn.Module, follower: nn.Module | None, uses: dict[nn.Module, i
     return Pair(padder, follower, ((top, bottom), (left, right)))
 
 
-def _verdict(padder: nn.Module, follower: nn.Module | None) -> Verdict:
+def _verdict(padder: nn.Module, follower: nn.Module | None) -> Decision:
     if isinstance(follower, _POOLS):
-        return Verdict(LEAVE, f"its zeros are read by a pool ({type(follower).__name__}), not by a convolution")
-    return Verdict(UNSUPPORTED, "adds zeros that cannot be matched to one convolution right behind it in a Sequential")
+        return Decision(LEAVE, f"its zeros are read by a pool ({type(follower).__name__}), not by a convolution")
+    return Decision(UNSUPPORTED, "adds zeros that cannot be matched to one convolution right behind it in a Sequential")

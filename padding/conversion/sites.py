@@ -22,7 +22,7 @@ from padding.schemes.transposed import meets_border
 CONVERT, LEAVE, UNSUPPORTED = "convert", "leave", "unsupported"
 
 
-class Verdict(NamedTuple):
+class Decision(NamedTuple):
     """The decision on a module, and its reason."""
 
     outcome: str
@@ -43,7 +43,7 @@ _FILLING_PADS = (
 )
 
 
-def judge(name: str, module: nn.Module, parent: nn.Module | None, target: Scheme) -> Verdict | None:
+def judge(name: str, module: nn.Module, parent: nn.Module | None, target: Scheme) -> Decision | None:
     """Decides how to make a module pad by `target`; None: the module does not pad.
 
     Raises:
@@ -62,20 +62,20 @@ def judge(name: str, module: nn.Module, parent: nn.Module | None, target: Scheme
     return _judge_other(module, kind)
 
 
-def _judge_transposed(name: str, module: nn.Module, target: Scheme) -> Verdict | None:
+def _judge_transposed(name: str, module: nn.Module, target: Scheme) -> Decision | None:
     if not meets_border(module):
         return None
     if target.transposed is None:
         reason = "a transposed convolution: near the border fewer inputs contribute, which 'partial' alone makes up for"
-        return Verdict(LEAVE, reason)
+        return Decision(LEAVE, reason)
     if find_convolution(original_class(module)) is None:
-        return Verdict(UNSUPPORTED, "a transposed convolution with a forward of its own")
+        return Decision(UNSUPPORTED, "a transposed convolution with a forward of its own")
     _refuse_lazy(name, module)
     _refuse_own_forward(name, module)
-    return Verdict(CONVERT)
+    return Decision(CONVERT)
 
 
-def _judge_convolution(name: str, module: nn.Module, site: Convolution) -> Verdict | None:
+def _judge_convolution(name: str, module: nn.Module, site: Convolution) -> Decision | None:
     _refuse_lazy(name, module)
     mode = getattr(module, "padding_mode", "zeros")
     pads = site.padding(module)
@@ -84,11 +84,11 @@ def _judge_convolution(name: str, module: nn.Module, site: Convolution) -> Verdi
             f"layer '{name}' has padding_mode={mode!r}; set it to 'zeros' before converting, the scheme takes its place"
         )
     if getattr(module, "pad_mode", "constant") != "constant":
-        return Verdict(LEAVE, f"its design pads by '{module.pad_mode}'")
+        return Decision(LEAVE, f"its design pads by '{module.pad_mode}'")
     if not pads_anything(pads, _kernel(module)):
         return None
     _refuse_own_forward(name, module)
-    return Verdict(CONVERT)
+    return Decision(CONVERT)
 
 
 def _refuse_lazy(name: str, module: nn.Module) -> None:
@@ -110,21 +110,21 @@ def _kernel(module: nn.Module) -> tuple[int, ...]:
     return getattr(module, "kernel_size", (0,))
 
 
-def _judge_unknown_convolution(name: str, module: nn.Module) -> Verdict | None:
+def _judge_unknown_convolution(name: str, module: nn.Module) -> Decision | None:
     if _amounts(module):
         raise PaddingError(
             f"layer '{name}' is a {class_path(type(module))}, a padded convolution with a forward of its own; say how "
             "it convolves with padding.register_convolution"
         )
     if max(module.kernel_size) > 1:
-        return Verdict(UNSUPPORTED, "has a forward of its own, which may pad; see padding.register_convolution")
+        return Decision(UNSUPPORTED, "has a forward of its own, which may pad; see padding.register_convolution")
     return None
 
 
-def _judge_other(module: nn.Module, kind: type[nn.Module]) -> Verdict | None:
+def _judge_other(module: nn.Module, kind: type[nn.Module]) -> Decision | None:
     block = PADDING_BLOCKS.get(class_path(kind))
     if block is not None and block.applies(module):
-        return Verdict(UNSUPPORTED if block.feeds_convolution else LEAVE, block.reason)
+        return Decision(UNSUPPORTED if block.feeds_convolution else LEAVE, block.reason)
     if isinstance(module, _MAX_POOLS):
         return _left_if(_pool_pads(module), "a max pool pads with -inf, which is never the maximum")
     if isinstance(module, _AVERAGE_POOLS):
@@ -156,27 +156,27 @@ def _average_pool_reason(pool: nn.Module) -> str:
     return "an average pool with count_include_pad=False, which is partial padding already"
 
 
-def _judge_graph(graph: torch.fx.GraphModule) -> Verdict | None:
+def _judge_graph(graph: torch.fx.GraphModule) -> Decision | None:
     calls = {
         str(node.target) for node in graph.graph.nodes if node.op == "call_function" and "conv" in str(node.target)
     }
     if calls:
-        return Verdict(UNSUPPORTED, "a traced graph that calls convolutions as functions; convert before tracing")
+        return Decision(UNSUPPORTED, "a traced graph that calls convolutions as functions; convert before tracing")
     return None
 
 
-def _judge_lookalike(module: nn.Module) -> Verdict | None:
+def _judge_lookalike(module: nn.Module) -> Decision | None:
     """Reports modules with the weight and kernel size of a convolution, such as deformable convolutions."""
     weight = getattr(module, "weight", None)
     if not isinstance(weight, torch.Tensor) or weight.dim() < 3 or not hasattr(module, "kernel_size"):
         return None
     if _amounts(module):
-        return Verdict(UNSUPPORTED, "looks like a padded convolution; see padding.register_convolution")
+        return Decision(UNSUPPORTED, "looks like a padded convolution; see padding.register_convolution")
     return None
 
 
-def _left_if(padded: bool, reason: str) -> Verdict | None:
-    return Verdict(LEAVE, reason) if padded else None
+def _left_if(padded: bool, reason: str) -> Decision | None:
+    return Decision(LEAVE, reason) if padded else None
 
 
 def _amounts(module: nn.Module) -> bool:

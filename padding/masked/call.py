@@ -1,32 +1,33 @@
-"""One call of a torch function, as the rules see it."""
+"""One call of a torch function, and the rules that follow such calls."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from padding.errors import UnfollowableError
-from padding.masked.fill import filled
 from padding.masked.lengths import Sized
-from padding.masked.state import Valid, whole
+from padding.masked.state import Extents, Valid, filled, make_valid
 
 Output = Any
 """A tensor, or a tuple or list of them."""
 
 
-class Arguments(dict):
-    """Arguments by name, also as attributes."""
-
-    __getattr__ = dict.__getitem__
-
-
 class Result(NamedTuple):
-    """What a rule returns: the output, and the state of each tensor in it, in order."""
+    """What a rule returns: the output, and the state of each tensor in it, in order; None for a constant."""
 
     output: Output
     states: list[Valid | None]
+
+
+def result(output: Output, axes: Iterable[Extents | None] | None, batch: int | None) -> Result:
+    """The output, each of its tensors valid on `axes`: everywhere where that is None."""
+    tensors = tensors_in(output)
+    return Result(output, [make_valid(each.shape, axes or [None] * each.dim(), batch) for each in tensors])
 
 
 @dataclass
@@ -49,9 +50,13 @@ class Call:
         """The function's own result on the whole canvas."""
         return self.function(*self.args, **self.kwargs)
 
-    def bind(self, *names: str, **defaults: Any) -> Arguments:
+    def run_like(self, state: Valid) -> Result:
+        """The result on the canvas, valid where an argument with the same axes is."""
+        return result(self.run(), state.axes, state.batch)
+
+    def bind(self, *names: str, **defaults: Any) -> SimpleNamespace:
         """The arguments by name, as builtin functions do not tell them. Names without a default are required."""
-        return Arguments({**defaults, **dict(zip(names, self.args, strict=False)), **self.kwargs})
+        return SimpleNamespace(**{**defaults, **dict(zip(names, self.args, strict=False)), **self.kwargs})
 
     def valid(self, tensor: Tensor | None) -> Valid | None:
         """The state of one of the arguments; None for a constant."""
@@ -71,7 +76,12 @@ class Call:
         Without gradients written in place. That is safe: padded positions are never read again, and the caller's images
         were cloned.
         """
-        return filled(tensor, state, value, in_place=not (self.recorded or torch.is_grad_enabled()))
+        return filled(tensor, state, value, in_place=self.writes)
+
+    @property
+    def writes(self) -> bool:
+        """Whether tensors of the run may be written in place."""
+        return not (self.recorded or torch.is_grad_enabled())
 
     @property
     def cut(self) -> bool:
@@ -86,9 +96,32 @@ class Call:
         return named or name in ("__setitem__", "__set__") or self.kwargs.get("out") is not None
 
 
-def whole_results(output: Output) -> Result:
-    """For a call without cut arguments."""
-    return Result(output, [whole(tensor) for tensor in tensors_in(output)])
+Rule = Callable[[Call], Result]
+RULES: dict[Callable, Rule] = {}
+"""The rule of each function that has one; the files of rules/ fill it."""
+
+_NAMESPACES = (torch, Tensor, F, torch._C._nn, torch.special, torch.linalg)
+
+
+def namesakes(*names: str) -> Iterator[Callable]:
+    """All torch functions of these names: torch's own, tensor methods, functionals."""
+    found = (getattr(namespace, name, None) for name in names for namespace in _NAMESPACES)
+    return filter(callable, found)
+
+
+def rule(*names: str) -> Callable[[Rule], Rule]:
+    """Decorator: follows all functions of these names."""
+    return rule_for(*namesakes(*names))
+
+
+def rule_for(*functions: Callable) -> Callable[[Rule], Rule]:
+    """Decorator: follows these functions."""
+
+    def register(follow: Rule) -> Rule:
+        RULES.update(dict.fromkeys(functions, follow))
+        return follow
+
+    return register
 
 
 _PLAIN = frozenset([int, float, bool, str, type(None)])

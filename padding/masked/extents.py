@@ -27,14 +27,10 @@ class Window(NamedTuple):
     ceil: bool = False
     """Whether a window that begins inside and reaches beyond the padding counts (pools with ceil_mode)."""
 
-    @property
-    def pads(self) -> bool:
-        """Whether a window may reach beyond the axis."""
-        return self.before > 0 or self.after > 0 or self.ceil
-
     def reads_outside(self, rule: str) -> bool:
         """Whether a window of a valid output may hold positions that are not valid."""
-        return self.pads or (rule == GROW and (self.kernel > 1 or self.stride > 1))
+        pads = self.before > 0 or self.after > 0 or self.ceil
+        return pads or (rule == GROW and (self.kernel > 1 or self.stride > 1))
 
     def outputs(self, size: int) -> int:
         """How many windows an axis of `size` positions has."""
@@ -54,10 +50,7 @@ def repeated(value: int | tuple[int, ...] | list[int], axes: int) -> tuple[int, 
 
 @lru_cache(maxsize=1 << 14)
 def slide(extents: Extents, window: Window, outputs: int, rule: str) -> Extents:
-    """The valid positions of the output.
-
-    Args:
-        outputs: how many windows the whole axis has.
+    """The valid positions of the output, which has `outputs` windows along the whole axis.
 
     Raises:
         PaddingError: an image has no valid position left, or, under `grow`, positions with a gap between them.

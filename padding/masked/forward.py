@@ -10,13 +10,12 @@ from torch import Tensor, nn
 
 from padding.errors import PaddingError, UnfollowableError
 from padding.masked.call import map_tensors, tensors_in
-from padding.masked.check import compare, fingerprint, random_state, seen_batches
+from padding.masked.check import compare, fingerprint, seen_batches
 from padding.masked.extents import FIXED, GROW, RULES
-from padding.masked.fill import filled
 from padding.masked.loop import Masked, checked_sizes, forward_singly
 from padding.masked.mode import Masking, unmarked
-from padding.masked.rules import arithmetic, axes, convolutions, pools, reductions, rows, singly  # noqa: F401
-from padding.masked.state import Valid, extents_of, from_lengths, make_valid
+from padding.masked.rules import arithmetic, axes, convolutions, pools, reductions, singly  # noqa: F401
+from padding.masked.state import Valid, extents_of, filled, from_lengths, make_valid
 from padding.tracing import is_compiled
 
 
@@ -63,13 +62,7 @@ def forward_masked(
     seen, batch = seen_batches(model), fingerprint(images, lengths, rule)
     if not check or batch in seen:
         return _followed(model, images, lengths, rule)
-    random = random_state(images.device)
     result = _followed(model, images, lengths, rule, poison=True)
-    if not torch.equal(random, random_state(images.device)):
-        raise UnfollowableError(
-            f"{type(model).__name__} draws random numbers, so that two runs of it cannot be compared; call "
-            "model.eval(), or leave the comparison out with check=False"
-        )
     with torch.no_grad():
         again = _singly(model, images, lengths) if rule == FIXED else _reversed(model, images, lengths, rule)
     compare(model, result, again, lengths)
@@ -87,10 +80,16 @@ def _followed(
     canvas = filled(images.clone(), state, in_place=not images.requires_grad)
     if poison:
         canvas = filled(canvas, state, 1 + float(canvas.detach().abs().max()), in_place=not images.requires_grad)
-    output = _run(model, mode, mode.mark(canvas, cuts))
+    mode.attach(canvas, state)
+    output = _run(model, mode, canvas)
     states = {id(tensor): mode.state(tensor) for tensor in tensors_in(output)}
     valid = map_tensors(output, lambda each: _rows(states[id(each)], each, len(images)))
-    return Masked(map_tensors(output, lambda each: _finished(states[id(each)], each)), valid)
+
+    def finished(tensor: Tensor) -> Tensor:
+        state = states[id(tensor)]
+        return unmarked(tensor if state is None else filled(tensor, state, in_place=not torch.is_grad_enabled()))
+
+    return Masked(map_tensors(output, finished), valid)
 
 
 def _run(model: nn.Module, mode: Masking, canvas: Tensor) -> Any:
@@ -139,27 +138,22 @@ def _reversed(model: nn.Module, images: Tensor, lengths: list[tuple[int, int]], 
 
 def _refuse_hidden(model: nn.Module) -> None:
     """Raises UnfollowableError where no mode can see the functions of the network."""
-    if isinstance(model, nn.DataParallel):
-        raise UnfollowableError("DataParallel runs a network in threads, which lose masks; use model.module")
-    if isinstance(model, nn.parallel.DistributedDataParallel):
-        # A process that meets new sizes runs it once more than the others, which would wait for it for ever.
-        raise UnfollowableError("DistributedDataParallel synchronises its buffers in each run; use model.module")
+    if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        # The one runs in threads, which lose masks. Of the other, a process that meets new sizes runs the network once
+        # more than the others, which would wait for it for ever.
+        raise UnfollowableError(f"{type(model).__name__} does not run the network in step with masks; use model.module")
     for name, module in model.named_modules():
+        where = f"layer '{name}'" if name else "the model"
         if isinstance(module, torch.jit.ScriptModule | torch.fx.GraphModule) or is_compiled(module):
-            where = f"layer '{name}'" if name else "the model"
             raise UnfollowableError(
                 f"{where} is compiled or traced: its functions cannot be followed; use the original"
             )
         # timm's networks say so. What others do by torch.utils.checkpoint cannot be known.
         if torch.is_grad_enabled() and getattr(module, "grad_checkpointing", False):
             raise UnfollowableError(
-                "gradient checkpointing runs layers again in the backward pass, where masks are lost; turn it off with "
-                "model.set_grad_checkpointing(False), or run under torch.no_grad()"
+                f"{where} has gradient checkpointing, which runs layers again in the backward pass, where masks are "
+                "lost; turn it off with model.set_grad_checkpointing(False), or run under torch.no_grad()"
             )
-
-
-def _finished(state: Valid | None, tensor: Tensor) -> Tensor:
-    return unmarked(tensor if state is None else filled(tensor, state, in_place=not torch.is_grad_enabled()))
 
 
 def _rows(state: Valid | None, tensor: Tensor, images: int) -> Tensor | None:

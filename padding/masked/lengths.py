@@ -14,22 +14,17 @@ from typing import Any
 from padding.errors import UnfollowableError
 
 
-class Run:
+class MaskedRun:
     """One run of a network; behind it, the sizes that the network keeps are plain numbers."""
 
     over = False
 
 
 class Sized:
-    """A number on the canvas.
-
-    Attributes:
-        own: the number for each image alone.
-        run: the run that read it.
-    """
+    """A number on the canvas; `own` is the number for each image alone, `run` the run that read it."""
 
     own: tuple[float, ...]
-    run: Run
+    run: MaskedRun
 
     def __bool__(self) -> bool:
         return self != 0
@@ -49,7 +44,7 @@ class Ratio(Sized, float):
     """A fraction of sizes."""
 
 
-def sized(value: float, own: Sequence[float], run: Run) -> float:
+def sized(value: float, own: Sequence[float], run: MaskedRun) -> float:
     """The number with those of the images; plain where they are all the same."""
     if all(each == value for each in own):
         return value
@@ -70,38 +65,37 @@ def own_number(value: Any, image: int) -> Any:
     return value.own[image] if isinstance(value, Sized) else value
 
 
-def _for_each(function: Callable, numbers: tuple) -> tuple[Any, list, list[Sized]]:
-    """The function of the canvas' numbers, of each image's, and the sizes among them that still count."""
-    numbers = tuple(each if isinstance(each, Sized) and not each.run.over else plain(each) for each in numbers)
-    sizes = [each for each in numbers if isinstance(each, Sized)]
-    images = range(len(sizes[0].own)) if sizes else ()
-    own = [function(*(own_number(each, image) for each in numbers)) for image in images]
-    return function(*map(plain, numbers)), own, sizes
+def _operator(function: Callable, finish: Callable) -> Callable:
+    """The function of the canvas' numbers and of each image's; `finish(value, own, sizes)` makes one of them."""
 
-
-def _arithmetic(function: Callable) -> Callable:
     def compute(*numbers: Any) -> Any:
         if not all(isinstance(number, int | float) for number in numbers):
             return NotImplemented
-        value, own, sizes = _for_each(function, numbers)
-        return sized(value, own, sizes[0].run) if sizes else value
+        sizes = [each for each in numbers if isinstance(each, Sized) and not each.run.over]
+        value = function(*map(plain, numbers))
+        if not sizes:
+            return value
+        numbers = [each if any(each is size for size in sizes) else plain(each) for each in numbers]
+        own = [function(*(own_number(each, image) for each in numbers)) for image in range(len(sizes[0].own))]
+        return finish(value, own, sizes)
 
     return compute
 
 
-def _comparison(function: Callable) -> Callable:
-    def compare(*numbers: Any) -> Any:
-        if not all(isinstance(number, int | float) for number in numbers):
-            return NotImplemented
-        value, own, sizes = _for_each(function, numbers)
-        if any(each != value for each in own):
-            known = " and ".join(f"{plain(each)} (for the images {', '.join(map(str, each.own))})" for each in sizes)
-            raise UnfollowableError(
-                f"its code compares ({function.__name__}) the size {known}, with another outcome for an image alone"
-            )
-        return value
+def _arithmetic(function: Callable) -> Callable:
+    return _operator(function, lambda value, own, sizes: sized(value, own, sizes[0].run))
 
-    return compare
+
+def _comparison(function: Callable) -> Callable:
+    def finish(value: bool, own: list[bool], sizes: list[Sized]) -> bool:
+        if all(each == value for each in own):
+            return value
+        known = " and ".join(f"{plain(each)} (for the images {', '.join(map(str, each.own))})" for each in sizes)
+        raise UnfollowableError(
+            f"its code compares ({function.__name__}) the size {known}, with another outcome for an image alone"
+        )
+
+    return _operator(function, finish)
 
 
 def _reflected(function: Callable) -> Callable:

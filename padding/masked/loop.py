@@ -41,11 +41,11 @@ def forward_singly(model: nn.Module, images: Tensor, sizes: Tensor | Sequence) -
     """
     lengths = checked_sizes(images, sizes)
     outputs = [model(images[n : n + 1, :, :height, :width]) for n, (height, width) in enumerate(lengths)]
-    columns = list(zip(*(tensors_in(output) for output in outputs), strict=True))
-    for column in columns:
-        if any(part.dim() == 0 or len(part) != 1 for part in column):
+    columns = list(zip(*map(tensors_in, outputs), strict=True))
+    for first, *_ in columns:
+        if first.dim() == 0 or len(first) != 1:
             raise PaddingError(
-                f"the model gave {tuple(column[0].shape)} for one image; an output's first axis must be the images'"
+                f"the model gave {tuple(first.shape)} for one image; an output's first axis must be the images'"
             )
     pasted, rows = iter([paste(column) for column in columns]), iter([_rows(column) for column in columns])
     return Masked(map_tensors(outputs[0], lambda _: next(pasted)), map_tensors(outputs[0], lambda _: next(rows)))

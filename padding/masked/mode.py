@@ -1,7 +1,6 @@
 """Following the valid part of each tensor while a network runs, without a change to its code."""
 
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -9,17 +8,39 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode, resolve_name
 
 from padding.errors import PaddingError, UnfollowableError
-from padding.masked.call import Call, Result, leaves, map_leaves, tensors_in
+from padding.masked.call import RULES, Call, Result, leaves, map_leaves, namesakes, tensors_in
 from padding.masked.extents import GROW
-from padding.masked.lengths import Run, Sized, plain, sized
-from padding.masked.registry import METADATA, SIZES, find_rule, namesakes
-from padding.masked.rules.singly import image_by_image, row_by_row
-from padding.masked.state import Extents, Valid, make_valid
+from padding.masked.lengths import MaskedRun, Sized, plain, sized
+from padding.masked.rules.singly import image_by_image
+from padding.masked.state import Valid
 
 _MARK = "_padding_valid"
 
-_READS_SIZES = frozenset(namesakes("view", "reshape", "unflatten", "expand", "broadcast_to"))
-"""Functions whose rules read the images' own sizes; others that are given such sizes run image by image."""
+_PROPERTIES = """
+ndim dtype device layout requires_grad is_cuda is_meta is_leaf is_quantized is_sparse is_mps is_xpu is_mkldnn is_nested
+names grad_fn itemsize nbytes _version
+"""
+_METHODS = """
+dim ndimension stride nelement element_size is_contiguous is_floating_point is_complex is_same_size is_inference is_conj
+get_device has_names data_ptr storage_offset _is_view __len__ result_type
+"""
+_METADATA = frozenset(
+    [
+        *(getattr(Tensor, name).__get__ for name in _PROPERTIES.split() if hasattr(Tensor, name)),
+        *namesakes(*_METHODS.split()),
+        torch._assert,
+        torch.device,
+        torch._C._set_grad_enabled,
+        torch.ops.profiler._record_function_enter_new,
+        torch.ops.profiler._record_function_exit._RecordFunction,
+    ]
+)
+"""Functions that read form only, not values; passed through unchanged."""
+
+_SIZES = frozenset([Tensor.shape.__get__, *namesakes("size", "numel")])
+
+_READS_SIZES = frozenset(namesakes("view", "reshape", "unflatten"))
+"""Run on the canvas with sizes of the images; other functions that are given such sizes run image by image."""
 
 
 class Masking(TorchFunctionMode):
@@ -41,12 +62,7 @@ class Masking(TorchFunctionMode):
             for tensor in (*module._parameters.values(), *module._buffers.values())
         }
         # Marks outlive the run on whatever the network keeps: they name the run by this, and keep nothing alive.
-        self.run = Run()
-
-    def mark(self, tensor: Tensor, axes: Iterable[Extents | None]) -> Tensor:
-        """Says where a batch of images is valid; (N, ...) with the images on axis 0."""
-        self._attach(tensor, make_valid(tensor.shape, axes, batch=0))
-        return tensor
+        self.run = MaskedRun()
 
     def state(self, tensor: Tensor) -> Valid | None:
         """What is known of a tensor; None of a constant.
@@ -66,9 +82,9 @@ class Masking(TorchFunctionMode):
 
     def __torch_function__(self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = kwargs or {}
-        if function in METADATA:
+        if function in _METADATA:
             return function(*args, **kwargs)
-        if function in SIZES:
+        if function in _SIZES:
             return self._sizes(function, args, kwargs)
         try:
             result = self._follow(function, args, kwargs)
@@ -77,7 +93,7 @@ class Masking(TorchFunctionMode):
             shapes = ", ".join(str(tuple(tensor.shape)) for tensor in tensors_in((args, kwargs))) or "no tensor"
             raise UnfollowableError(f"masks cannot be followed through {name} on {shapes}: {error}") from None
         for tensor, state in zip(tensors_in(result.output), result.states, strict=True):
-            self._attach(tensor, state)
+            self.attach(tensor, state)
         return result.output
 
     def _sizes(self, function: Any, args: tuple, kwargs: dict) -> Any:
@@ -86,8 +102,8 @@ class Masking(TorchFunctionMode):
         found = function(*args, **kwargs)
         if run is not self.run or state is None or self.rule == GROW:
             return found
-        shape = args[0].shape
-        sizes = [sized(size, _own_sizes(size, axis, state, self.images), run) for axis, size in enumerate(shape)]
+        shape = enumerate(args[0].shape)
+        sizes = [sized(size, _own_sizes(size, axis, state, self.images), run) for axis, size in shape]
         if function.__name__ == "numel":
             return math.prod(sizes)
         return torch.Size(sizes) if isinstance(found, torch.Size) else sizes[(args[1:] or tuple(kwargs.values()))[0]]
@@ -114,12 +130,18 @@ class Masking(TorchFunctionMode):
         if constant:
             output = call.run()
             return Result(output, [None for _ in tensors_in(output)])
-        follow = find_rule(call.function)
-        if follow is None and (call.cut or call.in_place):
+        follow = RULES.get(call.function)
+        if follow is not None:
+            return follow(call)
+        if call.cut or call.in_place:
             raise UnfollowableError("there is no rule for it")
-        return row_by_row(call) if follow is None else follow(call)
+        found = image_by_image(call)  # whatever it does, this is what it does for each image alone
+        if not found.states:
+            raise UnfollowableError("it takes values out of the images' tensors")
+        return found
 
-    def _attach(self, tensor: Tensor, state: Valid | None) -> None:
+    def attach(self, tensor: Tensor, state: Valid | None) -> None:
+        """Says where a tensor is valid."""
         if state is None and id(tensor) in self._constants:
             return  # a function that gave a parameter back, as `to` may: nothing is written on it
         run, known = getattr(tensor, _MARK, (None, None))

@@ -13,14 +13,12 @@ Extents = tuple[tuple[int, int], ...]
 class Valid:
     """Where a tensor that was computed from the images is valid.
 
-    An axis on which every image fills the tensor is not cut: nothing that is done along it can read a wrong value.
-
     Attributes:
-        axes: one entry an axis; None where the axis is not cut.
+        axes: one entry an axis; None where every image fills it, so that nothing done along it reads a wrong value.
         batch: the axis of the images, one behind the other; where no axis is cut each may take several positions of it
             (windows and heads are often merged with the batch). None where it is not known any more, as may be for a
             batch of one image only.
-        cut: the axes that are cut.
+        cut: the axes that some image does not fill.
     """
 
     __slots__ = ("axes", "batch", "cut")
@@ -40,18 +38,6 @@ def make_valid(shape: Sequence[int], axes: Iterable[Extents | None], batch: int 
         for size, extents in zip(shape, axes, strict=True)
     )
     return Valid(kept, batch)
-
-
-def inherited(output: Tensor, input: Tensor, state: Valid) -> Valid:
-    """The state of a tensor with the axes of another one, not all of which need be as long."""
-    if all(output.shape[axis] == input.shape[axis] for axis in state.cut):
-        return state
-    return make_valid(output.shape, state.axes, state.batch)
-
-
-def whole(tensor: Tensor, batch: int | None = None) -> Valid:
-    """The state of a tensor that is valid everywhere."""
-    return Valid((None,) * tensor.dim(), batch)
 
 
 def from_lengths(lengths: Iterable[int]) -> Extents:
@@ -78,12 +64,37 @@ def crop(tensor: Tensor, valid: Valid, image: int, images: int) -> Tensor:
 def paste(parts: Sequence[Tensor]) -> Tensor:
     """Tensors (1, *sizes) one behind the other along axis 0, each at the beginning of every other axis, 0 elsewhere."""
     shape = [max(sizes) for sizes in zip(*(part.shape for part in parts), strict=True)]
-    return torch.cat([_padded(part, shape) for part in parts])
+    rooms = [[size - own for size, own in zip(shape, part.shape, strict=True)] for part in parts]
+    pads = [[amount for room in reversed(each) for amount in (0, room)] for each in rooms]
+    return torch.cat([F.pad(part, each) for part, each in zip(parts, pads, strict=True)])
 
 
-def _padded(part: Tensor, shape: Sequence[int]) -> Tensor:
-    room = [(0, size - own) for size, own in zip(shape, part.shape, strict=True)]
-    return F.pad(part, [amount for pair in reversed(room) for amount in pair])
+def filled(tensor: Tensor, valid: Valid, value: float = 0.0, in_place: bool = False) -> Tensor:
+    """The tensor with `value` wherever it is not valid. Filled, never multiplied: NaN may stand there."""
+    if in_place and tensor.is_cpu and not tensor.requires_grad:
+        # Two calls an image instead of passes over the map. On other devices every call is a launch.
+        for image in range(len(valid.axes[valid.cut[0]]) if valid.cut else 0):
+            _fill_slices(tensor.select(valid.batch, image), valid, image, value)
+        return tensor
+    for axis in valid.cut:
+        positions = torch.arange(tensor.shape[axis], device=tensor.device)
+        bounds = torch.tensor(valid.axes[axis], device=tensor.device)
+        outside = (positions < bounds[:, :1]) | (positions >= bounds[:, 1:])
+        outside = axis_vectors(outside, axis, tensor, valid.batch) > 0
+        # masked_fill keeps integers integers.
+        tensor = tensor.masked_fill_(outside, value) if in_place else tensor.masked_fill(outside, value)
+    return tensor
+
+
+def _fill_slices(part: Tensor, valid: Valid, image: int, value: float) -> None:
+    for axis in valid.cut:
+        here = axis - (axis > valid.batch)
+        (start, stop), size = valid.axes[axis][image], part.shape[here]
+        if stop < size:
+            part.narrow(here, stop, size - stop).fill_(value)
+        if start > 0:
+            part.narrow(here, 0, start).fill_(value)
+        part = part.narrow(here, start, stop - start)  # the rest is filled already
 
 
 def axis_vectors(values: Sequence[Sequence[float]] | Tensor, axis: int, like: Tensor, batch: int) -> Tensor:

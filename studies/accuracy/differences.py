@@ -7,7 +7,6 @@ reader. Values are in percentage points.
 from dataclasses import dataclass
 from pathlib import Path
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from studies.page import palette
@@ -19,8 +18,6 @@ from studies.runs.statistic import BEST, LAST5
 from studies.stats.intervals import ALPHA, POWER, Comparison, holm
 
 STATISTICS = {"best": BEST, "last5": LAST5}
-
-STEM = "differences"
 
 
 @dataclass(frozen=True)
@@ -43,37 +40,25 @@ def study(collection: Collection, output: Path) -> Section | None:
         return None
     styles = palette.styles(collection.schemes)
     table, drawing = _table(found, styles), draw(found, styles)
-    files = [*table.write(output, STEM), drawing.write(output / f"{STEM}.svg")]
+    files = [*table.write(output, "differences"), drawing.write(output / "differences.svg")]
     return Section(table.title, [Text(_reading(found)), table, Figure([drawing], CAPTION)], files)
 
 
 def differences(collection: Collection) -> list[AccuracyDifference]:
     """Every scheme but zero, of each network that was run with zero, by both of the paper's statistics."""
-    return [
-        AccuracyDifference(
-            group, name, statistic.difference(collection, group), statistic.paper_difference(group, collection.metric)
-        )
-        for group in collection.groups
-        if collection.baseline(group)
-        for name, statistic in STATISTICS.items()
-    ]
+    found = []
+    for group in filter(collection.baseline, collection.groups):
+        for name, statistic in STATISTICS.items():
+            printed = statistic.paper_difference(group, collection.metric)
+            found.append(AccuracyDifference(group, name, statistic.difference(collection, group), printed))
+    return found
 
 
 def _table(found: list[AccuracyDifference], styles: dict[str, palette.Style]) -> Table:
     adjusted = holm([each.found.p for each in found])
-    columns = [
-        Column("Comparison"),
-        Column("by"),
-        Column("n"),
-        Column("diff", signed(3)),
-        Column("95 % interval"),
-        Column("test"),
-        Column("p", p_value),
-        Column("p (Holm)", p_value),
-        Column("seeds needed"),
-        Column("low", only_csv=True),
-        Column("high", only_csv=True),
-    ]
+    columns = [Column("Comparison"), Column("by"), Column("n"), Column("diff", signed(3)), Column("95 % interval")]
+    columns += [Column("test"), Column("p", p_value), Column("p (Holm)", p_value), Column("seeds needed")]
+    columns += [Column("low", only_csv=True), Column("high", only_csv=True)]
     rows = []
     for each, p in zip(found, adjusted, strict=True):
         result, name = each.found, Marked(each, styles[each.group.padding])
@@ -117,19 +102,15 @@ def draw(found: list[AccuracyDifference], styles: dict[str, palette.Style]) -> D
     def fill(canvas: Canvas) -> None:
         axes = canvas.add_subplot()
         axes.axvline(0, color=palette.MUTED, linewidth=1)
-        for number, each in enumerate(found):
-            _draw_one(axes, len(found) - number, each, styles[each.group.padding])
+        for height, each in zip(range(len(found), 0, -1), found, strict=True):
+            colour = styles[each.group.padding].placeholder
+            if each.found.low is not None:
+                axes.hlines(height, each.found.low, each.found.high, color=colour, linewidth=2)
+            face = colour if each.statistic == "best" else "none"
+            axes.plot([each.found.mean], [height], "o", color=colour, markerfacecolor=face, markersize=7)
         names = [str(each) if each.statistic == "best" else "" for each in found]
         axes.set_yticks(range(len(found), 0, -1), names, parse_math=False)
         axes.set_xlabel("percentage points")
         axes.grid(axis="y", visible=False)
-        axes.set_axisbelow(True)
 
     return Drawing(fill, (7.2, 0.8 + 0.26 * len(found)), "Differences from zero padding")
-
-
-def _draw_one(axes: Axes, height: int, each: AccuracyDifference, style: palette.Style) -> None:
-    if each.found.low is not None:
-        axes.hlines(height, each.found.low, each.found.high, color=style.placeholder, linewidth=2)
-    face = style.placeholder if each.statistic == "best" else "none"
-    axes.plot([each.found.mean], [height], "o", color=style.placeholder, markerfacecolor=face, markersize=7)

@@ -9,13 +9,10 @@ from studies.page import palette
 from studies.page.blocks import Figure, Section
 from studies.page.drawing import Drawing
 from studies.page.tables import Column, Table, decimals, starts
-from studies.runs import paper
 from studies.runs.collect import Collection, Group
 from studies.runs.statistic import BEST
 from studies.stats.intervals import interval
 from studies.stats.spread import mean
-
-STEM = "figure1"
 
 SPREAD = 0.16
 """Distance between the columns of two schemes of one network, in units of the axis."""
@@ -25,46 +22,42 @@ def study(collection: Collection, output: Path) -> Section:
     """Figure 1 as a section; writes `figure1.svg`, and its means and intervals as `figure1.csv` and `.md`."""
     title = f"{collection.metric} of all networks" + (" (Figure 1)" if collection.metric == "val/acc1" else "")
     drawing = draw(collection)
-    files = [*_table(collection, title).write(output, STEM), drawing.write(output / f"{STEM}.svg")]
+    files = [*_table(collection, title).write(output, "figure1"), drawing.write(output / "figure1.svg")]
     return Section(title, [Figure([drawing], _caption(collection))], files)
 
 
 def draw(collection: Collection) -> Drawing:
     """A column of dots for each network and scheme."""
-    styles = palette.styles(collection.schemes)
+    schemes, styles = collection.schemes, palette.styles(collection.schemes)
 
     def fill(canvas: Canvas) -> None:
         axes = canvas.add_subplot()
         for place, network in enumerate(collection.networks):
             for group in collection.of(network):
-                _draw_group(axes, place + _offset(group, collection), group, collection.metric, styles[group.padding])
+                # The schemes of a network stand side by side, each in the same place for every network.
+                offset = SPREAD * (schemes.index(group.padding) - (len(schemes) - 1) / 2)
+                _draw_group(axes, place + offset, group, collection.metric, styles[group.padding].placeholder)
         axes.set_xticks(range(len(collection.networks)), collection.networks, parse_math=False)
         axes.set_xlim(-0.6, len(collection.networks) - 0.4)
         axes.set_ylabel(f"{collection.metric} (%), best epoch", parse_math=False)
         axes.grid(axis="x", visible=False)
-        axes.set_axisbelow(True)
 
     width = max(5.4, 1.6 * len(collection.networks))
     return Drawing(fill, (width, 3.8), f"{collection.metric} by network and scheme", styles)
 
 
-def _offset(group: Group, collection: Collection) -> float:
-    schemes = collection.schemes
-    return SPREAD * (schemes.index(group.padding) - (len(schemes) - 1) / 2)
-
-
-def _draw_group(axes: Axes, x: float, group: Group, metric: str, style: palette.Style) -> None:
+def _draw_group(axes: Axes, x: float, group: Group, metric: str, colour: str) -> None:
     values = BEST.values(group, metric)
     if found := interval(values):
-        axes.vlines(x, *found, color=style.placeholder, linewidth=2)
-    axes.hlines(mean(values), x - SPREAD / 2.6, x + SPREAD / 2.6, color=style.placeholder, linewidth=3)
-    axes.plot([x] * len(values), values, "o", color=style.placeholder, markersize=4, alpha=0.6)
+        axes.vlines(x, *found, color=colour, linewidth=2)
+    axes.hlines(mean(values), x - SPREAD / 2.6, x + SPREAD / 2.6, color=colour, linewidth=3)
+    axes.plot([x] * len(values), values, "o", color=colour, markersize=4, alpha=0.6)
     if theirs := _of_the_paper(group, metric):
-        axes.plot([x], [theirs], "D", color=style.placeholder, markerfacecolor="none", markersize=7)
+        axes.plot([x], [theirs], "D", color=colour, markerfacecolor="none", markersize=7)
 
 
 def _of_the_paper(group: Group, metric: str) -> float | None:
-    row: paper.Row | None = BEST.paper_row(group, metric)
+    row = BEST.paper_row(group, metric)
     return row and row["average"]
 
 

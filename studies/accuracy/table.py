@@ -42,20 +42,15 @@ def table(collection: Collection, statistic: Statistic) -> Table:
         values, baseline = statistic.values(group, metric), collection.baseline(group)
         diff = mean(values) - mean(statistic.values(baseline, metric)) if baseline else None
         linked = [Linked(value, run.folder.path) for value, run in zip(values, group.runs, strict=True)]
-        # Empty where other groups have more runs.
+        # Empty where other groups have more runs; None would show as a missing value.
         linked += [""] * (width - len(values))
         seeds = " ".join(str(run.record.seed) for run in group.runs)
         row = [Marked(group, styles[group.padding]), *linked, mean(values), diff, stdev(values), len(values), seeds]
         rows.append(row + ([theirs.get("average"), theirs.get("diff")] if any(printed) else []))
-    columns = [
-        Column("Network"),
-        *(Column(f"{number}_{statistic.column}", _value) for number in range(1, width + 1)),
-        Column("average", decimals(3)),
-        Column("diff", signed(3)),
-        Column("stdev", decimals(3)),
-        Column("n"),
-        Column("seeds", only_csv=True),
-    ]
+    columns = [Column("Network")]
+    columns += [Column(f"{number}_{statistic.column}", _value) for number in range(1, width + 1)]
+    columns += [Column("average", decimals(3)), Column("diff", signed(3)), Column("stdev", decimals(3))]
+    columns += [Column("n"), Column("seeds", only_csv=True)]
     if any(printed):
         columns += [Column("paper: average", decimals(3)), Column("paper: diff", signed(3))]
     return Table(statistic.title(collection.metric), columns, rows, starts([group.network for group in groups]))

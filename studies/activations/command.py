@@ -46,13 +46,15 @@ def main(
     """
     collection = runs.collect()
     # Imported late: --help need not wait for torch.
-    from studies.checkpoints.load import load_network
+    from studies.checkpoints.load import load
 
-    network = choose_network(collection, network)
+    network = network or collection.networks[0]
+    if network not in collection.networks:
+        raise UserError(f"--network {network}: there are {', '.join(collection.networks)}")
     chosen = choose_runs(collection, network, schemes, seed)
     device = choose_device(weights.device)
     with quiet_lightning():
-        first = load_network(chosen[0].folder, weights.checkpoint, None, weights.data_root, device=device)
+        first = load(chosen[0].folder, weights.checkpoint, None, weights.data_root, device=device)
         shown = [(path, path.name) for path in images or ()] or choose_images(first, runs.output_folder(), count)
         if list:
             return list_layers(Console(), first, shown[0][0])
@@ -65,12 +67,6 @@ def main(
     for message in failed:
         say(Console(), f"left out: {message}")
     return status
-
-
-def choose_network(collection: Collection, name: str | None) -> str:
-    if name is not None and name not in collection.networks:
-        raise UserError(f"--network {name}: there are {', '.join(collection.networks)}")
-    return name or collection.networks[0]
 
 
 def choose_runs(collection: Collection, network: str, schemes: Sequence[str] | None, seed: int | None) -> list[Run]:
@@ -123,9 +119,9 @@ def files_of_figure4(output: Path, network: str) -> list[str]:
 
 def list_layers(console: Console, trained, image: Path) -> int:
     """Prints the layers that have maps; returns the exit status."""
-    from studies.activations.measure import as_seen, default_layers, layers_with_maps
+    from studies.activations.measure import default_layers, layers_with_maps
 
-    available = layers_with_maps(trained, as_seen(trained, image))
+    available = layers_with_maps(trained, image)
     default = default_layers(available)
     say(console, f"layers of {trained.record.network} with maps (channels x height x width); * is shown by default")
     for name, (layer, (channels, height, width)) in available.items():
@@ -142,14 +138,14 @@ def make_maps(
     Raises:
         UserError: if none can.
     """
-    from studies.activations.measure import as_seen, default_layers, layers_with_maps, record_of
-    from studies.checkpoints.load import load_network
+    from studies.activations.measure import default_layers, layers_with_maps, record_of
+    from studies.checkpoints.load import load
 
     failed = []
     for run in runs:
         try:
-            trained = load_network(run.folder, weights.checkpoint, None, weights.data_root, device=device)
-            layers = layers or default_layers(layers_with_maps(trained, as_seen(trained, images[0][0])))
+            trained = load(run.folder, weights.checkpoint, None, weights.data_root, device=device)
+            layers = layers or default_layers(layers_with_maps(trained, images[0][0]))
             record = record_of(trained, images, layers)
         except Exception as error:
             failed.append(f"{run.record.name}: {message_for_users(error)}")

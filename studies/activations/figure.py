@@ -22,8 +22,8 @@ COLOURS = "inferno"
 
 def draw(found: Sequence[Beside]) -> bytes:
     """PNG of all networks, one below the other, on white."""
-    pictures = [[Image.open(io.BytesIO(image.png)) for image in beside.records[0].images] for beside in found]
-    columns = [1 + len(beside.records[0].maps) * len(beside.runs) for beside in found]
+    pictures = [[Image.open(io.BytesIO(image.png)) for image in beside.first.images] for beside in found]
+    columns = [1 + len(beside.first.maps) * len(beside.records) for beside in found]
     heights = [TITLES + sum(SIDE * each.height / each.width + LABEL for each in images) for images in pictures]
     with mpl.rc_context({"font.family": ["sans-serif"], "text.parse_math": False, "font.size": 8}):
         size = (max(columns) * SIDE, sum(heights))
@@ -46,18 +46,18 @@ def _draw_network(part: SubFigure, beside: Beside, images: Sequence[Image.Image]
     )
     for place in places.flat:
         place.set_axis_off()
-    first, schemes = beside.records[0], len(beside.runs)
+    first, schemes = beside.first, len(beside.records)
     for place, image, shown in zip(places[:, 0], images, first.images, strict=True):
         place.imshow(image, interpolation="bicubic")
         place.text(0.5, -0.03, shown.label[:20], transform=place.transAxes, ha="center", va="top")
     for number, layer in enumerate(first.maps):
         columns = slice(1 + number * schemes, 1 + (number + 1) * schemes)
         own = places[:, columns]
-        every = [values for record in beside.records for values in record.maps[layer]]
+        every = [values for record in beside.records.values() for values in record.maps[layer]]
         ends = {"vmin": min(values.min() for values in every), "vmax": max(values.max() for values in every)}
         size = " x ".join(map(str, every[0].shape))
         own[0, 0].set_title(f"{layer}  ({size})\n", loc="left", weight="bold", fontsize=9)
-        for column, run, record in zip(own.T, beside.runs, beside.records, strict=True):
+        for column, (run, record) in zip(own.T, beside.records.items(), strict=True):
             column[0].set_title(run.record.padding, fontsize=9)
             for place, image, values in zip(column, images, record.maps[layer], strict=True):
                 # Positions stay visible as squares: at the border a smooth picture would mix the ring with its

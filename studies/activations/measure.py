@@ -89,11 +89,10 @@ def activations(trained: Trained, pixels: torch.Tensor, layers: Sequence[str]) -
     return {layer: found[layer] for layer in layers if layer in found}
 
 
-def layers_with_maps(trained: Trained, pixels: torch.Tensor) -> dict[str, tuple[nn.Module, tuple[int, int, int]]]:
+def layers_with_maps(trained: Trained, image: Path) -> dict[str, tuple[nn.Module, tuple[int, int, int]]]:
     """Every module, by its path and in the order of the network, that gives maps: (module, (C, H, W))."""
-    names = [name for name, _ in trained.module.network.named_modules() if name]
-    modules = dict(trained.module.network.named_modules())
-    outputs = activations(trained, pixels, names)
+    modules = {name: module for name, module in trained.module.network.named_modules() if name}
+    outputs = activations(trained, as_seen(trained, image), list(modules))
     return {name: (modules[name], tuple(found.shape[1:])) for name, found in outputs.items() if found.ndim == 4}
 
 
@@ -102,6 +101,7 @@ def default_layers(available: dict[str, tuple[nn.Module, tuple[int, int, int]]])
     last: dict[tuple[int, int], str] = {}
     for name, (layer, (_, height, width)) in available.items():
         if type(layer).__module__ in ACTIVATIONS and min(height, width) >= SMALLEST:
+            # Removed first, for the order to be that of the last layer at each resolution.
             last.pop((height, width), None)
             last[height, width] = name
     return list(last.values())[-DEPTHS:] or list(available)[-1:]

@@ -6,9 +6,10 @@ activations` leaves in the run folders.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from evaluation.activations import border_and_interior, border_ratio_of
@@ -17,7 +18,7 @@ from studies.activations.record import ActivationRecord
 from studies.activations.side_by_side import Beside, ratios, side_by_side
 from studies.page.blocks import Details, Figure, Raster, Section, Text
 from studies.page.tables import Column, Table, decimals, starts
-from studies.runs.collect import Collection, Run
+from studies.runs.collect import Collection
 from studies.stats.spread import mean
 
 STEM = "figure5"
@@ -50,14 +51,12 @@ READING = (
 def images_table(found: Sequence[Beside]) -> Table:
     """A line for each layer, image and scheme: means of the outermost ring and of the interior, and their ratio."""
     rows = []
-    for beside, layer, run, record in _each(found):
-        for image, values in zip(record.images, record.maps[layer], strict=True):
-            height, width = values.shape
-            border, interior = border_and_interior(torch.tensor(values))
-            ratio = border_ratio_of(torch.tensor(values))
-            which = [beside.network, layer, run.record.padding, run.record.seed, image.label, f"{height} x {width}"]
-            numbers = [None if math.isnan(number) else number for number in (border, interior, ratio)]
-            rows.append([*which, *numbers, image.path])
+    for beside, layer in _layers(found):
+        for run, record in beside.records.items():
+            for image, values in zip(record.images, map(torch.tensor, record.maps[layer]), strict=True):
+                numbers = (*border_and_interior(values), border_ratio_of(values))
+                which = [beside.network, layer, run.record.padding, run.record.seed, image.label, _size(values)]
+                rows.append([*which, *(None if math.isnan(number) else number for number in numbers), image.path])
     columns = [Column(name) for name in ("Network", "layer", "padding", "seed", "image", "map")]
     columns += [Column(name, decimals(3)) for name in ("border", "interior", "border / interior")]
     columns.append(Column("file", only_csv=True))
@@ -66,19 +65,12 @@ def images_table(found: Sequence[Beside]) -> Table:
 
 def ratio_table(found: Sequence[Beside]) -> Table:
     """A line for each network and layer: the mean over the images of border / interior, a column a scheme."""
-    schemes = list(dict.fromkeys(run.record.padding for beside in found for run in beside.runs))
+    schemes = list(dict.fromkeys(run.record.padding for beside in found for run in beside.records))
     rows = []
-    for beside in found:
-        for layer in beside.records[0].maps:
-            means = {
-                run.record.padding: _mean_ratio(record, layer)
-                for run, record in zip(beside.runs, beside.records, strict=True)
-            }
-            height, width = beside.records[0].maps[layer][0].shape
-            count = len(beside.records[0].images)
-            rows.append(
-                [beside.network, layer, f"{height} x {width}", count, *(means.get(scheme) for scheme in schemes)]
-            )
+    for beside, layer in _layers(found):
+        maps = beside.first.maps[layer]
+        means = {run.record.padding: _mean_ratio(record, layer) for run, record in beside.records.items()}
+        rows.append([beside.network, layer, _size(maps[0]), len(maps), *map(means.get, schemes)])
     columns = [Column(name) for name in ("Network", "layer", "map", "images")]
     columns += [Column(scheme, decimals(3)) for scheme in schemes]
     title = "Border / interior of summed activations, mean over the images (Figure 5)"
@@ -90,16 +82,17 @@ def _mean_ratio(record: ActivationRecord, layer: str) -> float | None:
     return mean(known) if known else None
 
 
-def _each(found: Sequence[Beside]) -> Iterator[tuple[Beside, str, Run, ActivationRecord]]:
-    for beside in found:
-        for layer in beside.records[0].maps:
-            for run, record in zip(beside.runs, beside.records, strict=True):
-                yield beside, layer, run, record
+def _layers(found: Sequence[Beside]) -> list[tuple[Beside, str]]:
+    return [(beside, layer) for beside in found for layer in beside.first.maps]
+
+
+def _size(values: torch.Tensor | np.ndarray) -> str:
+    return " x ".join(map(str, values.shape))
 
 
 def _caption(found: Sequence[Beside]) -> str:
     runs = "; ".join(
-        f"{beside.network}: " + ", ".join(f"{run.record.padding} seed {run.record.seed}" for run in beside.runs)
+        f"{beside.network}: " + ", ".join(f"{run.record.padding} seed {run.record.seed}" for run in beside.records)
         for beside in found
     )
     return (

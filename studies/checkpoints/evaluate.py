@@ -1,4 +1,4 @@
-"""A loaded network on all its reported images, and the record of it in the run's folder."""
+"""Evaluates a loaded network on its test images and writes the record into the run's folder."""
 
 import sys
 
@@ -17,11 +17,9 @@ from training.provenance import provenance
 
 
 def evaluate(trained: Trained) -> ClassificationRecord | EvaluationRecord:
-    """Runs Lightning's `test` with the network as it was loaded, and keeps the result in the run's `evaluations/`.
-
-    A segmentation network predicts whole images only.
-    """
+    """Runs Lightning's `test` and writes the record into the run's `evaluations/`; scenes are predicted whole."""
     if isinstance(trained.module, SegmentationModule):
+        # Table 4 is of whole images; tiles would multiply the time.
         trained.module.evaluation = EvaluationSettings(overlaps=[])
         _test(trained, [])
         record = make_record(trained.module, trained.data, trained.checkpoint)
@@ -73,6 +71,7 @@ def _test(trained: Trained, callbacks: list[pl.Callback]) -> dict[str, float]:
         enable_checkpointing=False,
         enable_model_summary=False,
         enable_progress_bar=show_bar,
+        # Predicted classes stand in the order of the files.
         use_distributed_sampler=False,
     )
     try:

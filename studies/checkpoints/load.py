@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytorch_lightning as pl
 import torch
@@ -13,9 +13,6 @@ from records.errors import UserError, message_for_users
 from training.program import ExperimentCLI
 from training.resume import is_whole
 
-BEST, LAST = "best", "last"
-"""Words for checkpoints: `best.ckpt`, and the `epoch-NNN.ckpt` of the highest epoch."""
-
 
 @dataclass(frozen=True, eq=False)
 class Trained:
@@ -25,7 +22,7 @@ class Trained:
         folder: the run's.
         record: who the run is.
         module: in evaluation mode, under the scheme that was asked for, on the device.
-        data: set up for `test`.
+        data: that `find_images` sets up for `test`.
         checkpoint: the file that the weights are from.
         epoch: of the checkpoint, from 0.
         step: of the checkpoint.
@@ -41,6 +38,18 @@ class Trained:
     step: int
     precision: str | int | None
 
+    def find_images(self) -> Self:
+        """Sets the data up. Raises UserError, naming the run folder, if the images are not there."""
+        try:
+            self.data.setup("test")
+            self.module.check("test", self.data)
+        except Exception as error:
+            raise UserError(
+                f"{self.folder.path}: the data cannot be used: {message_for_users(error)} "
+                "(--data-root names another folder)"
+            ) from None
+        return self
+
 
 def load(
     folder: RunFolder,
@@ -51,7 +60,7 @@ def load(
     device: str | torch.device = "cpu",
     batch_size: int | None = None,
 ) -> Trained:
-    """The network that a run trained, and its data.
+    """The network that a run trained, and its data, whose images are not looked for (`Trained.find_images`).
 
     Args:
         checkpoint: name of a file in the run's checkpoints/, `best` or `last`.
@@ -61,32 +70,10 @@ def load(
         batch_size: images in an evaluation batch of a classifier; None: as in the run's configuration.
 
     Raises:
-        UserError: naming the run folder, if its configuration or checkpoint is missing or damaged, the scheme cannot be
-            applied, or the images are not there.
+        UserError: naming the run folder, if its configuration or checkpoint is missing or damaged, or the scheme cannot
+            be applied.
         RunFolderError: if run.json is missing or damaged.
     """
-    trained = load_network(folder, checkpoint, padding_at_test, data_root, device=device, batch_size=batch_size)
-    try:
-        trained.data.setup("test")
-        trained.module.check("test", trained.data)
-    except Exception as error:
-        reason = message_for_users(error)
-        raise UserError(
-            f"{folder.path}: the data cannot be used: {reason} (--data-root names another folder)"
-        ) from None
-    return trained
-
-
-def load_network(
-    folder: RunFolder,
-    checkpoint: str = "best.ckpt",
-    padding_at_test: str | None = None,
-    data_root: Path | None = None,
-    *,
-    device: str | torch.device = "cpu",
-    batch_size: int | None = None,
-) -> Trained:
-    """As `load`, but the images are not looked for: for networks that are shown others."""
     record = folder.read_record()
     path = find_checkpoint(folder, checkpoint)
     content = read_checkpoint(folder, path)
@@ -103,19 +90,17 @@ def load_network(
     if batch_size is not None:
         cli.datamodule.eval_batch_size = batch_size
     module.eval().to(device)
-    precision = cli.config.test.trainer.precision
-    return Trained(
-        folder, record, module, cli.datamodule, path, int(content["epoch"]), int(content["global_step"]), precision
-    )
+    epoch, step, precision = content["epoch"], content["global_step"], cli.config.test.trainer.precision
+    return Trained(folder, record, module, cli.datamodule, path, epoch, step, precision)
 
 
 def find_checkpoint(folder: RunFolder, name: str) -> Path:
-    """The file of a checkpoint: `best`, `last`, or a file's name with or without `.ckpt`.
+    """The file of a checkpoint: `last` (the `epoch-NNN.ckpt` of the highest epoch), or a name with or without `.ckpt`.
 
     Raises:
         UserError: naming the run folder and what it has, if there is none.
     """
-    if name == LAST:
+    if name == "last":
         found = sorted(folder.checkpoints.glob("epoch-*.ckpt"), key=lambda path: int(path.stem.rpartition("-")[2]))
         if found:
             return found[-1]
@@ -161,6 +146,7 @@ def arguments(folder: RunFolder, checkpoint: Path, padding_at_test: str | None, 
         f"--model.padding_at_test={padding_at_test or 'null'}",
         # Compiled code would be compiled anew for each network, and shows no activations.
         "--model.compile=false",
+        # Loggers, callbacks and cluster plugins are those of the training.
         "--trainer.logger=false",
         "--trainer.callbacks=null",
         "--trainer.plugins=null",

@@ -1,4 +1,4 @@
-"""Checkpoints under padding schemes: what the run folders hold of that already, and the rest evaluated one by one."""
+"""Evaluates checkpoints under padding schemes, except those whose record the run folder already holds."""
 
 import contextlib
 import dataclasses
@@ -13,7 +13,7 @@ from rich.console import Console
 
 from records import RunFolder
 from records.errors import RecordError, UserError, message_for_users
-from studies.runs.collect import Collection, Run, SetAside
+from studies.runs.collect import Run, SetAside
 from studies.runs.command import Runs, say
 
 Task = tuple[Run, str]
@@ -40,7 +40,7 @@ class Weights:
 
 
 @dataclass
-class Evaluation(Weights):
+class EvaluationOptions(Weights):
     """Options of commands that evaluate trained networks.
 
     Attributes:
@@ -60,7 +60,9 @@ def check_schemes(schemes: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(schemes))
 
 
-def evaluate_and_show(runs: Runs, options: Evaluation, tasks: Sequence[Task], study: Callable, nothing: str) -> int:
+def evaluate_and_show(
+    runs: Runs, options: EvaluationOptions, tasks: Sequence[Task], study: Callable, nothing: str
+) -> int:
     """Evaluates what is missing for `study`, then shows the study; returns the exit status.
 
     Args:
@@ -81,7 +83,7 @@ def evaluate_and_show(runs: Runs, options: Evaluation, tasks: Sequence[Task], st
     return status
 
 
-def evaluate_missing(tasks: Sequence[Task], options: Evaluation, console: Console) -> list[SetAside]:
+def evaluate_missing(tasks: Sequence[Task], options: EvaluationOptions, console: Console) -> list[SetAside]:
     """Evaluates each task that has no record yet, keeping each result as soon as it is there.
 
     Returns:
@@ -90,29 +92,23 @@ def evaluate_missing(tasks: Sequence[Task], options: Evaluation, console: Consol
     Raises:
         UserError: if the device is none.
     """
-    device = choose_device(options.device)
+    device, failed = choose_device(options.device), []
     with quiet_lightning():
-        return _evaluate_each(tasks, options, device, console)
-
-
-def _evaluate_each(tasks: Sequence[Task], options: Evaluation, device: str, console: Console) -> list[SetAside]:
-    failed: list[SetAside] = []
-    for number, (run, scheme) in enumerate(tasks, start=1):
-        start = time.monotonic()
-        try:
-            value = evaluate_one(run.folder, scheme, options, device)
-        except Exception as error:
-            reason = message_for_users(error).replace(f"{run.folder.path}: ", "")
-            failed.append(SetAside(run.folder.path, f"not evaluated under {scheme}: {reason}"))
-            say(console, f"[{number}/{len(tasks)}] {run.record.name} under {scheme}: not evaluated: {reason}")
-            continue
-        if value is not None:
-            seconds = f"{time.monotonic() - start:.0f} s"
-            say(console, f"[{number}/{len(tasks)}] {run.record.name} under {scheme}: {value} ({seconds})")
+        for number, (run, scheme) in enumerate(tasks, start=1):
+            start, which = time.monotonic(), f"[{number}/{len(tasks)}] {run.record.name} under {scheme}"
+            try:
+                value = evaluate_one(run.folder, scheme, options, device)
+            except Exception as error:
+                reason = message_for_users(error).replace(f"{run.folder.path}: ", "")
+                failed.append(SetAside(run.folder.path, f"not evaluated under {scheme}: {reason}"))
+                say(console, f"{which}: not evaluated: {reason}")
+            else:
+                if value is not None:
+                    say(console, f"{which}: {value} ({time.monotonic() - start:.0f} s)")
     return failed
 
 
-def evaluate_one(folder: RunFolder, scheme: str, options: Evaluation, device: str) -> str | None:
+def evaluate_one(folder: RunFolder, scheme: str, options: EvaluationOptions, device: str) -> str | None:
     """Evaluates a checkpoint unless there is a record of it; returns what came out, in words, None for an old record.
 
     Raises:
@@ -128,6 +124,7 @@ def evaluate_one(folder: RunFolder, scheme: str, options: Evaluation, device: st
     if old and options.data_root is None:
         return None
     trained = load(folder, path.name, scheme, options.data_root, device=device, batch_size=options.batch_size)
+    trained.find_images()
     key = trained.data.eval_set_key()
     same = [record for record in old if record.data == key]
     if same:
@@ -140,7 +137,7 @@ def evaluate_one(folder: RunFolder, scheme: str, options: Evaluation, device: st
 
 
 def known(folder: RunFolder, checkpoint: Path, scheme: str) -> list:
-    """The records of a checkpoint under a scheme, of either kind of network."""
+    """The records of a checkpoint under a scheme, of classification or segmentation."""
     from records.classification import ClassificationRecord
     from records.evaluation import EvaluationRecord, read_evaluations
     from studies.checkpoints.load import read_step
@@ -165,7 +162,7 @@ def _is_whole(folder: RunFolder, record) -> bool:
 
 
 def _note_move(folder: RunFolder, records: Iterable, trained) -> None:
-    """Lets records of images that were moved say where they are now."""
+    """Updates the image folder in records whose images were moved."""
     for record in records:
         if hasattr(record, "image_folder"):
             now = str(trained.data.eval_files()[0].resolve())
@@ -188,7 +185,7 @@ def choose_device(name: str | None) -> str:
 
 @contextlib.contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Lets Lightning say nothing but warnings meanwhile: it would print its devices for each network."""
+    """Silences Lightning below warnings: it prints its devices for every network."""
     from training.program import filter_noise
 
     filter_noise()
@@ -199,8 +196,3 @@ def quiet_lightning() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(before)
-
-
-def all_tasks(collection: Collection, schemes: Iterable[str]) -> list[Task]:
-    """Each run under its own scheme first, then under the others."""
-    return [(run, scheme) for run in collection.runs for scheme in dict.fromkeys([run.record.padding, *schemes])]

@@ -19,8 +19,6 @@ from studies.stats.intervals import ALPHA, CONFIDENCE, POWER
 CLAIMS: tuple[Claim, ...] = (*accuracy.CLAIMS, *measurements.CLAIMS)
 """Those that training curves decide, then those that need a measurement."""
 
-STEM = "claims"
-
 COLOURS = {Verdict.SUPPORTED: 2, Verdict.CONTRADICTED: 4}
 """Verdict to the number of a colour of the palette; the others are grey."""
 
@@ -42,16 +40,16 @@ def study(collection: Collection, output: Path) -> Section:
     """Every claim with its verdict as a section; writes `claims.csv`, `claims.md` and `claims.svg`."""
     tested = examine(collection)
     short, long, drawing = _summary(tested), _evidence(tested), draw(tested)
-    files = [*short.write(output, STEM), *long.write(output, f"{STEM}_evidence"), drawing.write(output / f"{STEM}.svg")]
+    files = [*short.write(output, "claims"), *long.write(output, "claims_evidence")]
+    files.append(drawing.write(output / "claims.svg"))
     evidence = Details("The evidence, network by network", [long])
     return Section(short.title, [Text(READING), short, Figure([drawing], CAPTION), evidence], files)
 
 
 def examine(collection: Collection) -> list[ExaminedClaim]:
     """Each claim with what the runs hold for it, those without evidence too."""
-    return [
-        ExaminedClaim(number, claim, tuple(claim.evidence(collection))) for number, claim in enumerate(CLAIMS, start=1)
-    ]
+    numbered = enumerate(CLAIMS, start=1)
+    return [ExaminedClaim(number, claim, tuple(claim.evidence(collection))) for number, claim in numbered]
 
 
 def _summary(tested: Sequence[ExaminedClaim]) -> Table:
@@ -100,19 +98,20 @@ def draw(tested: Sequence[ExaminedClaim]) -> Drawing:
         for evidence, verdict in zip(each.evidence, each.verdicts, strict=True)
         if evidence.found.low is not None
     ]
+    if not lines:
+        return Drawing(_nothing, (7.2, 0.8), "no claim can be decided")
 
     def fill(canvas: Canvas) -> None:
         axes = canvas.add_subplot()
         axes.axvline(0, color=palette.MUTED, linewidth=1)
-        for number, (_, (estimate, low, high), verdict) in enumerate(lines):
-            _draw_line(axes, len(lines) - number, estimate, low, high, verdict)
+        for height, (_, ends, verdict) in zip(range(len(lines), 0, -1), lines, strict=True):
+            _draw_line(axes, height, *ends, verdict)
         axes.set_yticks(range(len(lines), 0, -1), [name for name, *_ in lines], parse_math=False)
+        # Every bar is two wide; an estimate many widths away would squeeze the others, so the picture ends at 4.
         axes.set_xlim(-4, 4)
         axes.set_xlabel("contradicts the paper  ←    → supports it")
         axes.grid(visible=False)
 
-    if not lines:
-        return Drawing(_nothing, (7.2, 0.8), "no claim can be decided")
     return Drawing(fill, (7.2, 0.9 + 0.26 * len(lines)), "Evidence for and against the paper's claims")
 
 
@@ -123,8 +122,8 @@ def _nothing(canvas: Canvas) -> None:
 def _in_half_widths(claim: Claim, evidence: Evidence) -> tuple[float, float, float]:
     found, sign = evidence.found, 1 if claim.above else -1
     half = (found.high - found.low) / 2
-    middle, low, high = (sign * (value - claim.line) / half for value in (found.mean, found.low, found.high))
-    return middle, min(low, high), max(low, high)
+    middle, *ends = (sign * (value - claim.line) / half for value in (found.mean, found.low, found.high))
+    return middle, *sorted(ends)
 
 
 def _draw_line(axes: Axes, height: int, estimate: float, low: float, high: float, verdict: Verdict) -> None:

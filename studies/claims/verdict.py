@@ -4,7 +4,7 @@ Decided means p < ALPHA against the claim's line, which is mostly no difference;
 decides nothing, however small the difference. Partial padding losing counts as its winning does.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -54,7 +54,7 @@ class Claim:
     command: str
     quantity: str
     above: bool
-    evidence: Callable[[Collection], Sequence[Evidence]]
+    evidence: Callable[[Collection], Iterable[Evidence]]
     line: float = 0.0
 
     def verdict(self, evidence: Evidence) -> Verdict:
@@ -67,12 +67,9 @@ class Claim:
 
 def overall(verdicts: Sequence[Verdict]) -> Verdict:
     """Of all networks: decided only where every one is decided alike."""
-    if not verdicts:
-        return Verdict.UNTESTED
-    found = set(verdicts)
-    if len(found) == 1:
-        return found.pop()
-    return Verdict.MIXED if {Verdict.SUPPORTED, Verdict.CONTRADICTED} <= found else Verdict.OPEN
+    if len(set(verdicts)) < 2:
+        return verdicts[0] if verdicts else Verdict.UNTESTED
+    return Verdict.MIXED if {Verdict.SUPPORTED, Verdict.CONTRADICTED} <= set(verdicts) else Verdict.OPEN
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:

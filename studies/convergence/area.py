@@ -12,13 +12,9 @@ from pathlib import Path
 from studies.page import palette
 from studies.page.blocks import Section, Text
 from studies.page.tables import Column, Marked, Table, counts, decimals, interval, p_value, signed, starts
-from studies.runs.collect import Collection, Group, Run
+from studies.runs.collect import Collection, Group
 from studies.stats.intervals import Comparison, compare
 from studies.stats.spread import mean
-
-TITLE = "Area between the curves"
-
-STEM = "area_between_curves"
 
 
 @dataclass(frozen=True)
@@ -56,65 +52,44 @@ def study(collection: Collection, output: Path) -> Section | None:
         "drift: how far a curve falls back from one epoch to the next, in percentage points an epoch, mean over epochs "
         "and runs; less is steadier."
     )
-    return Section(TITLE, [reading, table], table.write(output, STEM))
+    return Section(table.title, [reading, table], table.write(output, "area_between_curves"))
 
 
 def areas(collection: Collection) -> list[Area]:
     """Every scheme but zero, of each network that was run with zero."""
     pairs = [(group, reference) for group in collection.groups if (reference := collection.baseline(group))]
-    return [
-        _area(group, reference, collection.metric, epochs)
-        for group, reference in pairs
-        if (epochs := shared_epochs((*group.runs, *reference.runs), collection.metric))
-    ]
-
-
-def shared_epochs(runs: tuple[Run, ...], metric: str) -> list[int]:
-    """Epochs, from 0, at which every run has `metric`, in order."""
-    return sorted(set.intersection(*(set(run.curve(metric)) for run in runs)))
+    return [area for pair in pairs if (area := _area(pair, collection.metric))]
 
 
 def drift(values: list[float]) -> float:
     """Mean over the steps from one epoch to the next of how far the value falls; 0 for one that never falls."""
+    # Cut off at 0: over all steps rises and falls would cancel, leaving first minus last.
     return mean([max(0.0, before - after) for before, after in pairwise(values)] or [0.0])
 
 
-def _area(group: Group, reference: Group, metric: str, epochs: list[int]) -> Area:
-    curves = [[[run.curve(metric)[epoch] for epoch in epochs] for run in side.runs] for side in (group, reference)]
-    lead = compare(*_sides((group, reference), [[mean(values) for values in side] for side in curves]))
-    drifts = [[drift(values) for values in side] for side in curves]
-    return Area(group, len(epochs), lead, mean(drifts[0]), compare(*_sides((group, reference), drifts)))
-
-
-def _sides(groups: tuple[Group, Group], values: list[list[float]]) -> list[list[tuple[int, float]]]:
-    return [group.by_seed(side) for group, side in zip(groups, values, strict=True)]
+def _area(groups: tuple[Group, Group], metric: str) -> Area | None:
+    curves = [[run.curve(metric) for run in group.runs] for group in groups]
+    # A run that was resumed or validated rarely may lack epochs: only those that every run has are compared.
+    epochs = sorted(set.intersection(*(set(curve) for side in curves for curve in side)))
+    if not epochs:
+        return None
+    values = [[[curve[epoch] for epoch in epochs] for curve in side] for side in curves]
+    lead, steadier = (
+        compare(*(group.by_seed([of(run) for run in side]) for group, side in zip(groups, values, strict=True)))
+        for of in (mean, drift)
+    )
+    return Area(groups[0], len(epochs), lead, mean([drift(run) for run in values[0]]), steadier)
 
 
 def _table(found: list[Area], styles: dict[str, palette.Style]) -> Table:
-    columns = [
-        Column("Network"),
-        Column("n"),
-        Column("epochs"),
-        Column("area", signed(1)),
-        Column("mean lead", signed(3)),
-        Column("95 % interval"),
-        Column("p", p_value),
-        Column("drift", decimals(3)),
-        Column("drift: diff", signed(3)),
-        Column("drift: 95 % interval"),
-        Column("drift: p", p_value),
-    ]
+    columns = [Column("Network"), Column("n"), Column("epochs"), Column("area", signed(1))]
+    columns += [Column("mean lead", signed(3)), Column("95 % interval"), Column("p", p_value)]
+    columns += [Column("drift", decimals(3)), Column("drift: diff", signed(3))]
+    columns += [Column("drift: 95 % interval"), Column("drift: p", p_value)]
     rows = []
     for each in found:
         lead, steadier = each.lead, each.drift_difference
-        row = [
-            Marked(each.group, styles[each.group.padding]),
-            counts(lead),
-            each.epochs,
-            each.area,
-            lead.mean,
-            interval(lead),
-            lead.p,
-        ]
+        row = [Marked(each.group, styles[each.group.padding]), counts(lead), each.epochs, each.area]
+        row += [lead.mean, interval(lead), lead.p]
         rows.append([*row, each.drift, steadier.mean, interval(steadier), steadier.p])
-    return Table(TITLE, columns, rows, starts([each.group.network for each in found]))
+    return Table("Area between the curves", columns, rows, starts([each.group.network for each in found]))

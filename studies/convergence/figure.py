@@ -4,17 +4,17 @@ The band reaches from the lowest to the highest run. With the few runs that ther
 deviation of two or three runs would suggest more.
 """
 
-import math
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
+from functools import partial
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
 from studies.page import palette
 from studies.page.blocks import Figure, Section
-from studies.page.drawing import PANEL_SIZE, Drawing, line_style
+from studies.page.drawing import PANEL_SIZE, Drawing, grid_of_panels, line_style
 from studies.page.tables import Column, Table, decimals
 from studies.runs.collect import Collection, Group
 from studies.runs.curves import CurvePoint, curve
@@ -46,19 +46,13 @@ def study(collection: Collection, output: Path) -> Section:
 
 
 def draw_panels(panels: Mapping[str, Panel], styles: Mapping[str, palette.Style], label: str) -> Drawing:
-    """One panel an architecture, two in a row; `label` is that of the y axis."""
-    columns = min(2, len(panels))
-    rows = math.ceil(len(panels) / columns)
-
-    def fill(canvas: Canvas) -> None:
-        for number, (network, panel) in enumerate(panels.items(), start=1):
-            _draw(canvas.add_subplot(rows, columns, number), network, panel, styles, label)
-
-    size = (PANEL_SIZE[0] * columns, PANEL_SIZE[1] * rows)
-    return Drawing(fill, size, f"{label} by epoch: {', '.join(panels)}", styles)
+    """One panel an architecture; `label` is that of the y axis."""
+    title = f"{label} by epoch: {', '.join(panels)}"
+    return grid_of_panels(partial(_draw, styles=styles, label=label), list(panels.items()), PANEL_SIZE, title, styles)
 
 
-def _draw(axes: Axes, network: str, panel: Panel, styles: Mapping[str, palette.Style], label: str) -> None:
+def _draw(axes: Axes, item: tuple[str, Panel], styles: Mapping[str, palette.Style], label: str) -> None:
+    network, panel = item
     for scheme, points in panel.items():
         style = styles[scheme]
         epochs = [point.epoch for point in points]
@@ -73,7 +67,6 @@ def _draw(axes: Axes, network: str, panel: Panel, styles: Mapping[str, palette.S
     axes.set_xlabel("epoch")
     axes.set_ylabel(label, parse_math=False)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-    axes.set_axisbelow(True)
 
 
 def last_part(panel: Panel) -> Panel | None:
@@ -86,11 +79,9 @@ def last_part(panel: Panel) -> Panel | None:
 
 def caption(collection: Collection) -> str:
     """What line and band are, and n for each curve."""
-    counts = {len(group.runs) for group in collection.groups}
-    if len(counts) == 1:
-        n = f"n = {counts.pop()} for every curve"
-    else:
-        n = "n: " + ", ".join(f"{group.name} {len(group.runs)}" for group in collection.groups)
+    n = "n: " + ", ".join(f"{group} {len(group.runs)}" for group in collection.groups)
+    if len({len(group.runs) for group in collection.groups}) == 1:
+        n = f"n = {len(collection.groups[0].runs)} for every curve"
     return (
         f"Line: mean of {collection.metric} over the runs of a scheme at the end of each epoch. Band: from the lowest "
         f"to the highest run, none for a single run. {n}."
@@ -101,9 +92,5 @@ def _table(curves: dict[Group, list[CurvePoint]]) -> Table:
     columns = [Column("architecture"), Column("scheme"), Column("epoch")]
     columns += [Column("mean", decimals(3)), Column("std", decimals(3)), Column("n")]
     columns += [Column("lowest", decimals(3)), Column("highest", decimals(3))]
-    rows = [
-        [group.network, group.padding, point.epoch, point.mean, point.std, point.n, point.lowest, point.highest]
-        for group, points in curves.items()
-        for point in points
-    ]
+    rows = [[group.network, group.padding, *astuple(point)] for group, points in curves.items() for point in points]
     return Table(TITLE, columns, rows)

@@ -20,10 +20,6 @@ from studies.runs.curves import curve
 from studies.stats.intervals import Comparison, compare
 from studies.stats.spread import mean
 
-TITLE = "Epochs to reach an accuracy"
-
-STEM = "epochs_to_target"
-
 
 @dataclass(frozen=True)
 class Reached:
@@ -69,7 +65,7 @@ def study(collection: Collection, output: Path, wanted: Sequence[float] = ()) ->
     )
     never = sorted({each.target for each in found} - ever)
     missed = [Text(f"No run reached {', '.join(f'{target:g}' for target in never)} %.", muted=True)] if never else []
-    return Section(TITLE, [reading, *missed, table], table.write(output, STEM))
+    return Section(table.title, [reading, *missed, table], table.write(output, "epochs_to_target"))
 
 
 def reached(collection: Collection, wanted: Sequence[float] = ()) -> list[Reached]:
@@ -87,42 +83,25 @@ def targets(groups: tuple[Group, ...]) -> list[float]:
     return sorted({target for group in groups for run in group.runs for target in run.record.targets})
 
 
-def group_epochs(group: Group, metric: str, target: float) -> list[tuple[int, int | None]]:
-    """(seed, epochs to `target`) of each run, None for one that never reached it."""
-    return [(run.record.seed, epochs_to(run.rows, metric, target)) for run in group.runs]
-
-
 def _reached(collection: Collection, group: Group, target: float) -> Reached:
-    ours = group_epochs(group, collection.metric, target)
-    reference = collection.baseline(group)
-    theirs = group_epochs(reference, collection.metric, target) if reference else []
+    metric, reference = collection.metric, collection.baseline(group)
+    groups = (group, reference) if reference else (group,)
+    epochs = [[epochs_to(run.rows, metric, target) for run in each.runs] for each in groups]
     difference = None
-    if theirs and all(epochs is not None for _, epochs in (*ours, *theirs)):
-        difference = compare(ours, theirs)
-    points = curve(group, collection.metric)
-    mean_curve = next((point.epoch for point in points if point.mean >= target), None)
-    return Reached(group, target, tuple(epochs for _, epochs in ours), mean_curve, difference, _paper(group, target))
-
-
-def _paper(group: Group, target: float) -> int | None:
-    if target != paper.content()["figure3"]["target"]:
-        return None
-    row = paper.row("figure3", network=group.network, padding=group.padding)
-    return row and row["epochs"]
+    # A difference over the runs that reached it would flatter a scheme of which some did not.
+    if reference and None not in (*epochs[0], *epochs[1]):
+        difference = compare(*(each.by_seed(values) for each, values in zip(groups, epochs, strict=True)))
+    mean_curve = next((point.epoch for point in curve(group, metric) if point.mean >= target), None)
+    printed = None
+    if target == paper.content()["figure3"]["target"]:
+        printed = paper.row("figure3", network=group.network, padding=group.padding)
+    return Reached(group, target, tuple(epochs[0]), mean_curve, difference, printed and printed["epochs"])
 
 
 def _table(found: list[Reached], styles: dict[str, palette.Style]) -> Table:
-    columns = [
-        Column("Network"),
-        Column("target", lambda value: f"{value:g} %"),
-        Column("reached"),
-        Column("mean", decimals(1)),
-        Column("mean curve"),
-        Column("runs"),
-        Column("diff", signed(1)),
-        Column("95 % interval"),
-        Column("p", p_value),
-    ]
+    columns = [Column("Network"), Column("target", lambda value: f"{value:g} %"), Column("reached")]
+    columns += [Column("mean", decimals(1)), Column("mean curve"), Column("runs")]
+    columns += [Column("diff", signed(1)), Column("95 % interval"), Column("p", p_value)]
     rows = []
     for each in found:
         count = sum(epoch is not None for epoch in each.epochs)
@@ -134,4 +113,5 @@ def _table(found: list[Reached], styles: dict[str, palette.Style]) -> Table:
     if any(each.paper is not None for each in found):
         columns.append(Column("paper"))
         rows = [[*row, each.paper] for row, each in zip(rows, found, strict=True)]
-    return Table(TITLE, columns, rows, starts([(each.group.network, each.target) for each in found]))
+    blocks = starts([(each.group.network, each.target) for each in found])
+    return Table("Epochs to reach an accuracy", columns, rows, blocks)

@@ -1,11 +1,10 @@
 """Cells of Table 4: the runs of one network and scheme, tested under one scheme.
 
-The paper (Partial Convolution based Padding, https://arxiv.org/abs/1811.11718)
-tests zero and partial padding crosswise on ResNet50 (section 4.1, "Cross Testing"). A difference belongs to
-one run: the same weights, under the other scheme minus under their own; its spread is that of these differences.
+The paper (Partial Convolution based Padding, https://arxiv.org/abs/1811.11718) tests zero and partial padding crosswise
+on ResNet50 (section 4.1, "Cross Testing"). A difference belongs to one run: the same weights, under the other scheme
+minus under their own; its spread is that of these differences.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from studies.runs.collect import Collection, Run, scheme_order
@@ -75,8 +74,3 @@ def cells(collection: Collection, evaluations: ComparableRecords) -> list[Cell]:
                 measured = tuple(values[run] for run in runs)
                 found.append(Cell(group.network, group.padding, scheme, runs, measured, own))
     return found
-
-
-def by_network(found: Sequence[Cell]) -> dict[str, list[Cell]]:
-    """Network to its cells."""
-    return {name: [cell for cell in found if cell.network == name] for name in dict.fromkeys(c.network for c in found)}

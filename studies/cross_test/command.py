@@ -3,11 +3,11 @@
 from functools import partial
 
 from records.errors import UserError
-from studies.checkpoints.missing import Evaluation, all_tasks, check_schemes, evaluate_and_show
+from studies.checkpoints.missing import EvaluationOptions, check_schemes, evaluate_and_show
 from studies.runs.command import Runs
 
 
-def main(runs: Runs, evaluation: Evaluation, *, schemes: list[str] | None = None) -> int:
+def main(runs: Runs, evaluation: EvaluationOptions, *, schemes: list[str] | None = None) -> int:
     """Table 4 of the paper, for any number of schemes: each finished run's weights under every padding scheme.
 
     They are tested under the scheme of training and under every other one, on the reported images (those of `test`):
@@ -27,10 +27,12 @@ def main(runs: Runs, evaluation: Evaluation, *, schemes: list[str] | None = None
 
     if collection.metric not in METRICS:
         raise UserError(f"{collection.metric} is not evaluated; choose one of --metric {', '.join(METRICS)}")
+    schemes = check_schemes(schemes or collection.schemes)
     return evaluate_and_show(
         runs,
         evaluation,
-        all_tasks(collection, check_schemes(schemes or collection.schemes)),
+        # Each run under its own scheme first: the others' differences need it.
+        [(run, scheme) for run in collection.runs for scheme in dict.fromkeys([run.record.padding, *schemes])],
         partial(study, checkpoint=evaluation.checkpoint),
         "no run could be tested under another scheme than its own; name some with --schemes",
     )

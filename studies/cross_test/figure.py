@@ -1,15 +1,14 @@
 """Table 4 as a picture: a square a network, rows trained with, columns tested with, coloured by the difference."""
 
-import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Rectangle
 
 from studies.cross_test.cells import Cell
 from studies.page import palette
-from studies.page.drawing import Drawing
+from studies.page.drawing import Drawing, grid_of_panels
 from studies.runs.collect import scheme_order
 
 LOSS, GAIN = palette.Style(4, "").placeholder, palette.Style(1, "").placeholder
@@ -23,18 +22,12 @@ CELL = (1.15, 0.72)
 
 def draw(networks: Mapping[str, Sequence[Cell]], words: str) -> Drawing:
     """A square for each network; `words` says what the averages are."""
-    columns = min(2, len(networks))
-    rows = math.ceil(len(networks) / columns)
     most = max(abs(cell.diff or 0) for cells in networks.values() for cell in cells) or 1
     tested = max(len({cell.padding_at_test for cell in cells}) for cells in networks.values())
     trained = max(len({cell.padding for cell in cells}) for cells in networks.values())
-
-    def fill(canvas: Canvas) -> None:
-        for number, cells in enumerate(networks.values(), start=1):
-            _square(canvas.add_subplot(rows, columns, number), cells, most)
-
-    size = ((1.3 + CELL[0] * tested) * columns, (1.1 + CELL[1] * trained) * rows)
-    return Drawing(fill, size, f"Cross test, {words}: {', '.join(networks)}")
+    size = (1.3 + CELL[0] * tested, 1.1 + CELL[1] * trained)
+    title = f"Cross test, {words}: {', '.join(networks)}"
+    return grid_of_panels(partial(_square, most=most), list(networks.values()), size, title)
 
 
 def _square(axes: Axes, cells: Sequence[Cell], most: float) -> None:
@@ -52,6 +45,7 @@ def _square(axes: Axes, cells: Sequence[Cell], most: float) -> None:
         if cell.diff is not None:
             axes.text(x + 0.5, y + 0.73, f"{cell.diff:+.2f}", fontsize=9, **middle)
     axes.set_xlim(0, len(tested))
+    # Downwards, as the rows of a table.
     axes.set_ylim(len(trained), 0)
     axes.set_xticks([x + 0.5 for x in range(len(tested))], tested, parse_math=False)
     axes.set_yticks([y + 0.5 for y in range(len(trained))], trained, parse_math=False)

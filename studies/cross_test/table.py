@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from studies.cross_test.cells import Cell, by_network, cells
+from studies.cross_test.cells import Cell, cells
 from studies.cross_test.figure import draw
 from studies.page.blocks import Block, Bullets, Figure, Section, Text
 from studies.page.tables import Column, Linked, Table, decimals, signed, starts
@@ -27,7 +27,8 @@ def study(collection: Collection, output: Path, checkpoint: str | None = None) -
         return None
     words = METRICS[collection.metric]
     title = f"Cross test: {words} (Table 4)"
-    networks = by_network(found)
+    names = dict.fromkeys(cell.network for cell in found)
+    networks = {name: [cell for cell in found if cell.network == name] for name in names}
     drawing, by_run = draw(networks, words), runs_table(found, title)
     blocks: list[Block] = [Text(_reading(evaluations, words)), Figure([drawing], CAPTION)]
     for name, own in networks.items():
@@ -39,13 +40,10 @@ def study(collection: Collection, output: Path, checkpoint: str | None = None) -
 
 def matrix(found: Sequence[Cell], title: str) -> Table:
     """Averages over the runs of one network: rows trained with, columns tested with."""
-    by_pair = {(cell.padding, cell.padding_at_test): cell for cell in found}
-    trained = list(dict.fromkeys(padding for padding, _ in by_pair))
-    tested = sorted({scheme for _, scheme in by_pair}, key=scheme_order)
-    rows = [
-        [padding, *(by_pair[padding, scheme].average if (padding, scheme) in by_pair else None for scheme in tested)]
-        for padding in trained
-    ]
+    averages = {(cell.padding, cell.padding_at_test): cell.average for cell in found}
+    tested = sorted({scheme for _, scheme in averages}, key=scheme_order)
+    trained = dict.fromkeys(padding for padding, _ in averages)
+    rows = [[padding, *(averages.get((padding, scheme)) for scheme in tested)] for padding in trained]
     columns = [Column("trained with"), *(Column(f"tested: {scheme}", decimals(3)) for scheme in tested)]
     return Table(title, columns, rows)
 
@@ -66,6 +64,7 @@ def runs_table(found: Sequence[Cell], title: str) -> Table:
         *(Column(name, only_csv=True) for name in ("interval: low", "interval: high", "n", "seeds")),
     ]
     rows = [_row(cell, width) for cell in found]
+    # The paper has ResNet50 alone.
     if all(row[number] is None for row in rows for number, column in enumerate(columns) if "paper" in column.name):
         kept = [number for number, column in enumerate(columns) if "paper" not in column.name]
         columns, rows = [columns[number] for number in kept], [[row[number] for number in kept] for row in rows]

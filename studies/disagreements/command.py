@@ -5,13 +5,13 @@ from functools import partial
 from jsonargparse.typing import PositiveInt
 
 from records.errors import UserError
-from studies.checkpoints.missing import Evaluation, check_schemes, evaluate_and_show
+from studies.checkpoints.missing import EvaluationOptions, check_schemes, evaluate_and_show
 from studies.runs.collect import PARTIAL, REFERENCE
 from studies.runs.command import Runs
 
 
 def main(
-    runs: Runs, evaluation: Evaluation, *, wrong: str = REFERENCE, right: str = PARTIAL, limit: PositiveInt = 18
+    runs: Runs, evaluation: EvaluationOptions, *, wrong: str = REFERENCE, right: str = PARTIAL, limit: PositiveInt = 18
 ) -> int:
     """Figure 4 of the paper: images that every run of one padding scheme gets wrong and every run of another right.
 

@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,30 +29,24 @@ class Thumbnail:
     lines: Sequence[str]
 
 
-@dataclass(frozen=True)
-class Strip:
-    """Pictures under a common title."""
-
-    title: str
-    pictures: Sequence[Thumbnail]
-
-
-def draw(strips: Sequence[Strip]) -> bytes | None:
-    """PNG of all strips that have pictures, on white; None without any."""
-    strips = [strip for strip in strips if strip.pictures]
+def draw(strips: Mapping[str, Sequence[Thumbnail]]) -> bytes | None:
+    """PNG of the pictures under each title, on white; None without any."""
+    strips = {title: pictures for title, pictures in strips.items() if pictures}
     if not strips:
         return None
-    heights = [TITLE + _rows(strip) * (SIDE + CAPTION * (1 + _lines(strip))) for strip in strips]
+    rows = [math.ceil(len(pictures) / COLUMNS) for pictures in strips.values()]
+    lines = [1 + max(len(each.lines) for each in pictures) for pictures in strips.values()]
+    heights = [TITLE + count * (SIDE + CAPTION * below) for count, below in zip(rows, lines, strict=True)]
     with mpl.rc_context({"font.family": ["sans-serif"], "text.parse_math": False, "font.size": 9}):
         canvas = Canvas(figsize=(COLUMNS * SIDE, sum(heights)), dpi=PIXELS, facecolor="white", layout="constrained")
         FigureCanvasAgg(canvas)
         parts = canvas.subfigures(len(strips), height_ratios=heights, squeeze=False)
-        for part, strip in zip(parts.flat, strips, strict=True):
-            part.suptitle(strip.title, x=0.01, ha="left", fontsize=11, weight="bold")
-            places = part.subplots(_rows(strip), COLUMNS, squeeze=False).ravel()
+        for part, count, (title, pictures) in zip(parts.flat, rows, strips.items(), strict=True):
+            part.suptitle(title, x=0.01, ha="left", fontsize=11, weight="bold")
+            places = part.subplots(count, COLUMNS, squeeze=False).ravel()
             for place in places:
                 place.set_axis_off()
-            for place, picture in zip(places, strip.pictures, strict=False):
+            for place, picture in zip(places, pictures, strict=False):
                 # Lanczos: images of a few pixels are recognised when they are enlarged smoothly.
                 place.imshow(Image.open(picture.path).convert("RGB"), interpolation="lanczos")
                 below = {"transform": place.transAxes, "ha": "center", "va": "top"}
@@ -68,14 +62,6 @@ def as_jpeg(png: bytes) -> bytes:
     buffer = io.BytesIO()
     Image.open(io.BytesIO(png)).convert("RGB").save(buffer, format="jpeg", quality=85)
     return buffer.getvalue()
-
-
-def _rows(strip: Strip) -> int:
-    return math.ceil(len(strip.pictures) / COLUMNS)
-
-
-def _lines(strip: Strip) -> int:
-    return max(len(picture.lines) for picture in strip.pictures)
 
 
 def _cut(text: str) -> str:

@@ -48,14 +48,12 @@ class Disagreement:
     """What all runs of one side get wrong and all of the other right.
 
     Attributes:
-        network: name that the runs are compared under.
         wrong, right: the two sides.
         images: positions in the list of images, rising.
         expected: how many there would be on average if the schemes were dealt out to the runs at random.
         chance: share of the ways to deal them out, the actual one among them, with as many images or more.
     """
 
-    network: str
     wrong: Side
     right: Side
     images: np.ndarray
@@ -73,6 +71,16 @@ class BothWays:
     images: ImageList | None
     folder: Path
     total: int
+
+    def classes(self, way: Disagreement, image: int) -> tuple[str, list[str]]:
+        """The image's class, and what each run that is wrong says."""
+        names = self.images.class_names
+        return names[self.images.targets[image]], [names[number] for number in way.wrong.predicted[:, image]]
+
+    def files(self, images: Sequence[int]) -> dict[int, Path]:
+        """The files of `images` that are still there."""
+        paths = {image: self.folder / self.images.files[image] for image in images}
+        return {image: path for image, path in paths.items() if path.is_file()}
 
 
 def study(
@@ -101,7 +109,7 @@ def study(
     files = [*images.write(output, STEM), *counts.write(output, f"{STEM}_counts")]
     every = Linked(f"all {len(images.rows)} images, both ways", files[0])
     blocks: list[Block] = [Text(_reading(found)), counts]
-    if picture := contact_sheet.draw([_strip(each, limit) for each in found]):
+    if picture := contact_sheet.draw(dict(_strip(each, limit) for each in found)):
         files.append(output / f"{STEM}.png")
         files[-1].write_bytes(picture)
         blocks.append(Figure([Raster(contact_sheet.as_jpeg(picture), title)], _caption(found, limit)))
@@ -124,7 +132,7 @@ def compare(
             record = results.of[sides[0].runs[0], wrong]
             images, targets = read_list([run for each in sides for run in each.runs], results)
             if targets is not None:
-                there, back = (disagreement(network, *pair, targets) for pair in (sides, sides[::-1]))
+                there, back = (disagreement(*pair, targets) for pair in (sides, sides[::-1]))
                 found.append(BothWays(network, there, back, images, Path(record.image_folder), record.images))
     return found
 
@@ -149,7 +157,7 @@ def read_list(runs: Sequence[Run], results: ComparableRecords) -> tuple[ImageLis
     return None, None
 
 
-def disagreement(network: str, wrong: Side, right: Side, targets: np.ndarray) -> Disagreement:
+def disagreement(wrong: Side, right: Side, targets: np.ndarray) -> Disagreement:
     """The images that every run of `wrong` gets wrong and every run of `right` right."""
     mistaken = np.concatenate([wrong.predicted, right.predicted]) != targets
     first = len(wrong.runs)
@@ -159,7 +167,7 @@ def disagreement(network: str, wrong: Side, right: Side, targets: np.ndarray) ->
     ways = math.comb(len(mistaken), first)
     by_set = Counter(tuple(column) for column in mistaken.T[mistaken.sum(0) == first].tolist())
     as_many = sum(count >= len(images) for count in by_set.values()) if len(images) else ways
-    return Disagreement(network, wrong, right, images, sum(by_set.values()) / ways, as_many / ways)
+    return Disagreement(wrong, right, images, sum(by_set.values()) / ways, as_many / ways)
 
 
 def counts_table(found: Sequence[BothWays]) -> Table:
@@ -168,10 +176,8 @@ def counts_table(found: Sequence[BothWays]) -> Table:
     for each in found:
         for way in (each.there, each.back):
             n = f"{len(way.wrong.runs)} and {len(way.right.runs)}"
-            images = len(way.images)
-            rows.append(
-                [each.network, way.wrong.padding, way.right.padding, n, images, way.expected, way.chance, each.total]
-            )
+            chance = [way.expected, way.chance, each.total]
+            rows.append([each.network, way.wrong.padding, way.right.padding, n, len(way.images), *chance])
     columns = [Column(name) for name in ("Network", "all wrong", "all right", "runs", "images")]
     columns += [Column("expected by chance", decimals(1)), Column("as many by chance", decimals(3))]
     columns.append(Column("of images"))
@@ -180,20 +186,15 @@ def counts_table(found: Sequence[BothWays]) -> Table:
 
 def images_table(found: Sequence[BothWays]) -> Table:
     """A line for each image, both directions: its class, and what each run predicted, by seed."""
-    rows = []
-    for each in found:
-        for way in (each.there, each.back):
-            for image in way.images:
-                names = each.images.class_names
-                label = names[each.images.targets[image]]
-                said = ", ".join(names[number] for number in way.wrong.predicted[:, image])
-                file = each.images.files[image]
-                rows.append([each.network, way.wrong.padding, way.right.padding, file, label, said, label])
-    columns = [
-        Column(name)
-        for name in ("Network", "all wrong", "all right", "image", "class", "wrong runs say", "right runs say")
+    names = ("Network", "all wrong", "all right", "image", "class", "wrong runs say", "right runs say")
+    rows = [
+        [each.network, way.wrong.padding, way.right.padding, each.images.files[image], label, ", ".join(said), label]
+        for each in found
+        for way in (each.there, each.back)
+        for image in way.images
+        for label, said in [each.classes(way, image)]
     ]
-    return Table("Images that divide the schemes", columns, rows)
+    return Table("Images that divide the schemes", [Column(name) for name in names], rows)
 
 
 def missing_images(found: Sequence[BothWays]) -> list[str]:
@@ -202,7 +203,7 @@ def missing_images(found: Sequence[BothWays]) -> list[str]:
         f"{each.network}: the images are no longer in {each.folder}, so none is shown; say where they are with "
         "main.py disagreements --data-root"
         for each in found
-        if len(each.there.images) and not _paths(each, each.there.images[:1])
+        if len(each.there.images) and not each.files(each.there.images[:1])
     ]
 
 
@@ -213,30 +214,15 @@ def shown(images: np.ndarray, limit: int) -> np.ndarray:
     return images[np.linspace(0, len(images) - 1, limit).round().astype(int)]
 
 
-def _strip(each: BothWays, limit: int) -> contact_sheet.Strip:
-    way = each.there
-    names, pictures = each.images.class_names, []
-    for image in shown(way.images, limit):
-        said = Counter(names[number] for number in way.wrong.predicted[:, image])
-        pictures += [
-            contact_sheet.Thumbnail(
-                path, names[each.images.targets[image]], [_times(*pair) for pair in said.most_common()]
-            )
-            for path in _paths(each, [image])
-        ]
-    title = (
-        f"{each.network}: {len(way.images)} images; below each its class, then what {way.wrong.padding} padding says"
-    )
-    return contact_sheet.Strip(title, pictures)
-
-
-def _times(name: str, count: int) -> str:
-    return name if count == 1 else f"{name} ×{count}"
-
-
-def _paths(each: BothWays, images: Sequence[int]) -> list[Path]:
-    paths = [each.folder / each.images.files[image] for image in images]
-    return [path for path in paths if path.is_file()]
+def _strip(each: BothWays, limit: int) -> tuple[str, list[contact_sheet.Thumbnail]]:
+    """Title and pictures of a network."""
+    pictures = []
+    for image, path in each.files(shown(each.there.images, limit)).items():
+        label, said = each.classes(each.there, image)
+        lines = [name if count == 1 else f"{name} ×{count}" for name, count in Counter(said).most_common()]
+        pictures.append(contact_sheet.Thumbnail(path, label, lines))
+    below = f"below each its class, then what {each.there.wrong.padding} padding says"
+    return f"{each.network}: {len(each.there.images)} images; {below}", pictures
 
 
 def _reading(found: Sequence[BothWays]) -> str:
@@ -250,12 +236,8 @@ def _reading(found: Sequence[BothWays]) -> str:
 
 
 def _caption(found: Sequence[BothWays], limit: int) -> str:
-    there = found[0].there
-    most = (
-        f" At most {limit} a network, spread evenly over the list."
-        if any(len(each.there.images) > limit for each in found)
-        else ""
-    )
+    there, cut = found[0].there, any(len(each.there.images) > limit for each in found)
+    most = f" At most {limit} a network, spread evenly over the list." if cut else ""
     return (
         f"Bold: the image's class, which every run with {there.right.padding} padding predicts. Below: what the runs "
         f"with {there.wrong.padding} padding predict.{most}"

@@ -1,6 +1,5 @@
 """`main.py inpaint-demo`: draws holes in an image and shows how partial convolutions close them."""
 
-import io
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -12,7 +11,7 @@ from records.errors import UserError
 from studies.runs.command import cannot_write, say
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    import numpy as np
 
 PICTURE = "inpaint_demo.png"
 
@@ -47,70 +46,51 @@ def main(
     import numpy as np
     import torch
 
+    from datamodules.samples.streets import draw_street
     from evaluation.pictures.holes import draw_holes
     from studies.inpaint_demo.figure import draw, fill_holes, off_by
 
-    picture = read(image) if image else sample()
-    drawn = draw_holes(holes, picture.height, picture.width, share, seed)
-    refuse_extremes(drawn, share)
+    picture = read(image) if image else draw_street("inpaint", 1, 208, LONGEST, ("person",))[0]
+    drawn = draw_holes(holes, *picture.shape[:2], share, seed)
+    if drawn.all() or not drawn.any():
+        found, todo = ("nothing but holes, which never close", "smaller") if drawn.any() else ("no hole", "larger")
+        raise UserError(f"--share {share} of this image leaves {found}; choose a {todo} share")
     intact = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float()
     steps = fill_holes(intact, ~torch.from_numpy(drawn)[None, None], kernel)
     partial, plain = (off_by(each, intact, steps[0].valid) for each in (steps[-1].partial, steps[-1].plain))
     console = Console()
-    say(console, f"{picture.height} x {picture.width} pixels; the mask is all ones behind layer {len(steps) - 1}")
+    say(console, f"{picture.shape[0]} x {picture.shape[1]} pixels; the mask is all ones behind layer {len(steps) - 1}")
     say(console, f"off by, mean absolute difference in the holes of 255: partial {partial:.1f}, plain {plain:.1f}")
     write(console, output / PICTURE, draw(intact, steps))
     return 0
 
 
-def sample() -> "Image":
-    from PIL import Image
-
-    from datamodules.samples.streets import draw_street
-
-    picture, _ = draw_street("inpaint", 1, 208, LONGEST, ("person",))
-    return Image.fromarray(picture)
-
-
-def read(path: Path) -> "Image":
-    """The image as it is meant to be seen, reduced to LONGEST.
+def read(path: Path) -> "np.ndarray":
+    """The image as its camera says that it is to be turned, reduced to LONGEST: uint8 (H, W, 3).
 
     Raises:
         DataError: the file is missing, or no image.
     """
+    import numpy as np
     from PIL import ImageOps
 
     from datamodules.loading.decode import read_image
 
     todo = "Name an image file such as a JPEG or PNG with --image, or leave it out."
     image = read_image(str(path), lambda file: ImageOps.exif_transpose(file).convert("RGB"), todo)
+    # Never enlarges.
     image.thumbnail((LONGEST, LONGEST))
-    return image
+    return np.asarray(image)
 
 
-def refuse_extremes(holes, share: float) -> None:
-    if holes.any() and not holes.all():
-        return
-    found = (
-        "leaves nothing but holes, which never close; choose a smaller"
-        if holes.any()
-        else "leaves no hole; choose a larger"
-    )
-    raise UserError(f"--share {share} of {holes.shape[0]} x {holes.shape[1]} pixels {found} share")
-
-
-def write(console: Console, file: Path, picture) -> None:
+def write(console: Console, file: Path, png: bytes) -> None:
     """Writes the PNG and says whether it is new. Raises UserError if it cannot be written."""
-    from PIL import Image
-
     from records.atomic import write_atomically
 
-    encoded = io.BytesIO()
-    Image.fromarray(picture).save(encoded, "PNG", optimize=True)
     said = "replaced" if file.exists() else "wrote"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, lambda target: target.write(encoded.getvalue()))
+        write_atomically(file, lambda target: target.write(png))
     except OSError as error:
         raise cannot_write(file.parent, error) from None
     say(console, f"{said} {shlex.quote(str(file))}")

@@ -4,26 +4,26 @@ Every layer averages its window with equal weights. For these the ratio of Eq. 2
 positions; for other kernels it would not, since the ratio counts positions and not their weights.
 """
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from PIL import Image
+from matplotlib.figure import Figure as Canvas
+from matplotlib.patches import Patch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evaluation.pictures.class_maps import legend
-from evaluation.pictures.grid import headings, row, stack
 from padding import PartialConv2d
-
-PANEL = 320
-"""Longer side of a panel in pixels."""
 
 COLUMNS = 4
 
+SIDE = 2.7
+"""Of a panel in inches: room for 320 pixels."""
+
 VALID, FRESH, HOLE = (236, 239, 242), (240, 138, 36), (44, 50, 58)
-MASK_NAMES = ("valid before the layer", "becomes valid in it", "hole")
+MASK_COLOURS = {"valid before the layer": VALID, "becomes valid in it": FRESH, "hole": HOLE}
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,8 @@ def fill_holes(image: Tensor, valid: Tensor, kernel: int) -> list[Filling]:
         averaged, behind = layer(last.partial, mask)
         blurred = F.conv2d(last.plain, layer.weight, padding=layer.padding, groups=channels)
         fresh = behind & ~mask
-        steps.append(
-            Filling(behind, torch.where(fresh, averaged, last.partial), torch.where(fresh, blurred, last.plain))
-        )
+        partial, plain = torch.where(fresh, averaged, last.partial), torch.where(fresh, blurred, last.plain)
+        steps.append(Filling(behind, partial, plain))
     return steps
 
 
@@ -81,48 +80,36 @@ def off_by(filled: Tensor, intact: Tensor, valid: Tensor) -> float:
     return (filled - intact).abs()[~valid.expand_as(intact)].mean().item()
 
 
-def draw(intact: Tensor, steps: Sequence[Filling]) -> np.ndarray:
-    """Above the image with holes, intact, and filled in twice; below the masks behind some of the layers.
+def draw(intact: Tensor, steps: Sequence[Filling]) -> bytes:
+    """PNG: above the image with holes, intact, and filled in twice; below the masks behind some of the layers.
 
     Args:
         intact: (1, C, H, W), 0 to 255.
         steps: of `fill_holes`.
-
-    Returns:
-        uint8 (H, W, 3).
     """
     valid, last = steps[0].valid, steps[-1]
-    plain, partial = (off_by(each, intact, valid) for each in (last.plain, last.partial))
-    words = [
-        f"holes: {100 * (~valid).double().mean():.1f} % of the pixels",
-        "intact, for comparison",
-        f"plain convolutions: off by {plain:.1f}",
-        f"partial convolutions: off by {partial:.1f}",
-    ]
-    images = [
-        each[0].permute(1, 2, 0).round().clamp(0, 255).byte().numpy()
-        for each in (steps[0].partial, intact, last.plain, last.partial)
-    ]
+    shown = {
+        f"holes: {100 * (~valid).double().mean():.1f} % of the pixels": steps[0].partial,
+        "intact, for comparison": intact,
+        f"plain convolutions: off by {off_by(last.plain, intact, valid):.1f}": last.plain,
+        f"partial convolutions: off by {off_by(last.partial, intact, valid):.1f}": last.partial,
+    }
+    panels = {words: each[0].permute(1, 2, 0).round().clamp(0, 255).byte().numpy() for words, each in shown.items()}
     # Closer together at first: most holes close in the first layers.
-    layers = sorted({round(each) for each in np.geomspace(1, len(steps) - 1, COLUMNS)})
-    masks = [_mask_picture(steps[k].valid[0, 0], steps[k - 1].valid[0, 0]) for k in layers]
-    rows = [_row(images, words), _row(masks, [f"mask behind layer {k}" for k in layers])]
-    return stack([*(strip for strips in rows for strip in strips), legend(MASK_NAMES, (VALID, FRESH, HOLE), 4 * PANEL)])
-
-
-def _mask_picture(valid: Tensor, before: Tensor) -> np.ndarray:
-    now, earlier = valid.numpy()[..., None], before.numpy()[..., None]
-    return np.where(earlier, VALID, np.where(now, FRESH, HOLE)).astype(np.uint8)
-
-
-def _row(pictures: Sequence[np.ndarray], words: Sequence[str]) -> list[np.ndarray]:
-    panels = [_panel(each) for each in pictures]
-    return [headings(words, panels[0].shape[1]), row(panels)]
-
-
-def _panel(picture: np.ndarray) -> np.ndarray:
-    """Enlarged with pixels kept as squares; a narrow picture gets white at its right, for its heading to fit."""
-    factor = PANEL / max(picture.shape[:2])
-    height, width = (max(1, round(factor * side)) for side in picture.shape[:2])
-    scaled = np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.NEAREST))
-    return np.pad(scaled, ((0, 0), (0, max(0, PANEL * 4 // 5 - width)), (0, 0)), constant_values=255)
+    for k in sorted({round(each) for each in np.geomspace(1, len(steps) - 1, COLUMNS)}):
+        now, before = (step.valid[0, 0].numpy()[..., None] for step in (steps[k], steps[k - 1]))
+        panels[f"mask behind layer {k}"] = np.where(before, VALID, np.where(now, FRESH, HOLE))
+    height, width = intact.shape[-2:]
+    size = (COLUMNS * SIDE, 2 * SIDE * min(1, height / width) + 1)
+    canvas = Canvas(figsize=size, dpi=120, facecolor="white", layout="constrained")
+    places = canvas.subplots(2, COLUMNS).ravel()
+    for place in places:
+        place.set_axis_off()
+    for place, (words, picture) in zip(places, panels.items(), strict=False):
+        place.set_title(words, fontsize=8, loc="left")
+        place.imshow(picture, interpolation="nearest")
+    key = [Patch(color=np.divide(colour, 255), label=name) for name, colour in MASK_COLOURS.items()]
+    canvas.legend(handles=key, loc="outside lower left", ncols=len(key), fontsize=8, frameon=False)
+    buffer = io.BytesIO()
+    canvas.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()

@@ -1,13 +1,16 @@
 """Figures as SVG whose colours follow the reader's light or dark theme, inside a page or as a file of their own."""
 
 import io
+import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -30,6 +33,8 @@ SETTINGS = {
     "axes.titlesize": 12,
     "axes.titleweight": "bold",
     "axes.grid": True,
+    # Otherwise the grid crosses the dots and bands.
+    "axes.axisbelow": True,
     "grid.color": palette.GRID,
     "grid.linewidth": 0.8,
     "xtick.color": palette.MUTED,
@@ -62,9 +67,7 @@ class Drawing:
         """Writes it as an SVG file with its own colours and legend; returns the path."""
         light, dark = palette.variables(dark=False), palette.variables(dark=True)
         ground = "svg { background: #ffffff; } @media (prefers-color-scheme: dark) { svg { background: #14171b; } }"
-        css = (
-            f"<style>:root {{ {light} }} @media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }} {ground}</style>"
-        )
+        css = f"<style>:root {{{light}}} @media (prefers-color-scheme: dark) {{ :root {{{dark}}} }} {ground}</style>"
         svg = re.sub(r"(<svg[^>]*>)", lambda match: match.group() + css, self._draw(bool(self.legend)), count=1)
         write_text(path, palette.themed(svg))
         return path
@@ -98,6 +101,25 @@ class Drawing:
         return buffer.getvalue()
 
 
+def grid_of_panels(
+    draw: Callable[[Axes, Any], None],
+    items: Sequence[Any],
+    size: tuple[float, float],
+    title: str,
+    legend: Mapping[str, Style] | None = None,
+    columns: int = 2,
+) -> Drawing:
+    """One panel an item, at most `columns` in a row; `size` is a panel's, in inches."""
+    columns = min(columns, len(items))
+    rows = math.ceil(len(items) / columns)
+
+    def fill(figure: Figure) -> None:
+        for number, item in enumerate(items, start=1):
+            draw(figure.add_subplot(rows, columns, number), item)
+
+    return Drawing(fill, (size[0] * columns, size[1] * rows), title, legend or {})
+
+
 def line_style(style: Style) -> dict[str, object]:
     """Keyword arguments of a line in a scheme's colour and dashes."""
     dash = "solid" if style.dash == "none" else (0, tuple(float(part) / 2 for part in style.dash.split()))
@@ -106,9 +128,8 @@ def line_style(style: Style) -> dict[str, object]:
 
 def _add_legend(figure: Figure, styles: Mapping[str, Style]) -> None:
     # matplotlib hides a label that begins with an underscore.
-    lines = [
-        Line2D([], [], label=scheme.lstrip("_") or scheme, **line_style(style)) for scheme, style in styles.items()
-    ]
+    names = {scheme.lstrip("_") or scheme: style for scheme, style in styles.items()}
+    lines = [Line2D([], [], label=name, **line_style(style)) for name, style in names.items()]
     legend = figure.legend(handles=lines, loc="outside lower center", ncols=min(5, len(lines)))
     for text in legend.get_texts():
         text.set_parse_math(False)

@@ -15,7 +15,9 @@ from studies.page.tables import Linked, Marked
 
 ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
+    # Names of networks and schemes come from run folders: any of them may hold markup.
     autoescape=True,
+    # A misspelt name in the template is an error instead of an empty place on the page.
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,

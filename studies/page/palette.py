@@ -7,11 +7,13 @@ stand for CSS variables, so that the page's theme reaches into them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 from studies.runs.collect import PARTIAL, REFERENCE
 
 LIGHT = ("#b66a00", "#0068a8", "#00805c", "#b8428c", "#c24a00", "#5b6570", "#2b8fc4", "#8a7a00")
 DARK = ("#f0ab2e", "#5cb6f0", "#2cc79b", "#e594c4", "#f58548", "#a9b4bf", "#9ad6fa", "#e3d94a")
+# The paper's two schemes are solid; dashes tell the others apart in grey print.
 DASHES = ("none", "none", "7 3", "2 3", "9 3 2 3", "4 2", "12 3", "1 2")
 
 PREFERRED = {REFERENCE: 0, PARTIAL: 1}
@@ -46,11 +48,10 @@ class Style:
 
 def styles(schemes: Sequence[str]) -> dict[str, Style]:
     """Scheme to style. Beyond eight schemes colours repeat."""
-    free = [index for index in range(len(LIGHT)) if index not in PREFERRED.values()]
-    others = [scheme for scheme in schemes if scheme not in PREFERRED]
-    indices = {scheme: PREFERRED[scheme] for scheme in schemes if scheme in PREFERRED}
-    indices |= {scheme: free[number % len(free)] for number, scheme in enumerate(others)}
-    return {scheme: Style(indices[scheme], DASHES[indices[scheme]]) for scheme in schemes}
+    # Colours of zero and partial stay free where a folder lacks them, so that a scheme looks alike in every report.
+    free = cycle(index for index in range(len(LIGHT)) if index not in PREFERRED.values())
+    indices = {scheme: PREFERRED[scheme] if scheme in PREFERRED else next(free) for scheme in schemes}
+    return {scheme: Style(index, DASHES[index]) for scheme, index in indices.items()}
 
 
 def variables(dark: bool) -> str:
@@ -65,5 +66,6 @@ def themed(svg: str) -> str:
     for placeholder, (name, light, _) in THEME.items():
         svg = svg.replace(placeholder, f"var({name}, {light})")
     for index, light in enumerate(LIGHT):
-        svg = svg.replace(Style(index, "").placeholder, f"var(--scheme-{index}, {light})")
+        style = Style(index, DASHES[index])
+        svg = svg.replace(style.placeholder, f"var({style.variable}, {light})")
     return svg

@@ -88,16 +88,17 @@ class Table:
 
     def write(self, folder: Path, stem: str) -> list[Path]:
         """Writes `stem.csv` and `stem.md` into `folder`; returns both paths."""
-        files = [folder / f"{stem}.csv", folder / f"{stem}.md"]
-        for file, text in zip(files, (self.csv(), self.markdown()), strict=True):
+        files = {folder / f"{stem}.csv": self.csv(), folder / f"{stem}.md": self.markdown()}
+        for file, text in files.items():
             write_text(file, text)
-        return files
+        return list(files)
 
     def csv(self) -> str:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow([column.name for column in self.columns])
-        writer.writerows([[_exact(plain(value)) for value in row] for row in self.rows])
+        # csv writes a float with every digit that distinguishes it, and None as nothing.
+        writer.writerows([map(plain, row) for row in self.rows])
         return text.getvalue()
 
     def markdown(self) -> str:
@@ -142,9 +143,3 @@ def counts(found: Comparison) -> str:
     """Number of runs: `5`, or `5 and 4` where the two sides differ."""
     ours, theirs = found.n
     return str(ours) if ours == theirs else f"{ours} and {theirs}"
-
-
-def _exact(value: Any) -> str:
-    if value is None:
-        return ""
-    return repr(value) if isinstance(value, float) else str(value)

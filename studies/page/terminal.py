@@ -80,16 +80,14 @@ def renderables(blocks: Iterable[Block]) -> Iterator[RenderableType]:
 
 def rich_table(table: Table) -> RichTable:
     """`table` as rich draws it; headings break at underscores, for five runs to fit into 80 columns."""
-    drawn = RichTable(
-        title=table.title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
-    )
+    looks = {"title_justify": "left", "title_style": "bold", "box": SIMPLE_HEAD, "padding": (0, 1, 0, 0)}
+    drawn = RichTable(title=table.title, **looks)
     for number, column in enumerate(table.shown):
         justify = "right" if number and not table.words else "left"
         drawn.add_column(column.name.replace("_", "\n"), justify=justify, no_wrap=True)
     for number, texts in enumerate(table.texts()):
-        # Square brackets in a value would be read as markup.
-        cells = [text.replace("[", r"\[") for text in texts]
-        drawn.add_row(*cells, end_section=number + 1 in (*table.starts, len(table.rows)))
+        # RichText: square brackets in a plain string would be read as markup.
+        drawn.add_row(*map(RichText, texts), end_section=number + 1 in (*table.starts, len(table.rows)))
     return drawn
 
 
@@ -98,6 +96,7 @@ def print_whole(console: Console, printed: RenderableType) -> None:
     if isinstance(printed, RichText):
         console.print(printed, soft_wrap=True)
         return
+    # At the terminal's own width rich would shorten cells with an ellipsis, and a number would look like another.
     wide = console.options.update(width=10_000, max_width=10_000)
     width = Measurement.get(console, wide, printed).maximum
     Console(file=console.file, width=max(width, console.width)).print(printed)

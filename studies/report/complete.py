@@ -30,6 +30,7 @@ def run_missing(folder: Path, data_root: Path | None, collection: Collection, ou
         say(console, f"\n-- main.py {command} {' '.join(arguments)}")
         try:
             find(command).main(arguments)
+        # Whatever stops one study (no images, no memory), the others can still be run.
         except Exception as error:
             say(console, f"not completed: {message_for_users(error)}")
 
@@ -43,11 +44,8 @@ def steps(folder: Path, data_root: Path | None, collection: Collection, output: 
         return
     yield from _timings(folder, collection)
     yield "cross-test", [*runs, *images]
-    both = [
-        name
-        for name in collection.networks
-        if {group.padding for group in collection.of(name)}.issuperset(FIRST_SCHEMES)
-    ]
+    schemes = {name: {group.padding for group in collection.of(name)} for name in collection.networks}
+    both = [name for name in collection.networks if schemes[name] >= {*FIRST_SCHEMES}]
     if both:
         yield "disagreements", [*runs, *images]
     for network in both:
@@ -59,7 +57,7 @@ def _timings(root: Path, collection: Collection) -> Iterator[Step]:
     folder = root / "timing"
     if any(folder.rglob("timing*.json")):
         return
-    networks = list(dict.fromkeys(run.record.network for run in collection.runs))
+    networks = dict.fromkeys(run.record.network for run in collection.runs)
     sizes = {(read_settings(run) or {}).get(IMAGE_SIZE, 224) for run in collection.runs}
     schemes = [scheme for scheme in collection.schemes if scheme != REFERENCE]
     arguments = ["--networks", *networks, "--sizes", *map(str, sorted(sizes)), "--output", str(folder)]

@@ -1,6 +1,6 @@
 """The report: every study of a folder of runs, bound into one page."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,19 +42,15 @@ def write_report(collection: Collection, output: Path, others: Mapping[str, Path
     """
     output.mkdir(parents=True, exist_ok=True)
     warnings = tuple(fairness.warnings(collection))
-    sections = tuple(section for study in _studies() if (section := study(collection, output)) is not None)
+    # The report's own sections, the paper's runs and the provenance, come last.
+    studies = [function for study in (*STUDIES[1:], STUDIES[0]) for function in study.functions]
+    sections = tuple(section for study in studies if (section := study(collection, output)) is not None)
     file = output / "report.html"
     title = f"Convolution padding: {collection.root.resolve().name}"
     files = [Linked(each.name, each) for section in sections for each in section.files]
     last = Section("The same as files", [Bullets(files, in_columns=True)])
     write_text(file, page.render(title, list(_lead(collection, warnings, others or {})), [*sections, last], output))
     return Report(file, sections, summary.sentences(collection), warnings)
-
-
-def _studies() -> Iterator[Callable[[Collection, Path], Section | None]]:
-    """The functions of all studies; those of the report itself come last."""
-    own, *others = STUDIES
-    return (function for study in (*others, own) for function in study.functions)
 
 
 def _lead(collection: Collection, warnings: tuple[str, ...], others: Mapping[str, Path]) -> Iterator[Block]:
@@ -65,7 +61,5 @@ def _lead(collection: Collection, warnings: tuple[str, ...], others: Mapping[str
     yield Bullets(summary.statements(collection))
     yield Text(summary.caution(collection), muted=True)
     yield Notice("Not quite like with like", warnings)
-    left_out = [
-        [Linked(each.folder.name, each.url or each.folder), f": {each.reason}"] for each in collection.set_aside
-    ]
-    yield Notice("Left out of all tables", left_out)
+    linked = [(Linked(each.folder.name, each.url or each.folder), f": {each.reason}") for each in collection.set_aside]
+    yield Notice("Left out of all tables", linked)

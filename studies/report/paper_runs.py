@@ -3,7 +3,6 @@
 The paper does not say which of its runs share a seed, so both sides are taken as independent (Welch).
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from studies.page.blocks import Details, Section, Text
@@ -35,22 +34,15 @@ def table(name: str, column: str) -> Table:
     """The paper's `name`, such as `table2`, with an interval and p value for each difference from zero padding."""
     found = paper.rows(name)
     width = len(found[0]["runs"])
-    columns = [
-        Column("Network"),
-        *(Column(f"{number}_{column}", decimals(3)) for number in range(1, width + 1)),
-        Column("average", decimals(3)),
-        Column("diff", signed(3)),
-        Column("stdev", decimals(3)),
-        Column("95 % interval"),
-        Column("p", p_value),
-        Column("seeds needed"),
-    ]
+    columns = [Column("Network"), *(Column(f"{number}_{column}", decimals(3)) for number in range(1, width + 1))]
+    columns += [Column("average", decimals(3)), Column("diff", signed(3)), Column("stdev", decimals(3))]
+    columns += [Column("95 % interval"), Column("p", p_value), Column("seeds needed")]
     rows = []
     for row in found:
         tested = against_zero(name, row)
-        numbers = [*row["runs"], row["average"], row.get("diff"), row.get("stdev")]
-        found_by_us = [None] * 3 if tested is None else [interval(tested), tested.p, tested.seeds]
-        rows.append([label(row), *numbers, *found_by_us])
+        printed = [*row["runs"], row["average"], row.get("diff"), row.get("stdev")]
+        ours = [None] * 3 if tested is None else [interval(tested), tested.p, tested.seeds]
+        rows.append([label(row), *printed, *ours])
     title = f"Table {name.removeprefix('table')} of the paper: {paper.content()[name]['what']}"
     return Table(title, columns, rows, starts([(row["network"], row.get("split")) for row in found]))
 
@@ -66,9 +58,6 @@ def against_zero(name: str, row: paper.Row) -> Comparison | None:
     if row["padding"] == REFERENCE:
         return None
     same = {key: row[key] for key in ("network", "split") if key in row}
-    return compare(_unpaired(row["runs"], 0), _unpaired(paper.row(name, padding=REFERENCE, **same)["runs"], 1))
-
-
-def _unpaired(values: Sequence[float], side: int) -> list[tuple[int, float]]:
-    # Seeds that never meet keep the sides independent.
-    return [(2 * number + side, value) for number, value in enumerate(values)]
+    zeros = paper.row(name, padding=REFERENCE, **same)["runs"]
+    # Different seeds on both sides, so that `compare` takes them as independent.
+    return compare(list(enumerate(row["runs"])), list(enumerate(zeros, start=len(row["runs"]))))

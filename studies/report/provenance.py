@@ -17,25 +17,16 @@ def study(collection: Collection, output: Path) -> Section:
 
 
 def _facts(collection: Collection) -> Table:
-    attempts = [attempt for run in collection.runs for attempt in run.record.attempts]
     found: dict[str, Counter[str]] = {name: Counter() for name in ("commit", "host", "devices")}
-    for attempt in attempts:
-        facts = {name: attempt.get(name) for name in ("commit", "host")} | {"devices": _devices(attempt)}
-        for name, value in (facts | _versions(attempt)).items():
+    for attempt in (attempt for run in collection.runs for attempt in run.record.attempts):
+        versions = attempt.get("versions")
+        facts = {name: attempt.get(name) for name in found} | (versions if isinstance(versions, dict) else {})
+        for name, value in facts.items():
             if value:
-                found.setdefault(name, Counter())[str(value)] += 1
+                shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+                found.setdefault(name, Counter())[shown] += 1
     rows = [[name, _counted(values)] for name, values in found.items()]
     return Table("", [Column("what"), Column("value")], rows, words=True, terminal=False)
-
-
-def _versions(attempt: dict[str, Any]) -> dict[str, Any]:
-    versions = attempt.get("versions")
-    return versions if isinstance(versions, dict) else {}
-
-
-def _devices(attempt: dict[str, Any]) -> str:
-    devices = attempt.get("devices") or ""
-    return ", ".join(map(str, devices)) if isinstance(devices, list) else str(devices)
 
 
 def _counted(counts: Counter[str]) -> str:
@@ -46,20 +37,16 @@ def _counted(counts: Counter[str]) -> str:
 
 
 def _commands(collection: Collection) -> Table:
-    runs = [(run, run.record.attempts[-1] if run.record.attempts else {}) for run in collection.runs]
-    rows = [
-        [Linked(run.record.name, run.folder.path), _page(attempt), len(run.record.attempts), _command(attempt)]
-        for run, attempt in runs
-    ]
+    rows = []
+    for run in collection.runs:
+        attempts = run.record.attempts
+        last = attempts[-1] if attempts else {}
+        page = Linked("W&B", str(last["url"])) if last.get("url") else None
+        rows.append([Linked(run.record.name, run.folder.path), page, len(attempts), _command(last)])
     logged = any(page is not None for _, page, *_ in rows)
     columns = [Column("run"), Column("logged", only_csv=not logged), Column("attempts")]
     columns.append(Column("command of the last attempt", code=True))
     return Table("", columns, rows, words=True)
-
-
-def _page(attempt: dict[str, Any]) -> Linked | None:
-    """The run's page, where one was logged."""
-    return Linked("W&B", str(attempt["url"])) if attempt.get("url") else None
 
 
 def _command(attempt: dict[str, Any]) -> str:

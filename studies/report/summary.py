@@ -21,10 +21,7 @@ def compared(collection: Collection) -> str:
 
 
 def statements(collection: Collection) -> list[str]:
-    """One for each architecture: the paper's comparison, partial with zero padding, with no winner presumed.
-
-    Where there is no run with partial padding, the other schemes take its place.
-    """
+    """For each architecture the difference of partial from zero padding, or of the other schemes without partial."""
     return [_statement(collection, network) for network in collection.networks]
 
 
@@ -46,10 +43,9 @@ def sentences(collection: Collection) -> tuple[str, ...]:
 
 
 def _statement(collection: Collection, network: str) -> str:
-    groups = collection.of(network)
     if collection.reference(network) is None:
         return f"{network}: no finished run with {REFERENCE} padding, so there is no difference to state."
-    others = [group for group in groups if group.padding != REFERENCE]
+    others = [group for group in collection.of(network) if group.padding != REFERENCE]
     if not others:
         return f"{network}: only {REFERENCE} padding was run, so there is nothing to compare it with."
     chosen = [group for group in others if group.padding in FIRST_SCHEMES] or others
@@ -68,12 +64,8 @@ def _points(found: Comparison) -> str:
     words = f"{found.mean:+.2f} points"
     if found.low is None:
         return words
-    return f"{words} (95 % interval {interval(found)}, p {_p(found.p)})"
-
-
-def _p(p: float) -> str:
-    shown = p_value(p)
-    return shown if shown.startswith("<") else f"= {shown}"
+    p = p_value(found.p)
+    return f"{words} (95 % interval {interval(found)}, p {p if p.startswith('<') else f'= {p}'})"
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,5 +1,6 @@
 """The runs of a folder, grouped by architecture and padding scheme; what cannot be compared is set aside and named."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -144,11 +145,14 @@ def collect(root: str | Path, metric: str | None = None, set_aside: Sequence[Set
     runs, damaged = _read_all(root)
     set_aside = [*set_aside, *damaged]
     if metric is None and runs:
+        # A folder may hold classification and segmentation runs; each metric is compared by itself.
         metric = Counter(run.record.monitor for run in runs).most_common(1)[0][0]
     chosen = []
     for run in runs:
         if reason := _not_comparable(run, metric):
-            set_aside.append(SetAside(run.folder.path, reason, monitor=_other_metric(run, metric)))
+            monitor = run.record.monitor
+            comparable = monitor != metric and run.record.finished and values(run.rows, monitor)
+            set_aside.append(SetAside(run.folder.path, reason, monitor=monitor if comparable else None))
         else:
             chosen.append(run)
     if not chosen:
@@ -161,6 +165,7 @@ def _read_all(root: Path) -> tuple[list[Run], list[SetAside]]:
     for folder in find_runs(root):
         try:
             runs.append(Run(folder, folder.read_record(), folder.read_rows()))
+        # One damaged run must not keep the others from being compared.
         except (RunFolderError, OSError) as error:
             damaged.append(SetAside(folder.path, str(error).replace(f"{folder.path}/", "")))
     return runs, damaged
@@ -175,35 +180,21 @@ def _not_comparable(run: Run, metric: str) -> str | None:
     return None
 
 
-def _other_metric(run: Run, metric: str) -> str | None:
-    monitor = run.record.monitor
-    return monitor if monitor != metric and run.record.finished and values(run.rows, monitor) else None
-
-
 def _nothing(root: Path, set_aside: Sequence[SetAside]) -> str:
     if not set_aside:
         return f"{root} holds no runs; give the folder that the run folders are in, such as runs/demo"
-    lines = [f"  {each}" for each in set_aside]
-    return "\n".join([f"{root} holds no finished run to report on:", *lines])
+    return "\n  ".join([f"{root} holds no finished run to report on:", *map(str, set_aside)])
 
 
 def _group(runs: Sequence[Run]) -> tuple[Group, ...]:
     found: dict[tuple[str, str], list[Run]] = defaultdict(list)
-    for run in runs:
+    for run in sorted(runs, key=lambda run: run.record.seed):
         found[run.record.compared_as, run.record.padding].append(run)
     keys = sorted(found, key=lambda key: (natural(key[0]), scheme_order(key[1])))
-    return tuple(
-        Group(network, padding, tuple(sorted(found[network, padding], key=lambda run: run.record.seed)))
-        for network, padding in keys
-    )
+    return tuple(Group(*key, tuple(found[key])) for key in keys)
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
     """Sorting key that puts resnet50 before resnet101."""
-    parts: list[str] = []
-    for character in name:
-        if parts and parts[-1][-1].isdigit() == character.isdigit():
-            parts[-1] += character
-        else:
-            parts.append(character)
+    parts = filter(None, re.split(r"(\d+)", name))
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]

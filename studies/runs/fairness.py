@@ -19,28 +19,28 @@ SHOWN = 60
 """Characters of a value that a message shows."""
 
 
-def warnings(collection: Collection) -> list[str]:
+def warnings(collection: Collection) -> Iterator[str]:
     """One sentence for each thing that makes a comparison less than fair."""
-    found = []
     for network in collection.networks:
-        found.extend(_differences(network, [run for group in collection.of(network) for run in group.runs]))
+        yield from _differences(network, [run for group in collection.of(network) for run in group.runs])
     for group in collection.groups:
-        found.extend(_repeated_seeds(group))
-    found.extend(_commits(collection))
-    return found
+        yield from _repeated_seeds(group)
+    yield from _commits(collection)
 
 
 def _differences(network: str, runs: list[Run]) -> Iterator[str]:
-    read, unread = [], []
+    read = {}
     for run in runs:
-        settings = read_settings(run)
-        (unread if settings is None else read).append((run, settings))
-    for run, _ in unread:
-        yield f"{run.record.name}: config.yaml is missing or damaged, so its settings were not compared."
-    for key in sorted({key for _, settings in read for key in settings}):
-        shown = [(str(settings.get(key, "(not set)")), run) for run, settings in read]
-        if len({value for value, _ in shown}) > 1:
-            yield f"{network}: the runs differ in {key}: {_who_has_what(shown)}."
+        if (settings := read_settings(run)) is None:
+            yield f"{run.record.name}: config.yaml is missing or damaged, so its settings were not compared."
+        else:
+            read[run] = settings
+    for key in sorted(set().union(*read.values())):
+        holders: dict[str, list[Run]] = defaultdict(list)
+        for run, settings in read.items():
+            holders[str(settings.get(key, "(not set)"))].append(run)
+        if len(holders) > 1:
+            yield f"{network}: the runs differ in {key}: {_who_has_what(holders)}."
 
 
 def read_settings(run: Run) -> dict[str, Any] | None:
@@ -55,19 +55,14 @@ def read_settings(run: Run) -> dict[str, Any] | None:
     return {"trainer.max_epochs": run.record.max_epochs, **settings}
 
 
-def _show(text: str) -> str:
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
-
-
-def _who_has_what(shown: list[tuple[str, Run]]) -> str:
-    """`10 (5 runs); 5 (partial seed 2)`: a value held by few names its runs."""
-    holders: dict[str, list[Run]] = defaultdict(list)
-    for value, run in shown:
-        holders[value].append(run)
+def _who_has_what(holders: dict[str, list[Run]]) -> str:
+    """`10 (5 runs); 5 (partial seed 2)`: the most frequent value first, up to three runs by name."""
     parts = []
     for value, runs in sorted(holders.items(), key=lambda item: -len(item[1])):
         few = ", ".join(f"{run.record.padding} seed {run.record.seed}" for run in runs)
-        parts.append(f"{_show(value)} ({few if len(runs) <= 3 else f'{len(runs)} runs'})")
+        # Only what is shown is shortened: long values, such as lists of classes, may differ at their end.
+        shown = value if len(value) <= SHOWN else f"{value[: SHOWN - 3]}..."
+        parts.append(f"{shown} ({few if len(runs) <= 3 else f'{len(runs)} runs'})")
     return "; ".join(parts)
 
 

@@ -58,6 +58,7 @@ def make_parser(name: str, function: Callable) -> ArgumentParser:
         prog=f"main.py {name}",
         description="\n\n".join(filter(None, [text.short_description, text.long_description])),
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        # An abbreviation would stop working when another option of the same beginning is added.
         allow_abbrev=False,
     )
     for parameter, hint, words in _parameters(function):

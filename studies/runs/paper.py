@@ -6,15 +6,13 @@ from typing import Any
 
 import yaml
 
-SOURCE = Path(__file__).with_name("paper.yaml")
-
 Row = dict[str, Any]
 
 
 @cache
 def content() -> dict[str, dict[str, Any]]:
     """Table or figure, such as `table2`, to what it shows: `what`, `rows` and the like."""
-    return yaml.safe_load(SOURCE.read_text(encoding="utf-8"))
+    return yaml.safe_load(Path(__file__).with_name("paper.yaml").read_text(encoding="utf-8"))
 
 
 def rows(table: str, **where: Any) -> list[Row]:
@@ -40,9 +38,3 @@ def row(table: str, **where: Any) -> Row | None:
     if len(found) > 1:
         raise ValueError(f"{table} of the paper has {len(found)} rows with {where}")
     return found[0] if found else None
-
-
-def average(table: str, **where: Any) -> float | None:
-    """The average that `table` prints in the row that `where` describes, or None if the paper has no such row."""
-    found = row(table, **where)
-    return None if found is None else found["average"]

@@ -47,10 +47,15 @@ def main(
     if test_options and not test:
         raise UserError(f"{' '.join(test_options)}: options of `main.py test` go with --test")
     runs.metric = runs.metric or METRIC
-    root = [] if data_root is None else [f"--data.root={data_root}"]
-    status = _test(runs, [*root, *test_options]) if test else 0
-    if status > 1:
-        return status
+    status = 0
+    if test:
+        # Imported late: it brings in torch and Lightning.
+        from studies.segmentation.measure import run_missing
+
+        root = [] if data_root is None else [f"--data.root={data_root}"]
+        status = run_missing(Console(), runs.collect(), [*root, *test_options])
+        if status > 1:
+            return status
     problem = _draw(runs, data_root, pictures, examine, network, tile_size) if pictures else None
     # Imported late: --help need not wait for scipy.
     from studies.page.terminal import run_studies
@@ -61,13 +66,6 @@ def main(
     if problem is not None:
         raise problem
     return status
-
-
-def _test(runs: Runs, test_options: list[str]) -> int:
-    # Imported late: it brings in torch and Lightning.
-    from studies.segmentation.measure import run_missing
-
-    return run_missing(Console(), runs.collect(), test_options)
 
 
 def _draw(runs: Runs, *options: Any) -> UserError | None:

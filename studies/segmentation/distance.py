@@ -7,15 +7,15 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
 
 from records.evaluation import REGULAR
 from studies.page import palette
 from studies.page.blocks import Details, Figure, Section, Text
-from studies.page.drawing import PANEL_SIZE, Drawing, line_style
+from studies.page.drawing import PANEL_SIZE, Drawing, grid_of_panels, line_style
 from studies.page.tables import Column, Table
 from studies.runs.collect import REFERENCE, Collection
 from studies.segmentation.evaluations import Block, distance_values, overlap, read_evaluations
@@ -114,16 +114,9 @@ def _difference_cells(panel: Panel, scheme: str) -> list[tuple]:
 
 
 def draw(panels: Sequence[Panel], styles: Mapping[str, palette.Style]) -> Drawing:
-    """The panels, two in a row: mean lines and the band between the lowest and the highest run."""
-    columns = min(2, len(panels))
-    rows = math.ceil(len(panels) / columns)
-
-    def fill(canvas: Canvas) -> None:
-        for number, panel in enumerate(panels, start=1):
-            _draw(canvas.add_subplot(rows, columns, number), panel, styles)
-
+    """Mean lines and the band between the lowest and the highest run."""
     title = f"mIoU by distance to the nearest border: {'; '.join(panel.title for panel in panels)}"
-    return Drawing(fill, (PANEL_SIZE[0] * columns, PANEL_SIZE[1] * rows), title, styles)
+    return grid_of_panels(partial(_draw, styles=styles), panels, PANEL_SIZE, title, styles)
 
 
 def _draw(axes: Axes, panel: Panel, styles: Mapping[str, palette.Style]) -> None:

@@ -151,6 +151,7 @@ def read_evaluations(collection: Collection) -> Evaluations:
         schemes: dict[str, list[Evaluation]] = {}
         for evaluation in grouped[network, setting]:
             schemes.setdefault(evaluation.run.record.padding, []).append(evaluation)
+        # Only settings of the same network need telling apart in its title.
         others = [other for name, other in keys if name == network]
         blocks.append(Block(network, setting, _apart(setting, others), schemes))
     tested = {evaluation.run for found in grouped.values() for evaluation in found}
@@ -165,15 +166,13 @@ def _of_run(run: Run, left_out: list[SetAside]) -> dict[Setting, Evaluation]:
         except ForeignRecordError:
             continue
         except (RecordError, OSError) as error:
-            left_out.append(SetAside(file, str(error).removeprefix(f"{file} ")))
-            continue
-        setting = Setting.of(evaluation.record)
-        reason = _unusable(evaluation)
-        if reason is None and setting in chosen:
-            reason = f"holds the same test as {chosen[setting].file.name}"
-        if reason is None:
-            chosen[setting] = evaluation
+            reason = str(error).removeprefix(f"{file} ")
         else:
+            setting = Setting.of(evaluation.record)
+            reason = _unusable(evaluation)
+            if reason is None and (first := chosen.setdefault(setting, evaluation)) is not evaluation:
+                reason = f"holds the same test as {first.file.name}"
+        if reason is not None:
             left_out.append(SetAside(file, reason))
     return chosen
 
@@ -186,26 +185,25 @@ def read_checked(file: Path) -> EvaluationRecord:
     """
     record = EvaluationRecord.read(file)
     try:
-        problem = _misshapen(record)
+        _check_shapes(record)
     except (AttributeError, TypeError, ValueError) as error:
-        problem = str(error)
-    if problem:
-        raise RecordError(f"{file} is damaged: {problem}")
+        raise RecordError(f"{file} is damaged: {error}") from None
     return record
 
 
-def _misshapen(record: EvaluationRecord) -> str | None:
-    """What is wrong with the record, if anything. Raises AttributeError, TypeError or ValueError for other defects."""
+def _check_shapes(record: EvaluationRecord) -> None:
+    """Raises AttributeError, TypeError or ValueError."""
     rising = [list(map(Fraction, record.leave_out)), [0, *record.distance_edges]]
     if any(values != sorted(set(values)) for values in rising):
-        return "its proportions or distances do not rise"
+        raise ValueError("its proportions or distances do not rise")
     classes = len(Setting.of(record).class_names)
     expected = (len(record.leave_out) + 1, len(record.distance_edges) + 1, classes, classes)
     for mode, counts in record.confusion.items():
         overlap(mode)
         if (found := np.asarray(counts, dtype=np.int64).shape) != expected:
-            return f"its counts of {mode} have the shape {found}, and its settings ask for {expected}"
-    return None if REGULAR in record.confusion else f"it has no counts of {REGULAR}"
+            raise ValueError(f"its counts of {mode} have the shape {found}, and its settings ask for {expected}")
+    if REGULAR not in record.confusion:
+        raise ValueError(f"it has no counts of {REGULAR}")
 
 
 def _unusable(evaluation: Evaluation) -> str | None:
@@ -214,6 +212,7 @@ def _unusable(evaluation: Evaluation) -> str | None:
         return f"is of weights trained with {record.padding} padding, and the run trains with {run.record.padding}"
     if record.padding_at_test != record.padding:
         return f"is a cross test, trained with {record.padding} and tested with {record.padding_at_test} padding"
+    # Training that goes on overwrites best.ckpt; the record of the earlier one stays.
     if record.checkpoint == BEST_CHECKPOINT and not is_best_epoch(run, record.epoch):
         return f"is of the best checkpoint at the time, of epoch {record.epoch + 1}; a later epoch is better"
     return None

@@ -2,14 +2,10 @@
 
 import contextlib
 import os
-import re
-import signal
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from rich.console import Console
@@ -20,6 +16,7 @@ from records.errors import RecordError, UserError
 from records.evaluation import EvaluationRecord
 from studies.runs.collect import Collection, Run
 from studies.runs.command import say
+from studies.runs.process import StopRequest, run_logged
 from studies.segmentation.evaluations import BEST_CHECKPOINT, is_best_epoch, read_checked
 from training.program import parse
 
@@ -28,16 +25,6 @@ GRACE = 10.0
 
 PRECISIONS = {"None": "32-true", "32": "32-true", "64": "64-true", "16": "16-mixed", "bf16": "bf16-mixed"}
 """Lightning's short words for a precision to its own long ones, which records hold."""
-
-NOISE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|^wandb:.*", re.MULTILINE)
-"""Colours in a log, and lines of W&B's client, which has the last word however a process ends."""
-
-
-class Interrupted(BaseException):
-    """SIGINT, SIGTERM or SIGHUP; no Exception, so that nothing on the way takes it for a failure of a test."""
-
-    def __init__(self, number: int) -> None:
-        self.exit_status = 128 + number
 
 
 @dataclass(frozen=True)
@@ -69,16 +56,16 @@ def run_missing(console: Console, collection: Collection, options: Sequence[str]
     tests = list(missing(collection, options))
     say(console, f"{len(collection.runs)} runs, {len(collection.runs) - len(tests)} tested already")
     failed = 0
-    try:
-        with _interruptible():
-            for number, test in enumerate(tests, start=1):
-                say(console, f"test {number} of {len(tests)}: {test.run.record.name}")
-                if problem := run(test):
-                    failed += 1
-                    say(console, f"failed: {test.run.folder.path}: {problem}")
-    except Interrupted as interrupted:
-        say(console, "Interrupted. The same command started again continues.")
-        return interrupted.exit_status
+    with StopRequest() as stop:
+        for number, test in enumerate(tests, start=1):
+            say(console, f"test {number} of {len(tests)}: {test.run.record.name}")
+            problem = run(test, stop)
+            if stop.count:
+                say(console, "Interrupted. The same command started again continues.")
+                return stop.exit_status
+            if problem:
+                failed += 1
+                say(console, f"failed: {test.run.folder.path}: {problem}")
     return int(failed > 0)
 
 
@@ -88,6 +75,7 @@ def missing(collection: Collection, options: Sequence[str]) -> Iterator[MissingT
         best = run.folder.checkpoints / BEST_CHECKPOINT
         arguments = ["test", f"--config={run.folder.config}", "--trainer.logger=false", *options, f"--ckpt_path={best}"]
         command = (sys.executable, str(Path(__file__).parents[2] / "main.py"), *arguments)
+        # Named when its turn comes, for the other runs to be tested.
         if not run.folder.config.is_file():
             yield MissingTest(run, command, run.folder.config)
             continue
@@ -136,67 +124,8 @@ def as_recorded(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def run(test: MissingTest) -> str | None:
-    """Runs a test in a process of its own, with the run's log; returns what went wrong, if anything."""
+def run(test: MissingTest, stop: StopRequest) -> str:
+    """Runs a test with the run's log; returns what went wrong, "" for nothing."""
     if test.lacking is not None:
         return f"{test.lacking.relative_to(test.run.folder.path)} is missing"
-    try:
-        with open(test.run.folder.log, "ab") as log:
-            before = log.tell()
-            process = subprocess.Popen(
-                test.command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
-                # Away from the terminal's Ctrl-C: the first process ends its data workers and other ranks itself.
-                start_new_session=True,
-            )
-    except OSError as error:
-        return f"could not be started: {error}"
-    try:
-        process.wait()
-    finally:
-        _end(process)
-    if process.returncode == 0:
-        return None
-    if process.returncode < 0:
-        name = signal.Signals(-process.returncode).name
-        return f"killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
-    return _last_words(test.run.folder.log.read_bytes()[before:]) or f"exit status {process.returncode}"
-
-
-def _end(process: subprocess.Popen) -> None:
-    """Ends the process if it still runs, then kills what it left behind."""
-    process.terminate()
-    try:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE)
-    finally:
-        # macOS answers EPERM for a group of which only the unreaped leader is left.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def _last_words(log: bytes) -> str:
-    """The last line that begins with `error:`, else the last line."""
-    lines = list(filter(None, map(str.strip, NOISE.sub("", log.decode(errors="replace")).splitlines())))
-    errors = [line for line in lines if line.lower().startswith("error:")]
-    return (errors or lines or [""])[-1]
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """Raises Interrupted on the signals that ask to end; under nohup SIGHUP stays ignored."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise Interrupted(number)
-
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {each: signal.signal(each, interrupt) for each in signals if signal.getsignal(each) is not signal.SIG_IGN}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return run_logged(test.command, test.run.folder.log, os.environ, stop, GRACE)

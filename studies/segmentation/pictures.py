@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -47,7 +47,7 @@ class Errors(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class PicturedScene:
     """One image of the evaluated set.
 
     Attributes:
@@ -63,15 +63,8 @@ class Scene:
     target: torch.Tensor
 
 
-class Scenes(Protocol):
-    """The images, loaded one at a time."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, number: int) -> Scene: ...
-
-
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class NetworkPair:
     """Two networks side by side, and how they predict.
 
     Attributes:
@@ -93,22 +86,23 @@ class Comparison:
     class_names: Sequence[str]
     class_colours: Sequence[tuple[int, int, int]]
 
-    def tiles(self, scene: Scene, overlap: Fraction) -> tuple[int, list[Box]]:
+    def tiles(self, scene: PicturedScene, overlap: Fraction) -> tuple[int, list[Box]]:
         """Side of the tiles of an image, and the tiles."""
         height, width = scene.target.shape
         size = self.tile_size or min(height, width)
         return size, tile_boxes(height, width, size, overlap)
 
-    def predict(self, scene: Scene, overlap: Fraction) -> list[torch.Tensor]:
+    def predict(self, scene: PicturedScene, overlap: Fraction) -> list[torch.Tensor]:
         """Classes (H, W) on the CPU from tiles, for each network."""
         size, _ = self.tiles(scene, overlap)
         with torch.inference_mode():
             logits = (
                 predict_tiled(network, scene.image, size, overlap, self.average) for network in self.networks.values()
             )
+            # Classes alone: logits of 19 classes at 2048 x 1024 take 160 MB an image.
             return [each.argmax(0).cpu() for each in logits]
 
-    def errors(self, scene: Scene, overlap: Fraction) -> tuple[Errors, ...]:
+    def errors(self, scene: PicturedScene, overlap: Fraction) -> tuple[Errors, ...]:
         """Errors near the tiles' borders, for each network."""
         size, tiles = self.tiles(scene, overlap)
         counted = border_zone(*scene.target.shape, tiles, size) & (scene.target != IGNORED)
@@ -143,15 +137,22 @@ def evenly(total: int, count: int) -> list[int]:
 
 
 def make(
-    compared: Comparison, scenes: Scenes, output: Path, shown: int, examined: int, tell: Callable[[str], None]
+    compared: NetworkPair,
+    scenes: Sequence[PicturedScene],
+    output: Path,
+    shown: int,
+    examined: int,
+    tell: Callable[[str], None],
 ) -> list[Path]:
     """Writes figure6, figure8 and figure7 into `output`; returns the pictures.
 
     Args:
+        scenes: loaded one at a time, when they are asked for.
         shown: images of Figures 6 and 8.
         examined: images that these are chosen from, at most, evenly spread over the set.
         tell: takes a line on the progress.
     """
+    # Images are loaded again for the pictures: keeping all examined ones would take gigabytes.
     numbers = evenly(len(scenes), examined)
     found: dict[str, list[tuple[Errors, ...]]] = {name: [] for name in OVERLAPS}
     for place, number in enumerate(numbers, start=1):
@@ -173,7 +174,7 @@ def make(
 
 
 def side_by_side(
-    compared: Comparison, scenes: Sequence[tuple[Scene, Sequence[Errors]]], overlap: Fraction
+    compared: NetworkPair, scenes: Sequence[tuple[PicturedScene, Sequence[Errors]]], overlap: Fraction
 ) -> np.ndarray:
     """Figures 6 and 8: a row an image, with the tiles' seams on the photograph, and a legend of the classes in it."""
     strips, classes_shown = [], set()
@@ -193,7 +194,7 @@ def side_by_side(
     return stack([head, *strips, legend(names, colours, max(strip.shape[1] for strip in strips))])
 
 
-def left_out(compared: Comparison, scene: Scene) -> np.ndarray:
+def left_out(compared: NetworkPair, scene: PicturedScene) -> np.ndarray:
     """Figure 7: one image under its classes, the centre shaded at each proportion."""
     under = overlay(scene.photograph, scene.target.numpy(), compared.class_colours)
     of_tiles = compared.border_scope == "tile"
@@ -209,7 +210,7 @@ def left_out(compared: Comparison, scene: Scene) -> np.ndarray:
     return stack([row(panels[start : start + 3]) for start in range(0, len(panels), 3)])
 
 
-def _photograph(compared: Comparison, scene: Scene, overlap: Fraction) -> np.ndarray:
+def _photograph(compared: NetworkPair, scene: PicturedScene, overlap: Fraction) -> np.ndarray:
     # Seams are drawn after the reduction, which would blur them.
     small = fitted(scene.photograph, PANEL)
     scale = small.shape[1] / scene.photograph.shape[1]
@@ -217,12 +218,12 @@ def _photograph(compared: Comparison, scene: Scene, overlap: Fraction) -> np.nda
     return draw_tiles(small, [tuple(round(edge * scale) for edge in tile) for tile in tiles])
 
 
-def _coloured(compared: Comparison, scene: Scene, classes: torch.Tensor) -> np.ndarray:
+def _coloured(compared: NetworkPair, scene: PicturedScene, classes: torch.Tensor) -> np.ndarray:
     return fitted(overlay(scene.photograph, classes.numpy(), compared.class_colours, 1), PANEL, smooth=False)
 
 
 def _words(
-    compared: Comparison, overlap: Fraction, found: Sequence[Sequence[Errors]], images: int, shown: int
+    compared: NetworkPair, overlap: Fraction, found: Sequence[Sequence[Errors]], images: int, shown: int
 ) -> Picture:
     number, how = (8, "without overlap") if overlap == 0 else (6, f"with an overlap of {overlap}")
     shares = []

@@ -40,7 +40,7 @@ class Probability(float):
 
 
 class Interval(NamedTuple):
-    """Of a difference."""
+    """Confidence interval of a difference."""
 
     low: float
     high: float

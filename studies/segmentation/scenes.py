@@ -15,7 +15,7 @@ from records.errors import UserError
 from studies.checkpoints.load import Trained, load
 from studies.runs.collect import PARTIAL, REFERENCE, Collection, Run
 from studies.runs.command import say
-from studies.segmentation.pictures import Comparison, Scene, make
+from studies.segmentation.pictures import NetworkPair, PicturedScene, make
 
 
 def make_pictures(
@@ -27,14 +27,7 @@ def make_pictures(
     network: str | None,
     tile_size: int | None,
 ) -> None:
-    """Writes Figures 6 to 8 into `output`.
-
-    Args:
-        data_root: folder of the images where they are not where the runs found them.
-        pictures: how many images are shown.
-        examine: from how many images they are chosen.
-        network: as of `closest`.
-        tile_size: None: as in the run's configuration.
+    """Writes Figures 6 to 8 into `output`, as the options of `main.py segmentation` say.
 
     Raises:
         UserError: if there is no pair of runs, or a network or its images cannot be loaded.
@@ -42,7 +35,7 @@ def make_pictures(
     console = Console()
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
     runs = closest(collection, network)
-    trained = [load(run.folder, data_root=data_root, device=device) for run in runs]
+    trained = [load(run.folder, data_root=data_root, device=device).find_images() for run in runs]
     for each in trained:
         say(console, f"Figures 6 to 8: {each.record.name}, {each.checkpoint.name} of epoch {each.epoch + 1}")
     compared = comparison(collection, runs, trained, tile_size)
@@ -75,14 +68,14 @@ def closest(collection: Collection, network: str | None) -> tuple[Run, Run]:
 
 def comparison(
     collection: Collection, runs: tuple[Run, Run], trained: list[Trained], tile_size: int | None
-) -> Comparison:
+) -> NetworkPair:
     """The two networks, predicting as the configuration of the first says."""
     settings, data = trained[0].module.evaluation, trained[0].data
     shown = [
         f"{run.record.padding} seed {run.record.seed} ({_best(collection, run):.2f} %, epoch {each.epoch + 1})"
         for run, each in zip(runs, trained, strict=True)
     ]
-    return Comparison(
+    return NetworkPair(
         networks={f"{run.record.padding} padding": each.module for run, each in zip(runs, trained, strict=True)},
         words=f"{runs[0].record.compared_as}, best checkpoints of {' and '.join(shown)}: of all pairs of runs the one "
         "with the closest best mIoU.",
@@ -107,10 +100,10 @@ class TrainedScenes:
     def __len__(self) -> int:
         return len(self.scenes)
 
-    def __getitem__(self, number: int) -> Scene:
+    def __getitem__(self, number: int) -> PicturedScene:
         pixels, target = self.scenes[number]
         image = normalise(pixels[None].to(self.device), self.mean, self.std)[0]
-        return Scene(self.names[number], np.ascontiguousarray(pixels.permute(1, 2, 0).numpy()), image, target)
+        return PicturedScene(self.names[number], np.ascontiguousarray(pixels.permute(1, 2, 0).numpy()), image, target)
 
 
 def _best(collection: Collection, run: Run) -> float:

@@ -9,7 +9,6 @@ from typing import Any
 from studies.page import palette
 from studies.page.blocks import Section, Text
 from studies.page.tables import Column, Linked, Marked, Table, starts
-from studies.runs import paper
 from studies.runs.collect import Collection, Group, natural, scheme_order
 from studies.runs.statistic import BEST
 from studies.segmentation.evaluations import MIOU
@@ -44,7 +43,9 @@ def make_table(collection: Collection) -> Table:
     groups = sorted(collection.groups, key=_order)
     width = max(len(group.runs) for group in groups)
     styles = palette.styles(collection.schemes)
-    printed = [_paper_row(group) for group in groups]
+    # Without a split the data are others than the paper's.
+    of_paper = [BEST.paper_row(group, MIOU) if group.runs[0].record.variant in SPLITS else None for group in groups]
+    printed = [row or {} for row in of_paper]
     columns = [
         Column("Network"),
         Column("split"),
@@ -68,13 +69,6 @@ def _own_cells(collection: Collection, group: Group, width: int) -> list[Any]:
     linked = [Linked(value, run.folder.path) for value, run in zip(values, group.runs, strict=True)]
     found = BEST.difference(collection, group) if collection.baseline(group) else None
     return [*linked, *[None] * (width - len(linked)), mean(values), *compared_cells(found), stdev(values)]
-
-
-def _paper_row(group: Group) -> paper.Row:
-    """The paper's row of this network, split and scheme; empty if it has none."""
-    record = group.runs[0].record
-    split = int(record.variant.removeprefix("split")) if record.variant in SPLITS else None
-    return paper.row("table5", network=record.network, split=split, padding=group.padding) or {}
 
 
 def _order(group: Group) -> tuple:

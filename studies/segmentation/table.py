@@ -220,6 +220,7 @@ def border_differences(collection: Collection) -> list[BorderDifference]:
     chosen: dict[str, Block] = {}
     for block in read_evaluations(collection).blocks:
         if {PARTIAL, REFERENCE} <= block.schemes.keys():
+            # Blocks of a network come in falling order of their runs.
             chosen.setdefault(block.network, block)
     return [each for block in chosen.values() for kind in (TILES, BORDER) for each in _differences(block, kind)]
 

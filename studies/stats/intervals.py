@@ -8,9 +8,9 @@ nor deny. Tests and intervals are scipy's, except where a comment says what scip
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from scipy import stats
 
@@ -69,17 +69,20 @@ def compare(ours: Sequence[tuple[int, float]], theirs: Sequence[tuple[int, float
     difference, n = mean(left) - mean(right), (len(left), len(right))
     if min(n) < 2:
         return Comparison(difference, n)
-    if _same_seeds(ours, theirs):
-        return _paired(dict(ours), dict(theirs))
+    seeds, others = (sorted(seed for seed, _ in side) for side in (ours, theirs))
+    # A seed that occurs twice has no one partner, so such sides count as independent.
+    if seeds == others and len(set(seeds)) == len(seeds):
+        partner = dict(theirs)
+        return compare_with([value - partner[seed] for seed, value in ours], kind="paired")
     if stdev(left) == stdev(right) == 0:
         return Comparison(difference, n)
     result = stats.ttest_ind(left, right, equal_var=False)
-    spread = math.sqrt((stdev(left) ** 2 + stdev(right) ** 2) / 2)
-    seeds = seeds_needed(abs(difference), spread * math.sqrt(2), degrees=2)
-    return _with_interval(difference, n, "Welch", result, seeds)
+    # Runs of both sides are independent, so the variances of a difference of two of them add up.
+    needed = seeds_needed(abs(difference), math.hypot(stdev(left), stdev(right)), degrees=2)
+    return _with_interval(difference, n, "Welch", result, needed)
 
 
-def compare_with(values: Sequence[float], line: float = 0.0) -> Comparison:
+def compare_with(values: Sequence[float], line: float = 0.0, kind: str = "t") -> Comparison:
     """The mean of `values`, one of each run, against a `line` that is no measurement (one-sample t).
 
     Raises:
@@ -89,7 +92,7 @@ def compare_with(values: Sequence[float], line: float = 0.0) -> Comparison:
     if len(values) < 2 or stdev(values) == 0:
         return Comparison(mean(values), n)
     result = stats.ttest_1samp(values, line)
-    return _with_interval(mean(values), n, "t", result, seeds_needed(abs(mean(values) - line), stdev(values)))
+    return _with_interval(mean(values), n, kind, result, seeds_needed(abs(mean(values) - line), stdev(values)))
 
 
 def sign_test(values: Sequence[float], line: float) -> Comparison:
@@ -122,12 +125,11 @@ def compare_pairs(images: int, better: int, worse: int) -> Comparison:
     """
     if not images:
         raise statistics.StatisticsError("no image was counted")
-    apart = better + worse
+    n, apart = (images, images), better + worse
     p = float(stats.binomtest(better, apart).pvalue) if apart else 1.0
     # scipy has neither McNemar's test nor an interval of a difference of paired shares.
     differ, lead = _share_interval(apart, images), _share_interval(better, apart)
     corners = [often * (2 * share - 1) for often in differ for share in lead]
-    n = (images, images)
     return Comparison(100 * (better - worse) / images, n, "McNemar", 100 * min(corners), 100 * max(corners), p)
 
 
@@ -189,15 +191,17 @@ def seeds_needed(difference: float, deviation: float, degrees: int = 1) -> int |
     """
     if difference == 0 or deviation == 0:
         return None
-    # scipy.stats.power simulates the test; the noncentral t gives its power without sampling error.
-    enough = partial(_power_reached, difference / deviation, degrees)
-    if not enough(MOST_SEEDS):
-        return None
-    low, high = 1, MOST_SEEDS
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+
+    def enough(n: int) -> bool:
+        # scipy.stats.power simulates the test; the noncentral t gives its power without sampling error. Its far tail
+        # adds nothing that matters. It gives NaN where it underflows, which happens only where the power is 1.
+        freedom, noncentrality = degrees * (n - 1), difference / deviation * math.sqrt(n)
+        power = stats.nct.sf(stats.t.ppf(1 - ALPHA / 2, freedom), freedom, noncentrality)
+        return math.isnan(power) or power >= POWER
+
+    counts = range(2, MOST_SEEDS + 1)
+    place = bisect_left(counts, True, key=enough)
+    return counts[place] if place < len(counts) else None
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
@@ -212,31 +216,6 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
-def _same_seeds(ours: Sequence[tuple[int, float]], theirs: Sequence[tuple[int, float]]) -> bool:
-    left, right = ([seed for seed, _ in side] for side in (ours, theirs))
-    return len(set(left)) == len(left) and sorted(left) == sorted(right)
-
-
-def _paired(ours: Mapping[int, float], theirs: Mapping[int, float]) -> Comparison:
-    differences = [value - theirs[seed] for seed, value in ours.items()]
-    n = (len(differences), len(differences))
-    deviation = stdev(differences)
-    if deviation == 0:
-        return Comparison(mean(differences), n)
-    result = stats.ttest_1samp(differences, 0)
-    return _with_interval(mean(differences), n, "paired", result, seeds_needed(abs(mean(differences)), deviation))
-
-
 def _with_interval(difference: float, n: tuple[int, int], kind: str, result, seeds: int | None) -> Comparison:
     found = result.confidence_interval(CONFIDENCE)
     return Comparison(difference, n, kind, float(found.low), float(found.high), float(result.pvalue), seeds)
-
-
-def _power_reached(effect: float, degrees: int, n: int) -> bool:
-    # The t statistic of n runs is noncentral t; the far tail adds nothing that matters. scipy's distribution gives NaN
-    # where it underflows, which happens only where the power is 1 to all digits.
-    freedom, noncentrality = degrees * (n - 1), effect * math.sqrt(n)
-    if freedom < 1:
-        return False
-    power = stats.nct.sf(stats.t.ppf(1 - ALPHA / 2, freedom), freedom, noncentrality)
-    return math.isnan(power) or power >= POWER

@@ -11,10 +11,8 @@ times what the paper's convention gives.
 import statistics
 from collections.abc import Sequence
 
-
-def mean(values: Sequence[float]) -> float:
-    """Raises statistics.StatisticsError without values."""
-    return statistics.fmean(values)
+mean = statistics.fmean
+"""Raises statistics.StatisticsError without values."""
 
 
 def stdev(values: Sequence[float]) -> float | None:

@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
 
 from studies.page import palette
-from studies.page.drawing import Drawing
+from studies.page.drawing import Drawing, grid_of_panels
 from studies.runs.collect import REFERENCE
 from studies.timing.lines import FIRST, LATER, Line, quartiles
 from studies.timing.record import NULL
@@ -22,17 +21,13 @@ Panel = Sequence[Line]
 
 def draw_panels(panels: Mapping[str, Panel], columns: int = 2) -> Drawing:
     """A panel for each title, `columns` in a row."""
-    count = -(-len(panels) // columns)
     height = ROW * max(len(panel) - 1 for panel in panels.values()) + FRAME
-
-    def fill(canvas: Canvas) -> None:
-        for number, (title, panel) in enumerate(panels.items(), start=1):
-            _draw(canvas.add_subplot(count, columns, number), title, panel)
-
-    return Drawing(fill, (WIDTH * columns, height * count), f"Inference time: {'; '.join(panels)}")
+    title = f"Inference time: {'; '.join(panels)}"
+    return grid_of_panels(_draw, list(panels.items()), (WIDTH, height), title, columns=columns)
 
 
-def _draw(axes: Axes, title: str, panel: Panel) -> None:
+def _draw(axes: Axes, item: tuple[str, Panel]) -> None:
+    title, panel = item
     shown = [line for line in panel if line.scheme != REFERENCE]
     styles = palette.styles([line.scheme for line in panel if line.scheme != NULL])
     axes.axvline(100, color=palette.MUTED, linewidth=1)

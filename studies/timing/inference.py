@@ -11,7 +11,7 @@ Later iterations are those of one copy of each scheme, in turns. Weights are ran
 """
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -21,7 +21,8 @@ from networks.create import create_network
 from padding import ConversionReport, PaddingError
 from padding.schemes.reweight import forget_ratios
 from studies.runs.collect import REFERENCE
-from studies.timing.interleaved import Step, StepError, Stopwatch, interleaved
+from studies.timing.interleaved import Step, StepError, interleaved
+from studies.timing.options import Options
 from studies.timing.record import COMPILED, NULL, Times, TimingCase
 from studies.timing.variants import compile_variant, make_variant, variant_names
 
@@ -37,26 +38,14 @@ class Conditions:
     """Under which every case is measured.
 
     Attributes:
+        options: of `main.py timing`.
         device: that the networks run on.
-        batch_size: images an iteration.
-        precision: a key of AUTOCAST.
-        channels_last: whether networks and images lie in memory as NHWC.
-        rounds: measured later iterations of each scheme.
-        first_rounds: networks built anew of each scheme, for their first iterations.
-        warm_up: later iterations of each scheme before the measured ones, at least one.
-        seed: of the order within each round.
-        stopwatch: seconds of a step; by default wall clock until the device is done.
+        stopwatch: seconds of a step.
     """
 
+    options: Options
     device: torch.device
-    batch_size: int = 1
-    precision: str = "32-true"
-    channels_last: bool = False
-    rounds: int = 30
-    first_rounds: int = 6
-    warm_up: int = 3
-    seed: int = 0
-    stopwatch: Callable[[Step], float] | None = None
+    stopwatch: Callable[[Step], float]
 
 
 class CaseError(RuntimeError):
@@ -77,6 +66,7 @@ class _Case:
     def fresh(self, name: str) -> Step:
         """The first iteration of a copy built anew, which `steps` keeps for its later ones."""
         variant, _ = make_variant(self.network, name)
+        # Ratios that another copy left in the process-wide cache would make this a later iteration.
         forget_ratios()
         if self.mode == COMPILED:
             variant = compile_variant(variant)
@@ -85,13 +75,13 @@ class _Case:
 
     def measure(self) -> tuple[Times, Times]:
         """Seconds of first and of later iterations. Raises StepError, naming a scheme that fails."""
-        under = self.conditions
-        stopwatch = under.stopwatch or Stopwatch(under.device)
+        under, stopwatch = self.conditions.options, self.conditions.stopwatch
         # One before the first that counts: a process compiles its first network, and uses memory, unlike later ones.
         interleaved([REFERENCE], self.fresh, 1, stopwatch)
         first: Times = {name: [] for name in self.names}
         for number in range(under.first_rounds):
             if self.mode == COMPILED:
+                # Otherwise dynamo reuses the code of an earlier copy, and the first iteration does not compile.
                 torch.compiler.reset()
             for name, (seconds,) in interleaved(self.names, self.fresh, 1, stopwatch, under.seed + number).items():
                 first[name].append(seconds)
@@ -100,9 +90,9 @@ class _Case:
 
 
 def measure_case(
-    name: str, size: tuple[int, int], mode: str, schemes: Sequence[str], conditions: Conditions
+    name: str, size: tuple[int, int], mode: str, conditions: Conditions
 ) -> tuple[TimingCase, dict[str, str]]:
-    """Times timm model `name` on images of `size` (height, width) under zero padding, twice, and `schemes`.
+    """Times timm model `name` on images of `size` (height, width) under zero padding, twice, and the options' schemes.
 
     Returns:
         The times, and for each scheme that the network cannot run under, why not.
@@ -115,7 +105,7 @@ def measure_case(
     except Exception as error:
         raise CaseError(_reason(error)) from error
     failed: dict[str, str] = {}
-    names, report = _usable(network, images, schemes, conditions, failed)
+    names, report = _usable(network, images, conditions, failed)
     while True:
         if names == [REFERENCE, NULL]:
             raise CaseError("; ".join(sentences(failed)))
@@ -137,7 +127,7 @@ def sentences(failed: Mapping[str, str]) -> list[str]:
 
 def forward_step(network: nn.Module, images: Tensor, conditions: Conditions) -> Step:
     """One inference of `network` on `images`."""
-    dtype = AUTOCAST[conditions.precision]
+    dtype = AUTOCAST[conditions.options.precision]
     autocast = torch.autocast(images.device.type, dtype=dtype, enabled=dtype is not None)
 
     def forward() -> None:
@@ -148,18 +138,19 @@ def forward_step(network: nn.Module, images: Tensor, conditions: Conditions) -> 
 
 
 def _prepare(name: str, size: tuple[int, int], conditions: Conditions) -> tuple[nn.Module, Tensor]:
-    layout = torch.channels_last if conditions.channels_last else torch.contiguous_format
+    layout = torch.channels_last if conditions.options.channels_last else torch.contiguous_format
+    # No weights are downloaded: times do not depend on their values.
     network = create_network(name, CLASSES).eval().to(conditions.device, memory_format=layout)
-    images = torch.randn(conditions.batch_size, 3, *size, generator=torch.Generator().manual_seed(0))
+    images = torch.randn(conditions.options.batch_size, 3, *size, generator=torch.Generator().manual_seed(0))
     return network, images.to(conditions.device, memory_format=layout)
 
 
 def _usable(
-    network: nn.Module, images: Tensor, schemes: Sequence[str], conditions: Conditions, failed: dict[str, str]
+    network: nn.Module, images: Tensor, conditions: Conditions, failed: dict[str, str]
 ) -> tuple[list[str], ConversionReport | None]:
-    """The variants that run, each after a first run of its own, and what was converted; the others go to `failed`."""
+    """Runs each variant once. Returns those that ran and what was converted; the reasons of others go to `failed`."""
     names, report = [], None
-    for name in variant_names(schemes):
+    for name in variant_names(conditions.options.schemes):
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "no padded convolution")  # an error here
@@ -176,7 +167,7 @@ def _usable(
 
 
 def _drop(error: StepError, names: list[str], failed: dict[str, str]) -> None:
-    """Goes on without the scheme that failed. Raises CaseError where that is zero padding: all are compared with it."""
+    """Drops a scheme that failed. Raises CaseError for zero padding, which all others are compared with."""
     if error.name in (REFERENCE, NULL):
         raise CaseError(_reason(error.cause)) from error.cause
     failed[error.name] = _reason(error.cause)

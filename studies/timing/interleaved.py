@@ -1,7 +1,7 @@
-"""Functions timed in turns, round after round.
+"""Times functions in turns, round after round.
 
-What else the machine does meets all of them alike, and the times of one round are neighbours, whose ratio means more
-than that of two averages.
+Other load of the machine then affects all functions alike, and the ratio of two times of one round has less noise than
+the ratio of two averages.
 """
 
 import platform
@@ -17,7 +17,7 @@ Step = Callable[[], object]
 
 
 class StepError(RuntimeError):
-    """What a function raised, `cause`, while it was prepared or timed; `name` is whose it was."""
+    """The error `cause` of the step `name`, while it was prepared or timed."""
 
     def __init__(self, name: str, cause: Exception):
         super().__init__(f"{name}: {cause}")

@@ -35,13 +35,9 @@ class Line:
     seconds: tuple[float, ...]
     relative: tuple[float, ...]
 
-    @property
-    def name(self) -> str:
+    def __str__(self) -> str:
         """As in the paper's table, such as `resnet50_partial (1st)`."""
         return f"{self.case.network}_{self.scheme} ({WORDS[self.iteration]})"
-
-    def __str__(self) -> str:
-        return self.name
 
     @property
     def colour(self) -> str:
@@ -98,5 +94,6 @@ def _of_case(record: TimingRecord, case: TimingCase) -> Iterator[Line]:
     for scheme in schemes:
         for iteration, times in ((FIRST, case.first), (LATER, case.later)):
             seconds = times[scheme]
+            # Rounds are paired by position: the record keeps their order.
             relative = tuple(100 * own / zero for own, zero in zip(seconds, times[REFERENCE], strict=True))
             yield Line(record, case, scheme, iteration, tuple(seconds), relative)

@@ -1,8 +1,7 @@
-"""What `main.py timing` does between its options and its record: checks them, then measures case by case."""
+"""Checks the options of `main.py timing`, then measures each network, size and mode."""
 
 import sys
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
@@ -22,28 +21,16 @@ from training.provenance import provenance
 CLOCKS = {"wall": time.perf_counter, "process": time.process_time}
 
 
-@dataclass(frozen=True)
-class MeasurementPlan:
-    """What is to be measured, everything that can be checked beforehand being right."""
-
-    networks: tuple[str, ...]
-    schemes: tuple[str, ...]
-    sizes: tuple[tuple[int, int], ...]
-    modes: tuple[str, ...]
-    clock: str
-    conditions: Conditions
-
-
-def check(options: Options, file: Path) -> MeasurementPlan:
-    """The plan that the options of `main.py timing` describe.
+def check(options: Options, file: Path) -> Conditions:
+    """What the options of `main.py timing` describe; `modes` left out are filled in.
 
     Raises:
         UserError: for a device that is not there or has no such clock, or where `file` exists and is no earlier record.
         NetworkError, PaddingError: for a network or scheme that does not exist.
     """
     device = find_device(options.device)
-    modes = options.modes or ([EAGER, COMPILED] if device.type == "cuda" else [EAGER])
-    if options.clock == "process" and (device.type != "cpu" or COMPILED in modes):
+    options.modes = options.modes or ([EAGER, COMPILED] if device.type == "cuda" else [EAGER])
+    if options.clock == "process" and (device.type != "cpu" or COMPILED in options.modes):
         raise UserError(
             "--clock process counts the CPU seconds of this process alone, not what a GPU and a compiler's processes "
             "do; leave it out, or say --device cpu --modes eager"
@@ -52,22 +39,11 @@ def check(options: Options, file: Path) -> MeasurementPlan:
         check_name(name)
     for scheme in options.schemes:
         find_scheme(scheme)
+    # Now, not after minutes of measuring.
     _refuse_foreign(file)
     if options.threads:
         torch.set_num_threads(options.threads)
-    conditions = Conditions(
-        device=device,
-        batch_size=options.batch_size,
-        precision=options.precision,
-        channels_last=options.channels_last,
-        rounds=options.rounds,
-        first_rounds=options.first_rounds,
-        warm_up=options.warm_up,
-        seed=options.seed,
-        stopwatch=Stopwatch(device, CLOCKS[options.clock]),
-    )
-    once = [tuple(dict.fromkeys(each)) for each in (options.networks, options.schemes, options.pixels, modes)]
-    return MeasurementPlan(*once, options.clock, conditions)
+    return Conditions(options, device, Stopwatch(device, CLOCKS[options.clock]))
 
 
 def find_device(name: str | None) -> torch.device:
@@ -80,26 +56,27 @@ def find_device(name: str | None) -> torch.device:
     there += ["mps"] if torch.backends.mps.is_available() else []
     if name is None:
         return torch.device("cuda" if "cuda:0" in there else there[-1])
+    # torch.device() itself accepts names of devices that are not there.
     if name not in there and not (name == "cuda" and "cuda:0" in there):
         raise UserError(f"--device: torch finds no '{name}' on this machine; there is {', '.join(there)}")
     return torch.device(name)
 
 
-def measure(plan: MeasurementPlan) -> TimingRecord:
+def measure(under: Conditions) -> TimingRecord:
     """Measures every case; one that fails costs the others nothing.
 
     Raises:
         UserError: if none could be measured.
     """
-    origin = _origin(plan)
+    options, origin = under.options, _origin(under.device)
     cases: list[TimingCase] = []
     failed: list[str] = []
-    todo = list(product(plan.networks, plan.sizes, plan.modes))
+    todo = list(product(*map(dict.fromkeys, (options.networks, options.pixels, options.modes))))
     for number, (network, size, mode) in enumerate(todo, start=1):
         what = f"{network}, {size[0]} x {size[1]}, {mode}"
         _note(f"measuring {number} of {len(todo)}: {what}")
         try:
-            case, problems = measure_case(network, size, mode, plan.schemes, plan.conditions)
+            case, problems = measure_case(network, size, mode, under)
         except CaseError as error:
             new = [f"{what}: {error}"]
         else:
@@ -110,26 +87,26 @@ def measure(plan: MeasurementPlan) -> TimingRecord:
         failed += new
     if not cases:
         raise UserError("\n".join(["nothing could be measured:", *(f"  {problem}" for problem in failed)]))
-    under = plan.conditions
     return TimingRecord(
         device=str(under.device),
         hardware=describe_device(under.device),
         threads=torch.get_num_threads(),
-        batch_size=under.batch_size,
-        precision=under.precision,
-        channels_last=under.channels_last,
-        warm_up=under.warm_up,
-        seed=under.seed,
-        clock=plan.clock,
+        batch_size=options.batch_size,
+        precision=options.precision,
+        channels_last=options.channels_last,
+        warm_up=options.warm_up,
+        seed=options.seed,
+        clock=options.clock,
         cases=cases,
         failed=failed,
         provenance=origin,
     )
 
 
-def _origin(plan: MeasurementPlan) -> dict[str, Any]:
+def _origin(device: torch.device) -> dict[str, Any]:
     found = {"started": datetime.now(UTC).isoformat(timespec="seconds"), "command": sys.argv, **provenance()}
-    if plan.conditions.device.type == "cuda":
+    if device.type == "cuda":
+        # Both change the kernels that convolutions run, and so the times.
         found["cudnn"] = {"benchmark": torch.backends.cudnn.benchmark, "allow_tf32": torch.backends.cudnn.allow_tf32}
     return found
 

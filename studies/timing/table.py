@@ -26,7 +26,7 @@ FOLDER = "timing"
 
 @dataclass(frozen=True)
 class _Fact:
-    """What a row was measured under: a column where rows differ, part of the title where they do not.
+    """A condition of a measurement: a column where rows differ in it, else part of the title.
 
     Attributes:
         usual: a value that a title need not name.

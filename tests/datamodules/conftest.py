@@ -1,12 +1,11 @@
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from datamodules.samples import cityscapes as sample_cityscapes
 from datamodules.samples.imagenet import make
+from tests.datamodules.support import picture
 
 
 @pytest.fixture(scope="session")
@@ -21,8 +20,7 @@ def write_image():
 
     def write(path, size=(20, 16), mode="RGB", seed=0, **options):
         path.parent.mkdir(parents=True, exist_ok=True)
-        pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
-        Image.fromarray(pixels).convert(mode).save(path, **options)
+        picture(*size, seed).convert(mode).save(path, **options)
         return path
 
     return write

@@ -2,10 +2,17 @@
 
 import hashlib
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
+from PIL import Image
 
 from datamodules import CityscapesDataModule, ImageNetDataModule
+
+
+def picture(width, height, seed=0):
+    """An RGB image of random pixels."""
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8))
 
 
 def imagenet(root, **options):

@@ -51,11 +51,6 @@ def test_boxes_of_a_cityscapes_image():
     ]
 
 
-def test_a_half_rounds_up():
-    """10 rows at 1/2 have 2.5 before the centre: 3, where rounding to even would say 2; 14 rows have 3.5: 4."""
-    assert centre_box(10, 14, 0.5) == (3, 4, 7, 10)
-
-
 def test_a_float_proportion_is_its_fraction():
     """10 rows at 0.9 have 0.5 before the centre, which rounds up; in floats 1 - 0.9 is a hair too little."""
     tenths = [Fraction(number, 10) for number in range(10)]

@@ -8,8 +8,6 @@ from torch.nn.functional import cross_entropy, one_hot
 import datamodules
 from lightning_modules import ClassificationModule, ModelError
 from lightning_modules.classification import IGNORED_TARGET
-from networks.create import NetworkError
-from padding import PaddingError
 
 
 class Fixed(torch.nn.Module):
@@ -110,38 +108,14 @@ def test_another_scheme_is_refused_unless_cross_testing_is_asked_for(tmp_path, c
     assert validate(tmp_path, checkpoint, padding="zero", padding_at_test="partial") != own
 
 
-def test_resuming_under_another_scheme_is_refused(tmp_path, checkpoint):
-    with pytest.raises(ModelError, match="trained with zero padding"):
-        trainer(tmp_path).fit(
-            module(padding="reflect"),
-            torch.utils.data.DataLoader(OneBatch(), batch_size=4),
-            ckpt_path=str(checkpoint),
-            weights_only=True,
-        )
-
-
 def test_another_network_is_refused(tmp_path, checkpoint):
     with pytest.raises(ModelError, match=r"holds cifar_resnet10, .* make cifar_vgg8_bn; give the model\.network"):
         validate(tmp_path, checkpoint, network="cifar_vgg8_bn", padding="zero")
 
 
-def test_padding_at_test_has_no_place_in_fit(tmp_path):
-    with pytest.raises(ModelError, match="leave it out of fit"):
-        trainer(tmp_path).fit(module(padding_at_test="zero"), torch.utils.data.DataLoader(OneBatch(), batch_size=4))
-
-
 def test_load_from_checkpoint_rebuilds_the_network(checkpoint):
     loaded = ClassificationModule.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
     assert (loaded.network_name, loaded.padding) == ("cifar_resnet10", "zero")
-
-
-def test_wrong_names_say_what_is_known():
-    with pytest.raises(PaddingError, match="partial"):
-        module(padding="partail")
-    with pytest.raises(NetworkError, match=r"no model 'resnet5000'"):
-        module(network="resnet5000")
-    with pytest.raises(NetworkError, match="no_such_argument"):
-        module(network_args={"no_such_argument": 1})
 
 
 def test_a_compiled_network_cross_tests_and_keeps_its_keys(tmp_path, checkpoint):

@@ -33,17 +33,3 @@ class Function(nn.Module):
 
     def forward(self, x):
         return self.function(self, self.stem(x))
-
-
-class ViewGrown(nn.Module):
-    """Adds a wider map to a part of a narrower one, which goes on being used."""
-
-    def __init__(self):
-        super().__init__()
-        self.narrow, self.wide = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 2, 5, padding=2)
-
-    def forward(self, x):
-        y = self.narrow(x)
-        part = y[:, :2]
-        part += self.wide(x)
-        return y

@@ -24,6 +24,17 @@ SMALL = [
 ]
 """The demo's configuration cut down: 8 steps an epoch of 130 images, 3 epochs."""
 
+NO_DASHBOARD = "--trainer.logger=false"
+
+SMALL_SCENES = [
+    "--config=configs/demo/segmentation.yaml",
+    "--data.crop_size=64",
+    "--model.head_channels=8",
+    "--model.skip_channels=4",
+    NO_DASHBOARD,
+]
+"""The same of the segmentation demo: 4 steps an epoch of 18 images."""
+
 
 def main(*arguments: str, check: bool = True, timeout: int = 600) -> subprocess.CompletedProcess:
     """Runs `python main.py *arguments`; stdout and stderr come together in stdout."""
@@ -52,6 +63,14 @@ def main_here(*arguments: str) -> int:
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+def refusal(capsys, *arguments: str) -> str:
+    """Runs main.py's work in this process, which must refuse its arguments; returns the message for the user."""
+    status, error = main_here(*arguments), capsys.readouterr().err
+    assert status == 2, error
+    assert "Traceback" not in error
+    return error[error.index("error:") :]
 
 
 def killed(where: str, count: int, *arguments: str, timeout: int = 600) -> None:

@@ -17,7 +17,6 @@ import os
 import re
 import threading
 from base64 import b64encode
-from collections import Counter
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -43,14 +42,12 @@ class WandbServer:
 
     Attributes:
         world: what it knows. Read it when the programs have ended, or under `lock`.
-        seen: how often each operation was asked for.
         unknown: requests without an answer, and those whose answer failed, one line each.
     """
 
     def __init__(self, operations: Mapping[str, Handler] = OPERATIONS) -> None:
         self.operations = dict(operations)
         self.lock = threading.Lock()
-        self.seen: Counter[str] = Counter()
         self.unknown: list[str] = []
 
     def __enter__(self) -> Self:
@@ -79,7 +76,6 @@ class WandbServer:
         query = request["query"]
         named = OPERATION.search(query)
         name = named[1] if named else " ".join(query.split())[:60]
-        self.seen[name] += 1
         if name not in self.operations:
             return self._fail(f"operation {name}")
         try:

@@ -8,33 +8,22 @@ import pytest
 from records import RunFolder
 from records.evaluation import read_evaluations
 from records.validation import ValidationRecord
-from tests.support.program import ROOT, main, main_here
+from tests.support.program import NO_DASHBOARD, main, main_here, refusal
 
 PADDED = "--data.eval_padded=true"
-
-
-@pytest.fixture(autouse=True)
-def _in_the_repository(monkeypatch):
-    monkeypatch.chdir(ROOT)
-
-
-@pytest.fixture(scope="module")
-def odd_tree(sample_tree, tmp_path_factory):
-    """The sample tree with 49 validation images, which two processes cannot share evenly."""
-    root = shutil.copytree(sample_tree, tmp_path_factory.mktemp("odd") / "tree")
-    next((root / "val").rglob("*.JPEG")).unlink()
-    return root
 
 
 @pytest.fixture
 def run(trained_pair, tmp_path):
     """A run folder without records."""
-    return RunFolder(shutil.copytree(trained_pair / "partial", tmp_path / "partial"))
+    # A `validate` of another test may have left its record with the shared run.
+    without = shutil.ignore_patterns("evaluations")
+    return RunFolder(shutil.copytree(trained_pair / "partial", tmp_path / "partial", ignore=without))
 
 
 def arguments(run, tree, *options):
     checkpoint = f"--ckpt_path={run.checkpoints}/best.ckpt"
-    return ["validate", f"--config={run.config}", "--trainer.logger=false", checkpoint, f"--data.root={tree}", *options]
+    return ["validate", f"--config={run.config}", NO_DASHBOARD, checkpoint, f"--data.root={tree}", *options]
 
 
 def records(run):
@@ -89,10 +78,7 @@ def test_part_of_the_images_or_no_run_folder_leave_no_record(run, odd_tree, tmp_
     ],
 )
 def test_bad_input_gets_one_message_and_status_2(run, odd_tree, options, message, capsys):
-    assert main_here(*arguments(run, odd_tree, PADDED, *options)) == 2
-    error = capsys.readouterr().err
-    assert message in error[error.index("error:") :]
-    assert "Traceback" not in error
+    assert message in refusal(capsys, *arguments(run, odd_tree, PADDED, *options))
 
 
 def test_predict_takes_images_uncropped(run, odd_tree, tmp_path):

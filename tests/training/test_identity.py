@@ -4,16 +4,10 @@ import pytest
 
 from records import differences, settings_digest
 from records.errors import UserError
-from tests.support.program import ROOT
 from training.program import Resolver
 
 resolve = Resolver()
 DEMO = ["fit", "--config=configs/demo/demo.yaml"]
-
-
-@pytest.fixture(autouse=True)
-def _in_the_repository(monkeypatch):
-    monkeypatch.chdir(ROOT)
 
 
 def test_the_name_says_what_runs():

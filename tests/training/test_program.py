@@ -4,29 +4,22 @@ import contextlib
 import csv
 import json
 import re
+import shutil
 
 import pytest
 import torch
 import yaml
 
 from records import RunFolder
-from tests.support.program import ROOT, fit, main_here, only_run, start_of
-
-NO_DASHBOARD = ["--trainer.logger=false"]
-
-
-@pytest.fixture(autouse=True)
-def _in_the_repository(monkeypatch):
-    monkeypatch.chdir(ROOT)
+from tests.support.program import NO_DASHBOARD, ROOT, fit, main_here, only_run, refusal, start_of
 
 
 @pytest.fixture(scope="module")
 def trained(sample_tree, tmp_path_factory) -> RunFolder:
     root = tmp_path_factory.mktemp("trained")
     with contextlib.chdir(ROOT):
-        assert (
-            main_here(*fit(root, sample_tree, *NO_DASHBOARD, "--trainer.max_epochs=7", "--model.padding=partial")) == 0
-        )
+        arguments = fit(root, sample_tree, NO_DASHBOARD, "--trainer.max_epochs=7", "--model.padding=partial")
+        assert main_here(*arguments) == 0
     return only_run(root)
 
 
@@ -51,11 +44,7 @@ def test_help_lists_the_commands(capsys):
     ],
 )
 def test_bad_input_gets_one_message_and_status_2(arguments, message, sample_tree, tmp_path, capsys):
-    status = main_here(*fit(tmp_path, sample_tree, *NO_DASHBOARD, *arguments))
-    error = capsys.readouterr().err
-    assert status == 2, error
-    assert message in error[error.index("error:") :]
-    assert "Traceback" not in error
+    assert message in refusal(capsys, *fit(tmp_path, sample_tree, NO_DASHBOARD, *arguments))
 
 
 def test_a_run_folder_holds_what_a_study_needs(trained):
@@ -83,9 +72,8 @@ def test_the_saved_configuration_is_the_same_run(trained, caplog):
 
 
 def test_other_settings_under_the_same_id_are_refused(trained, sample_tree, capsys):
-    status = main_here("fit", f"--config={trained.config}", f"--run.id={trained.read_record().id}", "--model.lr=0.2")
-    assert status == 2
-    assert "model.init_args.lr: 0.05 -> 0.2" in capsys.readouterr().err
+    arguments = [f"--config={trained.config}", f"--run.id={trained.read_record().id}", "--model.lr=0.2"]
+    assert "model.init_args.lr: 0.05 -> 0.2" in refusal(capsys, "fit", *arguments)
 
 
 def test_validate_reproduces_the_row_and_cross_tests(trained, capsys):
@@ -94,8 +82,7 @@ def test_validate_reproduces_the_row_and_cross_tests(trained, capsys):
     assert main_here(*arguments, f"--ckpt_path={trained.checkpoints}/epoch-006.ckpt") == 0
     own = float(re.search(r"val/acc1\W+([\d.]+)", capsys.readouterr().out)[1])
     assert own == pytest.approx(trained.read_rows()[-1]["val/acc1"], rel=1e-6)
-    assert main_here(*arguments, best, "--model.padding=zero") == 2
-    assert "--model.padding_at_test=zero" in capsys.readouterr().err
+    assert "--model.padding_at_test=zero" in refusal(capsys, *arguments, best, "--model.padding=zero")
     assert main_here(*arguments, best, "--model.padding_at_test=zero") == 0
     assert "val/acc1" in capsys.readouterr().out
 
@@ -110,15 +97,12 @@ def test_predict_writes_one_line_an_image_and_never_overwrites(trained, sample_t
     assert sorted(line["path"] for line in lines) == sorted(str(path) for path in folder.iterdir())
     assert all(float(a["probability1"]) >= float(a["probability2"]) for a in lines)
     before = output.read_bytes()
-    assert main_here(*arguments) == 2
-    assert "exists" in capsys.readouterr().err
+    assert "exists" in refusal(capsys, *arguments)
     assert output.read_bytes() == before
 
 
-def test_a_damaged_newest_checkpoint_is_set_aside(sample_tree, tmp_path, caplog):
-    arguments = fit(tmp_path, sample_tree, *NO_DASHBOARD, "--trainer.max_epochs=2")
-    assert main_here(*arguments) == 0
-    folder = only_run(tmp_path)
+def test_a_damaged_newest_checkpoint_is_set_aside(trained, tmp_path, caplog):
+    folder = RunFolder(shutil.copytree(trained.path, tmp_path / trained.path.name))
     record = folder.read_record()
     record.finished = False
     folder.write_record(record)
@@ -126,24 +110,23 @@ def test_a_damaged_newest_checkpoint_is_set_aside(sample_tree, tmp_path, caplog)
     content = bytearray(newest.read_bytes())
     content[len(content) // 2] ^= 1
     newest.write_bytes(content)
-    caplog.clear()
-    assert main_here(*arguments) == 0
+    assert main_here("fit", f"--config={trained.config}", NO_DASHBOARD, f"--run.root={tmp_path}") == 0
     assert "damaged" in caplog.text
-    assert start_of(caplog.text) == ("resume-0000000008.ckpt", 8)
+    assert start_of(caplog.text) == ("resume-0000000048.ckpt", 48)
     assert newest.with_suffix(".ckpt.bad").read_bytes() == content
 
 
 def test_ckpt_path_never_overwrites_progress(trained, capsys):
     before = {path: path.read_bytes() for path in trained.path.glob("*.*")}
     resume = sorted(trained.checkpoints.glob("resume-*.ckpt"))[0]
-    assert main_here("fit", f"--config={trained.config}", *NO_DASHBOARD, f"--ckpt_path={resume}") == 2
-    assert "--run.id=NAME" in capsys.readouterr().err
+    arguments = ["fit", f"--config={trained.config}", NO_DASHBOARD, f"--ckpt_path={resume}"]
+    assert "--run.id=NAME" in refusal(capsys, *arguments)
     assert {path: path.read_bytes() for path in trained.path.glob("*.*")} == before
 
 
 def test_ckpt_path_works_as_in_lightning(trained, sample_tree, tmp_path, caplog):
     resume = sorted(trained.checkpoints.glob("resume-*.ckpt"))[-1]
-    arguments = fit(tmp_path, sample_tree, *NO_DASHBOARD, "--trainer.max_epochs=8", "--model.padding=partial")
+    arguments = fit(tmp_path, sample_tree, NO_DASHBOARD, "--trainer.max_epochs=8", "--model.padding=partial")
     assert main_here(*arguments, f"--ckpt_path={resume}") == 0
     assert "as --ckpt_path says" in caplog.text
     assert [row["epoch"] for row in only_run(tmp_path).read_rows()] == list(range(8))

@@ -1,26 +1,37 @@
 """A run killed at any step and resumed ends as if nothing had happened, bit for bit (CPU, deterministic)."""
 
+import contextlib
 import json
+import random
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
+from records import RunFolder
 from tests.support.program import (
+    NO_DASHBOARD,
+    ROOT,
+    SMALL_SCENES,
     fit,
     killed,
     main,
+    main_here,
     newest_checkpoint,
     only_run,
     rows_without_time,
     start_of,
 )
-from training.resume import newest_good
+from training.resume import is_whole, newest_good
 
 # A network with dropout, so that a wrong random state would show; checkpoints every 3 of 8 steps an epoch.
 NETWORK = ["--model.network_args={drop_rate: 0.3}", "--model.padding=partial", "--run.checkpoint_every_n_steps=3"]
+
+
+SCENES = [*SMALL_SCENES, "--data.crop_size=48", "--model.padding=partial", "--run.checkpoint_every_n_steps=3"]
 
 
 def assert_equal(a, b, path=""):
@@ -81,14 +92,21 @@ def epochs_in_dashboard(folder):
     return epochs
 
 
-def test_one_process_killed_three_times(tmp_path, sample_tree):
-    """Killed in mid-epoch, again under other workers, and in the middle of writing; then it ends the same."""
-    main(*fit(tmp_path / "whole", sample_tree, *NETWORK))
+@pytest.fixture(scope="module")
+def whole(sample_tree, tmp_path_factory) -> RunFolder:
+    """The run without a kill, and without a dashboard, which changes nothing."""
+    root = tmp_path_factory.mktemp("whole")
+    with contextlib.chdir(ROOT):
+        assert main_here(*fit(root, sample_tree, *NETWORK, NO_DASHBOARD)) == 0
+    return only_run(root)
 
-    command = fit(tmp_path / "killed", sample_tree, *NETWORK)
+
+def test_one_process_killed_three_times(tmp_path, sample_tree, whole):
+    """Killed in mid-epoch, again under other workers, and in the middle of writing; then it ends the same."""
+    command = fit(tmp_path, sample_tree, *NETWORK)
     killed("step", 5, *command)
     killed("step", 8, *command, "--data.num_workers=2")
-    folder = only_run(tmp_path / "killed")
+    folder = only_run(tmp_path)
     assert newest_good(folder.checkpoints, set_aside=False)[0].name == "resume-0000000009.ckpt"
     killed("replace", 5, *command)  # four files at the start, then the checkpoint of step 12
     assert list(folder.checkpoints.glob(".*.tmp")), "the kill was meant to cut off a checkpoint"
@@ -100,30 +118,68 @@ def test_one_process_killed_three_times(tmp_path, sample_tree):
         "resume-0000000003.ckpt",
         "resume-0000000009.ckpt",
     ]
-    assert_same_end(only_run(tmp_path / "whole"), folder)
-    assert epochs_in_dashboard(folder) == epochs_in_dashboard(only_run(tmp_path / "whole"))
-    assert [epoch for epoch, _ in epochs_in_dashboard(folder)] == [0, 1, 2]
+    assert_same_end(whole, folder)
+    assert epochs_in_dashboard(folder) == [(row["epoch"], row["val/acc1"]) for row in whole.read_rows()]
     assert not list(folder.checkpoints.glob(".*.tmp"))
-
-    again = main(*command)
-    assert "already finished" in again.stdout
-
-
-def test_an_epoch_that_the_dashboard_has_is_not_shown_again(tmp_path, sample_tree):
-    """Stopped in an orderly way, W&B keeps what it was given: only the missing epochs are to be added."""
-    command = fit(tmp_path, sample_tree)
-    killed("term", 12, *command)
-    folder = only_run(tmp_path)
-    assert [epoch for epoch, _ in epochs_in_dashboard(folder)] == [0]
-    assert start_of(main(*command).stdout)[1] == 12
-    assert [epoch for epoch, _ in epochs_in_dashboard(folder)] == [0, 1, 2]
 
 
 def test_two_processes_killed(tmp_path, sample_tree):
-    two = [*NETWORK, "--trainer.devices=2", "--trainer.strategy=ddp"]
+    """In between another number of processes is refused in mid-epoch, and nothing is lost."""
+    one = [*NETWORK, NO_DASHBOARD]
+    two = [*one, "--trainer.devices=2", "--trainer.strategy=ddp"]
     main(*fit(tmp_path / "whole", sample_tree, *two))
     command = fit(tmp_path / "killed", sample_tree, *two)
     killed("step", 12, *command, "--data.num_workers=2")
+    refused = main(*fit(tmp_path / "killed", sample_tree, *one), check=False)
+    assert refused.returncode == 2, refused.stdout
+    assert "process" in refused.stdout
     last = main(*command)
     assert start_of(last.stdout) == ("resume-0000000009.ckpt", 9), last.stdout
     assert_same_end(only_run(tmp_path / "whole"), only_run(tmp_path / "killed"))
+
+
+def test_a_segmentation_run_of_a_number_of_steps_killed(tmp_path, sample_streets, caplog):
+    """18 images, 4 steps an epoch; 10 steps end in the middle of the third, which is validated all the same."""
+
+    def command(root):
+        limits = ["--trainer.max_steps=10", "--trainer.max_epochs=50"]
+        return ["fit", *SCENES, *limits, f"--data.root={sample_streets}", f"--run.root={root}"]
+
+    assert main_here(*command(tmp_path / "whole")) == 0
+    killed("step", 8, *command(tmp_path / "killed"), "--data.num_workers=2")
+    caplog.clear()
+    assert main_here(*command(tmp_path / "killed")) == 0
+    assert start_of(caplog.text) == ("resume-0000000006.ckpt", 6)
+    whole, resumed = only_run(tmp_path / "whole"), only_run(tmp_path / "killed")
+    assert_same_end(whole, resumed)
+    rows = whole.read_rows()
+    assert [row["step"] for row in rows] == [4, 8, 10]
+    assert all("val/miou" in row for row in rows)
+    assert [row["lr"] for row in rows] == pytest.approx([0.05 * (1 - step / 10) for step in (0, 4, 8)])
+    assert whole.read_record().finished
+
+
+def test_flipped_bits_never_raise_and_those_in_tensors_are_found(tmp_path):
+    path, tensor = tmp_path / "resume.ckpt", torch.arange(64, dtype=torch.float64) + 0.1
+    torch.save({"weights": tensor, "epoch": 3}, path)
+    whole = path.read_bytes()
+    assert is_whole(path)
+    start = whole.index(tensor.numpy().tobytes())
+    draw = random.Random(0)
+    # Headers make errors of many kinds.
+    for place in range(0, len(whole), 5):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << draw.randrange(8)
+        path.write_bytes(damaged)
+        found = is_whole(path)
+        assert not (found and start <= place < start + 512), f"byte {place} is damaged, and it was not seen"
+
+
+def test_a_cut_off_or_empty_file_is_not_whole(tmp_path):
+    path = tmp_path / "resume.ckpt"
+    torch.save({"weights": torch.ones(100)}, path)
+    whole = path.read_bytes()
+    for length in (0, 10, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        assert not is_whole(path)
+    assert not is_whole(tmp_path / "absent.ckpt")

@@ -1,5 +1,6 @@
 """A wish to stop: a checkpoint, an orderly end, an exit status that schedulers requeue, and nothing lost."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -7,11 +8,12 @@ import time
 
 import pytest
 
-from tests.support.program import ROOT, fit, main, only_run, rows_without_time, start_of
+from tests.support.program import NO_DASHBOARD, ROOT, fit, only_run, refusal
 
 
-def started(arguments, until):
-    """Starts main.py and waits until its output holds `until`."""
+def started(root, tree, until, *options):
+    """Starts a long run and waits until its output holds `until`."""
+    arguments = fit(root, tree, "--trainer.max_epochs=60", NO_DASHBOARD, *options)
     command = [sys.executable, "-u", "main.py", *arguments]
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
@@ -20,33 +22,27 @@ def started(arguments, until):
     for line in process.stdout:
         lines.append(line)
         if until in line:
-            return process, lines
+            return process
     raise AssertionError(f"ended before '{until}':\n{''.join(lines)}")
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_one_process_saves_and_continues(tmp_path, sample_tree, number, status):
-    arguments = fit(tmp_path, sample_tree, "--trainer.max_epochs=60")
-    process, _ = started(arguments, "epoch 1 of 60")
+def test_one_process_saves_and_says_so(tmp_path, sample_tree, number, status, capsys):
+    """That the run goes on from there is tests/sweeps/test_agents.py's matter; meanwhile no other may train there."""
+    process = started(tmp_path, sample_tree, "epoch 1 of 60")
+    second = refusal(capsys, *fit(tmp_path, sample_tree, "--trainer.max_epochs=60", NO_DASHBOARD))
+    assert second.startswith("error: another process is training in")
     process.send_signal(number)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == status, output
     assert f"stopped by {number.name}" in output
-    saved = only_run(tmp_path)
-    stopped_at = int(sorted(saved.checkpoints.glob("resume-*.ckpt"))[-1].stem.rpartition("-")[2])
-    assert f"after step {stopped_at};" in output
-    if number == signal.SIGINT:
-        return  # one resumption is enough
-
-    process, lines = started(arguments, "resuming from")
-    process.kill()
-    assert start_of("".join(lines))[1] == stopped_at
-    process.wait()
+    newest = sorted(only_run(tmp_path).checkpoints.glob("resume-*.ckpt"))[-1]
+    assert f"after step {int(newest.stem.rpartition('-')[2])};" in output
 
 
 def test_a_signal_before_training_is_kept_for_the_first_step(tmp_path, sample_tree):
     """An agent's child that is preempted while it reads its data must not look like a crash."""
-    process, _ = started(fit(tmp_path, sample_tree, "--trainer.max_epochs=60"), "starting from the beginning")
+    process = started(tmp_path, sample_tree, "starting from the beginning")
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 143, output
@@ -54,25 +50,22 @@ def test_a_signal_before_training_is_kept_for_the_first_step(tmp_path, sample_tr
 
 
 def test_two_processes_signalled_together(tmp_path, sample_tree):
-    arguments = fit(tmp_path, sample_tree, "--trainer.max_epochs=60", "--trainer.devices=2", "--trainer.strategy=ddp")
-    process, _ = started(arguments, "epoch 1 of 60")
-    subprocess.run(["pkill", "-TERM", "-g", str(process.pid)], check=True)
+    process = started(tmp_path, sample_tree, "epoch 1 of 60", "--trainer.devices=2", "--trainer.strategy=ddp")
+    os.killpg(process.pid, signal.SIGTERM)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 143, output
     assert "stopped by SIGTERM" in output
-    assert len(rows_without_time(only_run(tmp_path))) >= 1
-    # No process of the group is left behind.
+    assert only_run(tmp_path).read_rows()
     deadline = time.monotonic() + 60
-    while subprocess.run(["pgrep", "-g", str(process.pid)], capture_output=True, check=False).returncode == 0:
+    while is_alive(process.pid):
         assert time.monotonic() < deadline, "a process outlived the run"
         time.sleep(0.2)
 
 
-def test_a_second_program_in_the_same_folder_is_refused(tmp_path, sample_tree):
-    arguments = fit(tmp_path, sample_tree, "--trainer.max_epochs=60")
-    process, _ = started(arguments, "epoch 1 of 60")
-    second = main(*arguments, check=False)
-    process.kill()
-    process.wait()
-    assert second.returncode == 2
-    assert second.stdout.strip().splitlines()[-1].startswith("error: another process is training in")
+def is_alive(group):
+    """Whether a process group has a process left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -4,7 +4,15 @@ from training.callbacks.dashboard import Dashboard
 from training.callbacks.last_step import ValidateLastStep
 from training.callbacks.overlays import OverlayWriter
 from training.callbacks.predictions import PredictionWriter
-from training.callbacks.run_recorder import RunRecorder
+from training.callbacks.run_recorder import EpochLines, RunRecorder
 from training.callbacks.stop_signal import StopSignal
 
-__all__ = ["Dashboard", "OverlayWriter", "PredictionWriter", "RunRecorder", "StopSignal", "ValidateLastStep"]
+__all__ = [
+    "Dashboard",
+    "EpochLines",
+    "OverlayWriter",
+    "PredictionWriter",
+    "RunRecorder",
+    "StopSignal",
+    "ValidateLastStep",
+]

@@ -1,4 +1,4 @@
-"""Writes the run folder while training: the conversion report, the rows, and that the run is finished."""
+"""Writes the run folder while training: the conversion report, the rows, and that the run is finished; prints rows."""
 
 import json
 import time
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
+from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_only
 
 from records import RunFolder, write_text
 from records.rows import Row
@@ -71,6 +71,26 @@ class RunRecorder(Checkpoint):
     def _seconds(self) -> float:
         """Wall-clock seconds spent in the current epoch so far, over all attempts at it."""
         return self._seconds_before + time.monotonic() - self._resumed_at
+
+
+class EpochLines(Checkpoint):
+    """Prints each finished epoch's row, where there is no terminal for a progress bar.
+
+    A Checkpoint by class, to come after RunRecorder.
+
+    Args:
+        recorder: holds the rows.
+    """
+
+    def __init__(self, recorder: RunRecorder) -> None:
+        self.recorder = recorder
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        row = self.recorder.rows[-1]
+        # Columns of single classes, such as `val/iou/road`, would fill the screen.
+        names = [name for name in row if name not in ("epoch", "step") and name.count("/") < 2]
+        values = ", ".join(f"{name} {row[name]:.4g}" for name in names)
+        rank_zero_info(f"epoch {int(row['epoch']) + 1} of {trainer.max_epochs}, step {row['step']}: {values}")
 
 
 def _epoch_metrics(trainer: pl.Trainer) -> dict[str, float]:

@@ -2,16 +2,13 @@
 
 from dataclasses import replace
 
-import torch
 from torch import Tensor
 
 from padding.errors import UnfollowableError
-from padding.masked.call import Call, Result, map_tensors, tensors_in, whole_results
+from padding.masked.call import Call, Result, map_tensors, rule, tensors_in
 from padding.masked.extents import FIXED
-from padding.masked.fill import filled
-from padding.masked.registry import rule
 from padding.masked.rules.singly import image_by_image
-from padding.masked.state import Extents, Valid, extents_of, inherited, make_valid
+from padding.masked.state import Extents, Valid, extents_of, filled, make_valid
 
 _OF_ONE = """
 abs absolute alpha_dropout angle bernoulli celu clamp clamp_max clamp_min clip clone contiguous cos cosh deg2rad detach
@@ -42,35 +39,27 @@ def _with_in_place(names: str) -> list[str]:
 @rule(*_with_in_place(_OF_ONE))
 def inherits(call: Call) -> Result:
     """Functions of one tensor."""
-    if len(call.states) != 1:
-        return position_by_position(call)
-    ((tensor, state),) = call.states
-    output = call.run()
-    return Result(output, [inherited(output, tensor, state)])
+    return call.run_like(call.states[0][1]) if len(call.states) == 1 else position_by_position(call)
 
 
 @rule(*_OF_THE_FIRST.split())
 def inherits_from_the_first(call: Call) -> Result:
     """Conversions and tensors made alike: a second tensor tells a type, not values."""
-    if call.args and isinstance(call.args[0], Tensor) and call.valid(call.args[0]) is None:
-        return Result(call.run(), [None])  # a constant
-    tensor, state = call.input()
-    output = call.run()
-    return Result(output, [inherited(output, tensor, state)])
-
-
-@rule("new_empty", "new_full", "new_ones", "new_tensor", "new_zeros")
-def made_anew(call: Call) -> Result:
-    """Constants, of the shape that they are told; the first argument tells a type."""
-    if any(state is not None for _, state in call.states[1:]):
-        raise UnfollowableError("it makes a constant of what comes from the images")
-    return Result(call.run(), [None])
+    state = call.valid(call.args[0])
+    return Result(call.run(), [None]) if state is None else call.run_like(state)
 
 
 @rule(*_with_in_place(_OF_SEVERAL))
 def position_by_position(call: Call) -> Result:
     """Broadcasts as torch does; what is cut must be cut alike."""
     return _aligned(call, union=False)
+
+
+@rule("expand_as")
+def expanded(call: Call) -> Result:
+    found = position_by_position(call)
+    # Repeated positions share memory, in which nothing could be filled.
+    return Result(found.output.contiguous(), found.states)
 
 
 @rule(*_with_in_place(_SUMS))
@@ -83,8 +72,6 @@ def summed(call: Call) -> Result:
 
 def _aligned(call: Call, union: bool, along: int | None = None) -> Result:
     """Broadcasts; `along` is an axis, counted from the last, on which the arguments need not agree."""
-    if not call.cut and all(state is None or state.batch is None for _, state in call.states):
-        return whole_results(call.run())
     dims = max(tensor.dim() for tensor, _ in call.states)
     cuts: list[Extents | None] = [None] * dims
     for axis in range(-dims, 0) if call.cut else ():
@@ -125,8 +112,8 @@ def _on_one_canvas(call: Call, cuts: list[Extents | None]) -> Call:
     """The call with what canvases have beyond the smallest left out: they differ behind functions run singly."""
     smallest = {}
     for axis in (at - len(cuts) for at, cut in enumerate(cuts) if cut is not None):
-        sizes = [tensor.shape[axis] for tensor, _ in call.states if tensor.dim() >= -axis and tensor.shape[axis] > 1]
-        if min(sizes) < max(sizes):
+        sizes = {tensor.shape[axis] for tensor, _ in call.states if tensor.dim() >= -axis} - {1}
+        if len(sizes) > 1:
             smallest[axis] = min(sizes)
 
     def narrowed(tensor: Tensor) -> Tensor:
@@ -173,19 +160,3 @@ def concatenated(call: Call) -> Result:
     if any(state is not None and dim == state.batch for _, state in call.states):
         raise UnfollowableError("it puts more images into the batch")
     return _aligned(call, union=call.rule != FIXED, along=dim - axes)
-
-
-@rule("stack")
-def stacked(call: Call) -> Result:
-    """The concatenation along a new axis."""
-    bound = call.bind("tensors", "dim", dim=0)
-    new = bound.dim % (bound.tensors[0].dim() + 1)
-    states = []
-    for tensor in bound.tensors:
-        part, state = tensor.unsqueeze(new), call.valid(tensor)
-        if state is not None:
-            batch = None if state.batch is None else state.batch + (new <= state.batch)
-            state = Valid((*state.axes[:new], None, *state.axes[new:]), batch)
-        states.append((part, state))
-    parts = [part for part, _ in states]
-    return concatenated(replace(call, function=torch.cat, args=(parts, new), kwargs={}, states=states))

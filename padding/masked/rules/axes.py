@@ -7,12 +7,9 @@ import torch
 from torch import Tensor
 
 from padding.errors import UnfollowableError
-from padding.masked.call import Call, Output, Result, map_tensors, tensors_in, whole_results
-from padding.masked.extents import GROW
-from padding.masked.lengths import Length
-from padding.masked.registry import rule, rule_for
+from padding.masked.call import Call, Output, Result, map_tensors, result, rule, rule_for, tensors_in
 from padding.masked.rules.singly import image_by_image
-from padding.masked.state import Valid, from_lengths, make_valid
+from padding.masked.state import Valid
 
 
 def rearranged(output: Output, source: Sequence[int | None], state: Valid) -> Result:
@@ -21,7 +18,7 @@ def rearranged(output: Output, source: Sequence[int | None], state: Valid) -> Re
     batch = source.index(state.batch) if state.batch in source and state.batch is not None else None
     if batch is None and any(each is not None for each in axes):
         raise UnfollowableError("the axis of the images is lost")
-    return Result(output, [make_valid(tensor.shape, axes, batch) for tensor in tensors_in(output)])
+    return result(output, axes, batch)
 
 
 _VIEWS = """
@@ -38,12 +35,12 @@ def viewed(call: Call) -> Result:
     """Views that keep all of each cut axis; others are taken image by image."""
     tensor, state = call.input()
     sources = _sources(call, tensor)
-    kept = {*state.cut, *(() if state.batch is None else (state.batch,))}
+    kept = {*state.cut, state.batch} - {None}
     if not sources or not all(kept <= set(source) for source in sources):
         return image_by_image(call)
     output = call.run()
-    axes = [rearranged(part, source, state).states[0] for part, source in zip(tensors_in(output), sources, strict=True)]
-    return Result(output, axes)
+    pairs = zip(tensors_in(output), sources, strict=True)
+    return Result(output, [rearranged(part, source, state).states[0] for part, source in pairs])
 
 
 def _sources(call: Call, tensor: Tensor) -> list[list[int | None]]:
@@ -64,23 +61,14 @@ def _sources(call: Call, tensor: Tensor) -> list[list[int | None]]:
 def reshaped(call: Call) -> Result:
     """Where each cut axis stays an axis; else image by image, so that a row of tokens begins with the valid ones."""
     tensor, state = call.input()
-    if len(call.args) == 2 and not isinstance(call.args[1], int | tuple | list | Tensor):
-        return Result(call.run(), [state])  # view(dtype)
     if not state.cut and state.batch is None:
-        return whole_results(call.run())
-    output = _on_canvas(call)
-    kept = None if output is None else _kept_axes(tensor.shape, output.shape, state, call.images)
-    if kept is not None:
-        return rearranged(output, kept, state)
-    return image_by_image(call)
-
-
-def _on_canvas(call: Call) -> Tensor | None:
-    """The canvas in the new shape; None where it has not the sizes that the code knows, as behind a merged axis."""
+        return result(call.run(), None, batch=None)
     try:
-        return call.run()
-    except RuntimeError:
-        return None
+        output = call.run()
+    except RuntimeError:  # behind a merged axis, the canvas has not the sizes that the code knows
+        return image_by_image(call)
+    kept = _kept_axes(tensor.shape, output.shape, state, call.images)
+    return image_by_image(call) if kept is None else rearranged(output, kept, state)
 
 
 def _kept_axes(before: Sequence[int], after: Sequence[int], state: Valid, images: int) -> list[int | None] | None:
@@ -88,39 +76,12 @@ def _kept_axes(before: Sequence[int], after: Sequence[int], state: Valid, images
 
     Where nothing is cut, the images' axis may take up the axes behind it or give them back.
     """
-    if not state.cut:
-        ahead = prod(before[: state.batch])
-        found = [new for new in range(len(after)) if prod(after[:new]) == ahead and after[new] % images == 0]
-        return [state.batch if new == found[0] else None for new in range(len(after))] if found else None
     source: list[int | None] = [None] * len(after)
-    for axis in sorted({*state.cut, *(() if state.batch is None else (state.batch,))}):
+    for axis in sorted({*state.cut, state.batch} - {None}):
         ahead = prod(before[:axis])
-        found = [new for new in range(len(after)) if prod(after[:new]) == ahead and after[new] == before[axis]]
+        fits = [size == before[axis] if state.cut else size % images == 0 for size in after]
+        found = [new for new, fit in enumerate(fits) if fit and prod(after[:new]) == ahead]
         if not found:
             return None
         source[found[0]] = axis
     return source
-
-
-@rule("expand", "expand_as", "broadcast_to")
-def expanded(call: Call) -> Result:
-    """Along an axis that has one position: repeated as often as the other tensor is valid, or as each image asks."""
-    tensor, state = call.input()
-    output = call.run()
-    missing = output.dim() - tensor.dim()
-    axes = [*[None] * missing, *state.axes]
-    grown = [axis for axis, size in enumerate(output.shape) if axis < missing or tensor.shape[axis - missing] != size]
-    if call.function.__name__ == "expand_as":
-        other = call.valid(call.args[1])
-        lengths = [None] * output.dim() if other is None else other.axes
-    elif call.rule == GROW and grown:
-        raise UnfollowableError("it repeats values along an axis, of which Eq. 3 does not say where they are valid")
-    else:
-        sizes = (call.args if call.sized is None else call.sized[0])[1:] or next(iter(call.kwargs.values()))
-        sizes = sizes[0] if len(sizes) == 1 and isinstance(sizes[0], tuple | list) else sizes
-        lengths = [from_lengths(size.own) if isinstance(size, Length) else None for size in sizes]
-    for axis in grown:
-        axes[axis] = lengths[axis]
-    # Repeated positions share memory, in which nothing could be filled.
-    batch = None if state.batch is None else state.batch + missing
-    return Result(output.contiguous(), [make_valid(output.shape, axes, batch)])

@@ -1,19 +1,18 @@
-"""Sums, means and maxima: over valid positions only."""
+"""Functions along some axes: means over valid positions only, and those that need no more than that their axes are
+filled by every image.
+"""
 
-from collections.abc import Callable
 from math import prod
 
 import torch
 from torch import Tensor
 
 from padding.errors import UnfollowableError
-from padding.masked.call import Call, Result
-from padding.masked.fill import highest, lowest
-from padding.masked.registry import rule
+from padding.masked.call import Call, Result, result, rule
 from padding.masked.rules.arithmetic import position_by_position
 from padding.masked.rules.axes import rearranged
-from padding.masked.rules.singly import image_by_image
-from padding.masked.state import Valid, axis_vectors, make_valid
+from padding.masked.rules.singly import batched, image_by_image
+from padding.masked.state import Valid, axis_vectors
 
 _SIGNATURES = {
     "norm": ("input", "p", "dim", "keepdim"),
@@ -25,7 +24,7 @@ _SIGNATURES = {
 
 @rule("all", "amax", "amin", "any", "argmax", "argmin", "logsumexp", "max", "mean", "min", *_SIGNATURES, "sum")
 def reduced(call: Call) -> Result:
-    """Over axes that are not cut as ever; over others by a form of its own, or image by image."""
+    """Over axes that are not cut as ever; over others a mean of valid positions, the rest image by image."""
     tensor, state = call.input()
     if len(call.states) > 1:  # the larger of two tensors
         return position_by_position(call)
@@ -33,27 +32,17 @@ def reduced(call: Call) -> Result:
     bound = call.bind(*_SIGNATURES.get(name, ("input", "dim", "keepdim")), dim=None, keepdim=False, dtype=None)
     dims = bound.dim if isinstance(bound.dim, tuple | list) else () if bound.dim is None else (bound.dim,)
     dims = tuple(dim % tensor.dim() for dim in dims)
-    if not dims or state.batch is None or state.batch in dims:
-        if state.cut:
-            raise UnfollowableError("it reduces over all images at once; name the axes")
+    if state.cut and (not dims or state.batch in dims):
+        raise UnfollowableError("it reduces over all images at once; name the axes")
+    cut = set(dims) & set(state.cut)
+    if not dims or state.batch is None or state.batch in dims or (cut and (name != "mean" or bound.dtype is not None)):
         return image_by_image(call)
-    if not set(dims) & set(state.cut):
-        output = call.run()
-    elif name in _OVER_VALID:
-        tensor = tensor if bound.dtype is None else tensor.to(bound.dtype)
-        output = _OVER_VALID[name](call, tensor, state, dims)
-        output = output if bound.keepdim else output.squeeze(dims)
-    else:
-        return image_by_image(call)
+    output = _mean(call, tensor, state, dims, bound.keepdim) if cut else call.run()
     source = [None if axis in dims else axis for axis in range(tensor.dim()) if bound.keepdim or axis not in dims]
     return rearranged(output, source, state)
 
 
-def _sum(call: Call, tensor: Tensor, state: Valid, dims: tuple[int, ...]) -> Tensor:
-    return call.clear(tensor, state).sum(dims, keepdim=True)
-
-
-def _mean(call: Call, tensor: Tensor, state: Valid, dims: tuple[int, ...]) -> Tensor:
+def _mean(call: Call, tensor: Tensor, state: Valid, dims: tuple[int, ...], keepdim: bool = True) -> Tensor:
     """The mean of each image's own positions: their sum over their number; 0 where there is none."""
     # A sum of half-precision numbers may be larger than any of them.
     wide = torch.promote_types(tensor.dtype, torch.float32)
@@ -61,31 +50,79 @@ def _mean(call: Call, tensor: Tensor, state: Valid, dims: tuple[int, ...]) -> Te
     for axis in set(dims) & set(state.cut):
         counts = [[max(1, stop - start)] for start, stop in state.axes[axis]]
         total = total / axis_vectors(counts, axis, total, state.batch)
-    return (total / prod(tensor.shape[axis] for axis in dims if axis not in state.cut)).to(tensor.dtype)
-
-
-def _extreme(name: str, neutral: Callable[[torch.dtype], float]) -> Callable[..., Tensor]:
-    def reduce(call: Call, tensor: Tensor, state: Valid, dims: tuple[int, ...]) -> Tensor:
-        return getattr(torch, name)(call.clear(tensor, state, neutral(tensor.dtype)), dims, keepdim=True)
-
-    return reduce
-
-
-_OVER_VALID = {"mean": _mean, "sum": _sum, "amax": _extreme("amax", lowest), "amin": _extreme("amin", highest)}
+    total = (total / prod(tensor.shape[axis] for axis in dims if axis not in state.cut)).to(tensor.dtype)
+    return total if keepdim else total.squeeze(dims)
 
 
 @rule(*(f"adaptive_{kind}_pool{axes}d" for kind in ("avg", "max") for axes in (1, 2, 3)))
 def pooled_to_size(call: Call) -> Result:
-    """To 1: over valid positions. To other sizes: image by image, since the bins depend on the image's size."""
+    """An average to one position is a mean. Others image by image, since the bins depend on the image's size."""
     tensor, state = call.input()
-    kind, axes = call.function.__name__.split("_")[1], int(call.function.__name__[-2])
-    bound = call.bind("input", "output_size", "return_indices", return_indices=False)
-    target = bound.output_size if isinstance(bound.output_size, tuple | list) else (bound.output_size,)
-    if not state.cut and not bound.return_indices:
-        output = call.run()
-        return Result(output, [make_valid(output.shape, state.axes, state.batch)])
-    if set(target) != {1} or bound.return_indices:
+    name = call.function.__name__
+    target = call.bind("input", "output_size").output_size
+    if not state.cut and state.batch == 0:
+        return result(call.run(), None, batch=0)
+    if "avg" not in name or {*(target if isinstance(target, tuple | list) else (target,))} != {1}:
         return image_by_image(call)
-    spatial = tuple(range(tensor.dim() - axes, tensor.dim()))
-    output = _OVER_VALID["mean" if kind == "avg" else "amax"](call, tensor, state, spatial)
-    return rearranged(output, [None if axis in spatial else axis for axis in range(tensor.dim())], state)
+    spatial = range(tensor.dim() - int(name[-2]), tensor.dim())
+    source = [None if axis in spatial else axis for axis in range(tensor.dim())]
+    return rearranged(_mean(call, tensor, state, tuple(spatial)), source, state)
+
+
+def _along(call: Call, *dims: int) -> Result:
+    """A function that keeps the shape and reads along `dims` alone."""
+    tensor, state = call.input()
+    mixed = any(dim % tensor.dim() in (*state.cut, state.batch) for dim in dims)
+    return image_by_image(call) if mixed else call.run_like(state)
+
+
+@rule("softmax", "log_softmax", "softmin", "cumsum", "cumprod", "logcumsumexp", "glu")
+def along_dim(call: Call) -> Result:
+    bound = call.bind("input", "dim", dim=None)
+    if bound.dim is None:
+        raise UnfollowableError("it does not say along which axis")
+    return _along(call, bound.dim)
+
+
+@rule("normalize", "cosine_similarity", "prelu")
+def along_channels(call: Call) -> Result:
+    return _along(call, call.bind("input", "p", "dim", dim=1).dim)
+
+
+@rule("layer_norm", "rms_norm")
+def layer_norm(call: Call) -> Result:
+    shape = call.bind("input", "normalized_shape").normalized_shape
+    return _along(call, *range(-len(shape), 0))
+
+
+@rule("batch_norm")
+def batch_norm(call: Call) -> Result:
+    """Each channel has its own numbers, which in evaluation do not depend on the batch."""
+    names = "input", "running_mean", "running_var", "weight", "bias", "training"
+    if call.bind(*names, training=False).training:
+        raise UnfollowableError(
+            "it normalises by the batch, holes and all; put the model into evaluation mode: model.eval()"
+        )
+    return _along(call)
+
+
+@rule("linear")
+def linear(call: Call) -> Result:
+    tensor, state = call.input()
+    if any(each is not None for _, each in call.states[1:]):
+        raise UnfollowableError("its weights are computed from the images")
+    if tensor.dim() - 1 in state.cut:
+        raise UnfollowableError("it mixes the positions of an axis on which the images end at different positions")
+    return call.run_like(state)
+
+
+@rule("matmul", "__matmul__", "__rmatmul__", "mm")
+def matmul(call: Call) -> Result:
+    """By a constant matrix as a linear layer; else of each image its own matrices."""
+    first, second = [*call.args, *call.kwargs.values()][:2]
+    state = call.valid(first)
+    mixed = () if state is None else (*state.cut, state.batch)
+    constant = isinstance(second, Tensor) and second.dim() == 2 and call.valid(second) is None
+    if constant and call.function.__name__ != "__rmatmul__" and first.dim() - 1 not in mixed:
+        return call.run_like(state)
+    return batched(call)

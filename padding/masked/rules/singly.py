@@ -6,15 +6,14 @@ The slow way that is right for whatever treats the images of a batch apart: the 
 from torch import Tensor
 
 from padding.errors import UnfollowableError
-from padding.masked.call import Call, Result, map_leaves, tensors_in
+from padding.masked.call import Call, Result, map_leaves, result, rule, rule_for, tensors_in
 from padding.masked.extents import GROW
 from padding.masked.lengths import own_number
-from padding.masked.registry import rule, rule_for
-from padding.masked.state import Valid, crop, from_lengths, make_valid, paste, whole
+from padding.masked.state import Valid, crop, from_lengths, make_valid, paste
 from padding.schemes.transposed import transposed_convolution
 
 
-@rule("cummax", "flip", "index_select", "narrow", "pad", "repeat_interleave", "roll")
+@rule("broadcast_to", "cummax", "expand", "flip", "index_select", "narrow", "pad", "repeat_interleave", "roll", "stack")
 def image_by_image(call: Call) -> Result:
     """Runs the function for each image alone.
 
@@ -23,7 +22,8 @@ def image_by_image(call: Call) -> Result:
     """
     if not call.cut and call.images == 1 and call.sized is None:
         output = call.run()
-        return Result(output, [whole(each, 0 if each.shape[:1] == (1,) else None) for each in tensors_in(output)])
+        found = [((None,) * each.dim(), 0 if each.shape[:1] == (1,) else None) for each in tensors_in(output)]
+        return Result(output, [Valid(*each) for each in found])
     if call.cut and call.rule == GROW:
         raise UnfollowableError("Eq. 3 of the paper does not say what becomes of a mask here")
     if any(state is not None and state.batch != 0 for _, state in call.states):
@@ -47,11 +47,6 @@ def _run_for_image(call: Call, image: int):
 
 
 def _on_canvas(parts: tuple[Tensor, ...]) -> tuple[Tensor, Valid]:
-    """Results of single images on one canvas, and where each is valid.
-
-    Raises:
-        UnfollowableError: they are not one row an image.
-    """
     if any(part.dim() == 0 or part.shape[0] != 1 for part in parts):
         shapes = ", ".join(str(tuple(part.shape)) for part in parts)
         raise UnfollowableError(f"it gives no row of its own for each image, but {shapes} for each alone")
@@ -70,20 +65,8 @@ interpolate lp_pool2d local_response_norm pixel_shuffle pixel_unshuffle scaled_d
 @rule(*_BY_ROWS.split())
 def batched(call: Call) -> Result:
     """Functions that treat each row of the first axis by itself: at once if nothing is cut."""
-    known = [(tensor, state) for tensor, state in call.states if state is not None]
-    if call.cut or any(state.batch != 0 or tensor.dim() < 3 for tensor, state in known):
+    dims = max(tensor.dim() for tensor, _ in call.states)  # of fewer, the first axis would meet another one
+    rows = all(state is None or (state.batch == 0 and tensor.dim() == dims) for tensor, state in call.states)
+    if call.cut or dims < 3 or not rows:
         return image_by_image(call)
-    output = call.run()
-    return Result(output, [whole(each, batch=0) for each in tensors_in(output)])
-
-
-def row_by_row(call: Call) -> Result:
-    """Functions of which nothing is known, where nothing is cut: what they give for each image alone.
-
-    Raises:
-        UnfollowableError: it gives no tensor, or not one row an image.
-    """
-    result = image_by_image(call)
-    if not result.states:
-        raise UnfollowableError("it takes values out of the images' tensors")
-    return result
+    return result(call.run(), None, batch=0)

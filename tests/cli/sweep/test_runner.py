@@ -14,7 +14,6 @@ from rich.console import Console
 import cli.sweep.command
 from cli.sweep.display import SweepDisplay
 from cli.sweep.points import PointRun, State
-from cli.sweep.runner import last_words
 from records import RunFolder, RunRecord
 from records.errors import UserError
 
@@ -40,8 +39,6 @@ if do == "fail":
     sys.exit(3)
 if do == "silent":
     sys.exit(0)
-if do == "shot":
-    os.kill(os.getpid(), signal.SIGKILL)
 if do in ("sleep", "stubborn"):
     if do == "stubborn":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -127,17 +124,9 @@ def test_goes_on_after_a_failure_and_tries_it_again(sweep, capsys):
     assert log("a").count("attempt") == 2
 
 
-@pytest.mark.parametrize(
-    ("do", "change", "reason"),
-    [
-        ("silent", ("", ""), "ended before its last epoch"),
-        ("shot", ("", ""), "killed by SIGKILL (out of memory?)"),
-        ("finish", ("${interpreter}", "/no/such/python"), "could not be started"),
-    ],
-)
-def test_what_did_not_finish_failed_whatever_its_exit_status(sweep, capsys, do, change, reason):
-    assert sweep("a", do, change=change) == 1
-    assert f"a: {reason}" in capsys.readouterr().out
+def test_a_run_that_did_not_finish_failed_whatever_its_exit_status(sweep, capsys):
+    assert sweep("a", "silent") == 1
+    assert "a: ended before its last epoch" in capsys.readouterr().out
 
 
 def test_all_points_are_checked_before_the_first_starts(sweep):
@@ -171,12 +160,8 @@ def test_dry_run_starts_nothing(sweep, capsys):
 
 @pytest.mark.parametrize(
     ("do", "signals", "status"),
-    [
-        ("sleep", [signal.SIGINT], 130),
-        ("sleep", [signal.SIGTERM], 143),
-        ("stubborn", [signal.SIGINT, signal.SIGINT], 130),
-    ],
-    ids=["Ctrl-C", "SIGTERM", "Ctrl-C twice"],
+    [("sleep", [signal.SIGINT], 130), ("stubborn", [signal.SIGTERM, signal.SIGTERM], 143)],
+    ids=["Ctrl-C", "SIGTERM twice"],
 )
 def test_a_signal_leaves_no_process_behind(sweep, do, signals, status):
     sweep("abc", do, "--dry-run")
@@ -233,25 +218,6 @@ def test_threads_are_shared_out_unless_the_user_said_how_many(monkeypatch, envir
     assert cli.sweep.command.child_environment(environment, jobs, threads)["OMP_NUM_THREADS"] == expected
 
 
-@pytest.mark.parametrize(
-    ("text", "start", "expected"),
-    [
-        (b"error: old\n", 11, ""),
-        (b"error: old\nerror: new\nTraceback\n\n", 11, "error: new"),
-        (b"x\n\xff torn\n", 0, "\ufffd torn"),
-        (
-            b"\x1b[31mRuntimeError: shapes\x1b[0m\n\x1b[1;34mwandb\x1b[0m: Find logs at: here\n",
-            0,
-            "RuntimeError: shapes",
-        ),
-    ],
-)
-def test_last_words_are_this_attempts_error(tmp_path, text, start, expected):
-    file = tmp_path / "log.txt"
-    file.write_bytes(text)
-    assert last_words(file, start) == expected
-
-
 def test_bars_count_the_epochs_that_are_still_to_come(tmp_path):
     """Two epochs of four are there when the sweep starts; a run that fails no longer counts what it did not do."""
     runs = []
@@ -274,12 +240,3 @@ def test_bars_count_the_epochs_that_are_still_to_come(tmp_path):
         pass
     for shown in ("5/8", "3/4", "val/acc1 50.00", "5/7", "[1 of 2] failed a: error: full [disk]"):
         assert shown in text.getvalue(), shown
-
-
-def test_help_and_wrong_options():
-    with pytest.raises(SystemExit, match="0"):
-        cli.sweep.command.main(["--help"])
-    wrong = {("--jobs", "0"): "--jobs", ("--output", "x"): "goes with", ("--plan", "--dry-run"): "one of them"}
-    for options, message in wrong.items():
-        with pytest.raises(UserError, match=message):
-            cli.sweep.command.main(["x.yaml", *options])

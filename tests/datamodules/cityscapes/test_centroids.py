@@ -76,13 +76,18 @@ def computed(monkeypatch):
     """Which files were decoded, a list for each time that any were."""
     calls = []
     compute = centroids.centroids_of_files
-
-    def noted(root, files, *rest):
-        calls.append(list(files))
-        return compute(root, files, *rest)
-
-    monkeypatch.setattr(centroids, "centroids_of_files", noted)
+    monkeypatch.setattr(
+        centroids, "centroids_of_files", lambda root, files, *rest: calls.append(files) or compute(root, files, *rest)
+    )
     return calls
+
+
+@pytest.fixture
+def find(label_files, tmp_path):
+    def find(files, root=label_files[0], tile=16):
+        return find_centroids(root, files, tile, 0, str(tmp_path / "cache"))
+
+    return find
 
 
 def same(one, other):
@@ -104,21 +109,12 @@ def test_bad_label_file_is_named_without_a_traceback(workers, label_files):
         centroids_of_files(root, files, 16, workers)
 
 
-def test_cache_serves_what_was_computed(label_files, tmp_path, computed):
-    root, files = label_files
-    first = find_centroids(root, files, 16, 0, str(tmp_path / "cache"))
-    assert same(find_centroids(root, files, 16, 0, str(tmp_path / "cache")), first)
-    assert computed == [files]
+def test_cache_serves_what_was_computed_and_other_files_join_it(label_files, find, computed):
+    _, files = label_files
+    first, rest = find(files[:3]), find(files[2:])
     # In another order, each file still has its own.
-    assert same(find_centroids(root, files[::-1], 16, 0, str(tmp_path / "cache")), first[::-1])
-    assert computed == [files]
-
-
-def test_default_place_is_below_xdg_cache_home(label_files):
-    root, files = label_files
-    find_centroids(root, files, 16, 0, True)
-    place = os.path.join(os.environ["XDG_CACHE_HOME"], "convolution-padding", "centroids")
-    assert any(name.endswith(".npz") for name in os.listdir(place))
+    assert same(find(files[::-1]), (first + rest[1:])[::-1])
+    assert computed == [files[:3], files[3:]]
 
 
 def test_no_cache_writes_nothing(label_files, computed):
@@ -129,83 +125,37 @@ def test_no_cache_writes_nothing(label_files, computed):
     assert not os.path.exists(os.environ["XDG_CACHE_HOME"])
 
 
-def test_changed_files_alone_are_computed_again(label_files, tmp_path, computed):
+def test_changed_files_alone_are_computed_again(label_files, find, computed):
     root, files = label_files
-    cache = str(tmp_path / "cache")
-    find_centroids(root, files, 16, 0, cache)
+    find(files)
     old = os.stat(root / "2.png")
-    ids = np.asarray(Image.open(root / "2.png"))[::-1]
     # The files are not compressed, so the size stays; and the time is set back to the nanosecond, as `cp -p` does.
-    write(root / "2.png", ids)
+    write(root / "2.png", np.asarray(Image.open(root / "2.png"))[::-1])
     assert os.stat(root / "2.png").st_size == old.st_size
     os.utime(root / "2.png", ns=(old.st_atime_ns, old.st_mtime_ns))
-    fresh = find_centroids(root, files, 16, 0, cache)
+    fresh = find(files)
     assert computed == [files, ["2.png"]]
     assert same(fresh, centroids_of_files(root, files, 16, 0))
 
 
-def test_cache_of_another_tile_root_or_format_is_not_taken(label_files, tmp_path, computed, monkeypatch):
+def test_cache_of_another_tile_root_or_format_is_not_taken(label_files, find, tmp_path, computed, monkeypatch):
     root, files = label_files
-    cache = str(tmp_path / "cache")
     # Files that only their names tell apart.
     monkeypatch.setattr(centroids, "_stamp", lambda file: (1, 0, 0))
-    find_centroids(root, files, 16, 0, cache)
-    assert same(find_centroids(root, files, 8, 0, cache), centroids_of_files(root, files, 8, 0))
+    find(files)
+    assert same(find(files, tile=8), centroids_of_files(root, files, 8, 0))
     shutil.copytree(root, tmp_path / "copy")
-    find_centroids(tmp_path / "copy", files, 16, 0, cache)
+    find(files, tmp_path / "copy")
     monkeypatch.setattr(centroids, "_FORMAT", "another")
-    find_centroids(root, files, 16, 0, cache)
+    find(files)
     assert computed == [files] * 4
 
 
-def test_other_files_join_the_cache(label_files, tmp_path, computed):
-    root, files = label_files
-    cache = str(tmp_path / "cache")
-    find_centroids(root, files[:3], 16, 0, cache)
-    find_centroids(root, files[2:], 16, 0, cache)
-    find_centroids(root, files, 16, 0, cache)
-    assert computed == [files[:3], files[3:]]
-
-
-@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "foreign"])
-def test_damaged_cache_is_computed_again(damage, label_files, tmp_path, computed):
-    root, files = label_files
-    cache = tmp_path / "cache"
-    expected = find_centroids(root, files, 16, 0, str(cache))
-    (file,) = cache.glob("*.npz")
-    content = bytearray(file.read_bytes())
-    if damage == "cut":
-        content = content[: len(content) // 2]
-    elif damage == "flipped":
-        # Inside the rows' values, past the header of their array.
-        start = content.index(b"rows.npy") + 200
-        content[start] ^= 1
-    elif damage == "empty":
-        content = b""
-    else:
-        np.savez(file, key=np.array("other"))
-        content = file.read_bytes()
-    file.write_bytes(content)
-    assert same(find_centroids(root, files, 16, 0, str(cache)), expected)
-    assert computed == [files, files]
-
-
-def test_file_of_this_moment_is_not_kept(label_files, tmp_path, computed, monkeypatch):
-    root, files = label_files
+def test_file_of_this_moment_is_not_kept_and_a_missing_one_is_named(label_files, find, computed, monkeypatch):
+    _, files = label_files
     monkeypatch.setattr(centroids, "SETTLED_NS", 60_000_000_000)
     for _ in range(2):
-        find_centroids(root, files, 16, 0, str(tmp_path / "cache"))
+        find(files)
     assert computed == [files, files]
-
-
-def test_cache_that_cannot_be_written_warns(label_files, tmp_path):
-    root, files = label_files
-    (tmp_path / "cache").write_text("a file")
-    with pytest.warns(UserWarning, match="the centroids were not kept"):
-        assert len(find_centroids(root, files, 16, 0, str(tmp_path / "cache"))) == 5
-
-
-def test_missing_label_file_is_named(label_files, tmp_path):
-    root, files = label_files
     with pytest.raises(DataError, match=r"gone\.png: cannot be read"):
-        find_centroids(root, [*files, "gone.png"], 16, 0, str(tmp_path / "cache"))
+        find([*files, "gone.png"])

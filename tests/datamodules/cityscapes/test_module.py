@@ -10,7 +10,6 @@ from datamodules import CityscapesDataModule, DataError
 from datamodules.cityscapes.class_uniform import EpochPlan
 from datamodules.cityscapes.datasets import TrainScenes
 from datamodules.cityscapes.labels import CLASS_OF_LABEL
-from datamodules.loading.samplers import STAND_IN
 from tests.datamodules.support import as_process, cityscapes
 
 
@@ -50,7 +49,7 @@ def test_evaluation_serves_whole_images_of_the_files(street_tree):
 
 def test_crops_are_cut_around_the_class_that_was_drawn(street_tree):
     data = cityscapes(street_tree, class_uniform=1.0, crop_size=48, scale=(1.0, 1.0), flip=False, jitter=0.0, blur=None)
-    dataset = data._train_set()
+    dataset = data.train_set()
     plan = dataset.sampling.plan(0, 0)
     assert (plan.centroids[:, 0] >= 0).sum() > 12
     for index in range(len(dataset)):
@@ -66,7 +65,7 @@ def test_crops_are_cut_around_the_class_that_was_drawn(street_tree):
 
 def test_augmentation_depends_on_seed_epoch_and_index(street_tree):
     data = cityscapes(street_tree)
-    files = data._train_set().files
+    files = data.train_set().files
 
     class Same:
         size = 2
@@ -82,13 +81,13 @@ def test_augmentation_depends_on_seed_epoch_and_index(street_tree):
 
 def test_train_class_of_coarse_images_alone_is_seen_until_they_end(street_tree):
     data = cityscapes(street_tree, class_uniform=1.0, coarse_until_epoch=3)
-    dataset = data._train_set()
+    dataset = data.train_set()
     assert len(dataset.files) == 18 + 4
     # 18 centroids for 19 classes: trams may be the one left out, but not each time.
     tram = [any(bool((dataset[epoch, index][1] == 16).any()) for index in range(18)) for epoch in range(6)]
     assert sum(tram[:3]) >= 2
     assert tram[3:] == [False] * 3
-    without = cityscapes(street_tree, coarse=False)._train_set()
+    without = cityscapes(street_tree, coarse=False).train_set()
     assert len(without.files) == 18
 
 
@@ -97,27 +96,6 @@ def test_terrain_which_coarse_images_alone_have_is_never_drawn(street_tree):
     assert sum(len(table) for table in sampling._coarse) > len(sampling._candidates(16, 0)) > 0
     assert len(sampling._coarse[9]) > 0
     assert len(sampling._candidates(9, 0)) == 0
-
-
-def test_predict_serves_images_of_any_size_with_paths(street_tree, tmp_path, write_image):
-    write_image(tmp_path / "in" / "b.png", (40, 30))
-    write_image(tmp_path / "in" / "deep" / "a.jpg", (21, 50))
-    data = cityscapes(street_tree, predict_folder=str(tmp_path / "in"))
-    data.setup("predict")
-    batches = list(data.predict_dataloader())
-    assert [paths for _, paths in batches] == [[str(tmp_path / "in/b.png")], [str(tmp_path / "in/deep/a.jpg")]]
-    assert [tuple(images.shape) for images, _ in batches] == [(1, 3, 30, 40), (1, 3, 50, 21)]
-    images, paths = data.on_after_batch_transfer(batches[0], 0)
-    assert images.dtype == torch.float32
-    assert paths == [str(tmp_path / "in/b.png")]
-    assert data._predict_set()[STAND_IN][1] == ""
-    with pytest.raises(DataError, match="`predict_folder` is not set"):
-        cityscapes(street_tree).check("predict")
-
-
-def test_classes_are_known_before_anything_is_read():
-    data = cityscapes("anywhere")
-    assert (data.num_classes, len(data.class_names), len(data.class_colours), len(data.label_ids)) == (19,) * 4
 
 
 def test_settings_come_from_a_command_line():
@@ -185,9 +163,8 @@ def test_coarse_images_of_validation_cities_are_refused(streets):
 def test_bad_label_of_any_training_file_is_found_before_training(streets):
     label = streets / "gtFine" / "train" / "zurich" / "zurich_000000_000019_gtFine_labelIds.png"
     Image.fromarray(np.full((64, 128), 77, dtype=np.uint8)).save(label)
-    for workers in (0, 2):
-        with pytest.raises(DataError, match=r"zurich_\S+\.png: holds 1 values that are no label id: 77"):
-            cityscapes(streets, num_workers=workers).check("fit")
+    with pytest.raises(DataError, match=r"zurich_\S+\.png: holds 1 values that are no label id: 77"):
+        cityscapes(streets).check("fit")
 
 
 def test_image_and_label_of_different_size_are_named(streets):
@@ -195,3 +172,21 @@ def test_image_and_label_of_different_size_are_named(streets):
     Image.fromarray(np.zeros((32, 64), dtype=np.uint8)).save(label)
     with pytest.raises(DataError, match=r"frankfurt_\S+ is 128 x 64 pixels, but its label file \S+ is 64 x 32"):
         cityscapes(streets).check("validate")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"split": 1}, "training files was"),
+        ({"coarse": False}, "training files was .* sampling was"),
+        ({"class_uniform": 0.25}, r"sampling was 'class_uniform=0\.5.* and is 'class_uniform=0\.25"),
+        ({"tile_size": 64}, "sampling was"),
+        ({"coarse_until_epoch": 2}, r"sampling was .*coarse_until_epoch=1.* and is .*coarse_until_epoch=2"),
+        ({"crop_size": 24}, "augmentation was .*size=32.* and is .*size=24"),
+        ({"jitter": 0.1}, "augmentation was"),
+    ],
+)
+def test_resuming_on_other_samples_is_refused(change, message, street_tree):
+    data, other = (cityscapes(street_tree, **{"coarse_until_epoch": 1, **options}) for options in ({}, change))
+    with pytest.raises(DataError, match=message):
+        other.load_state_dict({"epoch": 0, "batch": 1, **data._run_key()})

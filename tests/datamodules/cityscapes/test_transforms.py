@@ -10,16 +10,11 @@ from datamodules.cityscapes.transforms import (
     colour_jitter,
     crop_start,
     scaled_classes_window,
-    scaled_pixel,
     scaled_size,
     scaled_window,
 )
 from datamodules.loading import keyed
-
-
-def picture(width, height, seed=0):
-    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    return Image.fromarray(pixels)
+from tests.datamodules.support import picture
 
 
 def blocks(width, height, side=8, seed=0):
@@ -76,25 +71,6 @@ def test_large_window_equals_resizing_all():
         assert np.array_equal(np.asarray(scaled_window(image, scaled, corner, 736)), np.asarray(expected))
 
 
-@pytest.mark.parametrize("factor", [0.5, 0.73, 1.0, 1.6, 2.0])
-def test_classes_by_the_nearest_pixel_equal_pils(factor):
-    classes = blocks(120, 60, side=5)
-    scaled = scaled_size((120, 60), factor)
-    expected = np.asarray(Image.fromarray(classes).resize(scaled, Image.Resampling.NEAREST))
-    ours = scaled_classes_window(classes, scaled, (0, 0), max(scaled))[: scaled[1], : scaled[0]]
-    assert np.array_equal(ours, expected)
-
-
-def test_scaling_never_invents_a_class():
-    classes = np.where(blocks(90, 70, side=2) % 2, 3, 17).astype(np.uint8)
-    transform = SegmentationTransform(48)
-    seen = set()
-    for number in range(60):
-        target = transform(picture(90, 70), classes, keyed.generator("test", number))[1]
-        seen |= set(target.unique().tolist())
-    assert seen == {3, 17, 255}
-
-
 def test_image_and_classes_move_together():
     # Each pixel of the image says which class it has, and nothing is done to its colour.
     classes = blocks(96, 64, side=32)
@@ -120,35 +96,21 @@ def test_image_and_classes_move_together():
 # The place of the crop.
 
 
-def test_crop_of_one_pixel_is_the_centroid_itself():
-    # A crop that may lie one pixel aside is found out at once by the smallest of crops.
-    for seed in range(40):
-        random = np.random.default_rng(seed)
-        row, column = int(random.integers(0, 30)), int(random.integers(0, 50))
-        classes = np.zeros((30, 50), dtype=np.uint8)
-        classes[row, column] = 7
-        for crop in (1, 2, 5):
-            random = keyed.generator(seed, crop)
-            scaled = scaled_size((50, 30), 1 + random.random())
-            corner = SegmentationTransform(crop)._corner((50, 30), scaled, (row, column), random)
-            target = scaled_classes_window(classes, scaled, corner, crop)
-            assert (target == 7).any(), (seed, crop)
-
-
+@pytest.mark.parametrize("crop", [1, 17])
 @pytest.mark.parametrize("size", [(50, 30), (37, 41)])
-def test_crop_contains_the_centroid_at_every_scale(size):
-    transform = SegmentationTransform(17)
+def test_crop_contains_the_centroid_at_every_scale(size, crop):
+    transform = SegmentationTransform(crop)
     edges = 0
-    for number in range(3000):
+    for number in range(1500):
         random = keyed.generator("test", number)
         pixel = int(random.random() * size[1]), int(random.random() * size[0])
         scaled = scaled_size(size, 0.5 + 1.5 * random.random())
         corner = transform._corner(size, scaled, pixel, random)
         for start, length, before, inside in zip(corner, scaled, size, pixel[::-1], strict=True):
             place = np.floor((inside + 0.5) * length / before)
-            assert start <= place < start + 17
-            assert start >= 0 and start + 17 <= length if length >= 17 else start <= 0
-            edges += place in (start, start + 16)
+            assert start <= place < start + crop
+            assert start >= 0 and start + crop <= length if length >= crop else start <= 0
+            edges += place in (start, start + crop - 1)
     # The crop's first and last pixel are reached.
     assert edges > 100
 
@@ -179,13 +141,6 @@ def test_small_image_lies_in_the_middle_of_its_padding():
     assert (torch.tensor([200, 100, 50]) == pixels[:, inside].T).all()
 
 
-def test_scaled_pixel_is_where_the_pixels_middle_falls():
-    for before, after in ((10, 5), (10, 20), (7, 13), (2048, 1291)):
-        places = [scaled_pixel(pixel, before, after) for pixel in range(before)]
-        assert places == [int((pixel + 0.5) * after / before) for pixel in range(before)]
-        assert max(places) < after
-
-
 # Flip, colours and blur.
 
 
@@ -209,12 +164,6 @@ def test_steps_come_in_the_papers_order():
     assert np.array_equal(target.numpy(), np.asarray(mask))
 
 
-def test_sample_is_bytes_of_the_crops_size():
-    pixels, target = SegmentationTransform(24)(picture(60, 40), blocks(60, 40), keyed.generator(0))
-    assert (pixels.shape, pixels.dtype) == ((3, 24, 24), torch.uint8)
-    assert (target.shape, target.dtype) == ((24, 24), torch.uint8)
-
-
 def test_jitter_draws_every_order_and_the_whole_range(monkeypatch):
     calls = []
     named = [lambda image, factor, name=name: calls.append((name, factor)) or image for name in "bcsh"]
@@ -231,7 +180,7 @@ def test_jitter_draws_every_order_and_the_whole_range(monkeypatch):
         assert abs(drawn.mean()) < 0.02
 
 
-@pytest.mark.parametrize("sigma", [0.15, 0.5, 0.9, 1.3])
+@pytest.mark.parametrize("sigma", [0.15, 0.9, 1.3])
 def test_blur_is_close_to_the_true_gaussian(sigma):
     # Pillow's is made of box filters; on an image that is as smooth as a photograph.
     image = picture(16, 16).resize((64, 64), Image.Resampling.BICUBIC)
@@ -241,16 +190,3 @@ def test_blur_is_close_to_the_true_gaussian(sigma):
     expected = functional.gaussian_blur(pixels, [13, 13], [sigma, sigma])[:, 8:-8, 8:-8]
     wider = functional.gaussian_blur(pixels, [13, 13], [sigma + 0.3] * 2)[:, 8:-8, 8:-8]
     assert (ours - expected).abs().mean() < 0.4 * (ours - wider).abs().mean()
-
-
-def test_nothing_is_drawn_from_global_generators():
-    transform, image, classes = SegmentationTransform(24), picture(60, 40), blocks(60, 40)
-    first = transform(image, classes, keyed.generator(3))
-    state = torch.get_rng_state(), np.random.get_state()[1].tolist()
-    torch.rand(1)
-    np.random.rand()
-    again = transform(image, classes, keyed.generator(3))
-    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
-    torch.set_rng_state(state[0])
-    transform(image, classes, keyed.generator(4))
-    assert torch.equal(torch.get_rng_state(), state[0])

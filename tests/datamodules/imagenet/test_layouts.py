@@ -1,6 +1,9 @@
+from functools import partial
+
 import pytest
 
-from datamodules import DataError, ImageNetDataModule
+from datamodules import DataError
+from tests.datamodules.support import imagenet
 
 # As in ILSVRC, the order of the ids is not the sorted one.
 IDS = ["n00000003", "n00000001", "n00000002"]
@@ -22,9 +25,7 @@ def ilsvrc(tree, tmp_path, write_image):
     return root
 
 
-def module(root, **options):
-    options = {"batch_size": 2, "image_size": 8, "eval_resize": 8, "num_workers": 0, "cache_index": False, **options}
-    return ImageNetDataModule(str(root), **options)
+module = partial(imagenet, batch_size=2, image_size=8, eval_resize=8)
 
 
 def targets(data):
@@ -32,15 +33,15 @@ def targets(data):
 
 
 def truth(kind, folder):
-    synsets = [IDS[label - 1] for label in LABELS]
+    """A ground truth of that format; those with names are in another order than the files."""
+    pairs = [(name, IDS[label - 1]) for name, label in zip(NAMES, LABELS, strict=True)]
     lines = {
-        "ids": [str(label) for label in LABELS],
-        "synsets": synsets,
-        "names": [f"{name}.JPEG {synset}" for name, synset in reversed(list(zip(NAMES, synsets, strict=True)))],
-        "kaggle": ["ImageId,PredictionString"]
-        + [
-            f"{name},{synset} 1 2 3 4 {synset} 5 6 7 8 "
-            for name, synset in reversed(list(zip(NAMES, synsets, strict=True)))
+        "ids": map(str, LABELS),
+        "synsets": [synset for _, synset in pairs],
+        "names": [f"{name}.JPEG {synset}" for name, synset in reversed(pairs)],
+        "kaggle": [
+            "ImageId,PredictionString",
+            *(f"{name},{synset} 1 2 3 4 {synset} 5 6 7 8 " for name, synset in reversed(pairs)),
         ],
     }[kind]
     file = folder / f"{kind}.txt"
@@ -77,20 +78,21 @@ def test_flat_folder_needs_a_ground_truth(ilsvrc):
         module(ilsvrc).setup()
 
 
-def test_ids_need_the_synsets_in_their_order(ilsvrc, tmp_path):
-    ids, order = truth("ids", tmp_path), tmp_path / "order.txt"
-    with pytest.raises(DataError, match=r"ids\.txt: holds numbers.*val_synsets"):
-        module(ilsvrc, val_ground_truth=str(ids)).setup()
-    # The sorted list (synset_words.txt) would be taken without complaint and give wrong labels.
-    order.write_text("\n".join(sorted(IDS)))
-    with pytest.raises(DataError, match=r"order\.txt: is in sorted order"):
-        module(ilsvrc, val_ground_truth=str(ids), val_synsets=str(order)).setup()
-    order.write_text("\n".join(IDS[:2]))
-    with pytest.raises(DataError, match=r"numbers from 1 to 3, but .* has 2 synsets"):
-        module(ilsvrc, val_ground_truth=str(ids), val_synsets=str(order)).setup()
-    order.write_text("dog\ncat\n")
-    with pytest.raises(DataError, match="do not begin with a synset"):
-        module(ilsvrc, val_ground_truth=str(ids), val_synsets=str(order)).setup()
+@pytest.mark.parametrize(
+    ("order", "message"),
+    [
+        (None, r"ids\.txt: holds numbers.*val_synsets"),
+        # The sorted list (synset_words.txt) would be taken without complaint and give wrong labels.
+        (sorted(IDS), r"order\.txt: is in sorted order"),
+        (IDS[:2], r"numbers from 1 to 3, but .* has 2 synsets"),
+        (["dog", "cat"], "do not begin with a synset"),
+    ],
+)
+def test_ids_need_the_synsets_in_their_order(order, message, ilsvrc, tmp_path):
+    file = tmp_path / "order.txt"
+    file.write_text("\n".join(order or []))
+    with pytest.raises(DataError, match=message):
+        module(ilsvrc, val_ground_truth=str(truth("ids", tmp_path)), val_synsets=str(file) if order else None).setup()
 
 
 @pytest.mark.parametrize(

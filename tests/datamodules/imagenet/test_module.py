@@ -6,7 +6,6 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 from datamodules import DataError
-from datamodules.loading.samplers import STAND_IN
 from tests.datamodules.support import as_process, imagenet
 
 
@@ -59,18 +58,6 @@ def test_names_are_known_before_setup(sample_tree, tree):
     assert data.class_folders[0] == "n90000001"
     assert data.class_names[:2] == ("disc", "ring")
     assert imagenet(tree).class_names == imagenet(tree).class_folders
-
-
-def test_predict_serves_a_folder_with_paths(sample_tree):
-    data = imagenet(sample_tree, predict_folder=str(sample_tree / "val"), eval_batch_size=8)
-    data.setup("predict")
-    batches = list(data.predict_dataloader())
-    assert [path for _, paths in batches for path in paths] == sorted(map(str, (sample_tree / "val").rglob("*.JPEG")))
-    images = data.on_after_batch_transfer(batches[0], 0)[0]
-    assert images.dtype == torch.float32
-    assert data._predict_set()[STAND_IN][1] == ""
-    with pytest.raises(DataError, match="`predict_folder` is not set"):
-        imagenet(sample_tree).setup("predict")
 
 
 def test_small_images_are_found_before_training(tree):

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torchvision.transforms import transforms as v1
 
 from datamodules import DataError
@@ -14,11 +13,7 @@ from datamodules.imagenet.transforms import (
 )
 from datamodules.loading import keyed
 from datamodules.loading.decode import to_uint8
-
-
-def picture(width, height, seed=0):
-    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    return Image.fromarray(pixels)
+from tests.datamodules.support import picture
 
 
 @pytest.mark.parametrize("size", [(500, 375), (375, 500), (301, 300), (40, 90), (256, 256), (257, 1000)])

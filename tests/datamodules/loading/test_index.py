@@ -1,13 +1,10 @@
 import os
-import warnings
 
-import numpy as np
 import pytest
 from torchvision.datasets import ImageFolder
 
 from datamodules import DataError
 from datamodules.loading import index
-from datamodules.loading.array_cache import cache_folder
 from datamodules.loading.index import cached, scan_classes, scan_flat
 from datamodules.loading.path_table import PathTable
 
@@ -98,64 +95,25 @@ def test_unchanged_folder_is_read_from_the_cache(settled, tmp_path):
     assert first.classes == second.classes
 
 
-@pytest.mark.parametrize("change", ["add", "remove", "rename", "class", "deep"])
+@pytest.mark.parametrize("change", ["remove", "rename", "n00000001/new.png", "n00000004/0.png", "n00000001/deep/1.png"])
 def test_changed_folder_is_scanned_again(change, settled, tmp_path, write_image):
     write_image(settled / "n00000001" / "deep" / "0.png")
     age(settled)
     cache = str(tmp_path / "cache")
     before = contents(cached(scan_classes, settled, cache))
-    if change == "add":
-        write_image(settled / "n00000001" / "new.png")
-    elif change == "remove":
+    if change == "remove":
         (settled / "n00000001" / "0.png").unlink()
     elif change == "rename":
         (settled / "n00000001" / "0.png").rename(settled / "n00000001" / "renamed.png")
-    elif change == "class":
-        write_image(settled / "n00000004" / "0.png")
     else:
-        write_image(settled / "n00000001" / "deep" / "1.png")
+        write_image(settled / change)
     after = cached(scan_classes, settled, cache)
     assert contents(after) == contents(scan_classes(settled)) != before
-
-
-@pytest.mark.parametrize("damage", ["cut", "text", "flip", "foreign"])
-def test_broken_cache_is_ignored(damage, settled, tmp_path):
-    expected = contents(cached(scan_classes, settled, str(tmp_path / "cache")))
-    (file,) = (tmp_path / "cache").iterdir()
-    content = bytearray(file.read_bytes())
-    if damage == "cut":
-        del content[len(content) // 2 :]
-    elif damage == "text":
-        content = bytearray(b"hello")
-    elif damage == "flip":
-        content[content.index(b"0.png")] ^= 1
-    file.write_bytes(content)
-    if damage == "foreign":
-        np.savez(file, key=np.array("another"))
-    assert contents(cached(scan_classes, settled, str(tmp_path / "cache"))) == expected
-    assert contents(cached(no_scan, settled, str(tmp_path / "cache"))) == expected
 
 
 def test_fresh_folder_is_not_cached(tree, tmp_path):
     cached(scan_classes, tree / "train", str(tmp_path / "cache"))
     assert not (tmp_path / "cache").exists()
-
-
-def test_unwritable_cache_only_warns(settled, tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.warns(UserWarning, match="was not cached"):
-        assert len(cached(scan_classes, settled, str(tmp_path / "file"))) == 12
-
-
-def test_default_place_is_the_users_cache_not_the_data(settled, tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    before = sorted(os.listdir(settled.parent))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        cached(scan_classes, settled, True)
-    assert len(list(cache_folder("index").iterdir())) == 1
-    assert tmp_path / "xdg" in cache_folder("index").parents
-    assert sorted(os.listdir(settled.parent)) == before
 
 
 def test_cache_can_be_off(settled, tmp_path, monkeypatch):

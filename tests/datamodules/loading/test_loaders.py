@@ -1,10 +1,13 @@
 """What the loaders of every data module promise."""
 
+import random
+
+import numpy as np
 import pytest
 import torch
 
 from datamodules import IGNORED_PIXEL, IGNORED_TARGET, DataError
-from datamodules.loading.samplers import TrainSampler
+from datamodules.loading.samplers import STAND_IN, TrainSampler
 from tests.datamodules.support import as_process, cityscapes, imagenet, same_batches
 
 
@@ -32,7 +35,7 @@ def test_global_batch_is_the_same_for_any_number_of_processes(make):
     for world in (2, 3):
         shares = []
         for rank in range(world):
-            dataset = make()._train_set()
+            dataset = make().train_set()
             shares.append([dataset[key][0] for key in TrainSampler(len(dataset), 6, rank, world, seed=0)])
         together = [image for row in zip(*shares, strict=True) for image in row]
         assert len(together) == len(alone)
@@ -40,18 +43,35 @@ def test_global_batch_is_the_same_for_any_number_of_processes(make):
 
 
 def test_augmentation_depends_on_seed_epoch_and_index(make):
-    dataset, other = make()._train_set(), make(seed=1)._train_set()
+    dataset, other = make().train_set(), make(seed=1).train_set()
     assert torch.equal(dataset[0, 4][0], dataset[0, 4][0])
     for changed in (dataset[1, 4], dataset[0, 5], other[0, 4]):
         assert not torch.equal(dataset[0, 4][0], changed[0])
 
 
-def test_loading_leaves_torchs_generator_alone(make):
-    data = make(num_workers=1)
-    before = torch.get_rng_state()
+@pytest.mark.parametrize("workers", [0, 1])
+def test_loading_leaves_the_global_generators_alone(workers, make):
+    data = make(num_workers=workers)
+    before = torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate()
     next(iter(data.train_dataloader()))
     next(iter(data.val_dataloader()))
-    assert torch.equal(before, torch.get_rng_state())
+    assert before == (torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate())
+
+
+def test_predict_serves_a_folder_with_paths(make, tmp_path, write_image):
+    """ImageNet's crops, Cityscapes' images of any size one by one; a stand-in has no path."""
+    paths = [write_image(tmp_path / "b.png", (40, 30)), write_image(tmp_path / "deep" / "a.jpg", (21, 50))]
+    data = make(predict_folder=str(tmp_path))
+    data.setup("predict")
+    batches = list(data.predict_dataloader())
+    assert [path for _, names in batches for path in names] == list(map(str, paths))
+    shapes = [tuple(image.shape) for images, _ in batches for image in images]
+    assert shapes == ([(3, 32, 32)] * 2 if len(batches) == 1 else [(3, 30, 40), (3, 50, 21)])
+    images, names = data.on_after_batch_transfer(batches[0], 0)
+    assert (images.dtype, names) == (torch.float32, batches[0][1])
+    assert data._predict_set()[STAND_IN][1] == ""
+    with pytest.raises(DataError, match="`predict_folder` is not set"):
+        make().check("predict")
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -69,7 +89,7 @@ def test_undecodable_file_is_named_from_a_worker_too(kind, workers, tree, street
 @pytest.mark.parametrize("world", [1, 2, 3, 4])
 def test_each_evaluation_image_counts_once_over_processes(make, world, padded):
     """And each process has as many batches: a stand-in fills up those that are one short, and does not count."""
-    files = make(eval_padded=padded)._val_set()
+    files = make(eval_padded=padded).val_set()
     expected = sorted(files[index][0].numpy().tobytes() for index in range(len(files)))
     counted, lengths = [], set()
     for rank in range(world):

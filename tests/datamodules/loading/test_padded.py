@@ -10,7 +10,7 @@ from torchvision.datasets import ImageFolder
 from datamodules import IGNORED_PIXEL, DataError
 from datamodules.imagenet.transforms import UncroppedTransform
 from datamodules.loading.padded import PaddedBatch, collate_padded, pad
-from tests.datamodules.support import as_process, cityscapes, imagenet
+from tests.datamodules.support import as_process, cityscapes, imagenet, picture
 
 MEAN, STD = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
@@ -37,8 +37,7 @@ def test_a_batch_has_the_sizes_of_its_images():
 
 @pytest.mark.parametrize("size", [(50, 30), (30, 50), (31, 31), (200, 20), (20, 203)])
 def test_an_image_keeps_its_aspect_ratio_and_no_side_is_longer_than_allowed(size):
-    pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
-    image = Image.fromarray(pixels)
+    image = picture(*size)
     resized = np.asarray(transforms.Resize(24)(image)).transpose(2, 0, 1)
     whole = UncroppedTransform(64, 24)(image)
     assert max(whole.shape) <= 64
@@ -46,7 +45,7 @@ def test_an_image_keeps_its_aspect_ratio_and_no_side_is_longer_than_allowed(size
     # What is cut off is the same at both ends, up to one pixel, and only what is beyond 64.
     (top, left) = ((resized.shape[axis] - whole.shape[axis]) // 2 for axis in (1, 2))
     assert np.array_equal(whole, resized[:, top : top + 64, left : left + 64])
-    assert torch.equal(UncroppedTransform(300)(image), torch.from_numpy(pixels.transpose(2, 0, 1)))
+    assert torch.equal(UncroppedTransform(300)(image), torch.from_numpy(np.array(image).transpose(2, 0, 1)))
 
 
 def test_validate_serves_padded_batches_alone(sample_tree):

@@ -1,8 +1,4 @@
-import random
-
-import numpy as np
 import pytest
-import torch
 
 from datamodules import DataError
 from datamodules.loading import keyed
@@ -72,10 +68,3 @@ def test_permutation_is_pinned():
 def test_keys_are_told_apart():
     keys = [(1, 23), (12, 3), ("1", 23), (1, "23"), (1, 2, 3), (-1, 23)]
     assert len({keyed.generator(*key).random() for key in keys}) == len(keys)
-
-
-def test_global_generators_are_left_alone():
-    states = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
-    list(TrainSampler(50, 12))
-    keyed.generator(0, "augment", 0, 0).random()
-    assert states == (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())

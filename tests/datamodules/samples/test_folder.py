@@ -14,7 +14,7 @@ from datamodules.samples.folder import MARKER, digest, read_marker
 PILLOW = "13.0.0"
 PINNED = {
     "sample_tree": "80cd1e39e0a2d212b973448cb5b0b7abe6718377a2bc69eb7c59a040b42503ed",
-    "street_tree": "cd2b504b9879b2add20ab8f01054e9d4368b1d409e873e4e32f7a86e9d4935c0",
+    "street_tree": "ceedf7e190e939ff2cfc6a6407ace62d03574b9aed96625dda8005a1f920dd81",
 }
 
 

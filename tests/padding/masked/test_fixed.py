@@ -41,13 +41,9 @@ def test_the_papers_networks(name, batch_of, worst_difference):
     sizes = [(97, 70), (64, 101), (75, 75)]
     model = prepared(timm.create_model(name, num_classes=10))
     assert worst_difference(model, batch_of(sizes), sizes) < 1e-10
-
-
-@torch.no_grad()
-def test_single_precision(batch_of, worst_difference):
-    sizes = [(97, 70), (64, 101), (75, 75)]
-    model = prepared(timm.create_model("resnet50", num_classes=10)).float()
-    assert worst_difference(model, batch_of(sizes, dtype=torch.float32), sizes) < 1e-5
+    if name == "resnet50":
+        images = batch_of(sizes, dtype=torch.float32)
+        assert worst_difference(model.float(), images, sizes, check=True) < 1e-5
 
 
 TRUNKS = {
@@ -125,20 +121,13 @@ def _write(part, whole=False):
     return function
 
 
-def _profiled(m, x):
-    with torch.autograd.profiler.record_function("section"):
-        return 2 * x
-
-
 FUNCTIONS = {
     "squeeze and excitation": lambda m, x: x * x.mean((2, 3), keepdim=True).sigmoid(),
-    "mean one axis after the other": lambda m, x: x.mean(3).mean(2),
     "mean over flattened positions": lambda m, x: x.flatten(2).mean(-1),
     "mean of rows": lambda m, x: x + x.mean(3, keepdim=True),
     "sum": lambda m, x: x.sum((-2, -1)),
     "largest": lambda m, x: torch.cat([x.amax((2, 3)), x.amin((2, 3))], 1),
     "spread": lambda m, x: x.std((2, 3), keepdim=True),
-    "spread without its axes": lambda m, x: x.std((2, 3)),
     "adaptive pools": lambda m, x: F.adaptive_avg_pool2d(x, 1).flatten(1) + F.adaptive_max_pool2d(x, 1).flatten(1),
     "adaptive pool to 3": lambda m, x: same(x, 3).flatten(1),
     "channels last": lambda m, x: (x.permute(0, 2, 3, 1) @ m.first.outer(m.second)).permute(0, 3, 1, 2),
@@ -161,46 +150,36 @@ FUNCTIONS = {
     "gate of one pixel": lambda m, x: x * x.amax((2, 3), keepdim=True).expand_as(x),
     "gate expanded to the map": lambda m, x: x + x.mean((2, 3), keepdim=True).expand(-1, -1, x.shape[2], x.shape[3]),
     "columns first": lambda m, x: x.transpose(2, 3).contiguous().mT,
-    "turned": lambda m, x: (pooled(x).T * m.first[:, None]).t(),
     "pixels unshuffled": lambda m, x: F.pixel_unshuffle(x[:, :, :8, :8], 2),
     "matrices": lambda m, x: same(x, 4) @ m.first.diag(),
     "a constant matrix first": lambda m, x: (m.first.diag() @ x.flatten(2)).mean(2),
     "a function of autograd's": lambda m, x: Twice.apply(x),
     "arithmetic": lambda m, x: torch.where(x > 0, x, 0.1 * x).clamp(max=3).mul_(2).add_(x).div(3) ** 2,
     "a constant of the images' type": lambda m, x: x * m.first.float().type_as(x).view(1, -1, 1, 1),
-    "channels by a list": lambda m, x: x[:, [2, 1, 0]],
     "channels by a tensor": lambda m, x: x[:, torch.tensor([2, 1, 0], device=x.device)],
-    "channels selected": lambda m, x: x.index_select(1, torch.tensor([2, 1, 0], device=x.device)),
-    "constants of one's own": lambda m, x: x + x.new_full((1, 4, 1, 1), 2) + x.new_tensor(3.0),
+    "a constant of one's own": lambda m, x: x + torch.full((1, 4, 1, 1), 2, dtype=x.dtype),
     "axes by name": lambda m, x: torch.transpose(input=x.transpose(2, dim1=3), dim0=2, dim1=3).swapaxes(2, axis1=3),
-    "a section that is profiled": _profiled,
+    "a section that is profiled": lambda m, x: torch.autograd.profiler.record_function("section")(torch.sin)(x),
     # in place, on what is a view on the canvas, too
     "channels doubled": _write(lambda x: x[:, :2]),
-    "columns doubled": _write(lambda x: x.transpose(2, 3)),
     "the whole of channels doubled": _write(lambda x: x[:, :2], whole=True),
     "a slice that is all that is read": lambda m, x: F.relu(x[:, :, 1:], inplace=True),
     # arguments that follow the size: each image its own
     "twice as large": lambda m, x: F.interpolate(x, size=(2 * x.shape[2], 2 * x.shape[3]), mode="bilinear"),
-    "half as large": lambda m, x: F.interpolate(x, size=(math.ceil(x.shape[2] / 2), x.size(3) // 2)),
     "divided by the width": lambda m, x: x.sum((2, 3)) / x.shape[3],
-    "divided by the number of positions": lambda m, x: x.sum((2, 3)) / (x.numel() // x.shape[0]),
+    "divided by a number of positions": lambda m, x: x.sum((2, 3)) / (math.ceil(x.size(3) / 2) * x.numel()),
     "a table of positions": lambda m, x: x + x.new_zeros(x.shape[0], 1, *x.shape[2:]).cumsum(2),
     "half of the rows": lambda m, x: x[:, :, : x.shape[2] // 2],
     "padded to a multiple of 8": lambda m, x: F.pad(x, (0, -x.shape[3] % 8, 0, -x.shape[2] % 8)),
-    "channel chosen": lambda m, x: x[:, x.shape[2] % 4].unsqueeze(1),
     "channels chosen": lambda m, x: x[:, x.shape[2] % 3 : x.shape[2] % 3 + 2],
-    "a shift": lambda m, x: same(x, 5).roll(x.shape[2], 2),
     "a padded value": lambda m, x: F.pad(pooled(x), (1, 1), value=x.shape[2]),
     # what would mix the images does what it does for one
     "softmax of maps over the batch": lambda m, x: x.softmax(0),
-    "softmax over the batch": lambda m, x: pooled(x).softmax(0),
     "cumsum over the batch": lambda m, x: x.cumsum(0),
     "normalised over the batch": lambda m, x: F.normalize(x, dim=0),
     "less the mean of the batch": lambda m, x: pooled(x) - pooled(x).mean(0, keepdim=True) + 1,
     "the first image": lambda m, x: pooled(x)[:1] + pooled(x),
-    "the first map": lambda m, x: x[:1],
     "the batch mirrored": lambda m, x: pooled(x).flip(0),
-    "the batch shifted": lambda m, x: pooled(x).roll(1, 0),
     "the batch sorted": lambda m, x: pooled(x).sort(0)[0],
     "einsum over the batch": lambda m, x: torch.einsum("nc,mc->nc", pooled(x), pooled(x)),
     "attention among images": lambda m, x: F.scaled_dot_product_attention(*[pooled(x)] * 3),
@@ -212,8 +191,8 @@ FUNCTIONS = {
 def test_functions(name, sizes, batch_of, worst_difference):
     model = prepared(Function(FUNCTIONS[name]))
     with torch.inference_mode():
-        for _ in range(2):  # the second run compares nothing
-            assert worst_difference(model, batch_of(sizes), sizes) < 1e-12
+        for check in (True, False):
+            assert worst_difference(model, batch_of(sizes), sizes, check=check) < 1e-12
 
 
 @torch.no_grad()
@@ -236,14 +215,9 @@ INTEGERS = {
 
 @pytest.mark.parametrize("recorded", [False, True])
 @pytest.mark.parametrize("name", INTEGERS)
-def test_integers_stay_integers(name, recorded, batch_of):
-    model = Function(INTEGERS[name]).double()
+def test_integers_stay_integers(name, recorded, batch_of, worst_difference):
     with torch.set_grad_enabled(recorded):
-        found, expected = (
-            forward(model, batch_of(SIZES), SIZES).output for forward in (forward_masked, forward_singly)
-        )
-    assert found.dtype == expected.dtype
-    assert torch.equal(found[tuple(map(slice, expected.shape))], expected)
+        assert worst_difference(Function(INTEGERS[name]).double(), batch_of(SIZES), SIZES) == 0
 
 
 @pytest.mark.parametrize(
@@ -257,21 +231,14 @@ def test_a_segmentation_network(encoder, batch_of, worst_difference):
 
 
 @torch.no_grad()
-def test_nothing_outside_is_read(batch_of):
-    model = prepared(timm.create_model("test_resnet"))
-    outputs = [
-        forward_masked(model, batch_of(SIZES, outside=outside), SIZES).output
-        for outside in (float("nan"), float("inf"), 0.0, -7.5)
-    ]
+def test_nothing_outside_is_read_and_the_callers_images_stay(batch_of):
+    model, outputs = prepared(timm.create_model("test_resnet")), []
+    for outside in (float("nan"), float("inf"), 0.0, -7.5):
+        images = batch_of(SIZES, outside=outside)
+        before = images.clone()
+        outputs.append(forward_masked(model, images, SIZES).output)
+        torch.testing.assert_close(images, before, rtol=0, atol=0, equal_nan=True)
     assert all(torch.equal(output, outputs[0]) for output in outputs)
-
-
-@torch.no_grad()
-def test_the_callers_images_stay(batch_of):
-    images = batch_of(SIZES, outside=5.0)
-    before = images.clone()
-    forward_masked(prepared(Head(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(inplace=True))), images, SIZES)
-    assert torch.equal(images, before)
 
 
 class Paused(nn.Module):
@@ -305,20 +272,10 @@ def test_gradients(batch_of):
 
 
 @torch.no_grad()
-def test_autocast(batch_of):
+def test_autocast(batch_of, worst_difference):
     model = prepared(timm.create_model("test_resnet")).float()
-    images = batch_of(SIZES, dtype=torch.float32)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        found, expected = forward_masked(model, images, SIZES).output, forward_singly(model, images, SIZES).output
-    assert found.dtype == expected.dtype
-    assert (found - expected).abs().max() < 0.02 * expected.abs().max()
-
-
-@torch.no_grad()
-def test_images_as_large_as_the_canvas_are_a_plain_batch(batch_of):
-    model = prepared(timm.create_model("test_resnet"))
-    images = batch_of([(40, 40)] * 2, canvas=(40, 40))
-    torch.testing.assert_close(forward_masked(model, images, [(40, 40)] * 2).output, model(images), rtol=0, atol=0)
+        assert worst_difference(model, batch_of(SIZES, dtype=torch.float32), SIZES, check=True) < 0.02
 
 
 @torch.no_grad()

@@ -6,11 +6,9 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from lightning_modules import SegmentationModule
 from records import RunFolder
 from records.errors import UserError
-from studies.checkpoints.load import find_checkpoint, load, load_network
-from tests.support.program import main_here, only_run
+from studies.checkpoints.load import find_checkpoint, load
 
 
 @pytest.fixture
@@ -40,7 +38,7 @@ def test_the_loaded_network_has_the_accuracy_of_the_runs_rows(trained_pair, name
     files = {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")}
     best = max(rows, key=lambda row: (row["val/acc1"], -row["epoch"]))
     for checkpoint, row in (("best.ckpt", best), ("epoch-001", rows[1]), ("last", rows[-1])):
-        trained = load(folder, checkpoint)
+        trained = load(folder, checkpoint).find_images()
         assert trained.epoch == row["epoch"]
         assert trained.step == row["step"]
         assert not trained.module.training
@@ -48,26 +46,14 @@ def test_the_loaded_network_has_the_accuracy_of_the_runs_rows(trained_pair, name
     assert {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")} == files, "nothing is written"
 
 
-def test_another_scheme_is_applied_and_changes_the_logits_but_no_weight(zero):
-    own, other = load(zero), load(zero, padding_at_test="partial")
-    assert (other.module.padding, other.module.scheme) == ("zero", "partial")
-    # By name: tests of the registry make the classes anew.
-    assert [type(layer).__name__ for layer in other.module.modules()].count("PartialConv2d") == 9
-    assert "PartialConv2d" not in {type(layer).__name__ for layer in own.module.modules()}
-    left, right = own.module.state_dict(), other.module.state_dict()
-    assert all(torch.equal(value, right[key]) for key, value in left.items())
-    assert accuracy_and_loss(own)[1] != pytest.approx(accuracy_and_loss(other)[1], rel=1e-3)
-
-
 def test_the_images_may_have_moved(zero, sample_tree, tmp_path):
     moved = tmp_path / "moved"
     moved.symlink_to(sample_tree)
-    trained = load(zero, data_root=moved, batch_size=7)
+    trained = load(zero, data_root=moved, batch_size=7).find_images()
     assert trained.data.root == moved
     assert len(next(iter(trained.data.test_dataloader()))[0]) == 7
     with pytest.raises(UserError, match=r"zero: the data cannot be used.*/absent.*--data-root"):
-        load(zero, data_root="/absent")
-    assert load_network(zero, data_root="/absent").checkpoint.name == "best.ckpt"
+        load(zero, data_root="/absent").find_images()
 
 
 def test_what_is_missing_or_damaged_is_named_with_its_run(damaged):
@@ -91,14 +77,3 @@ def test_what_is_missing_or_damaged_is_named_with_its_run(damaged):
     damaged.config.unlink()
     with pytest.raises(UserError, match=r"copy: config.yaml is missing"):
         load(damaged, "last")
-
-
-def test_a_segmentation_network_loads_too(sample_streets, tmp_path):
-    options = ["--data.crop_size=64", "--model.head_channels=8", "--model.skip_channels=4", "--trainer.logger=false"]
-    options += [f"--data.root={sample_streets}", f"--run.root={tmp_path}", "--trainer.max_epochs=1"]
-    assert main_here("fit", "--config=configs/demo/segmentation.yaml", *options) == 0
-    trained = load(only_run(tmp_path), padding_at_test="replicate")
-    assert isinstance(trained.module, SegmentationModule)
-    assert trained.module.scheme == "replicate"
-    image = trained.data.val_dataloader().dataset[0][0]
-    assert trained.module(image[None].float()).shape == (1, 19, *image.shape[-2:])

@@ -1,7 +1,5 @@
 """Verdicts on the paper's claims: decided only where a test decides, either way, and never by one network for all."""
 
-import csv
-
 import pytest
 
 from studies.claims.accuracy import SIMILAR
@@ -28,21 +26,16 @@ def verdicts(tmp_path):
 
 def test_a_win_supports_a_loss_contradicts_and_a_tie_decides_nothing(tmp_path, make_run):
     runs_of(make_run, "won", zero=70.0, partial=71.0, reflect=70.0 + 2 * SIMILAR, replicate=69.0)
-    runs_of(make_run, "lost", zero=70.0, partial=69.0)
+    # A lead of half of what counts as similar supports "similar".
+    runs_of(make_run, "lost", zero=70.0, partial=69.0, reflect=70.0 + SIMILAR / 2)
     runs_of(make_run, "tied", zero=70.0, partial=70.0)
     found = verdicts(tmp_path)
     better = found["Partial padding reaches a better accuracy (or mIoU) than zero padding"]
     assert better == {"won": Verdict.SUPPORTED, "lost": Verdict.CONTRADICTED, "tied": Verdict.OPEN}
-    assert found["Reflection padding performs similarly to zero padding or worse"] == {"won": Verdict.CONTRADICTED}
+    reflection = found["Reflection padding performs similarly to zero padding or worse"]
+    assert reflection == {"won": Verdict.CONTRADICTED, "lost": Verdict.SUPPORTED}
     assert found["Replication padding performs similarly to zero padding or worse"] == {"won": Verdict.SUPPORTED}
     assert found["Runs with partial padding scatter less"]["won"] is Verdict.OPEN
-
-
-def test_a_lead_within_what_counts_as_similar_supports_similar(tmp_path, make_run):
-    runs_of(make_run, "net", zero=70.0, reflect=70.0 + SIMILAR / 2)
-    assert verdicts(tmp_path)["Reflection padding performs similarly to zero padding or worse"]["net"] is (
-        Verdict.SUPPORTED
-    )
 
 
 def test_fewer_epochs_support_and_one_run_decides_nothing(tmp_path, make_run):
@@ -98,16 +91,13 @@ def test_the_spread_is_compared_by_the_ratio_of_variances():
     assert (1 / swapped.high, 1 / swapped.low) == pytest.approx((found.low, found.high))
 
 
-def test_the_page_lists_every_claim_and_its_evidence(tmp_path, make_run):
+def test_the_page_lists_every_claim_and_its_evidence(tmp_path, make_run, rows_of):
     runs_of(make_run, "net", zero=70.0, partial=71.0)
     section = study(collect(tmp_path / "runs"), tmp_path)
-    with open(tmp_path / "claims.csv") as file:
-        rows = list(csv.DictReader(file))
+    rows, evidence = rows_of("claims.csv"), rows_of("claims_evidence.csv")
     assert [row["Claim"].partition(". ")[2] for row in rows] == [claim.text for claim in CLAIMS]
     assert rows[0]["these runs"] == "supported"
     assert "not tested" in {row["these runs"] for row in rows}
-    with open(tmp_path / "claims_evidence.csv") as file:
-        evidence = list(csv.DictReader(file))
     first = evidence[0]
     assert (first["Claim"], first["network"], first["n"], first["verdict"]) == ("1", "net", "5", "supported")
     assert float(first["low"]) < float(first["estimate"]) < float(first["high"])

@@ -17,9 +17,8 @@ def test_sets_and_chance_against_brute_force(wrong, right):
     predicted = np.where(
         random.random((wrong + right, 400)) < 0.6, targets, random.integers(0, 3, (wrong + right, 400))
     )
-    found = disagreement(
-        "n", Side("zero", (None,) * wrong, predicted[:wrong]), Side("partial", (), predicted[wrong:]), targets
-    )
+    sides = Side("zero", (None,) * wrong, predicted[:wrong]), Side("partial", (), predicted[wrong:])
+    found = disagreement(*sides, targets)
 
     def count(chosen: tuple[int, ...]) -> list[int]:
         others = set(range(wrong + right)) - set(chosen)
@@ -39,9 +38,8 @@ def test_sets_and_chance_against_brute_force(wrong, right):
 
 def test_no_image_at_all_is_as_likely_as_can_be():
     predicted = np.array([[0, 0], [0, 0]])
-    found = disagreement(
-        "n", Side("zero", (None,), predicted[:1]), Side("partial", (None,), predicted[1:]), np.array([0, 0])
-    )
+    sides = (Side(padding, (None,), predicted[[row]]) for row, padding in enumerate(("zero", "partial")))
+    found = disagreement(*sides, np.array([0, 0]))
     assert (len(found.images), found.expected, found.chance) == (0, 0, 1)
 
 

@@ -22,7 +22,7 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.open, self.references, self.ids, self.labels, self.words, self.tags = [], [], [], [], [], []
+        self.open, self.references, self.ids, self.labels, self.words, self.tags = ([] for _ in range(6))
         self.feed(text)
         self.close()
         assert self.open == []

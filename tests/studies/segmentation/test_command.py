@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import sys
 
 import pytest
 
@@ -39,12 +40,19 @@ def to_test(runs, *options):
     return [test.run.record.padding for test in measure.missing(collect(runs, "val/miou"), options)]
 
 
+def in_this_process(command, *_):
+    """Saves the seconds that a test's own process takes to start; that it is run and ended well is tested elsewhere."""
+    assert command[:2] == (sys.executable, str(ROOT / "main.py"))
+    return "" if main_here(*command[2:]) == 0 else "failed"
+
+
 def test_one_command_tests_what_is_missing_and_draws(runs, capsys, monkeypatch):
     assert main_here("segmentation", str(runs)) == 0
     shown = capsys.readouterr().out
     assert "Whole images and tiles (Table 6): not run" in shown
     assert f"python main.py segmentation {runs} --test" in shown
-    assert main_here("segmentation", str(runs), "--test", "--pictures=1") == 0
+    monkeypatch.setattr(measure, "run_logged", in_this_process)
+    assert main_here("segmentation", str(runs), "--test", "--pictures=1", "--examine=2") == 0
     shown = capsys.readouterr().out
     assert "2 runs, 0 tested already" in shown
     assert "Without the centre (Table 7)" in shown
@@ -70,6 +78,13 @@ def test_one_command_tests_what_is_missing_and_draws(runs, capsys, monkeypatch):
     assert to_test(runs) == ["zero", "partial"]
 
 
+def test_the_cross_test_is_of_whole_images(runs):
+    assert main_here("cross-test", str(runs), "--schemes", "partial") == 0
+    modes = [EvaluationRecord.read(path).confusion.keys() for path in runs.glob("*/evaluations/*")]
+    assert modes == [{"regular"}] * 3
+    assert "zero" in (runs / "report/table4_cross.csv").read_text()
+
+
 def test_a_test_that_cannot_run_is_named_and_the_rest_shown(runs, capsys):
     for run in find_runs(runs):
         (run.checkpoints / "best.ckpt" if run.read_record().padding == "zero" else run.config).unlink()
@@ -83,10 +98,7 @@ def test_a_test_that_cannot_run_is_named_and_the_rest_shown(runs, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (
-            ["--pictures", "--network=resnet50"],
-            "of resnet50 with zero and with partial padding; networks with both: tiny",
-        ),
+        (["--pictures", "--network=resnet50"], "of resnet50 with zero and with partial padding; networks with both: "),
         (["--metric=val/acc1"], "no value of val/acc1"),
         (["--pictures", "--data-root=/absent"], "/absent"),
         (["--test", "--model.evaluation.tile_size=0"], "tile_size is 0"),

@@ -10,7 +10,7 @@ from PIL import Image
 from evaluation import Box
 from evaluation.pictures.grid import GAP
 from studies.segmentation.figures import Picture, study
-from studies.segmentation.pictures import Comparison, Errors, Scene, border_zone, evenly, make, most_different
+from studies.segmentation.pictures import Errors, NetworkPair, PicturedScene, border_zone, evenly, make, most_different
 
 COLOURS = [(200, 0, 0), (0, 160, 0), (0, 0, 255)]
 
@@ -50,7 +50,7 @@ def scene(number):
     target = torch.zeros(32, 64, dtype=torch.uint8)
     target[:number] = 1
     photograph = np.full((32, 64, 3), 40 * number, np.uint8)
-    return Scene(f"street{number}", photograph, torch.full((3, 32, 64), float(number)), target)
+    return PicturedScene(f"street{number}", photograph, torch.full((3, 32, 64), float(number)), target)
 
 
 SCENES = [scene(number) for number in range(4)]
@@ -69,7 +69,7 @@ def always(number):
 
 @pytest.fixture
 def compared():
-    return Comparison(
+    return NetworkPair(
         networks={"zero padding": always(0), "partial padding": always(1)},
         words="Two networks.",
         tile_size=None,

@@ -5,6 +5,7 @@ import statistics
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from studies.stats.intervals import (
     ALPHA,
@@ -76,12 +77,9 @@ def test_interval_of_a_mean():
 def test_median_interval_covers_as_often_as_it_says(count):
     """By enumeration of the binomial distribution: it covers at least 95 %, and the next narrower one does not."""
     found = median_interval(list(range(1, count + 1)))
-    mass = [1.0]
-    for _ in range(count):
-        mass = [(left + right) / 2 for left, right in zip([0, *mass], [*mass, 0], strict=True)]
-    covered = {rank: 1 - 2 * sum(mass[:rank]) for rank in range(1, count // 2 + 1)}
-    best = max((rank for rank, share in covered.items() if share >= 0.95), default=None)
-    assert found == (None if best is None else (best, count + 1 - best))
+    below = [2 * sum(math.comb(count, k) for k in range(rank)) / 2**count for rank in range(1, count // 2 + 1)]
+    best = sum(share <= 0.05 for share in below)
+    assert found == ((best, count + 1 - best) if best else None)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +104,6 @@ def test_seeds_needed_give_the_power_and_one_fewer_does_not(effect, degrees):
     """Simulated: 40,000 experiments of n runs each, tested by the ratio of mean and standard error."""
     n = seeds_needed(effect, 1.0, degrees)
     rng = np.random.default_rng(0)
-    # Printed table: 99.5 % points, for the degrees of freedom that occur here.
     shares = []
     for count in (n, n - 1):
         if degrees == 1:
@@ -115,17 +112,15 @@ def test_seeds_needed_give_the_power_and_one_fewer_does_not(effect, degrees):
         else:
             sides = rng.normal([[[effect]], [[0.0]]], 0.5**0.5, (2, 40_000, count))
             t = (sides[0] - sides[1]).mean(1) / (sides.var(2, ddof=1).sum(0) / count) ** 0.5
-        null = rng.standard_t(degrees * (count - 1), 400_000)
-        shares.append((t > np.quantile(null, 1 - ALPHA / 2)).mean())
+        shares.append((t > stats.t.ppf(1 - ALPHA / 2, degrees * (count - 1))).mean())
     assert shares[0] > POWER - 0.01
     assert shares[1] < POWER + 0.01
 
 
-def test_seeds_needed_says_nothing_where_nothing_can_be_said():
-    assert seeds_needed(0.0, 1.0) is None
-    assert seeds_needed(1.0, 0.0) is None
-    assert seeds_needed(1e-6, 1.0) is None
-    assert seeds_needed(1000.0, 1.0) == 2
+def test_seeds_needed_at_the_ends():
+    """None without an effect, without a spread and beyond the most seeds; two at least."""
+    ends = [(0.0, 1.0), (1.0, 0.0), (1e-6, 1.0), (1000.0, 1.0)]
+    assert [seeds_needed(*each) for each in ends] == [None, None, None, 2]
 
 
 def test_holm_is_the_textbooks():
@@ -151,19 +146,15 @@ def test_pairs_have_mcnemars_exact_p():
 
 
 @pytest.mark.parametrize("images", [1, 4, 15])
-@pytest.mark.parametrize("alone", [(0.0, 0.0), (0.3, 0.0), (0.2, 0.2), (0.05, 0.4), (0.01, 0.02), (0.6, 0.4)])
-def test_the_interval_of_pairs_covers_what_is_true(images, alone):
-    """Every outcome with its probability, instead of a simulation."""
-    first, second = alone
-    covered = total = 0.0
-    for better in range(images + 1):
-        for worse in range(images + 1 - better):
-            same = images - better - worse
-            ways = math.comb(images, better) * math.comb(images - better, worse)
-            chance = ways * first**better * second**worse * max(0.0, 1 - first - second) ** same
-            found = compare_pairs(images, better, worse)
-            total += chance
-            covered += chance * (found.low - 1e-9 <= 100 * (first - second) <= found.high + 1e-9)
-            assert found.low <= found.mean <= found.high
-    assert total == pytest.approx(1)
-    assert covered >= CONFIDENCE
+def test_the_interval_of_pairs_covers_what_is_true(images):
+    """Every outcome with its probability (multinomial), instead of a simulation."""
+    outcomes = [(b, w) for b in range(images + 1) for w in range(images + 1 - b)]
+    found = [compare_pairs(images, better, worse) for better, worse in outcomes]
+    assert all(each.low <= each.mean <= each.high for each in found)
+    for alone in [(0.0, 0.0), (0.3, 0.0), (0.2, 0.2), (0.05, 0.4), (0.01, 0.02), (0.6, 0.4)]:
+        shares = [*alone, max(0.0, 1 - sum(alone))]
+        chances = stats.multinomial.pmf([(b, w, images - b - w) for b, w in outcomes], images, shares)
+        truth = 100 * (alone[0] - alone[1])
+        covers = [each.low - 1e-9 <= truth <= each.high + 1e-9 for each in found]
+        assert chances.sum() == pytest.approx(1)
+        assert chances @ covers >= CONFIDENCE, alone

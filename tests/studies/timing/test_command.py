@@ -42,18 +42,8 @@ def test_writes_what_it_measured_and_replaces_its_own_files_only(networks, tmp_p
 
 
 def test_a_network_and_a_scheme_that_fail_cost_the_others_nothing(networks, tmp_path, capsys):
-    command = [
-        *TINY,
-        "--output",
-        str(tmp_path),
-        "--networks",
-        "vgg16_bn",
-        "resnet50",
-        "--schemes",
-        "partial",
-        "reflect",
-    ]
-    assert main(command) == 1
+    options = ["--networks", "vgg16_bn", "resnet50", "--schemes", "partial", "reflect"]
+    assert main([*TINY, "--output", str(tmp_path), *options]) == 1
     found = TimingRecord.read(tmp_path / "timing.json")
     assert [case.network for case in found.cases] == ["resnet50", "resnet50"]
     assert found.failed[:2] == [f"vgg16_bn, {size}, eager: out of memory" for size in ("8 x 8", "6 x 9")]

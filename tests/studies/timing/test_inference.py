@@ -9,10 +9,9 @@ import torch
 from torch import nn
 
 import padding.schemes.reweight
-from padding import PaddingError
 from studies.timing import inference
 from studies.timing.inference import CaseError, Conditions, measure_case
-from studies.timing.interleaved import StepError, interleaved
+from studies.timing.options import Options
 from studies.timing.variants import make_variant
 
 
@@ -52,9 +51,8 @@ class Watch:
 
 def measured(passes, **changes):
     watch = Watch(passes)
-    settings = {"rounds": 20, "first_rounds": 3, "warm_up": 2, **changes}
-    conditions = Conditions(torch.device("cpu"), stopwatch=watch, **settings)
-    case, failed = measure_case("recorder", (8, 6), "eager", ["partial", "reflect"], conditions)
+    options = Options(schemes=("partial", "reflect"), **{"rounds": 20, "first_rounds": 3, "warm_up": 2, **changes})
+    case, failed = measure_case("recorder", (8, 6), "eager", Conditions(options, torch.device("cpu"), watch))
     return case, failed, watch.timed
 
 
@@ -119,25 +117,15 @@ def test_a_scheme_that_fails_is_named_and_the_others_are_measured(passes, monkey
     assert set(case.first) == {"zero", "zero again", "partial"}
 
 
-def test_a_network_that_cannot_be_measured_at_all_says_why(monkeypatch):
-    conditions = Conditions(torch.device("cpu"), rounds=2, first_rounds=2)
-    monkeypatch.setattr(inference, "create_network", lambda name, classes: nn.Conv2d(3, 4, 1))
-    with pytest.raises(CaseError, match=r"^partial, reflect: no convolution of the network is padded"):
-        measure_case("pointwise", (8, 8), "eager", ["partial", "reflect"], conditions)
-    monkeypatch.setattr(inference, "create_network", lambda name, classes: nn.Conv2d(5, 4, 3, padding=1))
-    with pytest.raises(CaseError, match="channels"):
-        measure_case("five channels", (8, 8), "eager", ["partial"], conditions)
-    monkeypatch.setattr(inference, "create_network", lambda name, classes: nn.Conv2d(3, 4, 7, padding=3))
-    with pytest.raises(CaseError, match=r"^reflect: "):
-        measure_case("three pixels", (3, 3), "eager", ["reflect"], conditions)
-
-
-def test_an_error_names_whose_it_is():
-    def prepare(name):
-        if name == "b":
-            raise PaddingError("no")
-        return lambda: None
-
-    with pytest.raises(StepError) as caught:
-        interleaved(["a", "b"], prepare, 1, lambda step: 0.0)
-    assert (caught.value.name, str(caught.value.cause)) == ("b", "no")
+@pytest.mark.parametrize(
+    ("network", "size", "message"),
+    [
+        ((3, 4, 1), 8, r"^partial, reflect: no convolution of the network is padded"),
+        ((5, 4, 3, 1, 1), 8, "channels"),
+    ],
+)
+def test_a_network_that_cannot_be_measured_at_all_says_why(network, size, message, monkeypatch):
+    options = Options(schemes=("partial", "reflect"), rounds=2, first_rounds=2)
+    monkeypatch.setattr(inference, "create_network", lambda name, classes: nn.Conv2d(*network))
+    with pytest.raises(CaseError, match=message):
+        measure_case("network", (size, size), "eager", Conditions(options, torch.device("cpu"), lambda step: 1.0))

@@ -3,11 +3,9 @@
 import csv
 import dataclasses
 import io
-from pathlib import Path
 
 import pytest
 
-from records.errors import RecordError
 from studies.page.tables import Table
 from studies.runs.collect import Collection
 from studies.timing.record import TimingCase, TimingRecord
@@ -95,7 +93,9 @@ def test_a_report_reads_every_record_and_names_a_damaged_one(tmp_path, page_of):
     (folder / "gpu").mkdir(parents=True)
     record(case()).write(folder / "timing.json")
     record(case(), hardware="another").write(folder / "gpu/timing.json")
-    (folder / "timing-old.json").write_text("[]")
+    # Without the null pair.
+    old = (folder / "timing.json").read_text().replace('"zero again"', '"null"')
+    (folder / "timing-old.json").write_text(old)
     found = study(collection, tmp_path)
     text = (tmp_path / "table1_timing.csv").read_text()
     assert "another" in text
@@ -103,13 +103,3 @@ def test_a_report_reads_every_record_and_names_a_damaged_one(tmp_path, page_of):
     page = page_of(found)
     assert "a &lt;processor&gt;" in page
     assert "timing-old.json is damaged" in page
-
-
-@pytest.mark.parametrize("damage", [lambda text: text[:-20], lambda text: text.replace('"zero again"', '"null"')])
-def test_a_damaged_record_is_named(damage, tmp_path):
-    path = Path(tmp_path / "timing.json")
-    record(case()).write(path)
-    assert TimingRecord.read(path) == record(case())
-    path.write_text(damage(path.read_text()))
-    with pytest.raises(RecordError, match=r"timing\.json is damaged"):
-        TimingRecord.read(path)

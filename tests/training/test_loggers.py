@@ -1,6 +1,6 @@
-"""What a kill left of W&B's files: an empty attempt is moved away, one with records stays."""
+"""What a kill leaves of W&B's files: an empty attempt is moved away, one with records stays."""
 
-from training.offline_segments import set_aside_empty
+from training.loggers import set_aside_empty
 
 
 def test_only_attempts_without_a_record_are_set_aside(tmp_path):

@@ -1,0 +1,52 @@
+"""What the records of an evaluated checkpoint share, whichever kind of evaluation it was."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from records.codec import Record
+
+
+@dataclass(eq=False)
+class CheckpointRecord(Record):
+    """The content of a file in a run folder's `evaluations/`: a checkpoint under a scheme on the reported images.
+
+    Attributes:
+        checkpoint: its file name.
+        epoch: of the checkpoint, from 0.
+        step: of the checkpoint.
+        network: name of the network.
+        padding: scheme in training.
+        padding_at_test: scheme in this evaluation.
+        precision: the Trainer's name of the precision.
+        data: what identifies the images, such as their number and a digest of the files.
+        provenance: versions, commit, host, command.
+    """
+
+    checkpoint: str
+    epoch: int
+    step: int
+    network: str
+    padding: str
+    padding_at_test: str
+    precision: str
+    data: dict[str, Any]
+    provenance: dict[str, Any] = field(default_factory=dict, repr=False, kw_only=True)
+
+    @property
+    def settings(self) -> Any:
+        """What was evaluated and how, as JSON values: the same evaluation has the same, whatever its result."""
+        return [self.epoch, self.step, self.network, self.padding, self.precision, self.data]
+
+    @property
+    def file_name(self) -> str:
+        """Checkpoint, scheme and a hash of the settings: the same evaluation replaces its own file and no other."""
+        digest = hashlib.sha1(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()
+        return f"{Path(self.checkpoint).stem}-{self.padding_at_test}-{self.label}{digest[:8]}.json"
+
+    @property
+    def label(self) -> str:
+        """What else the file's name says, with a hyphen behind it."""
+        return ""

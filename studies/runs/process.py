@@ -1,0 +1,119 @@
+"""A run's process with its output in the run's log, and the signals that end it before it is done."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+POLL = 0.2
+"""Seconds between two looks at a running process."""
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+class StopRequest:
+    """Counts the signals that ask to stop, while entered; restores the previous handlers on leaving."""
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def __init__(self) -> None:
+        self.first = 0
+        self.count = 0
+
+    def __enter__(self) -> Self:
+        # Under nohup a hang-up is ignored, and stays so.
+        chosen = [number for number in self.SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        self._before = {number: signal.signal(number, self._note) for number in chosen}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    @property
+    def exit_status(self) -> int:
+        """128 plus the number of the first signal, as shells have it."""
+        return 128 + self.first
+
+    def _note(self, number: int, _: object) -> None:
+        self.first = self.first or number
+        self.count += 1
+
+
+def run_logged(
+    command: Sequence[str], log: Path, environment: Mapping[str, str], stop: StopRequest, grace: float
+) -> str:
+    """Runs a command to its end or until `stop` was asked for; no process of it outlives a stop or an error here.
+
+    Args:
+        log: its output is appended.
+        grace: seconds from SIGTERM to SIGKILL once `stop` was asked for; a second request kills at once.
+
+    Returns:
+        Why it failed, in one line; "" for exit status 0.
+    """
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with open(log, "ab") as output:
+            start = output.tell()
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                # Else a log that is read while the run goes on lags behind by a buffer.
+                env={"PYTHONUNBUFFERED": "1", **environment},
+                # A session of its own does not hear the terminal's Ctrl-C: this program decides how the process ends.
+                start_new_session=True,
+            )
+    except OSError as error:
+        return f"could not be started: {error}"
+    try:
+        _wait(process, stop, grace)
+    finally:
+        if stop.count or process.poll() is None:
+            _kill(process)
+    if process.returncode < 0:
+        name = signal.Signals(-process.returncode).name
+        return f"killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+    status = process.returncode
+    return (last_words(log, start) or f"exit status {status}, nothing in the log") if status else ""
+
+
+def _wait(process: subprocess.Popen, stop: StopRequest, grace: float) -> None:
+    """Returns when the process ended, or when it has to be killed."""
+    while process.poll() is None and not stop.count:
+        time.sleep(POLL)
+    # To the leader alone: it stops its other ranks itself, and a data worker that ends first looks like a crash to it.
+    process.terminate()
+    deadline = time.monotonic() + grace
+    while process.poll() is None and stop.count < 2 and time.monotonic() < deadline:
+        time.sleep(POLL)
+
+
+def _kill(process: subprocess.Popen) -> None:
+    """SIGKILL to all processes of the session, also those that outlived the leader."""
+    # macOS answers EPERM for a group of which only the unreaped leader is left.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def last_words(log: Path, start: int = 0, window: int = 65536) -> str:
+    """The last line that begins with `error:` in the last `window` bytes from `start` on, else the last line.
+
+    Removes colours, and passes over the lines of W&B's client, which come last however a run ends.
+    """
+    with open(log, "rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(start, end - window))
+        text = COLOUR.sub("", file.read().decode(errors="replace"))
+    lines = [line.strip() for line in text.splitlines()]
+    lines = [line for line in lines if line and not line.startswith("wandb:")]
+    errors = [line for line in lines if line.lower().startswith("error:")]
+    return (errors or lines or [""])[-1]

@@ -38,7 +38,7 @@ def valid_taps(
 
 
 def axis_ratio(taps: Tensor, kernel: int, dtype: torch.dtype) -> Tensor:
-    """One axis' factor of the ratio; 0 where no tap is inside (Eq. 1), chosen and never approached with an epsilon."""
+    """One axis' factor of the ratio; 0 where no tap is inside (Eq. 1), set exactly, without an epsilon."""
     return torch.where(taps > 0, kernel / taps.clamp(min=1).to(dtype), 0.0)
 
 

@@ -20,8 +20,8 @@ class Scheme:
     """Whether branches and the one convolution they were fused into still compute the same. True for schemes that fill
     the border with values; false where the weight at the border depends on the kernel size."""
     with_holes: Callable[..., tuple[Tensor, Tensor]] | None = None
-    """`with_holes(input, valid, weight, bias, geometry) -> (output, valid)` for an input with holes; None where holes
-    mean nothing to the scheme."""
+    """`with_holes(input, valid, weight, bias, geometry) -> (output, valid)` for an input with holes; None: the scheme
+    takes no masks."""
     transposed: Callable[..., Tensor] | None = None
     """`transposed(input, weight, bias, geometry) -> output`, a transposed convolution; None leaves it as it is."""
 
@@ -77,7 +77,7 @@ def find_scheme(name: str) -> Scheme:
     """The scheme of that name.
 
     Raises:
-        PaddingError: there is none; the message lists those there are.
+        PaddingError: an unknown name; the message lists the registered ones.
     """
     if name not in _SCHEMES:
         raise PaddingError(f"unknown padding scheme {name!r}; choose one of {', '.join(_SCHEMES)}")
@@ -94,7 +94,7 @@ def available_schemes() -> tuple[str, ...]:
 
 
 def register_convolution(base: type[nn.Module], *, padding: Callable[[nn.Module], Pads | str]) -> Callable:
-    """Decorator: makes `forward(layer, *inputs) -> output` the way in which `base` runs under every scheme but zero.
+    """Decorator: registers `forward(layer, *inputs) -> output` as the forward of `base` under every scheme but zero.
 
     `forward` does what `base.forward` does and calls `layer.convolve(input, weight, bias, ...)` in place of the padded
     convolution. `padding(layer)` gives an instance's pads. Registration is by exact type: a subclass with a forward of
@@ -120,7 +120,7 @@ def register_convolution(base: type[nn.Module], *, padding: Callable[[nn.Module]
 
 
 def register_transposed(base: type[nn.Module]) -> Callable:
-    """Decorator: the same for a transposed convolution, whose forward calls `layer.convolve_transposed(...)`.
+    """Decorator: registers the forward of a transposed convolution, which calls `layer.convolve_transposed(...)`.
 
     Raises:
         PaddingError: the class is registered already.
@@ -141,7 +141,7 @@ def _add_convolution(convolution: Convolution) -> None:
 
 
 def find_convolution(kind: type[nn.Module]) -> Convolution | None:
-    """How modules of exactly this class convolve, or None.
+    """The registered convolution of modules of exactly this class, or None.
 
     A class that neither is registered nor changes `forward` or `_conv_forward` convolves as its nearest registered
     ancestor does; parametrised layers are such classes.

@@ -13,11 +13,11 @@ def is_compiled(module: torch.nn.Module) -> bool:
 
 
 def is_traced(*tensors: Tensor) -> bool:
-    """Whether any of the tensors, or the running mode, stands for something else than numbers in memory.
+    """Whether any of the tensors, or the running mode, is something else than numbers in memory.
 
     True under torch.compile, torch.export, torch.jit.trace, make_fx, fake tensors, dispatch modes, functorch
     transforms (vmap, grad, jvp) and forward-mode differentiation. Then nothing may be kept for later calls (a cache
-    filled while exporting would hold a fake tensor and corrupt eager results without a word), nothing may be written
+    filled while exporting would hold a fake tensor and silently corrupt eager results), nothing may be written
     in place, and sizes must not be compared.
     """
     if torch.compiler.is_compiling() or torch.jit.is_tracing():

@@ -46,7 +46,7 @@ def convert_padding(model: nn.Module, scheme: str, *, strict: bool = False) -> C
         strict: raise where something pads with zeros and cannot be converted, instead of reporting it.
 
     Returns:
-        Names of what was converted, left and not supported, with reasons.
+        The names of converted, left and unsupported layers, with reasons.
 
     Raises:
         PaddingError: an unknown scheme; a padded convolution of an unknown class with its own forward, or with a
@@ -155,7 +155,7 @@ def _refuse_wrapped(model: nn.Module) -> None:
 
 
 def _wrappers(module: nn.Module) -> Iterator[str]:
-    """What hides the module's real layers, or has recorded them as they were."""
+    """Names wrappers that hide the module's layers, or that have recorded their forward."""
     names = {kind.__name__ for kind in type(module).__mro__ if kind.__module__.startswith("torch.")}
     for wrapper in ("DistributedDataParallel", "DataParallel", "FullyShardedDataParallel", "FSDPModule"):
         if wrapper in names:

@@ -1,8 +1,8 @@
 """Networks whose parallel branches were summed into one convolution (RepVGG and its relatives).
 
 A sum of a 3x3 and a 1x1 convolution is one 3x3 convolution under zero padding. Under partial padding it is not: at the
-border the 3x3 branch is re-weighted and the 1x1 branch, which never leaves the input, is not. What was trained as
-branches can therefore be converted before fusing only. Fusing leaves plain convolutions behind; the table says where
+border the 3x3 branch is re-weighted and the 1x1 branch, which never leaves the input, is not. Branches
+must therefore be converted before they are fused. Fusing leaves plain convolutions behind; the table says where
 timm puts them. (A convolution fused with its batch norm alone stays exact, and is not listed.)
 """
 

@@ -37,7 +37,7 @@ class PaddedLayer:
     outer_pads: Pads | None = None
     """What a zero padding module in front of the layer would add, where that module was converted with it."""
     return_mask: bool | None = None
-    """Whether a call returns the mask behind the layer too; None: if it was given one."""
+    """Whether a call returns the output's mask too; None: if it was given a mask."""
     multi_channel: bool = False
     """Whether a returned mask always has a channel for each of the output's."""
 
@@ -52,7 +52,7 @@ class PaddedLayer:
         groups: int | None = None,
         mask: Tensor | None = None,
     ) -> Tensor | tuple[Tensor, Tensor]:
-        """Convolves under this layer's scheme; what is not given is the layer's own.
+        """Convolves under this layer's scheme; arguments left out are the layer's own.
 
         With a mask of what is valid in the input, the result is the output and its mask: see `masked_convolution`.
         """
@@ -73,7 +73,7 @@ class PaddedLayer:
     def convolve_transposed(
         self, input: Tensor, weight: Tensor, bias: Tensor | None, output_padding: Sequence[int]
     ) -> Tensor:
-        """The same for a transposed convolution."""
+        """A transposed convolution under this layer's scheme."""
         return transposed_convolution(
             input,
             weight,
@@ -113,13 +113,13 @@ def _blank_layer(base: type[nn.Module], scheme: str) -> nn.Module:
 
 
 def describe(layer: nn.Module) -> str:
-    """How messages call a layer."""
+    """The layer's name in error messages."""
     name = getattr(layer, "layer_name", None)
     return f"layer '{name}' ({type(layer).__name__})" if name else f"layer {layer!r}"
 
 
 def effective_pads(layer: PaddedLayer) -> Pads | str:
-    """What the layer pads, together with a zero padding module that was converted with it."""
+    """The layer's pads, plus those of a zero padding module that was converted with it."""
     own = layer.padding_site.padding(layer)
     if layer.outer_pads is None:
         return own
@@ -165,7 +165,7 @@ def layer_class(base: type[nn.Module], scheme: str) -> type[nn.Module]:
 
 
 def _initialiser(base: type[nn.Module], takes_masks: bool):
-    """The base's, which takes the keywords of the authors' layer too where the layer takes masks."""
+    """The base's `__init__`; where the layer takes masks, it takes the keywords of the authors' layer, too."""
 
     @functools.wraps(base.__init__)
     def __init__(self, *args, **kwargs):  # noqa: N807
@@ -189,7 +189,7 @@ class DeferredZeroPad2d(nn.ZeroPad2d):
 
 
 class DeferredConstantPad2d(nn.ConstantPad2d):
-    """The same for `nn.ConstantPad2d` with value 0."""
+    """An `nn.ConstantPad2d` with value 0 whose work the convolution behind it has taken over."""
 
     def forward(self, input: Tensor) -> Tensor:
         return input
@@ -231,7 +231,7 @@ def own_padding(layer: nn.Module) -> Pads | str:
 @register_convolution(nn.Conv2d, padding=own_padding)
 @register_convolution(nn.Conv3d, padding=own_padding)
 def plain(layer: nn.Module, input: Tensor, mask_in: Tensor | None = None) -> Output:
-    """How torch's own convolutions run under a scheme."""
+    """The forward of torch's convolutions under a scheme."""
     return layer.convolve(input, layer.weight, layer.bias, mask=mask_in)
 
 

@@ -26,7 +26,7 @@ class ConversionReport:
     kinds: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict:
-        """The report as JSON can hold it."""
+        """The report as a dict of JSON values."""
         return {
             "scheme": self.scheme,
             "converted": list(self.converted),

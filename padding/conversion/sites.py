@@ -1,7 +1,7 @@
 """Decides for each module of a network whether to convert it, leave it, or report it as unsupported.
 
-The decision is by exact type. What pads inside the forward of a block cannot be seen from its children: timm's such
-blocks are known by name (timm_blocks.py); a block of another library that calls `F.pad` or `F.conv2d` is not seen.
+The decision is by exact type. Padding inside the forward of a block cannot be seen from its children: timm_blocks.py
+lists such blocks of timm; a block of another library that calls `F.pad` or `F.conv2d` is not seen.
 """
 
 from typing import NamedTuple
@@ -44,7 +44,7 @@ _FILLING_PADS = (
 
 
 def judge(name: str, module: nn.Module, parent: nn.Module | None, target: Scheme) -> Decision | None:
-    """What to do with a module to make it pad by `target`, or None where it does not pad.
+    """Decides how to make a module pad by `target`; None: the module does not pad.
 
     Raises:
         PaddingError: a padded convolution that no scheme can be put on without changing what it computes.
@@ -166,7 +166,7 @@ def _judge_graph(graph: torch.fx.GraphModule) -> Decision | None:
 
 
 def _judge_lookalike(module: nn.Module) -> Decision | None:
-    """A convolution in all but type, as deformable ones are."""
+    """Reports modules with the weight and kernel size of a convolution, such as deformable convolutions."""
     weight = getattr(module, "weight", None)
     if not isinstance(weight, torch.Tensor) or weight.dim() < 3 or not hasattr(module, "kernel_size"):
         return None

@@ -51,6 +51,6 @@ def zero_padded(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Ge
 def unpadded(
     input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, padding: int | tuple[int, ...] = 0
 ) -> Tensor:
-    """The convolution of an input that carries its border already."""
+    """The convolution of an input whose border is filled already."""
     convolution = _CONVOLUTION[weight.dim() - 2]
     return convolution(input, weight, bias, geometry.stride, padding, geometry.dilation, geometry.groups)

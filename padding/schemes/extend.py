@@ -27,7 +27,7 @@ def replicate(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geom
 
 @register_scheme("circular", survives_fusing=True)
 def circular(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
-    """Goes on at the opposite border."""
+    """Continues with the values at the opposite border."""
     _check_room(input, geometry, "circular", spare=0)
     return _extended(input, weight, bias, geometry, "circular")
 
@@ -37,7 +37,7 @@ def _extended(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geom
 
 
 def _check_room(input: Tensor, geometry: Geometry, scheme: str, spare: int) -> None:
-    """Refuses an input that holds fewer values than are to be copied out of it."""
+    """Refuses an input that is smaller than its padding, which is copied out of it."""
     if is_traced(input):
         return  # a comparison would tie the graph to one size; F.pad checks for itself
     sizes: Sequence[int] = input.shape[2:]

@@ -31,7 +31,7 @@ def masked_convolution(
     return_mask: bool | None = None,
     multi_channel: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]:
-    """Convolves the valid part of `input`, (N, C, *sizes) or (C, *sizes), and says what is valid behind it.
+    """Convolves the valid part of `input`, (N, C, *sizes) or (C, *sizes), and gives the mask of the output.
 
     Like `padded_convolution` it announces itself to `__torch_function__`, and a graph that recorded it takes a mask or
     none, as the layer does.
@@ -40,14 +40,14 @@ def masked_convolution(
         mask: (N or 1, 1 or C, *sizes), without the first axis for an unbatched input; of any type. 0 is a hole, all
             else is valid: to refuse other values would make a GPU wait. What the input holds in a hole is never read.
             None: no holes.
-        return_mask: whether the mask behind it is returned too; None: if a mask was given.
+        return_mask: whether the output's mask is returned too; None: if a mask was given.
         multi_channel: gives that mask C_out channels even if `mask` has one.
 
     Returns:
         The output; and its mask in the type of `mask`, (N or 1, 1 or C_out, *sizes) like `mask`.
 
     Raises:
-        PaddingError: a mask that does not fit the input, or is on another device; a scheme that knows no holes.
+        PaddingError: a mask that does not fit the input, or is on another device; a scheme that takes no masks.
     """
     call = (stride, padding, dilation, groups, scheme)
     if has_torch_function_variadic(input, mask, weight):
@@ -87,7 +87,7 @@ def partial_with_holes(
 ) -> tuple[Tensor, Tensor]:
     """Eq. 1 to 3 on a batch, `valid` boolean: W (X where valid) r + b, and 0 where a window sees nothing.
 
-    What lies beyond the border is a hole like any other. The ratio is multiplied in at least float32 and the result
+    Positions beyond the border are holes, too. The ratio is multiplied in at least float32 and the result
     returned in the convolution's dtype.
     """
     output = zero_padded(torch.where(valid, input, 0.0), weight, None, geometry)
@@ -122,7 +122,7 @@ def _without_autocast(device: str) -> AbstractContextManager:
 
 
 def _for_each_filter(values: Tensor, weight: Tensor) -> Tensor:
-    """Repeats what is known for each group for the group's filters."""
+    """Repeats the value of each group for every filter of the group."""
     return values.repeat_interleave(weight.shape[0] // values.shape[1], dim=1)
 
 

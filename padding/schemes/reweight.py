@@ -17,8 +17,8 @@ from torch import Tensor
 
 from padding.ratio import outer_product
 
-# Elements of a map for each row or column that differs, above which rows and columns are done singly; measured on one
-# CPU core (docs/padding.md). On other devices a guess from launch cost and bandwidth.
+# Elements of a map for each row or column that differs, above which rows and columns are corrected one by one; measured
+# on one CPU core (docs/padding.md). On other devices a guess from launch cost and bandwidth.
 _PASS_UP_TO = {"cpu": 1 << 18}
 _PASS_UP_TO_STRIDED = {"cpu": 1 << 15}
 _PASS_UP_TO_ELSEWHERE = 1 << 22
@@ -84,9 +84,9 @@ _CACHE = _FrameCache(capacity_bytes=1 << 27)
 def find_frame(
     input: Tensor, weight: Tensor, geometry: NamedTuple, axis_factors: Callable[..., list[Tensor]]
 ) -> Frame | None:
-    """The frame of this call; None where there can be none: complex numbers, or a first call in a CUDA graph.
+    """The frame of this call; None for complex numbers, and for a first call in a CUDA graph.
 
-    `axis_factors(sizes, kernel_size, geometry, dtype, device)` gives the ratio's factors where they are not kept yet.
+    `axis_factors(sizes, kernel_size, geometry, dtype, device)` computes the ratio's factors of a frame not cached yet.
     """
     if not weight.dtype.is_floating_point:
         return None
@@ -120,7 +120,7 @@ def forget_ratios() -> None:
 
 
 def reweight(output: Tensor, bias: Tensor | None, frame: Frame) -> Tensor:
-    """r * (output - bias) + bias, written into `output`, which must be a convolution's result and nobody else's."""
+    """r * (output - bias) + bias, written into `output`, a convolution's result that nothing else holds."""
     if not frame.rows:
         return output
     if output.requires_grad:

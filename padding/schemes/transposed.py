@@ -1,8 +1,8 @@
 """Re-weights transposed convolutions near their border under `partial`.
 
 Each input reaches `kernel_size` outputs, so an output in the interior collects as many inputs as its phase (position
-modulo stride) has taps, and one near the border fewer: the others would have come from beyond. Its ratio is Eq. 5 read
-that way: taps that would contribute on an unbounded input over taps that do. Both counts are a product of one factor an
+modulo stride) has taps, and one near the border fewer: the others would lie beyond the border. Its ratio follows Eq. 5:
+taps that would contribute on an unbounded input over taps that do. Both counts are a product of one factor an
 axis, and have a closed form.
 """
 
@@ -24,7 +24,7 @@ _CONVOLUTION = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpos
 
 
 class TransposedGeometry(NamedTuple):
-    """How the inputs of one call reach its outputs; `padding` is what is cut off the output on both sides."""
+    """How the inputs of one call reach its outputs; `padding` outputs are cut off on both sides."""
 
     stride: tuple[int, ...]
     padding: tuple[int, ...]
@@ -55,7 +55,7 @@ def transposed_convolution(
 
 
 def partial_transposed(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: TransposedGeometry) -> Tensor:
-    """W X r + b, as in Eq. 4; 0 where all that would contribute lies beyond the border (Eq. 1).
+    """W X r + b, as in Eq. 4; 0 where every contributing input lies beyond the border (Eq. 1).
 
     Where the stride leaves gaps, nothing contributes on an unbounded input either, and there is nothing to correct: the
     bias alone, as without this scheme.

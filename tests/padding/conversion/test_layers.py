@@ -50,6 +50,14 @@ def test_precisions(dtype, tolerance, bias, path):
         torch.testing.assert_close(low.grad.double(), high.grad, rtol=2e-2, atol=5 * tolerance * high.grad.abs().max())
 
 
+@pytest.mark.parametrize("kind", [nn.Conv2d, nn.ConvTranspose2d])
+def test_a_recorded_ratio_is_float32(kind):
+    """121 over a number of taps, rounded to bfloat16, would miss 121 by one unit."""
+    layer = layer_class(kind, "partial")(1, 1, 11, padding=5, bias=False, dtype=torch.bfloat16)
+    nn.init.ones_(layer.weight)
+    assert (torch.vmap(layer)(torch.ones(1, 1, 1, 22, 22, dtype=torch.bfloat16)) == 121).all()
+
+
 def test_empty_windows_are_zero_and_finite():
     for dtype in (torch.float16, torch.float32):
         layer = padding.PartialConv2d(1, 2, 3, padding=5, dtype=dtype)

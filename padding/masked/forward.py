@@ -59,8 +59,10 @@ def forward_masked(
         with torch.inference_mode(False), torch.no_grad():
             return forward_masked(model, images, sizes, rule=rule, check=check)
     _refuse_hidden(model)
+    if not check:
+        return _followed(model, images, lengths, rule)
     seen, batch = seen_batches(model), fingerprint(images, lengths, rule)
-    if not check or batch in seen:
+    if batch in seen:
         return _followed(model, images, lengths, rule)
     result = _followed(model, images, lengths, rule, poison=True)
     with torch.no_grad():

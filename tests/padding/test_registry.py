@@ -1,6 +1,8 @@
 """A new scheme, and a new convolution, each added in one place."""
 
 import pickle
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +12,8 @@ from torch import nn
 import padding
 import padding.registry
 from padding import PaddingError, convert_padding, register_convolution, register_scheme
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +30,10 @@ class Doubling(nn.Conv2d):
 
 
 def test_available_schemes():
+    """The five of the paper's comparison, and nothing that the table of schemes in the docs leaves out."""
+    table = (ROOT / "docs/padding.md").read_text().partition("## The schemes")[2].partition("\n## ")[0]
     assert {"zero", "partial", "reflect", "replicate", "circular"} <= set(padding.available_schemes())
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == set(padding.available_schemes())
 
 
 def test_a_new_scheme_reaches_every_convolution():

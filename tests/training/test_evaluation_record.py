@@ -62,7 +62,7 @@ def test_two_processes_and_one_by_one_count_as_one(run, odd_tree):
 
 
 def test_part_of_the_images_or_no_run_folder_leave_no_record(run, odd_tree, tmp_path):
-    # 1 could be read as one batch or as all of them, by the order in which other modules wrote `int | float`.
+    # Not 1: in a process that had run other tests it arrived at the Trainer as 1.0, which is all batches.
     assert main_here(*arguments(run, odd_tree, "--trainer.limit_val_batches=0.5")) == 0
     shutil.copy(run.checkpoints / "best.ckpt", tmp_path)
     assert main_here(*arguments(run, odd_tree, f"--ckpt_path={tmp_path}/best.ckpt")) == 0

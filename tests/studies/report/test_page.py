@@ -25,6 +25,7 @@ def test_same_bytes_again_and_links_to_every_file_and_run(tmp_path, make_run):
     for name in files:
         assert (one.parent / name).read_bytes() == (other.parent / name).read_bytes()
     text = one.read_text()
+    assert [each for each in files if each != "report.html" and f'href="{each}"' not in text] == []
     links = [each for each in re.findall(r' href="([^"]+)"', text) if not each.startswith("#")]
     assert len(links) > 2 * 10
     assert [each for each in links if not (one.parent / each).exists()] == []

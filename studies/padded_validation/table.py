@@ -13,7 +13,7 @@ from pathlib import Path
 
 from records.evaluation import read_evaluations
 from records.validation import ValidationRecord
-from studies.page.blocks import Bullets, Section, Text
+from studies.page.blocks import Bullets, Notice, Section, Text
 from studies.page.tables import Column, Linked, Table, decimals, p_value, signed, starts
 from studies.runs.collect import Collection, Run
 from studies.stats.intervals import Comparison, compare_pairs
@@ -90,17 +90,21 @@ COLUMNS = (
 
 
 def study(collection: Collection, output: Path, every_run: bool = False) -> Section | None:
-    """The comparisons as a section; writes `padded_validation.csv` and `.md`. None without two validations to compare.
+    """The comparisons as a section; writes `padded_validation.csv` and `.md`. A damaged record is named.
+
+    None without two validations to compare and without a damaged record.
 
     Args:
         collection: the runs.
         output: folder to write into.
         every_run: also list the commands for runs without any validation; the section is then never None.
     """
-    validated = {run: validations(run) for run in collection.runs}
+    read = {run: read_evaluations(run.folder, ValidationRecord) for run in collection.runs}
+    validated = {run: list(found.values()) for run, (found, _) in read.items()}
+    problems = [problem for _, damaged in read.values() for problem in damaged]
     pairs = [pair for run, found in validated.items() for pair in view_pairs(run, found)]
     commands = [line for run, found in validated.items() if found or every_run for line in missing(run, found)]
-    if not (pairs or every_run):
+    if not (pairs or problems or every_run):
         return None
     blocks, files = [], []
     if pairs:
@@ -108,12 +112,9 @@ def study(collection: Collection, output: Path, every_run: bool = False) -> Sect
         blocks, files = [found, Text(READING, muted=True)], found.write(output, "padded_validation")
     if commands:
         blocks += [Text("Not validated yet:", terminal=True), Bullets(commands, terminal=True)]
+    if problems:
+        blocks.append(Notice("Left out", problems, terminal=True))
     return Section("Cropped images and padded batches", blocks, files)
-
-
-def validations(run: Run) -> list[ValidationRecord]:
-    """The run's validations, oldest first."""
-    return list(read_evaluations(run.folder, ValidationRecord)[0].values())
 
 
 def view_pairs(run: Run, records: list[ValidationRecord]) -> Iterator[ViewPair]:

@@ -113,7 +113,7 @@ def study(
         files.append(output / f"{STEM}.png")
         files[-1].write_bytes(picture)
         blocks.append(Figure([Raster(contact_sheet.as_jpeg(picture), title)], _caption(found, limit)))
-    blocks += [Text(sentence, muted=True) for sentence in missing_images(found)]
+    blocks += [Text(sentence, muted=True, terminal=True) for sentence in missing_images(found)]
     blocks.append(Text([every, ", with what each run says."]))
     return Section(title, blocks, files)
 

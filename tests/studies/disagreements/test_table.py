@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from studies.disagreements.table import Side, compare, disagreement, shown, study
+from studies.page.terminal import renderables
 from studies.runs.collect import collect
 
 
@@ -82,6 +83,7 @@ def test_without_the_image_files_the_counts_remain(runs, tmp_path, page_of):
     (tmp_path / "images").rename(tmp_path / "moved")
     section = study(collect(runs), tmp_path)
     assert f"no longer in {tmp_path / 'images'}" in page_of(section)
+    assert any("no longer in" in str(printed) for printed in renderables(section.blocks)), "the terminal says it, too"
     assert "data:image" not in page_of(section)
     assert not (tmp_path / "figure4.png").exists()
     assert len((tmp_path / "figure4.csv").read_text().splitlines()) == 4

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import random
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,19 +11,8 @@ import pytest
 import torch
 
 from records import RunFolder
-from tests.support.program import (
-    NO_DASHBOARD,
-    ROOT,
-    SMALL_SCENES,
-    fit,
-    killed,
-    main,
-    main_here,
-    newest_checkpoint,
-    only_run,
-    rows_without_time,
-    start_of,
-)
+from tests.support.program import NO_DASHBOARD, ROOT, SMALL_SCENES, fit, killed, main, main_here, only_run, start_of
+from tests.support.same_end import assert_same_end
 from training.resume import is_whole, newest_good
 
 # A network with dropout, so that a wrong random state would show; checkpoints every 3 of 8 steps an epoch.
@@ -32,52 +20,6 @@ NETWORK = ["--model.network_args={drop_rate: 0.3}", "--model.padding=partial", "
 
 
 SCENES = [*SMALL_SCENES, "--data.crop_size=48", "--model.padding=partial", "--run.checkpoint_every_n_steps=3"]
-
-
-def assert_equal(a, b, path=""):
-    """Every tensor and number in two nested structures is the same, bit for bit."""
-    assert type(a) is type(b), path
-    if isinstance(a, dict):
-        assert a.keys() == b.keys(), path
-        for key in a:
-            assert_equal(a[key], b[key], f"{path}/{key}")
-    elif isinstance(a, list | tuple):
-        assert len(a) == len(b), path
-        for index, (x, y) in enumerate(zip(a, b, strict=True)):
-            assert_equal(x, y, f"{path}/{index}")
-    elif isinstance(a, torch.Tensor):
-        assert a.dtype == b.dtype, path
-        assert torch.equal(a, b), path
-    else:
-        assert a == b, path
-
-
-def comparable(checkpoint):
-    """A checkpoint without the run's own paths and clock times."""
-    callbacks = {
-        key: {k: v for k, v in state.items() if k != "seconds" and not k.endswith("path") and k not in NOT_COMPARED}
-        for key, state in checkpoint["callbacks"].items()
-    }
-    rows = [{k: v for k, v in row.items() if k != "seconds"} for row in callbacks["RunRecorder"].pop("rows")]
-    return {
-        **checkpoint,
-        "callbacks": {re.sub(r"'/.*?'", "", key): state for key, state in callbacks.items()},
-        "rows": rows,
-    }
-
-
-NOT_COMPARED = ("dirpath", "best_k_models", "current_score")
-"""The run's own paths; and the score of the last save, which Lightning does not restore and nothing reads."""
-
-
-def assert_same_end(one, other):
-    assert rows_without_time(one) == rows_without_time(other)
-    assert_equal(comparable(newest_checkpoint(one)), comparable(newest_checkpoint(other)))
-    names = sorted(path.name for path in one.checkpoints.glob("[!r]*.ckpt"))
-    assert names == sorted(path.name for path in other.checkpoints.glob("[!r]*.ckpt"))
-    for name in names:
-        one_weights, other_weights = (torch.load(run.checkpoints / name, weights_only=True) for run in (one, other))
-        assert_equal(one_weights["state_dict"], other_weights["state_dict"], name)
 
 
 def epochs_in_dashboard(folder):

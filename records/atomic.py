@@ -1,5 +1,6 @@
 """Files that are either whole or absent, whenever the process or the machine stops."""
 
+import itertools
 import os
 import tempfile
 from collections.abc import Callable
@@ -34,6 +35,15 @@ def write_atomically(path: str | Path, write: Callable[[IO[bytes]], None]) -> No
 def write_text(path: str | Path, text: str) -> None:
     """Writes `text` as UTF-8 to `path`, atomically."""
     write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def set_aside(path: Path) -> Path:
+    """Renames a damaged file to `NAME.bad`, or `NAME.2.bad` and so on where that is taken; returns the new path."""
+    for number in itertools.count(1):
+        target = path.with_name(f"{path.name}.bad" if number == 1 else f"{path.name}.{number}.bad")
+        if not target.exists():
+            return path.rename(target)
+    raise AssertionError("itertools.count ends")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from records.errors import UserError
+from training.checkpoint_files import RESUME, WEIGHTS, read_checkpoint
 
 
 def configurations_first(arguments: list[str]) -> list[str]:
@@ -30,7 +31,7 @@ def readable(message: str) -> str:
 
 
 def check_checkpoint(command: str, chosen: str | None, model: dict[str, Any]) -> None:
-    """Finds a missing checkpoint before anything is built.
+    """Finds a missing or damaged checkpoint before anything is built.
 
     Args:
         command: fit, validate, test or predict; all but `fit` need a checkpoint.
@@ -38,10 +39,12 @@ def check_checkpoint(command: str, chosen: str | None, model: dict[str, Any]) ->
         model: init_args of the model.
 
     Raises:
-        UserError: if there is none, though random weights would be worth nothing, or it is no file.
+        UserError: if there is none, though random weights would be worth nothing, or it cannot be loaded.
     """
     if chosen is not None and not Path(chosen).is_file():
         raise UserError(f"--ckpt_path: {chosen} is no file; a run keeps its checkpoints in RUN/checkpoints/")
+    if chosen is not None:
+        read_checkpoint(chosen, RESUME if command == "fit" else WEIGHTS, mmap=True)
     # A classifier may come with timm's own weights.
     pretrained = (model.get("network_args") or {}).get("pretrained")
     if chosen is None and command != "fit" and not pretrained:

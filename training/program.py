@@ -20,12 +20,13 @@ from records.errors import UserError, is_for_users
 from records.summary import LAST
 from training import callbacks
 from training.arguments import check_checkpoint, configurations_first, readable
+from training.checkpoint_files import AtomicCheckpointIO
 from training.cluster import check_tasks, choose_master_port, slurm_plugins
 from training.evaluation_record import keep_and_print, keep_validation
 from training.identity import identify
 from training.loggers import wandb_logger
 from training.prediction import prediction_writer
-from training.resume import AtomicCheckpointIO, KeyedRandomness, MetricState, ResumeCheckpoint
+from training.resume import KeyedRandomness, MetricState, ResumeCheckpoint
 from training.settings import ConvergenceSettings, PredictionSettings, RunSettings
 from training.start import is_finished, prepare
 

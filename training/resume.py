@@ -7,7 +7,8 @@ At any moment before the kill:
 2. `ResumeCheckpoint` saves everything every `run.checkpoint_every_n_steps` optimiser steps and at each epoch's end:
    weights, optimiser, schedule, Lightning's counters; the rows of `epochs.csv` (RunRecorder); the sums of the
    unfinished epoch's metrics (`MetricState`); the position in the data (ResumableDataModule.state_dict).
-3. `AtomicCheckpointIO` writes the file under a temporary name, syncs it and renames it. The two newest files are kept.
+3. `AtomicCheckpointIO` writes the file, with a checksum over all of it, under a temporary name, syncs it and renames
+   it. The two newest files are kept.
 
 The same command is started again:
 
@@ -15,8 +16,8 @@ The same command is started again:
 5. `training.start.is_finished` compares the settings with those in the folder and leaves if the run came to its end.
 6. Data and network are built and checked; nothing has been written yet.
 7. `training.start.prepare` takes the folder's lock, moves W&B's empty files away, and asks `newest_good` for the
-   newest checkpoint whose checksums hold; damaged ones are renamed to `*.bad`. It deletes the temporary files of
-   cut-off writes and notes the attempt in `run.json`.
+   newest checkpoint whose checksum holds and that torch reads; others are renamed to `*.bad`. It deletes the
+   temporary files of cut-off writes and notes the attempt in `run.json`.
 8. Lightning loads the checkpoint: PaddedNetworkModule.on_load_checkpoint compares the padding scheme,
    ResumableDataModule.load_state_dict compares what decides the samples and takes up the position,
    RunRecorder.load_state_dict takes up the rows.
@@ -29,36 +30,21 @@ On a CPU the run then ends bit for bit as if it had not been killed; tests/train
 """
 
 import random
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from lightning_fabric.plugins import TorchCheckpointIO
 from pytorch_lightning.callbacks import Checkpoint
 from torchmetrics import Metric
 
 from datamodules.loading import keyed
-from records.atomic import write_atomically
 from training.callbacks.stop_signal import StopSignal
+from training.checkpoint_files import RESUME_PATTERN
 
-RESUME_PATTERN = "resume-*.ckpt"
 GENERATIONS = 2
 """Resume checkpoints kept: should the newest turn out unreadable, the one before still is."""
-
-
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """Lightning's checkpoint files, but whole or absent: written beside their place, synced, renamed.
-
-    Lightning's own writing does not sync, and a kill could leave an empty file under the final name.
-    """
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, lambda file: torch.save(checkpoint, file))
 
 
 class ResumeCheckpoint(Checkpoint):
@@ -185,36 +171,3 @@ def _gather(mine: dict[str, Any], world_size: int) -> list[dict[str, Any]]:
     everyone: list[Any] = [None] * world_size
     torch.distributed.all_gather_object(everyone, mine)
     return everyone
-
-
-def newest_good(folder: Path, set_aside: bool) -> tuple[Path | None, list[Path]]:
-    """The newest resume checkpoint whose checksums hold, and the damaged ones that are newer.
-
-    Args:
-        folder: the run's checkpoints.
-        set_aside: rename the damaged ones to `*.bad` (one process should).
-    """
-    bad = []
-    for path in sorted(folder.glob(RESUME_PATTERN), reverse=True):
-        if is_whole(path):
-            return path, bad
-        bad.append(path)
-        if set_aside:
-            path.rename(path.with_suffix(".ckpt.bad"))
-    return None, bad
-
-
-def is_whole(path: Path) -> bool:
-    """Whether a checkpoint can be read and the checksum of every part holds (torch.save writes a zip file)."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is None
-    # What single flipped bits were seen to raise, in a header as well as in the data.
-    except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error):
-        return False
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Deletes the temporary files of writes that a kill cut off."""
-    for path in folder.glob(".*.tmp"):
-        path.unlink(missing_ok=True)

@@ -11,9 +11,9 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_only
 
 from records import RunFolder, RunRecord, best, differences, write_text
 from records.errors import UserError
+from training.checkpoint_files import RESUME_PATTERN, newest_good
 from training.loggers import set_aside_empty
 from training.provenance import provenance
-from training.resume import RESUME_PATTERN, newest_good, remove_leftovers
 
 _locks: list[IO[str]] = []
 """Open for the life of the process: closing a file gives up its lock."""
@@ -101,9 +101,9 @@ def _refuse_another_run(folder: RunFolder, old: RunRecord, new: RunRecord, confi
 def _choose(folder: RunFolder, chosen: str | None, first: bool) -> tuple[Path | None, str]:
     if chosen is not None:
         return None, f"starting from {chosen}, as --ckpt_path says; run folder {folder.path}"
-    checkpoint, bad = newest_good(folder.checkpoints, set_aside=first)
-    for path in bad:
-        rank_zero_info(f"damaged, set aside as {path.name}.bad: {path}")
+    checkpoint, bad = newest_good(folder.checkpoints, set_bad_aside=first)
+    for line in bad:
+        rank_zero_info(line)
     if checkpoint is None:
         return None, f"starting from the beginning; run folder {folder.path}"
     step = int(checkpoint.stem.rpartition("-")[2])
@@ -126,3 +126,9 @@ def _write_attempt(
     earlier = folder.read_record().attempts if folder.exists() else []
     record.attempts = [*earlier, attempt]
     folder.write_record(record)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Deletes the temporary files of writes that a kill cut off."""
+    for path in folder.glob(".*.tmp"):
+        path.unlink(missing_ok=True)

@@ -10,8 +10,8 @@ import torch
 from lightning_modules.padded_network import PaddedNetworkModule
 from records import RunFolder, RunRecord
 from records.errors import UserError, message_for_users
+from training.checkpoint_files import CheckpointError, read_checkpoint
 from training.program import ExperimentCLI
-from training.resume import is_whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,7 @@ def load(
     """
     record = folder.read_record()
     path = find_checkpoint(folder, checkpoint)
-    content = read_checkpoint(folder, path)
+    content = read_checkpoint(path)
     try:
         cli = NetworkOnly(arguments(folder, path, padding_at_test, data_root))
         module: Any = cli.model
@@ -111,24 +111,13 @@ def find_checkpoint(folder: RunFolder, name: str) -> Path:
     raise UserError(f"{folder.path}: its checkpoint {name} is missing; checkpoints there: {there}")
 
 
-def read_checkpoint(folder: RunFolder, path: Path) -> dict[str, Any]:
-    """Everything that a checkpoint holds, on the CPU. Raises UserError, naming the run folder, if it is damaged."""
-    # torch.load alone does not notice a flipped bit among the weights.
-    if not is_whole(path):
-        raise damaged(folder, path)
-    return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def read_step(folder: RunFolder, path: Path) -> int:
-    """The step that a checkpoint is of, without reading its weights. Raises UserError if it is damaged."""
+def read_step(path: Path) -> int:
+    """The step that a checkpoint is of, without reading its weights. Raises CheckpointError if that cannot be read."""
     try:
         return int(torch.load(path, map_location="cpu", weights_only=True, mmap=True)["global_step"])
-    except (RuntimeError, ValueError, KeyError, EOFError, OSError):
-        raise damaged(folder, path) from None
-
-
-def damaged(folder: RunFolder, path: Path) -> UserError:
-    return UserError(f"{folder.path}: checkpoints/{path.name} is damaged; choose another one with --checkpoint")
+    # Anything may come out of a damaged pickle.
+    except Exception:
+        raise CheckpointError(f"{path} is damaged; choose another one with --checkpoint") from None
 
 
 def arguments(folder: RunFolder, checkpoint: Path, padding_at_test: str | None, data_root: Path | None) -> list[str]:

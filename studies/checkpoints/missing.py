@@ -146,7 +146,7 @@ def known(folder: RunFolder, checkpoint: Path, scheme: str) -> list:
     found = [record for kind in kinds for record in read_evaluations(folder, kind)[0].values()]
     found = [record for record in found if (record.checkpoint, record.padding_at_test) == (checkpoint.name, scheme)]
     # A run that was begun anew has other weights under the same name.
-    return [record for record in found if record.step == read_step(folder, checkpoint) and _is_whole(folder, record)]
+    return [record for record in found if record.step == read_step(checkpoint) and _is_whole(folder, record)]
 
 
 def _is_whole(folder: RunFolder, record) -> bool:

@@ -116,6 +116,20 @@ def test_a_damaged_newest_checkpoint_is_set_aside(trained, tmp_path, caplog):
     assert newest.with_suffix(".ckpt.bad").read_bytes() == content
 
 
+@pytest.mark.parametrize("command", ["fit", "validate", "test", "predict"])
+def test_a_damaged_checkpoint_is_refused_before_anything_is_built(command, trained, tmp_path, capsys):
+    name = "resume-0000000056.ckpt" if command == "fit" else "best.ckpt"
+    content = bytearray((trained.checkpoints / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / name).write_bytes(content)
+    arguments = [command, f"--config={trained.config}", NO_DASHBOARD, f"--ckpt_path={tmp_path / name}"]
+    arguments += [f"--run.root={tmp_path}"] if command == "fit" else []
+    message = refusal(capsys, *arguments)
+    assert message.startswith(f"error: {tmp_path / name} is damaged")
+    assert message.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
 def test_ckpt_path_never_overwrites_progress(trained, capsys):
     before = {path: path.read_bytes() for path in trained.path.glob("*.*")}
     resume = sorted(trained.checkpoints.glob("resume-*.ckpt"))[0]

@@ -2,18 +2,16 @@
 
 import contextlib
 import json
-import random
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 from records import RunFolder
 from tests.support.program import NO_DASHBOARD, ROOT, SMALL_SCENES, fit, killed, main, main_here, only_run, start_of
 from tests.support.same_end import assert_same_end
-from training.resume import is_whole, newest_good
+from training.checkpoint_files import newest_good
 
 # A network with dropout, so that a wrong random state would show; checkpoints every 3 of 8 steps an epoch.
 NETWORK = ["--model.network_args={drop_rate: 0.3}", "--model.padding=partial", "--run.checkpoint_every_n_steps=3"]
@@ -49,7 +47,7 @@ def test_one_process_killed_three_times(tmp_path, sample_tree, whole):
     killed("step", 5, *command)
     killed("step", 8, *command, "--data.num_workers=2")
     folder = only_run(tmp_path)
-    assert newest_good(folder.checkpoints, set_aside=False)[0].name == "resume-0000000009.ckpt"
+    assert newest_good(folder.checkpoints, set_bad_aside=False)[0].name == "resume-0000000009.ckpt"
     killed("replace", 5, *command)  # four files at the start, then the checkpoint of step 12
     assert list(folder.checkpoints.glob(".*.tmp")), "the kill was meant to cut off a checkpoint"
     last = main(*command)
@@ -99,29 +97,3 @@ def test_a_segmentation_run_of_a_number_of_steps_killed(tmp_path, sample_streets
     assert all("val/miou" in row for row in rows)
     assert [row["lr"] for row in rows] == pytest.approx([0.05 * (1 - step / 10) for step in (0, 4, 8)])
     assert whole.read_record().finished
-
-
-def test_flipped_bits_never_raise_and_those_in_tensors_are_found(tmp_path):
-    path, tensor = tmp_path / "resume.ckpt", torch.arange(64, dtype=torch.float64) + 0.1
-    torch.save({"weights": tensor, "epoch": 3}, path)
-    whole = path.read_bytes()
-    assert is_whole(path)
-    start = whole.index(tensor.numpy().tobytes())
-    draw = random.Random(0)
-    # Headers make errors of many kinds.
-    for place in range(0, len(whole), 5):
-        damaged = bytearray(whole)
-        damaged[place] ^= 1 << draw.randrange(8)
-        path.write_bytes(damaged)
-        found = is_whole(path)
-        assert not (found and start <= place < start + 512), f"byte {place} is damaged, and it was not seen"
-
-
-def test_a_cut_off_or_empty_file_is_not_whole(tmp_path):
-    path = tmp_path / "resume.ckpt"
-    torch.save({"weights": torch.ones(100)}, path)
-    whole = path.read_bytes()
-    for length in (0, 10, len(whole) // 2, len(whole) - 1):
-        path.write_bytes(whole[:length])
-        assert not is_whole(path)
-    assert not is_whole(tmp_path / "absent.ckpt")

@@ -65,7 +65,7 @@ def test_what_is_missing_or_damaged_is_named_with_its_run(damaged):
     content = bytearray(best.read_bytes())
     content[len(content) // 2] ^= 1
     best.write_bytes(content)
-    with pytest.raises(UserError, match=r"copy: checkpoints/best.ckpt is damaged"):
+    with pytest.raises(UserError, match=r"copy/checkpoints/best.ckpt is damaged"):
         load(damaged)
     text = damaged.config.read_text()
     damaged.config.write_text(text.replace("network: tiny_resnet10", "network: tiny_vgg7_bn"))

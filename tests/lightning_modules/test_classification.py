@@ -1,5 +1,7 @@
 """The classification module: the recipe of section 4.1, exact sums, and a checkpoint that knows its scheme."""
 
+import functools
+
 import pytest
 import pytorch_lightning as pl
 import torch
@@ -118,7 +120,10 @@ def test_load_from_checkpoint_rebuilds_the_network(checkpoint):
     assert (loaded.network_name, loaded.padding) == ("cifar_resnet10", "zero")
 
 
-def test_a_compiled_network_cross_tests_and_keeps_its_keys(tmp_path, checkpoint):
+def test_a_compiled_network_cross_tests_and_keeps_its_keys(tmp_path, checkpoint, monkeypatch):
+    # Inductor would take half a minute for what is the same to the module.
+    compiling = functools.partialmethod(torch.nn.Module.compile, backend="eager")
+    monkeypatch.setattr(torch.nn.Module, "compile", compiling)
     eager = validate(tmp_path, checkpoint, padding="zero", padding_at_test="partial")
     compiled = validate(tmp_path, checkpoint, padding="zero", padding_at_test="partial", compile=True)
     assert compiled == pytest.approx(eager, rel=1e-4)

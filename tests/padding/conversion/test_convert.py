@@ -128,6 +128,8 @@ def test_a_pair_is_one_padded_convolution():
         nn.Sequential(nn.ZeroPad2d(1), nn.ReLU(), nn.Conv2d(1, 1, 3)),
         nn.Sequential(nn.ZeroPad2d((-1, 1, 0, 0)), nn.Conv2d(1, 1, 3)),
         nn.ModuleDict({"pad": nn.ZeroPad2d(1), "conv": nn.Conv2d(1, 1, 3)}),
+        nn.Sequential(pad := nn.ZeroPad2d(1), nn.Conv2d(1, 1, 3), pad, nn.Conv2d(1, 1, 3)),
+        nn.Sequential(nn.ZeroPad2d(1), shared := nn.Conv2d(1, 1, 3), nn.ReLU(), shared),
     ],
 )
 def test_a_zero_pad_that_cannot_be_paired_is_reported(unpaired):

@@ -2,6 +2,7 @@
 
 import socket
 
+import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
@@ -41,6 +42,7 @@ def worker(rank, port, results):
     dist.destroy_process_group()
 
 
+@pytest.mark.slow  # `training` has fast ones; one process in DDP is in masked/test_refusals.py
 def test_two_processes(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -10,6 +10,7 @@ from torch.autograd import forward_ad, gradcheck, gradgradcheck
 
 import padding
 from padding import PaddingError, layer_class
+from padding.schemes import reweight
 from tests.support.window_oracle import pads_of, partial_oracle, random_case, worst_error
 
 CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
@@ -154,6 +155,16 @@ def test_sizes_devices_and_precisions_do_not_share_a_frame():
             torch.testing.assert_close(y, torch.full_like(y, 49), rtol=tolerance, atol=0)
             assert tuple(y.shape[2:]) == size
     assert layer.to("meta")(torch.ones(1, 1, 7, 7, device="meta")).device.type == "meta"
+
+
+def test_kept_ratios_are_bounded(monkeypatch):
+    monkeypatch.setattr(reweight, "_CACHE", reweight._FrameCache(capacity_bytes=20_000))
+    layer = padding.PartialConv2d(1, 1, 3, padding=1)
+    for width in range(8, 40):
+        layer(torch.ones(1, 1, 8, width))
+    frames = reweight._CACHE._frames.values()
+    assert 1 < len(frames) < 32
+    assert sum(frame.nbytes for frame in frames) == reweight._CACHE._bytes <= 20_000
 
 
 def test_a_padding_mode_contradicts_a_scheme():

@@ -13,23 +13,20 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from padding import available_schemes, convert_padding
+from tests.support import padded_nets
 from tests.support.window_oracle import partial_oracle, transposed_oracle, worst_error
 
 POSITIONS = 24  # checked of each layer: corners, border and inside
 MODELS_WITHOUT_PADDED_CONVOLUTION = 371  # of 1371, timm 1.0.31
 
-# For each file of timm its smallest padded model, and those of the special cases. Slow: those that take
-# longest and whose classes of layers other models hold as well.
+# For each file of timm its smallest padded model, and those of the special cases. `slow` names the tests that
+# `make test` leaves out: `values` of models whose kinds of layers others hold, `all` of those that take longest.
 with (Path(__file__).parent / "timm_models.csv").open() as lines:
-    MODELS = [
-        pytest.param(
-            row["model"],
-            (int(row["height"]), int(row["width"])),
-            id=row["model"],
-            marks=[pytest.mark.slow] if row["slow"] else [],
-        )
-        for row in csv.DictReader(lines)
-    ]
+    MODELS = [(row["model"], (int(row["height"]), int(row["width"])), row["slow"]) for row in csv.DictReader(lines)]
+
+
+def models(*slow):
+    return [pytest.param(*row, id=row[0], marks=[pytest.mark.slow] * (why in slow)) for *row, why in MODELS]
 
 
 def some_positions(shape, limit, seed):
@@ -139,8 +136,9 @@ def expected_positions(layer, inputs, extra_pads, at):
         weight = effective_weight(layer, x.shape[1])
         return partial_oracle(x, weight, bias, stride, pads, dilation, groups, positions=at)[0]
     weights = (inputs[1] @ layer.weight).view(x.shape[0], *layer.weight_shape)
+    biases = [None] * len(x) if bias is None else inputs[1] @ bias
     samples = [
-        partial_oracle(x[i : i + 1], weights[i], None, stride, pads, dilation, groups, positions=at)[0]
+        partial_oracle(x[i : i + 1], weights[i], biases[i], stride, pads, dilation, groups, positions=at)[0]
         for i in range(x.shape[0])
     ]
     return {position: torch.cat([sample[position] for sample in samples]) for position in at}
@@ -161,20 +159,31 @@ def record_calls(model, names):
     return calls, handles
 
 
-@pytest.mark.parametrize(("name", "size"), MODELS)
+@pytest.mark.parametrize(("name", "size"), models("all"))
+@torch.no_grad()
+def test_everything_that_pads_is_reported(name, size):
+    model = timm.create_model(name).eval()
+    with PaddingRecorder(model) as recorder:
+        model(torch.randn(1, 3, *size))
+    report = convert_padding(model, "partial")
+    assert recorder.found <= {*report.converted, *report.left, *report.unsupported}
+    assert report.converted
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [*((net, padded_nets.sizes(net)[0]) for net in padded_nets.SMALL_NETS), *models("values", "all")],
+)
 @torch.no_grad()
 def test_every_layer_matches_the_oracle(name, size):
-    model = build(name)
+    model = padded_nets.build(name).double() if name in padded_nets.SMALL_NETS else build(name)
     batch = 2 if size[0] < 128 else 1  # two samples show a mixed-up batch; on large maps one is enough
     x = torch.randn(batch, 3, *size, dtype=torch.float64)
-    with PaddingRecorder(model) as recorder:
-        before = model(x)
+    before = model(x)
     keys = list(model.state_dict())
     identities = [id(parameter) for parameter in model.parameters()]
 
     report = convert_padding(model, "partial")
-    assert recorder.found <= {*report.converted, *report.left, *report.unsupported}, "padding that nothing explains"
-    assert report.converted
     layers = {layer: part for layer, part in model.named_modules() if layer in report.converted}
     padders = {layer for layer, part in layers.items() if isinstance(part, nn.ZeroPad2d)}
     pads_in_front = {layer: [(0, 0)] * 3 for layer in layers}

@@ -94,7 +94,10 @@ def results(net, x):
     return [value.detach() for value in (first, output, *gradients, *second)]
 
 
-@pytest.mark.parametrize("how", [*RECORDERS, *FIRST_CALLS])
+# Slow: an export to ONNX begins with torch.export, which is here by itself.
+@pytest.mark.parametrize(
+    "how", [pytest.param(how, marks=[pytest.mark.slow] * (how == "onnx")) for how in (*RECORDERS, *FIRST_CALLS)]
+)
 @pytest.mark.filterwarnings("ignore")
 def test_eager_results_stay(how):
     net = build("2d")

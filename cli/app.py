@@ -54,11 +54,11 @@ def usage() -> str:
 
 
 def explain(error: Exception) -> int:
-    """Prints `error` for a person: one message for bad input, the traceback for a defect. Returns the exit status."""
+    """Prints `error`: its message if that is for the user, the traceback of a defect. Returns the exit status."""
     if not is_for_users(error):
         traceback.print_exception(error)
         return 1
     if "PADDING_TRACEBACK" in os.environ:
         traceback.print_exception(error)
     print(f"error: {message_for_users(error)}", file=sys.stderr)
-    return 2
+    return getattr(error, "exit_status", 2)

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
-from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
+from lightning_modules.exact_mean import ExactMean
 from lightning_modules.padded_network import MaskRule, PaddedNetworkModule, unpack
 from networks import create_network
 
@@ -148,7 +148,7 @@ class ImageMetrics(nn.Module):
 
     def __init__(self, num_classes: int, top: tuple[int, ...]) -> None:
         super().__init__()
-        self.loss = MeanMetric()
+        self.loss = ExactMean()
         for k in top:
             self.add_module(f"acc{k}", MulticlassAccuracy(num_classes, top_k=k, average="micro"))
 
@@ -160,11 +160,13 @@ class ImageMetrics(nn.Module):
     def update(self, logits: torch.Tensor, targets: torch.Tensor, loss: torch.Tensor | None = None) -> None:
         """Counts logits (N, num_classes); `loss` is their mean cross entropy where it is known."""
         for name, metric in self.named_children():
-            if name == "loss":
-                metric.update(cross_entropy(logits, targets) if loss is None else loss, weight=len(targets))
-            else:
+            if name != "loss":
                 metric.update(logits, targets)
+            elif loss is None:
+                metric.update(cross_entropy(logits, targets, reduction="none"))
+            else:
+                metric.update(loss, weight=len(targets))
 
-    def compute(self) -> dict[str, torch.Tensor]:
+    def compute(self) -> dict[str, float | torch.Tensor]:
         """`loss` in nats, `acc1` and `acc5` in percent, the same on every process."""
         return {name: metric.compute() * (1 if name == "loss" else 100) for name, metric in self.named_children()}

@@ -3,9 +3,10 @@
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
-from torchmetrics import MeanMetric, Metric
+from torchmetrics import Metric
 
 from evaluation import class_iou, confusion_matrix, mean_iou
+from lightning_modules.exact_mean import ExactMean
 
 IGNORED_PIXEL = 255
 """Target of a pixel without a class; no loss and no metric counts it."""
@@ -47,7 +48,7 @@ class PixelMetrics(nn.Module):
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
-        self.loss, self.confusion = MeanMetric(), GroupedConfusion(num_classes)
+        self.loss, self.confusion = ExactMean(), GroupedConfusion(num_classes)
 
     def reset(self) -> None:
         """Sets all sums to 0."""
@@ -65,7 +66,7 @@ class PixelMetrics(nn.Module):
     def compute(self) -> dict[str, float]:
         """`loss` in nats and `miou` in percent, the same on every process."""
         (confusion,) = self.confusion.compute()
-        return {"loss": float(self.loss.compute()), "miou": 100 * mean_iou(confusion)}
+        return {"loss": self.loss.compute(), "miou": 100 * mean_iou(confusion)}
 
     def class_iou(self) -> list[float]:
         """IoU of each class in percent; NaN for a class that is neither in the targets nor predicted."""

@@ -12,10 +12,10 @@ import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from timm.layers import convert_sync_batchnorm
 from torch import nn
-from torchmetrics import MeanMetric
 
 from evaluation import Box, leave_out_bands, mean_iou, predict_tiled, predict_whole, tile_boxes
 from lightning_modules.errors import ModelError
+from lightning_modules.exact_mean import ExactMean
 from lightning_modules.padded_network import MaskRule, PaddedNetworkModule, unpack
 from lightning_modules.pixel_metrics import IGNORED_PIXEL, PixelMetrics, pixel_loss
 from lightning_modules.scene_evaluation import REGULAR, EvaluationSettings, SceneCounts, SceneEvaluation, share
@@ -104,7 +104,7 @@ class SegmentationModule(PaddedNetworkModule):
         self.dilation = network.dilation
         self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
         self.evaluation = evaluation or EvaluationSettings()
-        self.train_metrics, self.eval_metrics = nn.ModuleDict({"loss": MeanMetric()}), PixelMetrics(num_classes)
+        self.train_metrics, self.eval_metrics = nn.ModuleDict({"loss": ExactMean()}), PixelMetrics(num_classes)
         self.scenes: SceneEvaluation | None = None
         self.tested: SceneCounts | None = None
 

@@ -10,6 +10,13 @@ class UserError(Exception):
     for_users = True
 
 
+class FailedRunError(Exception):
+    """A run that cannot go on, though its input was right. The message says where it failed, and what is left of it."""
+
+    for_users = True
+    exit_status = 1
+
+
 class RecordError(ValueError):
     """A file of results that is damaged or of an unknown version; the message names it."""
 

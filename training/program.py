@@ -200,6 +200,7 @@ class ExperimentCLI(LightningCLI):
             *([] if self._get(self.config, "trainer").logger is False else [LearningRateMonitor("epoch")]),
             KeyedRandomness(seed),
             MetricState(),
+            callbacks.FiniteLoss(folder.checkpoints, self.config.fit.run.on_nan),
             callbacks.ValidateLastStep(),
             self.stop,
             recorder,

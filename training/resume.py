@@ -40,6 +40,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from torchmetrics import Metric
 
 from datamodules.loading import keyed
+from lightning_modules.exact_mean import ExactMean
 from training.callbacks.stop_signal import StopSignal
 from training.checkpoint_files import RESUME_PATTERN
 
@@ -159,8 +160,12 @@ def _state(metric: Metric) -> dict[str, Any]:
 
 
 def _restore(metric: Metric, state: dict[str, Any]) -> None:
-    for name, value in state["values"].items():
-        setattr(metric, name, value.to(metric.device))
+    values = {name: value.to(metric.device) for name, value in state["values"].items()}
+    if isinstance(metric, ExactMean) and "mean_value" in values:
+        metric.take_up(**values)
+        values = {}
+    for name, value in values.items():
+        setattr(metric, name, value)
     metric._update_count = state["updates"]
     metric._computed = None
 

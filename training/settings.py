@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 
 @dataclass
@@ -13,11 +14,13 @@ class RunSettings:
         id: the run's id; by default W&B's (WANDB_RUN_ID), else a hash of the settings that decide the result, so that
             the same command finds its run again.
         checkpoint_every_n_steps: optimiser steps between resume checkpoints within an epoch; 0: only at epochs' ends.
+        on_nan: what a training loss that is NaN or infinite does: stop the run with exit status 1, or only warn.
     """
 
     root: Path = Path("runs")
     id: str | None = None
     checkpoint_every_n_steps: int = 500
+    on_nan: Literal["stop", "warn"] = "stop"
 
 
 @dataclass

@@ -72,6 +72,11 @@ class TrainScenes(Dataset):
         random = keyed.generator(self.seed, "augment", epoch, index)
         return self.transform(image, classes, random, None if row < 0 else (row, column))
 
+    def file(self, key: tuple[int, int]) -> str:
+        """The image file of a sample."""
+        scene = int(self._plan_of(key[0]).scenes[key[1]])
+        return os.path.join(self.files.root, self.files.images[scene])
+
     def _plan_of(self, epoch: int) -> EpochPlan:
         # Each worker draws the plan of each epoch once.
         if self._plan is None or self._plan[0] != epoch:

@@ -40,10 +40,13 @@ class TrainImages(Dataset):
     def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, int]:
         """A uint8 tensor (3, size, size) and its class, for a key (epoch, index)."""
         epoch, index = key
-        position = int(self.selection[index])
-        path = self.files.path(position)
+        path = self.file(key)
         random = keyed.generator(self.seed, "augment", epoch, index)
-        return self.transform(decode_rgb(path), random, path), int(self.files.targets[position])
+        return self.transform(decode_rgb(path), random, path), int(self.files.targets[self.selection[index]])
+
+    def file(self, key: tuple[int, int]) -> str:
+        """The file of a sample."""
+        return self.files.path(int(self.selection[key[1]]))
 
 
 @dataclass(eq=False)

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence, Sized
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from datamodules.loading.samplers import EvalSampler, TrainSampler
 # What each stored setting is called on the command line; others are the data itself.
 _SETTINGS = {
     "batch_size": "data.batch_size",
+    "eval_batch_size": "data.eval_batch_size",
     "seed": "seed_everything or data.seed",
     "world_size": "devices x num_nodes",
 }
@@ -192,6 +194,12 @@ class ResumableDataModule(pl.LightningDataModule):
             sampler.set_epoch(max(start[0], self.trainer.fit_loop.epoch_progress.current.processed))
         return self._make_loader("train", dataset, sampler, "batch_size", collate, drop_last=True)
 
+    def batch_files(self, epoch: int, batch: int, rank: int) -> list[str]:
+        """The files of one process's part of a training batch."""
+        dataset = self.train_set()
+        sampler = TrainSampler(len(dataset), self.batch_size, rank, self.world_size, self.seed, (epoch, batch))
+        return [dataset.file(key) for key in islice(sampler, self.per_process("batch_size"))]
+
     def make_eval_loader(
         self,
         name: str,
@@ -245,6 +253,8 @@ class ResumableDataModule(pl.LightningDataModule):
     def _run_key(self) -> dict[str, int | str]:
         return {
             "batch_size": self.batch_size,
+            # Convolutions round differently for another number of images, so validation would, too.
+            "eval_batch_size": self.eval_batch_size,
             "seed": self.seed,
             "world_size": self.world_size,
             **self.train_set_key(),
@@ -261,6 +271,8 @@ class ResumableDataModule(pl.LightningDataModule):
 
 
 def _refuse_mismatch(stored: dict[str, Any], current: dict[str, int | str]) -> None:
+    # Checkpoints from before evaluation had to stay the same say nothing about it.
+    current = {name: value for name, value in current.items() if name in stored or name != "eval_batch_size"}
     wrong = [
         f"{_SETTINGS.get(name, name)} was {stored.get(name)!r} and is {value!r}"
         for name, value in current.items()

@@ -1,6 +1,7 @@
 """What happens around training: rows, the dashboard, predictions, and stopping without loss."""
 
 from training.callbacks.dashboard import Dashboard
+from training.callbacks.finite_loss import FiniteLoss
 from training.callbacks.last_step import ValidateLastStep
 from training.callbacks.overlays import OverlayWriter
 from training.callbacks.predictions import PredictionWriter
@@ -10,6 +11,7 @@ from training.callbacks.stop_signal import StopSignal
 __all__ = [
     "Dashboard",
     "EpochLines",
+    "FiniteLoss",
     "OverlayWriter",
     "PredictionWriter",
     "RunRecorder",

@@ -129,6 +129,7 @@ def stopped(sample_tree, tmp_path_factory):
     ("change", "message"),
     [
         ({"batch_size": 4}, "data.batch_size was 8 and is 4"),
+        ({"eval_batch_size": 4}, "data.eval_batch_size was 8 and is 4"),
         ({"seed": 1}, r"seed_everything or data\.seed was 0 and is 1"),
         ({"val_from_train": 10}, "train_size was 60 and is 50"),
         ({"flip": False}, r"augmentation was .*flip=True.* and is .*flip=False"),

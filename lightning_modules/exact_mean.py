@@ -1,0 +1,53 @@
+"""A mean whose sum is exact, so that it does not depend on batches, processes or the order of the images."""
+
+import torch
+from torchmetrics import Metric
+
+UNIT = 2**24
+"""Values are rounded to multiples of 1 / UNIT, 6e-8 nats, and summed as integers."""
+
+LIMIT = 2.0**29
+"""Of value times weight; 1,000 values just below it still fit an int64. What is larger, infinite or NaN is summed as
+a float."""
+
+
+class ExactMean(Metric):
+    """The weighted mean of per-image values, over all batches and processes.
+
+    A sum of floats depends on its order, and so on the size of the batches and on the number of processes. Unlike
+    torchmetrics' MeanMetric it neither leaves out NaN nor waits for the device to look for it.
+
+    >>> mean = ExactMean()
+    >>> mean.update(torch.tensor([1.0, 2.0]))
+    >>> mean.update(torch.tensor(5.0), weight=2)
+    >>> mean.compute()
+    3.25
+    """
+
+    full_state_update = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("total", torch.tensor(0), dist_reduce_fx="sum")
+        self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
+        self.add_state("rest", torch.tensor(0.0), dist_reduce_fx="sum")
+
+    def update(self, values: torch.Tensor, weight: torch.Tensor | int = 1) -> None:
+        """Counts `values`, (N,) or a scalar, each `weight` (an integer) times."""
+        values = values.to(torch.promote_types(values.dtype, torch.float32))
+        weights = torch.as_tensor(weight, device=values.device).expand(values.shape)
+        weighted = values * weights
+        fits = weighted.abs() < LIMIT  # not so for NaN
+        self.total += ((values.where(fits, 0) * UNIT).round().long() * weights).sum()
+        self.rest += weighted.where(~fits, 0).sum()
+        self.count += weights.sum()
+
+    def take_up(self, mean_value: torch.Tensor, weight: torch.Tensor) -> None:
+        """Goes on from the sums of a MeanMetric, which older checkpoints hold."""
+        self.reset()
+        self.update(mean_value / weight.clamp(min=1), weight.round().long())
+
+    def compute(self) -> float:
+        """The mean; NaN without any value."""
+        total, count = int(self.total), int(self.count)
+        return (total / UNIT + float(self.rest)) / count if count else float("nan")

@@ -11,13 +11,12 @@ from typing import Any
 import pytorch_lightning as pl
 import yaml
 from jsonargparse import ArgumentError
-from pytorch_lightning.callbacks import Callback, LearningRateMonitor, ModelCheckpoint, RichProgressBar
+from pytorch_lightning.callbacks import Callback, LearningRateMonitor, RichProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
 from lightning_modules import SegmentationModule
 from records import RunFolder, RunRecord
 from records.errors import UserError, is_for_users
-from records.summary import LAST
 from training import callbacks
 from training.arguments import check_checkpoint, configurations_first, readable
 from training.checkpoint_files import AtomicCheckpointIO
@@ -205,7 +204,7 @@ class ExperimentCLI(LightningCLI):
             self.stop,
             recorder,
             *([] if bar else [callbacks.EpochLines(recorder)]),
-            *best_and_last_epochs(folder.checkpoints, record.monitor),
+            *callbacks.best_and_last_epochs(recorder, record.monitor),
             ResumeCheckpoint(folder.checkpoints, self.config.fit.run.checkpoint_every_n_steps, self.stop),
             callbacks.Dashboard(recorder, record, self.plain_config()),
         ]
@@ -268,16 +267,6 @@ def own_error(error: BaseException) -> BaseException:
     while not is_for_users(error) and error.__cause__ is not None:
         error = error.__cause__
     return error
-
-
-def best_and_last_epochs(folder: Path, monitor: str) -> list[ModelCheckpoint]:
-    """Weights for the paper's two ways of reporting: `best.ckpt` by `monitor`, `epoch-NNN.ckpt` of the last five."""
-    common = {"dirpath": folder, "save_weights_only": True, "auto_insert_metric_name": False, "mode": "max"}
-    common |= {"save_on_train_epoch_end": True, "enable_version_counter": False}
-    return [
-        ModelCheckpoint(filename="best", monitor=monitor, save_top_k=1, **common),
-        ModelCheckpoint(filename="epoch-{epoch:03d}", monitor="epoch", save_top_k=LAST, **common),
-    ]
 
 
 def filter_noise() -> None:

@@ -23,6 +23,8 @@ The same command is started again:
    RunRecorder.load_state_dict takes up the rows.
 9. RunRecorder.on_fit_start writes `epochs.csv` from the rows of the checkpoint: epochs that were finished after the
    checkpoint was saved are dropped, and run again. Dashboard.on_fit_start sends W&B only the epochs that it lacks.
+   BestEpoch and LastEpochs hold `best.ckpt` and `epoch-NNN.ckpt` against those rows: a damaged file is set aside, the
+   best one is restored from its epoch's file or, if that is lost, replaced by the best one left; `run.json` says so.
 10. `MetricState` gives each process its sums back; the sampler starts behind the last batch that was trained on.
 11. `KeyedRandomness` seeds that batch, and the next step is the one that the kill prevented.
 

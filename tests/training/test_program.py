@@ -12,6 +12,7 @@ import yaml
 
 from records import RunFolder
 from tests.support.program import NO_DASHBOARD, ROOT, fit, main_here, only_run, refusal, start_of
+from tests.support.same_end import assert_same_end
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +115,8 @@ def test_a_damaged_newest_checkpoint_is_set_aside(trained, tmp_path, caplog):
     assert "damaged" in caplog.text
     assert start_of(caplog.text) == ("resume-0000000048.ckpt", 48)
     assert newest.with_suffix(".ckpt.bad").read_bytes() == content
+    assert_same_end(trained, folder)  # in another folder than the one that the checkpoint was saved in
+    assert "lost" not in caplog.text
 
 
 @pytest.mark.parametrize("command", ["fit", "validate", "test", "predict"])
@@ -143,4 +146,9 @@ def test_ckpt_path_works_as_in_lightning(trained, sample_tree, tmp_path, caplog)
     arguments = fit(tmp_path, sample_tree, NO_DASHBOARD, "--trainer.max_epochs=8", "--model.padding=partial")
     assert main_here(*arguments, f"--ckpt_path={resume}") == 0
     assert "as --ckpt_path says" in caplog.text
-    assert [row["epoch"] for row in only_run(tmp_path).read_rows()] == list(range(8))
+    new = only_run(tmp_path)
+    assert [row["epoch"] for row in new.read_rows()] == list(range(8))
+    names = {path.name for path in new.checkpoints.glob("[!r]*.ckpt")}
+    assert names == {"best.ckpt", *(f"epoch-{e:03d}.ckpt" for e in range(3, 8))}
+    best = max(new.read_rows(), key=lambda row: (row["val/acc1"], -row["epoch"]))
+    assert torch.load(new.checkpoints / "best.ckpt", weights_only=True)["epoch"] == best["epoch"]

@@ -2,6 +2,7 @@
 
 from training.callbacks.dashboard import Dashboard
 from training.callbacks.finite_loss import FiniteLoss
+from training.callbacks.kept_epochs import best_and_last_epochs
 from training.callbacks.last_step import ValidateLastStep
 from training.callbacks.overlays import OverlayWriter
 from training.callbacks.predictions import PredictionWriter
@@ -17,4 +18,5 @@ __all__ = [
     "RunRecorder",
     "StopSignal",
     "ValidateLastStep",
+    "best_and_last_epochs",
 ]

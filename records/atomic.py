@@ -1,35 +1,87 @@
 """Files that are either whole or absent, whenever the process or the machine stops."""
 
+import contextlib
+import errno
 import itertools
 import os
+import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
+from records.errors import UserError, WriteError
+
 
 def write_atomically(path: str | Path, write: Callable[[IO[bytes]], None]) -> None:
-    """Calls `write` on a temporary file beside `path`, then renames it to `path`.
+    """Calls `write` on a temporary file beside `path`, then renames it to `path`; makes the folder if need be.
 
     The file and its folder are synced, so that after a power cut `path` holds the old content or the new, never a part.
 
     Raises:
-        OSError: if the folder cannot be written; the temporary file is removed.
+        WriteError: if it cannot be written (a full or read-only disk); the temporary file is removed.
     """
     path = Path(path)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp's 0600 would hide results on a shared disk from the rest of a group.
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with writing(path):
+        try:
+            handle, temporary = _make_temporary(path.parent, path.name)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = _make_temporary(path.parent, path.name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            # mkstemp's 0600 would hide results on a shared disk from the rest of a group.
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
     _sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Around what writes `path`: an error of the system becomes a WriteError that names the file."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        cause: BaseException | None = error
+        # torch's writer of zip files puts a RuntimeError about positions in the place of the error of the file.
+        while cause is not None and not isinstance(cause, OSError):
+            cause = cause.__context__
+        if cause is None or isinstance(cause, WriteError):
+            raise
+        raise WriteError(f"{path} cannot be written: {_reason(cause, path)}; earlier files are unchanged") from error
+
+
+def check_writable(folder: Path, todo: str) -> None:
+    """Finds out before any work whether files can be written into `folder`, which may be still to be made.
+
+    Raises:
+        UserError: if not: the folder, the system's reason, and `todo`.
+    """
+    try:
+        there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+        handle, temporary = _make_temporary(there, "check")
+        os.close(handle)
+        os.unlink(temporary)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written: {_reason(error, folder)}; {todo}") from None
+
+
+def _make_temporary(folder: Path, name: str) -> tuple[int, str]:
+    return tempfile.mkstemp(prefix=f".{name}.", suffix=".tmp", dir=folder)
+
+
+def _reason(error: OSError, path: Path) -> str:
+    reason = error.strerror or str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        with contextlib.suppress(OSError):
+            reason += f" ({shutil.disk_usage(path.absolute().parent).free / 1e6:.1f} MB free)"
+    return reason
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -49,14 +49,13 @@ class Record:
     INDENT: ClassVar[int | None] = None
 
     def write(self, path: str | Path) -> None:
-        """Writes the file atomically, and its folder if that is not there; the same record gives the same bytes."""
+        """Writes the file atomically; the same record gives the same bytes."""
         path = Path(path)
         head = {"kind": self.KIND} if self.KIND else {}
         head |= {"version": self.VERSION} if self.VERSION > 1 else {}
         separators = (",", ":") if self.INDENT is None else None
         text = json.dumps(head | _encode(self), indent=self.INDENT, separators=separators) + "\n"
         data = gzip.compress(text.encode(), mtime=0) if path.suffix == ".gz" else text.encode()
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, lambda file: file.write(data))
 
     @classmethod

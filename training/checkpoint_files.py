@@ -46,7 +46,6 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, lambda file: _write(checkpoint, file))
 
     def load_checkpoint(

@@ -13,6 +13,7 @@ from datamodules import CityscapesDataModule
 from lightning_modules import SegmentationModule
 from lightning_modules.padded_network import PaddedNetworkModule
 from records import RunFolder
+from records.atomic import check_writable
 from records.errors import UserError
 from records.evaluation import EvaluationRecord
 from records.validation import ValidationRecord
@@ -52,16 +53,22 @@ def keep(record: EvaluationRecord | ValidationRecord, checkpoint: Path) -> Path 
     return path
 
 
-def keep_validation(model: pl.LightningModule, data: pl.LightningDataModule, checkpoint: Path | None) -> None:
-    """Writes the record of a `validate` into the checkpoint's run folder; without such a folder it does nothing.
-
-    Only of all images of the suite's own data: `trainer.limit_val_batches` and other data modules leave no record.
-    """
-    limit = model.trainer.limit_val_batches
+def keeps_validation(trainer: pl.Trainer, model: pl.LightningModule, data: pl.LightningDataModule) -> bool:
+    """Whether a `validate` leaves a record: only of all images of the suite's own data and networks."""
+    limit = trainer.limit_val_batches
     limited = isinstance(limit, int) or limit < 1  # 1 is a single batch, 1.0 all of them
-    if limited or checkpoint is None or run_folder_of(checkpoint) is None or not hasattr(data, "validation_key"):
-        return
-    if not isinstance(model, PaddedNetworkModule) or not model.trainer.is_global_zero:
+    return not limited and hasattr(data, "validation_key") and isinstance(model, PaddedNetworkModule)
+
+
+def check_keeping(checkpoint: Path) -> None:
+    """Raises UserError, before anything is computed, if the run folder that holds `checkpoint` takes no record."""
+    if folder := run_folder_of(checkpoint):
+        check_writable(folder.evaluations, f"a copy of {checkpoint.name} elsewhere can be evaluated, keeping no record")
+
+
+def keep_validation(model: PaddedNetworkModule, data: pl.LightningDataModule, checkpoint: Path) -> None:
+    """Writes the record of a `validate` into the checkpoint's run folder; without such a folder it does nothing."""
+    if run_folder_of(checkpoint) is None or not model.trainer.is_global_zero:
         return
     record = make_validation_record(model, data, checkpoint)
     Console(width=WIDTH).print(f"Kept: {keep(record, checkpoint)}", soft_wrap=True)

@@ -6,6 +6,7 @@ import pytorch_lightning as pl
 
 from lightning_modules import SegmentationModule
 from lightning_modules.scene_evaluation import share
+from records.atomic import check_writable
 from records.errors import UserError
 from training import callbacks
 from training.settings import PredictionSettings
@@ -15,14 +16,13 @@ def prediction_writer(model: pl.LightningModule, settings: PredictionSettings) -
     """The callback that writes the predictions of `model`.
 
     Raises:
-        UserError: if a setting is out of range, or the output exists: nothing is ever overwritten.
+        UserError: if a setting is out of range, the output exists (nothing is ever overwritten), or cannot be written.
     """
     draws = isinstance(model, SegmentationModule)
     output = settings.output or Path("predictions" if draws else "predictions.csv")
     if output.exists():
         raise UserError(f"{output} exists; move it or say --prediction.output=OTHER{'' if draws else '.csv'}")
-    if not output.parent.is_dir() and any(parent.is_file() for parent in output.parents):
-        raise UserError(f"{output} lies below a file; choose another --prediction.output")
+    check_writable(output.parent, "choose another --prediction.output")
     if not draws:
         _refuse_drawing(settings)
         return callbacks.PredictionWriter(output)

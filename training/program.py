@@ -21,7 +21,7 @@ from training import callbacks
 from training.arguments import check_checkpoint, configurations_first, readable
 from training.checkpoint_files import AtomicCheckpointIO
 from training.cluster import check_tasks, choose_master_port, slurm_plugins
-from training.evaluation_record import keep_and_print, keep_validation
+from training.evaluation_record import check_keeping, keep_and_print, keep_validation, keeps_validation
 from training.identity import identify
 from training.loggers import wandb_logger
 from training.prediction import prediction_writer
@@ -231,9 +231,20 @@ class ExperimentCLI(LightningCLI):
             self.config_init.fit.ckpt_path = str(checkpoint)
             self.config_init.fit.weights_only = True
 
-    def after_validate(self) -> None:
+    def before_validate(self) -> None:
         chosen = self.config.validate.ckpt_path
-        keep_validation(self.model, self.datamodule, Path(chosen) if chosen else None)
+        keeps = chosen and keeps_validation(self.trainer, self.model, self.datamodule)
+        self.kept_of = Path(chosen) if keeps else None
+        if self.kept_of:
+            check_keeping(self.kept_of)
+
+    def after_validate(self) -> None:
+        if self.kept_of:
+            keep_validation(self.model, self.datamodule, self.kept_of)
+
+    def before_test(self) -> None:
+        if isinstance(self.model, SegmentationModule):
+            check_keeping(Path(self.config.test.ckpt_path))
 
     def after_test(self) -> None:
         if isinstance(self.model, SegmentationModule):

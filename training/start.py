@@ -10,6 +10,7 @@ import yaml
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_only
 
 from records import RunFolder, RunRecord, best, differences, write_text
+from records.atomic import writing
 from records.errors import UserError
 from training.checkpoint_files import RESUME_PATTERN, newest_good
 from training.loggers import set_aside_empty
@@ -64,8 +65,9 @@ def prepare(
     """
     first = rank_zero_only.rank == 0
     if first:
-        folder.checkpoints.mkdir(parents=True, exist_ok=True)
-        _lock(folder)
+        with writing(folder.path):
+            folder.checkpoints.mkdir(parents=True, exist_ok=True)
+            _lock(folder)
         set_aside_empty(folder.path / "wandb")
     checkpoint, line = _choose(folder, chosen, first)
     rank_zero_info(line)

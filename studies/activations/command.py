@@ -7,9 +7,10 @@ from pathlib import Path
 from jsonargparse.typing import PositiveInt
 from rich.console import Console
 
-from records.errors import UserError, message_for_users
+from records.atomic import check_writable
+from records.errors import UserError, WriteError, in_one_line, message_for_users
 from studies.checkpoints.missing import Weights, choose_device, quiet_lightning
-from studies.runs.collect import FIRST_SCHEMES, Collection, Run
+from studies.runs.collect import FIRST_SCHEMES, Collection, Run, SetAside
 from studies.runs.command import Runs, say
 
 Image = tuple[Path, str]
@@ -45,28 +46,40 @@ def main(
         count: images without --images
     """
     collection = runs.collect()
-    # Imported late: --help need not wait for torch.
-    from studies.checkpoints.load import load
-
     network = network or collection.networks[0]
     if network not in collection.networks:
         raise UserError(f"--network {network}: there are {', '.join(collection.networks)}")
     chosen = choose_runs(collection, network, schemes, seed)
-    device = choose_device(weights.device)
+    device, failed = choose_device(weights.device), []
+    shown = [(path, path.name) for path in images or ()]
+    # Imported late: --help need not wait for torch.
+    from studies.activations.measure import default_layers, layers_with_maps, record_of
+    from studies.checkpoints.load import load
+
+    output = runs.place if list else runs.output_folder()
     with quiet_lightning():
-        first = load(chosen[0].folder, weights.checkpoint, None, weights.data_root, device=device)
-        shown = [(path, path.name) for path in images or ()] or choose_images(first, runs.output_folder(), count)
-        if list:
-            return list_layers(Console(), first, shown[0][0])
-        failed = make_maps(chosen, shown, layers, weights, device)
+        for run in chosen:
+            try:
+                trained = load(run.folder, weights.checkpoint, None, weights.data_root, device=device)
+                shown = shown or choose_images(trained, output, count)
+                if list:
+                    return list_layers(Console(), trained, shown[0][0])
+                check_writable(run.folder.evaluations, "its maps could not be kept")
+                layers = layers or default_layers(layers_with_maps(trained, shown[0][0]))
+                record = record_of(trained, shown, layers)
+                record.write(run.folder.evaluations / record.file_name)
+                say(Console(), f"{run.record.name}: {', '.join(layers)} of {len(shown)} images")
+            except WriteError:
+                raise
+            except Exception as error:
+                failed.append(SetAside(run.folder.path, in_one_line(error).replace(f"{run.folder.path}: ", "")))
+    if len(failed) == len(chosen):
+        raise UserError("\n".join(map(str, failed)))
     # Imported late: --help need not wait for matplotlib.
     from studies.activations.table import study
     from studies.page.terminal import run_studies
 
-    status = run_studies(runs, [study], "no maps were made")
-    for message in failed:
-        say(Console(), f"left out: {message}")
-    return status
+    return run_studies(runs, [study], "no maps were made", failed)
 
 
 def choose_runs(collection: Collection, network: str, schemes: Sequence[str] | None, seed: int | None) -> list[Run]:
@@ -128,30 +141,3 @@ def list_layers(console: Console, trained, image: Path) -> int:
         mark = "*" if name in default else " "
         say(console, f"{mark} {name:32} {type(layer).__name__:24} {channels} x {height} x {width}")
     return 0
-
-
-def make_maps(
-    runs: Sequence[Run], images: Sequence[Image], layers: Sequence[str] | None, weights: Weights, device: str
-) -> list[str]:
-    """Makes and keeps the maps of each run; returns a message for each run that cannot be loaded.
-
-    Raises:
-        UserError: if none can.
-    """
-    from studies.activations.measure import default_layers, layers_with_maps, record_of
-    from studies.checkpoints.load import load
-
-    failed = []
-    for run in runs:
-        try:
-            trained = load(run.folder, weights.checkpoint, None, weights.data_root, device=device)
-            layers = layers or default_layers(layers_with_maps(trained, images[0][0]))
-            record = record_of(trained, images, layers)
-        except Exception as error:
-            failed.append(f"{run.record.name}: {message_for_users(error)}")
-            continue
-        record.write(run.folder.evaluations / record.file_name)
-        say(Console(), f"{run.record.name}: {', '.join(layers)} of {len(images)} images")
-    if len(failed) == len(runs):
-        raise UserError("\n".join(failed))
-    return failed

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from evaluation.activations import border_and_interior, border_ratio_of
+from records.atomic import write_atomically
 from studies.activations.figure import draw
 from studies.activations.record import ActivationRecord
 from studies.activations.side_by_side import Beside, ratios, side_by_side
@@ -35,8 +36,9 @@ def study(collection: Collection, output: Path) -> Section | None:
         return None
     every, means = images_table(found), ratio_table(found)
     picture = output / f"{STEM}.png"
-    picture.write_bytes(draw(found))
-    figure = Figure([Raster(picture.read_bytes(), TITLE)], _caption(found))
+    png = draw(found)
+    write_atomically(picture, lambda file: file.write(png))
+    figure = Figure([Raster(png, TITLE)], _caption(found))
     files = [*every.write(output, STEM), *means.write(output, f"{STEM}_ratio"), picture]
     return Section(TITLE, [Text(READING), means, figure, Details("Every image", [every])], files)
 

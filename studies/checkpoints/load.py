@@ -9,7 +9,7 @@ import torch
 
 from lightning_modules.padded_network import PaddedNetworkModule
 from records import RunFolder, RunRecord
-from records.errors import UserError, message_for_users
+from records.errors import UserError, in_one_line, message_for_users
 from training.checkpoint_files import CheckpointError, read_checkpoint
 from training.program import ExperimentCLI
 
@@ -84,7 +84,7 @@ def load(
         module.load_state_dict(content["state_dict"])
         module.use_test_scheme()
     except (RuntimeError, KeyError) as error:
-        raise UserError(f"{folder.path}: {path.name} does not fit config.yaml: {error}") from None
+        raise UserError(f"{folder.path}: {path.name} does not fit config.yaml: {in_one_line(error)}") from None
     except Exception as error:
         raise UserError(f"{folder.path} cannot be loaded: {message_for_users(error)}") from None
     if batch_size is not None:

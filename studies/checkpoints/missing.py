@@ -12,7 +12,8 @@ from jsonargparse.typing import PositiveInt
 from rich.console import Console
 
 from records import RunFolder
-from records.errors import RecordError, UserError, message_for_users
+from records.atomic import check_writable
+from records.errors import RecordError, UserError, WriteError, in_one_line
 from studies.runs.collect import Run, SetAside
 from studies.runs.command import Runs, say
 
@@ -77,10 +78,7 @@ def evaluate_and_show(
     except KeyboardInterrupt:
         say(console, "stopped; what was evaluated is kept, and the same command continues")
         return STOPPED
-    status = run_studies(runs, [study], nothing)
-    for entry in failed:
-        say(console, f"left out: {entry}")
-    return status
+    return run_studies(runs, [study], nothing, failed)
 
 
 def evaluate_missing(tasks: Sequence[Task], options: EvaluationOptions, console: Console) -> list[SetAside]:
@@ -91,6 +89,7 @@ def evaluate_missing(tasks: Sequence[Task], options: EvaluationOptions, console:
 
     Raises:
         UserError: if the device is none.
+        WriteError: if a result cannot be written: the next could not be, either.
     """
     device, failed = choose_device(options.device), []
     with quiet_lightning():
@@ -98,8 +97,10 @@ def evaluate_missing(tasks: Sequence[Task], options: EvaluationOptions, console:
             start, which = time.monotonic(), f"[{number}/{len(tasks)}] {run.record.name} under {scheme}"
             try:
                 value = evaluate_one(run.folder, scheme, options, device)
+            except WriteError:
+                raise
             except Exception as error:
-                reason = message_for_users(error).replace(f"{run.folder.path}: ", "")
+                reason = in_one_line(error).replace(f"{run.folder.path}: ", "")
                 failed.append(SetAside(run.folder.path, f"not evaluated under {scheme}: {reason}"))
                 say(console, f"{which}: not evaluated: {reason}")
             else:
@@ -125,6 +126,7 @@ def evaluate_one(folder: RunFolder, scheme: str, options: EvaluationOptions, dev
         return None
     trained = load(folder, path.name, scheme, options.data_root, device=device, batch_size=options.batch_size)
     trained.find_images()
+    check_writable(folder.evaluations, "its results could not be kept")
     key = trained.data.eval_set_key()
     same = [record for record in old if record.data == key]
     if same:
@@ -146,7 +148,8 @@ def known(folder: RunFolder, checkpoint: Path, scheme: str) -> list:
     found = [record for kind in kinds for record in read_evaluations(folder, kind)[0].values()]
     found = [record for record in found if (record.checkpoint, record.padding_at_test) == (checkpoint.name, scheme)]
     # A run that was begun anew has other weights under the same name.
-    return [record for record in found if record.step == read_step(checkpoint) and _is_whole(folder, record)]
+    step = read_step(checkpoint) if found else None
+    return [record for record in found if record.step == step and _is_whole(folder, record)]
 
 
 def _is_whole(folder: RunFolder, record) -> bool:

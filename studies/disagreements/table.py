@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from records.atomic import write_atomically
 from records.classification import ClassificationRecord, ImageList
 from records.errors import RecordError
 from studies.disagreements import contact_sheet
@@ -111,7 +112,7 @@ def study(
     blocks: list[Block] = [Text(_reading(found)), counts]
     if picture := contact_sheet.draw(dict(_strip(each, limit) for each in found)):
         files.append(output / f"{STEM}.png")
-        files[-1].write_bytes(picture)
+        write_atomically(files[-1], lambda file: file.write(picture))
         blocks.append(Figure([Raster(contact_sheet.as_jpeg(picture), title)], _caption(found, limit)))
     blocks += [Text(sentence, muted=True, terminal=True) for sentence in missing_images(found)]
     blocks.append(Text([every, ", with what each run says."]))

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Literal
 from jsonargparse.typing import NonNegativeInt, OpenUnitInterval
 from rich.console import Console
 
+from records.atomic import check_writable, write_atomically
 from records.errors import UserError
-from studies.runs.command import cannot_write, say
+from studies.runs.command import ANOTHER_OUTPUT, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,6 +51,7 @@ def main(
     from evaluation.pictures.holes import draw_holes
     from studies.inpaint_demo.figure import draw, fill_holes, off_by
 
+    check_writable(output, ANOTHER_OUTPUT)
     picture = read(image) if image else draw_street("inpaint", 1, 208, LONGEST, ("person",))[0]
     drawn = draw_holes(holes, *picture.shape[:2], share, seed)
     if drawn.all() or not drawn.any():
@@ -84,13 +86,7 @@ def read(path: Path) -> "np.ndarray":
 
 
 def write(console: Console, file: Path, png: bytes) -> None:
-    """Writes the PNG and says whether it is new. Raises UserError if it cannot be written."""
-    from records.atomic import write_atomically
-
+    """Writes the PNG and says whether it is new. Raises WriteError if it cannot be written."""
     said = "replaced" if file.exists() else "wrote"
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, lambda target: target.write(png))
-    except OSError as error:
-        raise cannot_write(file.parent, error) from None
+    write_atomically(file, lambda target: target.write(png))
     say(console, f"{said} {shlex.quote(str(file))}")

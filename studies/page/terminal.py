@@ -13,28 +13,32 @@ from rich.text import Text as RichText
 from records.errors import UserError
 from studies.page.blocks import Block, Bullets, Details, Notice, Section, Text, Words
 from studies.page.tables import Linked, Table
-from studies.runs.collect import Collection
-from studies.runs.command import Runs, cannot_write, say
+from studies.runs.collect import Collection, SetAside
+from studies.runs.command import Runs, say
 from studies.runs.fairness import warnings
 
 
-def run_studies(runs: Runs, studies: Sequence[Callable[[Collection, Path], Section | None]], nothing: str) -> int:
+def run_studies(
+    runs: Runs,
+    studies: Sequence[Callable[[Collection, Path], Section | None]],
+    nothing: str,
+    failed: Sequence[SetAside] = (),
+) -> int:
     """Collects the runs, runs each study, prints what it found and the files it wrote; returns the exit status.
 
     Args:
         studies: from a collection and the output folder to a Section, or None where the runs hold nothing for it.
         nothing: what to do where no study applies, for the message.
+        failed: runs that something was to be done with before, and could not; they make the exit status 1.
 
     Raises:
-        UserError: where there is nothing to report, or the folder cannot be written.
+        UserError: where there is nothing to report, or nothing can be written into the output folder.
+        WriteError: if a file cannot be written.
     """
     collection, output = runs.collect(), runs.output_folder()
-    try:
-        sections = [section for study in studies if (section := study(collection, output)) is not None]
-    except OSError as error:
-        raise cannot_write(output, error) from None
+    sections = [section for study in studies if (section := study(collection, output)) is not None]
     if not sections:
-        raise UserError(f"{runs.folder}: {nothing}")
+        raise UserError("\n".join([f"{runs.folder}: {nothing}", *map(str, failed)]))
     console = Console()
     show_sections(console, sections)
     for warning in warnings(collection):
@@ -43,7 +47,9 @@ def run_studies(runs: Runs, studies: Sequence[Callable[[Collection, Path], Secti
     for section in sections:
         for file in section.files:
             say(console, f"wrote {shlex.quote(str(file))}")
-    return 0
+    for entry in failed:
+        say(console, f"left out: {entry}")
+    return 1 if failed else 0
 
 
 def show_sections(console: Console, sections: Iterable[Section]) -> None:

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from records.errors import UserError
 from studies.runs.collect import Collection, collect
-from studies.runs.command import Runs, cannot_write, say
+from studies.runs.command import Runs, say
 
 
 def main(runs: Runs, *, complete: bool = False, data_root: Path | None = None) -> int:
@@ -22,6 +22,8 @@ def main(runs: Runs, *, complete: bool = False, data_root: Path | None = None) -
     another metric, such as val/miou beside val/acc1, get a page of their own. Unfinished and damaged runs are named and
     left out.
 
+    Exit status 1: --complete could not run everything; the rest was reported.
+
     Args:
         complete: first run the studies that need trained networks or a measurement, as far as they are missing
         data_root: folder of the images where they are not where the runs found them
@@ -34,15 +36,18 @@ def main(runs: Runs, *, complete: bool = False, data_root: Path | None = None) -
         found += [collect(runs.folder, metric) for metric in found[0].other_metrics]
     output = runs.output_folder()
     folders = {each.metric: output / slug(each.metric) if number else output for number, each in enumerate(found)}
+    failed: list[str] = []
     if complete:
         # Imported late: it brings in torch and Lightning.
         from studies.report.complete import run_missing
 
         for each in found:
-            run_missing(runs.folder, data_root, each, folders[each.metric])
+            failed += run_missing(runs.folder, data_root, each, folders[each.metric])
     for each in found:
         _report(each, folders)
-    return 0
+    for problem in failed:
+        say(Console(), problem)
+    return 1 if failed else 0
 
 
 def slug(metric: str) -> str:
@@ -58,10 +63,7 @@ def _report(collection: Collection, folders: dict[str, Path]) -> None:
     output = folders[collection.metric]
     others = {metric: folder / "report.html" for metric, folder in folders.items() if metric != collection.metric}
     shown = collection.without_other_metrics() if others else collection
-    try:
-        report = write_report(shown, output, others)
-    except OSError as error:
-        raise cannot_write(output, error) from None
+    report = write_report(shown, output, others)
     console = Console()
     show_sections(console, report.sections)
     for sentence in report.sentences:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from records.errors import message_for_users
+from records.errors import in_one_line
 from studies import find
 from studies.runs.collect import FIRST_SCHEMES, REFERENCE, Collection
 from studies.runs.command import say
@@ -17,22 +17,35 @@ Step = tuple[str, list[str]]
 IMAGE_SIZE = "data.init_args.image_size"
 
 
-def run_missing(folder: Path, data_root: Path | None, collection: Collection, output: Path) -> None:
+def run_missing(folder: Path, data_root: Path | None, collection: Collection, output: Path) -> list[str]:
     """Runs each step; one that cannot be run is named, and the rest goes on.
+
+    Returns:
+        A sentence for each step that was not completed.
+
+    Raises:
+        SystemExit: if a step was interrupted, with its status.
 
     Args:
         folder: of the runs.
         data_root: folder of the images; None: where the runs found them.
         output: the report's folder.
     """
-    console = Console()
+    console, failed = Console(), []
     for command, arguments in steps(folder, data_root, collection, output):
         say(console, f"\n-- main.py {command} {' '.join(arguments)}")
         try:
-            find(command).main(arguments)
+            status = find(command).main(arguments)
+            problem = "some runs are left out, see above" if status else ""
         # Whatever stops one study (no images, no memory), the others can still be run.
         except Exception as error:
-            say(console, f"not completed: {message_for_users(error)}")
+            status, problem = 1, in_one_line(error)
+        if status > 128:
+            raise SystemExit(status)
+        if problem:
+            failed.append(f"not completed: {command}: {problem}")
+            say(console, failed[-1])
+    return failed
 
 
 def steps(folder: Path, data_root: Path | None, collection: Collection, output: Path) -> Iterator[Step]:

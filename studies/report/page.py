@@ -38,9 +38,8 @@ def write_report(collection: Collection, output: Path, others: Mapping[str, Path
         others: metric to the page of the runs of the same folder that are compared by it.
 
     Raises:
-        OSError: if the folder cannot be written.
+        WriteError: if the folder cannot be written.
     """
-    output.mkdir(parents=True, exist_ok=True)
     warnings = tuple(fairness.warnings(collection))
     # The report's own sections, the paper's runs and the provenance, come last.
     studies = [function for study in (*STUDIES[1:], STUDIES[0]) for function in study.functions]

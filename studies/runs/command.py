@@ -10,6 +10,7 @@ from typing import Annotated
 from rich.console import Console
 
 from records import RunFolderError
+from records.atomic import check_writable
 from records.errors import UserError
 from studies.runs.collect import Collection, SetAside, collect
 from studies.runs.options import Argument
@@ -17,6 +18,9 @@ from studies.runs.wandb_mirror import mirror, mirror_folder, project_path
 
 Project = Annotated[str, Argument(type=project_path, metavar="ENTITY/PROJECT")]
 """A W&B project, as an option's type."""
+
+
+ANOTHER_OUTPUT = "choose another folder with --output"
 
 
 @dataclass
@@ -60,28 +64,22 @@ class Runs:
         # Imported late: it takes seconds.
         from studies.runs.wandb_project import read_runs
 
+        check_writable(self.folder, "start this where you may write")
         with tempfile.TemporaryDirectory() as downloads:
             runs = read_runs(self.wandb, Path(downloads))
             if not runs:
                 raise UserError(f"W&B project {self.wandb} holds no runs")
-            try:
-                return mirror(runs, self.folder)
-            except OSError as error:
-                reason = f"{self.folder} cannot be written: {error.strerror}; start this where you may write"
-                raise UserError(reason) from None
+            return mirror(runs, self.folder)
+
+    @property
+    def place(self) -> Path:
+        """The folder to write into."""
+        return self.output or self.folder / "report"
 
     def output_folder(self) -> Path:
-        """The folder to write into, made if need be. Raises UserError if it cannot be."""
-        output = self.output or self.folder / "report"
-        try:
-            output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise cannot_write(output, error) from None
-        return output
-
-
-def cannot_write(output: Path, error: OSError) -> UserError:
-    return UserError(f"{output} cannot be written: {error.strerror}; choose another folder with --output")
+        """`place`. Raises UserError if nothing can be written there."""
+        check_writable(self.place, ANOTHER_OUTPUT)
+        return self.place
 
 
 def say(console: Console, text: str) -> None:

@@ -43,7 +43,7 @@ def mirror(runs: Iterable["LoggedRun"], root: Path) -> list[SetAside]:
 
     Raises:
         UserError: if `root`, or a run folder in it, is there and is not this function's own.
-        OSError: if it cannot be written.
+        WriteError: if it cannot be written.
     """
     earlier = _own(root)
     made, set_aside = {}, []
@@ -103,7 +103,6 @@ def _own(root: Path) -> set[str]:
 
 
 def _claim(root: Path, names: Iterable[str]) -> None:
-    root.mkdir(parents=True, exist_ok=True)
     write_text(root / MARKER, json.dumps({"runs": sorted(names)}, indent=1) + "\n")
 
 

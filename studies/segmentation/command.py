@@ -8,7 +8,7 @@ from rich.console import Console
 
 from records.errors import UserError
 from studies import find
-from studies.runs.command import Runs, cannot_write
+from studies.runs.command import Runs
 from studies.runs.options import Argument
 
 METRIC = "val/miou"
@@ -76,8 +76,6 @@ def _draw(runs: Runs, *options: Any) -> UserError | None:
 
     try:
         make_pictures(collection, output, *options)
-    except OSError as error:
-        return cannot_write(output, error)
     except UserError as error:
         return error
     return None

@@ -10,9 +10,8 @@ from typing import Any
 
 from rich.console import Console
 
-from lightning_modules.errors import ModelError
 from lightning_modules.scene_evaluation import REGULAR, EvaluationSettings, mode_name, share
-from records.errors import RecordError, UserError
+from records.errors import RecordError, UserError, in_one_line
 from records.evaluation import EvaluationRecord
 from studies.runs.collect import Collection, Run
 from studies.runs.command import say
@@ -34,12 +33,12 @@ class MissingTest:
     Attributes:
         run: whose best checkpoint is tested.
         command: of the test.
-        lacking: the file without which it cannot be done, if one is missing.
+        problem: why it cannot be run, if that is known.
     """
 
     run: Run
     command: tuple[str, ...]
-    lacking: Path | None = None
+    problem: str = ""
 
 
 def run_missing(console: Console, collection: Collection, options: Sequence[str]) -> int:
@@ -53,7 +52,7 @@ def run_missing(console: Console, collection: Collection, options: Sequence[str]
     Raises:
         UserError: if an option is wrong.
     """
-    tests = list(missing(collection, options))
+    tests = missing(collection, options)
     say(console, f"{len(collection.runs)} runs, {len(collection.runs) - len(tests)} tested already")
     failed = 0
     with StopRequest() as stop:
@@ -69,22 +68,33 @@ def run_missing(console: Console, collection: Collection, options: Sequence[str]
     return int(failed > 0)
 
 
-def missing(collection: Collection, options: Sequence[str]) -> Iterator[MissingTest]:
-    """The tests of best checkpoints that no file in the runs' `evaluations/` is from."""
+def missing(collection: Collection, options: Sequence[str]) -> list[MissingTest]:
+    """The tests of best checkpoints that no file in the runs' `evaluations/` is from.
+
+    Raises:
+        UserError: if the options fit no run.
+    """
+    tests, refused, fits = [], None, False
     for run in collection.runs:
         best = run.folder.checkpoints / BEST_CHECKPOINT
         arguments = ["test", f"--config={run.folder.config}", "--trainer.logger=false", *options, f"--ckpt_path={best}"]
         command = (sys.executable, str(Path(__file__).parents[2] / "main.py"), *arguments)
-        # Named when its turn comes, for the other runs to be tested.
+        # What cannot be tested is named when its turn comes, for the other runs to be tested.
         if not run.folder.config.is_file():
-            yield MissingTest(run, command, run.folder.config)
+            tests.append(MissingTest(run, command, "config.yaml is missing"))
             continue
         try:
             expected = as_recorded(parse(arguments))
-        except (UserError, ModelError) as error:
-            raise UserError(f"{run.folder.path}: {error}") from None
+        except Exception as error:
+            tests.append(MissingTest(run, command, in_one_line(error)))
+            refused = refused or UserError(f"{run.folder.path}: {tests[-1].problem}")
+            continue
+        fits = True
         if not any(is_of(record, run, expected) for record in records(run)):
-            yield MissingTest(run, command, None if best.is_file() else best)
+            tests.append(MissingTest(run, command, "" if best.is_file() else f"checkpoints/{best.name} is missing"))
+    if refused and not fits:
+        raise refused
+    return tests
 
 
 def records(run: Run) -> Iterator[EvaluationRecord]:
@@ -126,6 +136,4 @@ def as_recorded(config: dict[str, Any]) -> dict[str, Any]:
 
 def run(test: MissingTest, stop: StopRequest) -> str:
     """Runs a test with the run's log; returns what went wrong, "" for nothing."""
-    if test.lacking is not None:
-        return f"{test.lacking.relative_to(test.run.folder.path)} is missing"
-    return run_logged(test.command, test.run.folder.log, os.environ, stop, GRACE)
+    return test.problem or run_logged(test.command, test.run.folder.log, os.environ, stop, GRACE)

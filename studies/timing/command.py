@@ -5,7 +5,8 @@ import sys
 
 from rich.console import Console
 
-from studies.runs.command import cannot_write, say
+from records.atomic import check_writable
+from studies.runs.command import ANOTHER_OUTPUT, say
 from studies.timing.options import Options
 
 
@@ -31,15 +32,13 @@ def main(options: Options) -> int:
     from studies.timing.table import section
 
     try:
-        options.output.mkdir(parents=True, exist_ok=True)
+        check_writable(options.output, ANOTHER_OUTPUT)
         record = measure(check(options, file))
         record.write(file)
         found = section([record], options.output)
     except KeyboardInterrupt:
         print(f"interrupted: nothing written to {options.output}", file=sys.stderr)
         return 130
-    except OSError as error:
-        raise cannot_write(options.output, error) from None
     console = Console()
     show_sections(console, [found])
     for written in (file, *found.files):

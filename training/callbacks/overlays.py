@@ -12,6 +12,7 @@ from PIL import Image
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 
 from evaluation.pictures.class_maps import draw_tiles, leave_out, legend, overlay
+from records.atomic import writing
 
 LEGEND, LEGEND_WIDTH = "legend.png", 1024
 
@@ -46,10 +47,11 @@ class OverlayWriter(pl.Callback):
 
     def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         shutil.rmtree(self._partial, ignore_errors=True)
-        self._partial.mkdir(parents=True)
         data = trainer.datamodule
         colours = np.asarray(data.class_colours, dtype=np.uint8)
-        Image.fromarray(legend(data.class_names, colours, LEGEND_WIDTH)).save(self._partial / LEGEND)
+        with writing(self.output):
+            self._partial.mkdir(parents=True)
+            Image.fromarray(legend(data.class_names, colours, LEGEND_WIDTH)).save(self._partial / LEGEND)
 
     def on_predict_batch_end(
         self,
@@ -63,15 +65,18 @@ class OverlayWriter(pl.Callback):
         data = trainer.datamodule
         for path, classes in zip(outputs["paths"], outputs["classes"], strict=True):
             target, ids = (self._partial / name for name in self._names(Path(path).relative_to(data.predict_folder)))
-            target.parent.mkdir(parents=True, exist_ok=True)
             self._written += 1
             classes = classes.numpy()
-            Image.fromarray(self._picture(path, classes, pl_module, data)).save(target)
-            if self.label_ids:
-                Image.fromarray(np.asarray(data.label_ids, dtype=np.uint8)[classes]).save(ids)
+            picture = self._picture(path, classes, pl_module, data)
+            with writing(self.output):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(picture).save(target)
+                if self.label_ids:
+                    Image.fromarray(np.asarray(data.label_ids, dtype=np.uint8)[classes]).save(ids)
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._partial.rename(self.output)
+        with writing(self.output):
+            self._partial.rename(self.output)
         rank_zero_info(f"{self._written} pictures written to {self.output}/")
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:

@@ -84,15 +84,42 @@ def test_a_record_holds_the_class_of_each_image_in_order(runs, sample_tree):
 def test_what_is_there_is_not_computed_again_and_a_broken_run_is_named(copy, capsys):
     files = {path: path.stat().st_mtime_ns for path in copy.rglob("evaluations/*")}
     (copy / "partial/checkpoints/best.ckpt").unlink()
-    assert main_here("cross-test", str(copy)) == 0
+    assert main_here("cross-test", str(copy)) == 1
     output = capsys.readouterr().out
     assert "[1/4]" not in output, "a result that is kept needs no line"
     assert "its checkpoint best is missing" in output
     assert {path: path.stat().st_mtime_ns for path in copy.rglob("evaluations/*")} == files
     # Other weights under the same name are evaluated anew.
     shutil.copy(copy / "zero/checkpoints/epoch-001.ckpt", copy / "zero/checkpoints/best.ckpt")
-    assert main_here("cross-test", str(copy), "--schemes", "zero") == 0
+    assert main_here("cross-test", str(copy), "--schemes", "zero") == 1
     assert "[1/3] tiny_resnet10-zero-seed0 under zero: " in capsys.readouterr().out
+
+
+@pytest.fixture(params=["foreign class", "other shapes"])
+def refused(request, copy):
+    """A copy in which torch, or the network, refuses the checkpoint of the first run; nothing is evaluated yet."""
+    for path in copy.rglob("evaluations/best-*.json"):
+        path.unlink()
+    path = copy / "zero/checkpoints/best.ckpt"
+    other = torch.load(path, weights_only=True) | {"state_dict": {"network.conv1.weight": torch.zeros(1)}}
+    torch.save({"a": RunFolder(copy)} if request.param == "foreign class" else other, path)
+    return copy
+
+
+def test_a_checkpoint_that_torch_refuses_is_named_and_the_others_go_on(refused, capsys):
+    named = r"left out: \S*/zero: .*best\.ckpt (cannot be loaded: torch refuses|does not fit config\.yaml)"
+    for command, kept in (("cross-test", "best-*.json"), ("activations", "activations-*.json")):
+        assert main_here(command, str(refused)) == 1, command
+        output = "".join(capsys.readouterr())
+        assert re.search(named, output)
+        assert "Traceback" not in output
+        assert max(map(len, output.splitlines())) < 700
+        assert list((refused / "partial/evaluations").glob(kept))
+        assert not list((refused / "zero/evaluations").glob(kept))
+    assert main_here("disagreements", str(refused)) == 2, "without a run with zero padding there is nothing to show"
+    output = "".join(capsys.readouterr())
+    assert re.search(named.removeprefix("left out: "), output)
+    assert "Traceback" not in output
 
 
 def test_after_ctrl_c_results_are_kept_and_the_same_command_continues(copy, monkeypatch, capsys):

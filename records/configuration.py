@@ -19,6 +19,7 @@ NOT_DECIDING = (
     "trainer.num_nodes",
     "trainer.logger",
     "trainer.profiler",
+    "trainer.max_time",
     "trainer.default_root_dir",
     "trainer.log_every_n_steps",
     "trainer.enable_checkpointing",

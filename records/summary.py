@@ -23,13 +23,13 @@ def best(rows: list[Row], metric: str) -> float | None:
 
 
 def last_average(rows: list[Row], metric: str, count: int = LAST) -> float | None:
-    """Mean of `metric` over the last `count` epochs (Table 3), over fewer if there are fewer, or None without any."""
+    """Mean of `metric` over the last `count` epochs that have it (Table 3), or over all; None without any."""
     found = [value for _, value in values(rows, metric)][-count:]
     return fmean(found) if found else None
 
 
 def epochs_to(rows: list[Row], metric: str, target: float) -> int | None:
-    """Epochs of training (1 is the first) until `metric` first reaches `target`, or None if it never does."""
+    """Epochs of training (1 is the first) to the first one measured at or above `target`, or None without one."""
     return next((epoch + 1 for epoch, value in values(rows, metric) if value >= target), None)
 
 

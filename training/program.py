@@ -24,6 +24,7 @@ from training.cluster import check_tasks, choose_master_port, slurm_plugins
 from training.evaluation_record import check_keeping, keep_and_print, keep_validation, keeps_validation
 from training.identity import identify
 from training.loggers import wandb_logger
+from training.loops import install_loops
 from training.prediction import prediction_writer
 from training.resume import KeyedRandomness, MetricState, ResumeCheckpoint
 from training.settings import ConvergenceSettings, PredictionSettings, RunSettings
@@ -181,6 +182,7 @@ class ExperimentCLI(LightningCLI):
         if chosen.num_nodes == 1:
             choose_master_port()
         trainer = super().instantiate_trainer(**{**kwargs, **settings})
+        install_loops(trainer)
         if slurm:
             check_tasks(trainer)
         return trainer
@@ -200,7 +202,6 @@ class ExperimentCLI(LightningCLI):
             KeyedRandomness(seed),
             MetricState(),
             callbacks.FiniteLoss(folder.checkpoints, self.config.fit.run.on_nan),
-            callbacks.ValidateLastStep(),
             self.stop,
             recorder,
             *([] if bar else [callbacks.EpochLines(recorder)]),

@@ -25,7 +25,8 @@ The same command is started again:
    checkpoint was saved are dropped, and run again. Dashboard.on_fit_start sends W&B only the epochs that it lacks.
    BestEpoch and LastEpochs hold `best.ckpt` and `epoch-NNN.ckpt` against those rows: a damaged file is set aside, the
    best one is restored from its epoch's file or, if that is lost, replaced by the best one left; `run.json` says so.
-10. `MetricState` gives each process its sums back; the sampler starts behind the last batch that was trained on.
+10. `FitLoop` goes on within the epoch or behind a finished one. `MetricState` gives each process its sums back; the
+   sampler starts behind the last batch that was trained on.
 11. `KeyedRandomness` seeds that batch, and the next step is the one that the kill prevented.
 
 On a CPU the run then ends bit for bit as if it had not been killed; tests/training/test_resume.py kills runs to see it.
@@ -38,13 +39,14 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.callbacks import Checkpoint, Timer
 from torchmetrics import Metric
 
 from datamodules.loading import keyed
 from lightning_modules.exact_mean import ExactMean
-from training.callbacks.stop_signal import StopSignal
+from training.callbacks.stop_signal import UNFINISHED, StopSignal, leave
 from training.checkpoint_files import RESUME_PATTERN
+from training.loops import has_converged, is_done
 
 GENERATIONS = 2
 """Resume checkpoints kept: should the newest turn out unreadable, the one before still is."""
@@ -53,8 +55,12 @@ GENERATIONS = 2
 class ResumeCheckpoint(Checkpoint):
     """Saves everything that a resumed run needs, every `every_n_steps` optimiser steps and at each epoch's end.
 
-    Within an epoch only where Lightning can take up again exactly: after an optimiser step, with no validation due.
-    Must stand behind all callbacks whose state it saves; Lightning keeps the order among Checkpoints.
+    Within an epoch only where Lightning can take up again exactly: after an optimiser step, and after its validation if
+    one is due. Must stand behind all callbacks whose state it saves; Lightning keeps the order among Checkpoints. Needs
+    the loops of training.loops.
+
+    There, too, it ends a run that is to stop before its end: upon a signal, or where `trainer.max_time` or a callback
+    set `trainer.should_stop`. Early stopping that decided that the run is done ends it at the end of the epoch.
 
     Args:
         folder: where `resume-STEP.ckpt` files go.
@@ -67,22 +73,47 @@ class ResumeCheckpoint(Checkpoint):
         self.every_n_steps = every_n_steps
         self.signal = signal
 
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        # `max_time` is of one start of the program: counted on, it would end each further one at once.
+        checkpoint.get("callbacks", {}).pop(Timer.__qualname__, None)
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        # The run may have been killed between early stopping and its end.
+        trainer.should_stop = trainer.should_stop or has_converged(trainer)
+
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if not _is_safe(trainer, batch_idx):
-            return
+        if _is_within_epoch(trainer) and not trainer.fit_loop.epoch_loop.validation_due():
+            self._step_done(trainer)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not trainer.sanity_checking and _is_within_epoch(trainer):
+            self._step_done(trainer)
+
+    def _step_done(self, trainer: pl.Trainer) -> None:
         due = self.every_n_steps and trainer.global_step % self.every_n_steps == 0
         stop = self.signal.requested(trainer)
-        if due or stop:
+        if due or stop or _is_wished_to_stop(trainer):
             self._save(trainer)
-        if stop:
-            self.signal.stop(trainer)
+            self._stop(trainer, stop)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._save(trainer)
-        if self.signal.requested(trainer, epoch_ends=True):
+        self._stop(trainer, self.signal.requested(trainer, epoch_ends=True))
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._stop(trainer, False)  # a time that is up before the first step
+
+    def _stop(self, trainer: pl.Trainer, by_signal: bool) -> None:
+        if by_signal:
             self.signal.stop(trainer)
+        if _is_wished_to_stop(trainer) and not is_done(trainer):
+            timers = [each for each in trainer.callbacks if isinstance(each, Timer)]
+            by_time = any((left := timer.time_remaining()) is not None and left <= 0 for timer in timers)
+            leave(trainer, "trainer.max_time" if by_time else "a callback (trainer.should_stop)", UNFINISHED)
 
     def _save(self, trainer: pl.Trainer) -> None:
         trainer.save_checkpoint(self.folder / f"resume-{trainer.global_step:010d}.ckpt", weights_only=False)
@@ -91,13 +122,14 @@ class ResumeCheckpoint(Checkpoint):
                 old.unlink()
 
 
-def _is_safe(trainer: pl.Trainer, batch_idx: int) -> bool:
+def _is_within_epoch(trainer: pl.Trainer) -> bool:
+    """Whether the last batch made an optimiser step and the epoch goes on behind it."""
     loop = trainer.fit_loop.epoch_loop
-    # After an epoch's last batch, and after the run's, validation is still to come: a checkpoint there would skip it on
-    # resume.
-    if trainer.should_stop or loop._num_ready_batches_reached() or loop._should_accumulate():
-        return False
-    return trainer.val_check_batch in (None, float("inf")) or (batch_idx + 1) % trainer.val_check_batch != 0
+    return not loop.ends_now() and not loop._should_accumulate()
+
+
+def _is_wished_to_stop(trainer: pl.Trainer) -> bool:
+    return trainer.should_stop and not has_converged(trainer)
 
 
 class KeyedRandomness(pl.Callback):

@@ -16,7 +16,8 @@ from lightning_modules.pixel_metrics import IGNORED_PIXEL, pixel_loss
 from lightning_modules.scene_evaluation import EvaluationSettings, SceneEvaluation
 from lightning_modules.segmentation import synchronises
 from networks.create import NetworkError
-from training.callbacks import StopSignal, ValidateLastStep
+from training.callbacks import StopSignal
+from training.loops import install_loops
 from training.resume import ResumeCheckpoint
 
 SMALL = {"encoder": "tiny_resnet10", "padding": "partial", "num_classes": 4, "head_channels": 8, "skip_channels": 4}
@@ -76,7 +77,8 @@ class Rates(pl.Callback):
 
 def test_the_rate_falls_in_a_line_over_the_steps_and_the_last_step_is_validated(tmp_path):
     seen = Rates()
-    fitted = trainer(tmp_path, ValidateLastStep(), seen, max_steps=7, max_epochs=50)
+    fitted = trainer(tmp_path, seen, max_steps=7, max_epochs=50)
+    install_loops(fitted)
     fitted.fit(module(lr=0.5), loader(), loader(1))
     assert seen.rates == pytest.approx([0.5 * (1 - step / 7) for step in range(7)])
     assert seen.validated == [(0, 5), (1, 7)]
@@ -90,7 +92,8 @@ def test_the_last_step_is_not_saved_before_it_is_validated(tmp_path, monkeypatch
         ResumeCheckpoint, "_save", lambda self, trainer: saved.append((trainer.global_step, len(seen.validated)))
     )
     resume = ResumeCheckpoint(tmp_path, 1, StopSignal())
-    fitted = trainer(tmp_path, ValidateLastStep(), seen, resume, max_steps=7, max_epochs=50, enable_checkpointing=True)
+    fitted = trainer(tmp_path, seen, resume, max_steps=7, max_epochs=50, enable_checkpointing=True)
+    install_loops(fitted)
     fitted.fit(module(), loader(), loader(1))
     assert saved == [(1, 0), (2, 0), (3, 0), (4, 0), (5, 1), (6, 1), (7, 2)]
 

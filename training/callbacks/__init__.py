@@ -3,7 +3,6 @@
 from training.callbacks.dashboard import Dashboard
 from training.callbacks.finite_loss import FiniteLoss
 from training.callbacks.kept_epochs import best_and_last_epochs
-from training.callbacks.last_step import ValidateLastStep
 from training.callbacks.overlays import OverlayWriter
 from training.callbacks.predictions import PredictionWriter
 from training.callbacks.run_recorder import EpochLines, RunRecorder
@@ -17,6 +16,5 @@ __all__ = [
     "PredictionWriter",
     "RunRecorder",
     "StopSignal",
-    "ValidateLastStep",
     "best_and_last_epochs",
 ]

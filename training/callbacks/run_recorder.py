@@ -10,6 +10,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_only
 
 from records import RunFolder, write_text
 from records.rows import Row
+from training.loops import is_done
 
 STAGES = ("train/", "val/")
 
@@ -54,6 +55,13 @@ class RunRecorder(Checkpoint):
         # At the epoch's end the schedule has already stepped on to the next epoch's rate.
         self._learning_rate = trainer.optimizers[0].param_groups[0]["lr"]
 
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        # What was measured before is of other weights. Lightning keeps it, so that rows and `best.ckpt` would take it
+        # for this epoch's: a validation within the epoch, one of an earlier epoch, a class that has no IoU now.
+        trainer._logger_connector._callback_metrics.clear()
+
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         row: Row = {"epoch": trainer.current_epoch, "step": trainer.global_step, "lr": self._learning_rate}
         row |= {**_epoch_metrics(trainer), "seconds": round(self._seconds(), 3)}
@@ -63,7 +71,7 @@ class RunRecorder(Checkpoint):
             self.folder.write_rows(self.rows)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.is_global_zero and _is_done(trainer):
+        if trainer.is_global_zero and is_done(trainer):
             record = self.folder.read_record()
             record.finished = True
             self.folder.write_record(record)
@@ -96,10 +104,3 @@ class EpochLines(Checkpoint):
 def _epoch_metrics(trainer: pl.Trainer) -> dict[str, float]:
     metrics = sorted(trainer.callback_metrics.items())
     return {name: float(value) for name, value in metrics if name.startswith(STAGES) and not name.endswith("_step")}
-
-
-def _is_done(trainer: pl.Trainer) -> bool:
-    """Whether training came to its end, as opposed to a fit that was cut off."""
-    epochs, steps = trainer.max_epochs, trainer.max_steps
-    epochs_done = epochs not in (None, -1) and trainer.fit_loop.epoch_progress.current.processed >= epochs
-    return trainer.should_stop or epochs_done or (steps != -1 and trainer.global_step >= steps)

@@ -15,6 +15,9 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_info
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 """A scheduler's or an agent's notice, Ctrl-C, and SLURM's advance warning (`--signal=USR1@120`)."""
 
+UNFINISHED = 75
+"""Exit status of a run that a time limit stopped before its end: EX_TEMPFAIL of sysexits.h, "try again later"."""
+
 AGREE_EVERY = 10
 """Optimiser steps between two agreements among processes: each costs a collective and, on a GPU, a wait for it."""
 
@@ -78,12 +81,20 @@ class StopSignal(pl.Callback):
         Raises:
             SystemExit: always.
         """
-        trainer.strategy.barrier("stop")
-        name = signal.Signals(self.received).name
-        where = f"epoch {trainer.current_epoch + 1}, after step {trainer.global_step}"
-        rank_zero_info(f"stopped by {name} in {where}; checkpoint saved, the same command continues")
-        if not trainer.is_global_zero:
-            sys.exit(0)
-        if isinstance(trainer.logger, WandbLogger):
-            trainer.logger.experiment.mark_preempting()
-        sys.exit(128 + self.received)
+        leave(trainer, signal.Signals(self.received).name, 128 + self.received)
+
+
+def leave(trainer: pl.Trainer, reason: str, status: int) -> None:
+    """Ends this process before the run's end, with a line that says so: `status` on the first process, else 0.
+
+    Raises:
+        SystemExit: always.
+    """
+    trainer.strategy.barrier("stop")
+    where = f"epoch {trainer.current_epoch + 1}, after step {trainer.global_step}"
+    rank_zero_info(f"stopped by {reason} in {where}, unfinished; checkpoint saved, the same command continues")
+    if not trainer.is_global_zero:
+        sys.exit(0)
+    if isinstance(trainer.logger, WandbLogger):
+        trainer.logger.experiment.mark_preempting()
+    sys.exit(status)

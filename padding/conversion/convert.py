@@ -3,10 +3,13 @@
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.conv import _ConvNd
 
+from padding.conversion.dry_run import HiddenPad, find_hidden_pads
 from padding.conversion.fused import class_path, fused_convolutions
 from padding.conversion.layers import DEFERRED, PaddedLayer, layer_class, original_class
 from padding.conversion.pairs import Pair, find_pairs
@@ -27,7 +30,7 @@ class _Plan:
     names: dict[nn.Module, str] = field(default_factory=dict)
 
 
-def convert_padding(model: nn.Module, scheme: str, *, strict: bool = False) -> ConversionReport:
+def convert_padding(model: nn.Module, scheme: str, *, strict: bool = False, example: Any = None) -> ConversionReport:
     """Makes every zero-padded convolution of `model` pad by `scheme`, in place.
 
     Only classes change: the state dict, the parameters and their identity stay. Converts from any scheme to any other
@@ -44,6 +47,9 @@ def convert_padding(model: nn.Module, scheme: str, *, strict: bool = False) -> C
         scheme: one of `available_schemes()`: 'zero', 'partial', 'reflect', 'replicate', 'circular' and what is
             registered besides.
         strict: raise where something pads with zeros and cannot be converted, instead of reporting it.
+        example: an input to run the converted model on once, so that zero padding inside a forward is reported, too (a
+            tuple holds positional arguments, a dict keywords): see `find_hidden_pads`. `strict` needs one for a model
+            with modules of other packages than torch and timm.
 
     Returns:
         The names of converted, left and unsupported layers, with reasons.
@@ -51,7 +57,8 @@ def convert_padding(model: nn.Module, scheme: str, *, strict: bool = False) -> C
     Raises:
         PaddingError: an unknown scheme; a padded convolution of an unknown class with its own forward, or with a
             padding_mode; a wrapped, compiled or scripted model; branches fused into one convolution, under a scheme
-            that is not exact then; layers built to return masks, under a scheme without masks. The model is unchanged.
+            that is not exact then; layers built to return masks, under a scheme without masks; an example that the
+            model cannot run on. The model is unchanged.
     """
     target = find_scheme(scheme)
     _refuse_wrapped(model)
@@ -61,14 +68,69 @@ def convert_padding(model: nn.Module, scheme: str, *, strict: bool = False) -> C
     if target.with_holes is None:
         _refuse_masks(plan, target)
     report = _report(plan, target)
-    if strict and target.convolve is not None and report.unsupported:
-        raise PaddingError(f"some layers cannot be padded by '{scheme}':\n{report}")
-    if not report.converted:
-        warnings.warn(f"no padded convolution in {type(model).__name__}: '{scheme}' changes nothing", stacklevel=2)
+    if strict and target.convolve is not None:
+        _refuse_unsupported(report)
+        if example is None:
+            _refuse_unread(plan)
+    before = {module: (module.__class__, dict(module.__dict__)) for module in plan.names}
     _restore(model, plan, target)
     if target.convolve is not None:
         _apply(plan, target)
+        try:
+            if example is not None:
+                _report_hidden(model, plan, report, example)
+            if strict:
+                _refuse_unsupported(report)
+        except PaddingError:
+            for module, (kind, attributes) in before.items():
+                module.__class__ = kind
+                module.__dict__.clear()
+                module.__dict__.update(attributes)
+            raise
+    if not report.converted:
+        warnings.warn(f"no padded convolution in {type(model).__name__}: '{scheme}' changes nothing", stacklevel=2)
     return report
+
+
+def _refuse_unsupported(report: ConversionReport) -> None:
+    if report.unsupported:
+        raise PaddingError(f"some layers cannot be padded by '{report.scheme}':\n{report}")
+
+
+def _refuse_unread(plan: _Plan) -> None:
+    """A module's children do not show what its forward does; torch's and timm's forwards were read (timm_blocks.py)."""
+    for module, name in plan.names.items():
+        kind = original_class(module)
+        if not kind.__module__.startswith(("torch.nn.", "timm.")):
+            raise PaddingError(
+                f"layer '{name}' ({class_path(kind)}) may pad inside its forward, which only a run can show: say "
+                "convert_padding(..., strict=True, example=INPUT)"
+            )
+
+
+def _report_hidden(model: nn.Module, plan: _Plan, report: ConversionReport, example: Any) -> None:
+    reported = {*report.left, *report.unsupported}
+    calls: dict[nn.Module, list[HiddenPad]] = {}
+    for pad in find_hidden_pads(model, example):
+        calls.setdefault(pad.module, []).append(pad)
+    for module, pads in calls.items():
+        name = plan.names[module]
+        for layer in {id(pad.weight): pad for pad in pads}.values():
+            _withdraw(plan, report, layer, name)
+        if name not in reported:
+            outcome = report.unsupported if any(pad.matters for pad in pads) else report.left
+            outcome.append(name)
+            report.reasons[name] = "inside its forward: " + "; ".join(dict.fromkeys(map(str, pads)))
+            report.kinds[name] = original_class(module).__name__
+
+
+def _withdraw(plan: _Plan, report: ConversionReport, pad: HiddenPad, owner: str) -> None:
+    """A converted layer whose weight another module convolves with is not converted in truth."""
+    for name in [name for name in report.converted if getattr(plan.converted[name], "weight", None) is pad.weight]:
+        report.converted.remove(name)
+        report.unsupported.append(name)
+        user = f"'{owner}'" if owner else "the model itself"
+        report.reasons[name] = f"{user} convolves with its weight, past the layer's own forward"
 
 
 def _make_plan(model: nn.Module, target: Scheme) -> _Plan:
@@ -76,8 +138,9 @@ def _make_plan(model: nn.Module, target: Scheme) -> _Plan:
     plan.pairs, verdicts = find_pairs(model)
     paired = {module for pair in plan.pairs for module in (pair.padder, pair.convolution)}
     parents = {child: parent for parent in model.modules() for child in parent.children()}
+    axes = max((len(module.kernel_size) for module in model.modules() if isinstance(module, _ConvNd)), default=0)
     for module, name in plan.names.items():
-        verdict = verdicts.get(module) or judge(name, module, parents.get(module), target)
+        verdict = verdicts.get(module) or judge(name, module, parents.get(module), target, axes)
         if module in paired or (verdict and verdict.outcome == CONVERT):
             plan.converted[name] = module
         elif verdict:

@@ -2,14 +2,19 @@
 
 A sum of a 3x3 and a 1x1 convolution is one 3x3 convolution under zero padding. Under partial padding it is not: at the
 border the 3x3 branch is re-weighted and the 1x1 branch, which never leaves the input, is not. Branches
-must therefore be converted before they are fused. Fusing leaves plain convolutions behind; the table says where
-timm puts them. (A convolution fused with its batch norm alone stays exact, and is not listed.)
+must therefore be converted before they are fused. Fusing leaves plain convolutions behind. A block that deletes its
+branches when it fuses them is known by that, whoever wrote it (RepVGG, MobileOne, YOLO's RepConv); the table has
+blocks of timm that fuse in other ways. (A convolution fused with its batch norm alone stays exact, and is neither.)
 """
 
+import dis
+import functools
+import inspect
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from torch import nn
+from torch.utils._pytree import tree_leaves
 
 
 class _Place(NamedTuple):
@@ -21,20 +26,10 @@ class _Place(NamedTuple):
     """The attribute by which the block says that it is fused, where the paths alone do not tell."""
 
 
-_REPARAMETERISED = _Place(("reparam_conv",))
 _FOLDED_RESIDUALS = _Place(("dwconv1.conv", "dwconv2.conv"), flag="fused")
 
 _PLACES: dict[str, _Place] = {
-    "timm.models.byobnet.RepVggBlock": _REPARAMETERISED,
-    "timm.models.byobnet.MobileOneBlock": _REPARAMETERISED,
-    "timm.models.fastvit.MobileOneBlock": _REPARAMETERISED,
-    "timm.models.fastvit.ReparamLargeKernelConv": _REPARAMETERISED,
-    "timm.models.fastvit.RepMixer": _REPARAMETERISED,
-    "timm.models.fastvit.RepConditionalPosEnc": _REPARAMETERISED,
     "timm.models.ghostnet.GhostModuleV3": _Place(("primary_conv.*", "cheap_operation.*"), flag="infer_mode"),
-    "timm.models.ghostnet.GhostBottleneckV3": _Place(("conv_dw",), flag="infer_mode"),
-    "timm.models.repghost.RepGhostModule": _Place(("cheap_operation",)),
-    "timm.models.lcnetv2.RepDepthwiseSeparable": _Place(("dw_conv",)),
     "timm.models.repvit.RepViTBlock": _Place(("token_mixer",)),
     "timm.models.iformer.StageBlock": _Place(("blocks.*",)),
     "timm.models.shvit.BasicBlock": _Place(("conv",)),
@@ -51,13 +46,40 @@ def class_path(kind: type) -> str:
 
 def fused_convolutions(block: nn.Module) -> Iterator[nn.Module]:
     """The convolutions in `block` that a sum of branches was fused into."""
+    paths = list(_left_by_fusing(block))
     place = _PLACES.get(class_path(type(block)))
-    if place is None or (place.flag and not getattr(block, place.flag, False)):
-        return
-    for path in place.paths:
+    if place is not None and (not place.flag or getattr(block, place.flag, False)):
+        paths += place.paths
+    for path in paths:
         for child in _at(block, path.split(".")):
             if isinstance(child, nn.Conv2d):
                 yield child
+
+
+def _left_by_fusing(block: nn.Module) -> Iterator[str]:
+    """The modules that a method of the block sets where it deletes others, if the others are gone."""
+    for written, deleted in _deleting_methods(type(block)):
+        present = {name for name in written if isinstance(getattr(block, name, None), nn.Module)}
+        lost = deleted - present
+        if lost and not any(isinstance(getattr(block, name, None), nn.Module) for name in lost):
+            yield from present
+
+
+@functools.cache
+def _deleting_methods(kind: type) -> list[tuple[set[str], set[str]]]:
+    """For each method of a class that deletes attributes: the attributes that it sets, and those that it deletes."""
+    found = []
+    for method in vars(kind).values():
+        if not inspect.isfunction(method):
+            continue
+        steps = list(dis.get_instructions(method))
+        deleted = {step.argval for step in steps if step.opname == "DELETE_ATTR"}
+        if {"__delattr__", "delattr"} & {step.argval for step in steps if isinstance(step.argval, str)}:
+            constants = [step.argval for step in steps if step.opname == "LOAD_CONST"]
+            deleted |= {name for name in tree_leaves(constants) if isinstance(name, str) and name.isidentifier()}
+        if deleted:
+            found.append(({step.argval for step in steps if step.opname == "STORE_ATTR"}, deleted))
+    return found
 
 
 def _at(module: nn.Module | None, path: list[str]) -> Iterator[nn.Module]:

@@ -70,6 +70,10 @@ class PaddedLayer:
         except PaddingError as error:
             raise PaddingError(f"{describe(self)}: {error}") from None
 
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Some modules call this of their child, with a weight of their own: it pads by the scheme, too."""
+        return self.convolve(input, weight, bias)
+
     def convolve_transposed(
         self, input: Tensor, weight: Tensor, bias: Tensor | None, output_padding: Sequence[int]
     ) -> Tensor:

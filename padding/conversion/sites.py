@@ -1,7 +1,7 @@
 """Decides for each module of a network whether to convert it, leave it, or report it as unsupported.
 
 The decision is by exact type. Padding inside the forward of a block cannot be seen from its children: timm_blocks.py
-lists such blocks of timm; a block of another library that calls `F.pad` or `F.conv2d` is not seen.
+lists such blocks of timm; dry_run.py finds those of other libraries by running the model.
 """
 
 from typing import NamedTuple
@@ -29,10 +29,6 @@ class Decision(NamedTuple):
     reason: str = ""
 
 
-_CHANNEL_AXIS: dict[str, str] = {
-    "timm.layers.eca.EcaModule": "convolves over the channels of a pooled vector, which have no image border",
-}
-
 _MAX_POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
 _AVERAGE_POOLS = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
 _CONSTANT_PADS = (nn.ConstantPad1d, nn.ConstantPad2d, nn.ConstantPad3d)
@@ -43,8 +39,10 @@ _FILLING_PADS = (
 )
 
 
-def judge(name: str, module: nn.Module, parent: nn.Module | None, target: Scheme) -> Decision | None:
+def judge(name: str, module: nn.Module, parent: nn.Module | None, target: Scheme, axes: int) -> Decision | None:
     """Decides how to make a module pad by `target`; None: the module does not pad.
+
+    `axes` is the largest number of axes that a convolution of the model slides over: 2 for images.
 
     Raises:
         PaddingError: a padded convolution that no scheme can be put on without changing what it computes.
@@ -52,14 +50,14 @@ def judge(name: str, module: nn.Module, parent: nn.Module | None, target: Scheme
     kind = original_class(module)
     if issubclass(kind, _ConvTransposeNd):
         return _judge_transposed(name, module, target)
-    if class_path(type(parent)) in _CHANNEL_AXIS and isinstance(module, _ConvNd):
-        return _left_if(_amounts(module), _CHANNEL_AXIS[class_path(type(parent))])
+    if issubclass(kind, nn.Conv1d) and axes > 1:
+        return _left_if(_amounts(module), "runs over channels or tokens of a network of images: no border of an image")
     site = find_convolution(kind)
     if site is not None:
         return _judge_convolution(name, module, site)
     if issubclass(kind, _ConvNd):
         return _judge_unknown_convolution(name, module)
-    return _judge_other(module, kind)
+    return _judge_other(module, kind, parent)
 
 
 def _judge_transposed(name: str, module: nn.Module, target: Scheme) -> Decision | None:
@@ -99,10 +97,10 @@ def _refuse_lazy(name: str, module: nn.Module) -> None:
 
 
 def _refuse_own_forward(name: str, module: nn.Module) -> None:
-    if "forward" in module.__dict__:
+    if own := {"forward", "_conv_forward"} & module.__dict__.keys():
         raise PaddingError(
-            f"layer '{name}' has a forward of its own on the instance, which a change of class cannot reach; remove "
-            "what put it there (a hook of another library?), convert, and put it back"
+            f"layer '{name}' has a {own.pop()} of its own on the instance, which a change of class cannot reach; "
+            "remove what put it there (a hook of another library?), convert, and put it back"
         )
 
 
@@ -121,7 +119,7 @@ def _judge_unknown_convolution(name: str, module: nn.Module) -> Decision | None:
     return None
 
 
-def _judge_other(module: nn.Module, kind: type[nn.Module]) -> Decision | None:
+def _judge_other(module: nn.Module, kind: type[nn.Module], parent: nn.Module | None) -> Decision | None:
     block = PADDING_BLOCKS.get(class_path(kind))
     if block is not None and block.applies(module):
         return Decision(UNSUPPORTED if block.feeds_convolution else LEAVE, block.reason)
@@ -130,7 +128,7 @@ def _judge_other(module: nn.Module, kind: type[nn.Module]) -> Decision | None:
     if isinstance(module, _AVERAGE_POOLS):
         return _left_if(_pool_pads(module), _average_pool_reason(module))
     if isinstance(module, nn.Unfold | nn.Fold):
-        return _left_if(_amounts(module), "cuts windows for an attention; no convolution")
+        return _judge_windows(module, parent)
     if isinstance(module, _FILLING_PADS):
         return _left_if(_amounts(module), "its design fills the border itself")
     if isinstance(module, _CONSTANT_PADS) and module.value != 0:
@@ -138,6 +136,14 @@ def _judge_other(module: nn.Module, kind: type[nn.Module]) -> Decision | None:
     if isinstance(module, torch.fx.GraphModule):
         return _judge_graph(module)
     return _judge_lookalike(module)
+
+
+def _judge_windows(module: nn.Module, parent: nn.Module | None) -> Decision | None:
+    if not _amounts(module):
+        return None
+    if type(parent).__module__.startswith("timm."):
+        return Decision(LEAVE, "cuts windows for an attention; no convolution")
+    return Decision(UNSUPPORTED, "cuts windows padded with zeros, which weights turn into a convolution")
 
 
 def _pool_pads(pool: nn.Module) -> bool:
@@ -157,18 +163,18 @@ def _average_pool_reason(pool: nn.Module) -> str:
 
 
 def _judge_graph(graph: torch.fx.GraphModule) -> Decision | None:
-    calls = {
-        str(node.target) for node in graph.graph.nodes if node.op == "call_function" and "conv" in str(node.target)
-    }
-    if calls:
-        return Decision(UNSUPPORTED, "a traced graph that calls convolutions as functions; convert before tracing")
+    functions = [str(node.target) for node in graph.graph.nodes if node.op == "call_function"]
+    if any(word in function for function in functions for word in ("conv", "pad", "unfold", "im2col")):
+        return Decision(UNSUPPORTED, "a traced graph that convolves or pads by functions; convert before tracing")
     return None
 
 
 def _judge_lookalike(module: nn.Module) -> Decision | None:
-    """Reports modules with the weight and kernel size of a convolution, such as deformable convolutions."""
+    """Reports modules with the weight and kernel size of a convolution, such as deformable and quantised ones."""
     weight = getattr(module, "weight", None)
-    if not isinstance(weight, torch.Tensor) or weight.dim() < 3 or not hasattr(module, "kernel_size"):
+    # A quantised module gives its packed weight by a method.
+    is_filter = weight.dim() > 2 if isinstance(weight, torch.Tensor) else callable(weight)
+    if not is_filter or not hasattr(module, "kernel_size"):
         return None
     if _amounts(module):
         return Decision(UNSUPPORTED, "looks like a padded convolution; see padding.register_convolution")

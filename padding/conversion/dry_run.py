@@ -1,0 +1,197 @@
+"""Runs a model once and lists the zero padding that no layer shows: `F.pad` in a forward, a convolution as a function.
+
+What pads is seen below autograd, as ATen operations, so that it does not matter how the forward was written. The first
+reader of the padded map decides what it means: a convolution or a cut of windows reads the border, and a matrix
+product, as in an attention over windows, sees tokens one by one.
+"""
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.weak import WeakIdKeyDictionary
+
+from padding.conversion.layers import PaddedLayer
+from padding.errors import PaddingError
+
+WINDOWS = {"aten::im2col", "aten::unfold", "aten::as_strided"}
+"""Operations that cut windows: what multiplies these by weights is a convolution under another name."""
+
+PRODUCTS = {"aten::mm", "aten::bmm", "aten::addmm", "aten::baddbmm"}
+POOLS = {"aten::avg_pool1d", "aten::avg_pool2d", "aten::avg_pool3d"}
+_ZEROS = {"aten::zeros", "aten::new_zeros", "aten::zeros_like"}
+
+
+class HiddenPad:
+    """One place of a model that pads with zeros.
+
+    Attributes:
+        module: the innermost module that was running.
+        call: what it did, such as "pads (0, 1, 0, 1) with zeros".
+        read_by: "convolution" or "windows" if those read the padded border, "pool", "product", or "" if nothing was
+            seen.
+        weight: what the place convolved with, if it did.
+    """
+
+    def __init__(self, module: nn.Module, call: str, read_by: str = "", weight: Tensor | None = None) -> None:
+        self.module, self.call, self.read_by, self.weight = module, call, read_by, weight
+
+    @property
+    def matters(self) -> bool:
+        """Whether a convolution may read the zeros: pools stay as they are, and a product of matrices has no border."""
+        return self.read_by not in ("product", "pool")
+
+    def __str__(self) -> str:
+        reader = {"convolution": "a convolution", "windows": "cut windows", "product": "a matrix product"}
+        read = f", read by {reader[self.read_by]}" if self.read_by in reader and "convolves" not in self.call else ""
+        return f"{self.call}{read}"
+
+
+def find_hidden_pads(model: nn.Module, example: Any) -> list[HiddenPad]:
+    """Runs `model` on `example` and lists what padded with zeros outside of converted layers, in the order of calls.
+
+    The model runs once, in evaluation mode and without gradients; its modes and the random generators' states are put
+    back. Branches that evaluation skips, such as auxiliary heads, are not seen.
+
+    Args:
+        model: converted or not.
+        example: what the model is called with: a tuple is its positional arguments, a dict its keywords, anything else
+            its one argument.
+
+    Raises:
+        PaddingError: the model cannot run on the example.
+    """
+    recorder = _Recorder(model)
+    modes = {module: module.training for module in model.modules()}
+    try:
+        model.eval()
+        with torch.no_grad(), torch.random.fork_rng(devices=[]), _followed(model, recorder), recorder:
+            _call(model, example)
+    except PaddingError:
+        raise
+    except Exception as error:
+        raise PaddingError(f"the model cannot run on the example: {type(error).__name__}: {error}") from error
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+    return recorder.found
+
+
+def _call(model: nn.Module, example: Any) -> Any:
+    if isinstance(example, tuple):
+        return model(*example)
+    return model(**example) if isinstance(example, dict) else model(example)
+
+
+@contextlib.contextmanager
+def _followed(model: nn.Module, recorder: "_Recorder") -> Iterator[None]:
+    """Tells the recorder which module runs; a converted layer also where its parent calls `_conv_forward` itself."""
+    handles = []
+    for module in model.modules():
+        handles.append(module.register_forward_pre_hook(lambda module, _: recorder.running.append(module)))
+        handles.append(module.register_forward_hook(lambda *_: recorder.running.pop() and None, always_call=True))
+        if isinstance(module, PaddedLayer):
+            module.__dict__["convolve"] = functools.partial(recorder.convolve, module)
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+        for module in model.modules():
+            module.__dict__.pop("convolve", None)
+
+
+class _Recorder(TorchDispatchMode):
+    """Notes what pads with zeros, and which operation first reads what was padded."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.running: list[nn.Module] = [model]
+        self.found: list[HiddenPad] = []
+        self._padded: WeakIdKeyDictionary = WeakIdKeyDictionary()  # tensor -> the pad that its border came from
+        self._zeros: WeakIdKeyDictionary = WeakIdKeyDictionary()  # tensors of zeros that nothing was written to yet
+
+    def convolve(self, layer: PaddedLayer, *args: Any, **kwargs: Any) -> Any:
+        self.running.append(layer)
+        try:
+            return type(layer).convolve(layer, *args, **kwargs)
+        finally:
+            self.running.pop()
+
+    def __torch_dispatch__(self, function: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        name = function._schema.name
+        result = function(*args, **(kwargs or {}))
+        # A converted layer pads by its scheme, whatever operations it is made of.
+        if not isinstance(self.running[-1], PaddedLayer):
+            self._follow(name, args, result)
+            if call := self._padding(name, args, kwargs or {}):
+                self._note(call, name, args, result)
+        else:
+            self._read(args, "convolution")
+        return result
+
+    def _follow(self, name: str, args: tuple, result: Any) -> None:
+        """Hands the mark of padding on from what was read to what was made of it."""
+        if name == "aten::convolution":
+            return self._read(args[:1], "convolution")
+        if name in WINDOWS:
+            self._read(args[:1], "windows")
+        if name in PRODUCTS:
+            return self._read(args, "product")
+        marks = [self._padded[leaf] for leaf in _tensors(args) if leaf in self._padded]
+        for leaf in _tensors(result) if marks else ():
+            self._padded[leaf] = marks[0]
+        if name in _ZEROS:
+            self._zeros[result] = True
+        return None
+
+    def _read(self, args: Any, reader: str) -> None:
+        for leaf in _tensors(args):
+            pad = self._padded.get(leaf)
+            # The first reader decides: behind a convolution there is a new map.
+            if pad is not None and not pad.read_by:
+                pad.read_by = reader
+
+    def _padding(self, name: str, args: tuple, kwargs: dict) -> str:
+        """What an operation pads with zeros, in words; empty if it does not."""
+        if name == "aten::convolution" and any(args[4]) and not args[6]:
+            return f"convolves with padding {_short(args[4])}"
+        # Amounts count from the last axis; behind those of space lie channels, which have no border.
+        spatial = args[1][: 2 * (args[0].dim() - 2)] if name == "aten::constant_pad_nd" else []
+        if max(spatial, default=0) > 0 and not (args[2] if len(args) > 2 else 0):
+            return f"pads {_short(args[1])} with zeros"
+        if name == "aten::im2col" and any(args[3]):
+            return f"cuts windows with padding {_short(args[3])}"
+        # `count_include_pad` is the sixth argument of all three average pools.
+        if name in POOLS and any(args[3:4] and args[3]) and (args[5] if len(args) > 5 else True):
+            return f"pools with padding {_short(args[3])}"
+        if name == "aten::copy_" and self._fills_part_of_zeros(args[0]):
+            return f"writes {_short(args[0].shape)} into zeros of {_short(args[0]._base.shape)}"
+        if name == "aten::cat" and (args[1] if len(args) > 1 else 0) % max(args[0][0].dim(), 1) >= 2:
+            return "appends zeros" if any(leaf in self._zeros for leaf in args[0]) else ""
+        return ""
+
+    def _fills_part_of_zeros(self, target: Tensor) -> bool:
+        base = target._base
+        return base is not None and base in self._zeros and base.dim() > 2 and target.shape[2:] != base.shape[2:]
+
+    def _note(self, call: str, name: str, args: tuple, result: Any) -> None:
+        read_by = {"aten::convolution": "convolution", "aten::im2col": "windows"} | dict.fromkeys(POOLS, "pool")
+        weight = args[1] if name == "aten::convolution" else None
+        pad = HiddenPad(self.running[-1], call, read_by.get(name, ""), weight)
+        self.found.append(pad)
+        if not pad.read_by:
+            self._padded[args[0]._base if name == "aten::copy_" else result] = pad
+
+
+def _tensors(values: Any) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(values) if isinstance(leaf, Tensor)]
+
+
+def _short(numbers: Any) -> str:
+    return f"({', '.join(str(int(number)) for number in numbers)})"

@@ -1,0 +1,213 @@
+"""What pads inside a forward, where no layer shows it: reported with an example, refused by strict."""
+
+import re
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from padding import PaddingError, convert_padding
+from padding.conversion.layers import PaddedLayer
+from tests.support.pad_calls import PadCalls
+
+X = torch.randn(2, 3, 16, 16)
+
+
+class Net(nn.Module):
+    """A 3x3 convolution in whose forward the map is padded by `pad`."""
+
+    def __init__(self, pad, padding=0, stride=1):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=padding, stride=stride)
+        self.pad = pad
+
+    def forward(self, x):
+        return self.pad(self, x)
+
+
+def padded(net, x):
+    """As in the down-sampling of diffusers' autoencoders."""
+    return net.conv(F.pad(x, (0, 1, 0, 1)))
+
+
+def written(net, x):
+    frame = torch.zeros(x.shape[0], 3, x.shape[2] + 2, x.shape[3] + 2)
+    frame[:, :, 1:-1, 1:-1] = x
+    return net.conv(frame)
+
+
+def appended(net, x):
+    return net.conv(torch.cat([x, x.new_zeros(x.shape[0], 3, 2, x.shape[3])], 2))
+
+
+def functional(net, x):
+    return F.conv2d(x, net.conv.weight, net.conv.bias, padding=1)
+
+
+def normalised_between(net, x):
+    return net.conv(F.relu(F.pad(x, (1, 1, 1, 1)) * 2))
+
+
+def in_windows(net, x):
+    rows = F.unfold(x, 3, padding=1).transpose(1, 2)
+    return rows @ net.conv.weight.flatten(1).T
+
+
+@pytest.mark.parametrize(
+    ("pad", "call"),
+    [
+        (padded, r"pads \(0, 1, 0, 1\) with zeros, read by a convolution"),
+        (written, r"writes \(2, 3, 16, 16\) into zeros of \(2, 3, 18, 18\), read by a convolution"),
+        (appended, "appends zeros, read by a convolution"),
+        (functional, r"convolves with padding \(1, 1\)"),
+        (normalised_between, r"pads \(1, 1, 1, 1\) with zeros, read by a convolution"),
+        (in_windows, r"cuts windows with padding \(1, 1\)"),
+    ],
+)
+def test_zero_padding_in_a_forward_is_reported_and_refused_by_strict(pad, call):
+    model = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), Net(pad))
+    report = convert_padding(model, "partial", example=X)
+    assert report.unsupported == ["1"]
+    assert report.kinds["1"] == "Net"
+    assert re.search(call, report.reasons["1"]), report.reasons
+    convert_padding(model, "zero")
+    before = model.state_dict()
+    with pytest.raises(PaddingError, match=call):
+        convert_padding(model, "partial", strict=True, example=X)
+    assert type(model[0]) is nn.Conv2d, "the refused conversion left traces"
+    assert before.keys() == model.state_dict().keys()
+
+
+def test_strict_asks_for_an_example_where_it_cannot_know():
+    model = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), Net(lambda net, x: net.conv(x)))
+    with pytest.raises(PaddingError, match=r"layer '1' \(.*Net\) may pad inside its forward.*example=INPUT"):
+        convert_padding(model, "partial", strict=True)
+    assert convert_padding(model, "partial", strict=True, example=X).converted == ["0"]
+    assert convert_padding(model[0], "reflect", strict=True).converted == [""], "torch's own classes are known"
+
+
+def test_a_weight_that_a_parent_convolves_with_is_not_converted():
+    report = convert_padding(Net(functional, padding=1), "partial", example=X)
+    assert report.converted == []
+    assert report.unsupported == ["conv", ""]
+    assert report.reasons["conv"] == "the model itself convolves with its weight, past the layer's own forward"
+
+
+@pytest.mark.parametrize("scheme", ["partial", "reflect", "circular"])
+def test_the_inner_forward_of_a_convolution_pads_by_the_scheme(scheme):
+    """`_conv_forward` with another weight, as layers that normalise or quantise weights call it on a child."""
+    model = Net(lambda net, x: net.conv._conv_forward(x, net.conv.weight * 2, net.conv.bias), padding=1)
+    report = convert_padding(model, scheme, strict=True, example=X)
+    assert report.converted == ["conv"]
+    plain = nn.Conv2d(3, 4, 3, padding=1)
+    plain.load_state_dict({"weight": model.conv.weight * 2, "bias": model.conv.bias})
+    convert_padding(plain, scheme)
+    assert torch.equal(model(X), plain(X))
+    assert "convolve" not in model.conv.__dict__, "the dry run left its own method behind"
+
+
+def test_an_inner_forward_on_the_instance_is_refused():
+    layer = nn.Conv2d(3, 3, 3, padding=1)
+    layer._conv_forward = lambda x, weight, bias: x
+    with pytest.raises(PaddingError, match="layer '0' has a _conv_forward of its own on the instance"):
+        convert_padding(nn.Sequential(layer), "partial")
+
+
+def test_padding_that_no_convolution_reads_is_left():
+    class Windows(nn.Module):
+        def forward(self, x):
+            tokens = F.pad(x, (0, 2, 0, 2)).unflatten(3, (3, 6)).unflatten(2, (3, 6)).flatten(2)
+            return F.avg_pool2d(x, 3, padding=1).sum() + (tokens @ tokens.transpose(1, 2)).sum()
+
+    class Channels(nn.Module):
+        def forward(self, x):
+            return F.pad(x, (0, 0, 0, 0, 0, 1))
+
+    report = convert_padding(nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), Channels(), Windows()), "partial", example=X)
+    assert (report.left, report.unsupported) == (["2"], [])
+    assert "read by a matrix product; pools with padding (1, 1)" in report.reasons["2"]
+
+
+def test_the_run_leaves_the_model_and_the_generators_as_they_were():
+    model = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3), nn.Dropout(), nn.Conv2d(3, 1, 1).eval())
+    modes, mean, state = [m.training for m in model.modules()], model[1].running_mean.clone(), torch.get_rng_state()
+    convert_padding(model, "partial", example=X)
+    assert modes == [m.training for m in model.modules()]
+    assert torch.equal(mean, model[1].running_mean)
+    assert torch.equal(state, torch.get_rng_state())
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+
+def test_an_example_that_the_model_cannot_run_on():
+    model = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1))
+    with pytest.raises(PaddingError, match="the model cannot run on the example: RuntimeError"):
+        convert_padding(model, "partial", example=torch.ones(1, 4, 8, 8))
+    assert type(model[0]) is nn.Conv2d
+    for example in (X, (X,), {"input": X}):
+        assert convert_padding(model, "partial", example=example).converted == ["0"]
+
+
+def test_quantised_layers_and_traced_pads_are_reported():
+    quantised = torch.ao.nn.quantized.Conv2d(3, 4, 3, padding=1)
+    traced = torch.fx.symbolic_trace(Net(padded))
+    report = convert_padding(nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), quantised, traced), "partial")
+    assert report.unsupported == ["1", "2"]
+
+
+class RepBlock(nn.Module):
+    """Written as RepVGG's authors write it: branches that `switch_to_deploy` sums into one convolution and deletes."""
+
+    def __init__(self):
+        super().__init__()
+        self.rbr_dense = nn.Conv2d(3, 3, 3, padding=1)
+        self.rbr_1x1 = nn.Conv2d(3, 3, 1)
+
+    def forward(self, x):
+        return self.rbr_reparam(x) if hasattr(self, "rbr_reparam") else self.rbr_dense(x) + self.rbr_1x1(x)
+
+    def switch_to_deploy(self):
+        self.rbr_reparam = nn.Conv2d(3, 3, 3, padding=1)
+        with torch.no_grad():
+            self.rbr_reparam.weight.copy_(self.rbr_dense.weight + F.pad(self.rbr_1x1.weight, (1, 1, 1, 1)))
+            self.rbr_reparam.bias.copy_(self.rbr_dense.bias + self.rbr_1x1.bias)
+        for name in ("rbr_dense", "rbr_1x1"):
+            self.__delattr__(name)
+
+
+def test_branches_that_another_package_fused_are_refused():
+    model = nn.Sequential(RepBlock())
+    assert convert_padding(model, "partial").converted == ["0.rbr_dense"], "exact before the branches are summed"
+    convert_padding(model, "zero")
+    model[0].switch_to_deploy()
+    with pytest.raises(PaddingError, match=r"layer '0.rbr_reparam' was fused from parallel branches \(.*RepBlock\)"):
+        convert_padding(model, "partial")
+    assert convert_padding(model, "reflect").converted == ["0.rbr_reparam"], "reflection is exact on fused branches"
+
+
+def test_what_the_dry_run_sees_is_what_torch_functions_saw():
+    """Another recorder, above autograd, finds no zero padding that the report does not name."""
+    model = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), Net(padded), nn.Conv2d(4, 3, 3), Net(functional))
+    report = convert_padding(model, "partial", example=X)
+    names = {module: name for name, module in model.named_modules()}
+    with torch.no_grad(), PadCalls(model) as calls:
+        model(X)
+    hidden = {names[module] for module, _ in calls.found if not isinstance(module, PaddedLayer)}
+    assert hidden == {"1", "3"} == {name for name in report.unsupported if report.kinds[name] == "Net"}
+
+
+def test_a_channel_attention_is_no_border():
+    """A Conv1d over pooled channels in a network of images is left; in a network of signals it is converted."""
+
+    class Attention(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.over_channels = nn.Conv1d(1, 1, 3, padding=1)
+
+        def forward(self, x):
+            weights = self.over_channels(x.mean((2, 3))[:, None])[:, 0]
+            return x * weights.sigmoid()[:, :, None, None]
+
+    report = convert_padding(nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), Attention()), "partial", example=X)
+    assert (report.converted, report.left, report.unsupported) == (["0"], ["1.over_channels"], [])
+    assert convert_padding(nn.Sequential(nn.Conv1d(1, 1, 3, padding=1)), "partial").converted == ["0"]

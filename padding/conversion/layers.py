@@ -185,21 +185,19 @@ def _initialiser(base: type[nn.Module], takes_masks: bool):
     return __init__
 
 
-class DeferredZeroPad2d(nn.ZeroPad2d):
-    """A zero padding module whose work the convolution behind it has taken over."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return input
+def _hand_on(self: nn.Module, input: Tensor) -> Tensor:
+    """The forward of a zero padding module whose work the convolution behind it has taken over."""
+    return input
 
 
-class DeferredConstantPad2d(nn.ConstantPad2d):
-    """An `nn.ConstantPad2d` with value 0 whose work the convolution behind it has taken over."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return input
-
-
-DEFERRED = {nn.ZeroPad2d: DeferredZeroPad2d, nn.ConstantPad2d: DeferredConstantPad2d}
+DEFERRED: dict[type[nn.Module], type[nn.Module]] = {
+    base: type(f"Deferred{base.__name__}", (base,), {"forward": _hand_on, "__module__": __name__})
+    for base in (
+        *(nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d),
+        *(nn.ConstantPad1d, nn.ConstantPad2d, nn.ConstantPad3d),  # with value 0
+    )
+}
+globals().update({kind.__name__: kind for kind in DEFERRED.values()})  # where pickle looks for them
 
 
 def original_class(module: nn.Module) -> type[nn.Module]:

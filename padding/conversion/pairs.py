@@ -32,7 +32,7 @@ def find_pairs(model: nn.Module) -> tuple[list[Pair], dict[nn.Module, Decision]]
     pairs, verdicts = [], {}
     for parent in model.modules():
         in_sequence = type(parent).forward is nn.Sequential.forward
-        children = [child for child in parent._modules.values() if child is not None]
+        children = [child for child in parent._modules.values() if child is not None and type(child) is not nn.Identity]
         for child, follower in pairwise([*children, None]):
             if not is_zero_pad(child):
                 continue
@@ -63,8 +63,9 @@ def _pair(padder: nn.Module, follower: nn.Module | None, uses: dict[nn.Module, i
         return None
     if getattr(follower, "padding_mode", "zeros") != "zeros" or getattr(follower, "pad_mode", "constant") != "constant":
         return None
-    left, right, top, bottom = padder.padding
-    return Pair(padder, follower, ((top, bottom), (left, right)))
+    # The module counts from the last axis, pads here from the first one.
+    pads = tuple(zip(padder.padding[::2], padder.padding[1::2], strict=True))[::-1]
+    return Pair(padder, follower, pads) if len(pads) == len(follower.kernel_size) else None
 
 
 def _verdict(padder: nn.Module, follower: nn.Module | None) -> Decision:

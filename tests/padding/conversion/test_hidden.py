@@ -1,5 +1,6 @@
 """What pads inside a forward, where no layer shows it: reported with an example, refused by strict."""
 
+import pickle
 import re
 
 import pytest
@@ -10,6 +11,7 @@ from torch import nn
 from padding import PaddingError, convert_padding
 from padding.conversion.layers import PaddedLayer
 from tests.support.pad_calls import PadCalls
+from tests.support.window_oracle import partial_oracle
 
 X = torch.randn(2, 3, 16, 16)
 
@@ -211,3 +213,30 @@ def test_a_channel_attention_is_no_border():
     report = convert_padding(nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), Attention()), "partial", example=X)
     assert (report.converted, report.left, report.unsupported) == (["0"], ["1.over_channels"], [])
     assert convert_padding(nn.Sequential(nn.Conv1d(1, 1, 3, padding=1)), "partial").converted == ["0"]
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+@pytest.mark.parametrize("kind", ["ZeroPad", "ConstantPad"])
+def test_a_pad_module_and_its_convolution_are_one_layer(axes, kind):
+    """Uneven pads of every axis, with an Identity between, as efficientnets of other packages have it."""
+    pads = (1, 2, 0, 3, 2, 1)[: 2 * axes]
+    pad = getattr(nn, f"{kind}{axes}d")(pads, *([0.0] if kind == "ConstantPad" else []))
+    model = nn.Sequential(pad, nn.Identity(), getattr(nn, f"Conv{axes}d")(2, 3, 3)).double()
+    x = torch.randn(1, 2, *(7, 6, 5)[:axes], dtype=torch.float64)
+    zero = model(x)
+    assert convert_padding(model, "partial", example=x).converted == ["0", "2"]
+    expected, _ = partial_oracle(
+        x,
+        model[2].weight,
+        model[2].bias,
+        (1,) * axes,
+        tuple(zip(pads[::2], pads[1::2], strict=True))[::-1],
+        (1,) * axes,
+        1,
+    )
+    for position, value in expected.items():
+        torch.testing.assert_close(model(x)[(..., *position)], value, rtol=1e-10, atol=1e-10)
+    copied = pickle.loads(pickle.dumps(model))
+    assert torch.equal(copied(x), model(x))
+    convert_padding(model, "zero")
+    assert torch.equal(model(x), zero)

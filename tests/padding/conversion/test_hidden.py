@@ -10,7 +10,7 @@ from torch import nn
 
 from padding import PaddingError, convert_padding
 from padding.conversion.layers import PaddedLayer
-from tests.support.pad_calls import PadCalls
+from tests.padding.conversion.pad_calls import PadCalls
 from tests.support.window_oracle import partial_oracle
 
 X = torch.randn(2, 3, 16, 16)

@@ -1,16 +1,12 @@
 """A street scene and its label ids, drawn with Pillow: road in perspective, houses, trees, traffic."""
 
-from itertools import pairwise
-
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from datamodules.samples.draw import Draw, roughened
 
 # Part of every scene's key: raise it when a scene would change, so that trees made before are made again.
-VERSION = 3
-
-Colour = tuple[int, int, int]
+VERSION = 4
 
 # Cityscapes' label ids are the positions here (mcordts/cityscapesScripts, helpers/labels.py).
 LABELS = (
@@ -22,112 +18,81 @@ LABELS = (
 
 # The camera's height above the road in cm: what reaches up to the horizon is as tall.
 _CAMERA = 130
+
+Colour = tuple[int, int, int]
+_PAINTS = ((176, 178, 182), (28, 30, 36), (150, 26, 30), (32, 62, 132), (216, 216, 212), (40, 84, 66), (206, 164, 36))
 _FACADES = ((196, 182, 156), (164, 104, 82), (176, 170, 166), (206, 196, 178), (142, 122, 108), (186, 156, 124))
 _GREENS = ((58, 88, 42), (76, 104, 50), (48, 74, 44), (96, 110, 56))
-_DARK, _GLASS, _STEEL, _WHITE, _RED = (32, 32, 36), (52, 64, 74), (104, 106, 108), (228, 226, 220), (204, 36, 40)
-# Colours that each thing draws for itself.
-_PALETTES: dict[str, tuple[Colour, ...]] = {
-    "paint": ((176, 178, 182), (28, 30, 36), (150, 26, 30), (32, 62, 132), (216, 216, 212), (40, 84, 66)),
-    "livery": ((206, 164, 36), (188, 48, 40), (226, 222, 212)),
-    "top": ((44, 54, 86), (122, 40, 44), (166, 150, 120), (44, 92, 82), (186, 186, 188), (178, 118, 40)),
-    "skin": ((214, 172, 146), (162, 116, 88), (232, 196, 170)),
-    "lit": ((238, 54, 40), (246, 190, 40), (52, 216, 116)),
-}
+_DARK, _GLASS, _STEEL, _WHITE = (32, 32, 36), (52, 64, 74), (104, 106, 108), (228, 226, 220)
+_RED, _SKIN, _LIT = (204, 36, 40), (214, 172, 146), (246, 190, 40)
 
-# A shape of ImageDraw, a colour or palette, and its points: cm to the right of the foot's middle and upwards, those of
-# a rectangle and an ellipse upper left and lower right. Last the label where it is not the thing's name.
-_Part = tuple[str, Colour | str, tuple[int, ...], str]
+# A shape of ImageDraw, its colour (None: the one drawn for the thing), and cm from the foot's middle: left, top, right,
+# bottom; last the label where it is not the thing's name.
+_R, _E = "rectangle", "ellipse"
 
 
-def _part(shape: str, colour: Colour | str, *numbers: int, label: str = "") -> _Part:
-    return shape, colour, numbers, label
+def _vehicle(half: int, high: int, colour: Colour | None, band: Colour, top: int, low: int) -> tuple:
+    """The face of a large vehicle on its wheels, with a band across: windows, or lamps."""
+    wheels, stripe = (_R, _DARK, 15 - half, 46, half - 15, 0), (_R, band, 15 - half, top, half - 15, low)
+    return (_R, colour, -half, high, half, 20), wheels, stripe
 
 
-def _pair(shape: str, colour: Colour, left: int, high: int, right: int, low: int, label: str = "") -> tuple[_Part, ...]:
-    """A shape on the right, and its mirror image on the left."""
-    return tuple(_part(shape, colour, x, high, y, low, label=label) for x, y in ((left, right), (-right, -left)))
+def _cycle(label: str, thick: int) -> tuple:
+    frame = (_R, None, -62, 84, 56, 84 - thick, label)
+    return (_E, _DARK, -90, 68, -22, 0, label), (_E, _DARK, 22, 68, 90, 0, label), frame
 
 
-def _vehicle(colour: Colour | str, half: int, high: int, band: Colour, top: int, bottom: int) -> tuple[_Part, ...]:
-    """The face of a large vehicle on two wheels, with a band across: windows, or lamps."""
-    face = _part("rectangle", colour, -half, high, half, 20)
-    wheels = _pair("rectangle", _DARK, half - 50, 46, half, 0)
-    return face, _part("rectangle", band, 12 - half, top, half - 12, bottom), *wheels
-
-
-def _cycle(label: str, apart: int, radius: int, tyre: int, frame: _Part) -> tuple[_Part, ...]:
-    wheels = _pair("ellipse", _DARK, apart - radius, 2 * radius, apart + radius, 0, label)
-    low, high = tyre, 2 * radius - tyre
-    return *wheels, *_pair("ellipse", (86, 88, 90), apart - high // 2, high, apart + high // 2, low, label), frame
-
-
-_CYCLIST = (
-    _part("polygon", _DARK, -20, 92, 0, 96, 24, 58, 12, 22, 0, 22, 8, 58, label="rider"),
-    _part("polygon", "top", -28, 88, 2, 88, 44, 100, 26, 144, -6, 154, label="rider"),
-    _part("ellipse", "skin", 3, 184, 29, 150, label="rider"),
-)
-_FRAME = _part("polygon", "livery", -56, 30, -14, 92, 40, 100, 44, 78, 4, 30, label="bicycle")
-_TANK = _part("polygon", _RED, -74, 34, 58, 34, 62, 84, 10, 92, -80, 80, label="motorcycle")
-_BICYCLE = _cycle("bicycle", 56, 34, 8, _FRAME)
-_POLE = _part("rectangle", _STEEL, -6, 300, 6, 0, label="pole")
-_OBJECTS: dict[str, tuple[_Part, ...]] = {
-    "car": (
-        _part("polygon", "paint", -90, 12, 90, 12, 93, 60, 84, 88, 62, 145, -62, 145, -84, 88, -93, 60),
-        _part("polygon", _GLASS, -72, 88, 72, 88, 56, 138, -56, 138),
-        *_pair("rectangle", _DARK, 62, 28, 88, 0),
-        *_pair("rectangle", _RED, 60, 80, 84, 62),
-    ),
-    "truck": _vehicle("paint", 125, 350, _STEEL, 342, 60),
-    "bus": _vehicle("livery", 127, 300, _GLASS, 240, 130),
-    "train": _vehicle("livery", 132, 345, _GLASS, 262, 150),
-    "caravan": _vehicle((226, 224, 216), 110, 255, _GLASS, 205, 130),
-    "trailer": _vehicle((132, 116, 88), 95, 120, _RED, 56, 45),
-    "person": (
-        *_pair("rectangle", _DARK, 2, 84, 17, 0),
-        _part("polygon", "top", -19, 78, 19, 78, 30, 138, -30, 138),
-        _part("ellipse", "skin", -13, 176, 13, 142),
-    ),
-    "bicycle": _BICYCLE,
-    "rider": (*_BICYCLE, *_CYCLIST),
-    "motorcycle": (*_cycle("motorcycle", 66, 31, 17, _TANK), *_CYCLIST),
-    "pole": (_part("rectangle", _STEEL, -7, 520, 7, 0), _part("rectangle", _STEEL, -90, 536, 90, 522)),
-    "polegroup": (*_pair("rectangle", _STEEL, 14, 300, 30, 0), _part("rectangle", _STEEL, -30, 284, 30, 266)),
-    "traffic light": (_POLE, _part("rectangle", _DARK, -22, 380, 22, 270), _part("ellipse", "lit", -15, 360, 15, 330)),
-    "traffic sign": (_POLE, _part("ellipse", _RED, -40, 300, 40, 220), _part("ellipse", _WHITE, -27, 287, 27, 233)),
+_CYCLIST = (_R, _STEEL, -24, 152, 24, 62, "rider"), (_E, _SKIN, -16, 186, 16, 150, "rider")
+_POLE = (_R, _STEEL, -6, 300, 6, 0, "pole")
+_OBJECTS: dict[str, tuple] = {
+    "car": ((_R, None, -90, 92, 90, 14), (_R, None, -66, 145, 66, 80), *_vehicle(84, 90, None, _RED, 80, 64)[1:]),
+    "truck": _vehicle(125, 350, None, _STEEL, 342, 60),
+    "bus": _vehicle(127, 300, None, _GLASS, 240, 130),
+    "train": _vehicle(132, 345, _RED, _GLASS, 262, 150),
+    "caravan": _vehicle(110, 255, _WHITE, _GLASS, 205, 130),
+    "trailer": _vehicle(95, 120, (132, 116, 88), _RED, 56, 45),
+    "person": ((_R, _DARK, -16, 84, 16, 0), (_R, None, -27, 140, 27, 78), (_E, _SKIN, -14, 178, 14, 138)),
+    "bicycle": _cycle("bicycle", 22),
+    "rider": (*_cycle("bicycle", 22), *_CYCLIST),
+    "motorcycle": (*_cycle("motorcycle", 58), *_CYCLIST),
+    "pole": ((_R, _STEEL, -7, 520, 7, 0), (_R, _STEEL, -90, 536, 90, 522)),
+    "polegroup": ((_R, _STEEL, -30, 300, -14, 0), (_R, _STEEL, 14, 300, 30, 0), (_R, _STEEL, -30, 284, 30, 262)),
+    "traffic light": (_POLE, (_R, _DARK, -24, 380, 24, 270), (_E, _LIT, -16, 362, 16, 330)),
+    "traffic sign": (_POLE, (_E, _RED, -40, 300, 40, 220), (_E, _WHITE, -27, 287, 27, 233)),
     # A bin, and a pushchair.
-    "static": (_part("rectangle", (66, 72, 62), -32, 108, 32, 0), _part("rectangle", _DARK, -36, 112, 36, 98)),
-    "dynamic": (_part("polygon", _RED, -42, 34, 36, 34, 46, 92, -58, 100), *_pair("ellipse", _DARK, 12, 32, 44, 0)),
+    "static": ((_R, (66, 72, 62), -34, 112, 34, 0), (_R, _DARK, -36, 112, 36, 98)),
+    "dynamic": ((_R, _RED, -50, 96, 42, 34), (_E, _DARK, -44, 34, -10, 0), (_E, _DARK, 10, 34, 44, 0)),
 }
 # Vehicles have depth: their first part is repeated, darker, from 60 % of its size on.
 _DEEP = ("car", "truck", "bus", "train", "caravan", "trailer")
 
-# What a scene can be asked to have; of the things in one row there is room for two. With their places: how near, and
-# at which percentage of the road's left or right half (at most one of the two is not 0).
+# What a scene can be asked to have; of the things in one row there is room for two. With their places: how near, and cm
+# to the right of the road's middle.
 _THINGS = {
-    ("truck", "bus", "train", "caravan", "trailer"): ((330, 400), (0, 48), (46, 0)),
-    ("rider", "bicycle", "motorcycle"): ((500, 560), (0, 66), (62, 0)),
-    ("static", "dynamic", "polegroup", "person"): ((480, 540), (112, 0), (0, 112)),
+    ("truck", "bus", "train", "caravan", "trailer"): ((330, 400), (140, -132)),
+    ("rider", "bicycle", "motorcycle"): ((500, 560), (190, -180)),
+    ("static", "dynamic", "polegroup", "person"): ((480, 540), (-320, 320)),
 }
-# Colour, from and to which percentage of the left (negative) or right half of the road, start and end.
+# Colour; from and to, in cm to the right of the road's middle; from and to how near.
 _GROUNDS = (
-    ("parking", (126, 112, 108), 70, 100, 120, 800),
-    ("rail track", (112, 104, 96), -80, -12, 0, 1100),
-    ("rail track", (58, 54, 52), -68, -65, 0, 1100),
-    ("rail track", (58, 54, 52), -26, -23, 0, 1100),
-    ("ground", (132, 108, 84), -145, -112, 200, 700),
-    ("terrain", (104, 128, 60), -190, -108, 0, 1100),
-    ("terrain", (104, 128, 60), 108, 190, 0, 1100),
+    ("parking", (126, 112, 108), 200, 290, 120, 800),
+    ("rail track", (112, 104, 96), -230, -35, 0, 1100),
+    ("rail track", (58, 54, 52), -196, -187, 0, 1100),
+    ("rail track", (58, 54, 52), -75, -66, 0, 1100),
+    ("ground", (132, 108, 84), -420, -325, 200, 700),
+    ("terrain", (104, 128, 60), -550, -310, 0, 1100),
+    ("terrain", (104, 128, 60), 310, 550, 0, 1100),
 )
 FEATURES = {row[0] for row in _GROUNDS} | {"wall", "fence", "guard rail", "bridge", "tunnel"} | {*sum(_THINGS, ())}
 
-# Traffic and furniture of any street: how many at least and at most, how near, at which percentage of the road's half.
+# Traffic and furniture of any street: how many at least and at most, how near, and cm from the road's middle.
 _TRAFFIC = (
-    ("car", 1, 3, (80, 250), (44, 52)),
-    ("car", 1, 4, (130, 470), (84, 92)),
-    *((name, 1, 3, (170, 520), (110, 110)) for name in ("pole", "traffic sign", "traffic light")),
-    ("person", 1, 4, (170, 520), (108, 140)),
-    *((name, -2, 1, (150, 300), (66, 76)) for name in ("bicycle", "rider")),
-    *((name, -6, 1, (150, 300), (48, 48)) for name in ("truck", "bus")),
+    ("car", 1, 3, (80, 250), (127, 150)),
+    ("car", 1, 4, (130, 470), (242, 265)),
+    *((name, 1, 3, (170, 520), (317, 317)) for name in ("pole", "traffic sign", "traffic light")),
+    ("person", 1, 4, (170, 520), (311, 403)),
+    *((name, -2, 1, (150, 300), (190, 219)) for name in ("bicycle", "rider")),
+    *((name, -6, 1, (150, 300), (138, 138)) for name in ("truck", "bus")),
 )
 
 
@@ -153,174 +118,143 @@ def draw_street(
     street = _Street(Draw("street", VERSION, city, number, height, width), height, width)
     street.ground(features)
     street.houses(features)
-    street.trees()
     street.barriers(features)
-    for near, aside, name in sorted([*street.traffic(), *street.asked(features)]):
-        street.thing(name, near, aside)
+    # From far to near, so that what is nearer covers what is behind it.
+    for near, across, name in sorted([*street.traffic(), *street.asked(features)]):
+        street.thing(name, near, across)
     return street.finished()
 
 
 class _Street:
-    """Places are given by how near they are, from 0 at the horizon to 1024 at the lower border, by how far aside of the
-    vanishing point they would be at the lower border, in pixels, and by cm above the ground and to the right."""
+    """Places are given by how near they are, from 0 at the horizon to 1024 at the lower border, and by cm to the right
+    of the vanishing point and above the ground."""
 
     def __init__(self, random: Draw, height: int, width: int):
         self.random, self.height, self.width = random, height, width
         self.horizon = height * random.between(38, 45) // 100
         self.vanishing = width * random.between(43, 57) // 100
         self.picture, self.labels = Image.new("RGB", (width, height)), Image.new("L", (width, height))
-        # The road's borders, and the houses' fronts, left (negative) and right.
-        self.road = (-width * random.between(54, 74) // 100, width * random.between(54, 74) // 100)
-        self.fronts = tuple(edge * random.between(150, 190) // 100 for edge in self.road)
+        # The houses' fronts, left (negative) and right.
+        self.fronts = -random.between(430, 540), random.between(430, 540)
 
-    def at(self, near: int, aside: int, up: int = 0, across: int = 0) -> tuple[int, int]:
+    def at(self, near: int, across: int, up: int = 0) -> tuple[int, int]:
         below = (self.height - self.horizon) * near // 1024
-        x = self.vanishing + aside * near // 1024 + across * below // _CAMERA
-        return x, self.horizon + below - up * below // _CAMERA
+        return self.vanishing + across * below // _CAMERA, self.horizon + below - up * below // _CAMERA
 
-    def paint(self, shape: str, colour: Colour, label: str, points: list) -> None:
+    def paint(self, shape: str, colour: Colour, label: str, *points: tuple[int, int]) -> None:
         for image, fill in ((self.picture, colour), (self.labels, LABELS.index(label))):
             getattr(ImageDraw.Draw(image), shape)(points, fill=fill)
 
-    def strip(self, colour: Colour, label: str, left: int, right: int, start: int = 0, end: int = 1100) -> None:
-        """The ground between two lines to the vanishing point."""
-        corners = [self.at(start, left), self.at(start, right), self.at(end, right), self.at(end, left)]
-        self.paint("polygon", colour, label, corners)
-
-    def upright(self, colour: Colour, label: str, aside: int, start: int, end: int, low: int, high: int) -> None:
+    def upright(self, colour: Colour, label: str, across: int, start: int, end: int, low: int, high: int) -> None:
         """A surface along the street, from `low` to `high` cm above the ground."""
-        places = ((start, aside, low), (end, aside, low), (end, aside, high), (start, aside, high))
-        self.paint("polygon", colour, label, [self.at(*place) for place in places])
+        places = ((start, across, low), (end, across, low), (end, across, high), (start, across, high))
+        self.paint("polygon", colour, label, *(self.at(*place) for place in places))
 
-    def thing(self, name: str, near: int, aside: int) -> None:
-        colours = {palette: self.random.pick(choices) for palette, choices in _PALETTES.items()}
+    def thing(self, name: str, near: int, across: int) -> None:
+        own = self.random.pick(_PAINTS)
         parts = [(near, 100, part) for part in _OBJECTS[name]]
         if name in _DEEP:
             parts = [(near * percent // 100, 70, parts[0][2]) for percent in range(60, 100, 5)] + parts
-        for place, light, (shape, colour, numbers, label) in parts:
-            points = [self.at(place, aside, up, across) for across, up in zip(*[iter(numbers)] * 2, strict=True)]
-            self.paint(shape, _tone(colours.get(colour, colour), light), label or name, points)
+        for place, light, (shape, colour, left, top, right, low, *label) in parts:
+            corners = self.at(place, across + left, top), self.at(place, across + right, low)
+            self.paint(shape, _tone(colour or own, light), *label or [name], *corners)
 
     def ground(self, features: tuple[str, ...]) -> None:
         """Sky, pavement and road, and what lies on it."""
-        (left, right), kerb, grey = self.road, self.width // 45, self.random.between(78, 104)
-        sky = self.random.pick(((96, 140, 198), (150, 168, 186), (122, 160, 206)))
-        self.paint("rectangle", sky, "sky", [(0, 0), (self.width, self.height)])
+        grey, half = self.random.between(78, 104), self.random.between(270, 310)
+        self.paint(_R, self.random.pick(((96, 140, 198), (150, 168, 186))), "sky", (0, 0), (self.width, self.horizon))
         self.picture.paste((218, 224, 228), (0, 0), Image.linear_gradient("L").resize((self.width, self.horizon)))
-        self.paint("rectangle", (154, 151, 147), "sidewalk", [(0, self.horizon), (self.width, self.height)])
-        self.strip((184, 182, 176), "sidewalk", left - kerb, right + kerb)
-        self.strip((grey, grey, grey + 4), "road", left, right)
-        for start, end in _marks(700, 330):
-            self.strip(_WHITE, "road", -self.width // 64, self.width // 64, start, end)
-        for name, colour, start, end, *length in _GROUNDS:
-            if name in features:
-                edge = right if end > 0 else -left
-                self.strip(colour, name, edge * start // 100, edge * end // 100, *length)
+        self.paint(_R, (154, 151, 147), "sidewalk", (0, self.horizon), (self.width, self.height))
+        marks = [("road", _WHITE, -8, 8, near, near * 5 // 3) for near in (60, 110, 200, 360, 650)]
+        asked = [row for row in _GROUNDS if row[0] in features]
+        for name, colour, left, right, start, end in [("road", (grey,) * 3, -half, half, 0, 1100), *marks, *asked]:
+            corners = ((start, left), (start, right), (end, right), (end, left))
+            self.paint("polygon", colour, name, *(self.at(*corner) for corner in corners))
 
     def houses(self, features: tuple[str, ...]) -> None:
-        far, random = self.random.between(40, 70), self.random
-        skyline, reach = self.at(far, 0)[1], self.height // 16
-        self.crowns([(x, skyline - reach // 2) for x in range(0, self.width, reach)], reach, 2)
-        ends = (far, random.between(95, 120), random.between(150, 185), random.between(230, 290), 420, 640, 2000)
-        for number, (start, end) in enumerate(pairwise(ends)):
-            if number == 2:
-                self.passage(features, start)
+        """Houses and trees on both sides, from far to near, and between them a bridge or a tunnel's portal."""
+        random, reach = self.random, self.height // 16
+        for x in range(0, self.width, reach):
+            self.crown((x, self.horizon), reach, 2)
+        for start, end in ((50, 110), (110, 170), (170, 260), (260, 420), (420, 640), (640, 2000)):
+            if start == 170:
+                self.passage(features)
             for front in self.fronts:
-                if random.between(0, 5) or start >= 400:
-                    self.house(front, start, end)
+                if random.between(0, 5) or start >= 420:
+                    colour = _tone(random.pick(_FACADES), random.between(80, 108))
+                    high = random.between(600, 1500)
+                    self.upright(colour, "building", front, start, end, 0, high)
+                    for floor in range(90, high - 240, 310) if 110 <= start < 640 else ():
+                        self.upright(_GLASS, "building", front, start * 8 // 7, end * 7 // 8, floor, floor + 150)
+                if start in (170, 260) and random.between(0, 1):
+                    near, high = start + random.between(0, 60), random.between(420, 640)
+                    place = front * 4 // 5
+                    trunk = self.at(near, place - 16, high), self.at(near, place + 16)
+                    self.paint(_R, (84, 66, 48), "vegetation", *trunk)
+                    self.crown(self.at(near, place, high), self.at(near, 160)[0] - self.at(near, 0)[0], 16)
 
-    def house(self, front: int, start: int, end: int) -> None:
-        high, colour = self.random.between(600, 1500), _tone(self.random.pick(_FACADES), self.random.between(80, 108))
-        self.upright(colour, "building", front, start, end, 0, high)
-        for floor in range(90, high - 240, 310):
-            for near, nearer in _marks(300, 170):
-                # Far away a window would be less than a pixel.
-                if max(start, 110) <= near and nearer <= end:
-                    self.upright((70, 82, 94), "building", front, near, nearer, floor, floor + 150)
-
-    def passage(self, features: tuple[str, ...], near: int) -> None:
-        """A bridge across the street, or a tunnel's portal."""
-        left, right = (front * 105 // 100 for front in self.fronts)
+    def passage(self, features: tuple[str, ...]) -> None:
+        left, right = self.fronts
         shapes = {
             "bridge": [((134, 132, 126), left, right, 760, 560)],
             "tunnel": [((124, 120, 112), left, right, 800, 0), ((26, 26, 28), left * 2 // 5, right * 2 // 5, 500, 0)],
         }
         for name in shapes.keys() & features:
             for colour, start, end, high, low in shapes[name]:
-                self.paint("rectangle", colour, name, [self.at(near, start, high), self.at(near, end, low)])
+                self.paint(_R, colour, name, self.at(170, start, high), self.at(170, end, low))
 
-    def trees(self) -> None:
-        random = self.random
-        for near in sorted(random.between(110, 420) for _ in range(random.between(2, 5))):
-            side, high = random.between(0, 1), random.between(420, 640)
-            place = near, (self.road[side] + self.fronts[side]) // 2
-            self.paint("rectangle", (84, 66, 48), "vegetation", [self.at(*place, high, -16), self.at(*place, 0, 16)])
-            reach = self.at(*place, 0, random.between(130, 210))[0] - self.at(*place)[0]
-            self.crowns([self.at(*place, high)], reach, 24)
-
-    def crowns(self, centres: list[tuple[int, int]], reach: int, leaves: int) -> None:
-        """Leaves in discs, the upper ones lighter."""
-        random, green, radius = self.random, self.random.pick(_GREENS), max(reach * 45 // 100, 1)
-        for x, y in (centre for centre in centres for _ in range(leaves)):
-            u, v = random.between(-64, 64), random.between(-64, 64)
-            x, y = x + reach * u // 100, y + reach * v // 100
-            corners = [(x - radius, y - radius), (x + radius, y + radius)]
-            self.paint("ellipse", _tone(green, 100 - v // 3), "vegetation", corners)
+    def crown(self, centre: tuple[int, int], reach: int, leaves: int) -> None:
+        """Leaves in discs around a point, the upper ones lighter."""
+        green, radius = self.random.pick(_GREENS), max(reach * 45 // 100, 1)
+        for _ in range(leaves):
+            u, v = self.random.between(-64, 64), self.random.between(-64, 64)
+            x, y = centre[0] + reach * u // 100, centre[1] + reach * v // 100
+            corners = (x - radius, y - radius), (x + radius, y + radius)
+            self.paint(_E, _tone(green, 100 - v // 3), "vegetation", *corners)
 
     def barriers(self, features: tuple[str, ...]) -> None:
         if "wall" in features:
             self.upright((152, 134, 124), "wall", self.random.pick(self.fronts) * 97 // 100, 160, 520, 0, 230)
         if "guard rail" in features:
-            self.upright((168, 172, 176), "guard rail", self.road[1] * 106 // 100, 100, 900, 30, 84)
+            self.upright((168, 172, 176), "guard rail", 305, 100, 900, 30, 84)
         if "fence" in features:
-            # Drawn over the whole picture, of which only the outermost columns are kept.
-            margin, images = self.width // 20, (self.picture, self.labels)
-            inner = [image.crop((margin, 0, self.width - margin, self.height)) for image in images]
-            for front in self.fronts:
-                self.upright((122, 104, 84), "fence", front * 90 // 100, 100, 1600, 0, 190)
-            for image, part in zip(images, inner, strict=True):
-                image.paste(part, (margin, 0))
+            margin, top, low = self.width // 20, self.horizon * 7 // 8, self.horizon + self.height // 5
+            for left in (0, self.width - margin):
+                self.paint(_R, (122, 104, 84), "fence", (left, top), (left + margin - 1, low))
 
     def traffic(self) -> list[tuple[int, int, str]]:
-        """(near, aside, name) of each thing."""
+        """(near, across, name) of each thing."""
         random = self.random
         return [
-            (random.between(*nears), random.pick(self.road) * random.between(*shares) // 100, name)
-            for name, fewest, most, nears, shares in _TRAFFIC
+            (random.between(*nears), random.pick((-1, 1)) * random.between(*places), name)
+            for name, fewest, most, nears, places in _TRAFFIC
             for _ in range(random.between(fewest, most))
         ]
 
     def asked(self, features: tuple[str, ...]) -> list[tuple[int, int, str]]:
         """As `traffic`, of the things that must be seen: near, and each with a place of its own."""
-        placed, (left, right) = [], self.road
-        for names, (nears, *sides) in _THINGS.items():
+        placed = []
+        for names, (nears, places) in _THINGS.items():
             wanted = [name for name in features if name in names]
-            if len(wanted) > len(sides):
+            if len(wanted) > len(places):
                 raise ValueError(f"a street has no room for {wanted}")
             # A tram runs on the left, where its rails are.
-            for name, (west, east) in zip(wanted, sides[::-1] if wanted[:1] == ["train"] else sides, strict=False):
-                placed.append((self.random.between(*nears), (left * west + right * east) // 100, name))
+            places = places[::-1] if wanted[:1] == ["train"] else places
+            placed += [(self.random.between(*nears), *each) for each in zip(places, wanted, strict=False)]
         return placed
 
     def finished(self) -> tuple[np.ndarray, np.ndarray]:
         """The scene as a camera takes it: the car's bonnet, texture, softness, and the rectified frame."""
         random, size, edge = self.random, (self.width, self.height), max(self.height // 128, 1)
-        corners = [(self.width // 20, self.height * 23 // 25), (self.width * 19 // 20, self.height * 27 // 25)]
-        self.paint("ellipse", (46, 48, 54), "ego vehicle", corners)
+        corners = (self.width // 20, self.height * 23 // 25), (self.width * 19 // 20, self.height * 27 // 25)
+        self.paint(_E, (46, 48, 54), "ego vehicle", *corners)
         noise = Image.blend(random.noise(size, max(self.height // 48, 2)), random.noise(size, 1), 0.3)
-        percent = random.between(88, 108)
         picture = roughened(self.picture, noise, 18).filter(ImageFilter.SMOOTH)
         labels = np.array(self.labels)
         labels[:, :edge] = labels[:, -edge:] = LABELS.index("rectification border")
         labels[-edge:] = LABELS.index("out of roi")
-        return np.array(picture.point(lambda value: min(value * percent // 100, 255))), labels
+        return np.array(picture), labels
 
 
 def _tone(colour: Colour, percent: int) -> Colour:
     return tuple(min(channel * percent // 100, 255) for channel in colour)
-
-
-def _marks(period: int, length: int) -> list[tuple[int, int]]:
-    """Where marks of `length` cm lie along the street, one every `period` cm: (start, end), as near as they are."""
-    distances = range(9000 // period * period, 199, -period)
-    return [(409600 // (distance + length), 409600 // distance) for distance in distances]

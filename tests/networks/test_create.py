@@ -37,9 +37,10 @@ def test_vgg16_begins_and_computes_as_torchvisions_does():
     rates = [m.p for m in ours.modules() if isinstance(m, torch.nn.Dropout) and m.p > 0]
     assert rates == [m.p for m in theirs.modules() if isinstance(m, torch.nn.Dropout)] == [0.5, 0.5]
     for a, b in zip(flat(ours), flat(theirs), strict=True):
+        some, others = a[:100_000], b[:100_000]
         if a.is_floating_point():
-            torch.testing.assert_close(a.std(correction=0), b.std(correction=0), rtol=0.1, atol=1e-6)
-            torch.testing.assert_close(a.mean(), b.mean(), rtol=0, atol=3e-3)
+            torch.testing.assert_close(some.std(correction=0), others.std(correction=0), rtol=0.1, atol=1e-6)
+            torch.testing.assert_close(some.mean(), others.mean(), rtol=0, atol=3e-3)
         a.copy_(b)
     images = torch.randn(1, 3, 224, 224)
     with torch.no_grad():

@@ -12,7 +12,6 @@ from torch import nn
 import padding
 from padding import PaddingError, ReflectConv2d, convert_padding
 from tests.support.padded_nets import SMALL_NETS, build, error, images, sizes, whole_network
-from tests.support.without_padding import run_saved
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch.jit is deprecated, and warns of timm's own comparisons
 
@@ -58,6 +57,10 @@ RECORDERS = {
     "trace": (trace, CASES),
     "fx": (lambda net, x, folder: torch.fx.symbolic_trace(net), [("2d", "partial"), ("tensorflow same", "reflect")]),
     "export": (export, CASES),
+    "compile": (
+        lambda net, x, folder: torch.compile(net, fullgraph=True, dynamic=True, backend="eager"),
+        [("tensorflow same", "partial"), *(("2d", scheme) for scheme in SCHEMES)],
+    ),
     "strict export": (lambda *args: export(*args, strict=True), [("2d", "partial"), ("2d", "reflect")]),
     "onnx": (run_in_onnx, [case for case in CASES if "scaled" not in case[0]]),
 }
@@ -125,19 +128,6 @@ def test_a_map_too_small_to_reflect_is_refused_everywhere(tmp_path):
         run_in_onnx(layer, x, tmp_path)(small)
 
 
-@pytest.mark.slow
-@torch.no_grad()
-def test_saved_networks_need_nothing_of_this_package(tmp_path):
-    net = build("2d")
-    convert_padding(net, "partial")
-    first, *_, last = sizes("2d")
-    trace(net, images(2, first), tmp_path)
-    torch.export.save(torch.export.export(net, (images(2, first),), dynamic_shapes=dynamic(2)), tmp_path / "net.pt2")
-    x = images(3, last)
-    for y in run_saved(tmp_path, ["torch.jit.load('net.pt')", "torch.export.load('net.pt2').module()"], x):
-        assert error(y, net(x)) < 1e-5
-
-
 GRADIENTS = {
     "trace": lambda net, x: torch.jit.trace(net, x, check_trace=False),
     "aot": lambda net, x: torch.compile(net, fullgraph=True, backend="aot_eager"),
@@ -157,14 +147,6 @@ def test_gradients_are_the_eager_ones(how):
         torch.testing.assert_close(gradient, parameter.grad, rtol=1e-4, atol=1e-4)
 
 
-def compiled_net(scheme):
-    convolutions = nn.Sequential(nn.Conv2d(3, 4, 3, 2, padding=1), nn.ReLU(), nn.Conv2d(4, 4, 5, padding=2, bias=False))
-    # Circular SAME recompiles for every parity.
-    net = convolutions if scheme == "circular" else nn.Sequential(convolutions, Conv2dSame(4, 2, 3, stride=2))
-    convert_padding(net, scheme)
-    return net
-
-
 @torch.no_grad()
 def test_an_exported_network_holds_torchs_own_operations_alone(tmp_path):
     net = build("2d")
@@ -175,21 +157,14 @@ def test_an_exported_network_holds_torchs_own_operations_alone(tmp_path):
     assert {target.namespace for target in called if isinstance(target, torch._ops.OpOverload)} == {"aten"}
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-def test_compiled_with_dynamic_shapes(scheme):
-    net = compiled_net(scheme)
-    compiled = torch.compile(net, fullgraph=True, dynamic=True, backend="eager")
-    for size in ((8, 11), (9, 12), (14, 10)):
-        x = torch.randn(2, 3, *size)
-        torch.testing.assert_close(compiled(x), net(x))
-
-
 def test_partial_recompiles_no_more_than_zero():
     counts = {}
     for scheme in ("zero", "partial"):
         torch._dynamo.reset()
+        net = nn.Sequential(nn.Conv2d(3, 4, 3, 2, padding=1), nn.Conv2d(4, 4, 5, padding=2), Conv2dSame(4, 2, 3, 2))
+        convert_padding(net, scheme)
         counter = torch._dynamo.testing.CompileCounterWithBackend("eager")
-        compiled = torch.compile(compiled_net(scheme), fullgraph=True, backend=counter)
+        compiled = torch.compile(net, fullgraph=True, backend=counter)
         for size in ((8, 11), (9, 12), (14, 10), (16, 16)):
             compiled(torch.randn(2, 3, *size))
         counts[scheme] = counter.frame_count

@@ -5,7 +5,6 @@ Ratios are kept between eager calls. One made while recording may be a fake tens
 
 import copy
 import functools
-import logging
 
 import pytest
 import torch
@@ -19,11 +18,6 @@ from tests.support.padded_nets import build, images, sizes
 
 AUTO = torch.export.Dim.AUTO
 DYNAMIC = ({0: AUTO, 2: AUTO, 3: AUTO},)
-
-
-def export_to_onnx(net, x):
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    torch.onnx.export(net, (x,), dynamo=True, dynamic_shapes=DYNAMIC, verbose=False)
 
 
 def compile_and_train(net, x):
@@ -51,7 +45,6 @@ RECORDERS = {
     "export": lambda net, x: torch.export.export(net, (x,), dynamic_shapes=DYNAMIC, strict=False),
     "export, strict": lambda net, x: torch.export.export(net, (x,), dynamic_shapes=DYNAMIC, strict=True),
     "export, one size": lambda net, x: torch.export.export(net, (x,)),
-    "onnx": export_to_onnx,
     "compile": compile_and_train,
     "trace": lambda net, x: torch.jit.trace(net, x, check_trace=False),  # the check is an eager run
     "fx": lambda net, x: torch.fx.symbolic_trace(net),
@@ -94,10 +87,7 @@ def results(net, x):
     return [value.detach() for value in (first, output, *gradients, *second)]
 
 
-# Slow: an export to ONNX begins with torch.export, which is here by itself.
-@pytest.mark.parametrize(
-    "how", [pytest.param(how, marks=[pytest.mark.slow] * (how == "onnx")) for how in (*RECORDERS, *FIRST_CALLS)]
-)
+@pytest.mark.parametrize("how", [*RECORDERS, *FIRST_CALLS])
 @pytest.mark.filterwarnings("ignore")
 def test_eager_results_stay(how):
     net = build("2d")

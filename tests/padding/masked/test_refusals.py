@@ -180,10 +180,18 @@ def test_an_unknown_rule(batch_of):
 def test_a_network_that_talks_to_other_processes(batch_of, tmp_path):
     torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
     try:
-        model = nn.parallel.DistributedDataParallel(nn.Conv2d(3, 4, 3).double())
+        layer = PartialConv2d(3, 4, 3, padding=1).double()
+        model = nn.parallel.DistributedDataParallel(layer)
         with pytest.raises(PaddingError, match=r"use model\.module"):
             forward_masked(model, batch_of(SIZES), SIZES)
         assert forward_masked(model.module, batch_of(SIZES), SIZES).output.isfinite().all()
+        with pytest.raises(PaddingError, match="wrapped by DistributedDataParallel; convert the inner module first"):
+            convert_padding(model, "reflect")
+        x = torch.randn(2, 3, 5, 6, dtype=torch.float64)
+        expected = torch.autograd.grad(layer(x).square().sum(), list(layer.parameters()))
+        model(x).square().sum().backward()
+        for parameter, gradient in zip(layer.parameters(), expected, strict=True):
+            torch.testing.assert_close(parameter.grad, gradient)
     finally:
         torch.distributed.destroy_process_group()
 

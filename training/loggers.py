@@ -3,6 +3,7 @@
 W&B's own settings decide where a run is logged; without an account it stays offline.
 """
 
+import itertools
 import os
 from pathlib import Path
 
@@ -61,4 +62,13 @@ def set_aside_empty(folder: Path) -> list[Path]:
         for attempt in sorted(folder.glob("offline-run-*"))
         if all(file.stat().st_size <= HEADER for file in attempt.glob("*.wandb"))
     ]
-    return [attempt.rename(attempt.with_name(f"empty-{attempt.name}")) for attempt in empty]
+    return [attempt.rename(_free_name(attempt)) for attempt in empty]
+
+
+def _free_name(attempt: Path) -> Path:
+    """`empty-NAME`, else `empty-NAME-2` and so on: W&B names attempts of one second alike."""
+    for number in itertools.count(1):
+        name = attempt.with_name(f"empty-{attempt.name}" + (f"-{number}" if number > 1 else ""))
+        if not os.path.lexists(name):
+            return name
+    raise AssertionError

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 ROOT = Path("runs/wandb")
 MARKER = "wandb_mirror.json"
+NAME = re.compile(r"[\w.-]+")
+"""Names of the run folders in a mirror."""
+
 FINISHED = "finished"
 """The only state of a run whose numbers are final; the others are running, crashed, failed, killed, preempted, ..."""
 
@@ -54,7 +57,8 @@ def mirror(runs: Iterable["LoggedRun"], root: Path) -> list[SetAside]:
             set_aside.append(SetAside(root / run.id, str(error), run.url))
             continue
         made[re.sub(r"[^\w.-]+", "_", f"{record.name}-{run.id}")] = (record, run.folder)
-    if foreign := [name for name in made if name not in earlier and (root / name).exists()]:
+    links = [name for name in sorted(earlier | made.keys()) if (root / name).is_symlink()]
+    if foreign := links or [name for name in made if name not in earlier and (root / name).exists()]:
         raise UserError(f"{root / foreign[0]} is there already, and not made from W&B; move it to another folder")
     # First the claim, then the folders: stopped in between, the next time still knows what is its own.
     _claim(root, {*earlier, *made})
@@ -95,7 +99,11 @@ def _own(root: Path) -> set[str]:
     if not root.exists():
         return set()
     try:
-        return set(json.loads((root / MARKER).read_text())["runs"])
+        names = list(json.loads((root / MARKER).read_text())["runs"])
+        # What is named here is deleted: no name may lead out of `root`.
+        if not all(NAME.fullmatch(name) and name.strip(".") for name in names):
+            raise ValueError("not the names that `mirror` gives")
+        return set(names)
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(
             f"{root} is there already, and not made from W&B ({MARKER} is missing or damaged); move it elsewhere"

@@ -17,4 +17,8 @@ def test_only_attempts_without_a_record_are_set_aside(tmp_path):
     assert sorted(path.name for path in tmp_path.glob("offline-run-*")) == ["offline-run-1"]
     assert (tmp_path / "empty-offline-run-2/run-id.wandb").read_bytes() == contents["offline-run-2"]
     assert set_aside_empty(tmp_path) == []
+    # Killed within one second, the next attempts have the same name.
+    for count in (2, 3):
+        (tmp_path / "offline-run-2").mkdir()
+        assert [path.name for path in set_aside_empty(tmp_path)] == [f"empty-offline-run-2-{count}"]
     assert set_aside_empty(tmp_path / "none") == []

@@ -1,6 +1,7 @@
 """Run folders made of what W&B holds: whole files or a reason, and nothing touched that is not their own."""
 
 import dataclasses
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -85,6 +86,28 @@ def test_names_lead_nowhere_else(logged, tmp_path, name):
     (made,) = find_runs(tmp_path / "here")
     assert made.path.parent == tmp_path / "here" / "mirror"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["here", "original"]
+
+
+@pytest.mark.parametrize("names", [["../original/b2"], ["/tmp"], [".."], [1], "..", [["a1"]], None])
+def test_names_in_the_marker_lead_nowhere_else(logged, tmp_path, names):
+    root = tmp_path / "mirror"
+    mirror([logged()], root)
+    kept = logged("b2").folder
+    (root / MARKER).write_text(json.dumps({"runs": names}))
+    with pytest.raises(UserError, match="missing or damaged"):
+        mirror([], root)
+    assert all(path.is_file() for path in kept.core_files)
+
+
+@pytest.mark.parametrize("runs", [[], ["a1"]])
+def test_a_link_in_the_mirror_is_neither_followed_nor_removed(logged, tmp_path, runs):
+    root, run = tmp_path / "mirror", logged()
+    mirror([run], root)
+    (root / "net-zero-a1-a1").rename(tmp_path / "aside")
+    (root / "net-zero-a1-a1").symlink_to(run.folder.path)
+    with pytest.raises(UserError, match="net-zero-a1-a1 is there already"):
+        mirror([run] if runs else [], root)
+    assert all(path.is_file() for path in run.folder.core_files)
 
 
 def test_files_that_were_not_asked_for_are_not_downloaded(tmp_path):

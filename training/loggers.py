@@ -3,48 +3,185 @@
 W&B's own settings decide where a run is logged; without an account it stays offline.
 """
 
+import contextlib
 import itertools
+import logging
 import os
+import tempfile
+from argparse import Namespace
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import wandb
+from pydantic import ValidationError
 from pytorch_lightning.loggers import WandbLogger
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
+from pytorch_lightning.loggers.logger import rank_zero_experiment
+from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_only
 
 from records import RunFolder, RunRecord
+from records.errors import UserError
 
 PROJECT = "convolution-padding"
+
+PATIENCE = {"init_timeout": 30.0, "finish_timeout": 300.0, "finish_timeout_raises": True}
+"""Seconds that a run waits for W&B's server: to begin, and at its end for uploads. W&B waits 90, and for days."""
+
+NEXT_MODE = {"online": "offline", "shared": "offline", "offline": "disabled"}
+"""Mode to the one that is tried where it fails."""
+
+PROBE = 1 << 16
+"""Bytes for which there must be space before something is logged."""
 
 HEADER = 7
 """Bytes that W&B's client writes before the first record of a run's file."""
 
 
-def wandb_logger(folder: RunFolder, record: RunRecord) -> WandbLogger:
+class RunLogger(WandbLogger):
+    """W&B's logger for a run that no failure of W&B may end: training goes on offline, else without W&B, and says so.
+
+    Args:
+        folder: of the run.
+        mode: online, offline or disabled.
+        settings: of `wandb.init`.
+    """
+
+    def __init__(self, folder: RunFolder, mode: str, **settings: Any) -> None:
+        patience = {name: value for name, value in PATIENCE.items() if f"WANDB_{name.upper()}" not in os.environ}
+        settings |= {"mode": mode, "resume": "allow", "settings": wandb.Settings(**patience)}
+        super().__init__(save_dir=str(folder.path), **settings)
+        # Lightning always passes it, and W&B warns whenever it is passed.
+        self._wandb_init.pop("anonymous", None)
+        self._files = folder.path / "wandb"
+        self._said_full = False
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> Any:
+        """The W&B run; in the mode after the one that failed, where it cannot be opened."""
+        while self._experiment is None:
+            try:
+                self._experiment = self._open()
+            except Exception as error:
+                self._change_mode(error, NEXT_MODE[self._wandb_init["mode"]])
+        return self._experiment
+
+    def attempt(self, action: Callable[[Any], None]) -> None:
+        """`action(run)`; where the client died, once more with a new one, which begins with `action`, too."""
+        for mode in (self._wandb_init["mode"], "disabled"):
+            run = self.experiment
+            if not run.disabled and (problem := write_problem(self._files)):
+                if not self._said_full:
+                    rank_zero_info(f"W&B is not given this epoch, {self._files}: {problem}; epochs.csv has every epoch")
+                self._said_full = True
+                return
+            try:
+                action(run)
+                return
+            except Exception as error:
+                self._change_mode(error, mode)
+
+    def finish(self) -> None:
+        """Waits for what is still to be uploaded, `finish_timeout` seconds at most."""
+        try:
+            if not self.experiment.offline:
+                self.experiment.finish()
+        except Exception as error:
+            command = f"wandb sync --no-skip-online {self._files}/run-*"
+            rank_zero_info(f"W&B lacks the end of this run ({first_line(error)}); later, `{command}` uploads it")
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        self.attempt(lambda run: WandbLogger.log_metrics(self, metrics, step))
+
+    def log_hyperparams(self, params: dict[str, Any] | Namespace) -> None:
+        self.attempt(lambda run: WandbLogger.log_hyperparams(self, params))
+
+    def _open(self) -> Any:
+        mode = self._wandb_init["mode"]
+        if mode != "disabled" and (problem := write_problem(self._files)):
+            raise OSError(f"{self._files}: {problem}")
+        run = wandb.init(**self._wandb_init)
+        # As Lightning's logger does, which would take a run for open whose client has died.
+        run.define_metric("trainer/global_step")
+        run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
+        # On a full disk, logging would print a traceback for each line of the client's own log.
+        for handler in logging.getLogger("wandb").handlers:
+            handler.handleError = lambda record: None
+        return run
+
+    def _change_mode(self, error: Exception, mode: str) -> None:
+        """Leaves the client that raised `error`, for one in `mode`."""
+        what = {
+            "offline": f"logged offline; later, `wandb sync {self._files}/offline-run-*` uploads it",
+            "disabled": "without W&B; epochs.csv has every epoch",
+        }
+        rank_zero_info(f"W&B failed ({first_line(error)}): training goes on, {what.get(mode, 'with a new client')}")
+        with contextlib.suppress(Exception, SystemExit):
+            wandb.teardown()
+        # Also of a run that now comes to its end and has no next start.
+        with contextlib.suppress(OSError):
+            set_aside_empty(self._files)
+        self._wandb_init["mode"], self._experiment = mode, None
+
+
+def attempt(logger: Any, action: Callable[[Any], None]) -> None:
+    """`action(run)` with the run of a W&B logger; nothing with another logger."""
+    if isinstance(logger, RunLogger):
+        logger.attempt(action)
+    elif isinstance(logger, WandbLogger):
+        action(logger.experiment)
+
+
+def write_problem(folder: Path) -> str | None:
+    """Why nothing can be written into `folder`; None if something can. W&B's client loses records there in silence."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(PROBE))
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
+
+
+def wandb_logger(folder: RunFolder, record: RunRecord) -> RunLogger:
     """A logger that creates, or continues, the W&B run with the run's own id.
 
     WANDB_MODE, WANDB_PROJECT, WANDB_ENTITY, WANDB_NAME, WANDB_RUN_GROUP and W&B's settings files are followed.
+
+    Raises:
+        UserError: if one of them is invalid.
     """
-    logger = WandbLogger(
-        project=wandb.setup().settings.project or PROJECT,
-        name=os.environ.get("WANDB_NAME", record.name),
-        group=os.environ.get("WANDB_RUN_GROUP", record.group),
-        id=record.id,
-        save_dir=str(folder.path),
-        resume="allow",
-        mode=_mode(),
-        tags=[record.network, record.padding],
-    )
-    # Lightning always passes it, and W&B warns whenever it is passed.
-    logger._wandb_init.pop("anonymous", None)
-    return logger
+    try:
+        settings = {
+            "project": wandb.setup().settings.project or PROJECT,
+            "name": os.environ.get("WANDB_NAME", record.name),
+            "group": os.environ.get("WANDB_RUN_GROUP", record.group),
+            "id": record.id,
+        }
+        wandb.Settings(project=settings["project"], run_id=record.id)
+        mode = _mode()
+    # pydantic's errors, W&B's own, and those of its settings file.
+    except Exception as error:
+        raise UserError(
+            f"W&B's settings are not valid: {first_line(error)}. Correct WANDB_MODE, WANDB_PROJECT or the like, or say "
+            "--trainer.logger=false to train without W&B"
+        ) from error
+    return RunLogger(folder, mode, tags=[record.network, record.padding], **settings)
 
 
 def _mode() -> str:
     """The mode that W&B's settings name; offline where that is online without credentials to go there."""
-    mode = wandb.setup().settings.mode
+    mode = {"run": "online", "dryrun": "offline"}.get(wandb.setup().settings.mode, wandb.setup().settings.mode)
     if mode != "online" or rank_zero_only.rank != 0:
         return mode
     return "online" if wandb.login(prompt=False, verify=False) else "offline"
+
+
+def first_line(error: Exception) -> str:
+    """What is wrong, in one line; of pydantic's errors the setting, its value and what it should be."""
+    if isinstance(error, ValidationError):
+        return "; ".join(f"{'.'.join(map(str, e['loc']))} is {e['input']!r}: {e['msg']}" for e in error.errors())
+    return (str(error) or type(error).__name__).partition("\n")[0].rstrip(".")
 
 
 def set_aside_empty(folder: Path) -> list[Path]:
@@ -62,13 +199,19 @@ def set_aside_empty(folder: Path) -> list[Path]:
         for attempt in sorted(folder.glob("offline-run-*"))
         if all(file.stat().st_size <= HEADER for file in attempt.glob("*.wandb"))
     ]
-    return [attempt.rename(_free_name(attempt)) for attempt in empty]
+    return [attempt.rename(_free_name("empty", attempt)) for attempt in empty]
 
 
-def _free_name(attempt: Path) -> Path:
-    """`empty-NAME`, else `empty-NAME-2` and so on: W&B names attempts of one second alike."""
-    for number in itertools.count(1):
-        name = attempt.with_name(f"empty-{attempt.name}" + (f"-{number}" if number > 1 else ""))
-        if not os.path.lexists(name):
-            return name
-    raise AssertionError
+def set_aside_shown(folder: Path) -> None:
+    """Renames `offline-run-...` below `folder` to `shown-offline-run-...`, once an online run has all their epochs.
+
+    `wandb sync` would put these on the curve a second time.
+    """
+    for attempt in folder.glob("offline-run-*"):
+        attempt.rename(_free_name("shown", attempt))
+
+
+def _free_name(prefix: str, attempt: Path) -> Path:
+    """`PREFIX-NAME`, else `PREFIX-NAME-2` and so on: W&B names attempts of one second alike."""
+    names = (f"{prefix}-{attempt.name}{end}" for end in itertools.chain([""], (f"-{n}" for n in itertools.count(2))))
+    return next(path for name in names if not os.path.lexists(path := attempt.with_name(name)))

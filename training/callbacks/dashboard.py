@@ -13,6 +13,7 @@ from pytorch_lightning.loggers import WandbLogger
 
 from records import WANDB_PREFIX, RunFolder, RunRecord, summarise
 from training.callbacks.run_recorder import RunRecorder
+from training.loggers import HEADER, RunLogger, attempt, set_aside_shown
 
 CURVES = ("train/*", "val/*", "lr", "seconds")
 
@@ -38,12 +39,25 @@ class Dashboard(Checkpoint):
         self.record = record
         self.config = config
         self._last_shown = -1
+        self._run: Any = None
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        logger = trainer.logger
-        if not isinstance(logger, WandbLogger) or not trainer.is_global_zero:
-            return
-        run = logger.experiment
+        self._show(trainer)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._show(trainer)
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        # Nothing is new; but a client that died since the last epoch is noticed, and its rows are logged again.
+        self._show(trainer)
+        if trainer.is_global_zero and isinstance(trainer.logger, RunLogger):
+            trainer.logger.finish()
+
+    def _show(self, trainer: pl.Trainer) -> None:
+        if trainer.is_global_zero:
+            attempt(trainer.logger, lambda run: self._push(run, trainer.logger))
+
+    def _begin(self, run: Any) -> None:
         identity = {name: getattr(self.record, name) for name in IDENTITY}
         run.config.update({**self.config, **identity}, allow_val_change=True)
         self._keep_address(run.url)
@@ -52,12 +66,7 @@ class Dashboard(Checkpoint):
         for name in CURVES:
             run.define_metric(name, step_metric="epoch")
         run.define_metric(self.record.monitor, step_metric="epoch", summary="max,last")
-        self._last_shown = last_epoch_shown(run, Path(logger.save_dir))
-        self._push(logger)
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if isinstance(trainer.logger, WandbLogger) and trainer.is_global_zero:
-            self._push(trainer.logger)
+        self._last_shown = last_epoch_shown(run, self.recorder.folder.path)
 
     def _keep_address(self, url: str | None) -> None:
         """The run's page goes into run.json, for the report to link to; an offline run has none."""
@@ -67,12 +76,20 @@ class Dashboard(Checkpoint):
             record.attempts[-1]["url"] = url
             folder.write_record(record)
 
-    def _push(self, logger: WandbLogger) -> None:
+    def _push(self, run: Any, logger: WandbLogger) -> None:
+        if run.disabled:
+            return
+        if begins := run is not self._run:
+            self._begin(run)
         rows = self.recorder.rows
         for row in rows[self._last_shown + 1 :]:
-            logger.log_metrics({key: value for key, value in row.items() if key != "step"}, step=int(row["step"]))
+            values = {key: value for key, value in row.items() if key != "step"}
+            WandbLogger.log_metrics(logger, values, step=int(row["step"]))
             self._last_shown = int(row["epoch"])
-        logger.experiment.summary.update(summarise(rows, self.record.monitor, self.record.targets))
+        run.summary.update(summarise(rows, self.record.monitor, self.record.targets))
+        if begins and not run.offline:
+            set_aside_shown(self.recorder.folder.path / "wandb")
+        self._run = run
 
 
 def save_files(run: Any, folder: RunFolder) -> None:
@@ -93,17 +110,21 @@ def save_files(run: Any, folder: RunFolder) -> None:
 
 
 def last_epoch_shown(run: Any, folder: Path) -> int:
-    """The last epoch in W&B's history of this run, -1 for none: from the server, or from earlier offline files."""
+    """The last epoch in W&B's history of this run, -1 for none: from the server, or from the files of all attempts."""
     if run.offline:
-        return max(
-            (_last_epoch_in(file) for file in folder.glob(f"wandb/offline-run-*/run-{run.id}.wandb")), default=-1
-        )
+        # Online attempts, too: what their files hold was sent, and would stand on the curve twice. The newest file with
+        # an epoch holds the last one; reading a file takes seconds.
+        files = [*folder.glob(f"wandb/*run-*/run-{run.id}.wandb")]
+        files.sort(key=lambda file: file.parent.name.partition("run-")[2], reverse=True)
+        return next((epoch for file in files if (epoch := _last_epoch_in(file)) >= 0), -1)
     shown = run.summary.get("epoch") if run.resumed else None
     return -1 if shown is None else int(shown)
 
 
 def _last_epoch_in(file: Path) -> int:
-    """The last epoch in an offline run's file, -1 if it holds none or cannot be read."""
+    """The last epoch in the file of an attempt, -1 if it holds none or cannot be read."""
+    if file.stat().st_size <= HEADER:
+        return -1
     command = [str(Path(sys.executable).with_name("wandb")), "leet", "inspect", "--json", str(file.parent)]
     lines = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
     epochs = [epoch for line in lines if (epoch := _epoch_of(line)) is not None]

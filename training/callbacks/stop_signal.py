@@ -9,8 +9,9 @@ from types import FrameType
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
+
+from training.loggers import attempt
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 """A scheduler's or an agent's notice, Ctrl-C, and SLURM's advance warning (`--signal=USR1@120`)."""
@@ -95,6 +96,5 @@ def leave(trainer: pl.Trainer, reason: str, status: int) -> None:
     rank_zero_info(f"stopped by {reason} in {where}, unfinished; checkpoint saved, the same command continues")
     if not trainer.is_global_zero:
         sys.exit(0)
-    if isinstance(trainer.logger, WandbLogger):
-        trainer.logger.experiment.mark_preempting()
+    attempt(trainer.logger, lambda run: run.mark_preempting())
     sys.exit(status)

@@ -49,10 +49,11 @@ class SweepDisplay:
     def __exit__(self, *error: object) -> None:
         self._bars.stop()
 
-    def started(self, run: PointRun) -> None:
+    def started(self, run: PointRun, how: str = "started") -> None:
         with self._lock:
-            self._running[run] = self._add(run.record.name, *epochs(run))
-            self._say(f"started {run.record.name}, log {run.folder.log}")
+            if run not in self._running:
+                self._running[run] = self._add(run.record.name, *epochs(run))
+            self._say(f"{how} {run.record.name}, log {run.folder.log}")
 
     def ended(self, run: PointRun) -> None:
         with self._lock:

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 from cli.sweep.display import SweepDisplay
+from cli.sweep.living import LivingRun, is_trained
 from cli.sweep.points import PointRun, State
 from records import RunFolderError
-from studies.runs.process import StopRequest, run_logged
+from studies.runs.process import StopRequest, run_logged, wait_for
 
 GRACE = 30.0
 """Seconds between SIGTERM and SIGKILL, as in W&B's agent; enough to write a checkpoint."""
@@ -17,10 +18,12 @@ def run_points(
 ) -> None:
     """Trains `runs`, at most `jobs` at a time, and sets their states, until all ended or `stop` was asked for.
 
-    No process of a run outlives the call, however it ends.
+    Those that a process trains already come first, and count as jobs. No process that this starts outlives the call,
+    however it ends.
     """
+    ordered = sorted(runs, key=lambda run: not is_trained(run.folder))
     with ThreadPoolExecutor(jobs) as pool:
-        pending = {pool.submit(_train, run, environment, stop, display) for run in runs}
+        pending = {pool.submit(_train, run, environment, stop, display) for run in ordered}
         try:
             while pending:
                 done, pending = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
@@ -36,9 +39,16 @@ def run_points(
 def _train(run: PointRun, environment: Mapping[str, str], stop: StopRequest, display: SweepDisplay) -> None:
     if stop.count:
         return
-    run.state = State.RUNNING
-    display.started(run)
-    problem = run_logged(run.command, run.folder.log, environment, stop, GRACE)
+    run.state, problem = State.RUNNING, ""
+    living = LivingRun(run.folder)
+    if waits := living.poll() is None:
+        display.started(run, "waiting for what trains already")
+        wait_for(living, stop, GRACE)
+        if stop.count:
+            living.kill()
+    if not (waits and (stop.count or _outcome(run, "", stop)[0] is State.FINISHED)):
+        display.started(run)
+        problem = run_logged(run.command, run.folder.log, environment, stop, GRACE)
     run.state, run.reason = _outcome(run, problem, stop)
     display.ended(run)
 

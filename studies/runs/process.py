@@ -1,6 +1,7 @@
 """A run's process with its output in the run's log, and the signals that end it before it is done."""
 
 import contextlib
+import fcntl
 import os
 import re
 import signal
@@ -8,7 +9,15 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
+
+
+class Process(Protocol):
+    """What is waited for: a `Popen`, or a run that somebody else started."""
+
+    def poll(self) -> int | None: ...
+    def terminate(self) -> None: ...
+
 
 POLL = 0.2
 """Seconds between two looks at a running process."""
@@ -60,6 +69,9 @@ def run_logged(
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         with open(log, "ab") as output:
+            # The processes inherit the lock with their output: a later sweep sees from their first instant that they
+            # live. Two sweeps that start a run at once: the second one fails here.
+            fcntl.flock(output, fcntl.LOCK_EX | fcntl.LOCK_NB)
             start = output.tell()
             process = subprocess.Popen(
                 command,
@@ -71,10 +83,12 @@ def run_logged(
                 # A session of its own does not hear the terminal's Ctrl-C: this program decides how the process ends.
                 start_new_session=True,
             )
+    except BlockingIOError:
+        return "another sweep has just started it"
     except OSError as error:
         return f"could not be started: {error}"
     try:
-        _wait(process, stop, grace)
+        wait_for(process, stop, grace)
     finally:
         if stop.count or process.poll() is None:
             _kill(process)
@@ -85,10 +99,12 @@ def run_logged(
     return (last_words(log, start) or f"exit status {status}, nothing in the log") if status else ""
 
 
-def _wait(process: subprocess.Popen, stop: StopRequest, grace: float) -> None:
+def wait_for(process: Process, stop: StopRequest, grace: float) -> None:
     """Returns when the process ended, or when it has to be killed."""
     while process.poll() is None and not stop.count:
         time.sleep(POLL)
+    if not stop.count:
+        return
     # To the leader alone: it stops its other ranks itself, and a data worker that ends first looks like a crash to it.
     process.terminate()
     deadline = time.monotonic() + grace

@@ -45,7 +45,9 @@ if do in ("sleep", "stubborn"):
     helper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     with open("pids", "a") as file:
         file.write(f"{os.getpid()} {helper.pid}\\n")
-    time.sleep(600)
+    while not os.path.exists("go"):
+        time.sleep(0.1)
+    helper.kill()
 write(True)
 """
 
@@ -165,15 +167,7 @@ def test_dry_run_starts_nothing(sweep, capsys):
 )
 def test_a_signal_leaves_no_process_behind(sweep, do, signals, status):
     sweep("abc", do, "--dry-run")
-    # In a session of its own, as a shell's job is: the signal below reaches the sweep alone. What a script starts in
-    # the background ignores SIGINT, and so would its children.
-    process = subprocess.Popen(
-        [sys.executable, "-c", DRIVER, "sweep.yaml", "--jobs", "2"],
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    process = start()
     pids = wait_for_pids(Path("pids"), 2)
     for number in signals:
         process.send_signal(number)
@@ -186,6 +180,41 @@ def test_a_signal_leaves_no_process_behind(sweep, do, signals, status):
     assert "started again continues" in shown
     # What was interrupted is continued.
     assert sweep("abc") == 0
+
+
+@pytest.mark.parametrize("ends", ["by itself", "by the second sweep"])
+def test_what_a_killed_sweep_left_running_is_waited_for_in_the_place_of_a_job(sweep, ends):
+    sweep("abc", "sleep", "--dry-run")
+    first = start()
+    pids = wait_for_pids(Path("pids"), 2)
+    first.kill()
+    first.communicate()
+    second = start()
+    shown = [second.stdout.readline() for _ in range(3)]
+    assert sum("waiting for what trains already" in line for line in shown) == 2, shown
+    if ends == "by itself":
+        Path("go").touch()
+        shown, _ = second.communicate(timeout=60)
+        assert (second.returncode, [shown.count(f"finished {name}\n") for name in "abc"]) == (0, [1, 1, 1])
+        assert [log(name).count("attempt") for name in "abc"] == [1, 1, 1]
+    else:
+        second.send_signal(signal.SIGTERM)
+        shown, _ = second.communicate(timeout=60)
+        assert (second.returncode, [shown.count(f"interrupted {name}\n") for name in "abc"]) == (143, [1, 1, 0])
+        assert not Path("runs/c").exists()
+    assert [pid for pid in pids if is_alive(pid)] == []
+
+
+def start():
+    """The sweep with two jobs, in a session of its own, as a shell's job is: a signal reaches it alone."""
+    return subprocess.Popen(
+        [sys.executable, "-c", DRIVER, "sweep.yaml", "--jobs", "2"],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # What a script starts in the background ignores SIGINT, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def wait_for_pids(file, lines):

@@ -18,6 +18,7 @@ from padding.conversion.convert import convert_padding
 from padding.conversion.layers import layer_class
 from padding.conversion.report import ConversionReport
 from padding.errors import PaddingError, UnfollowableError
+from padding.functional import conv1d, conv2d, conv3d
 from padding.geometry import Geometry
 from padding.masked import Masked, forward_masked, forward_singly
 from padding.ratio import border_ratio
@@ -60,6 +61,9 @@ __all__ = [
     "ZeroConv3d",
     "available_schemes",
     "border_ratio",
+    "conv1d",
+    "conv2d",
+    "conv3d",
     "convert_padding",
     "forward_masked",
     "forward_singly",

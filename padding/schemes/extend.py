@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -22,7 +23,21 @@ def reflect(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geomet
 @register_scheme("replicate", survives_fusing=True)
 def replicate(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
     """Repeats the value at the border."""
+    if torch.compiler.is_dynamo_compiling():
+        # inductor (torch 2.14) cannot compile the backward pass of replication_pad2d.
+        return unpadded(_edges_repeated(input, geometry), weight, bias, geometry)
     return _extended(input, weight, bias, geometry, "replicate")
+
+
+def _edges_repeated(input: Tensor, geometry: Geometry) -> Tensor:
+    for axis, (before, after) in enumerate(geometry.pads, start=2):
+        ends = input.narrow(axis, 0, 1), input.narrow(axis, input.shape[axis] - 1, 1)
+        first, last = (
+            end.expand(*end.shape[:axis], amount, *end.shape[axis + 1 :])
+            for end, amount in zip(ends, (before, after), strict=True)
+        )
+        input = torch.cat([first, input, last], axis)
+    return input
 
 
 @register_scheme("circular", survives_fusing=True)

@@ -9,7 +9,6 @@ import torch
 from timm.layers import Conv2dSame
 from torch import nn
 
-import padding
 from padding import PaddingError, ReflectConv2d, convert_padding
 from tests.support.padded_nets import SMALL_NETS, build, error, images, sizes, whole_network
 
@@ -135,10 +134,19 @@ GRADIENTS = {
 }
 
 
-@pytest.mark.parametrize("how", ["trace", "aot", pytest.param("inductor", marks=pytest.mark.slow)])
-def test_gradients_are_the_eager_ones(how):
-    net = padding.PartialConv2d(3, 4, 3, padding=1)
-    x = torch.randn(2, 3, 8, 8)
+@pytest.mark.parametrize(
+    ("how", "scheme"),
+    [
+        ("trace", "partial"),
+        ("aot", "partial"),
+        *(pytest.param("inductor", scheme, marks=pytest.mark.slow) for scheme in SCHEMES),
+    ],
+)
+def test_gradients_are_the_eager_ones(how, scheme):
+    """Two layers, so that the backward pass goes through the padding of the second one."""
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 2, 5, stride=2, padding=2))
+    convert_padding(net, scheme)
+    x = torch.randn(2, 3, 8, 9)
     GRADIENTS[how](net, x)(x).square().sum().backward()
     gradients = [parameter.grad.clone() for parameter in net.parameters()]
     net.zero_grad()

@@ -64,6 +64,7 @@ def report(name: str, model: nn.Module, canvas: int, batch: int, args: argparse.
     images = torch.randn(batch, 3, canvas, canvas, device=args.device)
     steps = make_steps(model, images, sizes)
     stopwatch = make_stopwatch(args)
+    # This call compares its batch with single images; the rounds below find that done.
     first = stopwatch(steps[FIXED])
     seconds = interleaved(list(steps), steps.__getitem__, 1 + args.rounds, stopwatch)
     counted = {step: times[1:] for step, times in seconds.items()}

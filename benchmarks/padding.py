@@ -65,6 +65,7 @@ def parse_arguments() -> argparse.Namespace:
 def report(name: str, size: int, batch: int, args: argparse.Namespace) -> None:
     steps = {variant: make_step(model, size, batch, args) for variant, model in make_models(name, args).items()}
     stopwatch = make_stopwatch(args)
+    # So that the first round builds its ratios, whatever ran before.
     forget_ratios()
     seconds = interleaved(list(steps), steps.__getitem__, 1 + args.warm_up + args.rounds, stopwatch)
     first = {variant: times[0] / seconds[REFERENCE][0] for variant, times in seconds.items()}

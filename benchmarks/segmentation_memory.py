@@ -34,6 +34,7 @@ def main() -> None:
     if args.case:
         sys.exit(measure(args))
     print(f"torch {torch.__version__}, {args.threads} threads, {args.device}; {args.encoder}, {args.padding} padding")
+    # A process each, since the peak of a process never falls.
     statuses = [subprocess.run([sys.executable, *sys.argv, "--case", case]).returncode for case in CASES]
     sys.exit(max(map(abs, statuses)))
 
@@ -94,6 +95,7 @@ def report(what: str, seconds: float, args: argparse.Namespace) -> int:
 def resident_peak() -> int:
     """The most bytes that this process has held in memory at once."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Linux counts KiB, macOS bytes.
     return peak if sys.platform == "darwin" else peak * 1024
 
 

@@ -36,6 +36,7 @@ def centre_box(height: int, width: int, proportion: float | Fraction) -> Box:
     """
     if not 0 <= proportion < 1:
         raise EvaluationError(f"the leave-out proportion is {proportion}; it must be at least 0 and below 1")
+    # In fractions: half of 1 - 0.9 of 10 rows is 0.5, which rounds up; in floats it is a hair less.
     kept = (1 - exact(proportion)) / 2
     top, left = _round_half_up(height * kept), _round_half_up(width * kept)
     return Box(top, left, max(top, height - top), max(left, width - left))
@@ -150,6 +151,7 @@ def distance_groups(distance: torch.Tensor, edges: Sequence[int]) -> torch.Tenso
     tensor([0, 0, 1, 2], dtype=torch.uint8)
     """
     check_edges(edges)
+    # right=True: a distance that equals an edge lies in the bin that begins there.
     return torch.bucketize(distance, torch.tensor(edges, device=distance.device), right=True).to(torch.uint8)
 
 

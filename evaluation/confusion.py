@@ -66,6 +66,7 @@ def _check_range(what: str, values: torch.Tensor, count: int, also: str = "") ->
         raise EvaluationError(f"the {what} must hold integers, got {values.dtype}")
     if not values.numel():
         return
+    # Waits for a GPU, but a class out of range would be counted as another pair of classes.
     low, high = (int(value) for value in torch.aminmax(values))
     if low < 0 or high >= count:
         raise EvaluationError(f"a {what} is {low if low < 0 else high}; it must be 0 to {count - 1}{also}")

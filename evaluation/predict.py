@@ -68,6 +68,7 @@ def predict_tiled(
     image = _one_image(image)
     height, width = image.shape[-2:]
     boxes = tile_boxes(height, width, size, overlap)
+    # No copy, and the same bits as `predict_whole`.
     if len(boxes) == 1:
         return AVERAGES[average](_logits(network, image))
     total = None

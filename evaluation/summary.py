@@ -27,6 +27,7 @@ def leave_out_confusions(grouped: torch.Tensor) -> torch.Tensor:
     [[[1, 0], [0, 1]]]
     """
     _check_grouped(grouped, 2)
+    # Proportion i of n keeps bands 0 to n - 1 - i; the sum over all bands belongs to none.
     return grouped.cumsum(0)[:-1].flip(0)
 
 

@@ -45,6 +45,7 @@ def _resnet_with_small_stem(
     Raises:
         ValueError: for an output stride that the network cannot have.
     """
+    # timm reckons with its own stem of stride 4, which is replaced below.
     possible = {stem_stride * timms // 4: timms for timms in (8, 16, 32)}
     if output_stride not in (None, *possible):
         raise ValueError(f"{name} has output_stride {', '.join(map(str, possible))}, not {output_stride}")

@@ -47,6 +47,7 @@ def static_pads(padding: int | str | Sequence, kernel_size: Sequence[int], dilat
         return ((0, 0),) * axes
     if padding == "same":
         totals = [step * (kernel - 1) for kernel, step in zip(kernel_size, dilation, strict=True)]
+        # As torch: of an odd total the larger half lies behind.
         return tuple((total // 2, total - total // 2) for total in totals)
     if isinstance(padding, str):
         raise PaddingError(f"padding must be numbers, 'same' or 'valid', got {padding!r}")

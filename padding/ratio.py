@@ -30,6 +30,7 @@ def valid_taps(
     start = torch.arange(outputs, device=device) * stride - before
     room = size - 1 - start
     if dilation > 1:
+        # In taps instead of positions; the first inside is ceil(-start / dilation) = -floor(start / dilation).
         start = torch.div(start, dilation, rounding_mode="floor")
         room = torch.div(room, dilation, rounding_mode="floor")
     first = (-start).clamp(min=0)

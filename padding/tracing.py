@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+# Other subclasses (fake tensors, a tracer's, DTensor) hold no numbers yet, or not all of them.
 _PLAIN = (Tensor, torch.nn.Parameter)
 
 

@@ -50,6 +50,7 @@ def overlay(image: np.ndarray, classes: np.ndarray, colours: Colours, opacity: f
     table = np.concatenate([np.asarray(colours, np.float32), [BLACK]]).astype(np.float32)
     known = (classes >= 0) & (classes < len(colours))
     painted = table[np.where(known, classes.astype(np.intp), len(colours))]
+    # At opacity 0 the photograph is left alone, in its colours.
     ground = image if opacity == 0 else _grey(image)
     return _rounded((1 - opacity) * ground + opacity * painted)
 
@@ -200,6 +201,7 @@ def _as_mask(region: Box | np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 def _eroded(mask: np.ndarray, by: int) -> np.ndarray:
     """The pixels whose neighbours up to `by` away are all in the mask; beyond the picture nothing is."""
+    # One axis after the other: a square neighbourhood is a row of columns.
     for axis in (0, 1):
         padded = np.pad(mask, [(by, by) if axis == other else (0, 0) for other in (0, 1)])
         windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * by + 1, axis=axis)

@@ -50,6 +50,7 @@ def _boxes(height: int, width: int, share: float, random: np.random.Generator) -
         (top, left), (bottom, right) = (
             np.round(edge * (height, width)).astype(int) for edge in (np.maximum(middle - half, 0), middle + half)
         )
+        # In a tiny picture a box may round to nothing, and the loop would not end.
         holes[top : max(bottom, top + 1), left : max(right, left + 1)] = True
     return holes
 
@@ -63,6 +64,7 @@ def _strokes(height: int, width: int, share: float, random: np.random.Generator)
         for _ in range(4):
             turn += random.uniform(-0.9, 0.9)
             end = point + random.uniform(0.08, 0.25) * short * np.array([math.sin(turn), math.cos(turn)])
+            # A line passes within 0.71 pixels of the centre of every pixel that it crosses: no gaps from 0.75 on.
             holes |= _distance(height, width, point, end) <= max(radius, 0.75)
             point = end
     return holes

@@ -60,6 +60,7 @@ class Call:
 
     def valid(self, tensor: Tensor | None) -> Valid | None:
         """The state of one of the arguments; None for a constant."""
+        # By identity: == and `in` compare tensors element by element.
         return next((state for known, state in self.states if known is tensor), None)
 
     def input(self) -> tuple[Tensor, Valid]:
@@ -91,6 +92,7 @@ class Call:
     @property
     def in_place(self) -> bool:
         """Whether the function changes an argument, most often the first, as its name and its arguments tell."""
+        # Functions carry no schema at this level, so the name has to tell.
         name = getattr(self.function, "__name__", "")
         named = name.startswith("__i") or (name.endswith("_") and not name.endswith("__"))
         return named or name in ("__setitem__", "__set__") or self.kwargs.get("out") is not None
@@ -105,6 +107,7 @@ _NAMESPACES = (torch, Tensor, F, torch._C._nn, torch.special, torch.linalg)
 
 def namesakes(*names: str) -> Iterator[Callable]:
     """All torch functions of these names: torch's own, tensor methods, functionals."""
+    # torch.add and Tensor.add are two objects, and the mode meets the one that the network calls.
     found = (getattr(namespace, name, None) for name in names for namespace in _NAMESPACES)
     return filter(callable, found)
 

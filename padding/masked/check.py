@@ -18,6 +18,7 @@ from padding.masked.call import tensors_in
 from padding.masked.loop import Masked
 from padding.tracing import is_compiled
 
+# Digests of 16 bytes: a few MB at most. Weak, so that a comparison keeps no network alive.
 _BATCHES_KEPT = 1 << 15
 _SEEN: "weakref.WeakKeyDictionary[nn.Module, tuple[tuple, set]]" = weakref.WeakKeyDictionary()
 
@@ -44,6 +45,7 @@ def _settings(module: nn.Module) -> tuple:
             settings.append((name, tuple(value) if kind is list else value))
     tensors = (*module._parameters.values(), *module._buffers.values())
     shapes = [(each.dtype, each.shape) for each in tensors if each is not None]
+    # A hook may change what a layer returns.
     hooks = (*module._forward_pre_hooks, *module._forward_hooks)
     return id(module), type(module), is_compiled(module), settings, shapes, hooks
 
@@ -91,6 +93,7 @@ def _other_values(output: Tensor, expected: Tensor) -> dict[int, str]:
         return {0: f"is {output.dtype} instead of {expected.dtype} {tuple(expected.shape)}"}
     output = output.detach()[tuple(map(slice, expected.shape))]
     if expected.is_floating_point() or expected.is_complex():
+        # In double precision, since the difference of two bfloat16 numbers would be rounded, too.
         limit, wide = tolerance(expected), torch.promote_types(expected.dtype, torch.float64)
         output, expected = output.to(wide).flatten(1), expected.detach().to(wide).flatten(1)
         alike = (output == expected) | (output.isnan() & expected.isnan())

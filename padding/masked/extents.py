@@ -48,6 +48,7 @@ def repeated(value: int | tuple[int, ...] | list[int], axes: int) -> tuple[int, 
     return values * axes if len(values) == 1 else values
 
 
+# Layers and batches repeat the same few windows and extents.
 @lru_cache(maxsize=1 << 14)
 def slide(extents: Extents, window: Window, outputs: int, rule: str) -> Extents:
     """The valid positions of the output, which has `outputs` windows along the whole axis.

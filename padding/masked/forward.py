@@ -68,6 +68,7 @@ def forward_masked(
     with torch.no_grad():
         again = _singly(model, images, lengths) if rule == FIXED else _reversed(model, images, lengths, rule)
     compare(model, result, again, lengths)
+    # Only now: a batch whose comparison failed is compared again.
     seen.add(batch)
     return result
 
@@ -80,6 +81,7 @@ def _followed(
     cuts = [None, None, *(from_lengths(column) for column in zip(*lengths, strict=True))]
     state = make_valid(images.shape, cuts, batch=0)
     canvas = filled(images.clone(), state, in_place=not images.requires_grad)
+    # Finite, since a network may multiply by 0 and 0 times NaN is NaN; larger than any pixel, so that a mean shows it.
     if poison:
         canvas = filled(canvas, state, 1 + float(canvas.detach().abs().max()), in_place=not images.requires_grad)
     mode.attach(canvas, state)
@@ -108,6 +110,7 @@ def _run(model: nn.Module, mode: Masking, canvas: Tensor) -> Any:
             f"{_layer(model, error.__traceback__)}: {what}; {way_out} the images one at a time (padding.forward_singly)"
         ) from error
     finally:
+        # Sizes that the network kept are plain numbers from here on.
         mode.run.over = True
 
 

@@ -29,6 +29,7 @@ class Sized:
     def __bool__(self) -> bool:
         return self != 0
 
+    # Equal hashes lead a dict to __eq__, so that a look-up by size raises where the images' sizes differ.
     def __hash__(self) -> int:
         return hash(plain(self))
 
@@ -75,6 +76,7 @@ def _operator(function: Callable, finish: Callable) -> Callable:
         value = function(*map(plain, numbers))
         if not sizes:
             return value
+        # Sizes of a run that is over count as plain numbers.
         numbers = [each if any(each is size for size in sizes) else plain(each) for each in numbers]
         own = [function(*(own_number(each, image) for each in numbers)) for image in range(len(sizes[0].own))]
         return finish(value, own, sizes)

@@ -65,6 +65,7 @@ def checked_sizes(images: Tensor, sizes: Tensor | Sequence) -> list[tuple[int, i
         what = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
         raise PaddingError(f"images must be (N, C, H, W), at least one, these are {what}")
     try:
+        # As floats, so that 12.5 rows are refused and not rounded.
         listed = [[float(own) for own in size] for size in (sizes.tolist() if isinstance(sizes, Tensor) else sizes)]
     except (TypeError, ValueError):
         listed = []

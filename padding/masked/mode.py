@@ -14,6 +14,7 @@ from padding.masked.lengths import MaskedRun, Sized, plain, sized
 from padding.masked.rules.singly import image_by_image
 from padding.masked.state import Valid
 
+# An attribute of the tensor and no table by id, since a new tensor may get the id of a freed one.
 _MARK = "_padding_valid"
 
 _PROPERTIES = """
@@ -112,6 +113,7 @@ class Masking(TorchFunctionMode):
         found = leaves((args, kwargs))
         states = [(each, self.state(each)) for each in found if isinstance(each, Tensor)]
         own = None
+        # Few calls are given sizes; only these pay for a second set of arguments.
         if len(states) < len(found):
             if any(isinstance(each, Sized) and each.run is self.run for each in found):
                 own = args, kwargs
@@ -127,6 +129,7 @@ class Masking(TorchFunctionMode):
             if call.in_place:
                 raise UnfollowableError("it writes by sizes that each image alone has otherwise")
             return image_by_image(call)
+        # Parameters, and what is computed from nothing else: the same for every image.
         if constant:
             output = call.run()
             return Result(output, [None for _ in tensors_in(output)])

@@ -21,6 +21,7 @@ class Valid:
         cut: the axes that some image does not fill.
     """
 
+    # One is made for every tensor of a run.
     __slots__ = ("axes", "batch", "cut")
 
     def __init__(self, axes: tuple[Extents | None, ...], batch: int | None):

@@ -69,6 +69,7 @@ class _FrameCache:
     def put(self, key: tuple, frame: Frame) -> None:
         self._frames[key] = frame
         self._bytes += frame.nbytes
+        # The newest stays, however large: its caller is about to use it.
         while self._bytes > self._capacity and len(self._frames) > 1:
             _, oldest = self._frames.popitem(last=False)
             self._bytes -= oldest.nbytes
@@ -78,6 +79,7 @@ class _FrameCache:
         self._bytes = 0
 
 
+# 128 MiB; the frame of a map of 1024x2048 takes 17 MB.
 _CACHE = _FrameCache(capacity_bytes=1 << 27)
 
 

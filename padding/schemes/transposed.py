@@ -131,8 +131,10 @@ def contributing_taps(
     at = torch.arange(outputs, device=device) + padding
     common = math.gcd(stride, dilation)
     period = stride // common
+    # k * dilation = o + padding (mod stride), solved for the first tap by the inverse of dilation modulo stride.
     first = at // common * pow(dilation // common, -1, period) % period
     full = (kernel - 1 - first) // period + 1
+    # Taps whose input exists: 0 <= (o + padding - k * dilation) / stride <= size - 1.
     lowest = ((at - (size - 1) * stride + dilation - 1) // dilation).clamp(min=0)
     highest = (at // dilation).clamp(max=kernel - 1)
     inside = ((highest - first) // period - (lowest - 1 - first) // period).clamp(min=0)

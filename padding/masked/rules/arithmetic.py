@@ -73,6 +73,7 @@ def summed(call: Call) -> Result:
 def _aligned(call: Call, union: bool, along: int | None = None) -> Result:
     """Broadcasts; `along` is an axis, counted from the last, on which the arguments need not agree."""
     dims = max(tensor.dim() for tensor, _ in call.states)
+    # Axes are counted from the last, where broadcasting aligns the arguments.
     cuts: list[Extents | None] = [None] * dims
     for axis in range(-dims, 0) if call.cut else ():
         parts = [(*each, axis) for each in call.states if each[0].dim() >= -axis and each[0].shape[axis] > 1]

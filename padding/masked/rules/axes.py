@@ -80,6 +80,7 @@ def _kept_axes(before: Sequence[int], after: Sequence[int], state: Valid, images
     for axis in sorted({*state.cut, state.batch} - {None}):
         ahead = prod(before[:axis])
         fits = [size == before[axis] if state.cut else size % images == 0 for size in after]
+        # The size alone might be another axis'; with as many positions ahead it is this one.
         found = [new for new, fit in enumerate(fits) if fit and prod(after[:new]) == ahead]
         if not found:
             return None

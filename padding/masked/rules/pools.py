@@ -22,6 +22,7 @@ def max_pool(call: Call) -> Result:
     tensor, state = call.input()
     windows = _windows(call, bound, tensor, state)
     if _reads_outside(call, state, windows):
+        # Integers have no -inf.
         lowest = float("-inf") if tensor.dtype.is_floating_point else torch.iinfo(tensor.dtype).min
         tensor = call.clear(tensor, state, lowest)
     output = call.function(

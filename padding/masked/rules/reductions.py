@@ -48,6 +48,7 @@ def _mean(call: Call, tensor: Tensor, state: Valid, dims: tuple[int, ...], keepd
     wide = torch.promote_types(tensor.dtype, torch.float32)
     total = call.clear(tensor, state).sum(dims, keepdim=True, dtype=wide)
     for axis in set(dims) & set(state.cut):
+        # Under `grow` nothing may be left of an image; its sum, and so its mean, is 0.
         counts = [[max(1, stop - start)] for start, stop in state.axes[axis]]
         total = total / axis_vectors(counts, axis, total, state.batch)
     total = (total / prod(tensor.shape[axis] for axis in dims if axis not in state.cut)).to(tensor.dtype)

@@ -47,6 +47,7 @@ def _run_for_image(call: Call, image: int):
 
 
 def _on_canvas(parts: tuple[Tensor, ...]) -> tuple[Tensor, Valid]:
+    # What a function makes of the batch as a whole has no row for each image.
     if any(part.dim() == 0 or part.shape[0] != 1 for part in parts):
         shapes = ", ".join(str(tuple(part.shape)) for part in parts)
         raise UnfollowableError(f"it gives no row of its own for each image, but {shapes} for each alone")

@@ -3,6 +3,7 @@
 https://arxiv.org/abs/1811.11718
 """
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -10,8 +11,9 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torchmetrics.classification import MulticlassAccuracy
 
+from lightning_modules.errors import checked
 from lightning_modules.exact_mean import ExactMean
-from lightning_modules.padded_network import MaskRule, PaddedNetworkModule, unpack
+from lightning_modules.padded_network import MaskRule, PaddedNetworkModule, check_settings, unpack
 from networks import create_network
 
 IGNORED_TARGET = -1
@@ -67,6 +69,9 @@ class ClassificationModule(PaddedNetworkModule):
         channels_last: bool = False,
         compile: bool = False,
     ) -> None:
+        check_settings(num_classes, padding, lr, momentum, weight_decay)
+        rising = all(first < second for first, second in pairwise([0, *milestones]))
+        checked("milestones", milestones, rising, "rising numbers of epochs from 1 on, such as [30, 60, 90]")
         built = create_network(network, num_classes, **(network_args or {}))
         super().__init__(built, network, padding, padding_at_test, num_classes, mask_rule, channels_last, compile)
         # The run folder records the configuration; here it only makes load_from_checkpoint work.

@@ -5,3 +5,9 @@ class ModelError(ValueError):
     """A setting of the model, or a checkpoint that does not fit it; the message says what to change."""
 
     for_users = True
+
+
+def checked(name: str, value: object, valid: bool, must: str) -> None:
+    """Raises ModelError, which says what `model.name` must be, unless its value is `valid`."""
+    if not valid:
+        raise ModelError(f"model.{name} is {value!r}; it must be {must}")

@@ -1,5 +1,6 @@
 """Base of the Lightning modules: a network under a padding scheme, and checkpoints that record their scheme."""
 
+import math
 from typing import Any, Literal, get_args
 
 import pytorch_lightning as pl
@@ -7,9 +8,16 @@ import torch
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import nn
 
-from lightning_modules.errors import ModelError
+from lightning_modules.errors import ModelError, checked
 from lightning_modules.image_counts import ImageCounts
-from padding import PaddingError, UnfollowableError, convert_padding, forward_masked, forward_singly
+from padding import (
+    PaddingError,
+    UnfollowableError,
+    available_schemes,
+    convert_padding,
+    forward_masked,
+    forward_singly,
+)
 
 SINGLY, UNMASKED = "singly", "none"
 """The mask rules that need no mask: images one by one, each at its own size; and a padded batch as it is."""
@@ -86,6 +94,7 @@ class PaddedNetworkModule(pl.LightningModule):
             PaddingError: if the scheme cannot be applied to this network.
         """
         if self.padding_at_test is not None:
+            check_scheme("padding_at_test", self.padding_at_test)
             self.padding_report = convert_padding(self.network, self.padding_at_test)
 
     def check(self, stage: str, data: pl.LightningDataModule | None) -> None:
@@ -199,6 +208,24 @@ class PaddedNetworkModule(pl.LightningModule):
                 f"Say --model.padding={trained_with}; to test it under {self.padding} padding on purpose, add "
                 f"--model.padding_at_test={self.padding}"
             )
+
+
+def check_settings(num_classes: int, padding: str, lr: float, momentum: float, weight_decay: float) -> None:
+    """Finds what libraries would refuse later or in other words, and rates with which nothing is learnt.
+
+    Raises:
+        ModelError: naming the setting, its value, and what it must be.
+    """
+    checked("num_classes", num_classes, num_classes >= 2, "at least 2")
+    check_scheme("padding", padding)
+    checked("lr", lr, 0 < lr < math.inf, "a number above 0")
+    checked("momentum", momentum, 0 <= momentum < 1, "from 0 to below 1")
+    checked("weight_decay", weight_decay, 0 <= weight_decay < math.inf, "a number from 0 on")
+
+
+def check_scheme(name: str, padding: str) -> None:
+    """Raises ModelError, which lists the schemes, unless the setting `model.name` is one of them."""
+    checked(name, padding, padding in available_schemes(), f"one of {', '.join(available_schemes())}")
 
 
 def pads(data: pl.LightningDataModule | None) -> bool:

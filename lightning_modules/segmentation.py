@@ -16,10 +16,10 @@ from torch import nn
 from evaluation import Box, leave_out_bands, mean_iou, predict_tiled, predict_whole, tile_boxes
 from lightning_modules.errors import ModelError
 from lightning_modules.exact_mean import ExactMean
-from lightning_modules.padded_network import MaskRule, PaddedNetworkModule, unpack
+from lightning_modules.padded_network import MaskRule, PaddedNetworkModule, check_settings, unpack
 from lightning_modules.pixel_metrics import IGNORED_PIXEL, PixelMetrics, pixel_loss
 from lightning_modules.scene_evaluation import REGULAR, EvaluationSettings, SceneCounts, SceneEvaluation, share
-from networks import DeepLabV3Plus, load_encoder_weights
+from networks import DeepLabV3Plus, NetworkError, load_encoder_weights
 
 POWER = 1.0
 """Exponent of the polynomial learning rate decay, section 4.2."""
@@ -87,6 +87,7 @@ class SegmentationModule(PaddedNetworkModule):
         channels_last: bool = False,
         compile: bool = False,
     ) -> None:
+        check_settings(num_classes, padding, lr, momentum, weight_decay)
         network = DeepLabV3Plus(
             encoder,
             num_classes,
@@ -112,12 +113,14 @@ class SegmentationModule(PaddedNetworkModule):
         """As PaddedNetworkModule.check; for `fit` it also loads the encoder's weights.
 
         Raises:
-            ModelError: for settings that contradict one another.
-            NetworkError: if the encoder's weights cannot be used.
+            ModelError: for settings that contradict one another, or if the encoder's weights cannot be used.
         """
         super().check(stage, data)
         if stage == "fit" and self.encoder_weights is not None:
-            load_encoder_weights(self.network, self.encoder_weights)
+            try:
+                load_encoder_weights(self.network, self.encoder_weights)
+            except NetworkError as error:
+                raise ModelError(f"model.encoder_weights: {error}") from error
             self.encoder_weights = None  # read once; setup asks again
 
     def setup(self, stage: str) -> None:
@@ -227,7 +230,9 @@ class SegmentationModule(PaddedNetworkModule):
         # The last step's rate is lr / steps, so the rate reaches 0 with the last step, not an epoch earlier.
         steps = self.trainer.estimated_stepping_batches
         if steps == float("inf"):
-            raise ModelError("the learning rate falls over the whole run, so set trainer.max_steps or max_epochs")
+            raise ModelError(
+                "the learning rate falls over the whole run, so set trainer.max_steps or trainer.max_epochs"
+            )
         schedule = torch.optim.lr_scheduler.PolynomialLR(optimizer, int(steps), POWER)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

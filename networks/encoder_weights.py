@@ -7,7 +7,6 @@ weights trained with zero padding. Random weights are the default, and this modu
 scheme of the weights differs from the network's, so the two are not compared.
 """
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from networks.create import NetworkError
 from networks.deeplabv3plus import DeepLabV3Plus
 from networks.encoder import create_encoder
+from networks.weights_file import describe_content, describe_unreadable
 
 FROM_TIMM = "timm"
 _NETWORK = "network."
@@ -70,18 +70,14 @@ def _load_from_checkpoint(network: DeepLabV3Plus, path: Path) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     """A checkpoint as Lightning writes it. Only tensors and plain values are unpickled, so no code of the file runs."""
+    todo = f"give a checkpoint from a run folder of a classification, or '{FROM_TIMM}'"
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise NetworkError(
-            f"cannot read encoder weights from {path}: {error}; give the path of a classification checkpoint, or "
-            f"'{FROM_TIMM}'"
-        ) from error
+    # Anything may come out of the unpickler on a foreign file: KeyError, IndexError, EOFError, UnpicklingError.
+    except Exception as error:
+        raise NetworkError(f"{path} {describe_unreadable(path, error)}; {todo}") from error
     if not isinstance(checkpoint, dict) or not {"state_dict", "network"} <= checkpoint.keys():
-        raise NetworkError(
-            f"{path} is no checkpoint of this suite (no 'state_dict' and 'network' in it); give one from a run folder "
-            f"of a classification, or '{FROM_TIMM}'"
-        )
+        raise NetworkError(f"{path} is no checkpoint of this suite: it {describe_content(checkpoint)}; {todo}")
     return checkpoint
 
 

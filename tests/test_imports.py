@@ -25,7 +25,7 @@ ALLOWED = {
     "datamodules/samples": "datamodules/loading datamodules/errors.py records/errors.py",
     "datamodules": "datamodules",
     "lightning_modules": "networks evaluation padding",
-    "training": "lightning_modules datamodules evaluation records",
+    "training": "lightning_modules datamodules networks evaluation records",
     "studies/stats": "",
     "studies/runs": "studies/stats records evaluation",
     "studies/page": "studies/runs studies/stats records evaluation",

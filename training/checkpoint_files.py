@@ -16,6 +16,7 @@ from typing import IO, Any
 import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 
+from networks.weights_file import describe_content, describe_unreadable
 from records.atomic import set_aside, write_atomically
 from records.errors import UserError
 
@@ -133,15 +134,22 @@ def read_checkpoint(
         kind = UserError if isinstance(error, PermissionError) else CheckpointError
         raise kind(f"{path} cannot be read: {error.strerror}") from None
     if not is_whole(path):
-        raise CheckpointError(f"{path} is damaged or no checkpoint: its checksum does not hold; take another one")
+        found = describe_unreadable(path)
+        reason = "its checksum does not hold" if found.startswith("is damaged") else f"it {found}"
+        raise CheckpointError(f"{path} is damaged or no checkpoint: {reason}; take another one")
     try:
         content = torch.load(path, map_location=map_location, weights_only=weights_only, **how)
     # Anything may come out of a pickle whose bytes someone else chose.
     except Exception as error:
         raise CheckpointError(f"{path} cannot be loaded: {_reason(error)}; take another one") from None
     missing = sorted(set(needed) - content.keys()) if isinstance(content, dict) else needed
+    if missing and isinstance(content, dict) and set(WEIGHTS) <= content.keys():
+        raise CheckpointError(f"{path} holds the weights alone, to evaluate; training continues from a resume-*.ckpt")
     if missing:
-        raise CheckpointError(f"{path} is no checkpoint of a run: it has no {', '.join(missing)}; take another one")
+        raise CheckpointError(
+            f"{path} is no checkpoint of a run: it has no {', '.join(missing)} (it {describe_content(content)}); take "
+            "another one"
+        )
     return content
 
 

@@ -20,7 +20,7 @@ def identify(config: dict[str, Any]) -> tuple[RunFolder, RunRecord]:
     settings = model.get("init_args") or {}
     seed = config["seed_everything"]
     digest = settings_digest(config)
-    network, padding = settings.get("network") or settings["encoder"], settings["padding"]
+    network, padding = settings["network"] if "network" in settings else settings["encoder"], settings["padding"]
     split = (config["data"].get("init_args") or {}).get("split")
     variant = f"split{split}" if isinstance(split, int) else ""
     group = "-".join(filter(None, (network, variant, padding)))

@@ -5,6 +5,7 @@ import logging
 import re
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,15 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
 from lightning_modules import SegmentationModule
 from records import RunFolder, RunRecord
+from records.atomic import check_writable
+from records.configuration import flatten
 from records.errors import UserError, is_for_users
 from training import callbacks
-from training.arguments import check_checkpoint, configurations_first, readable
 from training.checkpoint_files import AtomicCheckpointIO
+from training.checks.arguments import check_checkpoint, check_fits, check_seed, configurations_first
+from training.checks.parser_errors import readable
+from training.checks.sources import Sources
+from training.checks.trainer import check_loop, check_ranges, guarded, name_class, name_settings
 from training.cluster import check_tasks, choose_master_port, slurm_plugins
 from training.evaluation_record import check_keeping, keep_and_print, keep_validation, keeps_validation
 from training.identity import identify
@@ -28,7 +34,7 @@ from training.loops import install_loops
 from training.prediction import prediction_writer
 from training.resume import KeyedRandomness, MetricState, ResumeCheckpoint
 from training.settings import ConvergenceSettings, PredictionSettings, RunSettings
-from training.start import is_finished, prepare
+from training.start import is_finished, leaving_nothing, prepare
 
 MODEL = "lightning_modules.ClassificationModule"
 DATA = "datamodules.ImageNetDataModule"
@@ -99,21 +105,29 @@ class ExperimentCLI(LightningCLI):
         self.run_folder: RunFolder | None = None
         self.run_record: RunRecord | None = None
         self.finished = False
+        self.sources: Sources | None = None
         self.stop = callbacks.StopSignal()
         # Only the parser that is asked for: the others would cost three quarters of the time, at each point of a sweep.
         self.subcommands = lambda: {arguments[0]: LightningCLI.subcommands()[arguments[0]]}
-        super().__init__(
-            pl.LightningModule,
-            pl.LightningDataModule,
-            subclass_mode_model=True,
-            subclass_mode_data=True,
-            save_config_callback=None,
-            seed_everything_default=0,
-            auto_configure_optimizers=False,
-            trainer_defaults=TRAINER_DEFAULTS,
-            parser_kwargs={name: {"exit_on_error": False} for name in self.subcommands()} | {"exit_on_error": False},
-            args=arguments,
-        )
+        # An abbreviation would stop working, or mean something else, once another option of its beginning is added.
+        parser_settings = {"exit_on_error": False, "allow_abbrev": False}
+        try:
+            super().__init__(
+                pl.LightningModule,
+                pl.LightningDataModule,
+                subclass_mode_model=True,
+                subclass_mode_data=True,
+                save_config_callback=None,
+                seed_everything_default=0,
+                auto_configure_optimizers=False,
+                trainer_defaults=TRAINER_DEFAULTS,
+                parser_kwargs=parser_settings | {name: dict(parser_settings) for name in self.subcommands()},
+                args=arguments,
+            )
+        except Exception as error:
+            if self.sources and is_for_users(error):
+                error.args = (self.sources.located(str(error)),)
+            raise
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_class_arguments(RunSettings, "run")
@@ -123,12 +137,14 @@ class ExperimentCLI(LightningCLI):
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: list[str]) -> None:
+        self.sources = Sources(args)
         try:
             self.config = parser.parse_args(args)
         except ArgumentError as error:
-            raise UserError(f"{readable(str(error))}\n(python main.py {args[0]} --help lists the options)") from error
-        if isinstance(self.config[self.config.subcommand].seed_everything, bool):
-            raise UserError("seed_everything must be a number, such as --seed_everything=0: a run is found again by it")
+            options = [action.dest for action in self._parser(args[0])._actions]
+            said = readable(str(error), self.sources, options)
+            raise UserError(f"{said} (python main.py {args[0]} --help lists the options)") from error
+        check_seed(self.config[self.config.subcommand].seed_everything, self.sources)
 
     def _parse_ckpt_path(self) -> None:
         # Lightning would let the checkpoint's hyperparameters override the command line in silence, the padding scheme
@@ -142,25 +158,28 @@ class ExperimentCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         chosen = self.config[self.subcommand]
+        check_ranges(self.subcommand, vars(chosen.trainer))
         check_checkpoint(self.subcommand, chosen.ckpt_path, vars(chosen.model.init_args))
         if self.subcommand == "fit" and not self.config.fit.trainer.fast_dev_run:
             config = self.plain_config()
             self.run_folder, self.run_record = identify(config)
+            check_writable(self.run_folder.path, "choose another --run.root")
             self.finished = is_finished(self.run_folder, self.run_record, config, self.config.fit.ckpt_path)
 
     def instantiate_classes(self) -> None:
         if self.finished:
             return
-        try:
-            super().instantiate_classes()
-        except ValueError as error:
-            # The parser wraps what a constructor raised into a message about types.
-            raise own_error(error) from error
+        guarded(super().instantiate_classes, name_class(flatten(self.plain_config())))
 
     def _run_subcommand(self, subcommand: str) -> None:
         if self.finished:
             return
-        with self.stop.noted_before_training() if self.run_folder else contextlib.nullcontext():
+        with contextlib.ExitStack() as stack:
+            if self.run_folder:
+                stack.enter_context(self.stop.noted_before_training())
+                stack.enter_context(leaving_nothing(self.run_folder))
+            if chosen := self.config[subcommand].ckpt_path:
+                check_fits(self.model, chosen)
             super()._run_subcommand(subcommand)
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
@@ -181,7 +200,8 @@ class ExperimentCLI(LightningCLI):
             settings["enable_checkpointing"] = False
         if chosen.num_nodes == 1:
             choose_master_port()
-        trainer = super().instantiate_trainer(**{**kwargs, **settings})
+        build = partial(super().instantiate_trainer, **{**kwargs, **settings})
+        trainer = guarded(build, name_settings(vars(chosen)))
         install_loops(trainer)
         if slurm:
             check_tasks(trainer)
@@ -221,6 +241,7 @@ class ExperimentCLI(LightningCLI):
         # What is wrong with data and model is said now, before there is a run folder or a W&B run.
         self.datamodule.check("fit")
         self.model.check("fit", self.datamodule)
+        check_loop(self.trainer, len(self.datamodule.train_dataloader()), len(self.datamodule.val_dataloader()))
         if self.run_folder is None:
             return
         trainer = self.trainer
@@ -272,13 +293,6 @@ def _as_list(value: Any) -> list[Any]:
     if value is None:
         return []
     return list(value) if isinstance(value, list | tuple) else [value]
-
-
-def own_error(error: BaseException) -> BaseException:
-    """The first error in the chain of causes whose message was written for the user, else the last of the chain."""
-    while not is_for_users(error) and error.__cause__ is not None:
-        error = error.__cause__
-    return error
 
 
 def filter_noise() -> None:

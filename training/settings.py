@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from records.errors import UserError
+
 
 @dataclass
 class RunSettings:
@@ -22,6 +24,15 @@ class RunSettings:
     checkpoint_every_n_steps: int = 500
     on_nan: Literal["stop", "warn"] = "stop"
 
+    def __post_init__(self) -> None:
+        if self.id == "":
+            raise UserError("run.id is empty; give letters, digits, '.', '_' and '-', or leave it out")
+        if self.checkpoint_every_n_steps < 0:
+            raise UserError(
+                f"run.checkpoint_every_n_steps is {self.checkpoint_every_n_steps}; it must be at least 1, or 0 for "
+                "epochs' ends only"
+            )
+
 
 @dataclass
 class ConvergenceSettings:
@@ -32,6 +43,10 @@ class ConvergenceSettings:
     """
 
     targets: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if wrong := [target for target in self.targets if not 0 < target <= 100]:
+            raise UserError(f"convergence.targets holds {wrong[0]}; give percents, above 0 to 100")
 
 
 @dataclass

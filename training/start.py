@@ -1,17 +1,21 @@
 """What happens to a run folder before training starts: the lock, the record of the attempt, where to resume."""
 
+import contextlib
 import fcntl
+import shutil
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+import wandb
 import yaml
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_only
 
 from records import RunFolder, RunRecord, best, differences, write_text
 from records.atomic import writing
-from records.errors import UserError
+from records.errors import UserError, is_for_users
 from training.checkpoint_files import RESUME_PATTERN, newest_good
 from training.loggers import set_aside_empty
 from training.provenance import provenance
@@ -74,6 +78,24 @@ def prepare(
     if first:
         _write_attempt(folder, record, config, checkpoint, hardware)
     return checkpoint
+
+
+@contextlib.contextmanager
+def leaving_nothing(folder: RunFolder) -> Iterator[None]:
+    """Takes a folder away again that was made within, if the user's input is refused before anything was trained."""
+    made = [path for path in (folder.path, *folder.path.parents) if not path.exists()]
+    try:
+        yield
+    except Exception as error:
+        refused = is_for_users(error) and getattr(error, "exit_status", 2) == 2
+        if made and refused and rank_zero_only.rank == 0 and not any(folder.checkpoints.glob("*.ckpt")):
+            if wandb.run is not None:
+                wandb.finish(2)  # it would go on writing there
+            shutil.rmtree(folder.path, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                for path in made[1:]:
+                    path.rmdir()
+        raise
 
 
 def _lock(folder: RunFolder) -> None:

@@ -187,6 +187,12 @@ class ImageNetDataModule(ResumableDataModule):
 
     # Lightning's hooks.
 
+    def check(self, stage: str | None = None) -> None:
+        for name in ("val_ground_truth", "val_synsets"):
+            path = getattr(self, name)
+            checked(name, path and str(path), path is None or path.is_file(), "a file that exists, or null")
+        super().check(stage)
+
     def val_dataloader(self) -> KeyedLoader:
         return self.make_eval_loader("val", self.val_set(), collate_fn=_collate(self._validates_padded))
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytorch_lightning as pl
 import torch
 
-from datamodules.errors import DataError
+from datamodules.errors import checked
 from datamodules.loading.padded import PaddedBatch, clear_beyond
 
 
@@ -36,5 +36,6 @@ def normalise(images: torch.Tensor, mean: Sequence[float], std: Sequence[float])
 
 def check_normalisation(mean: Sequence[float], std: Sequence[float]) -> None:
     """Raises DataError where the settings `mean` and `std` cannot be those of three channels."""
-    if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-        raise DataError(f"`mean` is {mean} and `std` is {std}; each must be three numbers, those of `std` above 0")
+    must = "three numbers on a scale of 0 to 1, of red, green and blue"
+    checked("mean", mean, len(mean) == 3 and all(0 <= value <= 1 for value in mean), must)
+    checked("std", std, len(std) == 3 and all(0 < value <= 1 for value in std), f"{must}, above 0")

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from datamodules.errors import DataError, at_least
+from datamodules.errors import DataError, at_least, checked
 from datamodules.loading import keyed
 from datamodules.loading.folder_images import FolderImages
 from datamodules.loading.index import scan_flat
@@ -146,6 +146,8 @@ class ResumableDataModule(pl.LightningDataModule):
     def _predict_set(self) -> FolderImages:
         if self.predict_folder is None:
             raise DataError("`predict_folder` is not set", todo="Set it to a folder of images.")
+        folder = str(self.predict_folder)
+        checked("predict_folder", folder, self.predict_folder.is_dir(), "a folder of images that exists")
         return FolderImages(scan_flat(self.predict_folder), self.predict_transform())
 
     def on_after_batch_transfer(self, batch: tuple | PaddedBatch, dataloader_idx: int) -> tuple | PaddedBatch:

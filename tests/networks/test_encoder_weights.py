@@ -114,12 +114,15 @@ def test_a_segmentation_checkpoint_is_no_classifiers(tmp_path):
         load_encoder_weights(network, str(tmp_path / "best.ckpt"))
 
 
-@pytest.mark.parametrize("content", [None, b"", b"no checkpoint", b"PK\x03\x04"])
-def test_a_file_that_cannot_be_read_is_named(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [(None, "cannot be read"), (b"", "is empty"), (b"no checkpoint", "is text"), (b"PK\x03\x04", "is damaged")],
+)
+def test_a_file_that_cannot_be_read_is_named(tmp_path, content, found):
     path = tmp_path / "best.ckpt"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(NetworkError, match=r"cannot read encoder weights from .*best\.ckpt"):
+    with pytest.raises(NetworkError, match=rf"best\.ckpt {found}"):
         load_encoder_weights(segmentation(), str(path))
 
 

@@ -3,8 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
+import torch
+
 from records.errors import UserError
 from training.checkpoint_files import RESUME, WEIGHTS, read_checkpoint
+from training.checks.sources import Sources
 
 
 def configurations_first(arguments: list[str]) -> list[str]:
@@ -21,13 +25,6 @@ def configurations_first(arguments: list[str]) -> list[str]:
         else:
             (files if argument.startswith("--config=") else others).append(argument)
     return [command, *files, *others]
-
-
-def readable(message: str) -> str:
-    """The parser's message without the types it tried and the values of everything else."""
-    noise = ("Does not validate against", "Subtypes:", "Errors:", "- Expected a <class 'NoneType'>", "Given value")
-    lines = [line.strip() for line in message.splitlines() if line.strip() and not line.strip().startswith(noise)]
-    return " ".join(line.removeprefix("- ") for line in lines)
 
 
 def check_checkpoint(command: str, chosen: str | None, model: dict[str, Any]) -> None:
@@ -49,3 +46,40 @@ def check_checkpoint(command: str, chosen: str | None, model: dict[str, Any]) ->
     pretrained = (model.get("network_args") or {}).get("pretrained")
     if chosen is None and command != "fit" and not pretrained:
         raise UserError(f"{command} needs weights: say --ckpt_path=RUN/checkpoints/best.ckpt")
+
+
+def check_seed(seed: Any, sources: Sources) -> None:
+    """Raises UserError unless the seed is a number that every generator takes, and the only one that is given."""
+    if isinstance(seed, bool) or not 0 <= seed < 2**32:
+        raise UserError(
+            f"seed_everything is {seed}; it must be a whole number from 0 to 4294967295, by which a run is found again"
+            f"{sources.where('seed_everything')}"
+        )
+    given = sources.given.get("data.seed", str(seed))
+    if given != str(seed):
+        raise UserError(f"data.seed is {given}, but seed_everything {seed} decides it; leave data.seed out")
+
+
+def check_fits(model: pl.LightningModule, path: str) -> None:
+    """Refuses a checkpoint of another network before there is a run folder.
+
+    Raises:
+        ModelError: as the model's `on_load_checkpoint`.
+        UserError: naming the file and the tensors that do not fit.
+    """
+    content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    model.on_load_checkpoint(content)
+    given, wanted = content["state_dict"], model.state_dict()
+    wrong = [f"{name} is missing" for name in wanted.keys() - given.keys()]
+    wrong += [f"{name} is too many" for name in given.keys() - wanted.keys()]
+    wrong += [
+        f"{name} is {tuple(given[name].shape)} there and {tuple(tensor.shape)} here"
+        for name, tensor in wanted.items()
+        if name in given and given[name].shape != tensor.shape
+    ]
+    if wrong:
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise UserError(
+            f"{path} does not fit the network: {'; '.join(sorted(wrong)[:3])}{more}. Give the model's settings that it "
+            "was trained with, such as --config=RUN/config.yaml"
+        )

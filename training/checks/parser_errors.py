@@ -1,0 +1,102 @@
+"""What jsonargparse says of a wrong argument, in one line: key, value, what it may be, and where it was given."""
+
+import importlib
+import inspect
+import re
+from collections.abc import Sequence
+
+from training.checks.sources import Sources, nearest
+
+WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "text",
+    "list": "a list, such as [1, 2]",
+    "dict": "a mapping, such as {name: value}",
+    "NoneType": "null",
+}
+NOISE = re.compile(r"Does not validate against|Subtypes:|Errors:|Given value|Expected a path but|Subclass types expect")
+
+
+def readable(message: str, sources: Sources, options: Sequence[str]) -> str:
+    """The message of a parser's error for a person.
+
+    Args:
+        message: what jsonargparse raised.
+        sources: of the arguments that it parsed.
+        options: what the subcommand takes, such as trainer.max_epochs.
+    """
+    if unknown := re.search(
+        r"Option '(.+?)' is not|does not accept option '(.+?)'|unrecognized arguments: (.*)", message
+    ):
+        return _unknown(unknown[1] or unknown[2] or unknown[3], message, sources, options)
+    key = _key(message)
+    if missing := re.search(r"the following arguments are required: (\S+)", message):
+        todo = "give it" if sources.lines else "say --config=FILE, such as RUN/config.yaml of a run"
+        return f"{key}.{missing[1]} is missing; {todo}{sources.where(key)}"
+    if not key:
+        return " ".join(message.split())
+    innermost = message[message.rindex('Parser key "') :].partition('":')[2]
+    value = re.search(r"Got value: (.*)|Given value: (.*)|Unable to load config '(.*)'", innermost)
+    given = next(filter(None, value.groups()), "") if value else ""
+    given = re.sub(r"NestedArg\(key='.*?', val='?(.*?)'?\)", r"\1", given)
+    if named := re.search(r"Expected a dot import path string: (\S+)", innermost):
+        given = named[1]
+    where, expected = sources.where(f"{key}.class_path" if named else key, given), _expected(innermost)
+    if given in ("True", "False") and expected.startswith(WORDS["str"]):
+        text = sources.texts.get(key, given)
+        return f"{key} is {text}, which YAML reads as {given}; it must be text, so put it in quotes: '{text}'{where}"
+    if expected not in ("", WORDS["NoneType"]) and "Problem with given" not in innermost:
+        return f"{key} is {given or 'empty'}; it must be {expected}{where}"
+    return f"{key}: {_plain(innermost)}{sources.where(f'{key}.class_path', given)}"
+
+
+def _key(message: str) -> str:
+    """Keys stand in one another: `model`, then `lr` of what `model` holds."""
+    parts: list[str] = []
+    for found in re.findall(r'Parser key "([^"]+)"', message):
+        if found not in parts:
+            parts.append(found)
+    return ".".join(parts)
+
+
+def _expected(text: str) -> str:
+    """What a value may be: `a whole number, or null`."""
+    found: list[str] = []
+    for line in text.splitlines():
+        if type_ := re.search(r"Expected an? <class '(\w+)'>", line):
+            found.append(WORDS.get(type_[1], type_[1]))
+        elif literal := re.search(r"Expected a typing\.Literal\[(.*?)\](?:\. Got|$)", line):
+            found.append("one of " + literal[1].replace("'", ""))
+        elif tuple_ := re.search(r"Expected a tuple with (\d+) elements", line):
+            found.append(f"a list of {tuple_[1]} values")
+        elif re.search(r"Expected a dot import path string|Unexpected import path", line):
+            found.append("a class, such as package.module.Class")
+    return ", or ".join(dict.fromkeys(found))
+
+
+def _plain(text: str) -> str:
+    lines = [line.strip().removeprefix("- ") for line in text.splitlines()]
+    kept = [line for line in lines if line and not NOISE.match(line) and not line.startswith("Expected a <class")]
+    return " ".join(dict.fromkeys(kept))
+
+
+def _unknown(said: str, message: str, sources: Sources, options: Sequence[str]) -> str:
+    """An option that is none, with the nearest that there is."""
+    owners = re.findall(r"Problem with given class_path '(.+?)'", message)
+    option = said.split()[0].partition("=")[0]
+    key = ".".join(filter(None, (_key(message), option.lstrip("-")))).replace(".init_args.", ".")
+    if owners:
+        prefix = key.rpartition(".")[0]
+        options = [f"{prefix}.{name}" for name in inspect.signature(_imported(owners[-1])).parameters]
+    elif (group := key.partition(".")[0]) not in {option.partition(".")[0] for option in options}:
+        # What a file holds below a misspelt group is not at fault.
+        return f"{option} is no option{nearest(key, options)}{sources.where(group)}"
+    of = f" of {owners[-1].rpartition('.')[2]}" if owners else ""
+    return f"{key} is no option{of}{nearest(key, options)}{sources.where(key)}"
+
+
+def _imported(class_path: str) -> type:
+    module, _, name = class_path.rpartition(".")
+    return getattr(importlib.import_module(module), name)

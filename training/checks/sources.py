@@ -1,0 +1,142 @@
+"""Where a setting was given: on the command line, or in which line of a configuration file."""
+
+import difflib
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import yaml
+
+from records.errors import UserError
+
+MOST_NODES = 100_000
+"""Values that a configuration may hold with its aliases written out: nested ones grow without bounds."""
+
+
+NAMES = r"`(\w+)`|^(\w+) (?=is |must |holds )|(?<![-\w])((?:model|data|trainer|run|convergence|prediction)\.[\w.]*\w)"
+"""How messages name settings: `batch_size`, a first word, model.lr."""
+
+
+class Sources:
+    """The options and configuration files of a command line, and the lines in which the files give their settings.
+
+    Keys are written as options are: without `init_args`, which stands between a class and its arguments in a file.
+
+    Args:
+        arguments: command line, beginning with the subcommand; the files come before what overrides them.
+
+    Raises:
+        UserError: a file that is missing, is no YAML mapping, gives a key twice, or is a sweep file.
+    """
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self.given: dict[str, str] = {}
+        self.lines: dict[str, str] = {}
+        self.texts: dict[str, str] = {}
+        words = list(arguments[1:])
+        while words:
+            name, equals, value = words.pop(0).partition("=")
+            if not equals and words and not words[0].startswith("--"):
+                value = words.pop(0)
+            key = name.removeprefix("--").replace(".init_args.", ".")
+            if key != "config":
+                self.given[key] = value
+            elif value and "://" not in value:
+                for key, line, text in read_lines(Path(value)):
+                    self.lines[key], self.texts[key] = f"{value}, line {line}", text
+
+    def where(self, key: str, value: str | None = None) -> str:
+        """` (FILE, line N)` for a setting, or what it is part of, that a file gave; nothing for an option.
+
+        Args:
+            value: of the setting, if it is known: an option may stand beside a file whose value is refused first.
+        """
+        parts = key.split(".")
+        for length in range(len(parts), 0, -1):
+            name = ".".join(parts[:length])
+            if any(_is_below(given, name) and value in (None, text) for given, text in self.given.items()):
+                return ""
+            if name in self.lines:
+                return f" ({self.lines[name]})"
+        return ""
+
+    def located(self, message: str) -> str:
+        """The message with the line of the first setting that it names, where that was given in a file."""
+        for quoted, first, dotted in re.findall(NAMES, message):
+            short = quoted or first
+            wanted = [key for key in self.lines if key == dotted or (short and key.rpartition(".")[2] == short)]
+            if wanted and (where := self.where(wanted[0])) and ", line " not in message:
+                return f"{message}{where}"
+        return message
+
+
+def _is_below(key: str, other: str) -> bool:
+    return key == other or key.startswith(f"{other}.")
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """`; did you mean NAME?`, or nothing where no known name is close, or begins so."""
+    found = [each for each in known if each.startswith(name)] or difflib.get_close_matches(name, known, 1, 0.7)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def read_lines(path: Path) -> Iterator[tuple[str, int, str]]:
+    """The keys of a configuration file, the lines (from 1) in which they stand, and their values as written.
+
+    Raises:
+        UserError: as Sources.
+    """
+    if not path.is_file():
+        raise UserError(f"--config: {path} is {'a folder' if path.is_dir() else 'no file'}; name a YAML file")
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is no text: {error.reason} at byte {error.start}; name a YAML file") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise UserError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', None) or error}") from None
+    if not isinstance(node, yaml.MappingNode):
+        kind = "is empty" if node is None else f"holds a {'list' if isinstance(node, yaml.SequenceNode) else 'text'}"
+        raise UserError(f"{path} {kind}; a configuration is a mapping with keys such as model, data and trainer")
+    if {"method", "parameters"} <= {key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)}:
+        raise UserError(f"{path} is a sweep file, no configuration; python main.py sweep {path} runs it")
+    _refuse_endless(node, path)
+    return _keys(node, "", lambda mark, text: UserError(f"{path}, line {mark.line + 1}: {text}"))
+
+
+def _refuse_endless(node: yaml.Node, path: Path) -> None:
+    sizes: dict[int, int] = {}
+
+    def size(node: yaml.Node) -> int:
+        if id(node) not in sizes:
+            # Counted as endless until it is finished, which an alias of what it stands in never is.
+            sizes[id(node)] = MOST_NODES
+            children = [] if isinstance(node, yaml.ScalarNode) else node.value
+            pairs = [each for pair in children for each in (pair if isinstance(pair, tuple) else (pair,))]
+            sizes[id(node)] = 1 + sum(map(size, pairs))
+        return sizes[id(node)]
+
+    if size(node) >= MOST_NODES:
+        raise UserError(f"{path} holds aliases (*name) that make over {MOST_NODES} values, or stand in themselves")
+
+
+def _keys(node: yaml.Node, prefix: str, wrong: Callable[[yaml.Mark, str], UserError]) -> Iterator[tuple[str, int, str]]:
+    seen: dict[str, int] = {}
+    for key, value in node.value:
+        if not isinstance(key, yaml.ScalarNode) or key.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"):
+            raise wrong(
+                key.start_mark, f"the key {getattr(key, 'value', None)!r:.40} is no text; keys are options' names"
+            )
+        line = key.start_mark.line + 1
+        within = key.value == "init_args"
+        name = prefix if within else f"{prefix}.{key.value}".removeprefix(".")
+        if key.value in seen and key.value != "<<":
+            raise wrong(key.start_mark, f"{name} is there twice, first in line {seen[key.value]}; leave one")
+        if value.tag.startswith("tag:yaml.org,2002:python"):
+            raise wrong(value.start_mark, f"{name} holds {value.tag.rpartition(':')[2]}; give plain values")
+        seen[key.value] = line
+        if not within:
+            yield name, line, str(value.value)
+        if isinstance(value, yaml.MappingNode):
+            yield from _keys(value, name, wrong)

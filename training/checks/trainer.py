@@ -1,0 +1,162 @@
+"""Settings of the Trainer that Lightning refuses late, in words of its code, or not at all."""
+
+import re
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytorch_lightning as pl
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.utilities.rank_zero import rank_zero_warn
+
+from records.errors import UserError, is_for_users
+
+_T = TypeVar("_T")
+
+HERE = Path(__file__).parents[2]
+HANDS_ON = (Path(__file__), HERE / "training/program.py")
+
+REFUSALS = (MisconfigurationException, ValueError, TypeError, ImportError, RuntimeError, AttributeError, LookupError)
+"""What Lightning and the classes that a configuration names raise on settings that they cannot work with."""
+
+PLACE = ("accelerator", "devices", "strategy", "num_nodes", "precision", "plugins")
+"""Settings of where it is computed: Lightning's messages on them name none."""
+
+LEAST: dict[str, float] = {
+    "accumulate_grad_batches": 1,
+    "check_val_every_n_epoch": 1,
+    "gradient_clip_val": 0,
+    "log_every_n_steps": 0,
+    "num_sanity_val_steps": -1,
+}
+
+LIMITS = {"fit": "train", "validate": "val", "test": "test", "predict": "predict"}
+"""The subcommands and whose limit of batches must leave them some."""
+
+
+def check_ranges(command: str, settings: Mapping[str, Any]) -> None:
+    """Refuses numbers with which nothing would be computed, or for which Lightning's arithmetic fails in mid-run.
+
+    Args:
+        command: fit, validate, test or predict.
+        settings: of the Trainer, as they were parsed.
+
+    Raises:
+        UserError: naming the setting, its value, and what it must be.
+    """
+    for name, least in LEAST.items():
+        value = settings.get(name)
+        # A comparison with NaN is false.
+        if value is not None and not value >= least:
+            raise UserError(f"trainer.{name} is {value}; it must be at least {least}")
+    for name, needless in (("enable_checkpointing", False), ("barebones", True)) if command == "fit" else ():
+        if settings.get(name) is needless and not settings.get("fast_dev_run"):
+            raise UserError(f"trainer.{name} is {needless}, but a run keeps checkpoints and metrics; leave it out")
+    for name in ("max_epochs", "max_steps") if command == "fit" else ():
+        if settings.get(name) == 0:
+            raise UserError(f"trainer.{name} is 0: nothing would be trained; it must be at least 1, or -1 for no limit")
+    limit = f"limit_{LIMITS[command]}_batches"
+    if settings.get(limit) == 0 or (command == "fit" and settings.get("val_check_interval") == 0):
+        name = limit if settings.get(limit) == 0 else "val_check_interval"
+        raise UserError(f"trainer.{name} is 0: nothing would be done; it must be above 0, or leave it out")
+
+
+def guarded(build: Callable[[], _T], named: Callable[[str, str], str]) -> _T:
+    """Calls `build`, which makes objects of libraries from settings; what the libraries refuse is the user's input.
+
+    An error that code of this project raised, or handed on, is its own defect and stays as it is.
+
+    Args:
+        named: from a library's reason, and the class whose constructor raised it, to what is at fault.
+
+    Raises:
+        UserError: with the library's reason.
+    """
+    try:
+        return build()
+    except REFUSALS as error:
+        # The parser wraps what a constructor raised into a message about types.
+        cause = own_error(error)
+        if is_for_users(cause):
+            raise cause from error
+        owner = _refusing(cause)
+        if owner is None:
+            raise cause from error
+        reason = " ".join(str(cause).split())
+        raise UserError(f"{named(reason, owner)}: {reason}") from error
+
+
+def own_error(error: BaseException) -> BaseException:
+    """The first error in the chain of causes whose message was written for the user, else the last of the chain."""
+    while not is_for_users(error) and error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _refusing(error: BaseException) -> str | None:
+    """The class whose constructor raised, "" without one; None if code of this project did, or handed it on."""
+    owner, ours = "", True
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        file = Path(frame.f_code.co_filename)
+        ours = file.is_relative_to(HERE) and "site-packages" not in file.parts
+        # This file and the command line's own class hand the settings to a library; anything else has a part in it.
+        if ours and file not in HANDS_ON:
+            return None
+        if frame.f_code.co_name == "__init__" and not ours:
+            owner = owner or type(frame.f_locals.get("self")).__name__
+    return None if ours else owner
+
+
+def name_class(config: Mapping[str, Any]) -> Callable[[str, str], str]:
+    """For `guarded`: the key that the refusing class is given by."""
+
+    def named(reason: str, owner: str) -> str:
+        keys = [key for key, value in config.items() if owner and owner in str(value)]
+        return f"{keys[0]}: {owner}" if keys else owner or "a class in the configuration"
+
+    return named
+
+
+def name_settings(settings: Mapping[str, Any]) -> Callable[[str, str], str]:
+    """For `guarded`: the Trainer's settings that a reason names; without any, those of where it is computed."""
+
+    def named(reason: str, owner: str) -> str:
+        given = {name: value for name, value in settings.items() if value not in (None, "auto", 1, [], {})}
+        found = [name for name in given if re.search(rf"(?<![\w.]){name}(?!\w)", reason)]
+        found = found or [name for name, value in given.items() if isinstance(value, str) and repr(value) in reason]
+        found = found or [name for name in PLACE if name in given]
+        return ", ".join(f"trainer.{name} is {settings[name]!r}" for name in found) or "the Trainer's settings"
+
+    return named
+
+
+def check_loop(trainer: pl.Trainer, batches: int, val_batches: int) -> None:
+    """Refuses limits and intervals that do not fit the number of batches.
+
+    Args:
+        batches: of the training loader, on each process.
+        val_batches: of the validation loader, on each process.
+
+    Raises:
+        UserError: naming the setting, its value, and the number of batches.
+    """
+    used = _used("train", trainer.limit_train_batches, batches)
+    interval, every = trainer.val_check_interval, trainer.check_val_every_n_epoch
+    if not trainer.limit_val_batches:
+        rank_zero_warn("trainer.limit_val_batches is 0: nothing is validated, and there will be no best.ckpt")
+    elif (
+        _used("val", trainer.limit_val_batches, val_batches) and isinstance(interval, int) and every and interval > used
+    ):
+        raise UserError(
+            f"trainer.val_check_interval is {interval}, more than the {used} batches of an epoch; lower it, or "
+            "count over epochs with trainer.check_val_every_n_epoch=null"
+        )
+
+
+def _used(name: str, limit: int | float, batches: int) -> int:
+    """Batches that a limit leaves; a whole number is that many, 1.0 all."""
+    used = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+    if not used:
+        raise UserError(f"trainer.limit_{name}_batches is {limit}, which leaves none of {batches} batches; raise it")
+    return used

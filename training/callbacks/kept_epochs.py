@@ -21,8 +21,9 @@ BEST, EPOCHS = "best.ckpt", "epoch-*.ckpt"
 class KeptEpochs(ModelCheckpoint):
     """Weights of epochs' ends; an epoch without `monitor`, not validated at its end, has nothing to be chosen by.
 
-    At a resume the files on the disk are held against the rows. One that is damaged is set aside. One that is missing
-    is taken from beside the checkpoint that training starts from, where that lies in another folder (--ckpt_path).
+    What was kept before a resume follows from the rows and the files: Lightning's own state holds absolute paths, and
+    forgets the best score where the folder has another one. A file that is damaged is set aside. One that is missing is
+    taken from beside the checkpoint that training starts from, where that lies in another folder (--ckpt_path).
 
     Args:
         recorder: holds the rows and the run's folder.
@@ -39,45 +40,38 @@ class KeptEpochs(ModelCheckpoint):
         # Checkpoints of earlier versions hold the state of Lightning's own class.
         return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__)
 
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        return
+
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.monitor in self._monitor_candidates(trainer):
             super().on_train_epoch_end(trainer, pl_module)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Lightning's state with names for paths: it forgets the best score where the folder has another path."""
-        return _with_paths(super().state_dict(), lambda path: Path(path).name) | {"dirpath": ""}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        folder = Path(self.dirpath)
-        state = _with_paths(state_dict, lambda path: str(folder / Path(path).name))
-        super().load_state_dict(state | {"dirpath": self.dirpath})
-
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not self.recorder.rows:
             return
+        kept, lines = {}, []
         if trainer.is_global_zero:
-            lines: list[str] = []
-            self._settle(Path(trainer.ckpt_path).resolve().parent, lines)
+            kept = self._settle(Path(trainer.ckpt_path).resolve().parent, lines)
             self._note(lines)
-        # All processes must take the same epoch for the best one.
-        self.load_state_dict(trainer.strategy.broadcast(self.state_dict()))
+        kept = trainer.strategy.broadcast(kept)  # all processes must take the same epoch for the best one
+        self.best_k_models = {f"{self.dirpath}/{name}": torch.tensor(score) for name, score in kept.items()}
+        if kept:
+            self.kth_best_model_path = min(self.best_k_models, key=self.best_k_models.__getitem__)
+            self.best_model_path = max(self.best_k_models, key=self.best_k_models.__getitem__)
+            self.best_model_score = self.best_k_models[self.best_model_path]
 
-    def _settle(self, source: Path, lines: list[str]) -> None:
-        """Brings files and state in line with the rows.
+    def _settle(self, source: Path, lines: list[str]) -> dict[str, float]:
+        """Brings the files in line with the rows; returns name and value of those kept, whether they are there or not.
 
         Args:
             source: folder of the checkpoint that training starts from.
             lines: gets what was wrong.
         """
         raise NotImplementedError
-
-    def _set_scores(self, scores: dict[Path, float]) -> None:
-        self.best_k_models = {str(path): torch.tensor(score, dtype=torch.float64) for path, score in scores.items()}
-        self.best_model_path = max(self.best_k_models, key=self.best_k_models.__getitem__, default="")
-        self.best_model_score = self.best_k_models.get(self.best_model_path)
-        if scores:
-            self.kth_best_model_path = min(self.best_k_models, key=self.best_k_models.__getitem__)
-            self.kth_value = self.best_k_models[self.kth_best_model_path]
 
     def _note(self, lines: list[str]) -> None:
         for line in lines:
@@ -107,39 +101,35 @@ class KeptEpochs(ModelCheckpoint):
 class LastEpochs(KeptEpochs):
     """`epoch-NNN.ckpt` of the last epochs."""
 
-    def _settle(self, source: Path, lines: list[str]) -> None:
+    def _settle(self, source: Path, lines: list[str]) -> dict[str, float]:
         found = {path.name: path for path in reversed(self._find(source, EPOCHS, lines))}
         epochs = [int(row["epoch"]) for row in self.recorder.rows][-LAST:]
-        expected = {Path(self.dirpath) / f"epoch-{epoch:03d}.ckpt": epoch for epoch in epochs}
-        if not self.best_k_models:  # earlier versions forgot them in a folder that was moved
-            self._set_scores(expected)
-        pruned = (Path(self.dirpath) / f"epoch-{epochs[-1] + 1:03d}.ckpt").exists()
-        for path in list(expected)[pruned and len(epochs) == LAST :]:
-            if path.name not in found:
-                lines.append(f"{path} is lost: the weights of an epoch that is not run again")
-            elif found[path.name] != path:
-                _copy(found[path.name], path)
+        names = [f"epoch-{epoch:03d}.ckpt" for epoch in epochs]
+        folder = Path(self.dirpath)
+        # The file of the epoch that is run again may have replaced the first one before the kill.
+        pruned = len(names) == LAST and (folder / f"epoch-{epochs[-1] + 1:03d}.ckpt").exists()
+        for name in names[pruned:]:
+            if name not in found:
+                lines.append(f"{folder / name} is lost: the weights of an epoch that is not run again")
+            elif found[name].parent != folder:
+                _copy(found[name], folder / name)
+        return dict(zip(names, epochs, strict=True))
 
 
 class BestEpoch(KeptEpochs):
     """`best.ckpt` of the epoch with the highest value."""
 
-    def _settle(self, source: Path, lines: list[str]) -> None:
+    def _settle(self, source: Path, lines: list[str]) -> dict[str, float]:
         best = Path(self.dirpath) / BEST
         # As Lightning counts: NaN is below all numbers, and of equal epochs the first is the best.
         scores = {epoch: -math.inf if math.isnan(v) else v for epoch, v in values(self.recorder.rows, self.monitor)}
-        if not scores:
-            return
-        wanted = max(scores, key=scores.__getitem__)
+        wanted = max(scores, key=scores.__getitem__, default=None)
         found = self._find(source, BEST, lines)
         if found.get(best) != wanted:
             found |= self._find(source, EPOCHS, [])
         left = {path: scores[epoch] for path, epoch in found.items() if epoch in scores}
         chosen = max(left, key=lambda path: (found[path] == wanted, left[path]), default=None)
-        lost = chosen is None or found[chosen] != wanted
-        if lost or not self.best_k_models:  # earlier versions forgot the score in a folder that was moved
-            self._set_scores({best: left[chosen]} if chosen else {})
-        if lost:
+        if wanted is not None and (chosen is None or found[chosen] != wanted):
             now = f"{chosen} is the best one left" if chosen else "the best to come is kept"
             lines.append(f"the weights of the best epoch, {wanted}, are lost; {now}")
         if chosen is None and best.exists():
@@ -147,16 +137,7 @@ class BestEpoch(KeptEpochs):
         elif chosen not in (None, best):
             _copy(chosen, best)
             lines.append(f"{best} is a copy of {chosen} now")
-
-
-def _with_paths(state: dict[str, Any], change: Any) -> dict[str, Any]:
-    single = ("best_model_path", "kth_best_model_path", "last_model_path")
-    changed = {key: change(state[key]) for key in single if state.get(key)}
-    return (
-        state
-        | changed
-        | {"best_k_models": {change(path): score for path, score in state.get("best_k_models", {}).items()}}
-    )
+        return {BEST: left[chosen]} if chosen else {}
 
 
 def _copy(source: Path, target: Path) -> None:

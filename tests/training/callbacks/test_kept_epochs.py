@@ -15,11 +15,9 @@ from training.checkpoint_files import AtomicCheckpointIO
 ACCURACIES = (10.0, 40.0, 20.0, math.nan, 30.0, 35.0, 15.0)
 """The best epoch, 1, is no longer among the last five."""
 
-STATE = {"best_model_score": None, "kth_value": None, "last_model_path": "", "monitor": "", "current_score": None}
-
 
 def run(path, epochs=7):
-    """A run's folder behind its `epochs`-th epoch, its recorder, and the two states that its checkpoint holds."""
+    """A run's folder behind its `epochs`-th epoch, and its recorder."""
     recorder = RunRecorder(RunFolder(path))
     recorder.rows = [{"epoch": e, "step": 8 * e + 8, "val/acc1": ACCURACIES[e]} for e in range(epochs)]
     best = max(range(epochs), key=lambda e: -math.inf if math.isnan(ACCURACIES[e]) else ACCURACIES[e])
@@ -36,26 +34,18 @@ def save(recorder, name, epoch):
     AtomicCheckpointIO().save_checkpoint(content, recorder.folder.checkpoints / f"{name}.ckpt")
 
 
-def states(folder, score=40.0):
-    """What Lightning's own class saved, with absolute paths."""
-    epochs = {f"{folder}/epoch-{e:03d}.ckpt": torch.tensor(e) for e in range(2, 7)}
-    best = f"{folder}/best.ckpt"
-    last = {"best_k_models": epochs, "best_model_path": max(epochs), "kth_best_model_path": min(epochs)}
-    first = {"best_k_models": {best: torch.tensor(score)}, "best_model_path": best, "kth_best_model_path": best}
-    first |= {"best_model_score": torch.tensor(score), "kth_value": torch.tensor(score)}
-    return [STATE | {"dirpath": str(folder)} | last, STATE | {"dirpath": str(folder)} | first]
-
-
-def resume(recorder, given, source=None):
-    """Loads the states into new callbacks as a resume does; returns them, and what run.json says of the files."""
+def resume(recorder, source=None):
+    """Starts new callbacks as a resume does; returns them, and what run.json says of the files."""
     strategy = SimpleNamespace(broadcast=lambda value: value)
     start = (source or recorder.folder.checkpoints) / "resume-0000000056.ckpt"
     trainer = SimpleNamespace(is_global_zero=True, strategy=strategy, ckpt_path=str(start))
-    found = best_and_last_epochs(recorder, "val/acc1")
-    for callback, state in zip(found, given, strict=True):
-        callback.load_state_dict(state)
+    last, best = best_and_last_epochs(recorder, "val/acc1")
+    # Earlier versions saved absolute paths, or had forgotten them.
+    best.load_state_dict({"dirpath": "/elsewhere", "best_k_models": {}, "best_model_score": None})
+    for callback in (last, best):
         callback.on_fit_start(trainer, None)
-    return found, recorder.folder.read_record().attempts[-1].get("checkpoints", [])
+        assert not callback.state_dict()
+    return (last, best), recorder.folder.read_record().attempts[-1].get("checkpoints", [])
 
 
 def kept(recorder):
@@ -67,24 +57,18 @@ def kept(recorder):
 WHOLE = {"best": 1} | {f"epoch-{e:03d}": e for e in range(2, 7)}
 
 
-@pytest.mark.parametrize("moved", [False, True])
-@pytest.mark.parametrize("forgotten", [False, True])
-def test_a_moved_folder_keeps_scores_and_paths(tmp_path, moved, forgotten):
-    """From absolute paths and from names; and where an earlier version resumed in the moved folder, and forgot."""
-    recorder = run(tmp_path / "run")
-    given = states("/elsewhere" if moved else recorder.folder.checkpoints)
-    if forgotten:
-        given = [state | {"best_k_models": {}, "best_model_score": None} for state in given]
-    for _ in range(2):
-        (last, best), lines = resume(recorder, given)
-        assert lines == []
-        assert kept(recorder) == WHOLE
-        assert best.best_k_models == {str(recorder.folder.checkpoints.resolve() / "best.ckpt"): 40}
-        assert best.best_model_score == 40
-        assert [path.rpartition("/")[2] for path in last.best_k_models] == [f"epoch-{e:03d}.ckpt" for e in range(2, 7)]
-        assert last.kth_best_model_path == str(recorder.folder.checkpoints.resolve() / "epoch-002.ckpt")
-        given = [last.state_dict(), best.state_dict()]
-        assert str(tmp_path) not in str(given)
+def test_scores_and_paths_follow_from_the_rows_and_the_folder(tmp_path):
+    run(tmp_path / "run")
+    (tmp_path / "run").rename(tmp_path / "moved")
+    recorder = run(tmp_path / "moved")
+    (last, best), lines = resume(recorder)
+    assert lines == []
+    assert kept(recorder) == WHOLE
+    folder = recorder.folder.checkpoints.resolve()
+    assert best.best_k_models == {str(folder / "best.ckpt"): 40}
+    assert best.best_model_score == 40
+    assert last.best_k_models == {str(folder / f"epoch-{e:03d}.ckpt"): e for e in range(2, 7)}
+    assert last.kth_best_model_path == str(folder / "epoch-002.ckpt")
 
 
 def flip(path):
@@ -113,7 +97,7 @@ def test_damaged_and_missing_weights_are_named_and_the_best_of_the_others_is_bes
     recorder = run(tmp_path / "run")
     for name in names:
         harm(recorder.folder.checkpoints / f"{name}.ckpt")
-    (_, best), lines = resume(recorder, states(recorder.folder.checkpoints))
+    (_, best), lines = resume(recorder)
     assert len(lines) == len(messages)
     assert all(message in line for message, line in zip(messages, lines, strict=True)), lines
     expected = {"score": 40} | WHOLE | expected
@@ -126,7 +110,7 @@ def test_damaged_and_missing_weights_are_named_and_the_best_of_the_others_is_bes
 def test_best_is_restored_from_the_file_of_its_epoch(tmp_path):
     recorder = run(tmp_path / "run", epochs=4)
     flip(recorder.folder.checkpoints / "best.ckpt")
-    (_, best), lines = resume(recorder, states(recorder.folder.checkpoints))
+    (_, best), lines = resume(recorder)
     assert [line.rpartition("checkpoints/")[2] for line in lines][1:] == ["epoch-001.ckpt now"]
     assert kept(recorder)["best"] == 1
     assert best.best_model_score == 40
@@ -138,7 +122,7 @@ def test_weights_of_an_epoch_that_is_run_again_are_not_the_best_of_the_recorded_
     for name in ("best", "epoch-007"):
         save(recorder, name, 7)
     (recorder.folder.checkpoints / "epoch-002.ckpt").unlink()
-    (_, best), lines = resume(recorder, states(recorder.folder.checkpoints))
+    (_, best), lines = resume(recorder)
     assert [LOST in lines[0], COPY in lines[1]] == [True, True]
     assert kept(recorder)["best"] == 5
     assert best.best_model_score == 35
@@ -151,7 +135,7 @@ def test_a_run_begun_from_another_folders_checkpoint_takes_its_weights_along(tmp
     shutil.copy(old.folder.record_file, tmp_path / "new")
     new = RunRecorder(RunFolder(tmp_path / "new"))
     new.rows = old.rows
-    (_, best), lines = resume(new, states(old.folder.checkpoints), source=old.folder.checkpoints)
+    (_, best), lines = resume(new, source=old.folder.checkpoints)
     assert kept(new) == WHOLE
     assert best.best_model_score == 40
     assert [line.partition("new/")[2].partition(" ")[0] for line in lines] == ["checkpoints/best.ckpt"]

@@ -29,18 +29,23 @@ def read_rows(path: str | Path) -> list[Row]:
     """Reads the rows that `write_rows` wrote; a value missing in a row is left out of it.
 
     Raises:
-        ValueError: naming the file and the line, if a value is no number or the epochs are not 0, 1, 2, ...
+        ValueError: naming the file and the line, if a value is no number, the epochs are not 0, 1, 2, ..., or the first
+            or last line is not whole.
     """
     rows: list[Row] = []
     with open(path, newline="") as file:
-        for line, raw in enumerate(csv.DictReader(file), start=2):
-            try:
-                row = {key: _number(key, value) for key, value in raw.items() if value}
-            except (TypeError, ValueError) as error:
-                raise ValueError(f"{path}, line {line}: not a number ({error})") from None
-            if row.get("epoch") != len(rows):
-                raise ValueError(f"{path}, line {line}: expected epoch {len(rows)}, found {row.get('epoch')}")
-            rows.append(row)
+        text = file.read()
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    if tuple(reader.fieldnames or ())[:2] != INTEGER_COLUMNS or not text.endswith("\n"):
+        raise ValueError(f"{path}: its first or last line is cut off")
+    for line, raw in enumerate(reader, start=2):
+        try:
+            row = {key: _number(key, value) for key, value in raw.items() if value}
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path}, line {line}: not a number ({error})") from None
+        if row.get("epoch") != len(rows):
+            raise ValueError(f"{path}, line {line}: expected epoch {len(rows)}, found {row.get('epoch')}")
+        rows.append(row)
     return rows
 
 

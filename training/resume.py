@@ -14,10 +14,11 @@ The same command is started again:
 
 4. `training.identity.identify` hashes the settings that decide the result and so finds the run's folder.
 5. `training.start.is_finished` compares the settings with those in the folder and leaves if the run came to its end.
+   What is damaged there counts as missing (records.repair).
 6. Data and network are built and checked; nothing has been written yet.
-7. `training.start.prepare` takes the folder's lock, moves W&B's empty files away, and asks `newest_good` for the
-   newest checkpoint whose checksum holds and that torch reads; others are renamed to `*.bad`. It deletes the
-   temporary files of cut-off writes and notes the attempt in `run.json`.
+7. `training.start.prepare` takes the folder's lock, sets damaged files and W&B's empty ones aside, and asks
+   `newest_good` for the newest checkpoint whose checksum holds and that torch reads; others are renamed to `*.bad`. It
+   deletes the temporary files of cut-off writes and notes the attempt in `run.json`.
 8. Lightning loads the checkpoint: PaddedNetworkModule.on_load_checkpoint compares the padding scheme,
    ResumableDataModule.load_state_dict compares what decides the samples and takes up the position,
    RunRecorder.load_state_dict takes up the rows.

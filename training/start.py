@@ -13,9 +13,10 @@ import wandb
 import yaml
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_only
 
-from records import RunFolder, RunRecord, best, differences, write_text
+from records import RunFolder, RunFolderError, RunRecord, best, differences, write_text
 from records.atomic import writing
 from records.errors import UserError, is_for_users
+from records.repair import configuration, recorded, set_damaged_aside
 from training.checkpoint_files import RESUME_PATTERN, newest_good
 from training.loggers import set_aside_empty
 from training.provenance import provenance
@@ -29,22 +30,30 @@ def is_finished(folder: RunFolder, record: RunRecord, config: dict[str, Any], ch
 
     Raises:
         UserError: if the folder holds another run, or progress that starting from `chosen` would overwrite.
-        RunFolderError: if the folder is damaged.
+        RunFolderError: if a damaged file cannot be written anew, since no resume checkpoint is left.
     """
-    if not folder.exists():
+    old, progress = recorded(folder), any(folder.checkpoints.glob(RESUME_PATTERN))
+    if old is None and not progress:
+        _refuse_to_start_over(folder)
         return False
-    old = folder.read_record()
     _refuse_another_run(folder, old, record, config)
-    if chosen is not None and any(folder.checkpoints.glob(RESUME_PATTERN)):
+    if chosen is not None and progress:
         raise UserError(
             f"{folder.path} holds progress of this run already, which starting from {chosen} would overwrite. Leave "
             "--ckpt_path out to continue it, or say --run.id=NAME for a run of its own"
         )
-    if not old.finished:
+    if old is None or not old.finished:
         return False
-    rows = folder.read_rows()
+    try:
+        rows = folder.read_rows()
+    except RunFolderError:
+        if not progress:
+            raise
+        rows = []
+    if not rows and progress:
+        return False  # training goes on from the run's end, which writes epochs.csv anew
     rank_zero_info(
-        f"already finished: {folder.path}, {len(rows)} epochs, best {old.monitor} {best(rows, old.monitor)}. "
+        f"already finished: {folder.path}, {len(rows)} epochs, best {record.monitor} {best(rows, record.monitor)}. "
         "Delete the folder or say --run.id=NAME to run it again"
     )
     return True
@@ -72,6 +81,9 @@ def prepare(
         with writing(folder.path):
             folder.checkpoints.mkdir(parents=True, exist_ok=True)
             _lock(folder)
+            record.attempts, lines = set_damaged_aside(folder)
+        for line in lines:
+            rank_zero_info(line)
         set_aside_empty(folder.path / "wandb")
     checkpoint, line = _choose(folder, chosen, first)
     rank_zero_info(line)
@@ -108,12 +120,26 @@ def _lock(folder: RunFolder) -> None:
     _locks.append(file)
 
 
-def _refuse_another_run(folder: RunFolder, old: RunRecord, new: RunRecord, config: dict[str, Any]) -> None:
-    if old.digest == new.digest:
+def _refuse_to_start_over(folder: RunFolder) -> None:
+    if any(folder.checkpoints.glob("*.ckpt")):
+        raise RunFolderError(
+            f"{folder.record_file} is damaged or missing, and no resume checkpoint is left to continue from; restore "
+            "it, or say --run.id=NAME to train anew in another folder"
+        )
+
+
+def _refuse_another_run(folder: RunFolder, old: RunRecord | None, new: RunRecord, config: dict[str, Any]) -> None:
+    if old is not None and old.digest == new.digest:
         return
-    if not folder.config.is_file():
-        raise UserError(f"{folder.path} holds a run whose config.yaml is missing; say --run.id=NAME for another run")
-    changed = differences(yaml.safe_load(folder.config.read_text()), config)
+    kept = configuration(folder)
+    if kept is None:
+        if new.id == new.digest[:8]:
+            return  # the folder's name is the hash of the settings
+        raise UserError(
+            f"{folder.path} holds a run, but its config.yaml is missing or damaged, so which one cannot be known; say "
+            "--run.id=NAME for another run"
+        )
+    changed = differences(kept, config)
     if not changed:
         return  # only options that are newer than the run
     raise UserError(
@@ -131,7 +157,7 @@ def _choose(folder: RunFolder, chosen: str | None, first: bool) -> tuple[Path | 
     if checkpoint is None:
         return None, f"starting from the beginning; run folder {folder.path}"
     step = int(checkpoint.stem.rpartition("-")[2])
-    return checkpoint, f"resuming from {checkpoint}: step {step}, {len(folder.read_rows())} epochs recorded"
+    return checkpoint, f"resuming from {checkpoint}: step {step}"
 
 
 def _write_attempt(
@@ -147,8 +173,7 @@ def _write_attempt(
         **hardware,
         **provenance(),
     }
-    earlier = folder.read_record().attempts if folder.exists() else []
-    record.attempts = [*earlier, attempt]
+    record.attempts.append(attempt)
     folder.write_record(record)
 
 

@@ -1,0 +1,76 @@
+"""Damaged files of a run folder that training can write anew: run.json, epochs.csv and config.yaml.
+
+Rows are in the checkpoints, and who the run is follows from its configuration. So a damaged file is no reason to refuse
+a resume; it is kept as `*.bad`.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import yaml
+
+from records.atomic import set_aside
+from records.run_folder import RunFolder, RunFolderError, RunRecord
+
+_NOT_READ = (RunFolderError, OSError, ValueError, yaml.YAMLError)
+
+
+def recorded(folder: RunFolder) -> RunRecord | None:
+    """The content of run.json, None if it is damaged or missing."""
+    try:
+        return folder.read_record()
+    except RunFolderError:
+        return None
+
+
+def configuration(folder: RunFolder) -> dict[str, Any] | None:
+    """The content of config.yaml, None if it is damaged or missing."""
+    try:
+        return _read_configuration(folder)
+    except _NOT_READ:
+        return None
+
+
+def set_damaged_aside(folder: RunFolder) -> tuple[list[dict[str, Any]], list[str]]:
+    """Renames what cannot be read; only under the folder's lock.
+
+    Returns:
+        The attempts in run.json, of a damaged one those before the damage; and a line for each file.
+    """
+    old = recorded(folder)
+    attempts, lines = old.attempts if old else _attempts(folder), []
+    readers: dict[Any, Callable[[], Any]] = {
+        folder.record_file: folder.read_record,
+        folder.epochs: folder.read_rows,
+        folder.config: lambda: _read_configuration(folder),
+    }
+    for path, read in readers.items():
+        try:
+            if path.is_file():
+                read()
+        except _NOT_READ as error:
+            reason = " ".join(str(error).split())
+            lines.append(f"{path} is set aside as {set_aside(path).name} and written anew: {reason}")
+    return attempts, lines
+
+
+def _read_configuration(folder: RunFolder) -> dict[str, Any]:
+    content = yaml.safe_load(folder.config.read_text())
+    if not isinstance(content, dict):
+        raise ValueError(f"{folder.config} holds no settings")
+    return content
+
+
+def _attempts(folder: RunFolder) -> list[dict[str, Any]]:
+    if not folder.exists():
+        return []
+    found, rest = [], folder.record_file.read_text(errors="replace").partition('"attempts": [')[2]
+    while (rest := rest.lstrip(" \n,")).startswith("{"):
+        try:
+            attempt, end = json.JSONDecoder().raw_decode(rest)
+        except (ValueError, RecursionError):
+            break
+        found.append(attempt)
+        rest = rest[end:]
+    return found

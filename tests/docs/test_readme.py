@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from cli.sweep.file import read_sweep
-from tests.support.program import ROOT
+from tests.support.program import ROOT, main_here
 from training.program import parse
 
 README = (ROOT / "README.md").read_text()
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
 def test_the_python_lines_run(capsys):
@@ -23,6 +23,26 @@ def test_the_python_lines_run(capsys):
     assert "17 Conv2d converted" in capsys.readouterr().out
     assert names["logits"].shape == (1, 1000)
     assert type(names["model"].conv1) is torch.nn.Conv2d
+
+
+def test_runs_of_a_loop_of_ones_own_are_reported(tmp_path, monkeypatch, capsys):
+    """docs/own_training.md, with a run fewer of each scheme."""
+    monkeypatch.chdir(tmp_path)
+    (code,) = blocks("python", (ROOT / "docs/own_training.md").read_text())
+    exec(code.replace("range(3)", "range(2)"), {})
+    assert main_here("report", "runs/own") == 0
+    printed = capsys.readouterr()
+    assert (
+        "4 finished runs of 1 architecture (test_resnet) with 2 padding schemes (zero, partial), 3 epochs each"
+        in printed.out
+    )
+    assert "warning" not in printed.out + printed.err
+
+
+def test_hidden_padding_is_reported_as_the_docs_show(capsys):
+    code = next(code for code in blocks("python", (ROOT / "docs/padding.md").read_text()) if "class Down" in code)
+    exec(code, {})
+    assert capsys.readouterr().out.strip() in code
 
 
 def test_the_training_commands_parse(monkeypatch):

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import fcntl
 import itertools
 import os
 import shutil
@@ -29,13 +30,14 @@ def write_atomically(path: str | Path, write: Callable[[IO[bytes]], None]) -> No
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, temporary = _make_temporary(path.parent, path.name)
         try:
+            # The file stays open, and so locked, until it has its name.
             with os.fdopen(handle, "wb") as file:
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
-            # mkstemp's 0600 would hide results on a shared disk from the rest of a group.
-            os.chmod(temporary, 0o666 & ~_umask())
-            os.replace(temporary, path)
+                # mkstemp's 0600 would hide results on a shared disk from the rest of a group.
+                os.chmod(temporary, 0o666 & ~_umask())
+                os.replace(temporary, path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
@@ -72,8 +74,23 @@ def check_writable(folder: Path, todo: str) -> None:
         raise UserError(f"{folder} cannot be written: {_reason(error, folder)}; {todo}") from None
 
 
+def remove_leftovers(*folders: Path) -> None:
+    """Deletes the temporary files of writes that a kill cut off, and none that a living process writes."""
+    for path in (path for folder in folders for path in folder.glob(".*.tmp")):
+        with contextlib.suppress(OSError), open(path, "rb+") as file:  # not there any more, or locked by its writer
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+
+
 def _make_temporary(folder: Path, name: str) -> tuple[int, str]:
-    return tempfile.mkstemp(prefix=f".{name}.", suffix=".tmp", dir=folder)
+    """An empty file, locked for as long as it is open."""
+    while True:
+        handle, temporary = tempfile.mkstemp(prefix=f".{name}.", suffix=".tmp", dir=folder)
+        with contextlib.suppress(OSError):  # a file system without locks: its leftovers stay
+            fcntl.lockf(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            return handle, temporary
+        os.close(handle)  # `remove_leftovers` of another process came before the lock
 
 
 def _reason(error: OSError, path: Path) -> str:

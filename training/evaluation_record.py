@@ -13,7 +13,7 @@ from datamodules import CityscapesDataModule
 from lightning_modules import SegmentationModule
 from lightning_modules.padded_network import PaddedNetworkModule
 from records import RunFolder
-from records.atomic import check_writable
+from records.atomic import check_writable, remove_leftovers
 from records.errors import UserError
 from records.evaluation import EvaluationRecord
 from records.validation import ValidationRecord
@@ -50,6 +50,7 @@ def keep(record: EvaluationRecord | ValidationRecord, checkpoint: Path) -> Path 
         return None
     path = folder.evaluations / record.file_name
     record.write(path)
+    remove_leftovers(folder.evaluations)
     return path
 
 

@@ -214,7 +214,7 @@ class ExperimentCLI(LightningCLI):
         if self.run_folder is None:
             return bar
         folder, record, seed = self.run_folder, self.run_record, self.config.fit.seed_everything
-        recorder = callbacks.RunRecorder(folder)
+        recorder, run = callbacks.RunRecorder(folder), self.config.fit.run
         # Lightning keeps the order of the last ones (all Checkpoints): row, weights, resume checkpoint, dashboard.
         return [
             *bar,
@@ -226,7 +226,7 @@ class ExperimentCLI(LightningCLI):
             recorder,
             *([] if bar else [callbacks.EpochLines(recorder)]),
             *callbacks.best_and_last_epochs(recorder, record.monitor),
-            ResumeCheckpoint(folder.checkpoints, self.config.fit.run.checkpoint_every_n_steps, self.stop),
+            ResumeCheckpoint(folder.checkpoints, run.checkpoint_every_n_steps, self.stop, run.checkpoint_every_minutes),
             callbacks.Dashboard(recorder, record, self.plain_config()),
         ]
 

@@ -4,7 +4,8 @@ At any moment before the kill:
 
 1. `KeyedRandomness` reseeds all generators from (seed, epoch, batch, rank) before each batch, and the sampler and the
    transforms draw from (seed, epoch, index). No generator has a state that could be lost.
-2. `ResumeCheckpoint` saves everything every `run.checkpoint_every_n_steps` optimiser steps and at each epoch's end:
+2. `ResumeCheckpoint` saves everything every `run.checkpoint_every_n_steps` optimiser steps, every
+   `run.checkpoint_every_minutes`, and at each epoch's end:
    weights, optimiser, schedule, Lightning's counters; the rows of `epochs.csv` (RunRecorder); the sums of the
    unfinished epoch's metrics (`MetricState`); the position in the data (ResumableDataModule.state_dict).
 3. `AtomicCheckpointIO` writes the file, with a checksum over all of it, under a temporary name, syncs it and renames
@@ -34,6 +35,7 @@ On a CPU the run then ends bit for bit as if it had not been killed; tests/train
 """
 
 import random
+import time
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +47,7 @@ from torchmetrics import Metric
 
 from datamodules.loading import keyed
 from lightning_modules.exact_mean import ExactMean
-from training.callbacks.stop_signal import UNFINISHED, StopSignal, leave
+from training.callbacks.stop_signal import AGREE_EVERY, UNFINISHED, StopSignal, leave
 from training.checkpoint_files import RESUME_PATTERN
 from training.loops import has_converged, is_done
 
@@ -67,12 +69,15 @@ class ResumeCheckpoint(Checkpoint):
         folder: where `resume-STEP.ckpt` files go.
         every_n_steps: optimiser steps between two checkpoints within an epoch; 0 saves at epochs' ends only.
         signal: asked after every step and epoch, on all processes, whether to save at once and stop.
+        every_minutes: since the last checkpoint, after which the next step saves one, too; 0 looks at no clock.
     """
 
-    def __init__(self, folder: Path, every_n_steps: int, signal: StopSignal) -> None:
+    def __init__(self, folder: Path, every_n_steps: int, signal: StopSignal, every_minutes: float = 0.0) -> None:
         self.folder = folder
         self.every_n_steps = every_n_steps
         self.signal = signal
+        self.every_minutes = every_minutes
+        self._saved_at = time.monotonic()
 
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -96,6 +101,7 @@ class ResumeCheckpoint(Checkpoint):
 
     def _step_done(self, trainer: pl.Trainer) -> None:
         due = self.every_n_steps and trainer.global_step % self.every_n_steps == 0
+        due = due or self._minutes_are_over(trainer)
         stop = self.signal.requested(trainer)
         if due or stop or _is_wished_to_stop(trainer):
             self._save(trainer)
@@ -116,7 +122,15 @@ class ResumeCheckpoint(Checkpoint):
             by_time = any((left := timer.time_remaining()) is not None and left <= 0 for timer in timers)
             leave(trainer, "trainer.max_time" if by_time else "a callback (trainer.should_stop)", UNFINISHED)
 
+    def _minutes_are_over(self, trainer: pl.Trainer) -> bool:
+        """Whether they are on the clock of any process: all save at the same step, and a save changes no result."""
+        if not self.every_minutes or (trainer.world_size > 1 and trainer.global_step % AGREE_EVERY):
+            return False
+        over = time.monotonic() - self._saved_at >= 60 * self.every_minutes
+        return trainer.strategy.reduce_boolean_decision(over, all=False)
+
     def _save(self, trainer: pl.Trainer) -> None:
+        self._saved_at = time.monotonic()
         trainer.save_checkpoint(self.folder / f"resume-{trainer.global_step:010d}.ckpt", weights_only=False)
         if trainer.is_global_zero:
             for old in sorted(self.folder.glob(RESUME_PATTERN))[:-GENERATIONS]:

@@ -16,12 +16,15 @@ class RunSettings:
         id: the run's id; by default W&B's (WANDB_RUN_ID), else a hash of the settings that decide the result, so that
             the same command finds its run again.
         checkpoint_every_n_steps: optimiser steps between resume checkpoints within an epoch; 0: only at epochs' ends.
+        checkpoint_every_minutes: minutes after which a resume checkpoint is written within an epoch, too, at the next
+            step; 0: none by the clock. Processes agree on the step, every ten steps.
         on_nan: what a training loss that is NaN or infinite does: stop the run with exit status 1, or only warn.
     """
 
     root: Path = Path("runs")
     id: str | None = None
     checkpoint_every_n_steps: int = 500
+    checkpoint_every_minutes: float = 0.0
     on_nan: Literal["stop", "warn"] = "stop"
 
     def __post_init__(self) -> None:
@@ -31,6 +34,11 @@ class RunSettings:
             raise UserError(
                 f"run.checkpoint_every_n_steps is {self.checkpoint_every_n_steps}; it must be at least 1, or 0 for "
                 "epochs' ends only"
+            )
+        if self.checkpoint_every_minutes < 0:
+            raise UserError(
+                f"run.checkpoint_every_minutes is {self.checkpoint_every_minutes}; it must be above 0, or 0 for no "
+                "clock"
             )
 
 

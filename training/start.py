@@ -14,7 +14,7 @@ import yaml
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_only
 
 from records import RunFolder, RunFolderError, RunRecord, best, differences, write_text
-from records.atomic import writing
+from records.atomic import remove_leftovers, writing
 from records.errors import UserError, is_for_users
 from records.repair import configuration, recorded, set_damaged_aside
 from training.checkpoint_files import RESUME_PATTERN, newest_good
@@ -163,7 +163,7 @@ def _choose(folder: RunFolder, chosen: str | None, first: bool) -> tuple[Path | 
 def _write_attempt(
     folder: RunFolder, record: RunRecord, config: dict[str, Any], checkpoint: Path | None, hardware: dict[str, Any]
 ) -> None:
-    remove_leftovers(folder.checkpoints)
+    remove_leftovers(folder.path, folder.checkpoints, folder.evaluations)
     kept = {key: value for key, value in config.items() if key not in ("ckpt_path", "weights_only", "config")}
     write_text(folder.config, yaml.safe_dump(kept, sort_keys=False))
     attempt = {
@@ -175,9 +175,3 @@ def _write_attempt(
     }
     record.attempts.append(attempt)
     folder.write_record(record)
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Deletes the temporary files of writes that a kill cut off."""
-    for path in folder.glob(".*.tmp"):
-        path.unlink(missing_ok=True)

@@ -1,12 +1,15 @@
 """The run folder's format: rows keep every bit, summaries follow the paper's two ways of reporting."""
 
+import fcntl
 import json
 import math
+import subprocess
+import sys
 
 import pytest
 
 from records import RunFolder, RunFolderError, RunRecord, best, epochs_to, find_runs, last_average, summarise
-from records.atomic import write_atomically
+from records.atomic import remove_leftovers, write_atomically
 
 ROWS = [
     {"epoch": e, "step": 10 * (e + 1), "val/acc1": value}
@@ -78,3 +81,39 @@ def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path):
         write_atomically(path, fail)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+WRITER = """
+import sys
+from records.atomic import remove_leftovers, write_atomically
+write_atomically(sys.argv[1], lambda file: (print("open", flush=True), sys.stdin.read(), file.write(b"whole")))
+"""
+
+
+def test_leftovers_go_and_what_another_process_is_writing_stays(tmp_path):
+    path, left = tmp_path / "checkpoint", tmp_path / ".checkpoint.abc.tmp"
+    left.write_bytes(b"half")
+    command = [sys.executable, "-c", WRITER, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout.readline() == "open\n"
+        remove_leftovers(tmp_path, tmp_path / "absent")
+        (temporary,) = tmp_path.iterdir()
+        writer.stdin.close()
+        assert writer.wait() == 0
+    assert not left.exists()
+    assert not temporary.exists()
+    assert path.read_bytes() == b"whole"
+
+
+def test_a_file_that_is_removed_before_it_is_locked_is_made_again(tmp_path, monkeypatch):
+    lock = fcntl.lockf
+
+    def late(handle, kind):
+        monkeypatch.setattr(fcntl, "lockf", lock)
+        for path in tmp_path.iterdir():
+            path.unlink()
+        lock(handle, kind)
+
+    monkeypatch.setattr(fcntl, "lockf", late)
+    write_atomically(tmp_path / "a", lambda file: file.write(b"whole"))
+    assert (tmp_path / "a").read_bytes() == b"whole"

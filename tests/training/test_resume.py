@@ -5,13 +5,17 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from records import RunFolder
 from tests.support.program import NO_DASHBOARD, ROOT, SMALL_SCENES, fit, killed, main, main_here, only_run, start_of
 from tests.support.same_end import assert_same_end
+from tests.training.loops.tiny_run import BATCHES, KilledError, Killer, tiny_run
+from training.callbacks import StopSignal
 from training.checkpoint_files import newest_good
+from training.resume import ResumeCheckpoint
 
 # A network with dropout, so that a wrong random state would show; checkpoints every 3 of 8 steps an epoch.
 NETWORK = ["--model.network_args={drop_rate: 0.3}", "--model.padding=partial", "--run.checkpoint_every_n_steps=3"]
@@ -97,3 +101,30 @@ def test_a_segmentation_run_of_a_number_of_steps_killed(tmp_path, sample_streets
     assert all("val/miou" in row for row in rows)
     assert [row["lr"] for row in rows] == pytest.approx([0.05 * (1 - step / 10) for step in (0, 4, 8)])
     assert whole.read_record().finished
+
+
+def test_checkpoints_by_the_clock_change_no_bit(tmp_path):
+    """Every step is late on this clock; with the run without them is compared what two kills and resumes left."""
+    tiny_run(tmp_path / "whole", every=0, max_epochs=2)
+    for moment in (8, 14):
+        with pytest.raises(KilledError):
+            tiny_run(tmp_path / "killed", Killer(moment), every=0, max_epochs=2, minutes=1e-9)
+        (*_, newest) = sorted((tmp_path / "killed/checkpoints").glob("resume-*.ckpt"))
+        assert int(newest.stem[-2:]) in range(1, BATCHES), "saved within the first epoch"
+    tiny_run(tmp_path / "killed", every=0, max_epochs=2, minutes=1e-9)
+    assert_same_end(RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "killed"))
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_processes_agree_on_the_step_of_a_checkpoint_by_the_clock(tmp_path, late):
+    """Another process is late by its clock, or none is; this one never is."""
+    asked, saved = [], []
+    checkpoint = ResumeCheckpoint(tmp_path, 7, StopSignal(), every_minutes=60)
+    strategy = SimpleNamespace(reduce_boolean_decision=lambda over, all: asked.append((over, all)) or late)
+    trainer = SimpleNamespace(world_size=2, strategy=strategy, is_global_zero=False, should_stop=False)
+    trainer.save_checkpoint = lambda path, **_: saved.append(int(path.stem[-2:]))
+    checkpoint.signal.requested = lambda trainer: False
+    for trainer.global_step in range(1, 31):
+        checkpoint._step_done(trainer)
+    assert asked == [(False, False)] * 3
+    assert saved == sorted([7, 14, 21, 28, *([10, 20, 30] if late else [])])

@@ -81,6 +81,17 @@ def test_attempts_before_the_damage_are_kept(run):
     assert [attempt["started"] for attempt in start(run)[2].attempts[:-1]] == ["1", "2"]
 
 
+def test_temporary_files_of_killed_writes_go(run):
+    shutil.copy(run.config, run.path / "original.yaml")
+    run.evaluations.mkdir(exist_ok=True)
+    left = [folder / ".file.abc.tmp" for folder in (run.path, run.checkpoints, run.evaluations)]
+    for path in left:
+        path.write_text("half")
+    run.epochs.unlink()
+    start(run)
+    assert not any(path.exists() for path in left)
+
+
 def test_a_finished_run_gets_its_files_back(run, caplog):
     rows = rows_without_time(run)
     home = run.path.parent / "runs" / f"{run.read_record().name}-{run.read_record().id}"

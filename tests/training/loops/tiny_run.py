@@ -125,14 +125,14 @@ for _name in HOOKS:
     setattr(Killer, f"on_{_name}", _hook(_name))
 
 
-def tiny_run(root: Path, killer: Killer | None = None, *callbacks, every=1, **settings) -> pl.Trainer:
+def tiny_run(root: Path, killer: Killer | None = None, *callbacks, every=1, minutes=0.0, **settings) -> pl.Trainer:
     """Starts or resumes the run in the folder `root`, as `fit` does; `settings` are the Trainer's."""
     folder, signal = RunFolder(root), StopSignal()
     folder.checkpoints.mkdir(parents=True, exist_ok=True)
     RunRecord("id", "name", "group", "network", "zero", 0, 0, MONITOR).write(folder.record_file)
     recorder = RunRecorder(folder)
     own = [KeyedRandomness(0), MetricState(), signal, recorder, *best_and_last_epochs(recorder, MONITOR)]
-    own += [ResumeCheckpoint(folder.checkpoints, every, signal)]
+    own += [ResumeCheckpoint(folder.checkpoints, every, signal, minutes)]
     killers = [killer, killer] if killer else []
     trainer = pl.Trainer(
         accelerator="cpu",

@@ -10,6 +10,7 @@ from networks import DeepLabV3Plus, NetworkError, create_network
 from networks.deeplabv3plus import ImageBranch
 from networks.encoder import create_encoder
 from padding import PaddingError, available_schemes, convert_padding
+from tests.support.networks_by_hand import norm_relu
 
 
 def on_meta(encoder, *args, **arguments):
@@ -179,14 +180,6 @@ def bilinear(x, size):
     return x
 
 
-def norm_relu(x, state, name, training):
-    mean, var = state[f"{name}.running_mean"], state[f"{name}.running_var"]
-    if training:
-        mean, var = x.mean((0, 2, 3)), x.var((0, 2, 3), correction=0)
-    x = (x - mean[:, None, None]) / (var[:, None, None] + 1e-5).sqrt()
-    return (x * state[f"{name}.weight"][:, None, None] + state[f"{name}.bias"][:, None, None]).clamp(min=0)
-
-
 def head_by_hand(features, state, rates, size, training):
     skip, deep = features
     pooled = F.conv2d(deep.mean((2, 3))[:, :, None, None], state["aspp.image.convolution.weight"])
@@ -228,25 +221,19 @@ def test_any_size_of_image(size):
     assert logits.isfinite().all()
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, "autocast"])
 @pytest.mark.parametrize("scheme", available_schemes())
 def test_every_scheme_trains_in_every_precision(scheme, dtype):
+    autocast, dtype = dtype == "autocast", torch.float32 if dtype == "autocast" else dtype
     network = small().to(dtype)
     assert convert_padding(network, scheme).converted == padded(network)
-    logits = network(torch.randn(1, 3, 64, 72, dtype=dtype))
-    assert logits.dtype == dtype
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        logits = network(torch.randn(1, 3, 64, 72, dtype=dtype))
+    assert logits.dtype == (torch.bfloat16 if autocast else dtype)
     logits.float().square().mean().backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
-
-
-def test_autocast():
-    network = convert_and_return(small(), "partial")
-    with torch.autocast("cpu", torch.bfloat16):
-        logits = network(torch.randn(1, 3, 64, 72))
-    assert logits.shape == (1, 7, 64, 72)
-    logits.float().mean().backward()
 
 
 def convert_and_return(network, scheme):

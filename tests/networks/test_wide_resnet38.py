@@ -9,11 +9,10 @@ from torch.nn import functional as F
 
 from networks import NetworkError, create_network
 from networks.wide_resnet38 import PreActivationBlock, _Stage
+from tests.support.networks_by_hand import norm_relu
 
 TRUNK = 105_062_720
 
-# Blocks a stage, and the 3x3 convolutions in each block.
-STAGES = {"mod2": (3, 2), "mod3": (3, 2), "mod4": (6, 2), "mod5": (3, 2), "mod6": (1, 1), "mod7": (1, 1)}
 DILATIONS = {8: {"mod5": 2, "mod6": 4, "mod7": 4}, 16: {"mod6": 2, "mod7": 2}, 32: {}}
 STRIDES = {8: ("mod4",), 16: ("mod4", "mod5"), 32: ("mod4", "mod5", "mod6")}
 
@@ -42,29 +41,9 @@ def test_parameters_of_trunk_and_classifier():
     # 17 blocks of two or three convolutions, mod1, and a projection where mod2 to mod7 begin.
     assert len(convolutions(classifier)) == 1 + 15 * 2 + 2 * 3 + 6
     assert all(convolution.bias is None for convolution in convolutions(classifier).values())
+    blocks = {"mod2": 3, "mod3": 3, "mod4": 6, "mod5": 3, "mod6": 1, "mod7": 1}
+    assert {name: len(getattr(classifier, name)) for name in blocks} == blocks
     assert [m.p for m in classifier.modules() if isinstance(m, torch.nn.Dropout2d)] == [0.3, 0.5]
-
-
-@pytest.mark.parametrize("output_stride", [8, 16, 32])
-def test_strides_and_dilations_layer_by_layer(output_stride):
-    network = on_meta(output_stride=output_stride)
-    seen = 0
-    for name, (_, spatial) in STAGES.items():
-        for number, block in enumerate(getattr(network, name)):
-            dilation = DILATIONS[output_stride].get(name, 1)
-            stride = 2 if number == 0 and name in STRIDES[output_stride] else 1
-            inner = list(convolutions(block.residual).values())
-            wide = [c for c in inner if c.kernel_size == (3, 3)]
-            assert [c.dilation for c in wide] == [(dilation, dilation)] * spatial
-            assert [c.padding for c in wide] == [(dilation, dilation)] * spatial
-            assert [c.stride for c in inner] == [(stride, stride)] + [(1, 1)] * (len(inner) - 1)
-            assert all(c.padding == (0, 0) and c.dilation == (1, 1) for c in inner if c.kernel_size == (1, 1))
-            assert (block.projection is not None) == (number == 0)
-            if block.projection is not None:
-                assert block.projection.kernel_size == (1, 1)
-                assert block.projection.stride == (stride, stride)
-            seen += 1
-    assert seen == sum(blocks for blocks, _ in STAGES.values())
 
 
 @pytest.mark.parametrize("output_stride", [8, 16, 32])
@@ -88,14 +67,6 @@ def fill(module):
         if tensor.is_floating_point():
             tensor.copy_(torch.rand_like(tensor) + 0.5 if tensor.dim() == 1 else torch.randn_like(tensor) / 8)
     return module.double()
-
-
-def norm_relu(x, state, name, training):
-    mean, var = state[f"{name}.running_mean"], state[f"{name}.running_var"]
-    if training:
-        mean, var = x.mean((0, 2, 3)), x.var((0, 2, 3), correction=0)
-    x = (x - mean[:, None, None]) / (var[:, None, None] + 1e-5).sqrt()
-    return (x * state[f"{name}.weight"][:, None, None] + state[f"{name}.bias"][:, None, None]).clamp(min=0)
 
 
 def block_by_hand(x, state, prefix, stride, dilation, drop=0.0, training=False):

@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from datamodules.samples.draw import Draw, roughened
 
 # Part of every scene's key: raise it when a scene would change, so that trees made before are made again.
-VERSION = 4
+VERSION = 5
 
 # Cityscapes' label ids are the positions here (mcordts/cityscapesScripts, helpers/labels.py).
 LABELS = (
@@ -22,9 +22,8 @@ _CAMERA = 130
 Colour = tuple[int, int, int]
 _PAINTS = ((176, 178, 182), (28, 30, 36), (150, 26, 30), (32, 62, 132), (216, 216, 212), (40, 84, 66), (206, 164, 36))
 _FACADES = ((196, 182, 156), (164, 104, 82), (176, 170, 166), (206, 196, 178), (142, 122, 108), (186, 156, 124))
-_GREENS = ((58, 88, 42), (76, 104, 50), (48, 74, 44), (96, 110, 56))
 _DARK, _GLASS, _STEEL, _WHITE = (32, 32, 36), (52, 64, 74), (104, 106, 108), (228, 226, 220)
-_RED, _SKIN, _LIT = (204, 36, 40), (214, 172, 146), (246, 190, 40)
+_RED, _SKIN, _LIT, _GREEN = (204, 36, 40), (214, 172, 146), (246, 190, 40), (66, 96, 46)
 
 # A shape of ImageDraw, its colour (None: the one drawn for the thing), and cm from the foot's middle: left, top, right,
 # bottom; last the label where it is not the thing's name.
@@ -44,6 +43,13 @@ def _cycle(label: str, thick: int) -> tuple:
 
 _CYCLIST = (_R, _STEEL, -24, 152, 24, 62, "rider"), (_E, _SKIN, -16, 186, 16, 150, "rider")
 _POLE = (_R, _STEEL, -6, 300, 6, 0, "pole")
+_LEAVES = (
+    (-90, 430, _GREEN),
+    (80, 420, (56, 82, 40)),
+    (0, 470, (60, 88, 42)),
+    (-50, 550, (84, 112, 56)),
+    (60, 530, _GREEN),
+)
 _OBJECTS: dict[str, tuple] = {
     "car": ((_R, None, -90, 92, 90, 14), (_R, None, -66, 145, 66, 80), *_vehicle(84, 90, None, _RED, 80, 64)[1:]),
     "truck": _vehicle(125, 350, None, _STEEL, 342, 60),
@@ -59,6 +65,10 @@ _OBJECTS: dict[str, tuple] = {
     "polegroup": ((_R, _STEEL, -30, 300, -14, 0), (_R, _STEEL, 14, 300, 30, 0), (_R, _STEEL, -30, 284, 30, 262)),
     "traffic light": (_POLE, (_R, _DARK, -24, 380, 24, 270), (_E, _LIT, -16, 362, 16, 330)),
     "traffic sign": (_POLE, (_E, _RED, -40, 300, 40, 220), (_E, _WHITE, -27, 287, 27, 233)),
+    "vegetation": (
+        (_R, (84, 66, 48), -16, 420, 16, 0),
+        *((_E, hue, x - 90, y + 90, x + 90, y - 90) for x, y, hue in _LEAVES),
+    ),
     # A bin, and a pushchair.
     "static": ((_R, (66, 72, 62), -34, 112, 34, 0), (_R, _DARK, -36, 112, 36, 98)),
     "dynamic": ((_R, _RED, -50, 96, 42, 34), (_E, _DARK, -44, 34, -10, 0), (_E, _DARK, 10, 34, 44, 0)),
@@ -91,6 +101,7 @@ _TRAFFIC = (
     ("car", 1, 4, (130, 470), (242, 265)),
     *((name, 1, 3, (170, 520), (317, 317)) for name in ("pole", "traffic sign", "traffic light")),
     ("person", 1, 4, (170, 520), (311, 403)),
+    ("vegetation", 2, 5, (110, 420), (370, 410)),
     *((name, -2, 1, (150, 300), (190, 219)) for name in ("bicycle", "rider")),
     *((name, -6, 1, (150, 300), (138, 138)) for name in ("truck", "bus")),
 )
@@ -117,7 +128,7 @@ def draw_street(
         raise ValueError(f"no street has {sorted(unknown)}; known: {', '.join(sorted(FEATURES))}")
     street = _Street(Draw("street", VERSION, city, number, height, width), height, width)
     street.ground(features)
-    street.houses(features)
+    street.houses()
     street.barriers(features)
     # From far to near, so that what is nearer covers what is behind it.
     for near, across, name in sorted([*street.traffic(), *street.asked(features)]):
@@ -171,56 +182,35 @@ class _Street:
             corners = ((start, left), (start, right), (end, right), (end, left))
             self.paint("polygon", colour, name, *(self.at(*corner) for corner in corners))
 
-    def houses(self, features: tuple[str, ...]) -> None:
-        """Houses and trees on both sides, from far to near, and between them a bridge or a tunnel's portal."""
+    def houses(self) -> None:
+        """A skyline of trees, and houses on both sides, from far to near."""
         random, reach = self.random, self.height // 16
         for x in range(0, self.width, reach):
-            self.crown((x, self.horizon), reach, 2)
+            high = random.between(reach // 2, reach)
+            self.paint(_E, _GREEN, "vegetation", (x - reach, self.horizon - high), (x + reach, self.horizon + high))
         for start, end in ((50, 110), (110, 170), (170, 260), (260, 420), (420, 640), (640, 2000)):
-            if start == 170:
-                self.passage(features)
             for front in self.fronts:
                 if random.between(0, 5) or start >= 420:
-                    colour = _tone(random.pick(_FACADES), random.between(80, 108))
-                    high = random.between(600, 1500)
+                    colour, high = _tone(random.pick(_FACADES), random.between(80, 108)), random.between(600, 1500)
                     self.upright(colour, "building", front, start, end, 0, high)
                     for floor in range(90, high - 240, 310) if 110 <= start < 640 else ():
                         self.upright(_GLASS, "building", front, start * 8 // 7, end * 7 // 8, floor, floor + 150)
-                if start in (170, 260) and random.between(0, 1):
-                    near, high = start + random.between(0, 60), random.between(420, 640)
-                    place = front * 4 // 5
-                    trunk = self.at(near, place - 16, high), self.at(near, place + 16)
-                    self.paint(_R, (84, 66, 48), "vegetation", *trunk)
-                    self.crown(self.at(near, place, high), self.at(near, 160)[0] - self.at(near, 0)[0], 16)
-
-    def passage(self, features: tuple[str, ...]) -> None:
-        left, right = self.fronts
-        shapes = {
-            "bridge": [((134, 132, 126), left, right, 760, 560)],
-            "tunnel": [((124, 120, 112), left, right, 800, 0), ((26, 26, 28), left * 2 // 5, right * 2 // 5, 500, 0)],
-        }
-        for name in shapes.keys() & features:
-            for colour, start, end, high, low in shapes[name]:
-                self.paint(_R, colour, name, self.at(170, start, high), self.at(170, end, low))
-
-    def crown(self, centre: tuple[int, int], reach: int, leaves: int) -> None:
-        """Leaves in discs around a point, the upper ones lighter."""
-        green, radius = self.random.pick(_GREENS), max(reach * 45 // 100, 1)
-        for _ in range(leaves):
-            u, v = self.random.between(-64, 64), self.random.between(-64, 64)
-            x, y = centre[0] + reach * u // 100, centre[1] + reach * v // 100
-            corners = (x - radius, y - radius), (x + radius, y + radius)
-            self.paint(_E, _tone(green, 100 - v // 3), "vegetation", *corners)
 
     def barriers(self, features: tuple[str, ...]) -> None:
+        """What stands across the street or along it. A fence lies on the picture, not in the street."""
+        (left, right), margin = self.fronts, self.width // 20
+        if "bridge" in features:
+            self.paint(_R, (134, 132, 126), "bridge", self.at(170, left, 760), self.at(170, right, 560))
+        if "tunnel" in features:
+            self.paint(_R, (124, 120, 112), "tunnel", self.at(170, left, 800), self.at(170, right))
+            self.paint(_R, (26, 26, 28), "tunnel", self.at(170, left * 2 // 5, 500), self.at(170, right * 2 // 5))
         if "wall" in features:
             self.upright((152, 134, 124), "wall", self.random.pick(self.fronts) * 97 // 100, 160, 520, 0, 230)
         if "guard rail" in features:
             self.upright((168, 172, 176), "guard rail", 305, 100, 900, 30, 84)
-        if "fence" in features:
-            margin, top, low = self.width // 20, self.horizon * 7 // 8, self.horizon + self.height // 5
-            for left in (0, self.width - margin):
-                self.paint(_R, (122, 104, 84), "fence", (left, top), (left + margin - 1, low))
+        for x in (0, self.width - margin) if "fence" in features else ():
+            corners = (x, self.horizon * 7 // 8), (x + margin - 1, self.horizon + self.height // 5)
+            self.paint(_R, (122, 104, 84), "fence", *corners)
 
     def traffic(self) -> list[tuple[int, int, str]]:
         """(near, across, name) of each thing."""

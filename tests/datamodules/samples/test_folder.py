@@ -14,7 +14,7 @@ from datamodules.samples.folder import MARKER, digest, read_marker
 PILLOW = "13.0.0"
 PINNED = {
     "sample_tree": "80cd1e39e0a2d212b973448cb5b0b7abe6718377a2bc69eb7c59a040b42503ed",
-    "street_tree": "b3204c7a53e76829fa2ba506743a1893b93840b235f5945ebe754077b5c5cb3e",
+    "street_tree": "7f6e55b6aa1a619ea38719f3604958bf1f453b235c44ce03858322714ed9fe68",
 }
 
 

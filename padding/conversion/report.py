@@ -1,7 +1,7 @@
 """Lists what a conversion did, layer by layer."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 
 @dataclass
@@ -27,14 +27,7 @@ class ConversionReport:
 
     def to_dict(self) -> dict:
         """The report as a dict of JSON values."""
-        return {
-            "scheme": self.scheme,
-            "converted": list(self.converted),
-            "left": list(self.left),
-            "unsupported": list(self.unsupported),
-            "reasons": dict(self.reasons),
-            "kinds": dict(self.kinds),
-        }
+        return asdict(self)
 
     def __str__(self) -> str:
         lines = [f"padding '{self.scheme}': {self._counted(self.converted) or 'nothing'} converted"]

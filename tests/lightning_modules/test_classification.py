@@ -3,7 +3,6 @@
 import functools
 
 import pytest
-import pytorch_lightning as pl
 import torch
 from torch.nn.functional import cross_entropy, one_hot
 
@@ -73,46 +72,39 @@ class OneBatch(torch.utils.data.Dataset):
         return torch.full((3, 16, 16), float(index)), index
 
 
-def trainer(tmp_path):
-    return pl.Trainer(
-        default_root_dir=tmp_path,
-        accelerator="cpu",
-        logger=False,
-        max_epochs=1,
-        enable_progress_bar=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-    )
-
-
 @pytest.fixture
-def checkpoint(tmp_path):
+def checkpoint(tmp_path, trainer):
     """A checkpoint trained with zero padding."""
-    fitted = trainer(tmp_path)
+    fitted = trainer(max_epochs=1)
     fitted.fit(module(padding="zero"), torch.utils.data.DataLoader(OneBatch(), batch_size=4))
     fitted.save_checkpoint(tmp_path / "zero.ckpt")
     return tmp_path / "zero.ckpt"
 
 
-def validate(tmp_path, checkpoint, **settings):
-    loader = torch.utils.data.DataLoader(OneBatch(), batch_size=4)
-    (result,) = trainer(tmp_path).validate(
-        module(**settings), loader, ckpt_path=str(checkpoint), weights_only=True, verbose=False
-    )
-    return result["val/loss"]
+@pytest.fixture
+def validate(trainer, checkpoint):
+    """The loss of a module on the checkpoint's weights."""
+
+    def run(**settings):
+        loader = torch.utils.data.DataLoader(OneBatch(), batch_size=4)
+        options = {"ckpt_path": str(checkpoint), "weights_only": True, "verbose": False}
+        (result,) = trainer().validate(module(**settings), loader, **options)
+        return result["val/loss"]
+
+    return run
 
 
-def test_another_scheme_is_refused_unless_cross_testing_is_asked_for(tmp_path, checkpoint):
+def test_another_scheme_is_refused_unless_cross_testing_is_asked_for(validate):
     with pytest.raises(ModelError, match=r"trained with zero padding.*padding_at_test=partial"):
-        validate(tmp_path, checkpoint, padding="partial")
-    own = validate(tmp_path, checkpoint, padding="zero")
-    assert validate(tmp_path, checkpoint, padding="zero", padding_at_test="zero") == own
-    assert validate(tmp_path, checkpoint, padding="zero", padding_at_test="partial") != own
+        validate(padding="partial")
+    own = validate(padding="zero")
+    assert validate(padding="zero", padding_at_test="zero") == own
+    assert validate(padding="zero", padding_at_test="partial") != own
 
 
-def test_another_network_is_refused(tmp_path, checkpoint):
+def test_another_network_is_refused(validate):
     with pytest.raises(ModelError, match=r"holds cifar_resnet10, .* make cifar_vgg8_bn; give the model\.network"):
-        validate(tmp_path, checkpoint, network="cifar_vgg8_bn", padding="zero")
+        validate(network="cifar_vgg8_bn", padding="zero")
 
 
 def test_load_from_checkpoint_rebuilds_the_network(checkpoint):
@@ -120,10 +112,10 @@ def test_load_from_checkpoint_rebuilds_the_network(checkpoint):
     assert (loaded.network_name, loaded.padding) == ("cifar_resnet10", "zero")
 
 
-def test_a_compiled_network_cross_tests_and_keeps_its_keys(tmp_path, checkpoint, monkeypatch):
+def test_a_compiled_network_cross_tests_and_keeps_its_keys(validate, monkeypatch):
     # Inductor would take half a minute for what is the same to the module.
     compiling = functools.partialmethod(torch.nn.Module.compile, backend="eager")
     monkeypatch.setattr(torch.nn.Module, "compile", compiling)
-    eager = validate(tmp_path, checkpoint, padding="zero", padding_at_test="partial")
-    compiled = validate(tmp_path, checkpoint, padding="zero", padding_at_test="partial", compile=True)
+    eager = validate(padding="zero", padding_at_test="partial")
+    compiled = validate(padding="zero", padding_at_test="partial", compile=True)
     assert compiled == pytest.approx(eager, rel=1e-4)

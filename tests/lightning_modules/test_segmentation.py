@@ -48,19 +48,6 @@ def loader(batch_size=2, **settings):
     return torch.utils.data.DataLoader(Scenes(**settings), batch_size=batch_size)
 
 
-def trainer(tmp_path, *callbacks, **settings):
-    return pl.Trainer(
-        default_root_dir=tmp_path,
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        callbacks=list(callbacks),
-        **{"enable_checkpointing": False, **settings},
-    )
-
-
 class Rates(pl.Callback):
     """The learning rate that each step was made with, and the epochs that were validated."""
 
@@ -74,9 +61,9 @@ class Rates(pl.Callback):
         self.validated.append((trainer.current_epoch, trainer.global_step))
 
 
-def test_the_rate_falls_in_a_line_over_the_steps_and_the_last_step_is_validated(tmp_path):
+def test_the_rate_falls_in_a_line_over_the_steps_and_the_last_step_is_validated(trainer):
     seen = Rates()
-    fitted = trainer(tmp_path, seen, max_steps=7, max_epochs=50)
+    fitted = trainer(seen, max_steps=7, max_epochs=50)
     install_loops(fitted)
     fitted.fit(module(lr=0.5), loader(), loader(1))
     assert seen.rates == pytest.approx([0.5 * (1 - step / 7) for step in range(7)])
@@ -84,14 +71,14 @@ def test_the_rate_falls_in_a_line_over_the_steps_and_the_last_step_is_validated(
     assert "val/miou" in fitted.callback_metrics
 
 
-def test_the_last_step_is_not_saved_before_it_is_validated(tmp_path, monkeypatch):
+def test_the_last_step_is_not_saved_before_it_is_validated(tmp_path, monkeypatch, trainer):
     """A run killed between the two would find nothing left to do, and its last epoch would have no mIoU."""
     seen, saved = Rates(), []
     monkeypatch.setattr(
         ResumeCheckpoint, "_save", lambda self, trainer: saved.append((trainer.global_step, len(seen.validated)))
     )
     resume = ResumeCheckpoint(tmp_path, 1, StopSignal())
-    fitted = trainer(tmp_path, seen, resume, max_steps=7, max_epochs=50, enable_checkpointing=True)
+    fitted = trainer(seen, resume, max_steps=7, max_epochs=50, enable_checkpointing=True)
     install_loops(fitted)
     fitted.fit(module(), loader(), loader(1))
     assert saved == [(1, 0), (2, 0), (3, 0), (4, 0), (5, 1), (6, 1), (7, 2)]
@@ -108,9 +95,9 @@ def test_recipe_of_section_4_2():
     assert (schedule.total_iters, settings["lr_scheduler"]["interval"]) == (31_000, "step")
 
 
-def test_a_run_without_end_has_no_rate(tmp_path):
+def test_a_run_without_end_has_no_rate(trainer):
     with pytest.raises(ModelError, match="max_steps"):
-        trainer(tmp_path, max_epochs=-1).fit(module(), loader(), loader(1))
+        trainer(max_epochs=-1).fit(module(), loader(), loader(1))
 
 
 def test_the_loss_is_the_mean_over_the_pixels_that_count():
@@ -178,7 +165,7 @@ class Fixed(torch.nn.Module):
         return torch.nn.functional.one_hot(chosen, 4).permute(2, 0, 1)[None].float() * 9
 
 
-def test_every_image_counts_once_and_stand_ins_never(tmp_path):
+def test_every_image_counts_once_and_stand_ins_never(trainer):
     data = Scenes(6, stand_in=True)
     generator = torch.Generator().manual_seed(2)
     # Class 3 is neither predicted nor there; class 2 is predicted and not there: it counts 0.
@@ -186,7 +173,7 @@ def test_every_image_counts_once_and_stand_ins_never(tmp_path):
     predictions = [torch.randint(0, 3, (24, 40), generator=generator) for _ in range(6)]
     built = module()
     built.network = Fixed(predictions)
-    (result,) = trainer(tmp_path).validate(built, torch.utils.data.DataLoader(data, batch_size=1), verbose=False)
+    (result,) = trainer().validate(built, torch.utils.data.DataLoader(data, batch_size=1), verbose=False)
     wanted = brute_force_iou(list(zip(predictions, data.targets, strict=True))[:5], 4)
     assert wanted[3] is None
     assert wanted[2] == 0
@@ -247,11 +234,11 @@ def test_batch_normalisation_is_synchronised_on_gpus_only():
     assert not synchronises(torch.device("cuda", 0), 1)
 
 
-def test_on_gpus_every_batch_norm_of_the_module_becomes_synchronised(tmp_path, monkeypatch):
+def test_on_gpus_every_batch_norm_of_the_module_becomes_synchronised(monkeypatch, trainer):
     monkeypatch.setattr("lightning_modules.segmentation.synchronises", lambda device, processes: True)
     built = module(encoder="regnety_002")  # its norms are fused with their activations
     before = [parameter for _, parameter in sorted(built.named_parameters())]
-    trainer(tmp_path, max_steps=1).fit(built, loader())
+    trainer(max_steps=1).fit(built, loader())
     norms = [m for m in built.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
     assert norms
     assert all(isinstance(m, torch.nn.SyncBatchNorm) for m in norms)
@@ -262,16 +249,16 @@ def test_on_gpus_every_batch_norm_of_the_module_becomes_synchronised(tmp_path, m
 
 
 @pytest.fixture
-def checkpoint(tmp_path):
-    fitted = trainer(tmp_path, max_steps=1)
+def checkpoint(tmp_path, trainer):
+    fitted = trainer(max_steps=1)
     fitted.fit(module(padding="zero"), loader())
     fitted.save_checkpoint(tmp_path / "zero.ckpt")
     return tmp_path / "zero.ckpt"
 
 
-def test_checkpoints_know_their_scheme_and_network(tmp_path, checkpoint):
+def test_checkpoints_know_their_scheme_and_network(checkpoint, trainer):
     def validate(**settings):
-        (result,) = trainer(tmp_path).validate(
+        (result,) = trainer().validate(
             module(**settings), loader(1), ckpt_path=str(checkpoint), weights_only=True, verbose=False
         )
         return result["val/loss"]
@@ -300,25 +287,25 @@ def classifier(tmp_path):
     return tmp_path / "classifier.ckpt"
 
 
-def test_encoder_weights_are_where_training_starts_and_only_there(tmp_path, classifier):
+def test_encoder_weights_are_where_training_starts_and_only_there(tmp_path, classifier, trainer):
     weights = torch.load(classifier, weights_only=True)["state_dict"]["network.layer1.0.conv1.weight"]
     built = module(encoder_weights=str(classifier), lr=1e-30, weight_decay=0.0)
     inner = dict(built.network.encoder.named_parameters())["layer1.0.conv1.weight"]
     assert not torch.equal(inner, weights)
-    fitted = trainer(tmp_path, max_steps=1)
+    fitted = trainer(max_steps=1)
     fitted.fit(built, loader())
     assert torch.equal(inner, weights)
     with torch.no_grad():
         inner.add_(1)
     fitted.save_checkpoint(tmp_path / "own.ckpt")
     again = module(encoder_weights=str(classifier), lr=1e-30, weight_decay=0.0)
-    trainer(tmp_path, max_steps=2).fit(again, loader(), ckpt_path=str(tmp_path / "own.ckpt"), weights_only=True)
+    trainer(max_steps=2).fit(again, loader(), ckpt_path=str(tmp_path / "own.ckpt"), weights_only=True)
     resumed = dict(again.network.encoder.named_parameters())["layer1.0.conv1.weight"]
     assert torch.equal(resumed, weights + 1), "a resumed run must go on from its own weights"
 
 
-def test_weights_that_cannot_be_used_are_refused(tmp_path, classifier):
+def test_weights_that_cannot_be_used_are_refused(tmp_path, classifier, trainer):
     with pytest.raises(ModelError, match=r"model\.encoder_weights: .*absent\.ckpt"):
         module(encoder_weights=str(tmp_path / "absent.ckpt")).check("fit", None)
     with pytest.raises(ModelError, match=r"--model\.encoder_weights"):
-        trainer(tmp_path).validate(module(), loader(1), ckpt_path=str(classifier), weights_only=True, verbose=False)
+        trainer().validate(module(), loader(1), ckpt_path=str(classifier), weights_only=True, verbose=False)

@@ -1,6 +1,6 @@
 from PIL import Image, ImageChops
 
-from datamodules.samples.shapes import draw
+from datamodules.samples.imagenet import draw
 
 
 def test_odd_formats_are_in_both_splits(sample_tree):

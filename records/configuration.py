@@ -26,6 +26,7 @@ NOT_DECIDING = (
     "trainer.enable_progress_bar",
     "trainer.enable_model_summary",
     "trainer.enable_autolog_hparams",
+    "data.init_args.root",
     "data.init_args.num_workers",
     "data.init_args.cache_index",
     "data.init_args.loader_timeout",

@@ -4,6 +4,7 @@ config.yaml         the resolved configuration: `main.py fit --config config.yam
 run.json            who the run is (RunRecord) and each attempt at it: command, host, versions, commit, where it resumed
 padding.json        the conversion report: which layers got the padding scheme
 epochs.csv          a row of metrics an epoch
+data.json.gz        names and sizes of the files that it trains and validates on, and digests of some
 evaluations/        what checkpoints did on the reported images, one file a way of testing: EvaluationRecord of
                     segmentation networks, ClassificationRecord of classifiers, with the list of images (ImageList);
                     and what `validate` found (ValidationRecord)
@@ -46,6 +47,9 @@ class RunRecord(Record):
         monitor: the metric that "best" refers to, in percent.
         targets: values of `monitor` whose first epoch is reported.
         digest: hash of the settings that decide the result.
+        digest_rule: 1 where the digest covers the folder of the data, too, as it did at first; else 2.
+        data_root: the folder of the data at the last attempt; "" in records of rule 1.
+        data: digest of the files that it trains and validates on; "" before they were looked at.
         finished: whether the run came to its end.
         attempts: one entry a start of the program, newest last.
         variant: what else keeps runs of one network apart, such as the split of the data; "" if nothing does.
@@ -68,6 +72,9 @@ class RunRecord(Record):
     attempts: list[dict[str, Any]] = field(default_factory=list)
     variant: str = ""
     max_steps: int = -1
+    digest_rule: int = 1
+    data_root: str = ""
+    data: str = ""
 
     @property
     def compared_as(self) -> str:
@@ -96,6 +103,10 @@ class RunFolder:
     @property
     def epochs(self) -> Path:
         return self.path / "epochs.csv"
+
+    @property
+    def data_files(self) -> Path:
+        return self.path / "data.json.gz"
 
     @property
     def checkpoints(self) -> Path:

@@ -3,6 +3,7 @@
 "Best" and "last5" are the two procedures of Partial Convolution based Padding, section 4.1 (Tables 2 and 3).
 """
 
+import math
 from collections.abc import Iterable
 from statistics import fmean
 
@@ -12,14 +13,19 @@ LAST = 5
 """Epochs that the paper's second way of reporting averages over."""
 
 
-def values(rows: list[Row], metric: str) -> list[tuple[int, float]]:
+def values(rows: Iterable[Row], metric: str) -> list[tuple[int, float]]:
     """(epoch, value) of each row that holds `metric`."""
     return [(int(row["epoch"]), float(row[metric])) for row in rows if metric in row]
 
 
+def is_sound(row: Row) -> bool:
+    """Whether all that was validated is finite: with a NaN among the logits an accuracy still is a number."""
+    return all(math.isfinite(value) for name, value in row.items() if name.startswith("val/"))
+
+
 def best(rows: list[Row], metric: str) -> float | None:
-    """Highest value of `metric` over all epochs (Table 2), or None without any."""
-    return max((value for _, value in values(rows, metric)), default=None)
+    """Highest value of `metric` over all epochs that are sound (Table 2), or None without any."""
+    return max((value for _, value in values(filter(is_sound, rows), metric)), default=None)
 
 
 def last_average(rows: list[Row], metric: str, count: int = LAST) -> float | None:

@@ -1,13 +1,17 @@
 """Who a run is: its id, name and folder, all from its resolved configuration."""
 
+import glob
 import importlib
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from records import RunFolder, RunRecord, settings_digest
+from records.configuration import flatten
 from records.errors import UserError
+from records.repair import configuration, recorded
 
 
 def identify(config: dict[str, Any]) -> tuple[RunFolder, RunRecord]:
@@ -41,10 +45,41 @@ def identify(config: dict[str, Any]) -> tuple[RunFolder, RunRecord]:
         digest=digest,
         variant=variant,
         max_steps=config["trainer"]["max_steps"],
+        digest_rule=2,
+        data_root=str((config["data"].get("init_args") or {}).get("root", "")),
     )
     # A timm name may hold a slash or a colon (hf-hub:owner/model), a folder's name may not.
     folder = re.sub(r"[^\w.-]+", "_", f"{name}-{run_id}")
     return RunFolder(Path(config["run"]["root"]) / folder), record
+
+
+def find_again(folder: RunFolder, record: RunRecord) -> tuple[RunFolder, RunRecord]:
+    """The run as its folder names it, where that was made when digests and ids depended on the folder of the data."""
+    others = [folder]
+    if not folder.exists() and record.id == record.digest[:8]:
+        start = glob.escape(folder.path.name.removesuffix(record.id))
+        others = [RunFolder(file.parent) for file in sorted(folder.path.parent.glob(f"{start}*/run.json"))]
+    for other in others:
+        old = recorded(other)
+        # A run with an id of its own, by --run.id or of an agent, is not continued without it.
+        named = old and (other is folder or old.id == old.digest[:8])
+        if named and old.digest_rule == 1 and current_digest(other, old) == record.digest:
+            return other, replace(record, id=old.id, digest=old.digest, digest_rule=1)
+    return folder, record
+
+
+def current_digest(folder: RunFolder, record: RunRecord) -> str:
+    """The digest that the settings of a run have by today's rule; the recorded one where they cannot be read."""
+    if record.digest_rule > 1:
+        return record.digest
+    config = configuration(folder)
+    return settings_digest(config) if config else record.digest
+
+
+def has_moved(folder: RunFolder, recorded: RunRecord, record: RunRecord) -> bool:
+    """Whether the run's data lay in another folder than `record` says, so that they may be others."""
+    known = recorded.data_root or flatten(configuration(folder) or {}).get("data.init_args.root", record.data_root)
+    return known != record.data_root
 
 
 def _monitor(class_path: str) -> str:

@@ -19,6 +19,7 @@ from lightning_modules import SegmentationModule
 from records import RunFolder, RunRecord
 from records.atomic import check_writable
 from records.configuration import flatten
+from records.data_files import write_data_files
 from records.errors import UserError, is_for_users
 from training import callbacks
 from training.checkpoint_files import AtomicCheckpointIO
@@ -28,13 +29,13 @@ from training.checks.sources import Sources
 from training.checks.trainer import check_loop, check_ranges, guarded, name_class, name_settings
 from training.cluster import check_tasks, choose_master_port, slurm_plugins
 from training.evaluation_record import check_keeping, keep_and_print, keep_validation, keeps_validation
-from training.identity import identify
+from training.identity import find_again, identify
 from training.loggers import wandb_logger
 from training.loops import install_loops
 from training.prediction import prediction_writer
 from training.resume import KeyedRandomness, MetricState, ResumeCheckpoint
 from training.settings import ConvergenceSettings, PredictionSettings, RunSettings
-from training.start import is_finished, leaving_nothing, prepare
+from training.start import check_data, is_finished, leaving_nothing, prepare
 
 MODEL = "lightning_modules.ClassificationModule"
 DATA = "datamodules.ImageNetDataModule"
@@ -162,7 +163,7 @@ class ExperimentCLI(LightningCLI):
         check_checkpoint(self.subcommand, chosen.ckpt_path, vars(chosen.model.init_args))
         if self.subcommand == "fit" and not self.config.fit.trainer.fast_dev_run:
             config = self.plain_config()
-            self.run_folder, self.run_record = identify(config)
+            self.run_folder, self.run_record = find_again(*identify(config))
             check_writable(self.run_folder.path, "choose another --run.root")
             self.finished = is_finished(self.run_folder, self.run_record, config, self.config.fit.ckpt_path)
 
@@ -245,13 +246,27 @@ class ExperimentCLI(LightningCLI):
         if self.run_folder is None:
             return
         trainer = self.trainer
-        hardware = {"accelerator": trainer.strategy.root_device.type, "processes": trainer.world_size}
-        chosen = self.config.fit.ckpt_path
-        checkpoint = prepare(self.run_folder, self.run_record, self.plain_config(), chosen, hardware)
+        facts = {"accelerator": trainer.strategy.root_device.type, "processes": trainer.world_size}
+        chosen, config, files = self.config.fit.ckpt_path, self.plain_config(), None
+        if hasattr(self.datamodule, "file_sets"):
+            accept = self.datamodule.accept_changed_data = self.config.fit.run.accept_changed_data
+            files, changed = check_data(self.run_folder, self.run_record, self.datamodule, accept)
+            facts |= {"changed_data": changed} if changed else {}
+        self.finished = is_finished(self.run_folder, self.run_record, config, chosen, same_data=True)
+        if self.finished:
+            return
+        checkpoint = prepare(self.run_folder, self.run_record, config, chosen, facts)
+        if files and trainer.is_global_zero:
+            write_data_files(self.run_folder.data_files, self.run_record.data, files)
         if checkpoint is not None:
             # `config_init` is what reaches the Trainer; a change of `config` would be ignored without a word.
             self.config_init.fit.ckpt_path = str(checkpoint)
             self.config_init.fit.weights_only = True
+
+    def fit(self, **kwargs: Any) -> None:
+        # `before_fit` cannot keep LightningCLI from calling this.
+        if not self.finished:
+            self.trainer.fit(**kwargs)
 
     def before_validate(self) -> None:
         chosen = self.config.validate.ckpt_path

@@ -18,6 +18,7 @@ class RunSettings:
         checkpoint_every_n_steps: optimiser steps between resume checkpoints within an epoch; 0: only at epochs' ends.
         checkpoint_every_minutes: minutes after which a resume checkpoint is written within an epoch, too, at the next
             step; 0: none by the clock. Processes agree on the step, every ten steps.
+        accept_changed_data: go on with a run whose data are not those it was begun on; run.json records what changed.
         on_nan: what a training loss that is NaN or infinite does: stop the run with exit status 1, or only warn.
     """
 
@@ -25,6 +26,7 @@ class RunSettings:
     id: str | None = None
     checkpoint_every_n_steps: int = 500
     checkpoint_every_minutes: float = 0.0
+    accept_changed_data: bool = False
     on_nan: Literal["stop", "warn"] = "stop"
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import hashlib
 import shutil
 import sys
 from collections.abc import Iterator
@@ -15,9 +16,11 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_only
 
 from records import RunFolder, RunFolderError, RunRecord, best, differences, write_text
 from records.atomic import remove_leftovers, writing
+from records.data_files import Sets, data_differences, read_data_files
 from records.errors import UserError, is_for_users
 from records.repair import configuration, recorded, set_damaged_aside
 from training.checkpoint_files import RESUME_PATTERN, newest_good
+from training.identity import has_moved
 from training.loggers import set_aside_empty
 from training.provenance import provenance
 
@@ -25,8 +28,12 @@ _locks: list[IO[str]] = []
 """Open for the life of the process: closing a file gives up its lock."""
 
 
-def is_finished(folder: RunFolder, record: RunRecord, config: dict[str, Any], chosen: str | None) -> bool:
+def is_finished(
+    folder: RunFolder, record: RunRecord, config: dict[str, Any], chosen: str | None, same_data: bool = False
+) -> bool:
     """Whether the run came to its end before; says so in a line. Writes nothing.
+
+    Not before the data were compared (`same_data`) where they lie in another folder now.
 
     Raises:
         UserError: if the folder holds another run, or progress that starting from `chosen` would overwrite.
@@ -42,7 +49,7 @@ def is_finished(folder: RunFolder, record: RunRecord, config: dict[str, Any], ch
             f"{folder.path} holds progress of this run already, which starting from {chosen} would overwrite. Leave "
             "--ckpt_path out to continue it, or say --run.id=NAME for a run of its own"
         )
-    if old is None or not old.finished:
+    if old is None or not old.finished or not (same_data or not has_moved(folder, old, record)):
         return False
     try:
         rows = folder.read_rows()
@@ -59,8 +66,41 @@ def is_finished(folder: RunFolder, record: RunRecord, config: dict[str, Any], ch
     return True
 
 
+def check_data(folder: RunFolder, record: RunRecord, data: Any, accept: bool) -> tuple[Sets | None, list[str]]:
+    """Notes in `record` which files the run reads, and compares them with those that its folder was trained on.
+
+    Returns:
+        The files for `write_data_files`, None where the folder lists them; and what differs, one line a kind.
+
+    Raises:
+        UserError: if they differ and `accept` is off.
+    """
+    sets = data.file_sets()
+    record.data = hashlib.sha1("".join(each.digest for each in sets.values()).encode()).hexdigest()[:16]
+    old = recorded(folder)
+    known = old.data if old else ""
+    if known == record.data and folder.data_files.is_file():
+        return None, []
+    sets = {name: each.to_dict() for name, each in sets.items()}
+    if not any(folder.checkpoints.glob(RESUME_PATTERN)) and not (old and old.finished):
+        return sets, []
+    stored = read_data_files(folder.data_files)
+    if (stored[0] if stored else known) in ("", record.data):
+        return sets, []
+    unknown = [f"{folder.data_files.name}, which lists them, is damaged"]
+    changed = data_differences(stored[1], sets) if stored else unknown
+    if not accept:
+        raise UserError(
+            f"the data in {record.data_root} are not those of {folder.path}: {'; '.join(changed)}. Restore them, or "
+            "say --run.accept_changed_data=true to go on with these, which run.json records, or --run.id=NAME for a "
+            "run of its own"
+        )
+    rank_zero_info(f"the data have changed, which run.json records: {'; '.join(changed)}")
+    return sets, changed
+
+
 def prepare(
-    folder: RunFolder, record: RunRecord, config: dict[str, Any], chosen: str | None, hardware: dict[str, Any]
+    folder: RunFolder, record: RunRecord, config: dict[str, Any], chosen: str | None, facts: dict[str, Any]
 ) -> Path | None:
     """Readies the folder of a run, says in a line where the run begins, and returns the checkpoint to resume from.
 
@@ -71,7 +111,7 @@ def prepare(
         record: who the run is.
         config: its resolved configuration.
         chosen: the checkpoint that the user named with --ckpt_path, if any; it is left to Lightning.
-        hardware: what this attempt computes on: `accelerator`, such as cuda, and its number of `processes`.
+        facts: of this attempt: its `accelerator`, such as cuda, number of `processes`, and changed data.
 
     Raises:
         UserError: if another process runs in the folder.
@@ -88,7 +128,7 @@ def prepare(
     checkpoint, line = _choose(folder, chosen, first)
     rank_zero_info(line)
     if first:
-        _write_attempt(folder, record, config, checkpoint, hardware)
+        _write_attempt(folder, record, config, checkpoint, facts)
     return checkpoint
 
 
@@ -161,7 +201,7 @@ def _choose(folder: RunFolder, chosen: str | None, first: bool) -> tuple[Path | 
 
 
 def _write_attempt(
-    folder: RunFolder, record: RunRecord, config: dict[str, Any], checkpoint: Path | None, hardware: dict[str, Any]
+    folder: RunFolder, record: RunRecord, config: dict[str, Any], checkpoint: Path | None, facts: dict[str, Any]
 ) -> None:
     remove_leftovers(folder.path, folder.checkpoints, folder.evaluations)
     kept = {key: value for key, value in config.items() if key not in ("ckpt_path", "weights_only", "config")}
@@ -170,7 +210,7 @@ def _write_attempt(
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv,
         "resumed_from": checkpoint.name if checkpoint else None,
-        **hardware,
+        **facts,
         **provenance(),
     }
     record.attempts.append(attempt)

@@ -16,6 +16,7 @@ from records.errors import UserError
 from studies.runs import options
 from studies.runs.command import say
 from studies.runs.process import StopRequest
+from training.identity import has_moved
 
 WANDB_IDENTITY = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_SWEEP_PARAM_PATH")
 """An agent sets these for one run; inherited by every point, they would make all points one run."""
@@ -81,7 +82,8 @@ def sweep(
     for run in runs:
         if run.problem:
             raise UserError(f"{file}: point {run.point.label}: {run.problem}")
-        if run.recorded and run.recorded.finished:
+        # Where the data lie elsewhere now, the run itself sees whether they are the same.
+        if run.recorded and run.recorded.finished and not has_moved(run.folder, run.recorded, run.record):
             run.state = State.SKIPPED
     if not dry_run:
         return train(console, runs, jobs, threads)

@@ -9,6 +9,7 @@ from cli.sweep.file import Point
 from records import RunFolder, RunFolderError, RunRecord
 from records.errors import UserError
 from records.rows import Row
+from training.identity import current_digest
 
 Resolve = Callable[[list[str]], tuple[RunFolder, RunRecord]]
 """Arguments of `main.py` to the run that they start, without starting it."""
@@ -95,7 +96,11 @@ def _look_up(runs: Iterable[PointRun], root: Path) -> None:
             problems[file.parent] = str(error)
     # Of several with the same settings, the first finished one: the last to be put in wins.
     ordered = sorted(records, key=lambda path: (not records[path].finished, path), reverse=True)
-    by_digest = {records[path].digest: path for path in ordered}
+    by_digest = {
+        digest: path
+        for path in ordered
+        for digest in (records[path].digest, current_digest(RunFolder(path), records[path]))
+    }
     for run in runs:
         path = run.folder.path
         other = by_digest.get(run.record.digest) if run.record.digest else None

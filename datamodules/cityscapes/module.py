@@ -1,6 +1,7 @@
 """Cityscapes as batches, and any data set in its layout and label ids."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from functools import cached_property, partial
 from pathlib import Path
@@ -19,7 +20,9 @@ from datamodules.cityscapes.splits import check_split, coarse_scenes, fine_scene
 from datamodules.cityscapes.transforms import SegmentationTransform, scaled_size
 from datamodules.errors import DataError, at_least, checked
 from datamodules.loading.decode import image_size
+from datamodules.loading.file_set import FileSet
 from datamodules.loading.padded import collate_padded
+from datamodules.loading.path_table import PathTable
 from datamodules.loading.resumable import KeyedLoader, ResumableDataModule
 
 # ImageNet's, as NVIDIA/semantic-segmentation takes them.
@@ -197,6 +200,14 @@ class CityscapesDataModule(ResumableDataModule):
             "sampling": sampling,
             "augmentation": repr(self.transform),
         }
+
+    def file_sets(self) -> dict[str, FileSet]:
+        return {"training": self._file_set(self._all_train_scenes), "validation": self._file_set(self.val_scenes)}
+
+    def _file_set(self, scenes: list[Scene]) -> FileSet:
+        files = [os.path.join(self.root, path) for scene in scenes for path in (scene.image, scene.label)]
+        names = (f"{scene.city}/{Path(path).name}" for scene in scenes for path in (scene.image, scene.label))
+        return FileSet.read(PathTable.pack(names), np.array([*map(os.path.getsize, files)]), files.__getitem__)
 
     def eval_set_key(self) -> dict[str, int | str]:
         """The scenes that are evaluated on; the root may move."""

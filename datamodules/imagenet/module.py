@@ -22,6 +22,7 @@ from datamodules.imagenet.transforms import (
     TrainTransform,
     UncroppedTransform,
 )
+from datamodules.loading.file_set import FileSet
 from datamodules.loading.index import FileIndex, cached, is_flat, scan_classes, scan_flat
 from datamodules.loading.padded import collate, collate_padded
 from datamodules.loading.resumable import KeyedLoader, ResumableDataModule, expanded
@@ -215,6 +216,12 @@ class ImageNetDataModule(ResumableDataModule):
     def _train_digest(self) -> str:
         return _digest(self._train_files, self._train_files.targets, self._train_split[0])
 
+    def file_sets(self) -> dict[str, FileSet]:
+        sets = {"training": _file_set(self._train_files, self._train_files.targets)}
+        if not self.val_from_train:
+            sets["validation"] = _file_set(self._val_files, self._val_targets)
+        return sets
+
     def eval_set_key(self) -> dict[str, int | str]:
         """The images that `test` serves, their classes, and how they are cut; the root may move."""
         digest = _digest(self._val_files, self._val_targets)
@@ -257,6 +264,10 @@ class ImageNetDataModule(ResumableDataModule):
 
 def _collate(padded: bool) -> Callable[[list[tuple]], tuple]:
     return collate_padded if padded else collate
+
+
+def _file_set(files: FileIndex, targets: np.ndarray) -> FileSet:
+    return FileSet.read(files.files, files.sizes, files.path, targets)
 
 
 def _digest(files: FileIndex, *arrays: np.ndarray) -> str:

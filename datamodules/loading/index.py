@@ -19,7 +19,10 @@ from datamodules.loading.path_table import PathTable
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
 # Part of the cache's key: raise it when another index would be made of the same files.
-_FORMAT = "1"
+_FORMAT = "2"
+
+CACHED_FROM = 20_000
+"""Files from which on an index is kept: below, a scan takes a fraction of a second, and sees sizes that changed."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class FileIndex:
         folder: the folder that was scanned.
         classes: names of its class folders, sorted; empty for a flat folder.
         files: paths relative to `folder`.
+        sizes: of the files in bytes, int64; -1 of a dangling link.
         targets: position in `classes` of each file, int64; -1 in a flat folder.
         directories: every directory that was read, relative to `folder`, "." included.
         mtimes: modification time of each directory before it was read, in ns.
@@ -38,6 +42,7 @@ class FileIndex:
     folder: Path
     classes: tuple[str, ...]
     files: PathTable
+    sizes: np.ndarray
     targets: np.ndarray
     directories: PathTable
     mtimes: np.ndarray
@@ -64,14 +69,15 @@ def scan_classes(folder: Path) -> FileIndex:
             where=folder,
             todo="Expected one subfolder for each class, such as train/n01440764/*.JPEG.",
         )
-    files, targets, directories, mtimes = [], [], ["."], [_mtime(folder)]
+    files, sizes, targets, directories, mtimes = [], [], [], ["."], [_mtime(folder)]
     empty = []
     for target, name in enumerate(classes):
         before = len(files)
-        for directory, mtime, names in _walk(folder, name):
+        for directory, mtime, images in _walk(folder, name):
             directories.append(directory)
             mtimes.append(mtime)
-            files += [os.path.join(directory, file) for file in names]
+            files += [os.path.join(directory, file) for file in images]
+            sizes += images.values()
         targets += [target] * (len(files) - before)
         if len(files) == before:
             empty.append(name)
@@ -81,7 +87,7 @@ def scan_classes(folder: Path) -> FileIndex:
             where=folder,
             todo=f"Remove them, or put images in them ({', '.join(IMAGE_EXTENSIONS)}).",
         )
-    return _index(folder, classes, files, targets, directories, mtimes)
+    return _index(folder, classes, files, sizes, targets, directories, mtimes)
 
 
 def scan_flat(folder: Path) -> FileIndex:
@@ -90,14 +96,15 @@ def scan_flat(folder: Path) -> FileIndex:
     Raises:
         DataError: there is no image.
     """
-    files, directories, mtimes = [], [], []
-    for directory, mtime, names in _walk(folder, "."):
+    files, directories, mtimes = {}, [], []
+    for directory, mtime, images in _walk(folder, "."):
         directories.append(directory)
         mtimes.append(mtime)
-        files += [os.path.normpath(os.path.join(directory, file)) for file in names]
+        files |= {os.path.normpath(os.path.join(directory, file)): size for file, size in images.items()}
     if not files:
         raise DataError("holds no image", where=folder, todo=f"Accepted: {', '.join(IMAGE_EXTENSIONS)}.")
-    return _index(folder, [], sorted(files), [-1] * len(files), directories, mtimes)
+    names = sorted(files)
+    return _index(folder, [], names, [files[name] for name in names], [-1] * len(files), directories, mtimes)
 
 
 def is_flat(folder: Path) -> bool:
@@ -106,18 +113,19 @@ def is_flat(folder: Path) -> bool:
     return bool(images) and not subfolders
 
 
-def _index(folder, classes, files, targets, directories, mtimes) -> FileIndex:
+def _index(folder, classes, files, sizes, targets, directories, mtimes) -> FileIndex:
     return FileIndex(
         folder,
         tuple(classes),
         PathTable.pack(files),
+        np.array(sizes, dtype=np.int64),
         np.array(targets, dtype=np.int64),
         PathTable.pack(directories),
         np.array(mtimes, dtype=np.int64),
     )
 
 
-def _walk(folder: Path, start: str) -> Iterator[tuple[str, int, list[str]]]:
+def _walk(folder: Path, start: str) -> Iterator[tuple[str, int, dict[str, int]]]:
     # The time is taken before the listing: a file added in between makes the time look old, never the listing.
     mtime = _mtime(folder / start)
     subfolders, images = _list(folder / start)
@@ -133,20 +141,28 @@ def _mtime(folder: Path) -> int:
         raise DataError(f"cannot be read ({error.strerror})", where=folder) from error
 
 
-def _list(folder: Path) -> tuple[list[str], list[str]]:
-    subfolders, images = [], []
+def _list(folder: Path) -> tuple[list[str], dict[str, int]]:
+    """Names of the subfolders, and of the images with their sizes."""
+    subfolders, images = [], {}
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name.startswith("."):
                     continue
                 if entry.name.lower().endswith(IMAGE_EXTENSIONS):
-                    images.append(entry.name)
+                    images[entry.name] = _size(entry)
                 elif entry.is_dir():
                     subfolders.append(entry.name)
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror})", where=folder) from error
-    return sorted(subfolders), sorted(images)
+    return sorted(subfolders), dict(sorted(images.items()))
+
+
+def _size(entry: os.DirEntry) -> int:
+    try:
+        return entry.stat().st_size
+    except OSError:
+        return -1  # the worker that decodes it names it
 
 
 def cached(scan: Callable[[Path], FileIndex], folder: Path, cache: bool | str) -> FileIndex:
@@ -173,19 +189,20 @@ def _unchanged(folder: Path, stored: dict[str, np.ndarray]) -> FileIndex | None:
     """The index of a folder from its arrays; None where a directory has changed since."""
     classes = tuple(os.fsdecode(stored["classes"].tobytes()).split("\0")[:-1])
     files, directories = PathTable(stored["files"]), PathTable(stored["directories"])
-    targets, mtimes = stored["targets"], stored["mtimes"]
+    sizes, targets, mtimes = stored["sizes"], stored["targets"], stored["mtimes"]
     current = [os.stat(folder / directories[i]).st_mtime_ns for i in range(len(directories))]
-    if len(files) != len(targets) or current != mtimes.tolist():
+    if not len(files) == len(targets) == len(sizes) or current != mtimes.tolist():
         return None
-    return FileIndex(folder, classes, files, targets, directories, mtimes)
+    return FileIndex(folder, classes, files, sizes, targets, directories, mtimes)
 
 
 def _write_cache(file: Path, index: FileIndex, key: tuple) -> None:
-    if time.time_ns() - int(index.mtimes.max()) < SETTLED_NS:
+    if len(index) < CACHED_FROM or time.time_ns() - int(index.mtimes.max()) < SETTLED_NS:
         return
     arrays = {
         "classes": PathTable.pack(index.classes).data,
         "files": index.files.data,
+        "sizes": index.sizes,
         "targets": index.targets,
         "directories": index.directories.data,
         "mtimes": index.mtimes,

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from datamodules.errors import DataError, at_least, checked
 from datamodules.loading import keyed
+from datamodules.loading.file_set import FileSet
 from datamodules.loading.folder_images import FolderImages
 from datamodules.loading.index import scan_flat
 from datamodules.loading.on_device import batch_on_device, check_normalisation
@@ -26,6 +27,10 @@ _SETTINGS = {
     "seed": "seed_everything or data.seed",
     "world_size": "devices x num_nodes",
 }
+
+
+_DATA = ("train_size", "training files", "eval_batch_size")
+"""What `run.accept_changed_data` lets change."""
 
 
 class KeyedLoader(DataLoader):
@@ -73,11 +78,20 @@ class ResumableDataModule(pl.LightningDataModule):
         self.loader_timeout = at_least(0, "loader_timeout", loader_timeout)
         self.seed = seed
         self.eval_padded = eval_padded
+        self.accept_changed_data = False
         self._start: tuple[int, int] | None = None
+
+    @abstractmethod
+    def train_size(self) -> int:
+        """Samples of an epoch, which uses the whole batches among them; a property."""
 
     @abstractmethod
     def train_set_key(self) -> dict[str, int | str]:
         """What determines the training samples besides seed and batch: size, digest of the files, augmentation."""
+
+    @abstractmethod
+    def file_sets(self) -> dict[str, FileSet]:
+        """The files that `fit` trains and validates on, as "training" and "validation"; reads a sample of them."""
 
     @abstractmethod
     def train_set(self) -> Dataset:
@@ -249,7 +263,12 @@ class ResumableDataModule(pl.LightningDataModule):
         """
         if self.trainer is not None and not self.fitting:
             return
-        _refuse_mismatch(state, self._run_key())
+        _refuse_mismatch(state, self._run_key(), self.accept_changed_data)
+        if state["batch"] > (batches := self.train_size // self.batch_size):
+            raise DataError(
+                f"the checkpoint stands after batch {state['batch']} of an epoch that has {batches} now",
+                todo="Add images, or restore the data.",
+            )
         self._start = (state["epoch"], state["batch"])
 
     def _run_key(self) -> dict[str, int | str]:
@@ -272,18 +291,22 @@ class ResumableDataModule(pl.LightningDataModule):
             )
 
 
-def _refuse_mismatch(stored: dict[str, Any], current: dict[str, int | str]) -> None:
+def _refuse_mismatch(stored: dict[str, Any], current: dict[str, int | str], accept_changed_data: bool) -> None:
     # Checkpoints from before evaluation had to stay the same say nothing about it.
     current = {name: value for name, value in current.items() if name in stored or name != "eval_batch_size"}
-    wrong = [
-        f"{_SETTINGS.get(name, name)} was {stored.get(name)!r} and is {value!r}"
-        for name, value in current.items()
-        if stored.get(name) != value
-    ]
-    if wrong:
+    if accept_changed_data:
+        current = {name: value for name, value in current.items() if name not in _DATA}
+    changed = {name for name, value in current.items() if stored.get(name) != value}
+    if changed:
+        wrong = [
+            f"{_SETTINGS.get(name, name)} was {stored.get(name)!r} and is {value!r}"
+            for name, value in current.items()
+            if name in changed
+        ]
         raise DataError(
             f"the checkpoint was trained on other data, or in another way: {'; '.join(wrong)}",
-            todo="Restore these to resume, or start a new run from the checkpoint's weights.",
+            todo="Restore these to resume"
+            + (", or say --run.accept_changed_data=true to go on." if changed <= set(_DATA) else "."),
         )
 
 

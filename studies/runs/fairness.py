@@ -7,10 +7,13 @@ from typing import Any
 import yaml
 
 from records import deciding
+from records.configuration import flatten
 from studies.runs.collect import Collection, Group, Run
 
 FREE = ("seed_everything", "data.init_args.seed", "model.padding", "model.init_args.padding")
 """What a comparison varies."""
+
+ROOT = "data.init_args.root"
 
 CHANGED = "+changes"
 """Ends a commit that the files of a run differed from."""
@@ -35,6 +38,11 @@ def _differences(network: str, runs: list[Run]) -> Iterator[str]:
             yield f"{run.record.name}: config.yaml is missing or damaged, so its settings were not compared."
         else:
             read[run] = settings
+    # Data that moved are the same data; before data were compared, their folder is all that is known.
+    if all(settings["data"] for settings in read.values()):
+        read = {run: {**settings, ROOT: None} for run, settings in read.items()}
+    else:
+        read = {run: {**settings, "data": None} for run, settings in read.items()}
     for key in sorted(set().union(*read.values())):
         holders: dict[str, list[Run]] = defaultdict(list)
         for run, settings in read.items():
@@ -52,7 +60,8 @@ def read_settings(run: Run) -> dict[str, Any] | None:
     if not isinstance(content, dict):
         return None
     settings = {key: value for key, value in deciding(content).items() if key not in FREE}
-    return {"trainer.max_epochs": run.record.max_epochs, **settings}
+    settings[ROOT] = flatten(content).get(ROOT)
+    return {"trainer.max_epochs": run.record.max_epochs, **settings, "data": run.record.data}
 
 
 def _who_has_what(holders: dict[str, list[Run]]) -> str:

@@ -19,7 +19,14 @@ def test_the_name_says_what_runs():
 
 
 @pytest.mark.parametrize(
-    "option", ["--data.num_workers=3", "--trainer.devices=2", "--trainer.logger=false", "--convergence.targets=[1]"]
+    "option",
+    [
+        "--data.num_workers=3",
+        "--trainer.devices=2",
+        "--trainer.logger=false",
+        "--convergence.targets=[1]",
+        "--data.root=x",
+    ],
 )
 def test_settings_that_do_not_decide_the_result_do_not_change_the_run(option):
     assert resolve([*DEMO, option])[1].id == resolve(DEMO)[1].id

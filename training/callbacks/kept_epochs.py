@@ -1,6 +1,5 @@
 """The epochs whose weights are kept: the best one, and the last ones."""
 
-import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 
 from records.atomic import set_aside, write_atomically
-from records.summary import LAST, values
+from records.summary import LAST, is_sound, values
 from training.callbacks.run_recorder import RunRecorder
 from training.checkpoint_files import CheckpointError, read_checkpoint
 
@@ -117,12 +116,16 @@ class LastEpochs(KeptEpochs):
 
 
 class BestEpoch(KeptEpochs):
-    """`best.ckpt` of the epoch with the highest value."""
+    """`best.ckpt` of the epoch with the highest value; not of one with a NaN or infinite value among its own."""
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if is_sound(self.recorder.rows[-1]):
+            super().on_train_epoch_end(trainer, pl_module)
 
     def _settle(self, source: Path, lines: list[str]) -> dict[str, float]:
         best = Path(self.dirpath) / BEST
-        # As Lightning counts: NaN is below all numbers, and of equal epochs the first is the best.
-        scores = {epoch: -math.inf if math.isnan(v) else v for epoch, v in values(self.recorder.rows, self.monitor)}
+        # As Lightning counts: of equal epochs the first is the best.
+        scores = dict(values(filter(is_sound, self.recorder.rows), self.monitor))
         wanted = max(scores, key=scores.__getitem__, default=None)
         found = self._find(source, BEST, lines)
         if found.get(best) != wanted:

@@ -14,8 +14,9 @@ def contents(index):
 
 
 @pytest.fixture
-def settled(tree):
-    """The training folder, last changed an hour ago: fresh folders are not cached."""
+def settled(tree, monkeypatch):
+    """The training folder, last changed an hour ago: fresh folders are not cached. It counts as one of many files."""
+    monkeypatch.setattr(index, "CACHED_FROM", 0)
     age(tree)
     return tree / "train"
 
@@ -109,6 +110,17 @@ def test_changed_folder_is_scanned_again(change, settled, tmp_path, write_image)
         write_image(settled / change)
     after = cached(scan_classes, settled, cache)
     assert contents(after) == contents(scan_classes(settled)) != before
+
+
+def test_a_small_folder_is_not_cached_so_that_sizes_are_those_of_now(settled, tmp_path, monkeypatch):
+    monkeypatch.setattr(index, "CACHED_FROM", 13)
+    file = settled / "n00000001" / "0.png"
+    before = cached(scan_classes, settled, str(tmp_path / "cache")).sizes[0]
+    file.write_bytes(file.read_bytes() + b"0")
+    assert cached(scan_classes, settled, str(tmp_path / "cache")).sizes[0] == before + 1 == os.path.getsize(file)
+    file.unlink()
+    file.symlink_to("nowhere")
+    assert scan_classes(settled).sizes[0] == -1
 
 
 def test_fresh_folder_is_not_cached(tree, tmp_path):

@@ -50,6 +50,19 @@ def test_nothing_to_report_says_what_is_there(tmp_path, make_run):
         collect(tmp_path / "nowhere")
 
 
+def test_data_that_moved_are_the_same_data(tmp_path, make_run):
+    roots = [{"data": {"init_args": {"root": root}}} for root in ("/old", "/new")]
+    for seed, data in enumerate(("a", "a")):
+        make_run(seed=seed, config=roots[seed], data=data)
+    assert not list(warnings(collect(tmp_path)))
+    make_run(seed=2, config=roots[1], data="b")
+    (found,) = warnings(collect(tmp_path))
+    assert found == "resnet18: the runs differ in data: a (zero seed 0, zero seed 1); b (zero seed 2)."
+    make_run(seed=3, config=roots[1])
+    (found,) = warnings(collect(tmp_path))
+    assert "the runs differ in data.init_args.root: /new (zero seed 1, zero seed 2, zero seed 3); /old" in found
+
+
 def test_differing_settings_are_said_with_who_has_them(tmp_path, make_run):
     for seed in range(4):
         make_run(seed=seed, attempts=[{"commit": "a" * 40}])

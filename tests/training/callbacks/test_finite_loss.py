@@ -66,6 +66,24 @@ def test_weights_that_are_spoiled_in_the_last_step_are_not_saved(tmp_path, sampl
     assert not checkpoints(only_run(tmp_path))
 
 
+def test_an_epoch_with_a_nan_in_its_validation_is_never_the_best(tmp_path, sample_tree, monkeypatch):
+    calls, original = [], classification.cross_entropy
+
+    def spoiled(logits, *args, **kwargs):
+        loss = original(logits, *args, **kwargs)
+        calls.append(not logits.requires_grad)
+        return loss * math.nan if calls[-1] and sum(calls) <= 4 else loss
+
+    monkeypatch.setattr(classification, "cross_entropy", spoiled)
+    command = fit(tmp_path, sample_tree, NO_DASHBOARD, "--trainer.max_epochs=2", "--model.lr=0.0")
+    assert main_here(*command) == 0
+    folder = only_run(tmp_path)
+    first, second = folder.read_rows()
+    assert math.isnan(first["val/loss"])
+    assert first["val/acc1"] == second["val/acc1"], "the first one would be the best"
+    assert checkpoints(folder)["best.ckpt"]["epoch"] == 1
+
+
 def test_warn_says_it_once_and_goes_on(tmp_path, sample_tree, monkeypatch, recwarn):
     poison(monkeypatch, 3)
     command = fit(tmp_path, sample_tree, NO_DASHBOARD, "--run.on_nan=warn", "--data.num_workers=0")

@@ -118,6 +118,18 @@ class PaddedNetworkModule(pl.LightningModule):
                 f"say --model.num_classes={found}"
             )
 
+    def try_on(self, image: torch.Tensor) -> None:
+        """Runs the network once, so that `padding_report` also names what pads inside a forward, unseen in layers.
+
+        Args:
+            image: a training image, uint8 (3, H, W).
+
+        Raises:
+            PaddingError: if the network cannot take images of this size; nothing was trained yet.
+        """
+        # On the CPU, where the network still is: tenths of a second, seconds for crops of street scenes.
+        self.padding_report = convert_padding(self.network, self.padding, example=image[None].float() / 255)
+
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits of normalised images (N, 3, H, W): (N, num_classes), or (N, num_classes, H, W) of a dense network."""
         return self.network(images.contiguous(memory_format=self.memory_format))

@@ -242,6 +242,7 @@ class ExperimentCLI(LightningCLI):
         # What is wrong with data and model is said now, before there is a run folder or a W&B run.
         self.datamodule.check("fit")
         self.model.check("fit", self.datamodule)
+        self.model.try_on(self.datamodule.train_set()[0, 0][0])
         check_loop(self.trainer, len(self.datamodule.train_dataloader()), len(self.datamodule.val_dataloader()))
         if self.run_folder is None:
             return

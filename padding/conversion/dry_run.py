@@ -75,7 +75,8 @@ def find_hidden_pads(model: nn.Module, example: Any) -> list[HiddenPad]:
     except PaddingError:
         raise
     except Exception as error:
-        raise PaddingError(f"the model cannot run on the example: {type(error).__name__}: {error}") from error
+        shapes = ", ".join(str(tuple(leaf.shape)) for leaf in _tensors(example))
+        raise PaddingError(f"the model cannot run on the example {shapes}: {type(error).__name__}: {error}") from error
     finally:
         for module, mode in modes.items():
             module.training = mode

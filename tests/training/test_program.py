@@ -9,6 +9,7 @@ import shutil
 import pytest
 import torch
 import yaml
+from timm.models import _registry
 
 from records import RunFolder
 from tests.support.program import NO_DASHBOARD, ROOT, fit, main_here, only_run, refusal, start_of
@@ -152,3 +153,29 @@ def test_ckpt_path_works_as_in_lightning(trained, sample_tree, tmp_path, caplog)
     assert names == {"best.ckpt", *(f"epoch-{e:03d}.ckpt" for e in range(3, 8))}
     best = max(new.read_rows(), key=lambda row: (row["val/acc1"], -row["epoch"]))
     assert torch.load(new.checkpoints / "best.ckpt", weights_only=True)["epoch"] == best["epoch"]
+
+
+class PaddingInside(torch.nn.Module):
+    def __init__(self, num_classes):
+        super().__init__()
+        self.stem, self.head = torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.Conv2d(8, num_classes, 3)
+
+    def forward(self, x):
+        return self.head(torch.nn.functional.pad(self.stem(x), (1, 1, 1, 1))).mean((2, 3))
+
+
+def test_padding_inside_a_forward_is_in_the_run_folder(tmp_path, sample_tree, monkeypatch):
+    """Of a network that this project does not know; `fit` runs it once on a training image."""
+    monkeypatch.setitem(_registry._model_entrypoints, "inside", lambda num_classes=10, **_: PaddingInside(num_classes))
+    options = ["--model.network=inside", "--model.padding=partial", "--trainer.max_steps=1", NO_DASHBOARD]
+    assert main_here(*fit(tmp_path, sample_tree, *options)) == 0
+    report = json.loads(only_run(tmp_path).padding_report.read_text())
+    assert (report["converted"], report["unsupported"]) == (["stem"], [""])
+    assert report["reasons"][""] == "inside its forward: pads (1, 1, 1, 1) with zeros, read by a convolution"
+
+
+def test_a_network_that_cannot_take_the_images_is_refused_before_the_run(tmp_path, sample_tree, capsys):
+    vit = ["--model.network=vit_tiny_patch16_224", "--model.padding=partial"]
+    message = refusal(capsys, *fit(tmp_path / "runs", sample_tree, *vit))
+    assert "the model cannot run on the example (1, 3, 24, 24): AssertionError: Input height (24)" in message
+    assert not (tmp_path / "runs").exists()

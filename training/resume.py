@@ -56,18 +56,19 @@ GENERATIONS = 2
 
 
 class ResumeCheckpoint(Checkpoint):
-    """Saves everything that a resumed run needs, every `every_n_steps` optimiser steps and at each epoch's end.
+    """Saves everything that a resumed run needs: every `every_n_steps` optimiser steps, before each validation, and at
+    each epoch's end.
 
-    Within an epoch only where Lightning can take up again exactly: after an optimiser step, and after its validation if
-    one is due. Must stand behind all callbacks whose state it saves; Lightning keeps the order among Checkpoints. Needs
-    the loops of training.loops.
+    Within an epoch only after an optimiser step, where the loops of training.loops, which it needs, can take up again
+    exactly. Must stand behind all callbacks whose state it saves; Lightning keeps the order among Checkpoints.
 
     There, too, it ends a run that is to stop before its end: upon a signal, or where `trainer.max_time` or a callback
     set `trainer.should_stop`. Early stopping that decided that the run is done ends it at the end of the epoch.
 
     Args:
         folder: where `resume-STEP.ckpt` files go.
-        every_n_steps: optimiser steps between two checkpoints within an epoch; 0 saves at epochs' ends only.
+        every_n_steps: optimiser steps between two checkpoints within an epoch; 0 saves at epochs' ends only, before
+            and after their validations.
         signal: asked after every step and epoch, on all processes, whether to save at once and stop.
         every_minutes: since the last checkpoint, after which the next step saves one, too; 0 looks at no clock.
     """
@@ -92,17 +93,20 @@ class ResumeCheckpoint(Checkpoint):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if _is_within_epoch(trainer) and not trainer.fit_loop.epoch_loop.validation_due():
+        loop = trainer.fit_loop.epoch_loop
+        if not (loop.ends_now() or loop._should_accumulate() or loop.validation_due()):
             self._step_done(trainer)
 
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not trainer.sanity_checking and _is_within_epoch(trainer):
-            self._step_done(trainer)
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not trainer.sanity_checking and not trainer.fit_loop._should_accumulate():
+            self._step_done(trainer, validates=True)
 
-    def _step_done(self, trainer: pl.Trainer) -> None:
+    def _step_done(self, trainer: pl.Trainer, validates: bool = False) -> None:
         due = self.every_n_steps and trainer.global_step % self.every_n_steps == 0
+        # A validation may be long, and a kill in it must not cost steps.
+        due = due or (validates and (self.every_n_steps or trainer.fit_loop.epoch_loop.ends_now()))
         due = due or self._minutes_are_over(trainer)
-        stop = self.signal.requested(trainer)
+        stop = self.signal.requested(trainer, validates)
         if due or stop or _is_wished_to_stop(trainer):
             self._save(trainer)
             self._stop(trainer, stop)
@@ -135,12 +139,6 @@ class ResumeCheckpoint(Checkpoint):
         if trainer.is_global_zero:
             for old in sorted(self.folder.glob(RESUME_PATTERN))[:-GENERATIONS]:
                 old.unlink()
-
-
-def _is_within_epoch(trainer: pl.Trainer) -> bool:
-    """Whether the last batch made an optimiser step and the epoch goes on behind it."""
-    loop = trainer.fit_loop.epoch_loop
-    return not loop.ends_now() and not loop._should_accumulate()
 
 
 def _is_wished_to_stop(trainer: pl.Trainer) -> bool:

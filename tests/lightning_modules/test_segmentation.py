@@ -15,9 +15,7 @@ from lightning_modules import ClassificationModule, ModelError, SegmentationModu
 from lightning_modules.pixel_metrics import IGNORED_PIXEL, pixel_loss
 from lightning_modules.scene_evaluation import EvaluationSettings, SceneEvaluation
 from lightning_modules.segmentation import synchronises
-from training.callbacks import StopSignal
 from training.loops import install_loops
-from training.resume import ResumeCheckpoint
 
 SMALL = {"encoder": "tiny_resnet10", "padding": "partial", "num_classes": 4, "head_channels": 8, "skip_channels": 4}
 
@@ -69,19 +67,6 @@ def test_the_rate_falls_in_a_line_over_the_steps_and_the_last_step_is_validated(
     assert seen.rates == pytest.approx([0.5 * (1 - step / 7) for step in range(7)])
     assert seen.validated == [(0, 5), (1, 7)]
     assert "val/miou" in fitted.callback_metrics
-
-
-def test_the_last_step_is_not_saved_before_it_is_validated(tmp_path, monkeypatch, trainer):
-    """A run killed between the two would find nothing left to do, and its last epoch would have no mIoU."""
-    seen, saved = Rates(), []
-    monkeypatch.setattr(
-        ResumeCheckpoint, "_save", lambda self, trainer: saved.append((trainer.global_step, len(seen.validated)))
-    )
-    resume = ResumeCheckpoint(tmp_path, 1, StopSignal())
-    fitted = trainer(seen, resume, max_steps=7, max_epochs=50, enable_checkpointing=True)
-    install_loops(fitted)
-    fitted.fit(module(), loader(), loader(1))
-    assert saved == [(1, 0), (2, 0), (3, 0), (4, 0), (5, 1), (6, 1), (7, 2)]
 
 
 def test_recipe_of_section_4_2():

@@ -123,7 +123,7 @@ def test_processes_agree_on_the_step_of_a_checkpoint_by_the_clock(tmp_path, late
     strategy = SimpleNamespace(reduce_boolean_decision=lambda over, all: asked.append((over, all)) or late)
     trainer = SimpleNamespace(world_size=2, strategy=strategy, is_global_zero=False, should_stop=False)
     trainer.save_checkpoint = lambda path, **_: saved.append(int(path.stem[-2:]))
-    checkpoint.signal.requested = lambda trainer: False
+    checkpoint.signal.requested = lambda *_: False
     for trainer.global_step in range(1, 31):
         checkpoint._step_done(trainer)
     assert asked == [(False, False)] * 3

@@ -15,5 +15,6 @@ class FitLoop(_FitLoop):
 
     @property
     def done(self) -> bool:
-        # Early stopping that spoke within an epoch ends the run at the epoch's end, also where that epoch is resumed.
-        return super().done and not (self.restarting and self.trainer.should_stop)
+        # An epoch that is resumed goes on to its end, whose validation may be all that is left of the run, and where
+        # early stopping that spoke within it ends the run.
+        return not self.restarting and super().done

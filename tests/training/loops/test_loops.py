@@ -1,6 +1,7 @@
 """Steps, epochs, validations in every combination: a killed run ends with the same bits, rows are of whole epochs."""
 
 import random
+from itertools import pairwise
 
 import pytest
 import torch
@@ -30,6 +31,11 @@ SETTINGS = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def _no_waiting_for_the_disk(monkeypatch):
+    monkeypatch.setattr("os.fsync", lambda _: None)
+
+
 def killed_and_resumed(root, settings, moments):
     """The run, killed at the given hooks of one attempt after another."""
     for moment in moments:
@@ -44,9 +50,12 @@ def check_kills(tmp_path, settings, kills):
     tiny_run(tmp_path / "whole", killer, **settings)
     whole, draw = RunFolder(tmp_path / "whole"), random.Random(0)
     assert whole.read_record().finished
-    # The end of an epoch, before and after the resume checkpoint is written, and before the run counts as finished.
+    # Before the first validation, and at an epoch's end before and after the resume checkpoint is written.
     ends = [moment for moment, name in enumerate(killer.names) if name in ("train_epoch_end", "fit_end")]
-    for number, moment in enumerate([ends[1], *draw.sample(range(len(killer.names)), kills), *ends[-3:-1]]):
+    first = [
+        at for at, pair in enumerate(pairwise(killer.names)) if pair == ("train_batch_end", "validation_batch_end")
+    ]
+    for number, moment in enumerate([*first[:1], ends[1], *draw.sample(range(len(killer.names)), kills), *ends[-3:-1]]):
         resumed = killed_and_resumed(tmp_path / str(number), settings, [moment])
         assert_same_end(whole, resumed), (moment, killer.names[moment])
         assert resumed.read_record().finished
@@ -61,6 +70,21 @@ def test_a_killed_run_ends_with_the_same_bits(settings, tmp_path):
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 def test_a_run_killed_anywhere_ends_with_the_same_bits(settings, tmp_path):
     check_kills(tmp_path, settings, 40)
+
+
+@pytest.mark.parametrize("settings", [{"every": 0}, {"max_steps": 10}, {"val_check_interval": 3, "every": 9}], ids=str)
+def test_a_kill_in_a_validation_costs_no_step(settings, tmp_path):
+    killer = Killer()
+    tiny_run(tmp_path / "whole", killer, **settings)
+    steps = killer.names.count("train_batch_end")
+    moments = [moment for moment, name in enumerate(killer.names) if name == "validation_batch_end"]
+    for moment in (moments[1], moments[-1]):
+        root, before, rest = tmp_path / str(moment), killer.names[:moment], Killer()
+        with pytest.raises(KilledError):
+            tiny_run(root, Killer(moment), **settings)
+        tiny_run(root, rest, **settings)
+        assert before.count("train_batch_end") + rest.names.count("train_batch_end") == steps
+        assert_same_end(RunFolder(tmp_path / "whole"), RunFolder(root))
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
@@ -116,18 +140,19 @@ class Wish(Callback):
 
 
 @pytest.mark.parametrize(
-    ("hook", "count", "step"),
+    ("hook", "count", "step", "epochs"),
     [
-        ("on_train_batch_end", 3, 2),
-        ("on_train_batch_end", 4, 2),
-        ("on_train_batch_end", 7, 4),
-        ("on_train_batch_start", 9, 5),
-        ("on_validation_end", 1, 2),
-        ("on_validation_end", 2, 4),
-        ("on_train_epoch_end", 1, 4),
+        ("on_train_batch_end", 3, 2, 0),
+        ("on_train_batch_end", 4, 2, 0),
+        ("on_train_batch_end", 7, 4, 0),
+        ("on_train_batch_start", 9, 5, 1),
+        ("on_validation_start", 1, 2, 0),
+        ("on_validation_end", 1, 3, 0),
+        ("on_validation_end", 2, 4, 1),
+        ("on_train_epoch_end", 1, 4, 1),
     ],
 )
-def test_a_run_that_is_asked_to_stop_is_unfinished_and_goes_on(hook, count, step, tmp_path):
+def test_a_run_that_is_asked_to_stop_is_unfinished_and_goes_on(hook, count, step, epochs, tmp_path):
     """At the next optimiser step it is saved, 2 batches each; a row stands for a whole epoch only."""
     settings = {"accumulate_grad_batches": 2, "val_check_interval": 4, "every": 0}
     with pytest.raises(SystemExit) as left:
@@ -136,7 +161,7 @@ def test_a_run_that_is_asked_to_stop_is_unfinished_and_goes_on(hook, count, step
     stopped = RunFolder(tmp_path / "stopped")
     assert not stopped.read_record().finished
     assert max(stopped.checkpoints.glob("resume-*")).name == f"resume-{step:010d}.ckpt"
-    assert [row["step"] for row in stopped.read_rows()] == [4] * (step >= 4)
+    assert [row["step"] for row in stopped.read_rows()] == [4] * epochs
     tiny_run(tmp_path / "whole", None, **settings)
     tiny_run(tmp_path / "stopped", None, **settings)
     assert_same_end(RunFolder(tmp_path / "whole"), stopped)

@@ -42,7 +42,7 @@ class Call:
     images: int
     rule: str
     recorded: bool = False
-    """Whether the run is recorded for gradients; then nothing it made is written to, not even where it pauses that."""
+    """Whether the run began with gradients on; then it writes nothing in place, not even in the network's no_grad."""
     sized: tuple[tuple, dict] | None = None
     """The arguments with the sizes that each image alone would hand over; None where they are the canvas'."""
 
@@ -55,7 +55,7 @@ class Call:
         return result(self.run(), state.axes, state.batch)
 
     def bind(self, *names: str, **defaults: Any) -> SimpleNamespace:
-        """The arguments by name, as builtin functions do not tell them. Names without a default are required."""
+        """The arguments by name: builtin functions have no signature. Names without a default are required."""
         return SimpleNamespace(**{**defaults, **dict(zip(names, self.args, strict=False)), **self.kwargs})
 
     def valid(self, tensor: Tensor | None) -> Valid | None:

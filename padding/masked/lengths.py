@@ -1,4 +1,4 @@
-"""Sizes that a network reads off a tensor: a number on the canvas that knows what it is for each image alone.
+"""Sizes that a network reads: the canvas' number, which carries the number of each image alone.
 
 A network may compute with the sizes it sees, and on the canvas it sees the canvas' sizes. So `shape` gives integers
 that carry the images' own sizes along: arithmetic is done for every image, and a comparison that comes out differently

@@ -45,11 +45,10 @@ _READS_SIZES = frozenset(namesakes("view", "reshape", "unflatten"))
 
 
 class Masking(TorchFunctionMode):
-    """Knows of each tensor which part of it is valid; a function that it has no rule for raises.
+    """Tracks which part of each tensor is valid, and raises at a function without a rule.
 
-    Every tensor carries its state, and this run's key, as an attribute. One without a state that is no parameter or
-    buffer of the network was made where the mode could not see it, in another thread or an earlier run: that raises,
-    too, so that nothing is lost without a word.
+    Every tensor carries its state and its run as an attribute. A tensor without them that is no parameter or buffer of
+    the network was made where the mode could not see it, in another thread or an earlier run: that raises, too.
     """
 
     def __init__(self, model: nn.Module, images: int, rule: str):
@@ -62,7 +61,7 @@ class Masking(TorchFunctionMode):
             for module in model.modules()
             for tensor in (*module._parameters.values(), *module._buffers.values())
         }
-        # Marks outlive the run on whatever the network keeps: they name the run by this, and keep nothing alive.
+        # Tensors that the network keeps are marked beyond the run, so marks hold this small object and not the network.
         self.run = MaskedRun()
 
     def state(self, tensor: Tensor) -> Valid | None:
@@ -144,7 +143,7 @@ class Masking(TorchFunctionMode):
         return found
 
     def attach(self, tensor: Tensor, state: Valid | None) -> None:
-        """Says where a tensor is valid."""
+        """Marks a tensor with where it is valid."""
         if state is None and id(tensor) in self._constants:
             return  # a function that gave a parameter back, as `to` may: nothing is written on it
         run, known = getattr(tensor, _MARK, (None, None))

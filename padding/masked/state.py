@@ -1,4 +1,4 @@
-"""What is known of a tensor: on which part of each axis it holds an image, and on which nothing that may be read."""
+"""The state of a tensor: which part of each axis holds the image. The rest is padding and is never read."""
 
 from collections.abc import Iterable, Sequence
 
@@ -15,9 +15,8 @@ class Valid:
 
     Attributes:
         axes: one entry an axis; None where every image fills it, so that nothing done along it reads a wrong value.
-        batch: the axis of the images, one behind the other; where no axis is cut each may take several positions of it
-            (windows and heads are often merged with the batch). None where it is not known any more, as may be for a
-            batch of one image only.
+        batch: the images' axis. Where no axis is cut, an image may take several positions of it (attention merges
+            windows and heads with the batch). None where it is no longer known, which is allowed for one image only.
         cut: the axes that some image does not fill.
     """
 

@@ -64,8 +64,8 @@ def expanded(call: Call) -> Result:
 
 @rule(*_with_in_place(_SUMS))
 def summed(call: Call) -> Result:
-    """Under `grow`, of differently grown maps, of which the paper says nothing: valid on the union of their parts, each
-    0 where it is not valid itself.
+    """Under `grow` terms may be valid on different parts, which the paper does not treat: the sum is valid on their
+    union, and a term is 0 outside its own part.
     """
     return _aligned(call, union=call.rule != FIXED)
 

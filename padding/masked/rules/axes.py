@@ -1,4 +1,4 @@
-"""Functions that move, name and cut axes: the valid part goes where its axis goes."""
+"""Functions that move, name or cut axes: the valid interval moves with its axis."""
 
 from collections.abc import Sequence
 from math import prod
@@ -44,7 +44,7 @@ def viewed(call: Call) -> Result:
 
 
 def _sources(call: Call, tensor: Tensor) -> list[list[int | None]]:
-    """For each axis of each output, the axis of the input that it is all of, or None; nothing if they are no views."""
+    """For each axis of each output, the input's axis that it holds whole, or None; empty if these are no views."""
     if len(call.states) > 1:
         return []
     with torch.inference_mode(False):  # which does not say what is a view
@@ -59,7 +59,7 @@ def _sources(call: Call, tensor: Tensor) -> list[list[int | None]]:
 
 @rule("view", "reshape", "flatten", "unflatten", "view_as", "reshape_as")
 def reshaped(call: Call) -> Result:
-    """Where each cut axis stays an axis; else image by image, so that a row of tokens begins with the valid ones."""
+    """On the canvas if each cut axis stays an axis; else image by image, so that valid tokens come first in a row."""
     tensor, state = call.input()
     if not state.cut and state.batch is None:
         return result(call.run(), None, batch=None)

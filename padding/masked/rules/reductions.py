@@ -1,5 +1,5 @@
-"""Functions along some axes: means over valid positions only, and those that need no more than that their axes are
-filled by every image.
+"""Reductions and other functions along axes: on the canvas along axes that every image fills, means over the valid
+positions of others, all else image by image.
 """
 
 from math import prod
@@ -24,7 +24,7 @@ _SIGNATURES = {
 
 @rule("all", "amax", "amin", "any", "argmax", "argmin", "logsumexp", "max", "mean", "min", *_SIGNATURES, "sum")
 def reduced(call: Call) -> Result:
-    """Over axes that are not cut as ever; over others a mean of valid positions, the rest image by image."""
+    """Over uncut axes on the canvas; over cut ones a mean of the valid positions; all else image by image."""
     tensor, state = call.input()
     if len(call.states) > 1:  # the larger of two tensors
         return position_by_position(call)

@@ -1,6 +1,6 @@
-"""Functions that are run for one image after the other, each on its own part and with its own arguments.
+"""Runs a function for each image alone, on its own part and with its own sizes, and puts the results onto a canvas.
 
-The slow way that is right for whatever treats the images of a batch apart: the results are put onto a canvas again.
+The slow way, right for every function that does not mix the images of a batch.
 """
 
 from torch import Tensor

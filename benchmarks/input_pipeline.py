@@ -75,6 +75,7 @@ def main() -> None:
     parser.add_argument("--image-size", type=int, default=224, help="side of the crop, pixels (default: %(default)s)")
     parser.add_argument("--eval-resize", type=int, default=256, help="shorter side, pixels (default: %(default)s)")
     arguments = parser.parse_args()
+    # As in a worker of a DataLoader.
     torch.set_num_threads(1)
     folder = find_split(arguments.root or make(), "train")
     print(f"{folder}: {arguments.images} images, {arguments.rounds} rounds, one thread; median (quartiles) over rounds")

@@ -67,6 +67,7 @@ def report(name: str, model: nn.Module, canvas: int, batch: int, args: argparse.
     # This call compares its batch with single images; the rounds below find that done.
     first = stopwatch(steps[FIXED])
     seconds = interleaved(list(steps), steps.__getitem__, 1 + args.rounds, stopwatch)
+    # The first round builds what the later ones find.
     counted = {step: times[1:] for step, times in seconds.items()}
     plain, again = statistics.median(counted[PLAIN]), statistics.median(counted[FIXED])
     print(f"{name} {canvas} px, batch {batch}: canvas {1000 * plain:.0f} ms")

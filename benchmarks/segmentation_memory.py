@@ -62,6 +62,7 @@ def measure(args: argparse.Namespace) -> int:
     network.to(args.device)
     size = (args.crop, args.crop) if args.case == "train" else tuple(args.image)
     images = torch.randn(args.batch if args.case == "train" else 1, 3, *size, device=args.device)
+    # Building the network counts for the peak, not for the time.
     start = time.perf_counter()
     train(network, images) if args.case == "train" else evaluate(network, images)
     if args.device.startswith("cuda"):

@@ -84,6 +84,7 @@ def leave_out_bands(
         )
     bands = torch.zeros((height, width), dtype=torch.uint8)
     for tile in tiles:
+        # A view: what is added here is counted in the map.
         inside = bands[tile.slices]
         for proportion in proportions:
             inside[centre_box(tile.height, tile.width, proportion).slices] += 1

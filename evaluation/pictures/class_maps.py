@@ -49,6 +49,7 @@ def overlay(image: np.ndarray, classes: np.ndarray, colours: Colours, opacity: f
         raise ValueError(f"opacity is {opacity}; it must be from 0 to 1")
     table = np.concatenate([np.asarray(colours, np.float32), [BLACK]]).astype(np.float32)
     known = (classes >= 0) & (classes < len(colours))
+    # The last colour of the table is for pixels without a class.
     painted = table[np.where(known, classes.astype(np.intp), len(colours))]
     # At opacity 0 the photograph is left alone, in its colours.
     ground = image if opacity == 0 else _grey(image)
@@ -74,6 +75,7 @@ def draw_tiles(picture: np.ndarray, boxes: Iterable[Box]) -> np.ndarray:
     drawn, line = picture.copy(), _line_width(picture)
     height, width = picture.shape[:2]
     for top, left, bottom, right in boxes:
+        # The picture's own border is no seam.
         for row in {top, bottom} - {0, height}:
             drawn[_across(row, line), left:right] = _dashes(left, right, line)[None]
         for column in {left, right} - {0, width}:
@@ -99,6 +101,7 @@ def leave_out(picture: np.ndarray, region: Box | np.ndarray) -> np.ndarray:
     line = _line_width(picture)
     rows, columns = np.ogrid[: picture.shape[0], : picture.shape[1]]
     hatch = (rows + columns) % (10 * line) < 2 * line
+    # Faint and hatched: what lies there can be recognised, and is seen not to count.
     shaded = 0.2 * _grey(picture) + np.where(hatch, 120.0, 75.0)[..., None]
     drawn = np.where(mask[..., None], _rounded(shaded), picture)
     core = _eroded(mask, line)

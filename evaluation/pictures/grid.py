@@ -38,6 +38,7 @@ def row(panels: Sequence[np.ndarray]) -> np.ndarray:
     >>> row([np.zeros((2, 3, 3), np.uint8)] * 2).shape
     (2, 12, 3)
     """
+    # Behind each panel but the last.
     gap = np.full((panels[0].shape[0], GAP, 3), WHITE, np.uint8)
     return np.concatenate([part for panel in panels for part in (panel, gap)][:-1], axis=1)
 

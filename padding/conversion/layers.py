@@ -130,6 +130,7 @@ def effective_pads(layer: PaddedLayer) -> Pads | str:
     return tuple((b + ob, a + oa) for (b, a), (ob, oa) in zip(own, layer.outer_pads, strict=True))
 
 
+# Cached, so that layers of one kind have one class, after unpickling, too.
 @functools.cache
 def layer_class(base: type[nn.Module], scheme: str) -> type[nn.Module]:
     """The class of `base`'s layers under `scheme`; under 'zero' `base` itself. Takes the same arguments as `base`.
@@ -207,6 +208,7 @@ def original_class(module: nn.Module) -> type[nn.Module]:
         PaddingError: the class was replaced by another one since, a parametrisation for instance.
     """
     kind = type(module)
+    # In the class itself: one that was derived since, as parametrisations do, inherits the attribute.
     if "padding_base" in kind.__dict__:
         return kind.padding_base
     if issubclass(kind, PaddedLayer):

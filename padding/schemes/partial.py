@@ -31,6 +31,7 @@ def partial(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geomet
     if is_traced(input, weight):
         return by_formula(input, weight, bias, geometry)
     frame = find_frame(input, weight, geometry, axis_factors)
+    # In an empty window r (y - b) + b would leave b; Eq. 1 says 0.
     if frame is None or frame.has_empty_windows:
         return by_formula(input, weight, bias, geometry)
     output = zero_padded(input, weight, bias, geometry)

@@ -176,6 +176,7 @@ class _Reweight(torch.autograd.Function):
     def forward(ctx, output: Tensor, bias: Tensor | None, frame: Frame) -> Tensor:
         ctx.frame = frame
         ctx.bias_dtype = None if bias is None else bias.dtype
+        # The convolution's output is overwritten; its backward pass reads input and weight alone.
         ctx.mark_dirty(output)
         _reweight_in_place(output, bias, frame)
         return output
@@ -188,6 +189,7 @@ class _Reweight(torch.autograd.Function):
 
 def _scaled(grad: Tensor, frame: Frame) -> Tensor:
     """r * grad in a new tensor: another node may hold this gradient, and an expanded one has no room of its own."""
+    # In one precision a product is one pass; half precision would go through a float32 copy of the map.
     if grad.dtype == frame.ratio.dtype or torch.is_grad_enabled() or not _row_by_row(grad, frame):
         return (grad * frame.ratio).to(grad.dtype)
     gradient = grad.clone()

@@ -2,9 +2,13 @@
 
 import sys
 
-from cli.app import main
+from processes import signals
 
 if __name__ == "__main__":
+    # Before anything heavy is imported, so that a signal meanwhile leaves no traceback of half an import.
+    signals.end_at_once(sys.argv[1:])
+    from cli.app import main
+
     status = main(sys.argv[1:])
     # Looked up only now: W&B's client puts its own `sys.exit` there meanwhile, and learns from it how the run ended.
     sys.exit(status)

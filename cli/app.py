@@ -4,7 +4,9 @@ import importlib
 import os
 import sys
 import traceback
+from collections.abc import Callable
 
+from processes.signals import left_by, listening
 from records.errors import is_for_users, message_for_users
 from studies import STUDIES, find
 
@@ -32,18 +34,21 @@ def main(arguments: list[str]) -> int:
         print(f"error: unknown command '{command}'\n\n{usage()}", file=sys.stderr)
         return 2
     try:
-        return run(command, arguments)
+        start = load(command)
+        with listening():
+            return start(arguments)
     except Exception as error:
         return explain(error)
 
 
-def run(command: str, arguments: list[str]) -> int:
+def load(command: str) -> Callable[[list[str]], int]:
+    """The function that runs `command`, whose name its arguments begin with."""
     # Imported only now: `--help` and `report` need not wait for torch and Lightning.
     if command in TRAINING:
-        return importlib.import_module("training.program").main(arguments)
-    if (study := find(command)) is not None:
-        return study.main(arguments[1:])
-    return importlib.import_module(f"cli.{command}.command").main(arguments[1:])
+        return importlib.import_module("training.program").main
+    study = find(command)
+    run = importlib.import_module(f"cli.{command}.command").main if study is None else study.main
+    return lambda arguments: run(arguments[1:])
 
 
 def usage() -> str:
@@ -55,6 +60,8 @@ def usage() -> str:
 
 def explain(error: Exception) -> int:
     """Prints `error`: its message if that is for the user, the traceback of a defect. Returns the exit status."""
+    if number := left_by():
+        return 128 + number
     if not is_for_users(error):
         traceback.print_exception(error)
         return 1

@@ -21,6 +21,9 @@ from records.errors import UserError
 # it lie seconds, in which any connection of any program could take one from there.
 RANGE = range(20000, 32000)
 
+CROWD = "PADDING_CROWD"
+"""Environment variable that lets more than two processes a core start."""
+
 # They start every process themselves, and Lightning finds one port for all of them: each would choose another one here.
 LAUNCHERS = (SLURMEnvironment, LSFEnvironment, MPIEnvironment)
 
@@ -60,10 +63,33 @@ def tasks() -> int:
     return int(os.environ["SLURM_NTASKS"])
 
 
-def choose_master_port() -> None:
-    """Sets MASTER_PORT, unless a launcher or the user did, to a port that is free now."""
-    if "MASTER_PORT" not in os.environ and not any(launcher.detect() for launcher in LAUNCHERS):
-        os.environ["MASTER_PORT"] = str(free_port())
+def choose_meeting(machines: int) -> None:
+    """Sets MASTER_PORT, unless a launcher or the user did, to a port that is free now.
+
+    Raises:
+        UserError: if there are other machines, which would not know the port.
+    """
+    if any(launcher.detect() for launcher in LAUNCHERS):
+        return
+    missing = [name for name in ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK") if name not in os.environ]
+    if machines == 1:
+        os.environ.setdefault("MASTER_PORT", str(free_port()))
+    elif missing and not TorchElasticEnvironment.detect():
+        raise UserError(
+            f"trainer.num_nodes={machines}: no machine can find the others without {', '.join(missing)}. Start it on "
+            "all by srun, as scripts/slurm/multi_node.sbatch does, or by torchrun; or on each with MASTER_ADDR (the "
+            f"first one's name), MASTER_PORT (a free port there) and NODE_RANK (0 to {machines - 1}) in the environment"
+        )
+
+
+def check_cores(trainer: pl.Trainer) -> None:
+    """Raises UserError if the processes on a CPU are more than two a core: they would only wait for one another."""
+    cores = os.cpu_count() or 1
+    if trainer.strategy.root_device.type == "cpu" and trainer.num_devices > 2 * cores and CROWD not in os.environ:
+        raise UserError(
+            f"trainer.devices={trainer.num_devices} would start as many processes on {cores} cores; at most "
+            f"{2 * cores} start, unless {CROWD}=1 is in the environment"
+        )
 
 
 def free_port() -> int:

@@ -16,6 +16,7 @@ from pytorch_lightning.callbacks import Callback, LearningRateMonitor, RichProgr
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
 from lightning_modules import SegmentationModule
+from processes.launcher import end_together
 from records import RunFolder, RunRecord
 from records.atomic import check_writable
 from records.configuration import flatten
@@ -27,7 +28,7 @@ from training.checks.arguments import check_checkpoint, check_fits, check_seed, 
 from training.checks.parser_errors import readable
 from training.checks.sources import Sources
 from training.checks.trainer import check_loop, check_ranges, guarded, name_class, name_settings
-from training.cluster import check_tasks, choose_master_port, slurm_plugins
+from training.cluster import check_cores, check_tasks, choose_meeting, slurm_plugins
 from training.evaluation_record import check_keeping, keep_and_print, keep_validation, keeps_validation
 from training.identity import find_again, identify
 from training.loggers import wandb_logger
@@ -177,7 +178,6 @@ class ExperimentCLI(LightningCLI):
             return
         with contextlib.ExitStack() as stack:
             if self.run_folder:
-                stack.enter_context(self.stop.noted_before_training())
                 stack.enter_context(leaving_nothing(self.run_folder))
             if chosen := self.config[subcommand].ckpt_path:
                 check_fits(self.model, chosen)
@@ -199,21 +199,22 @@ class ExperimentCLI(LightningCLI):
             settings |= {"devices": 1, "num_nodes": 1, "strategy": "auto"}
         if self.run_folder is None:
             settings["enable_checkpointing"] = False
-        if chosen.num_nodes == 1:
-            choose_master_port()
+        choose_meeting(chosen.num_nodes)
         build = partial(super().instantiate_trainer, **{**kwargs, **settings})
         trainer = guarded(build, name_settings(vars(chosen)))
         install_loops(trainer)
         if slurm:
             check_tasks(trainer)
+        check_cores(trainer)
+        end_together(trainer)
         return trainer
 
     def _own_callbacks(self, show_bar: bool) -> list[Callback]:
         bar: list[Callback] = [RichProgressBar()] if show_bar else []
         if self.subcommand == "predict":
-            return [*bar, prediction_writer(self.model, self.config.predict.prediction)]
+            return [*bar, self.stop, prediction_writer(self.model, self.config.predict.prediction)]
         if self.run_folder is None:
-            return bar
+            return [*bar, self.stop]
         folder, record, seed = self.run_folder, self.run_record, self.config.fit.seed_everything
         recorder, run = callbacks.RunRecorder(folder), self.config.fit.run
         # Lightning keeps the order of the last ones (all Checkpoints): row, weights, resume checkpoint, dashboard.

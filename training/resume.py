@@ -90,6 +90,9 @@ class ResumeCheckpoint(Checkpoint):
         # The run may have been killed between early stopping and its end.
         trainer.should_stop = trainer.should_stop or has_converged(trainer)
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.signal.note()
+
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
@@ -100,6 +103,12 @@ class ResumeCheckpoint(Checkpoint):
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not trainer.sanity_checking and not trainer.fit_loop._should_accumulate():
             self._step_done(trainer, validates=True)
+        if not trainer.sanity_checking:
+            self.signal.end_validation()
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not trainer.sanity_checking:
+            self.signal.note()
 
     def _step_done(self, trainer: pl.Trainer, validates: bool = False) -> None:
         due = self.every_n_steps and trainer.global_step % self.every_n_steps == 0

@@ -9,7 +9,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from datamodules.errors import DataError, at_least, checked
 from datamodules.loading import keyed
@@ -19,6 +19,7 @@ from datamodules.loading.index import scan_flat
 from datamodules.loading.on_device import batch_on_device, check_normalisation
 from datamodules.loading.padded import PaddedBatch, collate
 from datamodules.loading.samplers import EvalSampler, TrainSampler
+from datamodules.loading.workers import WorkersLoader, worker_init
 
 # What each stored setting is called on the command line; others are the data itself.
 _SETTINGS = {
@@ -33,8 +34,8 @@ _DATA = ("train_size", "training files", "eval_batch_size")
 """What `run.accept_changed_data` lets change."""
 
 
-class KeyedLoader(DataLoader):
-    """A DataLoader that counts as stateful for Lightning; the data module's state holds its position."""
+class KeyedLoader(WorkersLoader):
+    """A loader that counts as stateful for Lightning; the data module's state holds its position."""
 
     def state_dict(self) -> dict[str, Any]:
         return {}
@@ -240,6 +241,7 @@ class ResumableDataModule(pl.LightningDataModule):
             drop_last=drop_last,
             collate_fn=collate_fn,
             num_workers=self.num_workers,
+            worker_init_fn=worker_init,
             # Workers are started once a run: starting them costs time, and they hold the plan of an epoch.
             persistent_workers=self.num_workers > 0,
             timeout=self.loader_timeout if self.num_workers > 0 else 0,

@@ -1,5 +1,9 @@
-"""Calls one function for many files in several processes."""
+"""Worker processes that leave signals to their parent; and one function called for many files in several of them."""
 
+import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -8,8 +12,39 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from datamodules.errors import DataError
+from processes.signals import SIGNALS, blocked
 
 _ITEMS_A_BATCH = 8
+
+
+class WorkersLoader(DataLoader):
+    """A DataLoader whose workers no SIGTERM, SIGINT or SIGUSR1 ends but their parent's; give it `worker_init`.
+
+    Schedulers signal all processes of a job, and a terminal does: were a worker to die of it, the main process would
+    fail before it could save.
+    """
+
+    def __iter__(self) -> Iterator[Any]:
+        # Workers are started here, with the signals blocked from their first instruction on.
+        with blocked():
+            return super().__iter__()
+
+
+def worker_init(worker: int) -> None:
+    """Ends this worker when its parent terminates it or is gone, even if it hangs in reading a file."""
+    # macOS can't tell who sent a signal: nothing is blocked there.
+    if hasattr(signal, "sigtimedwait"):
+        parent = multiprocessing.parent_process().pid
+        starter = os.getppid() if multiprocessing.get_start_method() == "forkserver" else parent
+        threading.Thread(target=_end_with, args=(parent, starter), daemon=True).start()
+
+
+def _end_with(parent: int, starter: int) -> None:
+    while os.getppid() == starter:
+        heard = signal.sigtimedwait(SIGNALS, 1.0)
+        if heard and (heard.si_signo, heard.si_pid) == (signal.SIGTERM, parent):
+            break
+    os._exit(0)
 
 
 def map_in_workers(function: Callable[[int], Any], size: int, num_workers: int) -> Iterator[Any]:
@@ -18,11 +53,12 @@ def map_in_workers(function: Callable[[int], Any], size: int, num_workers: int) 
     Where the function raises a DataError, that error is yielded: a worker's error raised in this process would have the
     worker's whole traceback for a message.
     """
-    loader = DataLoader(
+    loader = WorkersLoader(
         _Calls(function, size),
         batch_size=_ITEMS_A_BATCH,
         collate_fn=list,
         num_workers=min(num_workers, size),
+        worker_init_fn=worker_init,
         # A loader without a generator of its own draws from torch's global one.
         generator=torch.Generator(),
     )

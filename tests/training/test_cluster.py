@@ -7,7 +7,7 @@ import pytest
 from lightning_fabric.plugins.environments import LightningEnvironment, SLURMEnvironment
 
 from records.errors import UserError
-from training.cluster import check_tasks, choose_master_port, slurm_plugins
+from training.cluster import check_tasks, choose_meeting, slurm_plugins
 
 
 @pytest.fixture
@@ -60,8 +60,8 @@ def test_tasks_without_a_number_a_machine_are_refused(job):
 
 def test_tasks_of_srun_do_not_choose_a_port_each(job, monkeypatch):
     job(SLURM_NTASKS="2")
-    choose_master_port()
+    choose_meeting(1)
     assert "MASTER_PORT" not in os.environ
     monkeypatch.delenv("SLURM_NTASKS")
-    choose_master_port()
+    choose_meeting(1)
     assert "MASTER_PORT" in os.environ

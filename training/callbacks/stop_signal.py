@@ -1,20 +1,17 @@
 """SIGTERM, SIGINT and SIGUSR1 as a wish to stop: training saves at the next safe step and leaves."""
 
-import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from types import FrameType
 
 import pytorch_lightning as pl
 import torch
+import wandb
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 
+from processes import signals
 from training.loggers import attempt
-
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
-"""A scheduler's or an agent's notice, Ctrl-C, and SLURM's advance warning (`--signal=USR1@120`)."""
 
 UNFINISHED = 75
 """Exit status of a run that a time limit stopped before its end: EX_TEMPFAIL of sysexits.h, "try again later"."""
@@ -24,43 +21,49 @@ AGREE_EVERY = 10
 
 
 class StopSignal(pl.Callback):
-    """Notes a signal, and lets all processes agree on stopping at the same step.
+    """Notes a signal while training, and lets all processes agree on stopping at the same step.
 
     The first signal asks for a checkpoint and an orderly end; a second SIGINT ends at once. The exit status is 128 +
     the signal's number on the first process, so that schedulers and W&B agents see an interrupted run and requeue it,
-    and 0 on the others, whose failure would make the launcher kill the first.
+    and 0 on the others, whose failure would make srun kill the first.
+
+    Before the first step and during a validation there is nothing new to save: a signal ends the process at once, by
+    `processes.signals.leave`. ResumeCheckpoint saves before a validation.
     """
 
     def __init__(self) -> None:
         self.received: int | None = None
-        self._old_handlers: dict[int, object] = {}
+        self._validates = False
 
-    @contextlib.contextmanager
-    def noted_before_training(self) -> Iterator[None]:
-        """Notes a scheduler's signal while data, network and logger are made ready, too: the first step acts on it.
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        # Blocked until now in an agent's run, which W&B knows now, and in processes that processes.launcher started.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.SIGNALS)
 
-        Unnoted it would end the process there and then, and W&B would take the run for crashed, not for preempted.
-        """
-        before = {number: signal.signal(number, self._note) for number in SIGNALS if number != signal.SIGINT}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def note(self) -> None:
+        """From now on signals are noted for `requested`, which must be asked at every step."""
+        self._validates = False
+        for number in signals.SIGNALS:
+            signal.signal(number, self._note)
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        # Only now: Lightning installs handlers of its own just before, whose broadcast hangs when two processes get the
-        # signal together. It puts the original ones back at teardown.
-        self._old_handlers = {number: signal.signal(number, self._note) for number in SIGNALS}
+    def end_validation(self) -> None:
+        """From now on, until the next `note`, a signal ends the process at once, and so does one that was noted."""
+        self._validates = True
+        for number in signals.SIGNALS:
+            signal.signal(number, signals.leave)
+        if self.received:
+            signals.leave(self.received)
 
-    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        for number, handler in self._old_handlers.items():
-            signal.signal(number, handler)
-        self._old_handlers = {}
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        if not (self.received or signals.left_by()):
+            return
+        if self._validates:
+            rank_zero_info(f"in the validation after step {trainer.global_step}, which the same command repeats")
+        if wandb.run is not None:
+            attempt(trainer.logger, lambda run: run.mark_preempting())
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.received is not None and number == signal.SIGINT:
-            raise KeyboardInterrupt
+            signals.leave(number)
         self.received = number
         if number == signal.SIGINT:
             os.write(2, b"\nstopping after a checkpoint at the next step; Ctrl-C again to stop at once\n")
@@ -82,6 +85,7 @@ class StopSignal(pl.Callback):
         Raises:
             SystemExit: always.
         """
+        signals.ignore_others(self.received)
         leave(trainer, signal.Signals(self.received).name, 128 + self.received)
 
 

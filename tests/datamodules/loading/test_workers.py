@@ -1,0 +1,79 @@
+"""Workers leave signals to their parent, and end when it says so or is gone."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from torch.utils.data import Dataset
+
+from datamodules.loading import workers
+from datamodules.loading.workers import WorkersLoader, map_in_workers
+from processes.signals import SIGNALS
+from tests.support.program import ROOT
+
+
+class Masks(Dataset):
+    """Which signals are blocked in the worker; item 1 hangs, as a read from a network file system may."""
+
+    def __len__(self):
+        return 1000
+
+    def __getitem__(self, index):
+        if index == 1:
+            time.sleep(1000)
+        return torch.tensor(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])))
+
+
+def loader(sampler):
+    return WorkersLoader(Masks(), sampler=sampler, num_workers=1, worker_init_fn=workers.worker_init)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_signals_from_others_do_not_end_a_worker(number):
+    batches = iter(loader([0, 0, 0, 0, 0]))
+    (worker,) = batches._workers
+    assert set(next(batches)[0].tolist()) >= set(SIGNALS), "one could come before the worker is ready for it"
+    assert not set(SIGNALS) & signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    subprocess.run(["kill", f"-{int(number)}", str(worker.pid)], check=True)
+    assert len(list(batches)) == 4
+
+
+def test_the_parent_ends_a_worker_that_hangs():
+    (worker,) = iter(loader([1]))._workers
+    worker.terminate()
+    worker.join(60)
+    assert worker.exitcode == 0
+
+
+PARENT = """
+import time
+from tests.datamodules.loading.test_workers import loader
+batches = iter(loader([1]))
+print("started", flush=True)
+time.sleep(1000)
+"""
+
+
+def test_a_worker_that_hangs_ends_with_its_parent():
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    parent.stdout.readline()
+    parent.kill()
+    parent.communicate(timeout=300)  # returns when the worker, too, has closed its end of the pipe
+
+
+def test_every_loader_is_one(sample_tree):
+    from tests.datamodules.support import imagenet
+
+    data = imagenet(sample_tree, num_workers=2)
+    for each in (data.train_dataloader(), data.val_dataloader()):
+        assert isinstance(each, WorkersLoader)
+        assert each.worker_init_fn is workers.worker_init
+    masks = map_in_workers(blocked, 1, num_workers=1)
+    assert next(masks) >= set(SIGNALS)
+
+
+def blocked(_):
+    return set(signal.pthread_sigmask(signal.SIG_BLOCK, []))

@@ -43,11 +43,16 @@ class Data(ResumableDataModule):
         rest = {"predict_folder": None, "cache_index": False, "loader_timeout": 0, "eval_padded": False}
         super().__init__(root=".", batch_size=2, num_workers=0, seed=0, **norm, **rest)
 
+    train_size = 2 * BATCHES + 1
+
     def train_set_key(self):
-        return {"images": 2 * BATCHES + 1}
+        return {"images": self.train_size}
+
+    def file_sets(self):
+        return {}
 
     def train_set(self):
-        return Samples(2 * BATCHES + 1)
+        return Samples(self.train_size)
 
     def val_set(self):
         return Samples(10)

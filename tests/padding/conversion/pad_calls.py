@@ -52,11 +52,14 @@ class PadCalls(TorchFunctionMode):
         if same or (padding not in ("same", "valid") and _any(padding)):
             self.found.append((self.running[-1], f"conv{axes}d"))
 
+    def _leave(self, *_: Any) -> None:
+        self.running.pop()
+
     def __enter__(self) -> "PadCalls":
         self.handles = []
         for module in self.model.modules():
             self.handles.append(module.register_forward_pre_hook(lambda module, _: self.running.append(module)))
-            self.handles.append(module.register_forward_hook(lambda *_: self.running.pop() and None, always_call=True))
+            self.handles.append(module.register_forward_hook(self._leave, always_call=True))
         super().__enter__()
         return self
 

@@ -10,9 +10,9 @@ import pytest
 import timm
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from padding import available_schemes, convert_padding
+from tests.padding.conversion.pad_calls import PadCalls
 from tests.support import padded_nets
 from tests.support.window_oracle import partial_oracle, transposed_oracle, worst_error
 
@@ -38,43 +38,6 @@ def some_positions(shape, limit, seed):
     border = [at for at in everything if any(i < 3 or i >= n - 3 for i, n in zip(at, shape, strict=True))]
     corners = list(itertools.product(*((0, n - 1) for n in shape)))
     return list({*corners, *rng.sample(border, min(len(border), limit // 2)), *rng.sample(everything, limit // 2)})
-
-
-class PaddingRecorder(TorchDispatchMode):
-    """Notes which module was running when a convolution padded, or zeros were put around a map."""
-
-    def __init__(self, model):
-        super().__init__()
-        self.names = {module: name for name, module in model.named_modules()}
-        self.running, self.found = [], set()
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        operation = function._schema.name
-        if operation == "aten::convolution":
-            padding, transposed = args[4], args[6]
-            if any(padding) and not transposed:
-                self.found.add(self.running[-1])
-        elif operation == "aten::constant_pad_nd":
-            value = args[2] if len(args) > 2 else 0
-            if value == 0 and max(args[1]) > 0 and args[0].dim() == 4:
-                self.found.add(self.running[-1])
-        return function(*args, **(kwargs or {}))
-
-    def __enter__(self):
-        hooks = torch.nn.modules.module
-        self.handles = [
-            hooks.register_module_forward_pre_hook(lambda module, _: self.running.append(self.names[module])),
-            hooks.register_module_forward_hook(self._leave, always_call=True),
-        ]
-        return super().__enter__()
-
-    def _leave(self, *_):
-        self.running.pop()
-
-    def __exit__(self, *error):
-        for handle in self.handles:
-            handle.remove()
-        return super().__exit__(*error)
 
 
 def build(name):
@@ -163,10 +126,11 @@ def record_calls(model, names):
 @torch.no_grad()
 def test_everything_that_pads_is_reported(name, size):
     model = timm.create_model(name).eval()
-    with PaddingRecorder(model) as recorder:
+    names = {module: name for name, module in model.named_modules()}
+    with PadCalls(model) as calls:
         model(torch.randn(1, 3, *size))
     report = convert_padding(model, "partial")
-    assert recorder.found <= {*report.converted, *report.left, *report.unsupported}
+    assert {names[module] for module, _ in calls.found} <= {*report.converted, *report.left, *report.unsupported}
     assert report.converted
 
 

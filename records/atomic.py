@@ -68,8 +68,8 @@ def check_writable(folder: Path, todo: str) -> None:
     try:
         there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
         handle, temporary = _make_temporary(there, "check")
-        os.close(handle)
         os.unlink(temporary)
+        os.close(handle)
     except OSError as error:
         raise UserError(f"{folder} cannot be written: {_reason(error, folder)}; {todo}") from None
 

@@ -10,7 +10,16 @@ import pytest
 import torch
 
 from records.errors import UserError
-from training.checkpoint_files import RESUME, TAIL, AtomicCheckpointIO, CheckpointError, is_whole, newest_good
+from training.checkpoint_files import (
+    RESUME,
+    TAIL,
+    AtomicCheckpointIO,
+    CheckpointError,
+    is_whole,
+    newest_good,
+    read_checkpoint,
+)
+from training.checks.arguments import check_checkpoint
 
 CONTENT = dict.fromkeys(RESUME, 0) | {"state_dict": {"weight": torch.arange(64, dtype=torch.float64) + 0.1}}
 
@@ -54,6 +63,14 @@ def test_other_programs_read_the_file_and_a_copy_keeps_the_checksum(path, tmp_pa
     assert zipfile.ZipFile(path).testzip() is None
     assert is_whole(shutil.copy(path, tmp_path / "copy.ckpt"))
     assert AtomicCheckpointIO().load_checkpoint(path).keys() == CONTENT.keys()
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(CheckpointError, match="is damaged"):
+        AtomicCheckpointIO().load_checkpoint(path)
+
+
+def test_bare_weights_are_handed_over_as_strategies_that_spawn_do(tmp_path):
+    save(CONTENT["state_dict"], tmp_path / "weights.ckpt")
+    assert AtomicCheckpointIO().load_checkpoint(tmp_path / "weights.ckpt").keys() == {"weight"}
 
 
 def test_files_of_earlier_versions_are_read_and_flips_in_their_tensors_found(tmp_path):
@@ -100,7 +117,7 @@ def test_what_is_no_checkpoint_is_named_in_a_line_and_not_executed(name, tmp_pat
     make, message = BAD[name]
     make(tmp_path / "best.ckpt")
     with pytest.raises(CheckpointError, match=rf"best\.ckpt {message}") as error:
-        AtomicCheckpointIO().load_checkpoint(tmp_path / "best.ckpt")
+        read_checkpoint(tmp_path / "best.ckpt")
     assert "\n" not in str(error.value)
     assert "weights_only" not in str(error.value)
     assert not (tmp_path / "executed").exists()
@@ -130,3 +147,12 @@ def test_a_right_that_is_missing_is_no_damage(path, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="cannot be read: Permission denied"):
         newest_good(tmp_path, set_bad_aside=True)
     assert path.exists()
+
+
+def test_encoder_weights_with_a_wrong_bit_are_not_trained_from(path):
+    check_checkpoint("fit", None, {"encoder_weights": str(path)})
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=r"model\.encoder_weights: .*0001\.ckpt is damaged"):
+        check_checkpoint("fit", None, {"encoder_weights": str(path)})

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -113,6 +114,40 @@ def test_checkpoints_by_the_clock_change_no_bit(tmp_path):
         assert int(newest.stem[-2:]) in range(1, BATCHES), "saved within the first epoch"
     tiny_run(tmp_path / "killed", every=0, max_epochs=2, minutes=1e-9)
     assert_same_end(RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "killed"))
+
+
+@pytest.mark.parametrize("how", ["moved", "linked"])
+def test_a_run_folder_under_another_path_keeps_the_same_epochs(tmp_path, how):
+    """Killed in the last of eight epochs: the best one and the last five are known by then."""
+    settings = {"every": 3, "max_epochs": 8}
+    killer = Killer()
+    tiny_run(tmp_path / "whole", killer, **settings)
+    last = [moment for moment, name in enumerate(killer.names) if name == "train_epoch_start"][-1]
+    with pytest.raises(KilledError):
+        tiny_run(tmp_path / "killed", Killer(last + 9), **settings)
+    if how == "moved":
+        (tmp_path / "killed").rename(tmp_path / "other")
+    else:
+        (tmp_path / "other").symlink_to("killed")
+    tiny_run(tmp_path / "other", **settings)
+    assert_same_end(RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "other"))
+    kept = {path.name for path in (tmp_path / "other/checkpoints").glob("[!r]*")}
+    assert kept == {"best.ckpt", *(f"epoch-{epoch:03d}.ckpt" for epoch in range(3, 8))}
+
+
+@pytest.mark.slow
+def test_forked_processes_agree_on_the_best_epoch_that_is_left(tmp_path):
+    """The first one alone looks at the files. Lightning hands weights back by a file that is no checkpoint of a run."""
+    settings = {"devices": 2, "strategy": "ddp_fork", "every": 2}
+    tiny_run(tmp_path / "whole", **settings)
+    shutil.copytree(tmp_path / "whole", tmp_path / "damaged")
+    folder = tmp_path / "damaged/checkpoints"
+    max(folder.glob("resume-*.ckpt")).unlink()
+    (folder / "best.ckpt").write_bytes(b"")
+    tiny_run(tmp_path / "damaged", **settings)
+    assert (folder / "best.ckpt.bad").exists()
+    (folder / "best.ckpt.bad").unlink()
+    assert_same_end(RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "damaged"))
 
 
 @pytest.mark.parametrize("late", [False, True])

@@ -57,7 +57,8 @@ class KeptEpochs(ModelCheckpoint):
             kept = self._settle(Path(trainer.ckpt_path).resolve().parent, lines)
             self._note(lines)
         kept = trainer.strategy.broadcast(kept)  # all processes must take the same epoch for the best one
-        self.best_k_models = {f"{self.dirpath}/{name}": torch.tensor(score) for name, score in kept.items()}
+        scores = {f"{self.dirpath}/{name}": score for name, score in kept.items()}
+        self.best_k_models = {path: torch.tensor(score, dtype=torch.float64) for path, score in scores.items()}
         if kept:
             self.kth_best_model_path = min(self.best_k_models, key=self.best_k_models.__getitem__)
             self.best_model_path = max(self.best_k_models, key=self.best_k_models.__getitem__)

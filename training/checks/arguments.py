@@ -1,5 +1,6 @@
 """What the program makes of its arguments beyond what LightningCLI does."""
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytorch_lightning as pl
 import torch
 
 from records.errors import UserError
-from training.checkpoint_files import RESUME, WEIGHTS, read_checkpoint
+from training.checkpoint_files import RESUME, WEIGHTS, is_whole, read_checkpoint
 from training.checks.sources import Sources
 
 
@@ -42,6 +43,10 @@ def check_checkpoint(command: str, chosen: str | None, model: dict[str, Any]) ->
         raise UserError(f"--ckpt_path: {chosen} is no file; a run keeps its checkpoints in RUN/checkpoints/")
     if chosen is not None:
         read_checkpoint(chosen, RESUME if command == "fit" else WEIGHTS, mmap=True)
+    encoder = model.get("encoder_weights") or ""
+    # What is no zip file is named where it is read; a flipped bit in one would be trained from.
+    if command == "fit" and zipfile.is_zipfile(encoder) and not is_whole(encoder):
+        raise UserError(f"model.encoder_weights: {encoder} is damaged: its checksum does not hold; take another one")
     # A classifier may come with timm's own weights.
     pretrained = (model.get("network_args") or {}).get("pretrained")
     if chosen is None and command != "fit" and not pretrained:

@@ -12,7 +12,7 @@ from training.callbacks.kept_epochs import best_and_last_epochs
 from training.callbacks.run_recorder import RunRecorder
 from training.checkpoint_files import AtomicCheckpointIO
 
-ACCURACIES = (10.0, 40.0, 20.0, math.nan, 30.0, 35.0, 15.0)
+ACCURACIES = (10.0, 121 / 3, 20.0, math.nan, 30.0, 35.0, 15.0)
 """The best epoch, 1, is no longer among the last five."""
 
 
@@ -65,8 +65,8 @@ def test_scores_and_paths_follow_from_the_rows_and_the_folder(tmp_path):
     assert lines == []
     assert kept(recorder) == WHOLE
     folder = recorder.folder.checkpoints.resolve()
-    assert best.best_k_models == {str(folder / "best.ckpt"): 40}
-    assert best.best_model_score == 40
+    assert best.best_k_models == {str(folder / "best.ckpt"): 121 / 3}
+    assert best.best_model_score.item() == 121 / 3
     assert last.best_k_models == {str(folder / f"epoch-{e:03d}.ckpt"): e for e in range(2, 7)}
     assert last.kth_best_model_path == str(folder / "epoch-002.ckpt")
 
@@ -100,7 +100,7 @@ def test_damaged_and_missing_weights_are_named_and_the_best_of_the_others_is_bes
     (_, best), lines = resume(recorder)
     assert len(lines) == len(messages)
     assert all(message in line for message, line in zip(messages, lines, strict=True)), lines
-    expected = {"score": 40} | WHOLE | expected
+    expected = {"score": 121 / 3} | WHOLE | expected
     assert best.best_model_score == expected.pop("score")
     assert kept(recorder) == {name: epoch for name, epoch in expected.items() if epoch is not None}
     bad = sorted(path.name for path in recorder.folder.checkpoints.glob("*.bad"))
@@ -113,7 +113,7 @@ def test_best_is_restored_from_the_file_of_its_epoch(tmp_path):
     (_, best), lines = resume(recorder)
     assert [line.rpartition("checkpoints/")[2] for line in lines][1:] == ["epoch-001.ckpt now"]
     assert kept(recorder)["best"] == 1
-    assert best.best_model_score == 40
+    assert best.best_model_score == 121 / 3
 
 
 def test_weights_of_an_epoch_that_is_run_again_are_not_the_best_of_the_recorded_ones(tmp_path):
@@ -137,5 +137,5 @@ def test_a_run_begun_from_another_folders_checkpoint_takes_its_weights_along(tmp
     new.rows = old.rows
     (_, best), lines = resume(new, source=old.folder.checkpoints)
     assert kept(new) == WHOLE
-    assert best.best_model_score == 40
+    assert best.best_model_score == 121 / 3
     assert [line.partition("new/")[2].partition(" ")[0] for line in lines] == ["checkpoints/best.ckpt"]

@@ -7,7 +7,7 @@ import pytest
 from lightning_fabric.plugins.environments import LightningEnvironment, SLURMEnvironment
 
 from records.errors import UserError
-from training.cluster import check_tasks, choose_meeting, slurm_plugins
+from training.cluster import CROWD, check_cores, check_tasks, choose_meeting, slurm_plugins
 
 
 @pytest.fixture
@@ -65,3 +65,24 @@ def test_tasks_of_srun_do_not_choose_a_port_each(job, monkeypatch):
     monkeypatch.delenv("SLURM_NTASKS")
     choose_meeting(1)
     assert "MASTER_PORT" in os.environ
+
+
+def test_machines_that_could_not_find_one_another_are_refused(job, monkeypatch):
+    for name in ("SLURM_NTASKS", "MASTER_ADDR", "NODE_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(UserError, match=r"trainer.num_nodes=2: .* without MASTER_ADDR, MASTER_PORT, NODE_RANK\."):
+        choose_meeting(2)
+    job(MASTER_ADDR="first", MASTER_PORT="23456", NODE_RANK="1")
+    choose_meeting(2)
+
+
+def test_a_crowd_of_processes_is_refused(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    crowd = SimpleNamespace(num_devices=5, strategy=SimpleNamespace(root_device=SimpleNamespace(type="cpu")))
+    with pytest.raises(UserError, match=r"trainer.devices=5 would start as many processes on 2 cores; at most 4"):
+        check_cores(crowd)
+    monkeypatch.setenv(CROWD, "1")
+    check_cores(crowd)
+    monkeypatch.delenv(CROWD)
+    crowd.num_devices = 4
+    check_cores(crowd)

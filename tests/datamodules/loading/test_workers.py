@@ -42,7 +42,9 @@ def test_signals_from_others_do_not_end_a_worker(number):
 
 
 def test_the_parent_ends_a_worker_that_hangs():
-    (worker,) = iter(loader([1]))._workers
+    batches = iter(loader([0, 1]))
+    (worker,) = batches._workers
+    next(batches)
     worker.terminate()
     worker.join(60)
     assert worker.exitcode == 0
@@ -51,7 +53,8 @@ def test_the_parent_ends_a_worker_that_hangs():
 PARENT = """
 import time
 from tests.datamodules.loading.test_workers import loader
-batches = iter(loader([1]))
+batches = iter(loader([0, 1]))
+next(batches)
 print("started", flush=True)
 time.sleep(1000)
 """

@@ -4,18 +4,20 @@ PYTHON ?= python3.11
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.installed
+OTHERS := .works-with
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all lint format lock clean
+.PHONY: help install demo test test-all works-with lint format lock clean
 
 help:
 	@echo "make demo      install, draw sample images, train a small padding sweep, write a report (no GPU, data or account)"
 	@echo "make test      install, lint, and run the tests"
 	@echo "make test-all  the slow tests too"
+	@echo "make works-with  only the tests with models of other packages, installed into $(OTHERS)"
 	@echo "make install   only create $(VENV) from requirements.lock"
 	@echo "make format    let ruff rewrite the code's layout"
 	@echo "make lock      resolve pyproject.toml anew and rewrite requirements.lock"
-	@echo "make clean     remove $(VENV); runs/ and data/ stay"
+	@echo "make clean     remove $(VENV) and $(OTHERS); runs/ and data/ stay"
 
 $(READY): requirements.lock
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not on PATH; install Python 3.11 or say make PYTHON=/path/to/python" >&2; exit 1; }
@@ -36,11 +38,19 @@ demo: $(READY)
 	@echo "  sweeps/cifar10_laptop.yaml                  four schemes, two networks on real images (docs/data.md says how to get them)"
 	@echo "Open the report: $(CURDIR)/runs/demo/report/report.html"
 
-test: lint
+test: lint works-with
 	$(RUN) -m pytest -n 2 --dist worksteal -m "not slow"
 
-test-all: lint
+test-all: lint works-with
+	PYTHONPATH=$(OTHERS) $(RUN) -m pytest -n 2 --dist worksteal -m slow tests/padding/works_with
 	$(RUN) -m pytest -n 2 --dist worksteal
+
+$(OTHERS)/.installed: requirements-works-with.lock | $(READY)
+	$(RUN) -m pip install --disable-pip-version-check --quiet --no-deps --upgrade --target $(OTHERS) --requirement requirements-works-with.lock
+	@touch $(OTHERS)/.installed
+
+works-with: $(OTHERS)/.installed
+	PYTHONPATH=$(OTHERS) $(RUN) -m pytest -n 2 -m "not slow" tests/padding/works_with
 
 lint: $(READY)
 	$(RUN) -m ruff check .
@@ -54,4 +64,4 @@ lock:
 	sh scripts/lock.sh $(PYTHON)
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(OTHERS)

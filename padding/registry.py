@@ -1,7 +1,7 @@
 """The registered schemes and convolution classes: a new one of either is added here."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
@@ -24,6 +24,8 @@ class Scheme:
     takes no masks."""
     transposed: Callable[..., Tensor] | None = None
     """`transposed(input, weight, bias, geometry) -> output`, a transposed convolution; None leaves it as it is."""
+    pools: dict[type[nn.Module], type[nn.Module]] = field(default_factory=dict, compare=False)
+    """Pools that the scheme can pad, too, where that is asked for: their classes, and those that take their place."""
 
 
 @dataclass(frozen=True)

@@ -27,10 +27,13 @@ class _Plan:
     converted: dict[str, nn.Module] = field(default_factory=dict)
     verdicts: dict[str, Decision] = field(default_factory=dict)
     pairs: list[Pair] = field(default_factory=list)
+    pools: set[nn.Module] = field(default_factory=set)
     names: dict[nn.Module, str] = field(default_factory=dict)
 
 
-def convert_padding(model: nn.Module, scheme: str, *, strict: bool = False, example: Any = None) -> ConversionReport:
+def convert_padding(
+    model: nn.Module, scheme: str, *, strict: bool = False, example: Any = None, pools: bool = False
+) -> ConversionReport:
     """Makes every zero-padded convolution of `model` pad by `scheme`, in place.
 
     Only classes change: the state dict, the parameters and their identity stay. Converts from any scheme to any other
@@ -50,6 +53,8 @@ def convert_padding(model: nn.Module, scheme: str, *, strict: bool = False, exam
         example: an input to run the converted model on once, so that zero padding inside a forward is reported, too (a
             tuple holds positional arguments, a dict keywords): see `find_hidden_pads`. `strict` needs one for a model
             with modules of other packages than torch and timm.
+        pools: under 'circular', let the windows of max, average and blur pools go around, too, so that the network
+            commutes with rolling; elsewhere pools stay as they are.
 
     Returns:
         The names of converted, left and unsupported layers, with reasons.
@@ -62,7 +67,9 @@ def convert_padding(model: nn.Module, scheme: str, *, strict: bool = False, exam
     """
     target = find_scheme(scheme)
     _refuse_wrapped(model)
-    plan = _make_plan(model, target)
+    if pools and not target.pools:
+        raise PaddingError(f"pools=True is for 'circular'; '{scheme}' leaves pools as they are")
+    plan = _make_plan(model, target, pools)
     if not target.survives_fusing:
         _refuse_fused(model, plan, target)
     if target.with_holes is None:
@@ -133,7 +140,7 @@ def _withdraw(plan: _Plan, report: ConversionReport, pad: HiddenPad, owner: str)
         report.reasons[name] = f"{user} convolves with its weight, past the layer's own forward"
 
 
-def _make_plan(model: nn.Module, target: Scheme) -> _Plan:
+def _make_plan(model: nn.Module, target: Scheme, pools: bool) -> _Plan:
     plan = _Plan(names={module: name for name, module in model.named_modules()})
     plan.pairs, verdicts = find_pairs(model)
     paired = {module for pair in plan.pairs for module in (pair.padder, pair.convolution)}
@@ -141,6 +148,12 @@ def _make_plan(model: nn.Module, target: Scheme) -> _Plan:
     axes = max((len(module.kernel_size) for module in model.modules() if isinstance(module, _ConvNd)), default=0)
     for module, name in plan.names.items():
         verdict = verdicts.get(module) or judge(name, module, parents.get(module), target, axes)
+        if verdict and verdict.outcome == LEAVE and original_class(module) in target.pools:
+            if pools and not getattr(module, "return_indices", False):  # they would count in the padded map
+                plan.pools.add(module)
+                verdict = Decision(CONVERT)
+            else:
+                verdict = verdict._replace(reason=f"{verdict.reason}; pools=True lets its windows go around")
         if module in paired or (verdict and verdict.outcome == CONVERT):
             plan.converted[name] = module
         elif verdict:
@@ -181,6 +194,8 @@ def _apply(plan: _Plan, target: Scheme) -> None:
     for name, module in plan.converted.items():
         if module in padders:
             module.__class__ = DEFERRED[type(module)]
+        elif module in plan.pools:
+            module.__class__ = target.pools[type(module)]
         else:
             module.__class__ = layer_class(type(module), target.name)
             module.layer_name = name

@@ -18,6 +18,7 @@ from padding.registry import (
     register_convolution,
     register_transposed,
 )
+from padding.schemes.circular_pools import CIRCULAR
 from padding.schemes.convolve import padded_convolution
 from padding.schemes.holes import masked_convolution
 from padding.schemes.transposed import transposed_convolution
@@ -216,7 +217,7 @@ def original_class(module: nn.Module) -> type[nn.Module]:
             f"{describe(module)} was changed from {kind.__mro__[1].__name__} to {kind.__name__} after it was converted "
             "(by a parametrisation?); undo that, convert, and do it again"
         )
-    return next((base for base, deferred in DEFERRED.items() if kind is deferred), kind)
+    return next((base for base, other in (DEFERRED | CIRCULAR).items() if kind is other), kind)
 
 
 def pads_anything(pads: Pads | str, kernel_size: tuple[int, ...]) -> bool:

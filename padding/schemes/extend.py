@@ -9,6 +9,7 @@ from torch import Tensor
 from padding.errors import PaddingError
 from padding.geometry import Geometry, pad_argument
 from padding.registry import register_scheme
+from padding.schemes.circular_pools import CIRCULAR
 from padding.schemes.convolve import unpadded
 from padding.tracing import is_traced
 
@@ -40,7 +41,7 @@ def _edges_repeated(input: Tensor, geometry: Geometry) -> Tensor:
     return input
 
 
-@register_scheme("circular", survives_fusing=True)
+@register_scheme("circular", survives_fusing=True, pools=CIRCULAR)
 def circular(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
     """Continues with the values at the opposite border."""
     _check_room(input, geometry, "circular", spare=0)

@@ -95,7 +95,7 @@ def _followed(model: nn.Module, recorder: "_Recorder") -> Iterator[None]:
     handles = []
     for module in model.modules():
         handles.append(module.register_forward_pre_hook(lambda module, _: recorder.running.append(module)))
-        handles.append(module.register_forward_hook(lambda *_: recorder.running.pop() and None, always_call=True))
+        handles.append(module.register_forward_hook(recorder.leave, always_call=True))
         if isinstance(module, PaddedLayer):
             module.__dict__["convolve"] = functools.partial(recorder.convolve, module)
     try:
@@ -116,6 +116,10 @@ class _Recorder(TorchDispatchMode):
         self.found: list[HiddenPad] = []
         self._padded: WeakIdKeyDictionary = WeakIdKeyDictionary()  # tensor -> the pad that its border came from
         self._zeros: WeakIdKeyDictionary = WeakIdKeyDictionary()  # tensors of zeros that nothing was written to yet
+
+    def leave(self, *_: Any) -> None:
+        # What a hook returns takes the place of the output.
+        self.running.pop()
 
     def convolve(self, layer: PaddedLayer, *args: Any, **kwargs: Any) -> Any:
         self.running.append(layer)

@@ -132,11 +132,13 @@ def test_padding_that_no_convolution_reads_is_left():
 
 
 def test_the_run_leaves_the_model_and_the_generators_as_they_were():
-    model = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3), nn.Dropout(), nn.Conv2d(3, 1, 1).eval())
-    modes, mean, state = [m.training for m in model.modules()], model[1].running_mean.clone(), torch.get_rng_state()
+    # An empty Sequential counts as false.
+    layers = nn.Sequential(), nn.BatchNorm2d(3), nn.Dropout(), nn.Conv2d(3, 1, 1).eval()
+    model = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), *layers)
+    modes, mean, state = [m.training for m in model.modules()], model[2].running_mean.clone(), torch.get_rng_state()
     convert_padding(model, "partial", example=X)
     assert modes == [m.training for m in model.modules()]
-    assert torch.equal(mean, model[1].running_mean)
+    assert torch.equal(mean, model[2].running_mean)
     assert torch.equal(state, torch.get_rng_state())
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
 

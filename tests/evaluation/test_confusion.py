@@ -1,6 +1,8 @@
 """Confusion matrices against Cityscapes' own evaluator and against counting pixel by pixel."""
 
+import itertools
 import math
+import re
 
 import numpy as np
 import pytest
@@ -150,7 +152,10 @@ def test_maps_that_do_not_fit_are_refused(arguments, settings, message):
 
 
 def test_a_score_over_unsummed_groups_is_refused():
-    grouped = torch.ones(2, 3, 3)
-    for score in (mean_iou, pixel_accuracy):
-        with pytest.raises(EvaluationError, match=r"\(2, 3, 3\); take one group"):
-            score(grouped)
+    for shape, score in itertools.product([(2, 3, 3), (2, 3)], [mean_iou, pixel_accuracy]):
+        with pytest.raises(EvaluationError, match=rf"{re.escape(str(shape))}; take one group"):
+            score(torch.ones(shape))
+
+
+def test_one_class_and_pixels_without_it():
+    assert confusion_matrix(*maps(prediction=(0, 0), target=(0, 255)), 1).tolist() == [[[1]]]

@@ -16,6 +16,7 @@ def test_small_pictures_grow_by_whole_pixels_and_large_ones_shrink():
     shrunk = fitted(large, 80, smooth=False)
     assert shrunk.shape == (40, 80, 3)
     assert set(np.unique(shrunk)) == {0, 90}, "colours of classes are not mixed"
+    assert len(np.unique(fitted(large, 79))) > 2, "photographs are averaged"
 
 
 def test_panels_stand_in_their_places_on_white():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evaluation.pictures.holes import KINDS, draw_holes
+from evaluation.pictures.holes import KINDS, _distance, draw_holes
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -20,6 +20,14 @@ def test_the_seed_decides(kind):
     first, again, other = (draw_holes(kind, 60, 80, 0.3, seed) for seed in (5, 5, 6))
     assert (first == again).all()
     assert (first != other).any()
+
+
+def test_strokes_are_straight_lines_with_round_ends():
+    start, end = np.array([3.2, 5.0]), np.array([14.7, 9.1])
+    points = start + np.linspace(0, 1, 2001)[:, None] * (end - start)
+    centres = np.moveaxis(np.mgrid[:20, :16], 0, -1) + 0.5
+    nearest = np.linalg.norm(centres[:, :, None] - points, axis=-1).min(-1)
+    assert np.abs(_distance(20, 16, start, end) - nearest).max() < 0.01
 
 
 def test_the_centre_is_a_box_in_the_middle():

@@ -63,14 +63,15 @@ RECORDERS = {
     "strict export": (lambda *args: export(*args, strict=True), [("2d", "partial"), ("2d", "reflect")]),
     "onnx": (run_in_onnx, [case for case in CASES if "scaled" not in case[0]]),
 }
-# An export to ONNX takes seconds; the other networks hold no operation of this package that these lack.
-FAST_IN_ONNX = {("2d", "partial"), ("tensorflow same", "partial"), ("2d", "reflect")}
+# Exports take seconds; the other networks hold no operation of this package that these lack. A strict one is recorded
+# by the compiler's front end, as "compile" is.
+FAST = {"onnx": [("2d", "partial"), ("tensorflow same", "partial"), ("2d", "reflect")], "strict export": []}
 
 
 @pytest.mark.parametrize(
     ("how", "name", "scheme"),
     [
-        pytest.param(how, *case, marks=[pytest.mark.slow] * (how == "onnx" and case not in FAST_IN_ONNX))
+        pytest.param(how, *case, marks=[pytest.mark.slow] * (case not in FAST.get(how, cases)))
         for how, (_, cases) in RECORDERS.items()
         for case in cases
     ],

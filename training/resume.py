@@ -87,8 +87,9 @@ class ResumeCheckpoint(Checkpoint):
         checkpoint.get("callbacks", {}).pop(Timer.__qualname__, None)
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        # The run may have been killed between early stopping and its end.
-        trainer.should_stop = trainer.should_stop or has_converged(trainer)
+        # The run may have been killed between early stopping and its end. Whoever else wants to stop before the first
+        # step gets one: a start without progress would be repeated for ever.
+        trainer.should_stop = has_converged(trainer)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.signal.note()
@@ -123,9 +124,6 @@ class ResumeCheckpoint(Checkpoint):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._save(trainer)
         self._stop(trainer, self.signal.requested(trainer, epoch_ends=True))
-
-    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._stop(trainer, False)  # a time that is up before the first step
 
     def _stop(self, trainer: pl.Trainer, by_signal: bool) -> None:
         if by_signal:

@@ -30,6 +30,8 @@ NOT_DECIDING = (
     "data.init_args.num_workers",
     "data.init_args.cache_index",
     "data.init_args.loader_timeout",
+    "data.init_args.on_damaged",
+    "data.init_args.max_skipped",
     "data.init_args.eval_batch_size",
     "data.init_args.predict_folder",
     "data.init_args.eval_padded",

@@ -5,6 +5,7 @@ run.json            who the run is (RunRecord) and each attempt at it: command, 
 padding.json        the conversion report: which layers got the padding scheme
 epochs.csv          a row of metrics an epoch
 data.json.gz        names and sizes of the files that it trains and validates on, and digests of some
+skipped_images.csv  damaged training images that were passed over (data.on_damaged), and why
 evaluations/        what checkpoints did on the reported images, one file a way of testing: EvaluationRecord of
                     segmentation networks, ClassificationRecord of classifiers, with the list of images (ImageList);
                     and what `validate` found (ValidationRecord)
@@ -13,6 +14,7 @@ wandb/              the W&B run's files
 log.txt             what the run printed, where a sweep on this machine started it
 """
 
+import csv
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -109,6 +111,10 @@ class RunFolder:
         return self.path / "data.json.gz"
 
     @property
+    def skipped(self) -> Path:
+        return self.path / "skipped_images.csv"
+
+    @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 
@@ -140,6 +146,14 @@ class RunFolder:
 
     def write_record(self, record: RunRecord) -> None:
         record.write(self.record_file)
+
+    def read_skipped(self) -> dict[str, str]:
+        """Training images that were passed over, and why; none where the list is missing or damaged."""
+        try:
+            with open(self.skipped, newline="") as file:
+                return {row["image"]: row["error"] for row in csv.DictReader(file)}
+        except (OSError, ValueError, KeyError):
+            return {}
 
     def read_rows(self) -> list[Row]:
         """The finished epochs, none if there are none. Raises RunFolderError, naming the file, if it is damaged."""

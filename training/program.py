@@ -223,6 +223,7 @@ class ExperimentCLI(LightningCLI):
             *([] if self._get(self.config, "trainer").logger is False else [LearningRateMonitor("epoch")]),
             KeyedRandomness(seed),
             MetricState(),
+            callbacks.SkippedImages(folder),
             callbacks.FiniteLoss(folder.checkpoints, self.config.fit.run.on_nan),
             self.stop,
             recorder,
@@ -252,6 +253,7 @@ class ExperimentCLI(LightningCLI):
         chosen, config, files = self.config.fit.ckpt_path, self.plain_config(), None
         if hasattr(self.datamodule, "file_sets"):
             accept = self.datamodule.accept_changed_data = self.config.fit.run.accept_changed_data
+            self.datamodule.noted_in = self.run_folder.path
             files, changed = check_data(self.run_folder, self.run_record, self.datamodule, accept)
             facts |= {"changed_data": changed} if changed else {}
         self.finished = is_finished(self.run_folder, self.run_record, config, chosen, same_data=True)

@@ -28,6 +28,7 @@ from datamodules.cityscapes.splits import (
 )
 from datamodules.errors import DataError, some
 from datamodules.loading.decode import decode_rgb, image_size
+from datamodules.loading.file_set import compare_digests, file_digest
 from datamodules.loading.workers import map_in_workers
 
 _OFFICIAL = {**OFFICIAL_TRAIN, **OFFICIAL_VAL}
@@ -39,6 +40,7 @@ def check(
     coarse: bool = True,
     deep: bool = False,
     num_workers: int | None = None,
+    digests: Path | None = None,
 ) -> str:
     """Verify a whole tree before training.
 
@@ -48,9 +50,10 @@ def check(
         root: the tree.
         split: 0, 1, 2 or "folders", as `CityscapesDataModule` takes it.
         coarse: whether the coarse labels must be there and usable, too.
-        deep: decode every file, which finds truncated ones and values that are no label id; half an hour on one core
-            for the fine labels, 5 for the coarse ones too.
+        deep: decode every file, which finds truncated ones and values that are no label id, and compare its content
+            with that of an earlier deep check; half an hour on one core for the fine labels, 5 for the coarse ones too.
         num_workers: processes; None for one a core.
+        digests: file that holds the digests of a deep check; None keeps them in the cache.
 
     Returns:
         A report: images of each city beside the official numbers, missing cities, sizes, and, if `deep`, the classes
@@ -69,23 +72,26 @@ def check(
     lines = [f"{root}: {_describe(split)}, {'all pixels' if deep else 'all headers'} read"]
     for name, scenes in sets.items():
         lines += _report(name, scenes, split)
-    sizes = Counter(size for size, _ in found).most_common()
+    sizes = Counter(size for size, *_ in found).most_common()
     lines.append("sizes: " + some((f"{width} x {height} ({count})" for (width, height), count in sizes), 8))
     if deep:
-        lines += _report_classes(sets, [classes for _, classes in found])
+        lines += _report_classes(sets, [classes for _, classes, _ in found])
+        names = (path for scene in everything for path in (scene.image, scene.label))
+        contents = (digest for *_, pair in found for digest in pair)
+        lines.append(compare_digests(root, dict(zip(names, contents, strict=True)), digests))
     return "\n".join(lines)
 
 
 def _read_all(root: Path, scenes: list[Scene], deep: bool, num_workers: int) -> list[tuple]:
-    """For each scene its (width, height), and which classes its label file has, if `deep`."""
+    """For each scene its (width, height); if `deep`, which classes its label file has, and digests of both files."""
 
-    def read(index: int) -> tuple[tuple[int, int], np.ndarray | None]:
+    def read(index: int) -> tuple:
         image, label = str(root / scenes[index].image), str(root / scenes[index].label)
         size = decode_rgb(image).size if deep else image_size(image)
         classes = decode_classes(label) if deep else None
         refuse_other_size(image, size, label, classes.shape[::-1] if deep else label_size(label))
         present = np.bincount(classes.ravel(), minlength=256)[: len(CLASS_NAMES)] > 0 if deep else None
-        return size, present
+        return size, present, [file_digest(image), file_digest(label)] if deep else []
 
     results = list(map_in_workers(read, len(scenes), num_workers))
     errors = [result for result in results if isinstance(result, DataError)]
@@ -145,11 +151,13 @@ def main(arguments: list[str] | None = None) -> int:
         help="as data.split (default: 0)",
     )
     parser.add_argument("--no-coarse", action="store_true", help="do without gtCoarse and train_extra")
-    parser.add_argument("--deep", action="store_true", help="decode every file")
+    parser.add_argument("--deep", action="store_true", help="decode every file, and compare with the last deep check")
+    parser.add_argument("--digests", type=Path, help="file of the digests (default: one below $XDG_CACHE_HOME)")
     parser.add_argument("--workers", type=int, help="processes (default: one a core)")
     options = parser.parse_args(arguments)
     try:
-        print(check(options.root, options.split, not options.no_coarse, options.deep, options.workers))
+        coarse = not options.no_coarse
+        print(check(options.root, options.split, coarse, options.deep, options.workers, options.digests))
     except DataError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -68,6 +68,8 @@ class CityscapesDataModule(ResumableDataModule):
         padded_batch_size: Images in such a batch over all processes; the largest images decide the memory.
         cache_index: Whether to keep the classes' centroids below $XDG_CACHE_HOME, or the folder to keep them in.
         loader_timeout: Seconds to wait for a loader process before giving up; 0 waits for ever.
+        on_damaged: "error" stops at a training image that cannot be decoded; "skip" takes the next index of the epoch.
+        max_skipped: Damaged images that "skip" passes over before it stops, too.
 
     Raises:
         DataError: settings contradict one another.
@@ -101,6 +103,8 @@ class CityscapesDataModule(ResumableDataModule):
         padded_batch_size: int = 4,
         cache_index: bool | str = True,
         loader_timeout: int = 600,
+        on_damaged: Literal["error", "skip"] = "error",
+        max_skipped: int = 100,
     ):
         super().__init__(
             root=root,
@@ -112,6 +116,8 @@ class CityscapesDataModule(ResumableDataModule):
             predict_folder=predict_folder,
             cache_index=cache_index,
             loader_timeout=loader_timeout,
+            on_damaged=on_damaged,
+            max_skipped=max_skipped,
             eval_padded=eval_padded,
         )
         self.padded_batch_size = at_least(1, "padded_batch_size", padded_batch_size)

@@ -10,18 +10,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from datamodules.errors import DataError, at_least, checked, some
+from datamodules.errors import DataError, checked, some
 from datamodules.imagenet.datasets import EvalImages, TrainImages
 from datamodules.imagenet.labels import ACCEPTED, read_class_labels, read_ground_truth
 from datamodules.imagenet.layouts import find_beside, find_split, locate_split
 from datamodules.imagenet.splits import hold_out, limit_per_class
-from datamodules.imagenet.transforms import (
-    EvalTransform,
-    RandomCrop,
-    RandomResizedCrop,
-    TrainTransform,
-    UncroppedTransform,
-)
+from datamodules.imagenet.transforms import eval_transform, train_transform, uncropped_transform
 from datamodules.loading.file_set import FileSet
 from datamodules.loading.index import FileIndex, cached, is_flat, scan_classes, scan_flat
 from datamodules.loading.padded import collate, collate_padded
@@ -65,6 +59,8 @@ class ImageNetDataModule(ResumableDataModule):
         padded_side: Greatest height and width of such an image, in pixels; a longer side loses both ends.
         cache_index: Whether to keep the list of files below $XDG_CACHE_HOME, or the folder to keep it in.
         loader_timeout: Seconds to wait for a loader process before giving up; 0 waits for ever.
+        on_damaged: "error" stops at a training image that cannot be decoded; "skip" takes the next index of the epoch.
+        max_skipped: Damaged images that "skip" passes over before it stops, too.
 
     Raises:
         DataError: settings contradict one another.
@@ -94,6 +90,8 @@ class ImageNetDataModule(ResumableDataModule):
         padded_side: int = 512,
         cache_index: bool | str = True,
         loader_timeout: int = 600,
+        on_damaged: Literal["error", "skip"] = "error",
+        max_skipped: int = 100,
     ):
         super().__init__(
             root=root,
@@ -106,15 +104,17 @@ class ImageNetDataModule(ResumableDataModule):
             predict_folder=predict_folder,
             cache_index=cache_index,
             loader_timeout=loader_timeout,
+            on_damaged=on_damaged,
+            max_skipped=max_skipped,
             eval_padded=eval_padded,
         )
         self.val_from_train = val_from_train
         self.images_per_class = images_per_class
         self.val_ground_truth = expanded(val_ground_truth)
         self.val_synsets = expanded(val_synsets)
-        self.train_transform = _train_transform(train_crop, image_size, tuple(crop_scale), tuple(crop_ratio), flip)
-        self.eval_transform = _eval_transform(image_size, eval_resize)
-        self.whole_transform = _uncropped_transform(image_size, eval_resize, padded_side)
+        self.train_transform = train_transform(train_crop, image_size, tuple(crop_scale), tuple(crop_ratio), flip)
+        self.eval_transform = eval_transform(image_size, eval_resize)
+        self.whole_transform = uncropped_transform(image_size, eval_resize, padded_side)
 
     # What the data are; each part is read from the disk when it is first asked for.
 
@@ -287,33 +287,3 @@ def _renumber(classes: Any, known: tuple[str, ...], where: Path) -> np.ndarray:
             todo="Both sets must name their classes alike.",
         )
     return np.array([position[name] for name in classes], dtype=np.int64)
-
-
-def _train_transform(kind: str, size: int, scale: tuple, ratio: tuple, flip: bool) -> TrainTransform:
-    at_least(1, "image_size", size)
-    if kind == "random":
-        return TrainTransform(RandomCrop(size), flip)
-    checked("train_crop", kind, kind == "random_resized", "'random_resized' or 'random'")
-    checked("crop_scale", scale, 0 < scale[0] <= scale[1] <= 1, "two shares with 0 < least <= greatest <= 1")
-    checked("crop_ratio", ratio, 0 < ratio[0] <= ratio[1], "two ratios with 0 < least <= greatest")
-    return TrainTransform(RandomResizedCrop(size, scale, ratio), flip)
-
-
-def _eval_transform(size: int, resize: int | None) -> EvalTransform:
-    if resize is not None and resize < size:
-        raise DataError(
-            f"`eval_resize` is {resize}, smaller than `image_size` {size}: the crop would have to be padded",
-            todo="Raise it, or set it to null to crop without resizing.",
-        )
-    return EvalTransform(size, resize)
-
-
-def _uncropped_transform(size: int, resize: int | None, side: int) -> UncroppedTransform:
-    least = size if resize is None else resize
-    if side < least:
-        raise DataError(
-            f"`padded_side` is {side}, smaller than `{'image_size' if resize is None else 'eval_resize'}` {least}: less"
-            " than the crop would be left of an image",
-            todo="Raise it; twice the length of the shorter side cuts few photographs.",
-        )
-    return UncroppedTransform(side, resize)

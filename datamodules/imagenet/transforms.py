@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from datamodules.errors import DataError
+from datamodules.errors import DataError, at_least, checked
 from datamodules.loading import keyed
 from datamodules.loading.decode import to_uint8
 
@@ -155,3 +155,36 @@ def _refuse_smaller(image: Image.Image, size: int, where: str) -> None:
 
 def _below(random: np.random.Generator, bound: int) -> int:
     return int(random.random() * bound)
+
+
+def train_transform(kind: str, size: int, scale: tuple, ratio: tuple, flip: bool) -> TrainTransform:
+    """The transform of training images that the settings ask for; raises DataError for values out of range."""
+    at_least(1, "image_size", size)
+    if kind == "random":
+        return TrainTransform(RandomCrop(size), flip)
+    checked("train_crop", kind, kind == "random_resized", "'random_resized' or 'random'")
+    checked("crop_scale", scale, 0 < scale[0] <= scale[1] <= 1, "two shares with 0 < least <= greatest <= 1")
+    checked("crop_ratio", ratio, 0 < ratio[0] <= ratio[1], "two ratios with 0 < least <= greatest")
+    return TrainTransform(RandomResizedCrop(size, scale, ratio), flip)
+
+
+def eval_transform(size: int, resize: int | None) -> EvalTransform:
+    """The centre crop that the settings ask for; raises DataError where it would have to be padded."""
+    if resize is not None and resize < size:
+        raise DataError(
+            f"`eval_resize` is {resize}, smaller than `image_size` {size}: the crop would have to be padded",
+            todo="Raise it, or set it to null to crop without resizing.",
+        )
+    return EvalTransform(size, resize)
+
+
+def uncropped_transform(size: int, resize: int | None, side: int) -> UncroppedTransform:
+    """The transform for padded batches; raises DataError where less than the crop would be left."""
+    least = size if resize is None else resize
+    if side < least:
+        raise DataError(
+            f"`padded_side` is {side}, smaller than `{'image_size' if resize is None else 'eval_resize'}` {least}: less"
+            " than the crop would be left of an image",
+            todo="Raise it; twice the length of the shorter side cuts few photographs.",
+        )
+    return UncroppedTransform(side, resize)

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence, Sized
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 
 from datamodules.errors import DataError, at_least, checked
 from datamodules.loading import keyed
+from datamodules.loading.damaged import SkipDamaged
 from datamodules.loading.file_set import FileSet
 from datamodules.loading.folder_images import FolderImages
 from datamodules.loading.index import scan_flat
@@ -65,6 +66,8 @@ class ResumableDataModule(pl.LightningDataModule):
         cache_index: bool | str,
         loader_timeout: int,
         eval_padded: bool,
+        on_damaged: Literal["error", "skip"] = "error",
+        max_skipped: int = 100,
     ):
         super().__init__()
         self.root = Path(root).expanduser()
@@ -79,6 +82,8 @@ class ResumableDataModule(pl.LightningDataModule):
         self.loader_timeout = at_least(0, "loader_timeout", loader_timeout)
         self.seed = seed
         self.eval_padded = eval_padded
+        self.on_damaged, self.max_skipped = on_damaged, at_least(0, "max_skipped", max_skipped)
+        self.noted_in: Path | None = None
         self.accept_changed_data = False
         self._start: tuple[int, int] | None = None
 
@@ -142,7 +147,7 @@ class ResumableDataModule(pl.LightningDataModule):
         if stage == "predict":
             self._predict_set()[0]
         if stage in ("fit", None):
-            self.train_set()[0, 0]
+            self._samples()[0, 0]
             self.train_dataloader()
         if stage in ("fit", "validate", None):
             self.val_set()[0]
@@ -203,13 +208,17 @@ class ResumableDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> KeyedLoader:
         """The training loader, which begins at the restored position, if one was restored."""
-        start, dataset = self._start or (0, 0), self.train_set()
+        start, dataset = self._start or (0, 0), self._samples()
         self._refuse_lost_position()
         sampler = TrainSampler(len(dataset), self.batch_size, self.rank, self.world_size, self.seed, start)
         # Lightning makes the loader's iterator, and workers prefetch from it, before it calls set_epoch.
         if self.trainer:
             sampler.set_epoch(max(start[0], self.trainer.fit_loop.epoch_progress.current.processed))
         return self._make_loader("train", dataset, sampler, "batch_size", collate, drop_last=True)
+
+    def _samples(self) -> Dataset:
+        samples = self.train_set()
+        return SkipDamaged(samples, self.max_skipped, self.noted_in) if self.on_damaged == "skip" else samples
 
     def batch_files(self, epoch: int, batch: int, rank: int) -> list[str]:
         """The files of one process's part of a training batch."""

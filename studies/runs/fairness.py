@@ -28,6 +28,9 @@ def warnings(collection: Collection) -> Iterator[str]:
         yield from _differences(network, [run for group in collection.of(network) for run in group.runs])
     for group in collection.groups:
         yield from _repeated_seeds(group)
+    for run in collection.runs:
+        if skipped := run.folder.read_skipped():
+            yield f"{run.record.name}: {len(skipped)} damaged training images were skipped ({run.folder.skipped})."
     yield from _commits(collection)
 
 

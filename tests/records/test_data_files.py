@@ -1,15 +1,14 @@
 """A run goes on where its data moved, and says what differs where they are others."""
 
 import json
-import os
 import shutil
-import signal
 
 import pytest
 import torch
 
 from records import configuration
 from records.data_files import write_data_files
+from records.errors import FailedRunError
 from tests.support.program import NO_DASHBOARD, ROOT, SMALL_SCENES, fit, main_here, only_run, refusal
 
 ACCEPT = "--run.accept_changed_data=true"
@@ -31,19 +30,18 @@ def command(root, tree, *arguments):
 
 
 def interrupted(monkeypatch, *arguments, step=5):
-    """Runs main.py's work in this process until it is asked to stop in the `step`-th step."""
+    """Runs main.py's work in this process until the `step`-th step fails."""
     calls, original = [], torch.optim.SGD.step
 
-    def asked_to_stop(*args, **kwargs):
+    def fails(*args, **kwargs):
         calls.append(1)
         if len(calls) == step:
-            os.kill(os.getpid(), signal.SIGTERM)
+            raise FailedRunError("the machine is taken away")
         return original(*args, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(torch.optim.SGD, "step", asked_to_stop)
-        with pytest.raises(SystemExit):
-            main_here(*arguments)
+        patch.setattr(torch.optim.SGD, "step", fails)
+        assert main_here(*arguments) == 1
     assert len(calls) == step
 
 

@@ -6,6 +6,7 @@ from training.callbacks.kept_epochs import best_and_last_epochs
 from training.callbacks.overlays import OverlayWriter
 from training.callbacks.predictions import PredictionWriter
 from training.callbacks.run_recorder import EpochLines, RunRecorder
+from training.callbacks.skipped_images import SkippedImages
 from training.callbacks.stop_signal import StopSignal
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "OverlayWriter",
     "PredictionWriter",
     "RunRecorder",
+    "SkippedImages",
     "StopSignal",
     "best_and_last_epochs",
 ]

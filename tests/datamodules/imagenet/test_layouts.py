@@ -102,7 +102,7 @@ def test_unknown_formats_are_refused(content, ilsvrc, tmp_path):
     (tmp_path / "truth.txt").write_text(content)
     with pytest.raises(DataError, match=r"truth\.txt.*Accepted: Kaggle"):
         module(ilsvrc, val_ground_truth=str(tmp_path / "truth.txt")).setup()
-    with pytest.raises(DataError, match=r"absent\.txt: cannot be read"):
+    with pytest.raises(DataError, match=r"absent\.txt'; it must be a file that exists"):
         module(ilsvrc, val_ground_truth=str(tmp_path / "absent.txt")).setup()
 
 

@@ -1,0 +1,78 @@
+"""Training images that cannot be decoded: passed over, noted by whichever process met them, and listed."""
+
+import json
+import os
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch.utils.data import Dataset
+
+from datamodules.errors import DataError
+
+NOTES = ".skipped-*.jsonl"
+
+
+@dataclass(eq=False)
+class SkipDamaged(Dataset):
+    """A training set in which the next index of the epoch stands for an image that cannot be used.
+
+    A sample stays a function of (seed, epoch, index) and the files, so workers, processes and resumes change nothing.
+
+    Args:
+        samples: the training set, for keys (epoch, index).
+        most: damaged images that one process may meet before it stops.
+        folder: where they are noted, a file for each process; None notes them nowhere.
+    """
+
+    samples: Any
+    most: int
+    folder: Path | None
+    _met: set[str] = field(default_factory=set, init=False)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple:
+        epoch, index = key
+        while True:
+            try:
+                return self.samples[epoch, index]
+            except DataError as error:
+                self._note(self.samples.file((epoch, index)), error)
+            index = (index + 1) % len(self)
+
+    def file(self, key: tuple[int, int]) -> str:
+        """The file of a sample, whether it is damaged or not."""
+        return self.samples.file(key)
+
+    def _note(self, path: str, error: DataError) -> None:
+        if path in self._met:
+            return
+        self._met.add(path)
+        if self.folder is not None and self.folder.is_dir():
+            file = self.folder / NOTES.replace("*", f"{socket.gethostname()}-{os.getpid()}")
+            with open(file, "a") as notes:
+                notes.write(json.dumps([path, str(error)]) + "\n")
+        if len(self._met) > self.most:
+            raise too_many(len(self._met), self.most) from error
+
+
+def too_many(number: int, most: int) -> DataError:
+    """What to raise for more damaged images than are allowed."""
+    return DataError(
+        f"{number} training images are damaged, more than `max_skipped` {most}",
+        todo="Restore them from the archive, or raise data.max_skipped.",
+    )
+
+
+def read_notes(folder: Path) -> dict[str, str]:
+    """Path to error of the images that processes noted in `folder`."""
+    found = {}
+    for file in sorted(folder.glob(NOTES)):
+        # A kill may have cut off the last line; its image is met again.
+        for line in file.read_text().split("\n")[:-1]:
+            path, error = json.loads(line)
+            found[path] = error
+    return found

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from padding.errors import UnfollowableError
 from padding.masked.call import tensors_in
-from padding.masked.loop import Masked
+from padding.masked.loop import Masked, times
 from padding.tracing import is_compiled
 
 # Digests of 16 bytes: a few MB at most. Weak, so that a comparison keeps no network alive.
@@ -50,7 +50,7 @@ def _settings(module: nn.Module) -> tuple:
     return id(module), type(module), is_compiled(module), settings, shapes, hooks
 
 
-def fingerprint(images: Tensor, lengths: list[tuple[int, int]], rule: str) -> bytes:
+def fingerprint(images: Tensor, lengths: list[tuple[int, ...]], rule: str) -> bytes:
     """What the comparison of one batch answers for: the rule, the canvas, the precision and the set of sizes.
 
     A digest, so that what is kept of a batch does not grow with its images.
@@ -59,7 +59,7 @@ def fingerprint(images: Tensor, lengths: list[tuple[int, int]], rule: str) -> by
     return blake2b(repr((rule, images.shape, precision, sorted(lengths))).encode(), digest_size=16).digest()
 
 
-def compare(model: nn.Module, found: Masked, expected: Masked, lengths: list[tuple[int, int]]) -> None:
+def compare(model: nn.Module, found: Masked, expected: Masked, lengths: list[tuple[int, ...]]) -> None:
     """Compares two runs of one batch, image by image.
 
     Raises:
@@ -69,7 +69,7 @@ def compare(model: nn.Module, found: Masked, expected: Masked, lengths: list[tup
     for place, (output, other, rows, other_rows) in enumerate(zip(*outputs, *valid, strict=True)):
         wrong = _other_places(rows, other_rows) or _other_values(output, other)
         if wrong:
-            images = "; ".join(f"image {n} ({lengths[n][0]} x {lengths[n][1]}) {what}" for n, what in wrong.items())
+            images = "; ".join(f"image {n} ({times(lengths[n])}) {what}" for n, what in wrong.items())
             raise UnfollowableError(
                 f"{type(model).__name__} gives something else for images padded to one size than without the padding: "
                 f"in its output {place}, {tuple(output.shape)}, {images}. Its code mixes the images, or computes with "

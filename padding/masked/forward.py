@@ -34,8 +34,8 @@ def forward_masked(
     Args:
         model: in evaluation mode as far as it normalises by batches; its padding scheme any one for `fixed`, partial
             for `grow`.
-        images: (N, C, H, W), each image at the top left.
-        sizes: (N, 2) integers, height and width of each image.
+        images: (N, C, H, W), each image at the top left; also signals (N, C, L) and volumes (N, C, D, H, W).
+        sizes: (N, 2) integers, height and width of each image; (N, 1) lengths of signals, (N, 3) of volumes.
         rule: `fixed`: a position is valid if it exists in the network run on that image alone, and holds what that run
             gives. `grow`: if its window read at least one valid position (Eq. 3), on a canvas that is as wide as the
             batch; sums and concatenations of differently grown maps are valid where any part is, the others 0 there.
@@ -74,7 +74,7 @@ def forward_masked(
 
 
 def _followed(
-    model: nn.Module, images: Tensor, lengths: list[tuple[int, int]], rule: str, poison: bool = False
+    model: nn.Module, images: Tensor, lengths: list[tuple[int, ...]], rule: str, poison: bool = False
 ) -> Masked:
     """One run with masks; `poison` puts large numbers outside of the images, so that reading them shows."""
     mode = Masking(model, len(images), rule)
@@ -123,7 +123,7 @@ def _layer(model: nn.Module, trace: TracebackType | None) -> str:
     return f"layer '{name}' ({type(inner).__name__})" if name else type(inner).__name__
 
 
-def _singly(model: nn.Module, images: Tensor, lengths: list[tuple[int, int]]) -> Masked:
+def _singly(model: nn.Module, images: Tensor, lengths: list[tuple[int, ...]]) -> Masked:
     try:
         return forward_singly(model, images, lengths)
     except PaddingError:
@@ -135,7 +135,7 @@ def _singly(model: nn.Module, images: Tensor, lengths: list[tuple[int, int]]) ->
         ) from error
 
 
-def _reversed(model: nn.Module, images: Tensor, lengths: list[tuple[int, int]], rule: str) -> Masked:
+def _reversed(model: nn.Module, images: Tensor, lengths: list[tuple[int, ...]], rule: str) -> Masked:
     """The run with masks of the images in reversed order, its results in the order of the images again."""
     output, valid = _followed(model, images.flip(0), lengths[::-1], rule)
     return Masked(map_tensors(output, lambda each: each.flip(0)), map_tensors(valid, lambda each: each.flip(0)))

@@ -1,6 +1,6 @@
 """A network on images of different sizes, one after the other: the reference for `forward_masked`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -40,7 +40,7 @@ def forward_singly(model: nn.Module, images: Tensor, sizes: Tensor | Sequence) -
         PaddingError: sizes that do not fit the images; outputs whose first axis is not the images'.
     """
     lengths = checked_sizes(images, sizes)
-    outputs = [model(images[n : n + 1, :, :height, :width]) for n, (height, width) in enumerate(lengths)]
+    outputs = [model(images[(slice(n, n + 1), slice(None), *map(slice, own))]) for n, own in enumerate(lengths)]
     columns = list(zip(*map(tensors_in, outputs), strict=True))
     for first, *_ in columns:
         if first.dim() == 0 or len(first) != 1:
@@ -55,27 +55,35 @@ def _rows(parts: Sequence[Tensor]) -> Tensor | None:
     return None if parts[0].dim() < 3 else torch.tensor([[(0, size) for size in part.shape[2:]] for part in parts])
 
 
-def checked_sizes(images: Tensor, sizes: Tensor | Sequence) -> list[tuple[int, int]]:
-    """Height and width of each image.
+def checked_sizes(images: Tensor, sizes: Tensor | Sequence) -> list[tuple[int, ...]]:
+    """The sizes of each image: height and width, the length of a signal, or depth, height and width of a volume.
 
     Raises:
-        PaddingError: `images` are no batch of images, or `sizes` do not fit it.
+        PaddingError: `images` are no batch of images, signals or volumes, or `sizes` do not fit it.
     """
-    if not isinstance(images, Tensor) or images.dim() != 4 or len(images) == 0:
+    if not isinstance(images, Tensor) or images.dim() not in (3, 4, 5) or len(images) == 0:
         what = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
-        raise PaddingError(f"images must be (N, C, H, W), at least one, these are {what}")
+        raise PaddingError(f"images must be (N, C, H, W), (N, C, L) or (N, C, D, H, W), at least one, these are {what}")
+    canvas = tuple(images.shape[2:])
+    named = {1: "the length", 2: "height and width", 3: "depth, height and width"}[len(canvas)]
     try:
         # As floats, so that 12.5 rows are refused and not rounded.
         listed = [[float(own) for own in size] for size in (sizes.tolist() if isinstance(sizes, Tensor) else sizes)]
     except (TypeError, ValueError):
         listed = []
-    if len(listed) != len(images) or any(len(size) != 2 for size in listed):
-        raise PaddingError(f"sizes must be (N, 2), height and width of each of the {len(images)} images, not {sizes!r}")
-    canvas = tuple(images.shape[2:])
+    if len(listed) != len(images) or any(len(size) != len(canvas) for size in listed):
+        raise PaddingError(
+            f"sizes must be (N, {len(canvas)}), {named} of each of the {len(images)} images, not {sizes!r}"
+        )
     for number, size in enumerate(listed):
         if any(not own.is_integer() or not 1 <= own <= room for own, room in zip(size, canvas, strict=True)):
             raise PaddingError(
-                f"image {number} is said to be {size[0]:g} x {size[1]:g}; height and width must be whole numbers from "
-                f"1 to those of the canvas, {canvas[0]} x {canvas[1]}"
+                f"image {number} is said to be {times(f'{own:g}' for own in size)}; {named} must be whole numbers from "
+                f"1 to those of the canvas, {times(canvas)}"
             )
-    return [(int(height), int(width)) for height, width in listed]
+    return [tuple(map(int, size)) for size in listed]
+
+
+def times(sizes: Iterable) -> str:
+    """Sizes in words: 12 x 34."""
+    return " x ".join(map(str, sizes))

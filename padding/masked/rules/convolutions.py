@@ -35,7 +35,7 @@ def convolution(call: Call) -> Result:
     if not state.cut and not (reweights and call.rule == GROW and batched):
         return result(call.run(), None, batch=0 if batched else None)
     if not batched or 1 in state.cut:
-        raise UnfollowableError("it slides along an axis that is not the images' height or width")
+        raise UnfollowableError("it slides along an axis that is none of the images' own")
     dynamic = bound.padding == SAME_DYNAMIC
     if dynamic:
         pads = dynamic_pads(tensor.shape[2:], kernels, stride, dilation)

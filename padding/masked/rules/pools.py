@@ -60,7 +60,7 @@ def average_pool(call: Call) -> Result:
 def _windows(call: Call, bound: SimpleNamespace, tensor: Tensor, state: Valid) -> list[Window]:
     axes = int(call.function.__name__.rstrip("d")[-1])
     if state.cut and (tensor.dim() != axes + 2 or state.batch != 0 or 1 in state.cut):
-        raise UnfollowableError("it slides along an axis that is not the images' height or width")
+        raise UnfollowableError("it slides along an axis that is none of the images' own")
     stride = bound.kernel_size if bound.stride in (None, [], ()) else bound.stride
     arguments = (
         bound.kernel_size,

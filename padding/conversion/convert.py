@@ -1,5 +1,6 @@
 """Converts a model to a padding scheme, in place."""
 
+import contextlib
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
-from padding.conversion.dry_run import HiddenPad, find_hidden_pads
+from padding.conversion.dry_run import HiddenPad, find_followers, find_hidden_pads
 from padding.conversion.fused import class_path, fused_convolutions
 from padding.conversion.layers import DEFERRED, PaddedLayer, layer_class, original_class
 from padding.conversion.pairs import Pair, find_pairs
@@ -69,34 +70,50 @@ def convert_padding(
     _refuse_wrapped(model)
     if pools and not target.pools:
         raise PaddingError(f"pools=True is for 'circular'; '{scheme}' leaves pools as they are")
-    plan = _make_plan(model, target, pools)
-    if not target.survives_fusing:
-        _refuse_fused(model, plan, target)
-    if target.with_holes is None:
-        _refuse_masks(plan, target)
-    report = _report(plan, target)
-    if strict and target.convolve is not None:
-        _refuse_unsupported(report)
-        if example is None:
-            _refuse_unread(plan)
-    before = {module: (module.__class__, dict(module.__dict__)) for module in plan.names}
-    _restore(model, plan, target)
-    if target.convolve is not None:
-        _apply(plan, target)
-        try:
+    with _undone_if_refused(model):
+        followers = _followers(model, target, example)
+        plan = _make_plan(model, target, pools, followers)
+        if not target.survives_fusing:
+            _refuse_fused(model, plan, target)
+        if target.with_holes is None:
+            _refuse_masks(plan, target)
+        report = _report(plan, target)
+        _restore(model, plan, target)
+        if target.convolve is not None:
+            if strict:
+                _refuse_unsupported(report)
+            if strict and example is None:
+                _refuse_unread(plan)
+            _apply(plan, target)
             if example is not None:
                 _report_hidden(model, plan, report, example)
             if strict:
                 _refuse_unsupported(report)
-        except PaddingError:
-            for module, (kind, attributes) in before.items():
-                module.__class__ = kind
-                module.__dict__.clear()
-                module.__dict__.update(attributes)
-            raise
     if not report.converted:
         warnings.warn(f"no padded convolution in {type(model).__name__}: '{scheme}' changes nothing", stacklevel=2)
     return report
+
+
+@contextlib.contextmanager
+def _undone_if_refused(model: nn.Module) -> Iterator[None]:
+    """Gives every module its class and attributes back where the conversion is refused."""
+    before = {module: (module.__class__, dict(module.__dict__)) for module in model.modules()}
+    try:
+        yield
+    except PaddingError:
+        for module, (kind, attributes) in before.items():
+            module.__class__ = kind
+            module.__dict__.clear()
+            module.__dict__.update(attributes)
+        raise
+
+
+def _followers(model: nn.Module, target: Scheme, example: Any) -> dict[nn.Module, nn.Module]:
+    """The convolutions right behind zero padding modules, as a run of the model without any scheme shows them."""
+    if example is None or not any(issubclass(original_class(module), tuple(DEFERRED)) for module in model.modules()):
+        return {}
+    _restore(model, _Plan(), target)
+    return find_followers(model, example)
 
 
 def _refuse_unsupported(report: ConversionReport) -> None:
@@ -140,9 +157,9 @@ def _withdraw(plan: _Plan, report: ConversionReport, pad: HiddenPad, owner: str)
         report.reasons[name] = f"{user} convolves with its weight, past the layer's own forward"
 
 
-def _make_plan(model: nn.Module, target: Scheme, pools: bool) -> _Plan:
+def _make_plan(model: nn.Module, target: Scheme, pools: bool, followers: dict[nn.Module, nn.Module]) -> _Plan:
     plan = _Plan(names={module: name for name, module in model.named_modules()})
-    plan.pairs, verdicts = find_pairs(model)
+    plan.pairs, verdicts = find_pairs(model, followers)
     paired = {module for pair in plan.pairs for module in (pair.padder, pair.convolution)}
     parents = {child: parent for parent in model.modules() for child in parent.children()}
     axes = max((len(module.kernel_size) for module in model.modules() if isinstance(module, _ConvNd)), default=0)

@@ -7,6 +7,7 @@ product, as in an attention over windows, sees tokens one by one.
 
 import contextlib
 import functools
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -36,10 +37,13 @@ class HiddenPad:
         read_by: "convolution" or "windows" if those read the padded border, "pool", "product", or "" if nothing was
             seen.
         weight: what the place convolved with, if it did.
+        readers: the modules that were running when the padded map itself was read, each as often as it read; None for
+            one that did something else than convolve.
     """
 
     def __init__(self, module: nn.Module, call: str, read_by: str = "", weight: Tensor | None = None) -> None:
         self.module, self.call, self.read_by, self.weight = module, call, read_by, weight
+        self.readers: list[nn.Module | None] = []
 
     @property
     def matters(self) -> bool:
@@ -66,6 +70,29 @@ def find_hidden_pads(model: nn.Module, example: Any) -> list[HiddenPad]:
     Raises:
         PaddingError: the model cannot run on the example.
     """
+    return _run(model, example).found
+
+
+def find_followers(model: nn.Module, example: Any) -> dict[nn.Module, nn.Module]:
+    """Runs a model that is not converted; returns each module that pads, with the one convolution that reads its maps.
+
+    Only pairs of which each does nothing without the other: no one else reads what was padded, and the convolution
+    reads nothing else. Raises as `find_hidden_pads`.
+    """
+    recorder = _run(model, example)
+    pads: dict[nn.Module, list[HiddenPad]] = {}
+    for pad in recorder.found:
+        pads.setdefault(pad.module, []).append(pad)
+    followers = {}
+    for module, found in pads.items():
+        readers = [reader for pad in found for reader in pad.readers]
+        only = readers[0] if readers else None
+        if only is not None and set(readers) == {only} and len(readers) == len(found) == recorder.convolved[only]:
+            followers[module] = only
+    return followers
+
+
+def _run(model: nn.Module, example: Any) -> "_Recorder":
     recorder = _Recorder(model)
     modes = {module: module.training for module in model.modules()}
     try:
@@ -80,7 +107,7 @@ def find_hidden_pads(model: nn.Module, example: Any) -> list[HiddenPad]:
     finally:
         for module, mode in modes.items():
             module.training = mode
-    return recorder.found
+    return recorder
 
 
 def _call(model: nn.Module, example: Any) -> Any:
@@ -115,7 +142,9 @@ class _Recorder(TorchDispatchMode):
         self.running: list[nn.Module] = [model]
         self.found: list[HiddenPad] = []
         self._padded: WeakIdKeyDictionary = WeakIdKeyDictionary()  # tensor -> the pad that its border came from
+        self._made: WeakIdKeyDictionary = WeakIdKeyDictionary()  # what a pad returned itself -> the pad
         self._zeros: WeakIdKeyDictionary = WeakIdKeyDictionary()  # tensors of zeros that nothing was written to yet
+        self.convolved: Counter[nn.Module] = Counter()
 
     def leave(self, *_: Any) -> None:
         # What a hook returns takes the place of the output.
@@ -131,6 +160,11 @@ class _Recorder(TorchDispatchMode):
     def __torch_dispatch__(self, function: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         name = function._schema.name
         result = function(*args, **(kwargs or {}))
+        if name == "aten::convolution":
+            self.convolved[self.running[-1]] += 1
+        for leaf in _tensors(args):
+            if leaf in self._made:
+                self._made[leaf].readers.append(self.running[-1] if name == "aten::convolution" else None)
         # A converted layer pads by its scheme, whatever operations it is made of.
         if not isinstance(self.running[-1], PaddedLayer):
             self._follow(name, args, result)
@@ -158,8 +192,8 @@ class _Recorder(TorchDispatchMode):
     def _read(self, args: Any, reader: str) -> None:
         for leaf in _tensors(args):
             pad = self._padded.get(leaf)
-            # The first reader decides: behind a convolution there is a new map.
-            if pad is not None and not pad.read_by:
+            # Behind its reader there is a new map. Of several readers one that sees the border decides.
+            if pad is not None and (not pad.read_by or reader != "product"):
                 pad.read_by = reader
 
     def _padding(self, name: str, args: tuple, kwargs: dict) -> str:
@@ -191,7 +225,8 @@ class _Recorder(TorchDispatchMode):
         pad = HiddenPad(self.running[-1], call, read_by.get(name, ""), weight)
         self.found.append(pad)
         if not pad.read_by:
-            self._padded[args[0]._base if name == "aten::copy_" else result] = pad
+            padded = args[0]._base if name == "aten::copy_" else result
+            self._padded[padded] = self._made[padded] = pad
 
 
 def _tensors(values: Any) -> list[Tensor]:

@@ -1,5 +1,6 @@
 """Zero padding modules in front of a convolution: converted together, as one padded convolution."""
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -26,8 +27,14 @@ def is_zero_pad(module: nn.Module) -> bool:
     return isinstance(module, nn.modules.padding._ConstantPadNd) and module.value == 0 and any(module.padding)
 
 
-def find_pairs(model: nn.Module) -> tuple[list[Pair], dict[nn.Module, Decision]]:
-    """All pairs in plain sequences, and a verdict for each zero padding module that is in none."""
+def find_pairs(
+    model: nn.Module, followers: Mapping[nn.Module, nn.Module]
+) -> tuple[list[Pair], dict[nn.Module, Decision]]:
+    """All pairs in plain sequences or among `followers`, and a verdict for each zero padding module that is in none.
+
+    Args:
+        followers: from a run, see `find_followers`.
+    """
     uses = _count_uses(model)
     pairs, verdicts = [], {}
     for parent in model.modules():
@@ -37,6 +44,7 @@ def find_pairs(model: nn.Module) -> tuple[list[Pair], dict[nn.Module, Decision]]
             if not is_zero_pad(child):
                 continue
             pair = _pair(child, follower, uses) if in_sequence else None
+            pair = pair or _pair(child, followers.get(child), uses)
             if pair:
                 pairs.append(pair)
             else:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import padding
 from padding import PaddingError, convert_padding
 from padding.conversion.layers import PaddedLayer
 from tests.padding.conversion.pad_calls import PadCalls
@@ -242,3 +243,40 @@ def test_a_pad_module_and_its_convolution_are_one_layer(axes, kind):
     assert torch.equal(copied(x), model(x))
     convert_padding(model, "zero")
     assert torch.equal(model(x), zero)
+
+
+class Stem(nn.Module):
+    """As in efficientnets of other packages: a padding module and a convolution, joined in the forward alone."""
+
+    def __init__(self, pad):
+        super().__init__()
+        self.pad, self.conv, self.tail = pad, nn.Conv2d(3, 4, 3, stride=2), nn.Conv2d(4, 4, 3, padding=1)
+
+    def forward(self, x):
+        return self.tail(self.conv(self.pad(x)).relu())
+
+
+def test_a_pad_module_and_its_one_reader_are_one_layer():
+    model = Stem(nn.ZeroPad2d((0, 1, 0, 1)))
+    assert convert_padding(model, "partial").unsupported == ["pad"], "only a run shows that they belong together"
+    for scheme in ("partial", "reflect", "partial"):
+        assert convert_padding(model, scheme, strict=True, example=X).converted == ["pad", "conv", "tail"]
+    expected = padding.conv2d(X, model.conv.weight, model.conv.bias, 2, ((0, 1), (0, 1)), scheme="partial")
+    assert torch.equal(model.conv(model.pad(X)), expected)
+    convert_padding(model, "zero")
+    assert torch.equal(model.pad(X), F.pad(X, (0, 1, 0, 1)))
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda net, x: net.tail(net.conv(net.pad(x)).relu()) + net.pad(x).mean(),
+        lambda net, x: net.tail(net.conv(net.pad(x)).relu()) + net.conv(x).mean(),
+        lambda net, x: net.tail(net.conv(net.pad(x).relu()).relu()),
+    ],
+)
+def test_a_pad_that_others_read_or_a_convolution_that_reads_others_is_no_pair(forward):
+    model = Stem(nn.ZeroPad2d(1))
+    model.__class__ = type("Other", (Stem,), {"forward": forward})
+    report = convert_padding(model, "partial", example=X)
+    assert (report.converted, report.unsupported) == (["tail"], ["pad"])

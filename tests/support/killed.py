@@ -3,15 +3,18 @@
 usage: killed.py step|replace|term|agent COUNT ARGUMENTS...
     step     in the COUNT-th optimiser step of this process, after the weights have changed
     term     as step, but by SIGTERM to this process alone
-    agent    as step, but by SIGTERM to the agent that started this process, which is to forward it
+    agent    as step, but by SIGTERM to the agent that started this process, which is to forward it; 0: while the run
+             is started for the first time
     replace  when the COUNT-th file is whole under its temporary name, and about to be renamed
 """
 
+import importlib
 import os
 import runpy
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 
 import torch
@@ -47,7 +50,21 @@ def end_the_agent():
     signal.set_wakeup_fd(-1)
 
 
-if where != "replace":
+def end_the_agent_at_the_start(original):
+    def call(*args, **kwargs):
+        root = next(each for each in arguments if each.startswith("--run.root=")).partition("=")[2]
+        if not list(Path(root).glob("*/run.json")) and signal.SIGTERM not in signal.sigpending():
+            os.kill(os.getppid(), signal.SIGTERM)
+            while signal.SIGTERM not in signal.sigpending():
+                time.sleep(0.1)
+        return original(*args, **kwargs)
+
+    return call
+
+
+if (where, count) == ("agent", 0):
+    importlib.import_module = end_the_agent_at_the_start(importlib.import_module)
+elif where != "replace":
     torch.optim.SGD.step = die_at_count(torch.optim.SGD.step)
 else:
     os.replace = die_at_count(os.replace)

@@ -112,6 +112,23 @@ def test_a_preempted_run_is_requeued_and_resumed_by_another_agent(laboratory, tr
     assert rows_without_time(folder) == rows_without_time(RunFolder(trained_pair / "partial"))
 
 
+@pytest.mark.slow
+def test_a_run_preempted_while_it_starts_is_requeued(laboratory):
+    """The signal comes before anything heavy is imported, and waits until W&B knows the run."""
+    command = ["${env}", "${interpreter}", "${program}", "agent", "0", "fit", "--config", "configs/demo/demo.yaml"]
+    sweep = laboratory.register(
+        program="tests/support/killed.py",
+        command=[*command, "${args}"],
+        parameters={"trainer.max_epochs": {"value": 1}},
+    )
+    output_of(laboratory.start_agent(sweep, "--forward-signals"))
+    (run,) = laboratory.project.runs.values()
+    assert (run.state, run.exit_code, run.preempting) == ("preempted", 143, True)
+    output_of(laboratory.start_agent(sweep))
+    assert [(agent, kind) for agent, kind, _ in sweep.commands] == [("agent0", "run"), ("agent1", "resume")]
+    assert (run.state, run.exit_code, run.sessions) == ("finished", 0, 2)
+
+
 def test_two_processes_under_an_agent_are_one_run(laboratory):
     sweep = laboratory.register(
         parameters={

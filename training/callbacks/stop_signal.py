@@ -7,7 +7,6 @@ from types import FrameType
 
 import pytorch_lightning as pl
 import torch
-import wandb
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 
 from processes import signals
@@ -33,9 +32,10 @@ class StopSignal(pl.Callback):
 
     def __init__(self) -> None:
         self.received: int | None = None
-        self._validates = False
+        self._is_set_up = self._validates = False
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        self._is_set_up = True
         # Blocked until now in an agent's run, which W&B knows now, and in processes that processes.launcher started.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.SIGNALS)
 
@@ -54,12 +54,11 @@ class StopSignal(pl.Callback):
             signals.leave(self.received)
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        if not (self.received or signals.left_by()):
-            return
+        if not self._is_set_up or not (self.received or signals.left_by()):
+            return  # before that W&B may just be opening the run
         if self._validates:
             rank_zero_info(f"in the validation after step {trainer.global_step}, which the same command repeats")
-        if wandb.run is not None:
-            attempt(trainer.logger, lambda run: run.mark_preempting())
+        attempt(trainer.logger, lambda run: run.mark_preempting())
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.received is not None and number == signal.SIGINT:

@@ -127,8 +127,10 @@ class PaddedNetworkModule(pl.LightningModule):
         Raises:
             PaddingError: if the network cannot take images of this size; nothing was trained yet.
         """
-        # On the CPU, where the network still is: tenths of a second, seconds for crops of street scenes.
-        self.padding_report = convert_padding(self.network, self.padding, example=image[None].float() / 255)
+        # On the CPU, where the network still is: tenths of a second, seconds for crops of street scenes. The check of a
+        # sweep has it on the meta device.
+        example = image[None].to(next(self.network.parameters()).device).float() / 255
+        self.padding_report = convert_padding(self.network, self.padding, example=example)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits of normalised images (N, 3, H, W): (N, num_classes), or (N, num_classes, H, W) of a dense network."""

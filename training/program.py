@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import re
 import sys
 import warnings
 from functools import partial
@@ -40,7 +39,6 @@ from training.start import check_data, is_finished, leaving_nothing, prepare
 
 MODEL = "lightning_modules.ClassificationModule"
 DATA = "datamodules.ImageNetDataModule"
-SEED = re.compile(r"--seed_everything=(0|[1-9]\d*)")
 
 # Sanity validation before training would only blur where a resumed run begins. The samplers are our own.
 TRAINER_DEFAULTS = {"num_sanity_val_steps": 0, "use_distributed_sampler": False, "enable_model_summary": False}
@@ -60,43 +58,6 @@ def parse(arguments: list[str]) -> dict[str, Any]:
         UserError: if an argument or a configuration file is invalid.
     """
     return ParserOnly(arguments).plain_config()
-
-
-class Resolver:
-    """Finds the runs that `fit` command lines would start, many of them faster than one by one.
-
-    It builds the parser once, and parses once what differs by its seed alone: a tenth of a second or two each.
-    """
-
-    def __init__(self) -> None:
-        self._parsed: ParserOnly | None = None
-        self._configs: dict[tuple[str, ...], dict[str, Any]] = {}
-
-    def __call__(self, arguments: list[str]) -> tuple[RunFolder, RunRecord]:
-        """The folder and record of the run that `main.py *arguments` would start; starts nothing.
-
-        Raises:
-            UserError: if the arguments are invalid.
-        """
-        seeds = [int(found[1]) for argument in arguments if (found := SEED.fullmatch(argument))]
-        if len(seeds) != 1:
-            return identify(self._parse(arguments))
-        others = tuple(argument for argument in arguments if not SEED.fullmatch(argument))
-        if others not in self._configs:
-            self._configs[others] = self._parse(arguments)
-        config = self._configs[others]
-        # The two places of a seed: see `add_arguments_to_parser`.
-        config["seed_everything"] = config["data"]["init_args"]["seed"] = seeds[0]
-        return identify(config)
-
-    def _parse(self, arguments: list[str]) -> dict[str, Any]:
-        if self._parsed is None:
-            self._parsed = ParserOnly(arguments)
-        else:
-            # Lightning dumps a configuration once, and would return the first one again.
-            vars(self._parsed).pop("config_dump", None)
-            self._parsed.parse_arguments(self._parsed.parser, configurations_first(arguments))
-        return self._parsed.plain_config()
 
 
 class ExperimentCLI(LightningCLI):
@@ -240,12 +201,16 @@ class ExperimentCLI(LightningCLI):
             return False
         return wandb_logger(self.run_folder, self.run_record)
 
-    def before_fit(self) -> None:
-        # What is wrong with data and model is said now, before there is a run folder or a W&B run.
+    def check_settings(self) -> None:
+        """Raises an error for users for what is wrong with data, network and trainer."""
         self.datamodule.check("fit")
         self.model.check("fit", self.datamodule)
         self.model.try_on(self.datamodule.train_set()[0, 0][0])
         check_loop(self.trainer, len(self.datamodule.train_dataloader()), len(self.datamodule.val_dataloader()))
+
+    def before_fit(self) -> None:
+        # Now, before there is a run folder or a W&B run.
+        self.check_settings()
         if self.run_folder is None:
             return
         trainer = self.trainer

@@ -4,13 +4,14 @@ import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from jsonargparse.typing import PositiveInt
 from rich.console import Console
 
 from cli.sweep.display import SweepDisplay, print_outcome
 from cli.sweep.file import Point, SweepFile, read_sweep
-from cli.sweep.points import PointRun, Resolve, State, resolve_points
+from cli.sweep.points import PointRun, State, check_points, resolve_points
 from cli.sweep.runner import run_points
 from records.errors import UserError
 from studies.runs import options
@@ -72,8 +73,9 @@ def sweep(
     console = Console()
     for note in grid.notes:
         say(console, f"note: {note}")
-    with console.status(f"checking {len(points)} runs"):
-        runs = resolve_points(points, find_resolve(), file)
+    resolver = find_resolver()
+    with console.status(f"looking for {len(points)} runs"):
+        runs = resolve_points(points, resolver, file)
     if plan:
         # Imported late, like what else a sweep alone does not need.
         from cli.sweep.plan import show_plan
@@ -85,6 +87,8 @@ def sweep(
         # Where the data lie elsewhere now, the run itself sees whether they are the same.
         if run.recorded and run.recorded.finished and not has_moved(run.folder, run.recorded, run.record):
             run.state = State.SKIPPED
+    with console.status(f"checking {len(points)} runs"):
+        check_points([run for run in runs if run.state is State.WAITING], resolver.check, file)
     if not dry_run:
         return train(console, runs, jobs, threads)
     for run in runs:
@@ -104,9 +108,10 @@ def check_program(file: SweepFile, points: Sequence[Point]) -> None:
         raise UserError(f"{file.path}: program {program} is not in {Path.cwd()}; start the sweep where main.py is")
 
 
-def find_resolve() -> Resolve:
+def find_resolver() -> Any:
+    """A `cli.sweep.resolver.Resolver`."""
     # Imported late: it imports torch and Lightning, which --help and a misspelt file name need not wait for.
-    from training.program import Resolver
+    from cli.sweep.resolver import Resolver
 
     return Resolver()
 

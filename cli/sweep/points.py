@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cli.sweep.file import Point
 from records import RunFolder, RunFolderError, RunRecord
-from records.errors import UserError
+from records.errors import UserError, is_for_users
 from records.rows import Row
 from training.identity import current_digest
 
@@ -65,10 +65,11 @@ def resolve_points(points: Iterable[Point], resolve: Resolve, where: Path) -> li
     its command names its id.
 
     Raises:
-        UserError: if a point's arguments are invalid or two points are one run. It names the sweep file `where` and the
-            point.
+        UserError: if a point's arguments are invalid, or two points are one run or have one id. It names the sweep
+            file `where` and the point.
     """
     runs: dict[Path, PointRun] = {}
+    ids: dict[str, PointRun] = {}
     for point in points:
         try:
             folder, record = resolve(list(point.arguments))
@@ -80,9 +81,25 @@ def resolve_points(points: Iterable[Point], resolve: Resolve, where: Path) -> li
                 f"{where}: the points {run.point.label} and {point.label} are one run, {folder.path}; "
                 "remove the parameter that makes no difference, or give it an effect"
             )
+        # An id of its settings, the default, is the run's own.
+        if record.id != record.digest[:8] and (other := ids.setdefault(record.id, run)) is not run:
+            raise UserError(
+                f"{where}: the points {other.point.label} and {point.label} have one id, {record.id}, and W&B would "
+                "take them for one run; leave run.id out"
+            )
     for root in {run.folder.path.parent for run in runs.values()}:
         _look_up([run for run in runs.values() if run.folder.path.parent == root], root)
     return list(runs.values())
+
+
+def check_points(runs: Iterable[PointRun], check: Callable[[list[str]], None], where: Path) -> None:
+    """Checks every point as its start will; raises UserError, naming the sweep file `where` and the point."""
+    for run in runs:
+        try:
+            check(list(run.point.arguments))
+        except Exception as error:
+            reason = str(error) if is_for_users(error) else f"{type(error).__name__}: {error}"
+            raise UserError(f"{where}: point {run.point.label}: {reason}") from error
 
 
 def _look_up(runs: Iterable[PointRun], root: Path) -> None:

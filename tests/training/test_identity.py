@@ -2,9 +2,9 @@
 
 import pytest
 
+from cli.sweep.resolver import Resolver
 from records import differences, settings_digest
 from records.errors import UserError
-from training.program import Resolver
 
 resolve = Resolver()
 DEMO = ["fit", "--config=configs/demo/demo.yaml"]
@@ -56,17 +56,6 @@ def test_an_agents_id_is_the_runs_id(monkeypatch):
     monkeypatch.setenv("WANDB_RUN_ID", "agent-1")
     assert resolve(DEMO)[1].id == "agent-1"
     assert resolve([*DEMO, "--run.id=mine"])[1].id == "mine"
-
-
-@pytest.mark.parametrize("config", ["demo/demo", "demo/segmentation"])
-def test_what_differs_by_its_seed_is_parsed_once_and_resolved_as_if_alone(config):
-    many, start = Resolver(), ["fit", f"--config=configs/{config}.yaml"]
-    for options in ("1 zero", "20 zero", "20 partial", "0 partial"):
-        seed, padding = options.split()
-        arguments = [*start, f"--seed_everything={seed}", f"--model.padding={padding}"]
-        assert many(arguments) == Resolver()(arguments)
-    with pytest.raises(UserError, match="seed_everything"):
-        many([*start, "--seed_everything=much"])
 
 
 def test_bad_arguments_are_user_errors():

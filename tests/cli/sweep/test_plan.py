@@ -134,7 +134,7 @@ def test_a_run_that_an_agent_began_is_found_by_its_settings_and_continued(runs):
 @pytest.fixture
 def command(runs, monkeypatch):
     """Writes a sweep of the given runs and plans it; returns the exit status."""
-    monkeypatch.setattr(cli.sweep.command, "find_resolve", lambda: resolve)
+    monkeypatch.setattr(cli.sweep.command, "find_resolver", lambda: resolve)
     for name in cli.sweep.command.WANDB_IDENTITY:
         monkeypatch.delenv(name, raising=False)
     Path("main.py").touch()

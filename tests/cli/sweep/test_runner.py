@@ -65,7 +65,7 @@ import sys
 sys.path.insert(0, {str(ROOT)!r})
 import cli.sweep.command
 from tests.cli.sweep.test_runner import resolve
-cli.sweep.command.find_resolve = lambda: resolve
+cli.sweep.command.find_resolver = lambda: resolve
 sys.exit(cli.sweep.command.main(sys.argv[1:]))
 """
 
@@ -78,11 +78,14 @@ def resolve(arguments):
     return RunFolder(Path("runs") / name), RunRecord(name, name, "g", "n", "zero", 0, 2, "val/acc1")
 
 
+resolve.check = lambda arguments: None
+
+
 @pytest.fixture
 def sweep(tmp_path, monkeypatch):
     """In a working folder with the program in it: writes a sweep file and runs it; returns the exit status."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli.sweep.command, "find_resolve", lambda: resolve)
+    monkeypatch.setattr(cli.sweep.command, "find_resolver", lambda: resolve)
     # The real one imports torch to look for a GPU.
     monkeypatch.setattr(cli.sweep.command, "default_jobs", lambda: 2)
     for name in (*cli.sweep.command.WANDB_IDENTITY, "OMP_NUM_THREADS"):

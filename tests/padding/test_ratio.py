@@ -40,10 +40,8 @@ def test_axes_multiply():
         torch.testing.assert_close(border_ratio(sizes, kernels, padding=pads), expected)
 
 
-def test_paper_example_and_defaults():
-    assert border_ratio((4, 5), 3, padding=1)[0, 0] == 9 / 4
-    assert border_ratio((4, 5), 3, padding=1)[0, 2] == 9 / 6
-    assert border_ratio((4, 5), 3, padding=1)[2, 2] == 1
+def test_defaults_and_words():
+    assert border_ratio((4, 5), 3, padding=1)[0].tolist() == [9 / 4, 9 / 6, 9 / 6, 9 / 6, 9 / 4]
     assert border_ratio(9, 3, padding="valid").tolist() == [1.0] * 7
     assert border_ratio(5, 4, padding="same").tolist() == pytest.approx(counted(5, 4, 1, (1, 2), 1))  # odd one behind
 

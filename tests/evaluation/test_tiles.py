@@ -1,4 +1,4 @@
-"""Where tiles lie, against the rule in integers in floats and in fractions."""
+"""Where tiles lie: floats and fractions against the rule in integers."""
 
 import random
 from fractions import Fraction

@@ -77,13 +77,13 @@ def find_followers(model: nn.Module, example: Any) -> dict[nn.Module, nn.Module]
     """Runs a model that is not converted; returns each module that pads, with the one convolution that reads its maps.
 
     Only pairs of which each does nothing without the other: no one else reads what was padded, and the convolution
-    reads nothing else. Raises as `find_hidden_pads`.
+    reads nothing else. A module that did not pad in the run is its own follower. Raises as `find_hidden_pads`.
     """
     recorder = _run(model, example)
     pads: dict[nn.Module, list[HiddenPad]] = {}
     for pad in recorder.found:
         pads.setdefault(pad.module, []).append(pad)
-    followers = {}
+    followers = {module: module for module in model.modules() if module not in pads}
     for module, found in pads.items():
         readers = [reader for pad in found for reader in pad.readers]
         only = readers[0] if readers else None

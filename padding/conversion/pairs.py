@@ -47,6 +47,8 @@ def find_pairs(
             pair = pair or _pair(child, followers.get(child), uses)
             if pair:
                 pairs.append(pair)
+            elif followers.get(child) is child:
+                verdicts[child] = Decision(LEAVE, "does not run on the example")
             else:
                 verdicts[child] = _verdict(child, follower if in_sequence else None)
     return pairs, verdicts

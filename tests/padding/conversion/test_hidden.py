@@ -267,6 +267,15 @@ def test_a_pad_module_and_its_one_reader_are_one_layer():
     assert torch.equal(model.pad(X), F.pad(X, (0, 1, 0, 1)))
 
 
+def test_a_pad_that_does_not_run_is_no_gap():
+    """Some packages make a padding module in every block and call it in those with a stride alone."""
+    model = Stem(nn.ZeroPad2d(1))
+    model.__class__ = type("Idle", (Stem,), {"forward": lambda net, x: net.tail(net.conv(x))})
+    report = convert_padding(model, "partial", strict=True, example=X)
+    assert (report.converted, report.left) == (["tail"], ["pad"])
+    assert report.reasons["pad"] == "does not run on the example"
+
+
 @pytest.mark.parametrize(
     "forward",
     [

@@ -133,7 +133,7 @@ TORCHVISION = {
     299: "inception_v3",
 }
 DETECTION = "fasterrcnn_mobilenet_v3_large_320_fpn fcos_resnet50_fpn maskrcnn_resnet50_fpn retinanet_resnet50_fpn"
-VIDEO = "r3d_18 mc3_18 r2plus1d_18 s3d"
+VIDEO = "r3d_18 mc3_18 r2plus1d_18"
 TRANSFORMERS = "ConvNextV2 MobileNetV1 ResNet RegNet PoolFormer Cvt SwiftFormer"
 TRANSFORMERS_SIZED = "EfficientNet Swinv2 MobileViT MobileViTV2 PvtV2 FocalNet"
 MONAI = {

@@ -131,6 +131,7 @@ def _write(part, whole=False):
 FUNCTIONS = {
     "squeeze and excitation": lambda m, x: x * x.mean((2, 3), keepdim=True).sigmoid(),
     "mean over flattened positions": lambda m, x: x.flatten(2).mean(-1),
+    "a mean in another type": lambda m, x: x.float().mean((2, 3), dtype=x.dtype),
     "mean of rows": lambda m, x: x + x.mean(3, keepdim=True),
     "sum": lambda m, x: x.sum((-2, -1)),
     "largest": lambda m, x: torch.cat([x.amax((2, 3)), x.amin((2, 3))], 1),

@@ -75,7 +75,7 @@ def test_an_epoch_with_a_nan_in_its_validation_is_never_the_best(tmp_path, sampl
         return loss * math.nan if calls[-1] and sum(calls) <= 4 else loss
 
     monkeypatch.setattr(classification, "cross_entropy", spoiled)
-    command = fit(tmp_path, sample_tree, NO_DASHBOARD, "--trainer.max_epochs=2", "--model.lr=0.0")
+    command = fit(tmp_path, sample_tree, NO_DASHBOARD, "--trainer.max_epochs=2", "--model.lr=1e-30")
     assert main_here(*command) == 0
     folder = only_run(tmp_path)
     first, second = folder.read_rows()

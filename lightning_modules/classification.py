@@ -72,7 +72,11 @@ class ClassificationModule(PaddedNetworkModule):
         check_settings(num_classes, padding, lr, momentum, weight_decay)
         rising = all(first < second for first, second in pairwise([0, *milestones]))
         checked("milestones", milestones, rising, "rising numbers of epochs from 1 on, such as [30, 60, 90]")
-        built = create_network(network, num_classes, **(network_args or {}))
+        extra = network_args or {}
+        instead = {"num_classes": "left out; say --model.num_classes", "in_chans": "left out: images have 3"}
+        for name, todo in instead.items():
+            checked(f"network_args.{name}", extra.get(name), name not in extra, todo)
+        built = create_network(network, num_classes, **extra)
         super().__init__(built, network, padding, padding_at_test, num_classes, mask_rule, channels_last, compile)
         # The run folder records the configuration; here it only makes load_from_checkpoint work.
         self.save_hyperparameters(logger=False)

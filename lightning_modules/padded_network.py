@@ -49,6 +49,9 @@ class PaddedNetworkModule(pl.LightningModule):
     name_option = "model.network"
     """The option that chooses the network, for messages."""
 
+    targets_of = "image"
+    """What a target is given for: each image, or each pixel."""
+
     shown_alone = "cropped"
     """How images are shown that are in no padded batch."""
 
@@ -101,8 +104,8 @@ class PaddedNetworkModule(pl.LightningModule):
         """Finds contradicting settings before anything is started.
 
         Raises:
-            ModelError: for `padding_at_test` in `fit`, another number of classes in the data, or masks in a compiled
-                network.
+            ModelError: for `padding_at_test` in `fit`, targets of another kind or another number of classes in the
+                data, or masks in a compiled network.
         """
         if stage == "fit" and self.padding_at_test is not None:
             raise ModelError("model.padding_at_test is for validate, test and predict; leave it out of fit")
@@ -110,6 +113,12 @@ class PaddedNetworkModule(pl.LightningModule):
             raise ModelError(
                 "data.eval_padded is on, and masks cannot be followed through a compiled network; say "
                 f"--model.compile=false, or --model.mask_rule={SINGLY}"
+            )
+        targets = getattr(data, "targets_of", None)
+        if stage != "predict" and targets not in (None, self.targets_of):
+            raise ModelError(
+                f"model.class_path {type(self).__name__} learns a class for each {self.targets_of}, but "
+                f"data.class_path {type(data).__name__} gives one for each {targets}; choose both alike"
             )
         found = getattr(data, "num_classes", None)
         if found is not None and found != self.num_classes:

@@ -65,6 +65,7 @@ class SegmentationModule(PaddedNetworkModule):
 
     monitor = "val/miou"
     name_option = "model.encoder"
+    targets_of = "pixel"
     shown_alone = "alone"
 
     def __init__(

@@ -50,7 +50,7 @@ def identify(config: dict[str, Any]) -> tuple[RunFolder, RunRecord]:
     )
     # A timm name may hold a slash or a colon (hf-hub:owner/model), a folder's name may not.
     folder = re.sub(r"[^\w.-]+", "_", f"{name}-{run_id}")
-    return RunFolder(Path(config["run"]["root"]) / folder), record
+    return RunFolder(Path(config["run"]["root"]).expanduser() / folder), record
 
 
 def find_again(folder: RunFolder, record: RunRecord) -> tuple[RunFolder, RunRecord]:

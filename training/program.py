@@ -13,6 +13,7 @@ import yaml
 from jsonargparse import ArgumentError
 from pytorch_lightning.callbacks import Callback, LearningRateMonitor, RichProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from lightning_modules import SegmentationModule
 from processes.launcher import end_together
@@ -126,8 +127,12 @@ class ExperimentCLI(LightningCLI):
         if self.subcommand == "fit" and not self.config.fit.trainer.fast_dev_run:
             config = self.plain_config()
             self.run_folder, self.run_record = find_again(*identify(config))
-            check_writable(self.run_folder.path, "choose another --run.root")
+            # A finished run may lie in an archive that is read-only.
+            if not self.run_folder.path.is_dir():
+                check_writable(self.run_folder.path, "choose another --run.root")
             self.finished = is_finished(self.run_folder, self.run_record, config, self.config.fit.ckpt_path)
+            if not self.finished:
+                check_writable(self.run_folder.path, "choose another --run.root")
 
     def instantiate_classes(self) -> None:
         if self.finished:
@@ -142,7 +147,8 @@ class ExperimentCLI(LightningCLI):
                 stack.enter_context(leaving_nothing(self.run_folder))
             if chosen := self.config[subcommand].ckpt_path:
                 check_fits(self.model, chosen)
-            super()._run_subcommand(subcommand)
+            named = name_settings(vars(self._get(self.config_init, "trainer")))
+            guarded(partial(super()._run_subcommand, subcommand), named, MisconfigurationException)
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         chosen = self._get(self.config_init, "trainer")
@@ -203,6 +209,7 @@ class ExperimentCLI(LightningCLI):
 
     def check_settings(self) -> None:
         """Raises an error for users for what is wrong with data, network and trainer."""
+        self.datamodule.trainer = self.trainer  # batches are checked for its number of processes
         self.datamodule.check("fit")
         self.model.check("fit", self.datamodule)
         self.model.try_on(self.datamodule.train_set()[0, 0][0])

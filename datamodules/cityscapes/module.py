@@ -75,6 +75,7 @@ class CityscapesDataModule(ResumableDataModule):
         DataError: settings contradict one another.
     """
 
+    targets_of = "pixel"
     num_classes = len(CLASS_NAMES)
     class_names = CLASS_NAMES
     class_colours = CLASS_COLOURS

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from PIL import Image
+from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 
 from datamodules.errors import DataError, checked, some
 from datamodules.imagenet.datasets import EvalImages, TrainImages
@@ -65,6 +66,8 @@ class ImageNetDataModule(ResumableDataModule):
     Raises:
         DataError: settings contradict one another.
     """
+
+    targets_of = "image"
 
     def __init__(
         self,
@@ -193,6 +196,12 @@ class ImageNetDataModule(ResumableDataModule):
             path = getattr(self, name)
             checked(name, path and str(path), path is None or path.is_file(), "a file that exists, or null")
         super().check(stage)
+        if stage == "fit":
+            _, numbers, targets = self._validation_images
+            missing = np.setdiff1d(np.arange(self.num_classes), targets[numbers])
+            if len(missing):
+                names = some(self.class_folders[number] for number in missing)
+                rank_zero_warn(f"{len(missing)} training classes have no validation image: {names}")
 
     def val_dataloader(self) -> KeyedLoader:
         return self.make_eval_loader("val", self.val_set(), collate_fn=_collate(self._validates_padded))

@@ -50,7 +50,7 @@ def limit_per_class(targets: np.ndarray, classes: Sequence[str], limit: int) -> 
 
 
 def _count(amount: int | float, total: int) -> int:
-    if amount < 0 or (isinstance(amount, float) and amount >= 1):
+    if not amount >= 0 or (isinstance(amount, float) and amount >= 1):
         raise DataError(
             f"`val_from_train` is {amount!r}; it must be 0, a whole number of images, or a share between 0 and 1"
         )

@@ -56,4 +56,5 @@ def to_uint8(image: Image.Image, flip: bool = False) -> torch.Tensor:
     pixels = np.asarray(image)
     if flip:
         pixels = pixels[:, ::-1]
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+    # A copy in any case: of a flipped image one pixel wide, `ascontiguousarray` would keep the negative stride.
+    return torch.from_numpy(np.array(pixels.transpose(2, 0, 1), order="C"))

@@ -72,6 +72,7 @@ def evaluate_and_show(
     # Imported late: --help need not wait for scipy.
     from studies.page.terminal import run_studies
 
+    runs.output_folder()  # asked before the evaluation, which takes long
     console = Console()
     try:
         failed = evaluate_missing(tasks, options, console)

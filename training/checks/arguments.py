@@ -21,7 +21,7 @@ def configurations_first(arguments: list[str]) -> list[str]:
     files, others = [], []
     while rest:
         argument = rest.pop(0)
-        if argument == "--config" and rest:
+        if argument in ("-c", "--config") and rest:
             files += [argument, rest.pop(0)]
         else:
             (files if argument.startswith("--config=") else others).append(argument)

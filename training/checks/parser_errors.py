@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -37,7 +38,7 @@ def readable(message: str, sources: Sources, options: Sequence[str]) -> str:
         return f"{key}.{missing[1]} is missing; {todo}{sources.where(key)}"
     if not key:
         return " ".join(message.split())
-    innermost = message[message.rindex('Parser key "') :].partition('":')[2]
+    innermost = _innermost(message)
     value = re.search(r"Got value: (.*)|Given value: (.*)|Unable to load config '(.*)'", innermost)
     given = next(filter(None, value.groups()), "") if value else ""
     given = re.sub(r"NestedArg\(key='.*?', val='?(.*?)'?\)", r"\1", given)
@@ -50,6 +51,15 @@ def readable(message: str, sources: Sources, options: Sequence[str]) -> str:
     if expected not in ("", WORDS["NoneType"]) and "Problem with given" not in innermost:
         return f"{key} is {given or 'empty'}; it must be {expected}{where}"
     return f"{key}: {_plain(innermost)}{sources.where(f'{key}.class_path', given)}"
+
+
+def _innermost(message: str) -> str:
+    """What is said of the last key; outer ones would add what they may be themselves."""
+    before, _, after = message.rpartition('Parser key "')
+    indent = len(before) - len(before.rstrip(" "))
+    first, *lines = after.partition('":')[2].splitlines()
+    inner = itertools.takewhile(lambda line: not line or len(line) - len(line.lstrip()) >= indent, lines)
+    return "\n".join([first, *inner])
 
 
 def _key(message: str) -> str:

@@ -9,6 +9,8 @@ import yaml
 
 from records.errors import UserError
 
+Line = tuple[str, int, str | None]
+
 MOST_NODES = 100_000
 """Values that a configuration may hold with its aliases written out: nested ones grow without bounds."""
 
@@ -32,14 +34,14 @@ class Sources:
     def __init__(self, arguments: Sequence[str]) -> None:
         self.given: dict[str, str] = {}
         self.lines: dict[str, str] = {}
-        self.texts: dict[str, str] = {}
+        self.texts: dict[str, str | None] = {}
         words = list(arguments[1:])
         while words:
             name, equals, value = words.pop(0).partition("=")
             if not equals and words and not words[0].startswith("--"):
                 value = words.pop(0)
             key = name.removeprefix("--").replace(".init_args.", ".")
-            if key != "config":
+            if key not in ("config", "-c"):
                 self.given[key] = value
             elif value and "://" not in value:
                 for key, line, text in read_lines(Path(value)):
@@ -54,9 +56,11 @@ class Sources:
         parts = key.split(".")
         for length in range(len(parts), 0, -1):
             name = ".".join(parts[:length])
-            if any(_is_below(given, name) and value in (None, text) for given, text in self.given.items()):
+            given = [text for option, text in self.given.items() if _is_below(option, name)]
+            if given and (value is None or name != key or any(_alike(value, text) for text in given)):
                 return ""
-            if name in self.lines:
+            # What stands in a mapping has a line of its own.
+            if name in self.lines and (name == key or self.texts[name] is not None):
                 return f" ({self.lines[name]})"
         return ""
 
@@ -70,6 +74,12 @@ class Sources:
         return message
 
 
+def _alike(value: str, text: str) -> bool:
+    """Whether two texts are one value: Python writes lists in another way than YAML."""
+    plain, other = (re.sub(r"[\s'\"]", "", each) for each in (value, text))
+    return plain == other
+
+
 def _is_below(key: str, other: str) -> bool:
     return key == other or key.startswith(f"{other}.")
 
@@ -80,8 +90,8 @@ def nearest(name: str, known: Sequence[str]) -> str:
     return f"; did you mean {found[0]}?" if found else ""
 
 
-def read_lines(path: Path) -> Iterator[tuple[str, int, str]]:
-    """The keys of a configuration file, the lines (from 1) in which they stand, and their values as written.
+def read_lines(path: Path) -> Iterator[Line]:
+    """The keys of a configuration file, their lines (from 1), and their values as written, None for a mapping.
 
     Raises:
         UserError: as Sources.
@@ -121,7 +131,7 @@ def _refuse_endless(node: yaml.Node, path: Path) -> None:
         raise UserError(f"{path} holds aliases (*name) that make over {MOST_NODES} values, or stand in themselves")
 
 
-def _keys(node: yaml.Node, prefix: str, wrong: Callable[[yaml.Mark, str], UserError]) -> Iterator[tuple[str, int, str]]:
+def _keys(node: yaml.Node, prefix: str, wrong: Callable[[yaml.Mark, str], UserError]) -> Iterator[Line]:
     seen: dict[str, int] = {}
     for key, value in node.value:
         if not isinstance(key, yaml.ScalarNode) or key.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"):
@@ -137,6 +147,6 @@ def _keys(node: yaml.Node, prefix: str, wrong: Callable[[yaml.Mark, str], UserEr
             raise wrong(value.start_mark, f"{name} holds {value.tag.rpartition(':')[2]}; give plain values")
         seen[key.value] = line
         if not within:
-            yield name, line, str(value.value)
+            yield name, line, None if isinstance(value, yaml.MappingNode) else str(value.value)
         if isinstance(value, yaml.MappingNode):
             yield from _keys(value, name, wrong)

@@ -17,7 +17,17 @@ _T = TypeVar("_T")
 HERE = Path(__file__).parents[2]
 HANDS_ON = (Path(__file__), HERE / "training/program.py")
 
-REFUSALS = (MisconfigurationException, ValueError, TypeError, ImportError, RuntimeError, AttributeError, LookupError)
+Kinds = type[Exception] | tuple[type[Exception], ...]
+
+REFUSALS = (
+    MisconfigurationException,
+    ValueError,
+    TypeError,
+    ImportError,
+    RuntimeError,
+    AttributeError,
+    LookupError,
+)
 """What Lightning and the classes that a configuration names raise on settings that they cannot work with."""
 
 PLACE = ("accelerator", "devices", "strategy", "num_nodes", "precision", "plugins")
@@ -62,20 +72,21 @@ def check_ranges(command: str, settings: Mapping[str, Any]) -> None:
         raise UserError(f"trainer.{name} is 0: nothing would be done; it must be above 0, or leave it out")
 
 
-def guarded(build: Callable[[], _T], named: Callable[[str, str], str]) -> _T:
+def guarded(build: Callable[[], _T], named: Callable[[str, str], str], kinds: Kinds = REFUSALS) -> _T:
     """Calls `build`, which makes objects of libraries from settings; what the libraries refuse is the user's input.
 
     An error that code of this project raised, or handed on, is its own defect and stays as it is.
 
     Args:
         named: from a library's reason, and the class whose constructor raised it, to what is at fault.
+        kinds: what the libraries raise.
 
     Raises:
         UserError: with the library's reason.
     """
     try:
         return build()
-    except REFUSALS as error:
+    except kinds as error:
         # The parser wraps what a constructor raised into a message about types.
         cause = own_error(error)
         if is_for_users(cause):

@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -116,3 +118,11 @@ def test_lightnings_own_distributed_sampler_is_refused(sample_tree):
     data.trainer._accelerator_connector = type("Connector", (), {"use_distributed_sampler": True})
     with pytest.raises(DataError, match="Set `use_distributed_sampler: false` in the Trainer"):
         data.setup("fit")
+
+
+def test_training_classes_without_a_validation_image_are_said(sample_tree, tmp_path):
+    tree = shutil.copytree(sample_tree, tmp_path / "tree")
+    gone = sorted((tree / "val").iterdir())[3]
+    shutil.rmtree(gone)
+    with pytest.warns(UserWarning, match=f"1 training classes have no validation image: {gone.name}"):
+        imagenet(tree, batch_size=10).check("fit")

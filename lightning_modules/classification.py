@@ -46,6 +46,8 @@ class ClassificationModule(PaddedNetworkModule):
             network; none, the network sees the zeros beyond each image.
         channels_last: keep weights and images in channels-last memory order (faster on most GPUs).
         compile: run the network through torch.compile.
+        init_from: weights to start the training from, with any padding scheme: a checkpoint of this suite, or a file of
+            timm's or torchvision's; layers of logits start anew where it has another number of classes.
 
     Raises:
         NetworkError: if timm does not know the network or its arguments.
@@ -68,6 +70,7 @@ class ClassificationModule(PaddedNetworkModule):
         mask_rule: MaskRule = "fixed",
         channels_last: bool = False,
         compile: bool = False,
+        init_from: str | None = None,
     ) -> None:
         check_settings(num_classes, padding, lr, momentum, weight_decay)
         rising = all(first < second for first, second in pairwise([0, *milestones]))
@@ -77,7 +80,8 @@ class ClassificationModule(PaddedNetworkModule):
         for name, todo in instead.items():
             checked(f"network_args.{name}", extra.get(name), name not in extra, todo)
         built = create_network(network, num_classes, **extra)
-        super().__init__(built, network, padding, padding_at_test, num_classes, mask_rule, channels_last, compile)
+        shared = (padding, padding_at_test, num_classes, mask_rule, channels_last, compile, init_from)
+        super().__init__(built, network, *shared)
         # The run folder records the configuration; here it only makes load_from_checkpoint work.
         self.save_hyperparameters(logger=False)
         self.milestones = list(milestones)

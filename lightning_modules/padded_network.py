@@ -1,15 +1,18 @@
 """Base of the Lightning modules: a network under a padding scheme, and checkpoints that record their scheme."""
 
 import math
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.trainer.states import TrainerFn
+from pytorch_lightning.utilities.rank_zero import rank_zero_info
 from torch import nn
 
 from lightning_modules.errors import ModelError, checked
 from lightning_modules.image_counts import ImageCounts
+from networks import NetworkError, load_initial_weights
 from padding import (
     PaddingError,
     UnfollowableError,
@@ -40,6 +43,7 @@ class PaddedNetworkModule(pl.LightningModule):
         mask_rule: how padded batches are evaluated, see `forward_padded`.
         channels_last: keep weights and images in channels-last memory order.
         compile: run the network through torch.compile.
+        init_from: file of weights that training begins from, see `networks.load_initial_weights`.
 
     Raises:
         PaddingError: if the scheme is unknown or cannot be applied to this network.
@@ -65,6 +69,7 @@ class PaddedNetworkModule(pl.LightningModule):
         mask_rule: MaskRule = "fixed",
         channels_last: bool = False,
         compile: bool = False,
+        init_from: str | None = None,
     ) -> None:
         super().__init__()
         if mask_rule not in get_args(MaskRule):
@@ -77,6 +82,9 @@ class PaddedNetworkModule(pl.LightningModule):
         if channels_last:
             network.to(memory_format=torch.channels_last)
         self.compile_network = compile
+        self.init_from = init_from
+        self.initialised = False
+        """Whether a training has its first weights: set where they will come from a checkpoint instead."""
         self.counts: ImageCounts | None = None
         self.image_counts: torch.Tensor | None = None
         self.shown = self.shown_alone
@@ -84,11 +92,27 @@ class PaddedNetworkModule(pl.LightningModule):
     def setup(self, stage: str) -> None:
         self.check(stage, self.trainer.datamodule)
         self.use_test_scheme()
+        if stage == "fit" and not self.initialised:
+            self.initialise()
         if self.compile_network:
             # Only now, since the scheme is settled; in place, so that the state dict keeps its keys.
             self.network.compile()
         self.counts = ImageCounts() if stage == "validate" else None
         self.shown = "padded" if stage == "validate" and pads(self.trainer.datamodule) else self.shown_alone
+
+    def initialise(self) -> None:
+        """Loads the weights that a training begins from, once.
+
+        Raises:
+            ModelError: if they cannot be used.
+        """
+        if self.init_from is not None:
+            try:
+                line = load_initial_weights(self.network, Path(self.init_from).expanduser(), self.num_classes)
+            except NetworkError as error:
+                raise ModelError(f"model.init_from: {error}") from error
+            rank_zero_info(line)
+        self.initialised = True
 
     def use_test_scheme(self) -> None:
         """Converts the network to `padding_at_test`, if that is set.
@@ -108,7 +132,10 @@ class PaddedNetworkModule(pl.LightningModule):
                 data, or masks in a compiled network.
         """
         if stage == "fit" and self.padding_at_test is not None:
-            raise ModelError("model.padding_at_test is for validate, test and predict; leave it out of fit")
+            raise ModelError(
+                "model.padding_at_test is for validate, test and predict; leave it out of fit, which trains with "
+                "model.padding, whatever scheme made the weights of --model.init_from"
+            )
         if stage == "validate" and pads(data) and self.compile_network and self.mask_rule not in (SINGLY, UNMASKED):
             raise ModelError(
                 "data.eval_padded is on, and masks cannot be followed through a compiled network; say "
@@ -229,7 +256,7 @@ class PaddedNetworkModule(pl.LightningModule):
             raise ModelError(
                 f"the checkpoint was trained with {trained_with} padding, but model.padding is {self.padding}. "
                 f"Say --model.padding={trained_with}; to test it under {self.padding} padding on purpose, add "
-                f"--model.padding_at_test={self.padding}"
+                f"--model.padding_at_test={self.padding}; to train its weights with that, give it as --model.init_from"
             )
 
 

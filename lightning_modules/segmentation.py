@@ -7,7 +7,6 @@ import math
 from fractions import Fraction
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from timm.layers import convert_sync_batchnorm
@@ -45,8 +44,8 @@ class SegmentationModule(PaddedNetworkModule):
         lr: learning rate of SGD at the start; the paper's is 0.03 for resnet50, 0.01 for wide_resnet38.
         momentum: SGD momentum.
         weight_decay: SGD weight decay, on all parameters.
-        encoder_weights: initial weights of the encoder: "timm" (pretrained), or a checkpoint of a
-            ClassificationModule; null is random (Table 5 of the paper says from scratch).
+        encoder_weights: initial weights of the encoder alone: "timm" (pretrained), or a file of a classifier, as of
+            init_from; null is random (Table 5 of the paper says from scratch).
         encoder_args: further arguments of timm.create_model.
         head_channels: channels of each branch of the ASPP and of the decoder.
         skip_channels: channels of the reduced skip connection.
@@ -57,6 +56,8 @@ class SegmentationModule(PaddedNetworkModule):
             network; none, the network sees the zeros beyond each image.
         channels_last: keep weights and images in channels-last memory order (faster on most GPUs).
         compile: run the network through torch.compile.
+        init_from: weights to start the training from, with any padding scheme: a checkpoint of this suite, or a file of
+            timm's or torchvision's; layers of logits start anew where it has another number of classes.
 
     Raises:
         NetworkError: if timm does not know the encoder, or it cannot be one.
@@ -87,6 +88,7 @@ class SegmentationModule(PaddedNetworkModule):
         mask_rule: MaskRule = "fixed",
         channels_last: bool = False,
         compile: bool = False,
+        init_from: str | None = None,
     ) -> None:
         check_settings(num_classes, padding, lr, momentum, weight_decay)
         network = DeepLabV3Plus(
@@ -99,7 +101,8 @@ class SegmentationModule(PaddedNetworkModule):
             encoder_args=encoder_args,
         )
         name = f"deeplabv3plus-{encoder}"
-        super().__init__(network, name, padding, padding_at_test, num_classes, mask_rule, channels_last, compile)
+        shared = (padding, padding_at_test, num_classes, mask_rule, channels_last, compile, init_from)
+        super().__init__(network, name, *shared)
         # The run folder records the configuration; here it only makes load_from_checkpoint work.
         self.save_hyperparameters(logger=False)
         self.encoder, self.encoder_weights = encoder, encoder_weights
@@ -110,19 +113,15 @@ class SegmentationModule(PaddedNetworkModule):
         self.scenes: SceneEvaluation | None = None
         self.tested: SceneCounts | None = None
 
-    def check(self, stage: str, data: pl.LightningDataModule | None) -> None:
-        """As PaddedNetworkModule.check; for `fit` it also loads the encoder's weights.
-
-        Raises:
-            ModelError: for settings that contradict one another, or if the encoder's weights cannot be used.
-        """
-        super().check(stage, data)
-        if stage == "fit" and self.encoder_weights is not None:
+    def initialise(self) -> None:
+        if self.encoder_weights is not None and self.init_from is not None:
+            raise ModelError("model.init_from has weights of the encoder, too; leave model.encoder_weights out")
+        super().initialise()
+        if self.encoder_weights is not None:
             try:
                 load_encoder_weights(self.network, self.encoder_weights)
             except NetworkError as error:
                 raise ModelError(f"model.encoder_weights: {error}") from error
-            self.encoder_weights = None  # read once; setup asks again
 
     def setup(self, stage: str) -> None:
         super().setup(stage)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import timm
+from huggingface_hub.constants import HF_HUB_CACHE
 from torch import nn
 
 import networks.small
@@ -18,6 +19,10 @@ class NetworkError(ValueError):
     for_users = True
 
 
+class DownloadError(NetworkError):
+    """Pretrained weights that are not in the hub's cache and cannot be downloaded."""
+
+
 def create_network(name: str, num_classes: int, **arguments: Any) -> nn.Module:
     """Builds timm model `name` with `num_classes` logits, randomly initialised unless they say `pretrained=True`.
 
@@ -27,6 +32,7 @@ def create_network(name: str, num_classes: int, **arguments: Any) -> nn.Module:
 
     Raises:
         NetworkError: if timm has no such model or refuses the arguments.
+        DownloadError: if there are no pretrained weights on this machine, and no way to get them.
     """
     check_name(name)
     try:
@@ -35,6 +41,15 @@ def create_network(name: str, num_classes: int, **arguments: Any) -> nn.Module:
         # timm asserts what it does not implement, often without a word.
         reason = str(error) or f"{type(error).__name__} without a message"
         raise NetworkError(f"timm cannot build '{name}' with {arguments or 'no extra arguments'}: {reason}") from error
+    # The hub's client has errors of its own and of its HTTP library.
+    except Exception as error:
+        if not arguments.get("pretrained"):
+            raise
+        raise DownloadError(
+            f"the pretrained weights of '{name}' are not in the hub's cache ({HF_HUB_CACHE}) and cannot be downloaded: "
+            f"{str(error).partition(chr(10))[0]} Fill the cache where there is a network and set HF_HOME to a copy of "
+            "it, or leave pretrained out and give a file: --model.init_from=FILE, of an encoder --model.encoder_weights"
+        ) from error
     if name in ("vgg16_bn", "vgg19_bn") and not (arguments.get("pretrained") or arguments.get("features_only")):
         _initialise_hidden_head_as_torchvision(network)
     return network

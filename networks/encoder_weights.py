@@ -8,19 +8,15 @@ scheme of the weights differs from the network's, so the two are not compared.
 """
 
 from pathlib import Path
-from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from networks.create import NetworkError
+from networks.create import DownloadError, NetworkError
 from networks.deeplabv3plus import DeepLabV3Plus
 from networks.encoder import create_encoder
-from networks.weights_file import describe_content, describe_unreadable
+from networks.initial_weights import read_weights, refuse_misfit
 
 FROM_TIMM = "timm"
-_NETWORK = "network."
-"""What precedes a network's tensors in the state dict of a LightningModule of this suite."""
 
 
 def load_encoder_weights(network: DeepLabV3Plus, source: str) -> None:
@@ -28,7 +24,7 @@ def load_encoder_weights(network: DeepLabV3Plus, source: str) -> None:
 
     Args:
         source: "timm" for timm's weights of that encoder (downloaded where they are not in its cache), or the path of a
-            classification checkpoint of this suite. The classifier in it is left out.
+            classifier's weights, as of `read_weights`. The classifier in it is left out.
 
     Raises:
         NetworkError: if timm has no weights; if the file cannot be read, holds another network, or does not give a
@@ -44,41 +40,24 @@ def _load_from_timm(network: DeepLabV3Plus) -> None:
     name = network.encoder_name
     try:
         pretrained = create_encoder(name, network.output_stride, {**network.encoder_args, "pretrained": True})
-    except (OSError, ValueError, RuntimeError) as error:
+    except DownloadError:
+        raise
+    except NetworkError as error:
         raise NetworkError(
-            f"no pretrained weights from timm for encoder '{name}': {error}; without access to the network, give the "
-            "path of a checkpoint of this suite instead"
+            f"no pretrained weights from timm for encoder '{name}': {error}; give the path of a checkpoint instead"
         ) from error
     network.encoder.load_state_dict(pretrained.state_dict())
 
 
 def _load_from_checkpoint(network: DeepLabV3Plus, path: Path) -> None:
-    checkpoint = _read(path)
-    found = checkpoint.get("network")
-    if _architecture(found) != _architecture(network.encoder_name):
+    given, origin = read_weights(path)
+    found = origin.get("network")
+    if found is not None and _architecture(found) != _architecture(network.encoder_name):
         raise NetworkError(
             f"{path} holds {found}, but the encoder is {network.encoder_name}; give a checkpoint of that"
         )
-    given = {
-        key.removeprefix(_NETWORK): tensor
-        for key, tensor in checkpoint["state_dict"].items()
-        if key.startswith(_NETWORK)
-    }
     trunk = _trunk(network.encoder)
     trunk.load_state_dict(_match(trunk, given, path))
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """A checkpoint as Lightning writes it. Only tensors and plain values are unpickled, so no code of the file runs."""
-    todo = f"give a checkpoint from a run folder of a classification, or '{FROM_TIMM}'"
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    # Anything may come out of the unpickler on a foreign file: KeyError, IndexError, EOFError, UnpicklingError.
-    except Exception as error:
-        raise NetworkError(f"{path} {describe_unreadable(path, error)}; {todo}") from error
-    if not isinstance(checkpoint, dict) or not {"state_dict", "network"} <= checkpoint.keys():
-        raise NetworkError(f"{path} is no checkpoint of this suite: it {describe_content(checkpoint)}; {todo}")
-    return checkpoint
 
 
 def _architecture(name: str) -> str:
@@ -96,20 +75,9 @@ def _match(trunk: nn.Module, given: dict[str, Tensor], path: Path) -> dict[str, 
     wanted = trunk.state_dict()
     names = {child: _name_in_network(child, given) for child in {key.partition(".")[0] for key in wanted}}
     sources = {key: _renamed(key, names) for key in wanted}
-    missing = [source for source in sources.values() if source not in given]
     of_trunk = tuple(f"{name}." for name in names.values())
-    unexpected = sorted({key for key in given if key.startswith(of_trunk)} - set(sources.values()))
-    shapes = [
-        f"{source} {tuple(given[source].shape)} instead of {tuple(wanted[key].shape)}"
-        for key, source in sources.items()
-        if source in given and given[source].shape != wanted[key].shape
-    ]
-    problems = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
-    if any(problems.values()):
-        text = "; ".join(f"{what}: {_shortened(keys)}" for what, keys in problems.items() if keys)
-        raise NetworkError(
-            f"{path} does not fit the encoder: {text}; give a checkpoint of the same network and arguments"
-        )
+    unexpected = {key for key in given if key.startswith(of_trunk)} - set(sources.values())
+    refuse_misfit(path, "the encoder", {source: wanted[key] for key, source in sources.items()}, given, unexpected)
     return {key: given[source] for key, source in sources.items()}
 
 
@@ -122,8 +90,3 @@ def _name_in_network(child: str, given: dict[str, Tensor]) -> str:
 def _renamed(key: str, names: dict[str, str]) -> str:
     child, dot, rest = key.partition(".")
     return f"{names[child]}{dot}{rest}"
-
-
-def _shortened(keys: list[str], shown: int = 5) -> str:
-    more = f" and {len(keys) - shown} more" if len(keys) > shown else ""
-    return ", ".join(keys[:shown]) + more

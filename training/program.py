@@ -23,8 +23,8 @@ from records.configuration import flatten
 from records.data_files import write_data_files
 from records.errors import UserError, is_for_users
 from training import callbacks
-from training.checkpoint_files import AtomicCheckpointIO
-from training.checks.arguments import check_checkpoint, check_fits, check_seed, configurations_first
+from training.checkpoint_files import RESUME_PATTERN, AtomicCheckpointIO
+from training.checks.arguments import check_checkpoint, check_fits, check_seed, configurations_first, download_nothing
 from training.checks.parser_errors import readable
 from training.checks.sources import Sources
 from training.checks.trainer import check_loop, check_ranges, guarded, name_class, name_settings
@@ -36,7 +36,7 @@ from training.loops import install_loops
 from training.prediction import prediction_writer
 from training.resume import KeyedRandomness, MetricState, ResumeCheckpoint
 from training.settings import ConvergenceSettings, PredictionSettings, RunSettings
-from training.start import check_data, is_finished, leaving_nothing, prepare
+from training.start import check_data, initial_weights, is_finished, leaving_nothing, prepare
 
 MODEL = "lightning_modules.ClassificationModule"
 DATA = "datamodules.ImageNetDataModule"
@@ -124,6 +124,8 @@ class ExperimentCLI(LightningCLI):
         chosen = self.config[self.subcommand]
         check_ranges(self.subcommand, vars(chosen.trainer))
         check_checkpoint(self.subcommand, chosen.ckpt_path, vars(chosen.model.init_args))
+        if self.subcommand != "fit" and chosen.ckpt_path:
+            download_nothing(chosen.model.init_args)
         if self.subcommand == "fit" and not self.config.fit.trainer.fast_dev_run:
             config = self.plain_config()
             self.run_folder, self.run_record = find_again(*identify(config))
@@ -231,10 +233,14 @@ class ExperimentCLI(LightningCLI):
         self.finished = is_finished(self.run_folder, self.run_record, config, chosen, same_data=True)
         if self.finished:
             return
+        facts |= initial_weights(config)
+        if chosen is None and not any(self.run_folder.checkpoints.glob(RESUME_PATTERN)):
+            self.model.initialise()
         checkpoint = prepare(self.run_folder, self.run_record, config, chosen, facts)
         if files and trainer.is_global_zero:
             write_data_files(self.run_folder.data_files, self.run_record.data, files)
         if checkpoint is not None:
+            self.model.initialised = True
             # `config_init` is what reaches the Trainer; a change of `config` would be ignored without a word.
             self.config_init.fit.ckpt_path = str(checkpoint)
             self.config_init.fit.weights_only = True
@@ -288,6 +294,8 @@ def _as_list(value: Any) -> list[Any]:
 
 def filter_noise() -> None:
     """Hides advertisements, and warnings that are about choices made here on purpose."""
+    # Each of its ten tries, where pretrained weights cannot be downloaded.
+    logging.getLogger("huggingface_hub.utils._http").setLevel(logging.ERROR)
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
         lambda record: "Tip:" not in record.getMessage()
     )

@@ -196,7 +196,8 @@ class MetricState(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self._restored is None:
             return
-        mine = self._restored[trainer.global_rank]
+        # Another number of processes goes on between epochs alone, where the sums begin anew.
+        mine = self._restored[trainer.global_rank] if len(self._restored) == trainer.world_size else {}
         for name, metric in _metrics(pl_module):
             if name in mine:
                 _restore(metric, mine[name])

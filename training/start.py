@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import shutil
 import sys
+import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from records.atomic import remove_leftovers, writing
 from records.data_files import Sets, data_differences, read_data_files
 from records.errors import UserError, is_for_users
 from records.repair import configuration, recorded, set_damaged_aside
-from training.checkpoint_files import RESUME_PATTERN, newest_good
+from training.checkpoint_files import RESUME_PATTERN, CheckpointError, is_whole, newest_good
 from training.identity import has_moved
 from training.loggers import set_aside_empty
 from training.provenance import provenance
@@ -111,7 +112,8 @@ def prepare(
         record: who the run is.
         config: its resolved configuration.
         chosen: the checkpoint that the user named with --ckpt_path, if any; it is left to Lightning.
-        facts: of this attempt: its `accelerator`, such as cuda, number of `processes`, and changed data.
+        facts: of this attempt: its `accelerator`, such as cuda, number of `processes`, changed data, and what
+            `initial_weights` says.
 
     Raises:
         UserError: if another process runs in the folder.
@@ -168,7 +170,32 @@ def _refuse_to_start_over(folder: RunFolder) -> None:
         )
 
 
+def initial_weights(config: dict[str, Any]) -> dict[str, str]:
+    """SHA-256 of the file that `model.init_from` names, for run.json; {} without one.
+
+    Raises:
+        CheckpointError: if it is a damaged checkpoint.
+    """
+    source = (config["model"].get("init_args") or {}).get("init_from")
+    path = Path(source or "").expanduser()
+    # Once training has begun, the file may go.
+    if source is None or not path.is_file():
+        return {}
+    # Other programs' files may have no checksums.
+    if zipfile.is_zipfile(path) and not is_whole(path):
+        raise CheckpointError(f"--model.init_from: {path} is damaged: its checksum does not hold; take another one")
+    with path.open("rb") as file:
+        return {"init_from_sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
 def _refuse_another_run(folder: RunFolder, old: RunRecord | None, new: RunRecord, config: dict[str, Any]) -> None:
+    key, now = "init_from_sha256", initial_weights(config)
+    began = {attempt.get(key) for attempt in (old.attempts if old else ())} - {None, *now.values()}
+    if now and began:
+        raise UserError(
+            f"{folder.path} holds a run that began from another file of the name that --model.init_from gives "
+            f"(SHA-256 {began.pop()[:8]}, now {now[key][:8]}); say --run.id=NAME for a run of its own"
+        )
     if old is not None and old.digest == new.digest:
         return
     kept = configuration(folder)

@@ -264,7 +264,9 @@ class ResumableDataModule(pl.LightningDataModule):
         if not self.fitting:
             return {}
         epoch, batch = next_position(self.trainer)
-        return {"epoch": epoch, "batch": batch, **self._run_key()}
+        epochs = self.trainer.fit_loop.epoch_progress.current
+        # Behind the last batch of an epoch the validation may be ahead, and with it what the processes summed up.
+        return {"epoch": epoch, "batch": batch, "within": epochs.started != epochs.processed, **self._run_key()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up the position of a checkpoint; evaluation runs have no use for it.
@@ -298,13 +300,16 @@ class ResumableDataModule(pl.LightningDataModule):
         if next_position(self.trainer) != (0, 0) and self.trainer.fit_loop.restarting:
             raise DataError(
                 f"the checkpoint holds no position of {type(self).__qualname__}, so it cannot be resumed exactly",
-                todo="Resume with the data module that it was trained with, or load only its weights.",
+                todo="Resume with its own data module, or start from its weights: --model.init_from=CHECKPOINT.",
             )
 
 
 def _refuse_mismatch(stored: dict[str, Any], current: dict[str, int | str], accept_changed_data: bool) -> None:
     # Checkpoints from before evaluation had to stay the same say nothing about it.
     current = {name: value for name, value in current.items() if name in stored or name != "eval_batch_size"}
+    if stored.get("batch") == 0 and not stored.get("within"):
+        # Between epochs nothing is shared out: the batches are global, and no sums are kept.
+        current.pop("world_size", None)
     if accept_changed_data:
         current = {name: value for name, value in current.items() if name not in _DATA}
     changed = {name for name, value in current.items() if stored.get(name) != value}
@@ -317,7 +322,8 @@ def _refuse_mismatch(stored: dict[str, Any], current: dict[str, int | str], acce
         raise DataError(
             f"the checkpoint was trained on other data, or in another way: {'; '.join(wrong)}",
             todo="Restore these to resume"
-            + (", or say --run.accept_changed_data=true to go on." if changed <= set(_DATA) else "."),
+            + (", say --run.accept_changed_data=true to go on" if changed <= set(_DATA) else "")
+            + ", or start a new run from its weights: --model.init_from=CHECKPOINT.",
         )
 
 

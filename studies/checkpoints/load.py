@@ -11,6 +11,7 @@ from lightning_modules.padded_network import PaddedNetworkModule
 from records import RunFolder, RunRecord
 from records.errors import UserError, in_one_line, message_for_users
 from training.checkpoint_files import CheckpointError, read_checkpoint
+from training.checks.arguments import download_nothing
 from training.program import ExperimentCLI
 
 
@@ -150,11 +151,7 @@ class NetworkOnly(ExperimentCLI):
         return
 
     def before_instantiate_classes(self) -> None:
-        # The weights come from the checkpoint: none need be downloaded first.
-        settings = self.config[self.subcommand].model.init_args
-        for name in ("network_args", "encoder_args"):
-            if (settings.get(name) or {}).get("pretrained"):
-                settings[name]["pretrained"] = False
+        download_nothing(self.config[self.subcommand].model.init_args)
 
     def instantiate_trainer(self, **kwargs: Any) -> None:
         return

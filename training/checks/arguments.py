@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 import torch
 
 from records.errors import UserError
-from training.checkpoint_files import RESUME, WEIGHTS, is_whole, read_checkpoint
+from training.checkpoint_files import RESUME, is_whole, read_checkpoint
 from training.checks.sources import Sources
 
 
@@ -28,6 +28,13 @@ def configurations_first(arguments: list[str]) -> list[str]:
     return [command, *files, *others]
 
 
+def download_nothing(model: Any) -> None:
+    """Changes the init_args of a model whose weights come from a checkpoint: timm need not download any first."""
+    for name in ("network_args", "encoder_args"):
+        if (model.get(name) or {}).get("pretrained"):
+            model[name]["pretrained"] = False
+
+
 def check_checkpoint(command: str, chosen: str | None, model: dict[str, Any]) -> None:
     """Finds a missing or damaged checkpoint before anything is built.
 
@@ -42,7 +49,14 @@ def check_checkpoint(command: str, chosen: str | None, model: dict[str, Any]) ->
     if chosen is not None and not Path(chosen).is_file():
         raise UserError(f"--ckpt_path: {chosen} is no file; a run keeps its checkpoints in RUN/checkpoints/")
     if chosen is not None:
-        read_checkpoint(chosen, RESUME if command == "fit" else WEIGHTS, mmap=True)
+        content = read_checkpoint(chosen, mmap=True)
+        if command == "fit" and not content.keys() >= {*RESUME}:
+            raise UserError(
+                f"--ckpt_path: {chosen} holds weights alone, and no training goes on from these; "
+                f"--model.init_from={chosen} starts one from them"
+            )
+    if command == "fit" and chosen is not None and model.get("init_from") is not None:
+        raise UserError("--ckpt_path goes on with a training, and --model.init_from starts one; give one of them")
     encoder = model.get("encoder_weights") or ""
     # What is no zip file is named where it is read; a flipped bit in one would be trained from.
     if command == "fit" and zipfile.is_zipfile(encoder) and not is_whole(encoder):

@@ -151,9 +151,12 @@ def test_resuming_on_other_files_is_refused(stopped, tmp_path, sample_tree):
         run(data_module(tmp_path / "moved"), Recorder(), stopped)
 
 
-def test_resuming_with_other_processes_is_refused(stopped, sample_tree):
+def test_resuming_with_other_processes_is_refused_in_mid_epoch_alone(stopped, sample_tree):
     data = data_module(sample_tree)
     state = {**torch.load(stopped, weights_only=True)["ImageNetDataModule"], "world_size": 2}
+    data.load_state_dict({**state, "batch": 0, "within": False})
+    with pytest.raises(DataError, match="devices x num_nodes was 2"):
+        data.load_state_dict({**state, "batch": 0, "within": True})
     with pytest.raises(DataError, match=r"devices x num_nodes was 2 and is 1\. Restore these to resume"):
         data.load_state_dict(state)
 

@@ -1,0 +1,127 @@
+"""Weights to start a training from: files of this suite, of timm and of torchvision, whatever padding made them."""
+
+import argparse
+import contextlib
+import inspect
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from timm.models import clean_state_dict
+from torch import Tensor, nn
+
+from networks.create import NetworkError
+from networks.weights_file import describe_content, describe_unreadable
+
+TODO = "give a checkpoint of this suite, or weights of timm's or torchvision's for the same network"
+
+NESTED = ("state_dict_ema", "model_ema", "state_dict", "model")
+"""Where a training checkpoint holds its weights: timm's averaged ones, Lightning's and timm's, torchvision's."""
+
+_NETWORK = "network."
+"""What precedes a network's tensors in the state dict of a LightningModule of this suite."""
+
+
+def load_initial_weights(network: nn.Module, path: Path, num_classes: int) -> str:
+    """Puts the weights of a file of the same architecture into `network`, in place; its padding stays as it is.
+
+    Layers that give the logits keep their own weights where the file has another number of classes.
+
+    Args:
+        path: as of `read_weights`; torchvision's names of VGGs and the like become timm's.
+
+    Returns:
+        A line for the user: the file, what made it, and the layers that keep their own weights.
+
+    Raises:
+        NetworkError: if it cannot be read, or has not a tensor of the right shape for each one of the network, or more.
+            The network is unchanged then.
+    """
+    given, origin = read_weights(path)
+    wanted = network.state_dict()
+    given = _as_timm_names(network, given, wanted)
+    fresh = [key for key, tensor in wanted.items() if _is_head_of_others(tensor, given.get(key), num_classes)]
+    # torchvision's oldest files have no such counters, which only a BatchNorm without momentum reads.
+    counters = [key for key in wanted if key.endswith("num_batches_tracked") and key not in given]
+    own = {key: wanted[key] for key in (*fresh, *counters)}
+    refuse_misfit(path, "the network", wanted, given | own, given.keys() - wanted.keys())
+    network.load_state_dict(given | own)
+    by = [f"({origin['network']}, trained with {origin.get('padding')} padding)"] if origin else []
+    anew = f"; of another number of classes there, so initialised anew: {', '.join(fresh)}" if fresh else ""
+    return f"initial weights from {' '.join([str(path), *by])}{anew}"
+
+
+def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors of a file by name, and the whole content of one of this suite, {} of another's.
+
+    Only tensors and plain values are unpickled, so no code of the file runs.
+
+    Args:
+        path: a checkpoint of this suite, a state dict or training checkpoint of timm's or torchvision's, or a
+            `.safetensors`.
+
+    Raises:
+        NetworkError: if it is none of these.
+    """
+    try:
+        content = _load(path)
+    # A file that is no checkpoint makes torch raise whatever its first bytes happen to mean.
+    except Exception as error:
+        raise NetworkError(f"{path} {describe_unreadable(path, error)}; {TODO}") from error
+    ours = isinstance(content, dict) and {"state_dict", "network"} <= content.keys()
+    nested = [content[key] for key in NESTED if isinstance(content, dict) and isinstance(content.get(key), dict)]
+    weights = nested[0] if nested else content
+    if not isinstance(weights, dict) or not weights or not all(isinstance(each, Tensor) for each in weights.values()):
+        raise NetworkError(f"{path} {describe_content(content)}; {TODO}")
+    network = {key.removeprefix(_NETWORK): each for key, each in weights.items() if key.startswith(_NETWORK)}
+    return clean_state_dict(network or weights), content if ours else {}
+
+
+def _load(path: Path) -> Any:
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    # The options of the training, in timm's and torchvision's checkpoints: attributes without code.
+    with torch.serialization.safe_globals([argparse.Namespace]):
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _as_timm_names(network: nn.Module, given: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:
+    """`given` renamed by timm's own function for files of other programs, where its architecture has one."""
+    module = sys.modules[type(network).__module__]
+    rename = getattr(module, "checkpoint_filter_fn", None) or getattr(module, "_filter_fn", None)
+    if rename is not None and not wanted.keys() <= given.keys():
+        # A file of another architecture may make it raise anything; what does not fit is said by its own names then.
+        with contextlib.suppress(Exception):
+            return rename(given, network) if len(inspect.signature(rename).parameters) > 1 else rename(given)
+    return given
+
+
+def _is_head_of_others(own: Tensor, given: Tensor | None, num_classes: int) -> bool:
+    """Whether the tensors differ in the number of classes alone, which is the first axis of a layer of logits."""
+    if given is None or own.shape == given.shape or not own.ndim == given.ndim >= 1:
+        return False
+    return own.shape[0] == num_classes and own.shape[1:] == given.shape[1:]
+
+
+def refuse_misfit(
+    path: Path, what: str, wanted: dict[str, Tensor], given: dict[str, Tensor], unexpected: Iterable[str]
+) -> None:
+    """Raises NetworkError, naming the tensors, unless `given` has one of the right shape for each of `wanted`."""
+    shapes = [
+        f"{key} {tuple(given[key].shape)} instead of {tuple(tensor.shape)}"
+        for key, tensor in wanted.items()
+        if key in given and given[key].shape != tensor.shape
+    ]
+    missing = [key for key in wanted if key not in given]
+    problems = {"missing": missing, "unexpected": sorted(unexpected), "of another shape": shapes}
+    if any(problems.values()):
+        text = "; ".join(f"{problem}: {_shortened(keys)}" for problem, keys in problems.items() if keys)
+        raise NetworkError(f"{path} does not fit {what}: {text}; give a file of the same network and arguments")
+
+
+def _shortened(keys: list[str], shown: int = 5) -> str:
+    more = f" and {len(keys) - shown} more" if len(keys) > shown else ""
+    return ", ".join(keys[:shown]) + more

@@ -74,7 +74,8 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     ours = isinstance(content, dict) and {"state_dict", "network"} <= content.keys()
     nested = [content[key] for key in NESTED if isinstance(content, dict) and isinstance(content.get(key), dict)]
     weights = nested[0] if nested else content
-    if not isinstance(weights, dict) or not weights or not all(isinstance(each, Tensor) for each in weights.values()):
+    tensors = isinstance(weights, dict) and all(isinstance(each, Tensor) for each in weights.values())
+    if not tensors or not (weights or ours):
         raise NetworkError(f"{path} {describe_content(content)}; {TODO}")
     network = {key.removeprefix(_NETWORK): each for key, each in weights.items() if key.startswith(_NETWORK)}
     return clean_state_dict(network or weights), content if ours else {}

@@ -1,6 +1,7 @@
 """Result of an evaluated classifier: its accuracy, and the class that it gave to each image."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -22,6 +23,10 @@ class ImageList(Record):
     files: list[str]
     targets: list[int]
     class_names: list[str]
+
+    def __post_init__(self) -> None:
+        if len(self.files) != len(self.targets) or not {*self.targets} <= {*range(len(self.class_names))}:
+            raise ValueError("not one class of its list for each file")
 
 
 @dataclass(eq=False)
@@ -50,3 +55,8 @@ class ClassificationRecord(CheckpointRecord):
     def __post_init__(self) -> None:
         if self.predicted.shape != (self.images,):
             raise ValueError(f"{self.predicted.size} predictions of {self.images} images")
+        for name, value in (("acc1", self.acc1), ("acc5", self.acc5)):
+            if value is not None and not 0 <= value <= 100:
+                raise ValueError(f"{name} is {value}, no percentage")
+        if Path(self.image_list).name != self.image_list:
+            raise ValueError(f"image_list is {self.image_list!r}, no name of a file beside it")

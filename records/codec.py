@@ -80,7 +80,8 @@ class Record:
             raise RecordError(f"{path} is of version {version!r}; this program reads version {cls.VERSION}")
         try:
             return _decode(cls, content, "")
-        except ValueError as error:
+        # Beside ValueError what a class may meet in the values that it checks, such as the proportion 1/0.
+        except (ValueError, TypeError, ArithmeticError) as error:
             raise RecordError(f"{path} is damaged: {error}") from None
 
 

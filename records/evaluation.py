@@ -2,18 +2,26 @@
 
 import dataclasses
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
-from records.checkpoint import CheckpointRecord
+import numpy as np
+
+from records.checkpoint import ActivationRecord, CheckpointRecord
+from records.classification import ClassificationRecord
 from records.codec import Record, read_json
 from records.errors import RecordError
 from records.run_folder import RunFolder
-
-R = TypeVar("R", bound=Record)
+from records.validation import ValidationRecord
 
 REGULAR = "regular"
 """The way of predicting that takes the whole image at once; the others are `tiled_OVERLAP`, such as `tiled_1-3`."""
+
+
+def overlap(mode: str) -> Fraction:
+    """1/3 for `tiled_1-3`; 0 for whole images. Raises ValueError or ZeroDivisionError for other words."""
+    return Fraction(0) if mode == REGULAR else Fraction(mode.removeprefix("tiled_").replace("-", "/"))
 
 
 @dataclass
@@ -44,6 +52,19 @@ class EvaluationRecord(CheckpointRecord):
     average: str
     confusion: dict[str, list] = field(repr=False)
 
+    def __post_init__(self) -> None:
+        for values in (list(map(Fraction, self.leave_out)), [0, *self.distance_edges]):
+            if values != sorted(set(values)):
+                raise ValueError("its proportions or distances do not rise")
+        classes = len(self.class_names)
+        expected = (len(self.leave_out) + 1, len(self.distance_edges) + 1, classes, classes)
+        for mode, counts in self.confusion.items():
+            overlap(mode)
+            if (found := np.asarray(counts, dtype=np.int64).shape) != expected:
+                raise ValueError(f"its counts of {mode} have the shape {found}, and its settings ask for {expected}")
+        if REGULAR not in self.confusion:
+            raise ValueError(f"it has no counts of {REGULAR}")
+
     @property
     def settings(self) -> Any:
         how = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
@@ -51,19 +72,28 @@ class EvaluationRecord(CheckpointRecord):
         return {**how, "confusion": sorted(self.confusion)}
 
 
-def read_evaluations(folder: RunFolder, kind: type[R]) -> tuple[dict[Path, R], list[str]]:
-    """The records of one kind in a run folder's `evaluations/`.
+KINDS = {kind.KIND: kind for kind in (EvaluationRecord, ClassificationRecord, ValidationRecord, ActivationRecord)}
+"""What a run folder's `evaluations/` holds."""
+
+
+def read_evaluations(folder: RunFolder) -> tuple[dict[Path, Record], dict[Path, str]]:
+    """The records in a run folder's `evaluations/`.
 
     Returns:
-        Each record by its file, oldest first, and a message for each file that is damaged.
+        Each record by its file, oldest first, and for each file without one what is wrong with it.
     """
-    found, damaged = {}, []
-    for path in sorted(folder.evaluations.glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path)):
+    found, unusable = {}, {}
+    for path in sorted(folder.evaluations.glob("*.json"), key=lambda path: (path.lstat().st_mtime_ns, path)):
         try:
             content = read_json(path)
             # Files that `test` of a segmentation network wrote before there were others have no kind.
-            if content.get("kind", EvaluationRecord.KIND) == kind.KIND:
+            kind = KINDS.get(str(content.get("kind", EvaluationRecord.KIND)))
+            if kind is None:
+                unusable[path] = f"holds a record of kind {content['kind']!r}, which no study reads"
+            else:
                 found[path] = kind.of(content, path)
-        except (OSError, RecordError) as error:
-            damaged.append(str(error))
-    return found, damaged
+        except RecordError as error:
+            unusable[path] = str(error).removeprefix(f"{path} ")
+        except OSError as error:
+            unusable[path] = f"cannot be read: {error.strerror}"
+    return found, unusable

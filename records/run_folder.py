@@ -15,6 +15,7 @@ log.txt             what the run printed, where a sweep on this machine started 
 """
 
 import csv
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -77,6 +78,13 @@ class RunRecord(Record):
     digest_rule: int = 1
     data_root: str = ""
     data: str = ""
+
+    def __post_init__(self) -> None:
+        # They become words of pages, names of files and arguments of commands.
+        for name in ("name", "group", "network", "padding", "monitor", "variant"):
+            text = getattr(self, name)
+            if not re.fullmatch(r"[^\x00-\x1f\x7f-\x9f]{0,200}", text) or text.startswith("-"):
+                raise ValueError(f"{name} is {text[:40]!r}; it must be one line of at most 200 characters, no option")
 
     @property
     def compared_as(self) -> str:

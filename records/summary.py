@@ -14,8 +14,8 @@ LAST = 5
 
 
 def values(rows: Iterable[Row], metric: str) -> list[tuple[int, float]]:
-    """(epoch, value) of each row that holds `metric`."""
-    return [(int(row["epoch"]), float(row[metric])) for row in rows if metric in row]
+    """(epoch, value) of each row that holds `metric` as a finite number."""
+    return [(int(row["epoch"]), float(row[metric])) for row in rows if math.isfinite(row.get(metric, math.nan))]
 
 
 def is_sound(row: Row) -> bool:

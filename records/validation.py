@@ -7,6 +7,9 @@ import numpy as np
 
 from records.checkpoint import CheckpointRecord
 
+VIEWS = ("padded, fixed", "padded, grow", "padded, singly", "padded, none", "cropped", "alone")
+"""Ways of showing the images; of two, the later one is subtracted from the earlier one."""
+
 
 @dataclass(eq=False)
 class ValidationRecord(CheckpointRecord):
@@ -31,6 +34,8 @@ class ValidationRecord(CheckpointRecord):
     def __post_init__(self) -> None:
         if self.right.ndim != 1 or self.right.shape != self.predictions.shape:
             raise ValueError(f"right predictions of {self.right.size} images, but {self.predictions.size} numbers")
+        if self.view not in VIEWS:
+            raise ValueError(f"it is of {self.view!r} images; there are {', '.join(VIEWS)}")
 
     @property
     def view(self) -> str:

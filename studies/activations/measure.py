@@ -14,8 +14,8 @@ from datamodules.cityscapes.datasets import whole_image
 from datamodules.loading.decode import decode_rgb
 from evaluation.activations import summed_over_channels
 from lightning_modules import SegmentationModule
+from records.checkpoint import ActivationRecord, Shown
 from records.errors import UserError
-from studies.activations.record import ActivationRecord, Shown
 from studies.checkpoints.load import Trained
 from training.provenance import provenance
 

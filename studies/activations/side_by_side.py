@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from evaluation.activations import border_ratio_of
-from records.evaluation import read_evaluations
-from studies.activations.record import ActivationRecord
+from records.checkpoint import ActivationRecord
 from studies.runs.collect import Collection, Run
 
 
@@ -34,9 +33,9 @@ def side_by_side(collection: Collection) -> list[Beside]:
     for network in collection.networks:
         newest: dict[Run, tuple[int, ActivationRecord]] = {}
         for run in (run for group in collection.of(network) for run in group.runs):
-            records, _ = read_evaluations(run.folder, ActivationRecord)
+            records = run.evaluations(ActivationRecord)
             if records:
-                path = max(records, key=lambda path: path.stat().st_mtime_ns)
+                path = list(records)[-1]
                 newest[run] = path.stat().st_mtime_ns, records[path]
         if not newest:
             continue

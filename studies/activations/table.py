@@ -14,8 +14,8 @@ import torch
 
 from evaluation.activations import border_and_interior, border_ratio_of
 from records.atomic import write_atomically
+from records.checkpoint import ActivationRecord
 from studies.activations.figure import draw
-from studies.activations.record import ActivationRecord
 from studies.activations.side_by_side import Beside, ratios, side_by_side
 from studies.page.blocks import Details, Figure, Raster, Section, Text
 from studies.page.tables import Column, Table, decimals, starts

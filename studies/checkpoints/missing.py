@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
@@ -129,9 +129,9 @@ def evaluate_one(folder: RunFolder, scheme: str, options: EvaluationOptions, dev
     trained.find_images()
     check_writable(folder.evaluations, "its results could not be kept")
     key = trained.data.eval_set_key()
-    same = [record for record in old if record.data == key]
+    same = {file: record for file, record in old.items() if record.data == key}
     if same:
-        _note_move(folder, same, trained)
+        _note_move(same, trained)
         return None
     record = evaluate(trained)
     if isinstance(record, ClassificationRecord):
@@ -139,18 +139,21 @@ def evaluate_one(folder: RunFolder, scheme: str, options: EvaluationOptions, dev
     return f"mIoU {value_of(record, 'val/miou'):.3f} % of {record.images} images"
 
 
-def known(folder: RunFolder, checkpoint: Path, scheme: str) -> list:
-    """The records of a checkpoint under a scheme, of classification or segmentation."""
+def known(folder: RunFolder, checkpoint: Path, scheme: str) -> dict:
+    """The records of a checkpoint under a scheme by their files, of classification or segmentation."""
     from records.classification import ClassificationRecord
     from records.evaluation import EvaluationRecord, read_evaluations
     from studies.checkpoints.load import read_step
 
-    kinds = (ClassificationRecord, EvaluationRecord)
-    found = [record for kind in kinds for record in read_evaluations(folder, kind)[0].values()]
-    found = [record for record in found if (record.checkpoint, record.padding_at_test) == (checkpoint.name, scheme)]
-    # A run that was begun anew has other weights under the same name.
-    step = read_step(checkpoint) if found else None
-    return [record for record in found if record.step == step and _is_whole(folder, record)]
+    wanted, step = (checkpoint.name, scheme), None
+    found = {}
+    for file, record in read_evaluations(folder)[0].items():
+        kind = isinstance(record, ClassificationRecord | EvaluationRecord)
+        if kind and (record.checkpoint, record.padding_at_test) == wanted and _is_whole(folder, record):
+            # A run that was begun anew has other weights under the same name.
+            step = read_step(checkpoint) if step is None else step
+            found |= {file: record} if record.step == step else {}
+    return found
 
 
 def _is_whole(folder: RunFolder, record) -> bool:
@@ -165,13 +168,13 @@ def _is_whole(folder: RunFolder, record) -> bool:
         return False
 
 
-def _note_move(folder: RunFolder, records: Iterable, trained) -> None:
+def _note_move(records: Mapping, trained) -> None:
     """Updates the image folder in records whose images were moved."""
-    for record in records:
+    for file, record in records.items():
         if hasattr(record, "image_folder"):
             now = str(trained.data.eval_files()[0].resolve())
             if record.image_folder != now:
-                dataclasses.replace(record, image_folder=now).write(folder.evaluations / record.file_name)
+                dataclasses.replace(record, image_folder=now).write(file)
 
 
 def choose_device(name: str | None) -> str:

@@ -34,7 +34,11 @@ def study(collection: Collection, output: Path, checkpoint: str | None = None) -
     for name, own in networks.items():
         crossed = matrix(own, f"{name}: averages in percent")
         blocks += [Text(crossed.title), crossed]
-    blocks += [Text("Run by run, in the paper's form:"), by_run, Bullets(_notes(collection, evaluations, networks))]
+    blocks += [
+        Text("Run by run, in the paper's form:"),
+        by_run,
+        Bullets(_notes(collection, evaluations, networks), terminal=True),
+    ]
     return Section(title, blocks, [*by_run.write(output, STEM), drawing.write(output / f"{STEM}.svg")])
 
 

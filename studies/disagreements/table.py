@@ -18,7 +18,7 @@ from records.atomic import write_atomically
 from records.classification import ClassificationRecord, ImageList
 from records.errors import RecordError
 from studies.disagreements import contact_sheet
-from studies.page.blocks import Block, Figure, Raster, Section, Text
+from studies.page.blocks import Block, Figure, Notice, Raster, Section, Text
 from studies.page.tables import Column, Linked, Table, decimals, starts
 from studies.runs.collect import PARTIAL, REFERENCE, Collection, Group, Run
 from studies.runs.comparable import ComparableRecords, comparable_records
@@ -76,7 +76,8 @@ class BothWays:
     def classes(self, way: Disagreement, image: int) -> tuple[str, list[str]]:
         """The image's class, and what each run that is wrong says."""
         names = self.images.class_names
-        return names[self.images.targets[image]], [names[number] for number in way.wrong.predicted[:, image]]
+        said = way.wrong.predicted[:, image].tolist()
+        return names[self.images.targets[image]], [dict(enumerate(names)).get(each, str(each)) for each in said]
 
     def files(self, images: Sequence[int]) -> dict[int, Path]:
         """The files of `images` that are still there."""
@@ -101,15 +102,16 @@ def study(
         checkpoint: as of `evaluated`.
         limit: most images of each network in the figure.
     """
-    found = compare(collection, wrong, right, checkpoint)
-    if not found:
-        return None
+    found, problems = compare(collection, wrong, right, checkpoint)
     title = f"Wrong in every run with {wrong} padding, right in every run with {right} (Figure 4)"
+    left_out = Notice("Left out", problems, terminal=True)
+    if not found:
+        return Section(title, [left_out]) if problems else None
     counts = counts_table(found)
     images = images_table(found)
     files = [*images.write(output, STEM), *counts.write(output, f"{STEM}_counts")]
     every = Linked(f"all {len(images.rows)} images, both ways", files[0])
-    blocks: list[Block] = [Text(_reading(found)), counts]
+    blocks: list[Block] = [Text(_reading(found)), counts, left_out]
     if picture := contact_sheet.draw(dict(_strip(each, limit) for each in found)):
         files.append(output / f"{STEM}.png")
         write_atomically(files[-1], lambda file: file.write(picture))
@@ -121,10 +123,10 @@ def study(
 
 def compare(
     collection: Collection, wrong: str = REFERENCE, right: str = PARTIAL, checkpoint: str | None = None
-) -> list[BothWays]:
-    """Both directions for each network that has evaluated runs of both schemes."""
+) -> tuple[list[BothWays], list[str]]:
+    """Both directions for each network that has evaluated runs of both schemes; and a sentence for what is left out."""
     results = comparable_records(collection, checkpoint)
-    found = []
+    found, problems = [], list(results.left_out)
     for network in collection.networks:
         sides = [
             side(results, group) for name in (wrong, right) for group in collection.of(network) if group.padding == name
@@ -135,7 +137,9 @@ def compare(
             if targets is not None:
                 there, back = (disagreement(*pair, targets) for pair in (sides, sides[::-1]))
                 found.append(BothWays(network, there, back, images, Path(record.image_folder), record.images))
-    return found
+            else:
+                problems.append(f"{network}: no run has the list of its images, {record.image_list}, whole")
+    return found, problems
 
 
 def side(results: ComparableRecords, group: Group) -> Side:

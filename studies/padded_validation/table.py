@@ -4,6 +4,7 @@ The masks are those of Partial Convolution based Padding, https://arxiv.org/abs/
 see the same images, so they are compared image by image: McNemar's test of classified images, the sign test of scenes.
 """
 
+import json
 import shlex
 from collections import defaultdict
 from collections.abc import Iterator
@@ -11,15 +12,11 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from records.evaluation import read_evaluations
-from records.validation import ValidationRecord
-from studies.page.blocks import Bullets, Notice, Section, Text
+from records.validation import VIEWS, ValidationRecord
+from studies.page.blocks import Bullets, Section, Text
 from studies.page.tables import Column, Linked, Table, decimals, p_value, signed, starts
 from studies.runs.collect import Collection, Run
 from studies.stats.intervals import Comparison, compare_pairs
-
-ORDER = ("padded, fixed", "padded, grow", "padded, singly", "padded, none", "cropped", "alone")
-"""Views in this order: of a pair, the later one is subtracted from the earlier one."""
 
 WANTED = {
     "cropped": "",
@@ -90,21 +87,19 @@ COLUMNS = (
 
 
 def study(collection: Collection, output: Path, every_run: bool = False) -> Section | None:
-    """The comparisons as a section; writes `padded_validation.csv` and `.md`. A damaged record is named.
+    """The comparisons as a section; writes `padded_validation.csv` and `.md`.
 
-    None without two validations to compare and without a damaged record.
+    None without two validations to compare.
 
     Args:
         collection: the runs.
         output: folder to write into.
         every_run: also list the commands for runs without any validation; the section is then never None.
     """
-    read = {run: read_evaluations(run.folder, ValidationRecord) for run in collection.runs}
-    validated = {run: list(found.values()) for run, (found, _) in read.items()}
-    problems = [problem for _, damaged in read.values() for problem in damaged]
+    validated = {run: list(run.evaluations(ValidationRecord).values()) for run in collection.runs}
     pairs = [pair for run, found in validated.items() for pair in view_pairs(run, found)]
     commands = [line for run, found in validated.items() if found or every_run for line in missing(run, found)]
-    if not (pairs or problems or every_run):
+    if not (pairs or every_run):
         return None
     blocks, files = [], []
     if pairs:
@@ -112,8 +107,6 @@ def study(collection: Collection, output: Path, every_run: bool = False) -> Sect
         blocks, files = [found, Text(READING, muted=True)], found.write(output, "padded_validation")
     if commands:
         blocks += [Text("Not validated yet:", terminal=True), Bullets(commands, terminal=True)]
-    if problems:
-        blocks.append(Notice("Left out", problems, terminal=True))
     return Section("Cropped images and padded batches", blocks, files)
 
 
@@ -121,11 +114,12 @@ def view_pairs(run: Run, records: list[ValidationRecord]) -> Iterator[ViewPair]:
     """Every two validations of the same weights, scheme, precision and images."""
     groups: dict[tuple, dict[str, ValidationRecord]] = defaultdict(dict)
     for each in records:
-        same = (each.checkpoint, each.step, each.padding_at_test, each.precision, tuple(sorted(each.data.items())))
+        data, metrics = json.dumps(each.data, sort_keys=True), tuple(sorted(each.metrics))
+        same = (each.checkpoint, each.step, each.padding_at_test, each.precision, data, metrics)
         if len(each.right):
             groups[(*same, len(each.right))][each.view] = each
     for views in groups.values():
-        for first, second in combinations(sorted(views, key=ORDER.index), 2):
+        for first, second in combinations(sorted(views, key=VIEWS.index), 2):
             yield ViewPair(run, views[first], views[second])
 
 

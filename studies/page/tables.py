@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,7 +105,12 @@ class Table:
     def markdown(self) -> str:
         head = [column.name for column in self.shown]
         lines = [head, ["---", *["---:"] * (len(head) - 1)], *self.texts()]
-        return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+        return "".join(f"| {' | '.join(map(_in_markdown, line))} |\n" for line in lines)
+
+
+def _in_markdown(cell: str) -> str:
+    """`cell` without what would end it, or begin markup of HTML; `<0.001` begins none."""
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", cell).replace("|", r"\|")
 
 
 def plain(value: Any) -> Any:

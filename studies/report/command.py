@@ -22,7 +22,7 @@ def main(runs: Runs, *, complete: bool = False, data_root: Path | None = None) -
     another metric, such as val/miou beside val/acc1, get a page of their own. Unfinished and damaged runs are named and
     left out.
 
-    Exit status 1: --complete could not run everything; the rest was reported.
+    Exit status 1: a study could not be shown, or --complete could not run everything; the rest was reported.
 
     Args:
         complete: first run the studies that need trained networks or a measurement, as far as they are missing
@@ -35,7 +35,11 @@ def main(runs: Runs, *, complete: bool = False, data_root: Path | None = None) -
         # A collection for each metric that finished runs monitor.
         found += [collect(runs.folder, metric) for metric in found[0].other_metrics]
     output = runs.output_folder()
-    folders = {each.metric: output / slug(each.metric) if number else output for number, each in enumerate(found)}
+    names = [slug(each.metric) for each in found]
+    folders = {each.metric: output for each in found[:1]}
+    for number, each in enumerate(found[1:], start=1):
+        # Two metrics may have one slug.
+        folders[each.metric] = output / (names[number] + f"-{number}" * (names[number] in names[:number]))
     failed: list[str] = []
     if complete:
         # Imported late: it brings in torch and Lightning.
@@ -44,18 +48,19 @@ def main(runs: Runs, *, complete: bool = False, data_root: Path | None = None) -
         for each in found:
             failed += run_missing(runs.folder, data_root, each, folders[each.metric])
     for each in found:
-        _report(each, folders)
+        failed += [f"not shown: {problem}" for problem in _report(each, folders)]
     for problem in failed:
         say(Console(), problem)
     return 1 if failed else 0
 
 
 def slug(metric: str) -> str:
-    """`val-miou` for val/miou."""
-    return re.sub(r"[^\w.]+", "-", metric)
+    """`val-miou` for val/miou; never a name that leads out of its folder."""
+    return re.sub(r"\W+", "-", metric).strip("-") or "metric"
 
 
-def _report(collection: Collection, folders: dict[str, Path]) -> None:
+def _report(collection: Collection, folders: dict[str, Path]) -> tuple[str, ...]:
+    """Writes and prints the report of a collection; returns a sentence for each study that could not be shown."""
     # Imported late: --help need not wait for matplotlib.
     from studies.page.terminal import show_sections, show_set_aside
     from studies.report.page import write_report
@@ -72,3 +77,4 @@ def _report(collection: Collection, folders: dict[str, Path]) -> None:
         say(console, f"warning: {warning}")
     show_set_aside(console, shown)
     say(console, f"\nReport: {shlex.quote(str(report.page))}")
+    return report.problems

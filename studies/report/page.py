@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from records import write_text
+from records.errors import WriteError, in_one_line
 from studies import STUDIES
 from studies.page import page
 from studies.page.blocks import Block, Bullets, Notice, Section, Text
@@ -23,12 +24,14 @@ class Report:
         sections: in the order of the page.
         sentences: the opening: what was compared, and differences from zero padding.
         warnings: what makes the comparison less than fair.
+        problems: a sentence for each study that could not be shown.
     """
 
     page: Path
     sections: tuple[Section, ...]
     sentences: tuple[str, ...]
     warnings: tuple[str, ...]
+    problems: tuple[str, ...]
 
 
 def write_report(collection: Collection, output: Path, others: Mapping[str, Path] | None = None) -> Report:
@@ -43,13 +46,23 @@ def write_report(collection: Collection, output: Path, others: Mapping[str, Path
     warnings = tuple(fairness.warnings(collection))
     # The report's own sections, the paper's runs and the provenance, come last.
     studies = [function for study in (*STUDIES[1:], STUDIES[0]) for function in study.functions]
-    sections = tuple(section for study in studies if (section := study(collection, output)) is not None)
+    sections, problems = [], []
+    for study in studies:
+        try:
+            sections.append(study(collection, output))
+        except WriteError:
+            raise
+        # Whatever a study meets in what others left in the run folders, the others can still be shown.
+        except Exception as error:
+            problems.append(f"{study.__module__.removeprefix('studies.')}: {in_one_line(error)}")
+    sections = [section for section in sections if section is not None]
     file = output / "report.html"
     title = f"Convolution padding: {collection.root.resolve().name}"
     files = [Linked(each.name, each) for section in sections for each in section.files]
     last = Section("The same as files", [Bullets(files, in_columns=True)])
-    write_text(file, page.render(title, list(_lead(collection, warnings, others or {})), [*sections, last], output))
-    return Report(file, sections, summary.sentences(collection), warnings)
+    lead = [*_lead(collection, warnings, others or {}), Notice("Studies that could not be shown", problems)]
+    write_text(file, page.render(title, lead, [*sections, last], output))
+    return Report(file, tuple(sections), summary.sentences(collection), warnings, tuple(problems))
 
 
 def _lead(collection: Collection, warnings: tuple[str, ...], others: Mapping[str, Path]) -> Iterator[Block]:

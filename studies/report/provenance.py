@@ -55,4 +55,4 @@ def _command(attempt: dict[str, Any]) -> str:
         return "not recorded"
     text = shlex.join(map(str, command)) if isinstance(command, list) else str(command)
     # What was recorded is sys.argv, which does not name the interpreter.
-    return text if text.split()[0].endswith("python") else f"python {text}"
+    return text if text.partition(" ")[0].endswith("python") else f"python {text}"

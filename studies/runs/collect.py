@@ -1,15 +1,22 @@
 """The runs of a folder, grouped by architecture and padding scheme; what cannot be compared is set aside and named."""
 
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
-from records import RunFolder, RunFolderError, RunRecord, find_runs
+from records import RunFolder, RunFolderError, RunRecord, best, find_runs
+from records.codec import Record
+from records.evaluation import read_evaluations
 from records.rows import Row
 from records.summary import values
+from records.validation import ValidationRecord
+
+R = TypeVar("R", bound=Record)
 
 REFERENCE = "zero"
 """The scheme that differences refer to, as in Tables 2 and 3."""
@@ -28,6 +35,21 @@ class Run:
     folder: RunFolder
     record: RunRecord
     rows: list[Row]
+
+    @cached_property
+    def _evaluations(self) -> tuple[dict[Path, Record], dict[Path, str]]:
+        found, unusable = read_evaluations(self.folder)
+        foreign = {path: reason for path, record in found.items() if (reason := _foreign(self.record, record))}
+        return {path: record for path, record in found.items() if path not in foreign}, unusable | foreign
+
+    def evaluations(self, kind: type[R]) -> dict[Path, R]:
+        """The records of one kind in its `evaluations/` by file, oldest first; read once."""
+        return {path: record for path, record in self._evaluations[0].items() if isinstance(record, kind)}
+
+    @property
+    def unusable(self) -> "list[SetAside]":
+        """The files in its `evaluations/` that are damaged, or of other weights than its own."""
+        return [SetAside(path, reason) for path, reason in self._evaluations[1].items()]
 
     def curve(self, metric: str) -> dict[int, float]:
         """Epoch, from 0, to the value of `metric`."""
@@ -57,10 +79,10 @@ class Group:
 
 @dataclass(frozen=True)
 class SetAside:
-    """A run that is not part of the tables, and why not.
+    """A run, or a file of one, that is not part of the tables, and why not.
 
     Attributes:
-        folder: the run's.
+        folder: the run's, or the file.
         reason: why it was left out.
         url: its page, where it has no folder.
         monitor: the metric that it can be compared by instead; None if by none.
@@ -83,7 +105,7 @@ class Collection:
         root: the folder.
         metric: that the runs are compared by, in percent.
         groups: architectures by name; within one the schemes in the order of the paper's tables.
-        set_aside: unfinished and damaged runs, and runs without the metric.
+        set_aside: unfinished and damaged runs, runs without the metric, and unusable evaluations of the other runs.
     """
 
     root: Path
@@ -157,6 +179,7 @@ def collect(root: str | Path, metric: str | None = None, set_aside: Sequence[Set
             chosen.append(run)
     if not chosen:
         raise RunFolderError(_nothing(root, set_aside))
+    set_aside += [entry for run in chosen for entry in run.unusable]
     return Collection(root, metric, _group(chosen), tuple(sorted(set_aside, key=lambda each: each.folder)))
 
 
@@ -174,10 +197,23 @@ def _read_all(root: Path) -> tuple[list[Run], list[SetAside]]:
 def _not_comparable(run: Run, metric: str) -> str | None:
     if not run.record.finished:
         return f"unfinished: {len(run.rows)} of {run.record.max_epochs} epochs"
-    if not values(run.rows, metric):
+    if best(run.rows, metric) is None:
         monitors = "" if run.record.monitor == metric else f"; it monitors {run.record.monitor} (--metric)"
+        if any(metric in row for row in run.rows):
+            return f"its epochs.csv has no epoch with {metric} and every other figure of the validation a number"
         return f"no value of {metric} in its epochs.csv{monitors}"
     return None
+
+
+def _foreign(run: RunRecord, record: Record) -> str | None:
+    """Why a record in the folder of `run` is none of it, or holds no figures; None if neither."""
+    # A network around an encoder has a name of its own, which ends with the encoder's.
+    if record.padding != run.padding or not record.network.endswith(run.network):
+        own = f"{run.network} with {run.padding} padding"
+        return f"is of weights of {record.network} trained with {record.padding} padding, and the run trains {own}"
+    figures = record.metrics if isinstance(record, ValidationRecord) else {}
+    odd = [name for name in figures if name != "loss" and not math.isfinite(figures[name])]
+    return f"its {', '.join(odd)} is no number" if odd else None
 
 
 def _nothing(root: Path, set_aside: Sequence[SetAside]) -> str:

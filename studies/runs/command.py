@@ -1,5 +1,6 @@
 """What the studies' commands share: where the runs are, what is printed, and the error where nothing applies."""
 
+import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -83,4 +84,6 @@ class Runs:
 
 
 def say(console: Console, text: str) -> None:
+    """Prints a line as it is, but for characters that would steer a terminal: names may come from anywhere."""
+    text = re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", "?", text)
     console.print(text, markup=False, highlight=False, soft_wrap=True)

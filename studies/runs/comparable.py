@@ -1,6 +1,7 @@
 """Selects evaluation records that can be compared: one checkpoint a run, the same images."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ import torch
 
 from evaluation import mean_iou
 from records.classification import ClassificationRecord
-from records.evaluation import REGULAR, EvaluationRecord, read_evaluations
+from records.evaluation import REGULAR, EvaluationRecord
 from studies.runs.collect import Collection, Run
 
 BEST, LAST = "best", "last"
@@ -28,7 +29,7 @@ class ComparableRecords:
     Attributes:
         checkpoint: `best`, `last` or the name of a file.
         of: run and scheme that it was evaluated under, to the record.
-        left_out: a sentence for each record that is damaged or of other images.
+        left_out: a sentence for each record of other images.
     """
 
     checkpoint: str
@@ -50,11 +51,7 @@ def comparable_records(collection: Collection, checkpoint: str | None = None) ->
     records: dict[Run, list[Record]] = {}
     left_out: list[str] = []
     for run in collection.runs:
-        records[run] = []
-        for kind in (ClassificationRecord, EvaluationRecord):
-            found, damaged = read_evaluations(run.folder, kind)
-            records[run] += found.values()
-        left_out += damaged
+        records[run] = [*run.evaluations(ClassificationRecord).values(), *run.evaluations(EvaluationRecord).values()]
     if checkpoint is None:
         there = any(_is_of(record, BEST, run) for run in records for record in records[run])
         checkpoint = BEST if there else LAST
@@ -76,9 +73,10 @@ def value_of(record: Record, metric: str) -> float | None:
     """`metric` in percent as the record has it, or None if it does not."""
     if isinstance(record, ClassificationRecord):
         return {"val/acc1": record.acc1, "val/acc5": record.acc5}.get(metric)
-    if metric != "val/miou" or REGULAR not in record.confusion:
+    if metric != "val/miou":
         return None
-    return 100 * float(mean_iou(torch.tensor(record.confusion[REGULAR]).sum((0, 1))))
+    miou = 100 * float(mean_iou(torch.tensor(record.confusion[REGULAR]).sum((0, 1))))
+    return None if math.isnan(miou) else miou
 
 
 def _is_of(record: Record, checkpoint: str, run: Run) -> bool:
@@ -89,7 +87,7 @@ def _is_of(record: Record, checkpoint: str, run: Run) -> bool:
 
 def _same_images(pairs: Sequence[tuple[Run, Record]]) -> tuple[list, list]:
     """Those of the set of images that most records are of, the newest of several; and the rest."""
-    keys = [json.dumps(record.data, sort_keys=True) for _, record in pairs]
+    keys = [json.dumps([record.data, record.images], sort_keys=True) for _, record in pairs]
     counts = Counter(keys)
     most = max(counts.values(), default=0)
     newest = {key: number for number, key in enumerate(keys) if counts[key] == most}

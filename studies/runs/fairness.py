@@ -8,6 +8,7 @@ import yaml
 
 from records import deciding
 from records.configuration import flatten
+from records.summary import is_sound
 from studies.runs.collect import Collection, Group, Run
 
 FREE = ("seed_everything", "data.init_args.seed", "model.padding", "model.init_args.padding")
@@ -31,7 +32,15 @@ def warnings(collection: Collection) -> Iterator[str]:
     for run in collection.runs:
         if skipped := run.folder.read_skipped():
             yield f"{run.record.name}: {len(skipped)} damaged training images were skipped ({run.folder.skipped})."
+    yield from _no_numbers(collection)
     yield from _commits(collection)
+
+
+def _no_numbers(collection: Collection) -> Iterator[str]:
+    for run in collection.runs:
+        epochs = ", ".join(str(int(row["epoch"]) + 1) for row in run.rows if not is_sound(row))
+        if epochs:
+            yield f"{run.record.name}: a figure of the validation is no number in epoch {epochs}; it is no best epoch."
 
 
 def _differences(network: str, runs: list[Run]) -> Iterator[str]:

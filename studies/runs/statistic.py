@@ -59,7 +59,8 @@ class Statistic:
         table, network = f"table{self.tables[metric]}", group.runs[0].record
         where = {"network": network.network, "padding": group.padding}
         if network.variant:
-            where["split"] = int(network.variant.removeprefix("split"))
+            split = network.variant.removeprefix("split")
+            where["split"] = int(split) if split.isdecimal() else split
         return next(iter(paper.rows(table, **where)), None)
 
     def paper_difference(self, group: Group, metric: str) -> float | None:

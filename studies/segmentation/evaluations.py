@@ -1,21 +1,17 @@
 """Reads what `test` counted of each run, and sorts it into blocks that can be compared.
 
 A block holds one evaluation of each run, all made with one Setting. Files that fit into no block are named with the
-reason: damaged files, cross tests, and tests of a best.ckpt that training replaced later.
+reason: cross tests, and tests of a best.ckpt that training replaced later.
 """
 
 import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-
 from records import best
-from records.errors import ForeignRecordError, RecordError
-from records.evaluation import REGULAR, EvaluationRecord
+from records.evaluation import REGULAR, EvaluationRecord, overlap
 from studies.runs.collect import Collection, Run, SetAside, natural
 
 MIOU = "val/miou"
@@ -138,7 +134,7 @@ class Evaluations:
 
 
 def read_evaluations(collection: Collection) -> Evaluations:
-    """Reads every file in the runs' `evaluations/`; files that cannot be used are named in `left_out`."""
+    """Sorts every test of the runs; those that cannot be used are named in `left_out`."""
     left_out: list[SetAside] = []
     grouped: dict[tuple[str, Setting], list[Evaluation]] = defaultdict(list)
     for run in collection.runs:
@@ -160,56 +156,18 @@ def read_evaluations(collection: Collection) -> Evaluations:
 
 def _of_run(run: Run, left_out: list[SetAside]) -> dict[Setting, Evaluation]:
     chosen: dict[Setting, Evaluation] = {}
-    for file in sorted(run.folder.evaluations.glob("*.json")):
-        try:
-            evaluation = Evaluation(run, read_checked(file), file)
-        except ForeignRecordError:
-            continue
-        except (RecordError, OSError) as error:
-            reason = str(error).removeprefix(f"{file} ")
-        else:
-            setting = Setting.of(evaluation.record)
-            reason = _unusable(evaluation)
-            if reason is None and (first := chosen.setdefault(setting, evaluation)) is not evaluation:
-                reason = f"holds the same test as {first.file.name}"
+    for file, record in sorted(run.evaluations(EvaluationRecord).items()):
+        evaluation = Evaluation(run, record, file)
+        reason = _unusable(evaluation)
+        if reason is None and (first := chosen.setdefault(Setting.of(record), evaluation)) is not evaluation:
+            reason = f"holds the same test as {first.file.name}"
         if reason is not None:
             left_out.append(SetAside(file, reason))
     return chosen
 
 
-def read_checked(file: Path) -> EvaluationRecord:
-    """Reads a record and checks that its counts have the shape that its settings ask for.
-
-    Raises:
-        RecordError: naming the file, if it is damaged.
-    """
-    record = EvaluationRecord.read(file)
-    try:
-        _check_shapes(record)
-    except (AttributeError, TypeError, ValueError) as error:
-        raise RecordError(f"{file} is damaged: {error}") from None
-    return record
-
-
-def _check_shapes(record: EvaluationRecord) -> None:
-    """Raises AttributeError, TypeError or ValueError."""
-    rising = [list(map(Fraction, record.leave_out)), [0, *record.distance_edges]]
-    if any(values != sorted(set(values)) for values in rising):
-        raise ValueError("its proportions or distances do not rise")
-    classes = len(Setting.of(record).class_names)
-    expected = (len(record.leave_out) + 1, len(record.distance_edges) + 1, classes, classes)
-    for mode, counts in record.confusion.items():
-        overlap(mode)
-        if (found := np.asarray(counts, dtype=np.int64).shape) != expected:
-            raise ValueError(f"its counts of {mode} have the shape {found}, and its settings ask for {expected}")
-    if REGULAR not in record.confusion:
-        raise ValueError(f"it has no counts of {REGULAR}")
-
-
 def _unusable(evaluation: Evaluation) -> str | None:
     record, run = evaluation.record, evaluation.run
-    if record.padding != run.record.padding:
-        return f"is of weights trained with {record.padding} padding, and the run trains with {run.record.padding}"
     if record.padding_at_test != record.padding:
         return f"is a cross test, trained with {record.padding} and tested with {record.padding_at_test} padding"
     # Training that goes on overwrites best.ckpt; the record of the earlier one stays.
@@ -221,11 +179,6 @@ def _unusable(evaluation: Evaluation) -> str | None:
 def is_best_epoch(run: Run, epoch: int) -> bool:
     """Whether no epoch of the run is better than `epoch`, counted from 0."""
     return run.curve(run.record.monitor).get(epoch) == best(run.rows, run.record.monitor)
-
-
-def overlap(mode: str) -> Fraction:
-    """1/3 for `tiled_1-3`; 0 for whole images. Raises ValueError for other words."""
-    return Fraction(0) if mode == REGULAR else Fraction(mode.removeprefix("tiled_").replace("-", "/"))
 
 
 def _apart(setting: Setting, settings: Sequence[Setting]) -> str:

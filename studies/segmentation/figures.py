@@ -11,7 +11,7 @@ from PIL import Image
 
 from records import write_text
 from records.atomic import write_atomically
-from studies.page.blocks import Figure, Raster, Section
+from studies.page.blocks import Figure, Notice, Raster, Section
 from studies.runs.collect import Collection
 
 FIGURES = ("figure6", "figure7", "figure8")
@@ -52,10 +52,15 @@ class Picture:
 def study(collection: Collection, output: Path) -> Section | None:
     """The figures that are in `output`, or None without any. Writes nothing."""
     found = {output / f"{stem}.png": picture for stem in FIGURES if (picture := Picture.read(output, stem))}
-    if not found:
+    there = {output / f"{stem}.png" for stem in FIGURES if (output / f"{stem}.png").is_file()}
+    lost = [
+        f"{file}: its .json is missing or damaged; --pictures draws it anew" for file in sorted(there - found.keys())
+    ]
+    if not there:
         return None
     figures = [
         Figure([Raster(file.read_bytes(), picture.alt)], picture.caption, picture.title)
         for file, picture in found.items()
     ]
-    return Section("Predictions near the border (Figures 6 to 8)", figures, list(found))
+    blocks = [*figures, Notice("Left out", lost, terminal=True)]
+    return Section("Predictions near the border (Figures 6 to 8)", blocks, list(found))

@@ -1,9 +1,8 @@
 """Runs `main.py test` for every run whose best checkpoint was not tested in the way asked for."""
 
-import contextlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,12 @@ from typing import Any
 from rich.console import Console
 
 from lightning_modules.scene_evaluation import REGULAR, EvaluationSettings, mode_name, share
-from records.errors import RecordError, UserError, in_one_line
+from records.errors import UserError, in_one_line
 from records.evaluation import EvaluationRecord
 from studies.runs.collect import Collection, Run
 from studies.runs.command import say
 from studies.runs.process import StopRequest, run_logged
-from studies.segmentation.evaluations import BEST_CHECKPOINT, is_best_epoch, read_checked
+from studies.segmentation.evaluations import BEST_CHECKPOINT, is_best_epoch
 from training.program import parse
 
 GRACE = 10.0
@@ -90,18 +89,11 @@ def missing(collection: Collection, options: Sequence[str]) -> list[MissingTest]
             refused = refused or UserError(f"{run.folder.path}: {tests[-1].problem}")
             continue
         fits = True
-        if not any(is_of(record, run, expected) for record in records(run)):
+        if not any(is_of(record, run, expected) for record in run.evaluations(EvaluationRecord).values()):
             tests.append(MissingTest(run, command, "" if best.is_file() else f"checkpoints/{best.name} is missing"))
     if refused and not fits:
         raise refused
     return tests
-
-
-def records(run: Run) -> Iterator[EvaluationRecord]:
-    """The run's evaluations; a damaged one counts as missing."""
-    for file in run.folder.evaluations.glob("*.json"):
-        with contextlib.suppress(RecordError):
-            yield read_checked(file)
 
 
 def is_of(record: EvaluationRecord, run: Run, expected: dict[str, Any]) -> bool:

@@ -1,5 +1,6 @@
 """What `main.py timing` measured: every time of every round, from which Table 1 is computed anew."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -43,6 +44,8 @@ class TimingCase:
             lengths = {len(seconds) for seconds in times.values()}
             if not {REFERENCE, NULL} <= set(times) or len(lengths) != 1 or min(lengths) < 2:
                 raise ValueError(f"{self.network}: every scheme needs as many rounds as zero padding, two at least")
+            if not all(0 < value < math.inf for seconds in times.values() for value in seconds):
+                raise ValueError(f"{self.network}: a time is no number of seconds")
 
 
 @dataclass

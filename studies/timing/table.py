@@ -59,7 +59,7 @@ def study(collection: Collection, output: Path) -> Section | None:
     records, damaged = read_records(collection)
     if any(record.cases for record in records):
         return section(records, output, damaged)
-    return Section(TITLE, [Bullets(damaged)]) if damaged else None
+    return Section(TITLE, [Notice("Left out", damaged, terminal=True)]) if damaged else None
 
 
 def read_records(collection: Collection) -> tuple[list[TimingRecord], list[str]]:

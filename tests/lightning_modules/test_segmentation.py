@@ -291,6 +291,6 @@ def test_encoder_weights_are_where_training_starts_and_only_there(tmp_path, clas
 
 def test_weights_that_cannot_be_used_are_refused(tmp_path, classifier, trainer):
     with pytest.raises(ModelError, match=r"model\.encoder_weights: .*absent\.ckpt"):
-        module(encoder_weights=str(tmp_path / "absent.ckpt")).check("fit", None)
+        module(encoder_weights=str(tmp_path / "absent.ckpt")).initialise()
     with pytest.raises(ModelError, match=r"--model\.encoder_weights"):
         trainer().validate(module(), loader(1), ckpt_path=str(classifier), weights_only=True, verbose=False)

@@ -57,10 +57,15 @@ def test_kinds_are_told_apart_and_damage_is_named(tmp_path):
     cut = folder.evaluations / "cut.json"
     cut.write_text('{"kind": "classification", "checkpoint"')
     (folder.evaluations / "list.json").write_text("[]")
-    for kind in (ClassificationRecord, EvaluationRecord):
-        found, damaged = read_evaluations(folder, kind)
-        assert list(found) == [files[kind.KIND]]
-        assert type(found[files[kind.KIND]]) is kind
-        assert [message.split(" is damaged: ")[0] for message in damaged] == [str(cut), str(cut.with_name("list.json"))]
+    (folder.evaluations / "other.json").write_text('{"kind": "none"}')
+    (folder.evaluations / "gone.json").symlink_to("nowhere")
+    found, unusable = read_evaluations(folder)
+    assert {type(record): path for path, record in found.items()} == {
+        ClassificationRecord: files["classification"],
+        EvaluationRecord: files["segmentation"],
+    }
+    reasons = {path.stem: reason.partition(":")[0] for path, reason in unusable.items()}
+    foreign = "holds a record of kind 'none', which no study reads"
+    assert reasons == {"cut": "is damaged", "list": "is damaged", "other": foreign, "gone": "cannot be read"}
     with pytest.raises(ForeignRecordError):
         EvaluationRecord.read(files["classification"])

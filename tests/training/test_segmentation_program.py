@@ -148,7 +148,7 @@ def test_validate_of_padded_scenes_agrees_with_each_alone(trained, sample_street
     run = RunFolder(shutil.copytree(trained.path, tmp_path / "run"))
     for options in ([], ["--data.eval_padded=true"], ["--data.eval_padded=true", "--model.mask_rule=none"]):
         assert main_here(*of_run("validate", run, f"--data.root={tree}", *options)) == 0
-    found, _ = read_evaluations(run, ValidationRecord)
+    found = {path: each for path, each in read_evaluations(run)[0].items() if isinstance(each, ValidationRecord)}
     alone, masked, unmasked = ({record.view: record for record in found.values()}[view] for view in VIEWS)
     assert masked.metrics["miou"] == pytest.approx(alone.metrics["miou"], rel=1e-3)
     assert (

@@ -12,11 +12,11 @@ from PIL import Image
 
 from lightning_modules import ClassificationModule
 from records import RunFolder
+from records.checkpoint import ActivationRecord
 from records.classification import ClassificationRecord, ImageList
 from records.errors import UserError
 from records.evaluation import read_evaluations
 from studies.activations.measure import activations, default_layers, layers_with_maps, record_of
-from studies.activations.record import ActivationRecord
 from studies.checkpoints.load import load
 from studies.disagreements.table import compare
 from studies.runs.collect import collect
@@ -42,6 +42,10 @@ def copy(runs, tmp_path):
     return shutil.copytree(runs, tmp_path / "copy")
 
 
+def records_of(folder, kind) -> list:
+    return [record for record in read_evaluations(folder)[0].values() if isinstance(record, kind)]
+
+
 def rows_of(file) -> list[dict[str, str]]:
     with open(file) as text:
         return list(csv.DictReader(text))
@@ -58,15 +62,15 @@ def test_the_cross_test_gives_what_validate_gives(runs, capsys):
             output = capsys.readouterr().out
             accuracy, loss = (float(re.search(rf"val/{name}\W+([\d.]+)", output)[1]) for name in ("acc1", "loss"))
             assert table[f"tiny_resnet10_{padding}", f"tiny_resnet10_{scheme}"] == pytest.approx(accuracy, rel=1e-6)
-            records, _ = read_evaluations(RunFolder(run), ClassificationRecord)
+            records = records_of(RunFolder(run), ClassificationRecord)
             # Accuracies of so short a training may be equal under both schemes; losses are not.
-            (found,) = [record.loss for record in records.values() if record.padding_at_test == scheme]
+            (found,) = [record.loss for record in records if record.padding_at_test == scheme]
             assert found == pytest.approx(loss, rel=1e-5)
 
 
 def test_a_record_holds_the_class_of_each_image_in_order(runs, sample_tree):
     folder = RunFolder(runs / "zero")
-    for record in read_evaluations(folder, ClassificationRecord)[0].values():
+    for record in records_of(folder, ClassificationRecord):
         images = ImageList.read(folder.evaluations / record.image_list)
         found = sorted(str(path.relative_to(sample_tree / "val")) for path in (sample_tree / "val").rglob("*.*"))
         assert images.files == found
@@ -148,7 +152,7 @@ def test_after_ctrl_c_results_are_kept_and_the_same_command_continues(copy, monk
 def test_disagreements_come_from_the_records_and_need_no_evaluation(runs, capsys):
     assert main_here("disagreements", str(runs)) == 0
     assert "[1/2]" not in capsys.readouterr().out
-    (found,) = compare(collect(runs))
+    ((found,), _) = compare(collect(runs))
     assert len(rows_of(runs / "report/figure4.csv")) == len(found.there.images) + len(found.back.images) > 0
 
 
@@ -182,7 +186,7 @@ def test_the_activations_command_keeps_what_the_report_shows(runs, sample_tree, 
     assert [(row["padding"], row["file"]) for row in rows] == [
         (padding, image) for padding in ("zero", "partial") for image in images
     ]
-    (record,) = read_evaluations(RunFolder(runs / "zero"), ActivationRecord)[0].values()
+    (record,) = records_of(RunFolder(runs / "zero"), ActivationRecord)
     values = record.maps["layer2.0.act2"][0]
     ring = np.concatenate([values[0], values[-1], values[1:-1, 0], values[1:-1, -1]]).mean()
     assert float(rows[0]["border / interior"]) == pytest.approx(ring / values[1:-1, 1:-1].mean(), rel=1e-5)

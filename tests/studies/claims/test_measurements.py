@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from studies.activations.record import ActivationRecord, Shown
+from records.checkpoint import ActivationRecord, Shown
 from studies.claims import measurements
 from studies.claims.measurements import CLAIMS, COST
 from studies.claims.verdict import Verdict

@@ -91,7 +91,7 @@ def test_without_the_image_files_the_counts_remain(runs, tmp_path, page_of):
 
 def test_nothing_where_a_scheme_is_missing(runs, tmp_path):
     assert study(collect(runs), tmp_path, right="reflect") is None
-    assert compare(collect(runs), "partial", "zero")[0].there.images.tolist() == [2]
+    assert compare(collect(runs), "partial", "zero")[0][0].there.images.tolist() == [2]
 
 
 def test_images_shown_are_spread_over_the_list():

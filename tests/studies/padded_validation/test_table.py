@@ -110,13 +110,3 @@ def test_commands_of_missing_validations(validate, make_run, tmp_path):
     every = study(collect(runs), tmp_path, every_run=True)
     assert len(every.blocks[-1].items) == 1 + 3
     assert len(list(renderables(every.blocks))) >= 3
-
-
-def test_a_damaged_record_is_named(validate, tmp_path):
-    """Even where nothing else is to be shown."""
-    runs = validate("cropped")
-    (file,) = runs.glob("*/evaluations/*.json")
-    file.write_text(file.read_text()[:-20])
-    (notice,) = study(collect(runs), tmp_path / "out").blocks
-    assert [str(file) in item for item in notice.items] == [True]
-    assert notice.terminal

@@ -82,7 +82,7 @@ def test_complete_runs_what_each_kind_of_runs_lacks_and_goes_on_after_a_problem(
         return int(study.name == "timing")
 
     # Drawing the pages takes seconds, and other tests look at them.
-    monkeypatch.setattr(page, "write_report", lambda *arguments: page.Report(mixed, (), (), ()))
+    monkeypatch.setattr(page, "write_report", lambda *arguments: page.Report(mixed, (), (), (), ()))
     report = partial(run, "report", command.main)
     monkeypatch.setattr(Study, "main", note)
     assert report([str(mixed), "--complete", "--data-root", "images"]) == 1

@@ -46,13 +46,13 @@ def test_unusable_files_are_named(make_tested, collection):
     make_tested("zero", name="again")
     make_tested("zero", name="cross", padding_at_test="partial")
     make_tested("zero", name="early", epoch=0)
-    make_tested("zero", name="shape", leave_out=["0"])
-    make_tested("zero", name="falling", distance_edges=[5, 2])
     text = (run.evaluations / "best.json").read_text()
     for name, content in {
         "foreign": text.replace('"padding":"zero"', '"padding":"partial"'),
         "cut": text[:-9],
         "null": json.dumps({**json.loads(text), "data": None}),
+        "shape": json.dumps({**json.loads(text), "leave_out": ["0"]}),
+        "falling": json.dumps({**json.loads(text), "distance_edges": [5, 2]}),
         "mode": text.replace("tiled_0", "tiled_x"),
         "whole": text.replace("regular", "tiled_1-2"),
         "other": json.dumps({"kind": "activations"}),
@@ -60,18 +60,23 @@ def test_unusable_files_are_named(make_tested, collection):
         (run.evaluations / f"{name}.json").write_text(content)
     untested = make_tested("partial", 1)
     (untested.evaluations / "best.json").unlink()
-    found = read_evaluations(collection())
+    whole = collection()
+    found = read_evaluations(whole)
     assert {entry.folder.stem: entry.reason for entry in found.left_out} == {
         "best": "holds the same test as again.json",
         "cross": "is a cross test, trained with zero and tested with partial padding",
         "early": "is of the best checkpoint at the time, of epoch 1; a later epoch is better",
-        "foreign": "is of weights trained with partial padding, and the run trains with zero",
+    }
+    unusable = {entry.folder.stem: entry.reason for entry in whole.set_aside}
+    assert unusable.pop("cut").startswith("is damaged: ")
+    assert unusable.pop("other").startswith("is damaged: it misses checkpoint, ")
+    own = "the run trains net with zero padding"
+    assert unusable == {
+        "foreign": f"is of weights of deeplabv3plus-net trained with partial padding, and {own}",
         "shape": "is damaged: its counts of regular have the shape (4, 3, 3, 3), and its settings ask for (2, 3, 3, 3)",
         "falling": "is damaged: its proportions or distances do not rise",
-        "cut": found.left_out[2].reason,
         "null": "is damaged: data is None, no dict",
         "mode": "is damaged: Invalid literal for Fraction: 'x'",
         "whole": "is damaged: it has no counts of regular",
     }
-    assert found.left_out[2].reason.startswith("is damaged: ")
     assert [run.record.padding for run in found.untested] == ["partial"]

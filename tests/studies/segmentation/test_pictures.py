@@ -131,7 +131,8 @@ def test_a_report_shows_the_pictures_that_are_there_and_makes_none(compared, tmp
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     section = study(None, tmp_path)
     assert section.files == [tmp_path / "figure8.png"]
-    (figure,) = section.blocks
+    figure, left_out = section.blocks
+    assert left_out.items == [f"{tmp_path}/figure6.png: its .json is missing or damaged; --pictures draws it anew"]
     assert "the 2 of 2 examined images (of 4, evenly spread)" in figure.caption
     assert [picture.data for picture in figure.panels] == [before[tmp_path / "figure8.png"]]
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -82,7 +82,7 @@ class RunRecord(Record):
     def __post_init__(self) -> None:
         # They become words of pages, names of files and arguments of commands.
         for name in ("name", "group", "network", "padding", "monitor", "variant"):
-            text = getattr(self, name)
+            text = str(getattr(self, name))  # a configuration may say null, which the network refuses later
             if not re.fullmatch(r"[^\x00-\x1f\x7f-\x9f]{0,200}", text) or text.startswith("-"):
                 raise ValueError(f"{name} is {text[:40]!r}; it must be one line of at most 200 characters, no option")
 

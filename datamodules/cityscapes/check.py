@@ -95,10 +95,8 @@ def _read_all(root: Path, scenes: list[Scene], deep: bool, num_workers: int) -> 
 
     results = list(map_in_workers(read, len(scenes), num_workers))
     errors = [result for result in results if isinstance(result, DataError)]
-    if len(errors) > 1:
-        raise DataError(f"{len(errors)} of {len(scenes)} scenes cannot be used. {some(errors, 3)}", where=root)
     if errors:
-        raise errors[0]
+        raise DataError(f"{len(errors)} of {len(scenes)} scenes cannot be used. {some(errors, 3)}", where=root)
     return results
 
 
@@ -140,7 +138,7 @@ def _report_classes(sets: dict[str, list[Scene]], present: list[np.ndarray]) -> 
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m datamodules.cityscapes.check", description="Say whether a tree of Cityscapes can be trained on."
+        prog="python -m datamodules.cityscapes", description="Say whether a tree of Cityscapes can be trained on."
     )
     parser.add_argument("root", type=Path, help="folder that holds leftImg8bit/, gtFine/ and gtCoarse/")
     parser.add_argument(

@@ -36,12 +36,14 @@ class SkipDamaged(Dataset):
 
     def __getitem__(self, key: tuple[int, int]) -> tuple:
         epoch, index = key
-        while True:
+        for number in range(len(self)):
+            found = (epoch, (index + number) % len(self))
             try:
-                return self.samples[epoch, index]
+                return self.samples[found]
             except DataError as error:
-                self._note(self.samples.file((epoch, index)), error)
-            index = (index + 1) % len(self)
+                self._note(self.samples.file(found), error)
+                last = str(error)
+        raise DataError(f"no training image can be used; the last: {last}")
 
     def file(self, key: tuple[int, int]) -> str:
         """The file of a sample, whether it is damaged or not."""

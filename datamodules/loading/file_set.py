@@ -90,10 +90,11 @@ def compare_digests(root: Path, found: dict[str, str], file: Path | None) -> str
         return f"digests of {len(found)} files were kept in {file}; the next deep check compares with them"
     try:
         kept = dict(json.loads(file.read_text()))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise DataError("holds no digests", where=file, todo="Remove it to begin anew.") from error
     changed = [name for name in kept if found.get(name, kept[name]) != kept[name]]
-    missing = kept.keys() - found.keys()
+    # Of scenes without the coarse labels these are not read.
+    missing = [name for name in kept.keys() - found.keys() if not (root / name).exists()]
     lines = [
         f"{len(names)} of {len(kept)} files {what} since the digests in {file} were kept: {some(sorted(names))}"
         for names, what in ((changed, "have changed"), (missing, "are gone"))
@@ -103,9 +104,9 @@ def compare_digests(root: Path, found: dict[str, str], file: Path | None) -> str
         raise DataError(
             "; ".join(lines), where=root, todo="Restore them from the archive, or remove that file to take these."
         )
-    if len(found) > len(kept):
-        _write(file, found)
-    return f"all {len(kept)} files are as when their digests were kept in {file}; {len(found) - len(kept)} are new"
+    if new := found.keys() - kept.keys():
+        _write(file, kept | found)
+    return f"all {len(found) - len(new)} files are as when their digests were kept in {file}; {len(new)} are new"
 
 
 def _write(file: Path, digests: dict[str, str]) -> None:

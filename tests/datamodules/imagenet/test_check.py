@@ -68,6 +68,9 @@ def test_scenes_too(street_tree, tmp_path, capsys):
     tree = shutil.copytree(street_tree, tmp_path / "streets")
     arguments = [str(tree), "--workers", "0", "--deep", "--digests", str(tmp_path / "kept.json")]
     assert check_scenes(arguments) == check_scenes(arguments) == 0
+    kept = (tmp_path / "kept.json").read_text()
+    assert check_scenes([*arguments, "--no-coarse"]) == 0, "what was not read is not gone"
+    assert (tmp_path / "kept.json").read_text() == kept
     labels = sorted((tree / "gtFine" / "train").rglob("*_labelIds.png"))
     shutil.copy(labels[0], labels[1])
     assert check_scenes(arguments) == 2

@@ -45,6 +45,8 @@ def test_an_image_that_is_too_small_counts_and_too_many_stop(sample_tree, tmp_pa
     damage(data, 5)
     with pytest.raises(DataError, match="3 training images are damaged, more than `max_skipped` 2"):
         samples[0, 5]
+    with pytest.raises(DataError, match=r"no training image can be used; the last: .* smaller"):
+        imagenet(root, image_size=512, eval_resize=None, max_skipped=1000, **options)._samples()[0, 5]
     with pytest.raises(DataError, match="`max_skipped` is -1"):
         imagenet(root, max_skipped=-1)
 

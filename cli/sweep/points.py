@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cli.sweep.file import Point
 from records import RunFolder, RunFolderError, RunRecord
-from records.errors import UserError, is_for_users
+from records.errors import UserError, in_one_line
 from records.rows import Row
 from training.identity import current_digest
 
@@ -98,8 +98,7 @@ def check_points(runs: Iterable[PointRun], check: Callable[[list[str]], None], w
         try:
             check(list(run.point.arguments))
         except Exception as error:
-            reason = str(error) if is_for_users(error) else f"{type(error).__name__}: {error}"
-            raise UserError(f"{where}: point {run.point.label}: {reason}") from error
+            raise UserError(f"{where}: point {run.point.label}: {in_one_line(error)}") from error
 
 
 def _look_up(runs: Iterable[PointRun], root: Path) -> None:

@@ -79,12 +79,13 @@ class FiniteLoss(pl.Callback):
             FailedRunError: on the first process. The others leave with status 0: their failure would make the launcher
                 kill the first.
         """
+        batches, self._batches = self._batches, []
         if self.on_nan == "ignore":
             return
         weights = torch.where(_finite(module), 0.0, math.nan)
-        seen = torch.cat([self._losses[: len(self._batches)], weights.view(1)])
+        # A run that goes on with a validation looks before its first batch.
+        seen = torch.cat([self._losses[: len(batches)].to(weights), weights.view(1)])
         found = module.all_gather(seen).view(-1, len(seen)).tolist()
-        batches, self._batches = self._batches, []
         faults = [
             (number, rank)
             for number in range(len(seen))

@@ -8,6 +8,7 @@ import torch
 
 from lightning_modules import classification, pixel_metrics
 from tests.support.program import NO_DASHBOARD, SMALL_SCENES, fit, main, main_here, only_run
+from training.callbacks import finite_loss
 
 
 def poison(monkeypatch, step, module=classification, value=math.nan):
@@ -85,6 +86,7 @@ def test_an_epoch_with_a_nan_in_its_validation_is_never_the_best(tmp_path, sampl
 
 
 def test_warn_says_it_once_and_goes_on(tmp_path, sample_tree, monkeypatch, recwarn):
+    monkeypatch.setattr(finite_loss, "LOOK_EVERY", 2)
     poison(monkeypatch, 3)
     command = fit(tmp_path, sample_tree, NO_DASHBOARD, "--run.on_nan=warn", "--data.num_workers=0")
     assert main_here(*command) == 0

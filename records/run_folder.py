@@ -84,7 +84,7 @@ class RunRecord(Record):
         for name in ("name", "group", "network", "padding", "monitor", "variant"):
             text = str(getattr(self, name))  # a configuration may say null, which the network refuses later
             if not re.fullmatch(r"[^\x00-\x1f\x7f-\x9f]{0,200}", text) or text.startswith("-"):
-                raise ValueError(f"{name} is {text[:40]!r}; it must be one line of at most 200 characters, no option")
+                raise RecordError(f"{name} is {text[:40]!r}; it must be one line of at most 200 characters, no option")
 
     @property
     def compared_as(self) -> str:
@@ -147,7 +147,7 @@ class RunFolder:
         """Raises RunFolderError, naming the file, if it is missing or damaged."""
         try:
             return RunRecord.read(self.record_file)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise RunFolderError(f"{self.path} is no run folder: run.json is missing") from None
         except RecordError as error:
             raise RunFolderError(str(error)) from None

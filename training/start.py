@@ -136,13 +136,17 @@ def prepare(
 
 @contextlib.contextmanager
 def leaving_nothing(folder: RunFolder) -> Iterator[None]:
-    """Takes a folder away again that was made within, if the user's input is refused before anything was trained."""
+    """Takes a folder away again that was made within, if the user's input is refused before anything was trained.
+
+    Not that of another process, which may have begun the same run meanwhile and holds the lock.
+    """
     made = [path for path in (folder.path, *folder.path.parents) if not path.exists()]
     try:
         yield
     except Exception as error:
         refused = is_for_users(error) and getattr(error, "exit_status", 2) == 2
-        if made and refused and rank_zero_only.rank == 0 and not any(folder.checkpoints.glob("*.ckpt")):
+        ours = any(Path(lock.name).parent == folder.path for lock in _locks)
+        if made and refused and ours and not any(folder.checkpoints.glob("*.ckpt")):
             if wandb.run is not None:
                 wandb.finish(2)  # it would go on writing there
             shutil.rmtree(folder.path, ignore_errors=True)

@@ -9,7 +9,7 @@ from records import RunFolder, RunFolderError
 from records.errors import UserError
 from tests.support.program import NO_DASHBOARD, main_here, rows_without_time
 from training.identity import identify
-from training.start import is_finished, prepare
+from training.start import is_finished, leaving_nothing, prepare
 
 
 @pytest.fixture
@@ -136,3 +136,11 @@ def test_nothing_is_trained_over_weights_that_no_checkpoint_continues(run):
     cut(run.record_file)
     with pytest.raises(RunFolderError, match=r"run.json is damaged or missing, and no resume checkpoint is left"):
         start(run)
+
+
+def test_a_refused_start_leaves_what_another_process_made_meanwhile(tmp_path):
+    folder = RunFolder(tmp_path / "runs/run")
+    with pytest.raises(UserError), leaving_nothing(folder):
+        folder.checkpoints.mkdir(parents=True)
+        raise UserError("another process is training")
+    assert folder.checkpoints.is_dir()

@@ -85,6 +85,8 @@ class PaddedNetworkModule(pl.LightningModule):
         self.init_from = init_from
         self.initialised = False
         """Whether a training has its first weights: set where they will come from a checkpoint instead."""
+        self.loaded: tuple[int, int] | None = None
+        """Epoch and step of the checkpoint that was loaded; its file may be replaced meanwhile, as best.ckpt is."""
         self.counts: ImageCounts | None = None
         self.image_counts: torch.Tensor | None = None
         self.shown = self.shown_alone
@@ -246,6 +248,7 @@ class PaddedNetworkModule(pl.LightningModule):
         Raises:
             ModelError: if they are not, saying which option to set; cross testing is `padding_at_test`.
         """
+        self.loaded = checkpoint.get("epoch"), checkpoint.get("global_step")
         network, trained_with = checkpoint.get("network"), checkpoint.get("padding")
         if network is not None and network != self.network_name:
             raise ModelError(

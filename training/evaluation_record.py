@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from rich.console import Console
 
@@ -112,12 +111,11 @@ def make_record(model: SegmentationModule, data: CityscapesDataModule, checkpoin
 
 def _origin(model: PaddedNetworkModule, checkpoint: Path) -> dict[str, Any]:
     """The fields of a record that say what was evaluated, by which program."""
-    # Memory-mapped, since only two numbers of the file are needed.
-    at = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+    epoch, step = model.loaded
     return {
         "checkpoint": checkpoint.name,
-        "epoch": at["epoch"],
-        "step": at["global_step"],
+        "epoch": epoch,
+        "step": step,
         "network": model.network_name,
         "padding": model.padding,
         "padding_at_test": model.scheme,

@@ -112,7 +112,7 @@ class ExperimentCLI(LightningCLI):
 
     def _parse_ckpt_path(self) -> None:
         # Lightning would let the checkpoint's hyperparameters override the command line in silence, the padding scheme
-        # among them. Here the checkpoint's scheme is compared instead (ClassificationModule.on_load_checkpoint).
+        # among them. Here the checkpoint's scheme is compared instead (PaddedNetworkModule.on_load_checkpoint).
         return
 
     def plain_config(self) -> dict[str, Any]:

@@ -67,8 +67,7 @@ class ResumeCheckpoint(Checkpoint):
 
     Args:
         folder: where `resume-STEP.ckpt` files go.
-        every_n_steps: optimiser steps between two checkpoints within an epoch; 0 saves at epochs' ends only, before
-            and after their validations.
+        every_n_steps: optimiser steps between two checkpoints; 0 saves before validations and at epochs' ends only.
         signal: asked after every step and epoch, on all processes, whether to save at once and stop.
         every_minutes: since the last checkpoint, after which the next step saves one, too; 0 looks at no clock.
     """
@@ -112,9 +111,8 @@ class ResumeCheckpoint(Checkpoint):
             self.signal.note()
 
     def _step_done(self, trainer: pl.Trainer, validates: bool = False) -> None:
-        due = self.every_n_steps and trainer.global_step % self.every_n_steps == 0
-        # A validation may be long, and a kill in it must not cost steps.
-        due = due or (validates and (self.every_n_steps or trainer.fit_loop.epoch_loop.ends_now()))
+        # A validation may be long, and a kill or a signal in it must not cost steps.
+        due = validates or (self.every_n_steps and trainer.global_step % self.every_n_steps == 0)
         due = due or self._minutes_are_over(trainer)
         stop = self.signal.requested(trainer, validates)
         if due or stop or _is_wished_to_stop(trainer):

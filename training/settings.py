@@ -15,7 +15,7 @@ class RunSettings:
         root: folder of all run folders; a run's own is ROOT/NETWORK-PADDING-seedN-ID.
         id: the run's id; by default W&B's (WANDB_RUN_ID), else a hash of the settings that decide the result, so that
             the same command finds its run again.
-        checkpoint_every_n_steps: optimiser steps between resume checkpoints within an epoch; 0: only at epochs' ends.
+        checkpoint_every_n_steps: optimiser steps between resume checkpoints; 0: only at validations and epochs' ends.
         checkpoint_every_minutes: minutes after which a resume checkpoint is written within an epoch, too, at the next
             step; 0: none by the clock. Processes agree on the step, every ten steps.
         accept_changed_data: go on with a run whose data are not those it was begun on; run.json records what changed.
@@ -35,7 +35,7 @@ class RunSettings:
         if self.checkpoint_every_n_steps < 0:
             raise UserError(
                 f"run.checkpoint_every_n_steps is {self.checkpoint_every_n_steps}; it must be at least 1, or 0 for "
-                "epochs' ends only"
+                "validations and epochs' ends only"
             )
         if self.checkpoint_every_minutes < 0:
             raise UserError(

@@ -4,10 +4,13 @@ import re
 import shutil
 
 import pytest
+import torch
 
 from records import RunFolder
 from records.evaluation import read_evaluations
 from tests.support.program import NO_DASHBOARD, main, main_here, refusal
+from training import program
+from training.evaluation_record import keep_validation
 
 PADDED = "--data.eval_padded=true"
 
@@ -46,6 +49,19 @@ def test_each_way_of_showing_the_images_has_a_record(run, odd_tree, capsys):
         assert record.predictions.tolist() == [1] * 49
         assert record.data == found["cropped"].data
     assert len({record.right.tobytes() for record in found.values()}) == 3
+
+
+def test_a_checkpoint_that_training_replaces_meanwhile_does_not_name_the_record(run, odd_tree, monkeypatch):
+    best = run.checkpoints / "best.ckpt"
+    loaded = torch.load(best, weights_only=True)
+
+    def late(*arguments):
+        torch.save({"epoch": 99, "global_step": 999}, best)
+        keep_validation(*arguments)
+
+    monkeypatch.setattr(program, "keep_validation", late)
+    assert main_here(*arguments(run, odd_tree)) == 0
+    assert (records(run)["cropped"].epoch, records(run)["cropped"].step) == (loaded["epoch"], loaded["global_step"])
 
 
 def test_two_processes_and_one_by_one_count_as_one(run, odd_tree):

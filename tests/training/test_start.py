@@ -140,7 +140,12 @@ def test_nothing_is_trained_over_weights_that_no_checkpoint_continues(run):
 
 def test_a_refused_start_leaves_what_another_process_made_meanwhile(tmp_path):
     folder = RunFolder(tmp_path / "runs/run")
-    with pytest.raises(UserError), leaving_nothing(folder):
+
+    @leaving_nothing(folder)
+    def start():
         folder.checkpoints.mkdir(parents=True)
         raise UserError("another process is training")
+
+    with pytest.raises(UserError):
+        start()
     assert folder.checkpoints.is_dir()

@@ -99,6 +99,13 @@ def is_whole(path: str | Path) -> bool:
         return False
 
 
+def check_whole(option: str, path: str | Path | None) -> None:
+    """Raises CheckpointError if a file of weights, which an option names, is damaged; only zip files have checksums."""
+    path = Path(path or "").expanduser()
+    if zipfile.is_zipfile(path) and not is_whole(path):
+        raise CheckpointError(f"{option}: {path} is damaged: its checksum does not hold; take another one")
+
+
 def _digest(file: IO[bytes], size: int) -> str:
     """Of the first `size` bytes of a file, and of the length that a missing comment has."""
     sha256 = hashlib.sha256()
@@ -145,7 +152,9 @@ def read_checkpoint(
         raise CheckpointError(f"{path} cannot be loaded: {_reason(error)}; take another one") from None
     missing = sorted(set(needed) - content.keys()) if isinstance(content, dict) else needed
     if missing and isinstance(content, dict) and set(WEIGHTS) <= content.keys():
-        raise CheckpointError(f"{path} holds the weights alone, to evaluate; training continues from a resume-*.ckpt")
+        raise CheckpointError(
+            f"{path} holds weights alone: training continues from a resume-*.ckpt; --model.init_from={path} starts one"
+        )
     if missing:
         raise CheckpointError(
             f"{path} is no checkpoint of a run: it has no {', '.join(missing)} (it {describe_content(content)}); take "

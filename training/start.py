@@ -5,7 +5,6 @@ import fcntl
 import hashlib
 import shutil
 import sys
-import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +19,7 @@ from records.atomic import remove_leftovers, writing
 from records.data_files import Sets, data_differences, read_data_files
 from records.errors import UserError, is_for_users
 from records.repair import configuration, recorded, set_damaged_aside
-from training.checkpoint_files import RESUME_PATTERN, CheckpointError, is_whole, newest_good
+from training.checkpoint_files import RESUME_PATTERN, check_whole, newest_good
 from training.identity import has_moved
 from training.loggers import set_aside_empty
 from training.provenance import provenance
@@ -185,9 +184,7 @@ def initial_weights(config: dict[str, Any]) -> dict[str, str]:
     # Once training has begun, the file may go.
     if source is None or not path.is_file():
         return {}
-    # Other programs' files may have no checksums.
-    if zipfile.is_zipfile(path) and not is_whole(path):
-        raise CheckpointError(f"--model.init_from: {path} is damaged: its checksum does not hold; take another one")
+    check_whole("--model.init_from", path)
     with path.open("rb") as file:
         return {"init_from_sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 

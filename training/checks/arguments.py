@@ -1,6 +1,5 @@
 """What the program makes of its arguments beyond what LightningCLI does."""
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,7 @@ import pytorch_lightning as pl
 import torch
 
 from records.errors import UserError
-from training.checkpoint_files import RESUME, is_whole, read_checkpoint
+from training.checkpoint_files import RESUME, WEIGHTS, check_whole, read_checkpoint
 from training.checks.sources import Sources
 
 
@@ -49,18 +48,11 @@ def check_checkpoint(command: str, chosen: str | None, model: dict[str, Any]) ->
     if chosen is not None and not Path(chosen).is_file():
         raise UserError(f"--ckpt_path: {chosen} is no file; a run keeps its checkpoints in RUN/checkpoints/")
     if chosen is not None:
-        content = read_checkpoint(chosen, mmap=True)
-        if command == "fit" and not content.keys() >= {*RESUME}:
-            raise UserError(
-                f"--ckpt_path: {chosen} holds weights alone, and no training goes on from these; "
-                f"--model.init_from={chosen} starts one from them"
-            )
+        read_checkpoint(chosen, RESUME if command == "fit" else WEIGHTS, mmap=True)
     if command == "fit" and chosen is not None and model.get("init_from") is not None:
         raise UserError("--ckpt_path goes on with a training, and --model.init_from starts one; give one of them")
-    encoder = model.get("encoder_weights") or ""
-    # What is no zip file is named where it is read; a flipped bit in one would be trained from.
-    if command == "fit" and zipfile.is_zipfile(encoder) and not is_whole(encoder):
-        raise UserError(f"model.encoder_weights: {encoder} is damaged: its checksum does not hold; take another one")
+    if command == "fit":
+        check_whole("--model.encoder_weights", model.get("encoder_weights"))
     # A classifier may come with timm's own weights.
     pretrained = (model.get("network_args") or {}).get("pretrained")
     if chosen is None and command != "fit" and not pretrained:

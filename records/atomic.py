@@ -108,11 +108,9 @@ def write_text(path: str | Path, text: str) -> None:
 
 def set_aside(path: Path) -> Path:
     """Renames a damaged file to `NAME.bad`, or `NAME.2.bad` and so on where that is taken; returns the new path."""
-    for number in itertools.count(1):
-        target = path.with_name(f"{path.name}.bad" if number == 1 else f"{path.name}.{number}.bad")
-        if not target.exists():
-            return path.rename(target)
-    raise AssertionError("itertools.count ends")
+    numbers = itertools.chain([""], (f".{number}" for number in itertools.count(2)))
+    names = (path.with_name(f"{path.name}{number}.bad") for number in numbers)
+    return path.rename(next(name for name in names if not name.exists()))
 
 
 def _sync_folder(folder: Path) -> None:

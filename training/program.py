@@ -129,10 +129,9 @@ class ExperimentCLI(LightningCLI):
         if self.subcommand == "fit" and not self.config.fit.trainer.fast_dev_run:
             config = self.plain_config()
             self.run_folder, self.run_record = find_again(*identify(config))
+            there = self.run_folder.path.is_dir()
+            self.finished = there and is_finished(self.run_folder, self.run_record, config, chosen.ckpt_path)
             # A finished run may lie in an archive that is read-only.
-            if not self.run_folder.path.is_dir():
-                check_writable(self.run_folder.path, "choose another --run.root")
-            self.finished = is_finished(self.run_folder, self.run_record, config, self.config.fit.ckpt_path)
             if not self.finished:
                 check_writable(self.run_folder.path, "choose another --run.root")
 

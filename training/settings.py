@@ -32,16 +32,11 @@ class RunSettings:
     def __post_init__(self) -> None:
         if self.id == "":
             raise UserError("run.id is empty; give letters, digits, '.', '_' and '-', or leave it out")
-        if self.checkpoint_every_n_steps < 0:
-            raise UserError(
-                f"run.checkpoint_every_n_steps is {self.checkpoint_every_n_steps}; it must be at least 1, or 0 for "
-                "validations and epochs' ends only"
-            )
-        if self.checkpoint_every_minutes < 0:
-            raise UserError(
-                f"run.checkpoint_every_minutes is {self.checkpoint_every_minutes}; it must be above 0, or 0 for no "
-                "clock"
-            )
+        for name, zero in (("n_steps", "validations and epochs' ends only"), ("minutes", "no clock")):
+            value = getattr(self, f"checkpoint_every_{name}")
+            # A comparison with NaN is false.
+            if not value >= 0:
+                raise UserError(f"run.checkpoint_every_{name} is {value}; it must be above 0, or 0 for {zero}")
 
 
 @dataclass

@@ -11,6 +11,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 
 from datamodules.errors import some
 from records.errors import FailedRunError
+from training.checkpoint_files import RESUME_PATTERN
 
 LOOK_EVERY = 50
 """Training batches between two looks at the losses: a look waits for the device."""
@@ -117,7 +118,7 @@ class FiniteLoss(pl.Callback):
         )
 
     def _advice(self) -> str:
-        saved = sorted(self.checkpoints.glob("resume-*.ckpt"))
+        saved = sorted(self.checkpoints.glob(RESUME_PATTERN))
         last = f"the last good checkpoint is {saved[-1]}" if saved else "no checkpoint was saved before"
         return f"Stopped; {last}. Lower model.lr, look at these images, or say --run.on_nan=warn to go on"
 

@@ -51,9 +51,9 @@ def convert_padding(
         scheme: one of `available_schemes()`: 'zero', 'partial', 'reflect', 'replicate', 'circular' and what is
             registered besides.
         strict: raise where something pads with zeros and cannot be converted, instead of reporting it.
-        example: an input to run the converted model on once, so that zero padding inside a forward is reported, too (a
-            tuple holds positional arguments, a dict keywords): see `find_hidden_pads`. `strict` needs one for a model
-            with modules of other packages than torch and timm.
+        example: a batch to run the model on, so that zero padding inside a forward is reported, too, and a padding
+            module and its one reader are converted wherever they stand (a tuple holds positional arguments, a dict
+            keywords): see `find_hidden_pads`. `strict` needs one for a model with modules of other packages.
         pools: under 'circular', let the windows of max, average and blur pools go around, too, so that the network
             commutes with rolling; elsewhere pools stay as they are.
 

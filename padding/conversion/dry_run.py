@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.padding import _ConstantPadNd
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
@@ -98,7 +99,7 @@ def _run(model: nn.Module, example: Any) -> "_Recorder":
     try:
         model.eval()
         with torch.no_grad(), torch.random.fork_rng(devices=[]), _followed(model, recorder), recorder:
-            _call(model, example)
+            output = _call(model, example)
     except PaddingError:
         raise
     except Exception as error:
@@ -107,6 +108,7 @@ def _run(model: nn.Module, example: Any) -> "_Recorder":
     finally:
         for module, mode in modes.items():
             module.training = mode
+    recorder.note_readers(_tensors(output), None)
     return recorder
 
 
@@ -162,9 +164,7 @@ class _Recorder(TorchDispatchMode):
         result = function(*args, **(kwargs or {}))
         if name == "aten::convolution":
             self.convolved[self.running[-1]] += 1
-        for leaf in _tensors(args):
-            if leaf in self._made:
-                self._made[leaf].readers.append(self.running[-1] if name == "aten::convolution" else None)
+        self.note_readers(_tensors(args), self.running[-1] if name == "aten::convolution" else None)
         # A converted layer pads by its scheme, whatever operations it is made of.
         if not isinstance(self.running[-1], PaddedLayer):
             self._follow(name, args, result)
@@ -174,20 +174,25 @@ class _Recorder(TorchDispatchMode):
             self._read(args, "convolution")
         return result
 
+    def note_readers(self, maps: list[Tensor], reader: nn.Module | None) -> None:
+        for leaf in maps:
+            if leaf in self._made:
+                self._made[leaf].readers.append(reader)
+
     def _follow(self, name: str, args: tuple, result: Any) -> None:
         """Hands the mark of padding on from what was read to what was made of it."""
         if name == "aten::convolution":
-            return self._read(args[:1], "convolution")
-        if name in WINDOWS:
-            self._read(args[:1], "windows")
-        if name in PRODUCTS:
-            return self._read(args, "product")
-        marks = [self._padded[leaf] for leaf in _tensors(args) if leaf in self._padded]
-        for leaf in _tensors(result) if marks else ():
-            self._padded[leaf] = marks[0]
-        if name in _ZEROS:
-            self._zeros[result] = True
-        return None
+            self._read(args[:1], "convolution")
+        elif name in PRODUCTS:
+            self._read(args, "product")
+        else:
+            if name in WINDOWS:
+                self._read(args[:1], "windows")
+            marks = [self._padded[leaf] for leaf in _tensors(args) if leaf in self._padded]
+            for leaf in _tensors(result) if marks else ():
+                self._padded[leaf] = marks[0]
+            if name in _ZEROS:
+                self._zeros[result] = True
 
     def _read(self, args: Any, reader: str) -> None:
         for leaf in _tensors(args):
@@ -200,8 +205,11 @@ class _Recorder(TorchDispatchMode):
         """What an operation pads with zeros, in words; empty if it does not."""
         if name == "aten::convolution" and any(args[4]) and not args[6]:
             return f"convolves with padding {_short(args[4])}"
-        # Amounts count from the last axis; behind those of space lie channels, which have no border.
-        spatial = args[1][: 2 * (args[0].dim() - 2)] if name == "aten::constant_pad_nd" else []
+        # Amounts count from the last axis; behind those of space lie channels, which have no border. A padding module
+        # has amounts of space alone, also where the map has no axis of a batch.
+        spatial = args[1] if name == "aten::constant_pad_nd" else []
+        if spatial and not isinstance(self.running[-1], _ConstantPadNd):
+            spatial = spatial[: 2 * (args[0].dim() - 2)]
         if max(spatial, default=0) > 0 and not (args[2] if len(args) > 2 else 0):
             return f"pads {_short(args[1])} with zeros"
         if name == "aten::im2col" and any(args[3]):

@@ -282,10 +282,12 @@ def test_a_pad_that_does_not_run_is_no_gap():
         lambda net, x: net.tail(net.conv(net.pad(x)).relu()) + net.pad(x).mean(),
         lambda net, x: net.tail(net.conv(net.pad(x)).relu()) + net.conv(x).mean(),
         lambda net, x: net.tail(net.conv(net.pad(x).relu()).relu()),
+        lambda net, x: (lambda padded: (net.tail(net.conv(padded).relu()), padded))(net.pad(x)),
+        lambda net, x: net.tail(net.conv(net.pad(x[0])).relu()),
     ],
 )
 def test_a_pad_that_others_read_or_a_convolution_that_reads_others_is_no_pair(forward):
-    model = Stem(nn.ZeroPad2d(1))
+    model = Stem(nn.ZeroPad2d((0, 0, 1, 1)))
     model.__class__ = type("Other", (Stem,), {"forward": forward})
     report = convert_padding(model, "partial", example=X)
     assert (report.converted, report.unsupported) == (["tail"], ["pad"])

@@ -25,11 +25,7 @@ WANDB_IDENTITY = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_SWEEP_PARAM_PATH")
 
 def main(arguments: list[str]) -> int:
     """Runs the sweep; returns the exit status. Raises UserError for bad input, before anything is started."""
-    try:
-        return options.run("sweep", sweep, arguments)
-    except KeyboardInterrupt:
-        # Before the first run is started; from then on StopRequest hears the signal.
-        return 130
+    return options.run("sweep", sweep, arguments)
 
 
 def sweep(

@@ -59,7 +59,7 @@ def _keep_classes(trained: Trained, found: dict[str, float], classes: torch.Tens
 
 
 def _test(trained: Trained, callbacks: list[pl.Callback]) -> dict[str, float]:
-    """What Lightning's `test` logs. Raises KeyboardInterrupt on Ctrl-C, which Lightning makes an exit of."""
+    """What Lightning's `test` logs."""
     show_bar = sys.stdout.isatty()
     device = trained.module.device
     trainer = pl.Trainer(
@@ -74,10 +74,5 @@ def _test(trained: Trained, callbacks: list[pl.Callback]) -> dict[str, float]:
         # Predicted classes stand in the order of the files.
         use_distributed_sampler=False,
     )
-    try:
-        trainer.test(trained.module, datamodule=trained.data, verbose=False)
-    except SystemExit as stop:
-        if isinstance(stop.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt from None
-        raise
+    trainer.test(trained.module, datamodule=trained.data, verbose=False)
     return {name: float(value) for name, value in trainer.callback_metrics.items()}

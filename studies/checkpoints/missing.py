@@ -20,9 +20,6 @@ from studies.runs.command import Runs, say
 Task = tuple[Run, str]
 """A run, and the scheme to evaluate its checkpoint under."""
 
-STOPPED = 130
-"""Exit status after Ctrl-C, 128 and the signal's number."""
-
 
 @dataclass
 class Weights:
@@ -73,13 +70,7 @@ def evaluate_and_show(
     from studies.page.terminal import run_studies
 
     runs.output_folder()  # asked before the evaluation, which takes long
-    console = Console()
-    try:
-        failed = evaluate_missing(tasks, options, console)
-    except KeyboardInterrupt:
-        say(console, "stopped; what was evaluated is kept, and the same command continues")
-        return STOPPED
-    return run_studies(runs, [study], nothing, failed)
+    return run_studies(runs, [study], nothing, evaluate_missing(tasks, options, Console()))
 
 
 def evaluate_missing(tasks: Sequence[Task], options: EvaluationOptions, console: Console) -> list[SetAside]:

@@ -1,7 +1,6 @@
 """`main.py timing`: Table 1 of the paper, inference time under each padding scheme, of any timm models."""
 
 import shlex
-import sys
 
 from rich.console import Console
 
@@ -23,7 +22,7 @@ def main(options: Options) -> int:
     Writes timing.json (every measured time; it replaces an earlier one only when all is measured), table1_timing.csv,
     .md and .svg. `main.py report RUNS_FOLDER` shows what lies in RUNS_FOLDER/timing or a folder in it, such as
     timing/gpu. Exit status: 0; 1 if a network or a scheme could not be measured, which is named, the rest being
-    reported; 2 for bad input or where nothing could be measured; 130 if interrupted, nothing being written.
+    reported; 2 for bad input or where nothing could be measured; 130 after Ctrl-C, nothing being written.
     """
     file = options.output / "timing.json"
     # Imported late: --help need not wait for torch.
@@ -31,14 +30,10 @@ def main(options: Options) -> int:
     from studies.timing.measure import check, measure
     from studies.timing.table import section
 
-    try:
-        check_writable(options.output, ANOTHER_OUTPUT)
-        record = measure(check(options, file))
-        record.write(file)
-        found = section([record], options.output)
-    except KeyboardInterrupt:
-        print(f"interrupted: nothing written to {options.output}", file=sys.stderr)
-        return 130
+    check_writable(options.output, ANOTHER_OUTPUT)
+    record = measure(check(options, file))
+    record.write(file)
+    found = section([record], options.output)
     console = Console()
     show_sections(console, [found])
     for written in (file, *found.files):

@@ -1,6 +1,7 @@
 """`main.py timing`: what it writes and replaces, exit statuses, and messages, whatever the times."""
 
 import json
+import sys
 
 import pytest
 from torch import nn
@@ -26,18 +27,20 @@ def networks(monkeypatch):
 
 
 def test_writes_what_it_measured_and_replaces_its_own_files_only(networks, tmp_path, capsys):
-    (tmp_path / "notes.txt").write_text("mine")
-    command = [*TINY, "--output", str(tmp_path), "--networks", "resnet50", "--schemes", "partial", "circular"]
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / "notes.txt").write_text("mine")
+    command = [*TINY, "--output", str(output), "--networks", "resnet50", "--schemes", "partial", "circular"]
     assert main(command) == 0
-    first = TimingRecord.read(tmp_path / "timing.json")
+    first = TimingRecord.read(output / "timing.json")
     assert [(case.height, case.width, case.mode) for case in first.cases] == [(8, 8, "eager"), (6, 9, "eager")]
     assert set(first.cases[0].later) == {"zero", "zero again", "partial", "circular"}
     assert {"command", "commit", "versions", "started", "threads"} <= set(first.provenance)
     assert main([*command, "--seed", "1"]) == 0
-    assert TimingRecord.read(tmp_path / "timing.json").seed == 1
+    assert TimingRecord.read(output / "timing.json").seed == 1
     names = {"notes.txt", "timing.json", "table1_timing.csv", "table1_timing.md", "table1_timing.svg"}
-    assert {file.name for file in tmp_path.iterdir()} == names
-    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert {file.name for file in output.iterdir()} == names
+    assert (output / "notes.txt").read_text() == "mine"
     assert "resnet50_partial (2nd - nth)" in capsys.readouterr().out
 
 
@@ -56,17 +59,17 @@ def test_a_network_and_a_scheme_that_fail_cost_the_others_nothing(networks, tmp_
 
 
 def test_interrupted_it_leaves_the_earlier_record(networks, tmp_path, monkeypatch, capsys):
-    command = [*TINY, "--output", str(tmp_path), "--networks", "resnet50", "--schemes", "partial"]
+    command = [*TINY, "--output", str(tmp_path / "out"), "--networks", "resnet50", "--schemes", "partial"]
     assert main(command) == 0
-    earlier = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    earlier = {file: file.read_bytes() for file in (tmp_path / "out").iterdir()}
 
     def interrupt(*arguments):
-        raise KeyboardInterrupt
+        sys.exit(130)  # as `processes.signals.leave` does
 
     monkeypatch.setattr(timing_measure, "measure_case", interrupt)
-    assert main(command) == 130
-    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == earlier
-    assert "nothing written" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(command)
+    assert {file: file.read_bytes() for file in (tmp_path / "out").iterdir()} == earlier
 
 
 @pytest.mark.parametrize(

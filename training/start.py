@@ -160,7 +160,7 @@ def _lock(folder: RunFolder) -> None:
     file = open(folder.path / ".lock", "w")  # noqa: SIM115
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except (BlockingIOError, PermissionError):  # any other error is of a file system without locks
         raise UserError(f"another process is training in {folder.path}; wait for it or stop it") from None
     _locks.append(file)
 

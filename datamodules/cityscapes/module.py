@@ -21,6 +21,7 @@ from datamodules.cityscapes.transforms import SegmentationTransform, scaled_size
 from datamodules.errors import DataError, at_least, checked
 from datamodules.loading.decode import image_size
 from datamodules.loading.file_set import FileSet
+from datamodules.loading.index import file_size
 from datamodules.loading.padded import collate_padded
 from datamodules.loading.path_table import PathTable
 from datamodules.loading.resumable import KeyedLoader, ResumableDataModule
@@ -214,7 +215,7 @@ class CityscapesDataModule(ResumableDataModule):
     def _file_set(self, scenes: list[Scene]) -> FileSet:
         files = [os.path.join(self.root, path) for scene in scenes for path in (scene.image, scene.label)]
         names = (f"{scene.city}/{Path(path).name}" for scene in scenes for path in (scene.image, scene.label))
-        return FileSet.read(PathTable.pack(names), np.array([*map(os.path.getsize, files)]), files.__getitem__)
+        return FileSet.read(PathTable.pack(names), np.array([*map(file_size, files)]), files.__getitem__)
 
     def eval_set_key(self) -> dict[str, int | str]:
         """The scenes that are evaluated on; the root may move."""

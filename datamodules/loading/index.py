@@ -150,7 +150,7 @@ def _list(folder: Path) -> tuple[list[str], dict[str, int]]:
                 if entry.name.startswith("."):
                     continue
                 if entry.name.lower().endswith(IMAGE_EXTENSIONS):
-                    images[entry.name] = _size(entry)
+                    images[entry.name] = file_size(entry)
                 elif entry.is_dir():
                     subfolders.append(entry.name)
     except OSError as error:
@@ -158,9 +158,10 @@ def _list(folder: Path) -> tuple[list[str], dict[str, int]]:
     return sorted(subfolders), dict(sorted(images.items()))
 
 
-def _size(entry: os.DirEntry) -> int:
+def file_size(path: str | os.DirEntry) -> int:
+    """In bytes; -1 of a file that cannot be asked."""
     try:
-        return entry.stat().st_size
+        return os.stat(path).st_size
     except OSError:
         return -1  # the worker that decodes it names it
 

@@ -1,6 +1,7 @@
 """Damaged training images: passed over in the same way by any worker and after any resume, and listed."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -24,6 +25,10 @@ def test_the_next_index_of_the_epoch_stands_for_a_damaged_image(make, sample_tre
     data = make(root, on_damaged="skip", **({"class_uniform": 0, "coarse": False} if make is cityscapes else {}))
     last = data.train_size - 1
     paths = {damage(data, index) for index in (4, 5, last)}
+    gone = Path(data.train_set().file((0, 5)))
+    gone.unlink()
+    gone.symlink_to("nowhere")
+    assert -1 in make(root).file_sets()["training"].sizes
     data.noted_in = tmp_path
     samples = data._samples()
     for damaged, taken in ((4, 6), (5, 6), (last, 0)):

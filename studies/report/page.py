@@ -1,5 +1,6 @@
 """The report: every study of a folder of runs, bound into one page."""
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,5 +74,6 @@ def _lead(collection: Collection, warnings: tuple[str, ...], others: Mapping[str
     yield Bullets(summary.statements(collection))
     yield Text(summary.caution(collection), muted=True)
     yield Notice("Not quite like with like", warnings)
-    linked = [(Linked(each.folder.name, each.url or each.folder), f": {each.reason}") for each in collection.set_aside]
+    names = {each: os.path.relpath(each.folder, collection.root) for each in collection.set_aside}
+    linked = [(Linked(name, each.url or each.folder), f": {each.reason}") for each, name in names.items()]
     yield Notice("Left out of all tables", linked)

@@ -53,6 +53,7 @@ def test_everything_left_out_is_named(pair, keep_evaluation, tmp_path, capsys):
         assert "timing.json is damaged" in words
         assert "net-zero-seed0 under partial: evaluated on other images" in words
         assert "net-partial-seed0: a figure of the validation is no number in epoch 2, 3; it is no" in words
+    assert f">{zero.path.name}/evaluations/cut.json</a>" in page, "a name says of which run"
     table = (tmp_path / "runs/report/table2_best.csv").read_text() + (
         tmp_path / "runs/report/table3_last5.csv"
     ).read_text()

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from datamodules.errors import DataError
+from datamodules.errors import DataError, at_least
 from processes.signals import SIGNALS, blocked
 
 _ITEMS_A_BATCH = 8
@@ -57,7 +57,7 @@ def map_in_workers(function: Callable[[int], Any], size: int, num_workers: int) 
         _Calls(function, size),
         batch_size=_ITEMS_A_BATCH,
         collate_fn=list,
-        num_workers=min(num_workers, size),
+        num_workers=min(at_least(0, "workers", num_workers), size),
         worker_init_fn=worker_init,
         # A loader without a generator of its own draws from torch's global one.
         generator=torch.Generator(),

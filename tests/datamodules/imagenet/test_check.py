@@ -35,6 +35,7 @@ def check(sample_tree, tmp_path, capsys):
 def test_headers_and_counts(check):
     tree, call = check
     assert call() == (0, f"{tree}: all headers read\ntrain: 60 images of 10 classes\nval: 30 images of 10 classes\n")
+    assert call("--workers", "-1") == (2, "error: `workers` is -1; it must be at least 0.\n")
     next((tree / "val").rglob("*.JPEG")).write_bytes(b"")
     status, said = call()
     assert status == 2

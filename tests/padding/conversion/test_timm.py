@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from padding import available_schemes, convert_padding
+from padding.conversion.layers import PaddedLayer
 from tests.padding.conversion.pad_calls import PadCalls
 from tests.support import padded_nets
 from tests.support.window_oracle import partial_oracle, transposed_oracle, worst_error
@@ -132,6 +133,21 @@ def test_everything_that_pads_is_reported(name, size):
     report = convert_padding(model, "partial")
     assert {names[module] for module, _ in calls.found} <= {*report.converted, *report.left, *report.unsupported}
     assert report.converted
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "size"), models("all"))
+@torch.no_grad()
+def test_a_run_finds_no_padding_that_the_report_of_layers_lacks(name, size):
+    """What timm pads in a forward stands in timm_blocks.py; a run of the converted model says the same, twice."""
+    model, x = timm.create_model(name).eval(), torch.randn(1, 3, *size)
+    report = convert_padding(model, "partial", example=x)
+    with PadCalls(model) as calls:
+        model(x)
+    names = {module: name for name, module in model.named_modules()}
+    padding = {names[module] for module, _ in calls.found if not isinstance(module, PaddedLayer)}
+    assert padding <= {*report.left, *report.unsupported}
+    assert {*report.unsupported} == {*convert_padding(model, "partial").unsupported}
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,14 @@ from records.data_files import write_data_files
 from records.errors import UserError, is_for_users
 from training import callbacks
 from training.checkpoint_files import RESUME_PATTERN, AtomicCheckpointIO
-from training.checks.arguments import check_checkpoint, check_fits, check_seed, configurations_first, download_nothing
+from training.checks.arguments import (
+    check_checkpoint,
+    check_fits,
+    check_seed,
+    configurations_first,
+    download_nothing,
+    keep_counts,
+)
 from training.checks.parser_errors import readable
 from training.checks.sources import Sources
 from training.checks.trainer import check_loop, check_ranges, guarded, name_class, name_settings
@@ -109,6 +116,7 @@ class ExperimentCLI(LightningCLI):
             said = readable(str(error), self.sources, options)
             raise UserError(f"{said} (python main.py {args[0]} --help lists the options)") from error
         check_seed(self.config[self.config.subcommand].seed_everything, self.sources)
+        keep_counts(self.config[self.config.subcommand].trainer, self.sources)
 
     def _parse_ckpt_path(self) -> None:
         # Lightning would let the checkpoint's hyperparameters override the command line in silence, the padding scheme

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from jsonargparse import Namespace
 
 from records.errors import UserError
 from training.checkpoint_files import RESUME, WEIGHTS, check_whole, read_checkpoint
@@ -69,6 +70,25 @@ def check_seed(seed: Any, sources: Sources) -> None:
     given = sources.given.get("data.seed", str(seed))
     if given != str(seed):
         raise UserError(f"data.seed is {given}, but seed_everything {seed} decides it; leave data.seed out")
+
+
+COUNTS_OR_SHARES = (
+    *(f"limit_{stage}_batches" for stage in ("train", "val", "test", "predict")),
+    *("val_check_interval", "overfit_batches"),
+)
+
+
+def keep_counts(trainer: Namespace, sources: Sources) -> None:
+    """Makes a whole number of batches one again where the parser made it a share: 1 is one batch, 1.0 all of them.
+
+    Which of the two the parser tries first follows from the order of a union's types. In a process that had parsed
+    other things before it was seen to change: `typing` takes Union[int, float] and Union[float, int] for one another.
+    """
+    for name in COUNTS_OR_SHARES:
+        key = f"trainer.{name}"
+        text = sources.given.get(key, sources.texts.get(key)) or ""
+        if isinstance(trainer.get(name), float) and text.isdecimal():
+            trainer[name] = int(text)
 
 
 def check_fits(model: pl.LightningModule, path: str) -> None:

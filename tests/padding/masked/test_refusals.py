@@ -167,7 +167,7 @@ def test_arguments(forward, batch_of):
     for sizes, message in WRONG_SIZES:
         with pytest.raises(PaddingError, match=message):
             forward(nn.Identity(), batch_of(SIZES), sizes)
-    for images in (torch.ones(3, 5, 5), torch.ones(0, 3, 5, 5), [1, 2], None):
+    for images in (torch.ones(5, 5), torch.ones(0, 3, 5, 5), torch.ones(1, 1, 2, 2, 2, 2), [1, 2], None):
         with pytest.raises(PaddingError, match=r"images must be \(N, C, H, W\)"):
             forward(nn.Identity(), images, [])
 

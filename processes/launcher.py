@@ -15,7 +15,7 @@ from lightning_fabric.utilities.distributed import _set_num_threads_if_needed
 from pytorch_lightning.strategies.launchers import _SubprocessScriptLauncher
 
 from processes.signals import GRACE, PARENT, PATIENCE, SIGNALS, blocked, left_by
-from records.errors import UserError
+from records.errors import UserError, is_for_users
 
 LIMIT = "PADDING_RENDEZVOUS"
 """Environment variable: seconds that processes wait for one another before training, by default 10 minutes."""
@@ -36,6 +36,7 @@ class Launcher(_SubprocessScriptLauncher):
             SystemExit: with the status of another process of this machine that failed first.
         """
         self._status, self._handled, self._over = 0, threading.Event(), threading.Event()
+        waiting_limit()
         environment = self.cluster_environment
         environment.validate_settings(num_devices=self.num_processes, num_nodes=self.num_nodes)
         if not environment.creates_processes_externally:
@@ -66,7 +67,7 @@ class Launcher(_SubprocessScriptLauncher):
         return f"{self.num_processes * self.num_nodes} processes at {address}"
 
     def _limit_waiting(self) -> None:
-        limit = float(os.environ.get(LIMIT, 600))
+        limit = waiting_limit()
         end = time.monotonic() + limit
         if self.num_nodes > 1 and self.cluster_environment.local_rank() == 0:
             machine = f"machine {self.cluster_environment.node_rank()} of {self.num_nodes}"
@@ -107,8 +108,26 @@ class Launcher(_SubprocessScriptLauncher):
             time.sleep(0.1)
 
 
+def waiting_limit() -> float:
+    """Seconds that processes wait for one another.
+
+    Raises:
+        UserError: if the environment names no such number.
+    """
+    text = os.environ.get(LIMIT, "600")
+    try:
+        limit = float(text)
+    except ValueError:
+        limit = 0.0
+    if not limit > 0:
+        raise UserError(f"{LIMIT} is '{text}'; it must be a number of seconds above 0")
+    return limit
+
+
 def is_of_communication(error: Exception) -> bool:
     """Whether a collective failed, as it does in the others when one process ends."""
+    if is_for_users(error):
+        return False
     # Gloo's errors have no class of their own.
     return isinstance(error, torch.distributed.DistError) or re.search("gloo|NCCL|Connection", str(error)) is not None
 

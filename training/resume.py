@@ -101,9 +101,9 @@ class ResumeCheckpoint(Checkpoint):
             self._step_done(trainer)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        # Amid an accumulation nothing can be saved: a signal waits for the next step there.
         if not trainer.sanity_checking and not trainer.fit_loop._should_accumulate():
             self._step_done(trainer, validates=True)
-        if not trainer.sanity_checking:
             self.signal.end_validation()
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

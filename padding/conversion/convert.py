@@ -100,7 +100,7 @@ def _undone_if_refused(model: nn.Module) -> Iterator[None]:
     before = {module: (module.__class__, dict(module.__dict__)) for module in model.modules()}
     try:
         yield
-    except PaddingError:
+    except BaseException:  # Ctrl-C during the run of an example, too
         for module, (kind, attributes) in before.items():
             module.__class__ = kind
             module.__dict__.clear()
@@ -110,7 +110,11 @@ def _undone_if_refused(model: nn.Module) -> Iterator[None]:
 
 def _followers(model: nn.Module, target: Scheme, example: Any) -> dict[nn.Module, nn.Module]:
     """The convolutions right behind zero padding modules, as a run of the model without any scheme shows them."""
-    if example is None or not any(issubclass(original_class(module), tuple(DEFERRED)) for module in model.modules()):
+    if (
+        example is None
+        or target.convolve is None
+        or not any(issubclass(original_class(module), tuple(DEFERRED)) for module in model.modules())
+    ):
         return {}
     _restore(model, _Plan(), target)
     return find_followers(model, example)

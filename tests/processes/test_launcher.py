@@ -72,14 +72,14 @@ def test_an_error_that_follows_from_another_process_is_silent(made):
 
 
 def test_waiting_for_others_ends(made, monkeypatch, capfd):
-    monkeypatch.setenv(launcher.LIMIT, "0")
+    monkeypatch.setenv(launcher.LIMIT, "0.1")
     made.num_nodes = 2
     with pytest.raises(SystemExit) as left:
         made._limit_waiting()
     assert left.value.code == 1
     first, last = capfd.readouterr().err.splitlines()
-    assert first.startswith("machine 0 of 2 waits for 4 processes at 127.0.0.1:23456, at most 0 s (PADDING_RENDEZVOUS)")
-    assert last == "error: waited 0 s (PADDING_RENDEZVOUS) for 4 processes at 127.0.0.1:23456; not all came"
+    assert first.startswith("machine 0 of 2 waits for 4 processes at 127.0.0.1:23456, at most 0.1 s (PADDING_RENDEZVOUS)")
+    assert last == "error: waited 0.1 s (PADDING_RENDEZVOUS) for 4 processes at 127.0.0.1:23456; not all came"
     made._over.set()
     made._limit_waiting()
 
@@ -122,3 +122,15 @@ def test_a_signal_while_the_second_process_imports(number, tmp_path, sample_tree
     output, _ = process.communicate(timeout=300)
     assert process.returncode == (-9 if number == signal.SIGKILL else 128 + number), output
     assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("text", ["abc", "0", "-1", "nan"])
+def test_a_limit_that_is_no_time_is_refused(monkeypatch, text):
+    monkeypatch.setenv("PADDING_RENDEZVOUS", text)
+    with pytest.raises(UserError, match=f"PADDING_RENDEZVOUS is '{text}'; it must be a number of seconds above 0"):
+        launcher.waiting_limit()
+
+
+def test_a_message_for_users_is_none_of_communication():
+    assert not launcher.is_of_communication(UserError("/data/Connections/1.png is damaged"))
+    assert launcher.is_of_communication(RuntimeError("Connection closed by peer"))

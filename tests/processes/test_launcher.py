@@ -78,7 +78,7 @@ def test_waiting_for_others_ends(made, monkeypatch, capfd):
         made._limit_waiting()
     assert left.value.code == 1
     first, last = capfd.readouterr().err.splitlines()
-    assert first.startswith("machine 0 of 2 waits for 4 processes at 127.0.0.1:23456, at most 0.1 s (PADDING_RENDEZVOUS)")
+    assert first.startswith("machine 0 of 2 waits for 4 processes at 127.0.0.1:23456, at most 0.1 s (PADDING_REND")
     assert last == "error: waited 0.1 s (PADDING_RENDEZVOUS) for 4 processes at 127.0.0.1:23456; not all came"
     made._over.set()
     made._limit_waiting()

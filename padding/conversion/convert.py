@@ -143,8 +143,8 @@ def _report_hidden(model: nn.Module, plan: _Plan, report: ConversionReport, exam
         calls.setdefault(pad.module, []).append(pad)
     for module, pads in calls.items():
         name = plan.names[module]
-        for layer in {id(pad.weight): pad for pad in pads}.values():
-            _withdraw(plan, report, layer, name)
+        for weight in {id(pad.weight): pad.weight for pad in pads if pad.weight is not None}.values():
+            _withdraw(plan, report, weight, name)
         if name not in reported:
             outcome = report.unsupported if any(pad.matters for pad in pads) else report.left
             outcome.append(name)
@@ -152,9 +152,9 @@ def _report_hidden(model: nn.Module, plan: _Plan, report: ConversionReport, exam
             report.kinds[name] = original_class(module).__name__
 
 
-def _withdraw(plan: _Plan, report: ConversionReport, pad: HiddenPad, owner: str) -> None:
+def _withdraw(plan: _Plan, report: ConversionReport, weight: torch.Tensor, owner: str) -> None:
     """A converted layer whose weight another module convolves with is not converted in truth."""
-    for name in [name for name in report.converted if getattr(plan.converted[name], "weight", None) is pad.weight]:
+    for name in [name for name in report.converted if getattr(plan.converted[name], "weight", None) is weight]:
         report.converted.remove(name)
         report.unsupported.append(name)
         user = f"'{owner}'" if owner else "the model itself"

@@ -97,6 +97,12 @@ def test_a_weight_that_a_parent_convolves_with_is_not_converted():
     assert report.reasons["conv"] == "the model itself convolves with its weight, past the layer's own forward"
 
 
+def test_layers_without_a_weight_stay_converted_beside_a_hidden_pad():
+    model = nn.Sequential(nn.ZeroPad2d(1), nn.Conv2d(3, 3, 3), nn.MaxPool2d(3, padding=1), Net(padded))
+    report = convert_padding(model, "circular", example=X, pools=True)
+    assert (report.converted, report.unsupported) == (["0", "1", "2"], ["3"])
+
+
 @pytest.mark.parametrize("scheme", ["partial", "reflect", "circular"])
 def test_the_inner_forward_of_a_convolution_pads_by_the_scheme(scheme):
     """`_conv_forward` with another weight, as layers that normalise or quantise weights call it on a child."""

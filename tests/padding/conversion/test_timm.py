@@ -1,5 +1,6 @@
 """Every file of timm that has a padded convolution: each converted layer against the oracle on its actual input."""
 
+import contextlib
 import csv
 import itertools
 import random
@@ -11,7 +12,7 @@ import timm
 import torch
 from torch import nn
 
-from padding import available_schemes, convert_padding
+from padding import PaddingError, available_schemes, convert_padding
 from padding.conversion.layers import PaddedLayer
 from tests.padding.conversion.pad_calls import PadCalls
 from tests.support import padded_nets
@@ -148,6 +149,8 @@ def test_a_run_finds_no_padding_that_the_report_of_layers_lacks(name, size):
     padding = {names[module] for module, _ in calls.found if not isinstance(module, PaddedLayer)}
     assert padding <= {*report.left, *report.unsupported}
     assert {*report.unsupported} == {*convert_padding(model, "partial").unsupported}
+    with pytest.raises(PaddingError, match="cannot be padded") if report.unsupported else contextlib.nullcontext():
+        convert_padding(model, "partial", strict=True, example=x)
 
 
 @pytest.mark.parametrize(

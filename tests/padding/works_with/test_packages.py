@@ -4,6 +4,7 @@ Another recorder, of torch's functions, watches a run: no zero padding may be le
 docs/works_with.md has the table.
 """
 
+import contextlib
 import functools
 import importlib
 import inspect
@@ -12,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from padding import convert_padding
+from padding import PaddingError, convert_padding
 from padding.conversion.layers import PaddedLayer
 from tests.padding.conversion.pad_calls import PadCalls
 
@@ -197,4 +198,7 @@ def report_of(build, example):
             model(**example) if isinstance(example, dict) else model(example)
     padding = {names[module] for module, _ in calls.found if not isinstance(module, PaddedLayer)}
     assert padding <= {*report.left, *report.unsupported}, "zero padding that the report does not name"
+    refused = pytest.raises(PaddingError, match="cannot be padded") if report.unsupported else contextlib.nullcontext()
+    with refused:
+        convert_padding(model, "partial", strict=True, example=example)
     return report

@@ -161,6 +161,7 @@ class ExperimentCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         chosen = self._get(self.config_init, "trainer")
+        keep_counts(chosen, self.sources)  # once more: making the objects goes through the same types
         show_bar = chosen.enable_progress_bar is not False and sys.stdout.isatty()
         plugins = _as_list(chosen.plugins)
         slurm = slurm_plugins(plugins)

@@ -143,7 +143,7 @@ class _Recorder(TorchDispatchMode):
         super().__init__()
         self.running: list[nn.Module] = [model]
         self.found: list[HiddenPad] = []
-        self._padded: WeakIdKeyDictionary = WeakIdKeyDictionary()  # tensor -> the pad that its border came from
+        self._padded: WeakIdKeyDictionary = WeakIdKeyDictionary()  # tensor -> the pads that its border came from
         self._made: WeakIdKeyDictionary = WeakIdKeyDictionary()  # what a pad returned itself -> the pad
         self._zeros: WeakIdKeyDictionary = WeakIdKeyDictionary()  # tensors of zeros that nothing was written to yet
         self.convolved: Counter[nn.Module] = Counter()
@@ -188,18 +188,18 @@ class _Recorder(TorchDispatchMode):
         else:
             if name in WINDOWS:
                 self._read(args[:1], "windows")
-            marks = [self._padded[leaf] for leaf in _tensors(args) if leaf in self._padded]
+            marks = {pad: None for leaf in _tensors(args) for pad in self._padded.get(leaf, ())}
             for leaf in _tensors(result) if marks else ():
-                self._padded[leaf] = marks[0]
+                self._padded[leaf] = tuple(marks)
             if name in _ZEROS:
                 self._zeros[result] = True
 
     def _read(self, args: Any, reader: str) -> None:
         for leaf in _tensors(args):
-            pad = self._padded.get(leaf)
-            # Behind its reader there is a new map. Of several readers one that sees the border decides.
-            if pad is not None and (not pad.read_by or reader != "product"):
-                pad.read_by = reader
+            for pad in self._padded.get(leaf, ()):
+                # Behind its reader there is a new map. Of several readers one that sees the border decides.
+                if not pad.read_by or reader != "product":
+                    pad.read_by = reader
 
     def _padding(self, name: str, args: tuple, kwargs: dict) -> str:
         """What an operation pads with zeros, in words; empty if it does not."""
@@ -234,7 +234,7 @@ class _Recorder(TorchDispatchMode):
         self.found.append(pad)
         if not pad.read_by:
             padded = args[0]._base if name == "aten::copy_" else result
-            self._padded[padded] = self._made[padded] = pad
+            self._padded[padded], self._made[padded] = (pad,), pad
 
 
 def _tensors(values: Any) -> list[Tensor]:

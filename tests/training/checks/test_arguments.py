@@ -3,10 +3,10 @@
 import pytest
 from jsonargparse import Namespace
 
-from tests.support.program import SMALL
+from tests.support.program import NO_DASHBOARD, fit, main_here, only_run
+from training import program
 from training.checks.arguments import keep_counts
 from training.checks.sources import Sources
-from training.program import parse
 
 
 @pytest.mark.parametrize(("text", "kept"), [("1", 1), ("1.0", 1.0), ("0.5", 0.5), ("12", 12)])
@@ -25,8 +25,17 @@ def test_of_a_configuration_too(tmp_path):
     assert type(options.limit_val_batches) is int
 
 
-def test_the_program_keeps_them(monkeypatch):
-    seen = []
-    monkeypatch.setattr("training.program.keep_counts", lambda trainer, sources: seen.append(trainer))
-    parse(["fit", *SMALL])
-    assert seen
+def test_the_program_keeps_them_where_it_parses_and_where_it_makes_the_trainer(tmp_path, sample_tree, monkeypatch):
+    """As if the parser had made a share of it both times."""
+    counts, original = [], program.keep_counts
+
+    def after_a_share(trainer, sources):
+        trainer.limit_train_batches = float(trainer.limit_train_batches)
+        original(trainer, sources)
+        counts.append(trainer.limit_train_batches)
+
+    monkeypatch.setattr(program, "keep_counts", after_a_share)
+    options = [NO_DASHBOARD, "--trainer.max_epochs=1", "--trainer.limit_train_batches=1"]
+    assert main_here(*fit(tmp_path, sample_tree, *options)) == 0
+    assert [type(count) for count in counts] == [int, int]
+    assert only_run(tmp_path).read_rows()[0]["step"] == 1

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.padding import _ConstantPadNd
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -95,6 +96,8 @@ def find_followers(model: nn.Module, example: Any) -> dict[nn.Module, nn.Module]
 
 def _run(model: nn.Module, example: Any) -> "_Recorder":
     recorder = _Recorder(model)
+    axes = max((len(each.kernel_size) for each in model.modules() if isinstance(each, _ConvNd)), default=0)
+    recorder.unbatched = axes if isinstance(example, Tensor) and example.dim() == axes + 1 else 0
     modes = {module: module.training for module in model.modules()}
     try:
         model.eval()
@@ -143,6 +146,7 @@ class _Recorder(TorchDispatchMode):
         super().__init__()
         self.running: list[nn.Module] = [model]
         self.found: list[HiddenPad] = []
+        self.unbatched = 0  # axes of space, where the example has no axis of the batch
         self._padded: WeakIdKeyDictionary = WeakIdKeyDictionary()  # tensor -> the pads that its border came from
         self._made: WeakIdKeyDictionary = WeakIdKeyDictionary()  # what a pad returned itself -> the pad
         self._zeros: WeakIdKeyDictionary = WeakIdKeyDictionary()  # tensors of zeros that nothing was written to yet
@@ -209,7 +213,9 @@ class _Recorder(TorchDispatchMode):
         # has amounts of space alone, also where the map has no axis of a batch.
         spatial = args[1] if name == "aten::constant_pad_nd" else []
         if spatial and not isinstance(self.running[-1], _ConstantPadNd):
-            spatial = spatial[: 2 * (args[0].dim() - 2)]
+            # Of an example without an axis of the batch, neither has what is made of it.
+            free = 1 if args[0].dim() == self.unbatched + 1 else 2
+            spatial = spatial[: 2 * (args[0].dim() - free)]
         if max(spatial, default=0) > 0 and not (args[2] if len(args) > 2 else 0):
             return f"pads {_short(args[1])} with zeros"
         if name == "aten::im2col" and any(args[3]):

@@ -299,3 +299,10 @@ def test_a_pad_that_others_read_or_a_convolution_that_reads_others_is_no_pair(fo
     model.__class__ = type("Other", (Stem,), {"forward": forward})
     report = convert_padding(model, "partial", example=X)
     assert (report.converted, report.unsupported) == (["tail"], ["pad"])
+
+
+def test_an_example_without_a_batch_hides_nothing():
+    """(3, H, W): a pad of the height looks like one of channels of a signal."""
+    model = Net(lambda net, x: net.conv(F.pad(x, (0, 0, 1, 1))))
+    report = convert_padding(nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), model), "partial", example=X[0])
+    assert report.unsupported == ["1"]

@@ -71,7 +71,7 @@ def convert_padding(
     if pools and not target.pools:
         raise PaddingError(f"pools=True is for 'circular'; '{scheme}' leaves pools as they are")
     with _undone_if_refused(model):
-        followers = _followers(model, target, example)
+        followers, shapes = _followers(model, target, example)
         plan = _make_plan(model, target, pools, followers)
         if not target.survives_fusing:
             _refuse_fused(model, plan, target)
@@ -86,7 +86,7 @@ def convert_padding(
                 _refuse_unread(plan)
             _apply(plan, target)
             if example is not None:
-                _report_hidden(model, plan, report, example)
+                _report_hidden(model, plan, report, example, shapes)
             if strict:
                 _refuse_unsupported(report)
     if not report.converted:
@@ -108,14 +108,16 @@ def _undone_if_refused(model: nn.Module) -> Iterator[None]:
         raise
 
 
-def _followers(model: nn.Module, target: Scheme, example: Any) -> dict[nn.Module, nn.Module]:
-    """The convolutions right behind zero padding modules, as a run of the model without any scheme shows them."""
+def _followers(
+    model: nn.Module, target: Scheme, example: Any
+) -> tuple[dict[nn.Module, nn.Module], list[tuple[int, ...]]]:
+    """The convolutions right behind zero padding modules, and output shapes, from a run without any scheme."""
     if (
         example is None
         or target.convolve is None
         or not any(issubclass(original_class(module), tuple(DEFERRED)) for module in model.modules())
     ):
-        return {}
+        return {}, []
     _restore(model, _Plan(), target)
     return find_followers(model, example)
 
@@ -136,10 +138,12 @@ def _refuse_unread(plan: _Plan) -> None:
             )
 
 
-def _report_hidden(model: nn.Module, plan: _Plan, report: ConversionReport, example: Any) -> None:
+def _report_hidden(
+    model: nn.Module, plan: _Plan, report: ConversionReport, example: Any, shapes: list[tuple[int, ...]]
+) -> None:
     reported = {*report.left, *report.unsupported}
     calls: dict[nn.Module, list[HiddenPad]] = {}
-    for pad in find_hidden_pads(model, example):
+    for pad in find_hidden_pads(model, example, shapes):
         calls.setdefault(pad.module, []).append(pad)
     for module, pads in calls.items():
         name = plan.names[module]

@@ -58,7 +58,7 @@ class HiddenPad:
         return f"{self.call}{read}"
 
 
-def find_hidden_pads(model: nn.Module, example: Any) -> list[HiddenPad]:
+def find_hidden_pads(model: nn.Module, example: Any, shapes: list[tuple[int, ...]] | None = None) -> list[HiddenPad]:
     """Runs `model` on `example` and lists what padded with zeros outside of converted layers, in the order of calls.
 
     The model runs once, in evaluation mode and without gradients; its modes and the random generators' states are put
@@ -68,15 +68,24 @@ def find_hidden_pads(model: nn.Module, example: Any) -> list[HiddenPad]:
         model: converted or not.
         example: what the model is called with: a tuple is its positional arguments, a dict its keywords, anything else
             its one argument.
+        shapes: sizes of the maps that the model returned before it was converted, if they are known.
 
     Raises:
-        PaddingError: the model cannot run on the example.
+        PaddingError: the model cannot run on the example, or returns maps of other sizes now.
     """
-    return _run(model, example).found
+    recorder = _run(model, example)
+    if shapes and shapes != recorder.shapes:
+        raise PaddingError(
+            f"the model returns maps of {recorder.shapes} instead of {shapes}: it reads the size of a map that a "
+            "padding module made, and whose padding a convolution does now; convert it without an example"
+        )
+    return recorder.found
 
 
-def find_followers(model: nn.Module, example: Any) -> dict[nn.Module, nn.Module]:
+def find_followers(model: nn.Module, example: Any) -> tuple[dict[nn.Module, nn.Module], list[tuple[int, ...]]]:
     """Runs a model that is not converted; returns each module that pads, with the one convolution that reads its maps.
+
+    Second, the sizes of the maps that the model returns.
 
     Only pairs of which each does nothing without the other: no one else reads what was padded, and the convolution
     reads nothing else. A module that did not pad in the run is its own follower. Raises as `find_hidden_pads`.
@@ -91,7 +100,7 @@ def find_followers(model: nn.Module, example: Any) -> dict[nn.Module, nn.Module]
         only = readers[0] if readers else None
         if only is not None and set(readers) == {only} and len(readers) == len(found) == recorder.convolved[only]:
             followers[module] = only
-    return followers
+    return followers, recorder.shapes
 
 
 def _run(model: nn.Module, example: Any) -> "_Recorder":
@@ -112,6 +121,8 @@ def _run(model: nn.Module, example: Any) -> "_Recorder":
         for module, mode in modes.items():
             module.training = mode
     recorder.note_readers(_tensors(output), None)
+    # Of maps alone: how many boxes a detector finds may change with the border.
+    recorder.shapes = [tuple(leaf.shape[2:]) for leaf in _tensors(output) if leaf.dim() > 2]
     return recorder
 
 
@@ -146,6 +157,7 @@ class _Recorder(TorchDispatchMode):
         super().__init__()
         self.running: list[nn.Module] = [model]
         self.found: list[HiddenPad] = []
+        self.shapes: list[tuple[int, ...]] = []  # sizes of the maps that the model returned
         self.unbatched = 0  # axes of space, where the example has no axis of the batch
         self._padded: WeakIdKeyDictionary = WeakIdKeyDictionary()  # tensor -> the pads that its border came from
         self._made: WeakIdKeyDictionary = WeakIdKeyDictionary()  # what a pad returned itself -> the pad

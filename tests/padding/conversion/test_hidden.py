@@ -306,3 +306,16 @@ def test_an_example_without_a_batch_hides_nothing():
     model = Net(lambda net, x: net.conv(F.pad(x, (0, 0, 1, 1))))
     report = convert_padding(nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), model), "partial", example=X[0])
     assert report.unsupported == ["1"]
+
+
+def test_a_size_read_off_a_padded_map_is_no_silent_change():
+    model = Stem(nn.ZeroPad2d(1))
+    model.__class__ = type("Sized", (Stem,), {"forward": once_padded})
+    with pytest.raises(PaddingError, match="it reads the size of a map that a padding module made"):
+        convert_padding(model, "partial", example=X)
+    assert type(model.pad) is nn.ZeroPad2d
+
+
+def once_padded(net, x):
+    padded_map = net.pad(x)
+    return F.interpolate(net.tail(net.conv(padded_map)), padded_map.shape[2:])

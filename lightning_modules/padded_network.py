@@ -21,6 +21,7 @@ from padding import (
     forward_masked,
     forward_singly,
 )
+from padding.conversion.convert import report_hidden
 
 SINGLY, UNMASKED = "singly", "none"
 """The mask rules that need no mask: images one by one, each at its own size; and a padded batch as it is."""
@@ -168,7 +169,8 @@ class PaddedNetworkModule(pl.LightningModule):
         # On the CPU, where the network still is: tenths of a second, seconds for crops of street scenes. The check of a
         # sweep has it on the meta device.
         example = image[None].to(next(self.network.parameters()).device).float() / 255
-        self.padding_report = convert_padding(self.network, self.padding, example=example)
+        # Reported alone: what only a run can pair, evaluation would not convert, and would see another network.
+        report_hidden(self.network, self.padding_report, example)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits of normalised images (N, 3, H, W): (N, num_classes), or (N, num_classes, H, W) of a dense network."""

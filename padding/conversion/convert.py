@@ -86,7 +86,7 @@ def convert_padding(
                 _refuse_unread(plan)
             _apply(plan, target)
             if example is not None:
-                _report_hidden(model, plan, report, example, shapes)
+                report_hidden(model, report, example, shapes)
             if strict:
                 _refuse_unsupported(report)
     if not report.converted:
@@ -138,17 +138,21 @@ def _refuse_unread(plan: _Plan) -> None:
             )
 
 
-def _report_hidden(
-    model: nn.Module, plan: _Plan, report: ConversionReport, example: Any, shapes: list[tuple[int, ...]]
+def report_hidden(
+    model: nn.Module, report: ConversionReport, example: Any, shapes: list[tuple[int, ...]] | None = None
 ) -> None:
+    """Adds to the report of a converted model what a run on an example shows; see `find_hidden_pads`."""
+    if find_scheme(report.scheme).convolve is None:
+        return
+    names = {module: name for name, module in model.named_modules()}
     reported = {*report.left, *report.unsupported}
     calls: dict[nn.Module, list[HiddenPad]] = {}
     for pad in find_hidden_pads(model, example, shapes):
         calls.setdefault(pad.module, []).append(pad)
     for module, pads in calls.items():
-        name = plan.names[module]
+        name = names[module]
         for weight in {id(pad.weight): pad.weight for pad in pads if pad.weight is not None}.values():
-            _withdraw(plan, report, weight, name)
+            _withdraw(model, report, weight, name)
         if name not in reported:
             outcome = report.unsupported if any(pad.matters for pad in pads) else report.left
             outcome.append(name)
@@ -156,9 +160,9 @@ def _report_hidden(
             report.kinds[name] = original_class(module).__name__
 
 
-def _withdraw(plan: _Plan, report: ConversionReport, weight: torch.Tensor, owner: str) -> None:
+def _withdraw(model: nn.Module, report: ConversionReport, weight: torch.Tensor, owner: str) -> None:
     """A converted layer whose weight another module convolves with is not converted in truth."""
-    for name in [name for name in report.converted if getattr(plan.converted[name], "weight", None) is weight]:
+    for name in [name for name in report.converted if getattr(model.get_submodule(name), "weight", None) is weight]:
         report.converted.remove(name)
         report.unsupported.append(name)
         user = f"'{owner}'" if owner else "the model itself"

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.trainer.states import TrainerFn
-from pytorch_lightning.utilities.rank_zero import rank_zero_info
+from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch import nn
 
 from lightning_modules.errors import ModelError, checked
@@ -25,6 +25,9 @@ from padding.conversion.convert import report_hidden
 
 SINGLY, UNMASKED = "singly", "none"
 """The mask rules that need no mask: images one by one, each at its own size; and a padded batch as it is."""
+
+TRIED_SIDE = 512
+"""Pixels of the part of an evaluation image that the network is tried on."""
 
 MaskRule = Literal["fixed", "grow", "singly", "none"]
 
@@ -79,6 +82,8 @@ class PaddedNetworkModule(pl.LightningModule):
         self.network, self.network_name, self.num_classes = network, name, num_classes
         self.padding, self.padding_at_test = padding, padding_at_test
         self.padding_report = convert_padding(network, padding)
+        self.tried = False
+        """Whether a run has added to the report what pads inside a forward."""
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         if channels_last:
             network.to(memory_format=torch.channels_last)
@@ -126,6 +131,7 @@ class PaddedNetworkModule(pl.LightningModule):
         if self.padding_at_test is not None:
             check_scheme("padding_at_test", self.padding_at_test)
             self.padding_report = convert_padding(self.network, self.padding_at_test)
+            self.tried = False
 
     def check(self, stage: str, data: pl.LightningDataModule | None) -> None:
         """Finds contradicting settings before anything is started.
@@ -157,20 +163,29 @@ class PaddedNetworkModule(pl.LightningModule):
                 f"say --model.num_classes={found}"
             )
 
-    def try_on(self, image: torch.Tensor) -> None:
+    def try_on(self, images: torch.Tensor) -> None:
         """Runs the network once, so that `padding_report` also names what pads inside a forward, unseen in layers.
 
+        Warns where zeros remain that a convolution reads.
+
         Args:
-            image: a training image, uint8 (3, H, W).
+            images: (N, 3, H, W) float, on the network's device.
 
         Raises:
-            PaddingError: if the network cannot take images of this size; nothing was trained yet.
+            PaddingError: if the network cannot take images of this size.
         """
-        # On the CPU, where the network still is: tenths of a second, seconds for crops of street scenes. The check of a
-        # sweep has it on the meta device.
-        example = image[None].to(next(self.network.parameters()).device).float() / 255
-        # Reported alone: what only a run can pair, evaluation would not convert, and would see another network.
-        report_hidden(self.network, self.padding_report, example)
+        self.tried = True
+        # Reported alone: what only a run can pair, other commands would not convert, and would see another network.
+        report_hidden(self.network, self.padding_report, images)
+        if self.padding_report.unsupported:
+            rank_zero_warn(str(self.padding_report))
+
+    def on_validation_batch_start(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
+        # A part of a scene shows the same calls. A compiled network runs outside the modules that a report names.
+        if not self.tried and not self.compile_network:
+            self.try_on(unpack(batch)[0][:1, :, :TRIED_SIDE, :TRIED_SIDE])
+
+    on_test_batch_start = on_predict_batch_start = on_validation_batch_start
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits of normalised images (N, 3, H, W): (N, num_classes), or (N, num_classes, H, W) of a dense network."""

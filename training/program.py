@@ -222,7 +222,10 @@ class ExperimentCLI(LightningCLI):
         self.datamodule.trainer = self.trainer  # batches are checked for its number of processes
         self.datamodule.check("fit")
         self.model.check("fit", self.datamodule)
-        self.model.try_on(self.datamodule.train_set()[0, 0][0])
+        # On the CPU, where the network still is: tenths of a second, seconds for crops of street scenes. The check of a
+        # sweep has it on the meta device.
+        image = self.datamodule.train_set()[0, 0][0]
+        self.model.try_on(image[None].to(next(self.model.parameters()).device).float() / 255)
         check_loop(self.trainer, len(self.datamodule.train_dataloader()), len(self.datamodule.val_dataloader()))
 
     def before_fit(self) -> None:

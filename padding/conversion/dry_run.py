@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.padding import _ConstantPadNd
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map_only
 from torch.utils.weak import WeakIdKeyDictionary
 
 from padding.conversion.layers import PaddedLayer
@@ -110,8 +110,15 @@ def _run(model: nn.Module, example: Any) -> "_Recorder":
     modes = {module: module.training for module in model.modules()}
     try:
         model.eval()
-        with torch.no_grad(), torch.random.fork_rng(devices=[]), _followed(model, recorder), recorder:
-            output = _call(model, example)
+        # Tensors of inference mode do not know what they are views of, and hide what an operation is made of.
+        with (
+            torch.inference_mode(False),
+            torch.no_grad(),
+            torch.random.fork_rng(devices=[]),
+            _followed(model, recorder),
+            recorder,
+        ):
+            output = _call(model, tree_map_only(Tensor, Tensor.clone, example))
     except PaddingError:
         raise
     except Exception as error:

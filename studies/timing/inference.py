@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from networks.create import create_network
 from padding import ConversionReport, PaddingError
+from padding.conversion.convert import report_hidden
 from padding.schemes.reweight import forget_ratios
 from studies.runs.collect import REFERENCE
 from studies.timing.interleaved import Step, StepError, interleaved
@@ -158,6 +159,8 @@ def _usable(
             if own is not None and not own.converted:
                 raise PaddingError("no convolution of the network is padded, so there is nothing to compare")
             forward_step(variant, images, conditions)()
+            if own is not None:
+                report_hidden(variant, own, images)
         except Exception as error:
             _drop(StepError(name, error), names, failed)
         else:

@@ -157,7 +157,7 @@ def test_every_image_counts_once_and_stand_ins_never(trainer):
     data.targets[(data.targets >= 2) & (data.targets != IGNORED_PIXEL)] = 1
     predictions = [torch.randint(0, 3, (24, 40), generator=generator) for _ in range(6)]
     built = module()
-    built.network = Fixed(predictions)
+    built.network, built.tried = Fixed(predictions), True  # it counts its calls
     (result,) = trainer().validate(built, torch.utils.data.DataLoader(data, batch_size=1), verbose=False)
     wanted = brute_force_iou(list(zip(predictions, data.targets, strict=True))[:5], 4)
     assert wanted[3] is None

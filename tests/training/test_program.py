@@ -164,14 +164,19 @@ class PaddingInside(torch.nn.Module):
         return self.head(torch.nn.functional.pad(self.stem(x), (1, 1, 1, 1))).mean((2, 3))
 
 
-def test_padding_inside_a_forward_is_in_the_run_folder(tmp_path, sample_tree, monkeypatch):
-    """Of a network that this project does not know; `fit` runs it once on a training image."""
+def test_padding_inside_a_forward_is_said_in_training_and_in_a_cross_test(tmp_path, sample_tree, monkeypatch):
+    """Of a network that this project does not know: `fit` runs it once on a training image, `test` on a first batch."""
     monkeypatch.setitem(_registry._model_entrypoints, "inside", lambda num_classes=10, **_: PaddingInside(num_classes))
     options = ["--model.network=inside", "--model.padding=partial", "--trainer.max_steps=1", NO_DASHBOARD]
-    assert main_here(*fit(tmp_path, sample_tree, *options)) == 0
-    report = json.loads(only_run(tmp_path).padding_report.read_text())
+    with pytest.warns(UserWarning, match="'partial'.*\n.*NOT CONVERTED, still padded with zeros: 1 PaddingInside"):
+        assert main_here(*fit(tmp_path, sample_tree, *options)) == 0
+    run = only_run(tmp_path)
+    report = json.loads(run.padding_report.read_text())
     assert (report["converted"], report["unsupported"]) == (["stem"], [""])
     assert report["reasons"][""] == "inside its forward: pads (1, 1, 1, 1) with zeros, read by a convolution"
+    tested = ["test", f"--config={run.config}", f"--ckpt_path={run.checkpoints / 'best.ckpt'}"]
+    with pytest.warns(UserWarning, match="'circular'.*\n.*NOT CONVERTED, still padded with zeros: 1 PaddingInside"):
+        assert main_here(*tested, "--model.padding_at_test=circular") == 0
 
 
 def test_a_network_that_cannot_take_the_images_is_refused_before_the_run(tmp_path, sample_tree, capsys):

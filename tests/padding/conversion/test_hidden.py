@@ -68,9 +68,12 @@ def in_windows(net, x):
         (in_windows, r"cuts windows with padding \(1, 1\)"),
     ],
 )
-def test_zero_padding_in_a_forward_is_reported_and_refused_by_strict(pad, call):
-    model = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), Net(pad))
-    report = convert_padding(model, "partial", example=X)
+@pytest.mark.parametrize("inference", [False, True])
+def test_zero_padding_in_a_forward_is_reported_and_refused_by_strict(pad, call, inference):
+    """In inference mode, too, where torch hands composite operations on as they are."""
+    with torch.inference_mode(inference):
+        model = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), Net(pad))
+        report = convert_padding(model, "partial", example=X)
     assert report.unsupported == ["1"]
     assert report.kinds["1"] == "Net"
     assert re.search(call, report.reasons["1"]), report.reasons

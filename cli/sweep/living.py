@@ -1,18 +1,13 @@
 """Runs that a process trains already: those of a sweep that was killed, of an agent, of a `fit` by hand."""
 
 import contextlib
-import fcntl
 import os
 import signal
-import struct
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from records import RunFolder
-
-FLOCK = "hhqqi4x"
-"""Linux's `struct flock`: type, whence, start, length, process."""
+from studies.runs.process import is_trained
 
 
 class LivingRun:
@@ -41,36 +36,6 @@ class LivingRun:
         for leader in self._asked or ():
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(leader, signal.SIGKILL)
-
-
-def is_trained(folder: RunFolder) -> bool:
-    """Whether a process trains in the run folder; one that a sweep started counts from its first instant on."""
-    return _is_logged_to(folder.log) or _is_locked(folder.path / ".lock")
-
-
-def _is_logged_to(log: Path) -> bool:
-    # `run_logged` locks the log, and a run's processes inherit the lock with their output.
-    try:
-        with open(log, "rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
-def _is_locked(lock: Path) -> bool:
-    """Asks for the lock of training/start.py without taking it, which could make a run that starts now give up."""
-    if sys.platform != "linux" or not lock.is_file():
-        return False
-    question = struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-    try:
-        with open(lock, "rb") as file:
-            kind, *_ = struct.unpack(FLOCK, fcntl.fcntl(file, fcntl.F_GETLK, question))
-    except OSError:
-        return False
-    return kind != fcntl.F_UNLCK
 
 
 def _leaders(log: Path) -> Iterator[int]:

@@ -5,11 +5,15 @@ import fcntl
 import os
 import re
 import signal
+import struct
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, Self
+
+from records import RunFolder
 
 
 class Process(Protocol):
@@ -21,6 +25,12 @@ class Process(Protocol):
 
 POLL = 0.2
 """Seconds between two looks at a running process."""
+
+FLOCK = "hhqqi4x"
+"""Linux's `struct flock`: type, whence, start, length, process."""
+
+BUSY = "another process is training"
+"""How training.start refuses a run folder that another process has locked."""
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -59,18 +69,35 @@ def run_logged(
 ) -> str:
     """Runs a command to its end or until `stop` was asked for; no process of it outlives a stop or an error here.
 
+    A run that another process began to train within the same instant is waited for, never ended, and goes on then.
+
     Args:
-        log: its output is appended.
+        log: in the run's folder; the command's output is appended.
         grace: seconds from SIGTERM to SIGKILL once `stop` was asked for; a second request kills at once.
 
     Returns:
         Why it failed, in one line; "" for exit status 0.
     """
+    folder = RunFolder(log.parent)
+    while True:
+        problem = _run_once(command, log, environment, stop, grace)
+        if BUSY not in problem or not is_trained(folder):
+            return problem
+        print(f"waiting for another process, which is training {folder.path.name} already", flush=True)
+        while is_trained(folder):
+            if stop.count:
+                return ""
+            time.sleep(POLL)
+
+
+def _run_once(
+    command: Sequence[str], log: Path, environment: Mapping[str, str], stop: StopRequest, grace: float
+) -> str:
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         with open(log, "ab") as output:
             # The processes inherit the lock with their output: a later sweep sees from their first instant that they
-            # live. Two sweeps that start a run at once: the second one fails here.
+            # live. Of two sweeps that start a run at once the second one fails here.
             fcntl.flock(output, fcntl.LOCK_EX | fcntl.LOCK_NB)
             start = output.tell()
             process = subprocess.Popen(
@@ -84,7 +111,7 @@ def run_logged(
                 start_new_session=True,
             )
     except BlockingIOError:
-        return "another sweep has just started it"
+        return f"{BUSY} it"
     except OSError as error:
         return f"could not be started: {error}"
     try:
@@ -97,6 +124,36 @@ def run_logged(
         return f"killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
     status = process.returncode
     return (last_words(log, start) or f"exit status {status}, nothing in the log") if status else ""
+
+
+def is_trained(folder: RunFolder) -> bool:
+    """Whether a process trains in the run folder; one that a sweep started counts from its first instant on."""
+    return _is_logged_to(folder.log) or _is_locked(folder.path / ".lock")
+
+
+def _is_logged_to(log: Path) -> bool:
+    # `run_logged` locks the log, and a run's processes inherit the lock with their output.
+    try:
+        with open(log, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _is_locked(lock: Path) -> bool:
+    """Asks for the lock of training/start.py without taking it, which could make a run that starts now give up."""
+    if sys.platform != "linux" or not lock.is_file():
+        return False
+    question = struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    try:
+        with open(lock, "rb") as file:
+            kind, *_ = struct.unpack(FLOCK, fcntl.fcntl(file, fcntl.F_GETLK, question))
+    except OSError:
+        return False
+    return kind != fcntl.F_UNLCK
 
 
 def wait_for(process: Process, stop: StopRequest, grace: float) -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from records.atomic import check_writable
 from records.errors import UserError, WriteError, in_one_line, message_for_users
-from studies.checkpoints.missing import Weights, choose_device, quiet_lightning
+from studies.checkpoints.options import Weights
 from studies.runs.collect import FIRST_SCHEMES, Collection, Run, SetAside
 from studies.runs.command import Runs, say
 
@@ -50,11 +50,13 @@ def main(
     if network not in collection.networks:
         raise UserError(f"--network {network}: there are {', '.join(collection.networks)}")
     chosen = choose_runs(collection, network, schemes, seed)
-    device, failed = choose_device(weights.device), []
-    shown = [(path, path.name) for path in images or ()]
     # Imported late: --help need not wait for torch.
     from studies.activations.measure import default_layers, layers_with_maps, record_of
     from studies.checkpoints.load import load
+    from studies.checkpoints.missing import choose_device, quiet_lightning
+
+    device, failed = choose_device(weights.device), []
+    shown = [(path, path.name) for path in images or ()]
 
     output = runs.place if list else runs.output_folder()
     with quiet_lightning():

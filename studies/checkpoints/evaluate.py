@@ -8,6 +8,7 @@ from pytorch_lightning.callbacks import RichProgressBar
 
 from lightning_modules import SegmentationModule
 from lightning_modules.scene_evaluation import EvaluationSettings
+from records.atomic import check_writable
 from records.classification import ClassificationRecord, ImageList
 from records.evaluation import EvaluationRecord
 from studies.checkpoints.load import Trained
@@ -16,11 +17,20 @@ from training.evaluation_record import keep, make_record
 from training.provenance import provenance
 
 
-def evaluate(trained: Trained) -> ClassificationRecord | EvaluationRecord:
-    """Runs Lightning's `test` and writes the record into the run's `evaluations/`; scenes are predicted whole."""
+def evaluate(trained: Trained, *, in_tiles: bool = False) -> ClassificationRecord | EvaluationRecord:
+    """Runs Lightning's `test` and writes the record into the run's `evaluations/`.
+
+    Args:
+        in_tiles: whether scenes are also predicted in tiles, as the run's configuration says.
+
+    Raises:
+        UserError: if the record could not be written.
+    """
+    check_writable(trained.folder.evaluations, "its results could not be kept")
     if isinstance(trained.module, SegmentationModule):
-        # Table 4 is of whole images; tiles would multiply the time.
-        trained.module.evaluation = EvaluationSettings(overlaps=[])
+        if not in_tiles:
+            # Table 4 is of whole images; tiles would multiply the time.
+            trained.module.evaluation = EvaluationSettings(overlaps=[])
         _test(trained, [])
         record = make_record(trained.module, trained.data, trained.checkpoint)
         keep(record, trained.checkpoint)

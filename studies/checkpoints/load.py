@@ -1,5 +1,6 @@
 """A trained network from its run folder, ready to be evaluated: no Trainer, no W&B, and nothing written."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -57,6 +58,7 @@ def load(
     checkpoint: str = "best.ckpt",
     padding_at_test: str | None = None,
     data_root: Path | None = None,
+    options: Sequence[str] = (),
     *,
     device: str | torch.device = "cpu",
     batch_size: int | None = None,
@@ -67,6 +69,7 @@ def load(
         checkpoint: name of a file in the run's checkpoints/, `best` or `last`.
         padding_at_test: scheme to evaluate under; None: the one of training.
         data_root: folder of the images where they are not (or no longer) where the run's configuration says.
+        options: further ones of `main.py test`.
         device: that the network is put on.
         batch_size: images in an evaluation batch of a classifier; None: as in the run's configuration.
 
@@ -79,7 +82,8 @@ def load(
     path = find_checkpoint(folder, checkpoint)
     content = read_checkpoint(path)
     try:
-        cli = NetworkOnly(arguments(folder, path, padding_at_test, data_root))
+        moved = [] if data_root is None else [f"--data.root={data_root}"]
+        cli = NetworkOnly([*arguments(folder, path, padding_at_test), *moved, *options])
         module: Any = cli.model
         module.on_load_checkpoint(content)
         module.load_state_dict(content["state_dict"])
@@ -121,7 +125,7 @@ def read_step(path: Path) -> int:
         raise CheckpointError(f"{path} is damaged; choose another one with --checkpoint") from None
 
 
-def arguments(folder: RunFolder, checkpoint: Path, padding_at_test: str | None, data_root: Path | None) -> list[str]:
+def arguments(folder: RunFolder, checkpoint: Path, padding_at_test: str | None) -> list[str]:
     """The command line of `test` that evaluates `checkpoint`.
 
     Raises:
@@ -140,7 +144,6 @@ def arguments(folder: RunFolder, checkpoint: Path, padding_at_test: str | None, 
         "--trainer.logger=false",
         "--trainer.callbacks=null",
         "--trainer.plugins=null",
-        *([] if data_root is None else [f"--data.root={data_root}"]),
     ]
 
 

@@ -95,12 +95,12 @@ def column(table: int, name: str, collection: Collection) -> Iterator[Evidence]:
     """Partial minus zero padding in one column of Table 6 or 7."""
     for each in leads(collection):
         if (each.table, each.column) == (table, name):
-            yield Evidence(each.network, each.found, each.paper)
+            yield Evidence(each.block.network, each.found, each.paper)
 
 
 def growing(table: int, start: str, end: str, collection: Collection) -> Iterator[Evidence]:
     """How much larger partial minus zero padding is in column `end` than in `start`, seed by seed."""
-    columns = {(each.network, each.column): each for each in leads(collection) if each.table == table}
+    columns = {(each.block.network, each.column): each for each in leads(collection) if each.table == table}
     for network in dict.fromkeys(network for network, _ in columns):
         first, last = columns.get((network, start)), columns.get((network, end))
         if first is None or last is None:

@@ -3,7 +3,7 @@
 from functools import partial
 
 from records.errors import UserError
-from studies.checkpoints.missing import EvaluationOptions, check_schemes, evaluate_and_show
+from studies.checkpoints.options import EvaluationOptions, check_schemes
 from studies.runs.command import Runs
 
 
@@ -22,6 +22,7 @@ def main(runs: Runs, evaluation: EvaluationOptions, *, schemes: list[str] | None
     """
     collection = runs.collect()
     # Imported late: --help need not wait for torch.
+    from studies.checkpoints.missing import evaluate_and_show
     from studies.cross_test.table import study
     from studies.runs.comparable import METRICS
 

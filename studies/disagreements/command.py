@@ -5,7 +5,7 @@ from functools import partial
 from jsonargparse.typing import PositiveInt
 
 from records.errors import UserError
-from studies.checkpoints.missing import EvaluationOptions, check_schemes, evaluate_and_show
+from studies.checkpoints.options import EvaluationOptions, check_schemes
 from studies.runs.collect import PARTIAL, REFERENCE
 from studies.runs.command import Runs
 
@@ -32,7 +32,8 @@ def main(
         raise UserError(f"--wrong and --right are both {wrong}; name two schemes")
     if absent := [scheme for scheme in pair if scheme not in collection.schemes]:
         raise UserError(f"{runs.folder} holds no finished run with {absent[0]} padding; choose --wrong and --right")
-    # Imported late: --help need not wait for matplotlib.
+    # Imported late: --help need not wait for torch.
+    from studies.checkpoints.missing import evaluate_and_show
     from studies.disagreements.table import study
 
     return evaluate_and_show(

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from jsonargparse.typing import PositiveInt
-from rich.console import Console
 
 from records.errors import UserError
 from studies import find
@@ -26,15 +25,15 @@ def main(
 ) -> int:
     """Compare the finished segmentation runs below a folder as section 4.2 of the paper does.
 
-    Best mIoU by encoder, scheme and split (Table 5); whole images against tiles (Table 6); without the centre
-    (Table 7); mIoU by the distance to the border; pictures (Figures 6 to 8). Tables 6 and 7 and the curve need the runs
-    to be tested: --test does what is missing. With --test, options of `main.py test` may follow, as in
-    --model.evaluation.tile_size=512 for other tiles.
+    Best mIoU of each run (Table 5) and differences from zero padding; whole images against tiles (Table 6); without the
+    centre (Table 7); mIoU by the distance to the border; pictures (Figures 6 to 8). Tables 6 and 7 and the curve need
+    the runs to be tested: --test does what is missing, on one device. With --test, options of `main.py test` may
+    follow, as in --model.evaluation.tile_size=512 for other tiles.
 
-    Writes table5_splits, table6_tiles, table7_border and distance as .csv and .md, distance.svg; with --pictures
-    figure6.png, figure7.png, figure8.png. Tests are kept in RUN/evaluations/, and what is there is not repeated. Runs
-    that were tested in different ways stand in blocks of their own. Exit status 1: a test failed; the rest was
-    reported.
+    Writes differences, table5_best, table6_tiles and table7_border with their differences, and distance as .csv and
+    .md, distance.svg; with --pictures figure6.png, figure7.png, figure8.png. Tests are kept in RUN/evaluations/ at
+    once: after Ctrl-C the same command continues. Runs that were tested in different ways stand in blocks of their own.
+    Exit status 1: a test failed; the rest was reported.
 
     Args:
         test: first test the best checkpoint of each run that lacks it
@@ -47,22 +46,19 @@ def main(
     if test_options and not test:
         raise UserError(f"{' '.join(test_options)}: options of `main.py test` go with --test")
     runs.metric = runs.metric or METRIC
-    status = 0
+    failed = []
     if test:
         # Imported late: it brings in torch and Lightning.
         from studies.segmentation.measure import run_missing
 
-        root = [] if data_root is None else [f"--data.root={data_root}"]
-        status = run_missing(Console(), runs.collect(), [*root, *test_options])
-        if status > 1:
-            return status
+        failed = run_missing(runs.collect(), data_root, test_options)
     problem = _draw(runs, data_root, pictures, examine, network, tile_size) if pictures else None
     # Imported late: --help need not wait for scipy.
     from studies.page.terminal import run_studies
-    from studies.segmentation import splits
 
-    # Of the rows alone, where the report has the table of accuracies.
-    run_studies(runs, [splits.study, *find("segmentation").functions], "holds no segmentation runs")
+    table5 = [find("accuracy").load(name) for name in ("differences:study", "table:study_best")]
+    studies = [*table5, *find("segmentation").functions]
+    status = run_studies(runs, studies, "holds no segmentation runs", failed)
     if problem is not None:
         raise problem
     return status

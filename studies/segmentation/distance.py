@@ -3,23 +3,21 @@
 Not in the paper. Distances are to the border of the image for whole images, and to that of the tile in tiles.
 """
 
-import itertools
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
 
-from records.evaluation import REGULAR
+from records.evaluation import REGULAR, overlap
 from studies.page import palette
 from studies.page.blocks import Details, Figure, Section, Text
 from studies.page.drawing import PANEL_SIZE, Drawing, grid_of_panels, line_style
-from studies.page.tables import Column, Table
+from studies.page.tables import Column, Table, decimals, interval, signed, starts
 from studies.runs.collect import REFERENCE, Collection
-from studies.segmentation.evaluations import Block, distance_values, overlap, read_evaluations
-from studies.segmentation.rows import INTERVAL, Sample, compared_cells, comparisons, samples, value_column
+from studies.segmentation.evaluations import Block, Scores, column, difference, distance_values, read_evaluations
 from studies.stats.spread import mean
 
 STEM = "distance"
@@ -40,17 +38,17 @@ class Panel:
     Attributes:
         title: network, way of predicting, and what sets the test apart from others.
         bins: in pixels, such as `0-3`, from the border inwards.
-        schemes: each scheme's runs, a value a bin in percent.
+        scores: each scheme's runs, a value a bin in percent.
     """
 
     title: str
-    bins: tuple[str, ...]
-    schemes: dict[str, tuple[Sample, ...]]
+    bins: Sequence[str]
+    scores: Scores
 
-    def columns(self, scheme: str) -> list[tuple[float | None, ...]]:
-        """The runs' values in each bin; None where a run has no pixel there, and no values without runs."""
-        runs = [sample.values for sample in self.schemes.get(scheme, ())]
-        return list(zip(*runs, strict=True)) if runs else [()] * len(self.bins)
+    def spread(self, scheme: str, name: str) -> tuple:
+        """Mean, lowest and highest run and their number in a bin; all None where a run has no pixel there."""
+        values = [value for _, value in column(self.scores.get(scheme, {}), name)]
+        return (mean(values), min(values), max(values), len(values)) if values else (None,) * 4
 
 
 def study(collection: Collection, output: Path) -> Section | None:
@@ -70,13 +68,11 @@ def study(collection: Collection, output: Path) -> Section | None:
 
 def _panels(block: Block) -> Iterator[Panel]:
     """One for each way of predicting."""
-    edges = block.setting.distance_edges
-    starts, stops = (0, *edges), (*(str(edge - 1) for edge in edges), "")
-    bins = tuple(f"{start}-{stop}" if stop else f"{start}+" for start, stop in zip(starts, stops, strict=True))
-    for mode in block.setting.modes:
+    _, first = block.first
+    for mode in first.confusion:
         words = mode if mode == REGULAR else f"tiles, overlap {overlap(mode)}"
         title = ", ".join(filter(None, (block.network, words, block.test)))
-        yield Panel(title, bins, samples(block, lambda record, mode=mode: distance_values(record, mode)))
+        yield Panel(title, [*distance_values(first, mode)], block.scores(partial(distance_values, mode=mode)))
 
 
 def make_table(panels: Sequence[Panel], schemes: Sequence[str]) -> Table:
@@ -84,33 +80,19 @@ def make_table(panels: Sequence[Panel], schemes: Sequence[str]) -> Table:
     others = [scheme for scheme in schemes if scheme != REFERENCE and REFERENCE in schemes]
     columns = [Column("network, prediction"), Column("pixels")]
     for scheme in schemes:
-        columns += [value_column(scheme), *(value_column(f"{scheme} {end}", True) for end in ("lowest", "highest"))]
-        columns.append(Column(f"{scheme} n", only_csv=True))
+        columns += [Column(scheme, decimals(3))]
+        columns += [Column(f"{scheme} {name}", only_csv=True) for name in ("lowest", "highest", "n")]
     for scheme in others:
-        columns += [value_column(f"diff: {scheme} - {REFERENCE}"), value_column(INTERVAL)]
-    rows, starts = [], []
+        columns += [Column(f"diff: {scheme} - {REFERENCE}", signed(3)), Column("95 % interval")]
+    rows = []
     for panel in panels:
-        starts.append(len(rows))
-        cells = [_spread_cells(panel, scheme) for scheme in schemes]
-        cells += [_difference_cells(panel, scheme) for scheme in others]
-        for name, *groups in zip(panel.bins, *cells, strict=True):
-            rows.append([panel.title, name, *itertools.chain(*groups)])
-    return Table(TITLE, columns, rows, starts[1:])
-
-
-def _spread_cells(panel: Panel, scheme: str) -> list[tuple[float | int | None, ...]]:
-    return [
-        (mean(values), min(values), max(values), len(values)) if values and None not in values else (None,) * 4
-        for values in panel.columns(scheme)
-    ]
-
-
-def _difference_cells(panel: Panel, scheme: str) -> list[tuple]:
-    """Difference from zero padding and its interval, for each bin."""
-    found: list = [None] * len(panel.bins)
-    if {scheme, REFERENCE} <= panel.schemes.keys():
-        found = comparisons(panel.schemes[scheme], panel.schemes[REFERENCE])
-    return [compared_cells(each)[:2] for each in found]
+        for name in panel.bins:
+            row = [panel.title, name, *(cell for scheme in schemes for cell in panel.spread(scheme, name))]
+            for scheme in others:
+                found = difference(panel.scores, scheme, name)
+                row += [found.mean, interval(found)] if found else [None, None]
+            rows.append(row)
+    return Table(TITLE, columns, rows, starts([row[0] for row in rows]))
 
 
 def draw(panels: Sequence[Panel], styles: Mapping[str, palette.Style]) -> Drawing:
@@ -121,14 +103,13 @@ def draw(panels: Sequence[Panel], styles: Mapping[str, palette.Style]) -> Drawin
 
 def _draw(axes: Axes, panel: Panel, styles: Mapping[str, palette.Style]) -> None:
     places = range(len(panel.bins))
-    for scheme, runs in panel.schemes.items():
-        # A bin without pixels leaves a gap.
-        values = [[math.nan if value is None else value for value in column] for column in panel.columns(scheme)]
+    for scheme, runs in panel.scores.items():
+        # As numbers a bin without pixels is NaN, which leaves a gap.
+        means, low, high, _ = np.array([panel.spread(scheme, name) for name in panel.bins], float).T
         style = styles[scheme]
         if len(runs) > 1:
-            low, high = map(min, values), map(max, values)
-            axes.fill_between(places, [*low], [*high], color=style.placeholder, alpha=0.18, linewidth=0)
-        axes.plot(places, [mean(column) for column in values], marker="o", markersize=4, **line_style(style))
+            axes.fill_between(places, low, high, color=style.placeholder, alpha=0.18, linewidth=0)
+        axes.plot(places, means, marker="o", markersize=4, **line_style(style))
     # Dollar signs in a name would be read as mathematics.
     axes.set_title(panel.title, loc="left", parse_math=False)
     axes.set_xticks(places, panel.bins, rotation=30)

@@ -1,18 +1,22 @@
 """Reads what `test` counted of each run, and sorts it into blocks that can be compared.
 
-A block holds one evaluation of each run, all made with one Setting. Files that fit into no block are named with the
-reason: cross tests, and tests of a best.ckpt that training replaced later.
+A block holds one evaluation of each run, all made in one way. Files that fit into no block are named with the reason:
+cross tests, and tests of a best.ckpt that training replaced later.
 """
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
+import torch
+
+from evaluation import distance_curve, leave_out_miou, mean_iou
 from records import best
 from records.evaluation import REGULAR, EvaluationRecord, overlap
-from studies.runs.collect import Collection, Run, SetAside, natural
+from studies.runs.collect import REFERENCE, Collection, Run, SetAside, natural
+from studies.stats.intervals import Comparison, compare
 
 MIOU = "val/miou"
 """The metric that segmentation runs are compared by."""
@@ -25,97 +29,40 @@ NO_OVERLAP = "tiled_0"
 Values = dict[str, float | None]
 """Key of a column to its value in percent; None where no pixel counts."""
 
-
-@dataclass(frozen=True)
-class Setting:
-    """How a network was tested. Values of different settings never share a mean or a difference.
-
-    Attributes: as of EvaluationRecord; `modes` are the ways of predicting, `data` the images tested.
-    """
-
-    checkpoint: str
-    data: tuple[tuple[str, str], ...]
-    modes: tuple[str, ...]
-    tile_size: int | None
-    average: str
-    leave_out: tuple[str, ...]
-    border_scope: str
-    distance_edges: tuple[int, ...]
-    precision: str
-    network: str
-    dilation: str
-    class_names: tuple[str, ...] = field(repr=False)
-
-    @classmethod
-    def of(cls, record: EvaluationRecord) -> "Setting":
-        same = {part.name: getattr(record, part.name) for part in fields(cls) if part.name not in ("data", "modes")}
-        return cls(
-            data=tuple(sorted((key, str(value)) for key, value in record.data.items())),
-            modes=tuple(record.confusion),
-            **{name: tuple(value) if isinstance(value, list) else value for name, value in same.items()},
-        )
-
-    def words(self) -> dict[str, str]:
-        """Each part in words."""
-        overlaps = [str(overlap(mode)) for mode in self.modes if mode != REGULAR]
-        data = dict(self.data)
-        side = "the shorter side" if self.tile_size is None else f"{self.tile_size} pixels"
-        return {
-            "checkpoint": self.checkpoint,
-            "data": f"{data.get('images')} images of split {data.get('split')} ({data.get('files')})",
-            "modes": f"tiles that overlap by {', '.join(overlaps)}" if overlaps else "no tiles",
-            "tile_size": f"tiles of {side}",
-            "average": f"{self.average} averaged",
-            "leave_out": f"without the centre of {', '.join(self.leave_out)}",
-            "border_scope": "of the image" if self.border_scope == "image" else "of each tile",
-            "distance_edges": f"distances from {', '.join(map(str, self.distance_edges))}",
-            "precision": self.precision,
-            "network": self.network,
-            "dilation": self.dilation,
-            "class_names": f"{len(self.class_names)} classes",
-        }
-
-    def __str__(self) -> str:
-        words = self.words()
-        words["border_scope"] = f"left-out centres {words['border_scope']}"
-        shown = ("checkpoint", "data", "tile_size", "average", "border_scope", "precision")
-        return ", ".join(words[part] for part in shown)
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """A test of one run."""
-
-    run: Run
-    record: EvaluationRecord
-    file: Path
+Scores = dict[str, dict[Run, Values]]
+"""Scheme to its runs, by seed, and their values."""
 
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Evaluations that can be compared: one network and split, one setting.
+    """Evaluations that can be compared: one network and split, tested in one way.
 
     Attributes:
         network: name that runs are compared under.
-        setting: of all evaluations.
-        test: in words, where the setting differs from others of the same network; "" if it is the only one.
-        schemes: each scheme's evaluations by seed, schemes in the order of the paper's tables.
+        setting: how all were tested, as `setting_of` says.
+        test: the parts of the setting that differ from others of the same network, in words; "" if it is the only one.
+        schemes: each scheme's runs by seed with their records, schemes in the order of the paper's tables.
     """
 
     network: str
-    setting: Setting
+    setting: dict[str, str]
     test: str
-    schemes: dict[str, list[Evaluation]]
+    schemes: dict[str, dict[Run, EvaluationRecord]]
 
     @property
-    def evaluations(self) -> tuple[Evaluation, ...]:
-        return tuple(each for found in self.schemes.values() for each in found)
+    def first(self) -> tuple[Run, EvaluationRecord]:
+        """One run and its record, for what all have in common."""
+        return next((run, record) for tested in self.schemes.values() for run, record in tested.items())
 
     @property
-    def paper_rows(self) -> dict[str, object]:
-        """Columns that the paper's rows of this network and split have; the split is 0, 1, 2 or "folders"."""
-        first = self.evaluations[0]
-        return {"network": first.run.record.network, "split": first.record.data.get("split")}
+    def words(self) -> str:
+        """How all were tested, as a line below the tables."""
+        shown = ("checkpoint", "data", "tile_size", "average", "border_scope", "precision")
+        return ", ".join(self.setting[part] for part in shown)
+
+    def scores(self, of: Callable[[EvaluationRecord], Values]) -> Scores:
+        """What `of` gives for each record."""
+        return {scheme: {run: of(each) for run, each in tested.items()} for scheme, tested in self.schemes.items()}
 
 
 @dataclass(frozen=True)
@@ -136,38 +83,53 @@ class Evaluations:
 def read_evaluations(collection: Collection) -> Evaluations:
     """Sorts every test of the runs; those that cannot be used are named in `left_out`."""
     left_out: list[SetAside] = []
-    grouped: dict[tuple[str, Setting], list[Evaluation]] = defaultdict(list)
+    grouped: dict[tuple, dict[Run, EvaluationRecord]] = defaultdict(dict)
     for run in collection.runs:
-        for setting, evaluation in _of_run(run, left_out).items():
-            grouped[run.record.compared_as, setting].append(evaluation)
-    keys = sorted(grouped, key=lambda key: (natural(key[0]), -len(grouped[key]), str(key[1])))
+        own: dict[tuple, str] = {}
+        for file, record in sorted(run.evaluations(EvaluationRecord).items()):
+            setting = tuple(setting_of(record).items())
+            reason = _unusable(run, record) or (setting in own and f"holds the same test as {own[setting]}")
+            if reason:
+                left_out.append(SetAside(file, reason))
+                continue
+            own[setting] = file.name
+            grouped[run.record.compared_as, setting][run] = record
+    keys = sorted(grouped, key=lambda key: (natural(key[0]), -len(grouped[key]), key[1]))
     blocks = []
     for network, setting in keys:
         # The runs come by scheme and seed, as the tables have them.
-        schemes: dict[str, list[Evaluation]] = {}
-        for evaluation in grouped[network, setting]:
-            schemes.setdefault(evaluation.run.record.padding, []).append(evaluation)
-        # Only settings of the same network need telling apart in its title.
-        others = [other for name, other in keys if name == network]
-        blocks.append(Block(network, setting, _apart(setting, others), schemes))
-    tested = {evaluation.run for found in grouped.values() for evaluation in found}
+        schemes: dict[str, dict[Run, EvaluationRecord]] = defaultdict(dict)
+        for run, record in grouped[network, setting].items():
+            schemes[run.record.padding][run] = record
+        # Only settings of the same network need telling apart.
+        others = [dict(other) for name, other in keys if name == network]
+        apart = [words for part, words in setting if any(other[part] != words for other in others)]
+        blocks.append(Block(network, dict(setting), ", ".join(apart), dict(schemes)))
+    tested = {run for found in grouped.values() for run in found}
     return Evaluations(tuple(blocks), tuple(left_out), tuple(run for run in collection.runs if run not in tested))
 
 
-def _of_run(run: Run, left_out: list[SetAside]) -> dict[Setting, Evaluation]:
-    chosen: dict[Setting, Evaluation] = {}
-    for file, record in sorted(run.evaluations(EvaluationRecord).items()):
-        evaluation = Evaluation(run, record, file)
-        reason = _unusable(evaluation)
-        if reason is None and (first := chosen.setdefault(Setting.of(record), evaluation)) is not evaluation:
-            reason = f"holds the same test as {first.file.name}"
-        if reason is not None:
-            left_out.append(SetAside(file, reason))
-    return chosen
+def setting_of(record: EvaluationRecord) -> dict[str, str]:
+    """How a network was tested, a part in words each. Values of different settings share no mean and no difference."""
+    overlaps = ", ".join(str(overlap(mode)) for mode in record.confusion if mode != REGULAR)
+    side = "the shorter side" if record.tile_size is None else f"{record.tile_size} pixels"
+    return {
+        "checkpoint": record.checkpoint,
+        "data": "{images} images of split {split} ({files})".format_map(defaultdict(str, record.data)),
+        "modes": f"tiles that overlap by {overlaps}" if overlaps else "no tiles",
+        "tile_size": f"tiles of {side}",
+        "average": f"{record.average} averaged",
+        "leave_out": f"without the centre of {', '.join(record.leave_out)}",
+        "border_scope": f"left-out centres of {'the image' if record.border_scope == 'image' else 'each tile'}",
+        "distance_edges": f"distances from {', '.join(map(str, record.distance_edges))}",
+        "precision": record.precision,
+        "network": record.network,
+        "dilation": record.dilation,
+        "class_names": f"classes {', '.join(record.class_names)}",
+    }
 
 
-def _unusable(evaluation: Evaluation) -> str | None:
-    record, run = evaluation.record, evaluation.run
+def _unusable(run: Run, record: EvaluationRecord) -> str | None:
     if record.padding_at_test != record.padding:
         return f"is a cross test, trained with {record.padding} and tested with {record.padding_at_test} padding"
     # Training that goes on overwrites best.ckpt; the record of the earlier one stays.
@@ -181,23 +143,13 @@ def is_best_epoch(run: Run, epoch: int) -> bool:
     return run.curve(run.record.monitor).get(epoch) == best(run.rows, run.record.monitor)
 
 
-def _apart(setting: Setting, settings: Sequence[Setting]) -> str:
-    """The parts of `setting` in which the settings differ, in words."""
-    parts = [part.name for part in fields(Setting) if len({getattr(each, part.name) for each in settings}) > 1]
-    words = setting.words()
-    return ", ".join(words[part] for part in parts)
-
-
 # Values from the confusion matrices, as sections 4.2 and 4.2.1 of Partial Convolution based Padding define them
-# (https://arxiv.org/abs/1811.11718). `evaluation` is imported late: it brings in torch, which a report of classifiers
-# need not wait for.
+# (https://arxiv.org/abs/1811.11718).
 
 
 def tile_values(record: EvaluationRecord) -> Values:
     """Table 6: each way of predicting, such as `regular` and `tiled_1-3`, to the mIoU of all pixels."""
-    from evaluation import mean_iou
-
-    return {mode: _percent(mean_iou(counts.sum((0, 1)))) for mode, counts in _confusions(record).items()}
+    return {mode: _percent(mean_iou(_counts(record, mode).sum((0, 1)))) for mode in record.confusion}
 
 
 def border_values(record: EvaluationRecord) -> Values:
@@ -205,29 +157,38 @@ def border_values(record: EvaluationRecord) -> Values:
 
     Empty without that tiling.
     """
-    from evaluation import leave_out_miou
-
     if NO_OVERLAP not in record.confusion:
         return {}
-    kept = leave_out_miou(_confusions(record)[NO_OVERLAP].sum(1))
-    values = {share: _percent(value) for share, value in zip(record.leave_out, kept, strict=True)}
-    return {REGULAR: tile_values(record)[REGULAR], **values}
+    kept = map(_percent, leave_out_miou(_counts(record, NO_OVERLAP).sum(1)))
+    return {REGULAR: tile_values(record)[REGULAR], **dict(zip(record.leave_out, kept, strict=True))}
 
 
-def distance_values(record: EvaluationRecord, mode: str) -> list[float | None]:
-    """mIoU by distance to the nearest border, a value a bin."""
-    from evaluation import distance_curve
+def distance_values(record: EvaluationRecord, mode: str) -> Values:
+    """Each bin of the distance to the nearest border, such as `0-3`, to the mIoU of its pixels."""
+    curve = distance_curve(_counts(record, mode).sum(0), record.distance_edges)
+    return {
+        f"{each.start}+" if each.stop is None else f"{each.start}-{each.stop - 1}": _percent(each.miou)
+        for each in curve
+    }
 
-    return [_percent(each.miou) for each in distance_curve(_confusions(record)[mode].sum(0), record.distance_edges)]
 
-
-def _confusions(record: EvaluationRecord) -> dict:
-    """Each way of predicting to its counts, a tensor (bands, bins, C, C), int64."""
-    import torch
-
-    return {mode: torch.as_tensor(counts, dtype=torch.int64) for mode, counts in record.confusion.items()}
+def _counts(record: EvaluationRecord, mode: str) -> torch.Tensor:
+    """(bands, bins, C, C) int64."""
+    return torch.as_tensor(record.confusion[mode], dtype=torch.int64)
 
 
 def _percent(share: float) -> float | None:
     """None where no pixel counts."""
     return None if math.isnan(share) else 100 * share
+
+
+def column(runs: Mapping[Run, Values], key: str) -> list[tuple[int, float]]:
+    """(seed, value) of each run as `compare` takes them; empty where a run has no value."""
+    found: list[tuple[int, Any]] = [(run.record.seed, values.get(key)) for run, values in runs.items()]
+    return [] if any(value is None for _, value in found) else found
+
+
+def difference(scores: Scores, scheme: str, key: str) -> Comparison | None:
+    """`scheme` minus zero padding in a column; None where either has no value."""
+    ours, theirs = (column(scores.get(each, {}), key) for each in (scheme, REFERENCE))
+    return compare(ours, theirs) if ours and theirs else None

@@ -62,11 +62,14 @@ def test_segmentation_runs_are_table_5(make_run, tmp_path):
         for padding, value in (("zero", 60.0 + split), ("partial", 61.0 + split)):
             names = {"network": "resnet50", "padding": padding, "folder": f"{split}-{padding}"}
             make_run(**names, values=(value - 5, value), monitor="val/miou", variant=f"split{split}")
+    make_run("resnet50", values=(1.0, 2.0), monitor="val/miou")
     collection = collect(tmp_path / "runs")
-    assert collection.networks == ("resnet50-split0", "resnet50-split2")
+    assert collection.networks == ("resnet50", "resnet50-split0", "resnet50-split2")
     best, last5 = study_best(collection, tmp_path), study_last5(collection, tmp_path)
     shown = (tmp_path / "table5_best.md").read_text()
     assert "| resnet50-split0_partial | 61.000 | 61.000 | +1.000 | - | 1 | 78.204 | +0.120 |" in shown
     assert "| resnet50-split2_zero | 62.000 | 62.000 | - | - | 1 | 76.583 | - |" in shown
+    # Runs without a split are of other data than the paper's.
+    assert "| resnet50_zero | 2.000 | 2.000 | - | - | 1 | - | - |" in shown
     assert (best.title, last5.title) == ("Best epoch of each run (Table 5)", "Average of the last five epochs")
     assert [file.name for file in last5.files] == ["last5.csv", "last5.md"]

@@ -1,5 +1,7 @@
 """Claims that rest on what other studies kept: the right difference, the right direction, the paper's own figure."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -82,7 +84,8 @@ def test_activations_are_paired_by_image_and_flat_maps_count_nowhere(tmp_path, m
 def test_tables_6_and_7_are_differences_of_leads_seed_by_seed(monkeypatch):
     def lead(table, column, by_seed, printed):
         found = Comparison(sum(by_seed.values()) / len(by_seed), (len(by_seed),) * 2, "paired", -1.0, 1.0, 0.5)
-        return BorderDifference("wide_resnet38-split2", table, column, found, by_seed, printed)
+        block = SimpleNamespace(network="wide_resnet38-split2")
+        return BorderDifference(block, "partial", table, column, found, by_seed, printed)
 
     leads = [
         lead(6, "regular", {0: 1.0, 1: 2.0, 2: 1.0}, 0.013),

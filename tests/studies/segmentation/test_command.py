@@ -1,15 +1,13 @@
 """`main.py segmentation`: what is not tested is tested once, kept, and shown with pictures."""
 
 import contextlib
+import re
 import shutil
-import sys
 
 import pytest
 
 from records import find_runs
 from records.evaluation import EvaluationRecord
-from studies.runs.collect import collect
-from studies.segmentation import measure
 from tests.support.program import ROOT, main_here
 
 SMALL = ["--config=configs/demo/segmentation.yaml", "--data.crop_size=64", "--trainer.max_epochs=1"]
@@ -36,46 +34,45 @@ def runs(trained, tmp_path):
     return shutil.copytree(trained, tmp_path / "runs")
 
 
-def to_test(runs, *options):
-    return [test.run.record.padding for test in measure.missing(collect(runs, "val/miou"), options)]
+def retested(runs, capsys, *options):
+    """The schemes of the runs that the command tests with these options."""
+    assert main_here("segmentation", str(runs), "--test", *options) == 0
+    return re.findall(r"under (\w+): mIoU", capsys.readouterr().out)
 
 
-def in_this_process(command, *_):
-    """Saves the seconds that a test's own process takes to start; that it is run and ended well is tested elsewhere."""
-    assert command[:2] == (sys.executable, str(ROOT / "main.py"))
-    return "" if main_here(*command[2:]) == 0 else "failed"
-
-
-def test_one_command_tests_what_is_missing_and_draws(runs, capsys, monkeypatch):
+def test_one_command_tests_what_is_missing_and_draws(runs, capsys):
     assert main_here("segmentation", str(runs)) == 0
     shown = capsys.readouterr().out
     assert "Whole images and tiles (Table 6): not run" in shown
     assert f"python main.py segmentation {runs} --test" in shown
-    monkeypatch.setattr(measure, "run_logged", in_this_process)
     assert main_here("segmentation", str(runs), "--test", "--pictures=1", "--examine=2") == 0
     shown = capsys.readouterr().out
-    assert "2 runs, 0 tested already" in shown
+    assert "[1/2] tiny_resnet10-split0-zero-seed0 under zero: mIoU" in shown
     assert "Without the centre (Table 7)" in shown
     files = {path.name for path in (runs / "report").iterdir()}
-    assert {"table5_splits.csv", "table6_tiles.md", "table7_border.csv", "distance.svg", "figure6.png"} <= files
+    assert {"table5_best.csv", "table6_tiles.md", "table7_border.csv", "distance.svg", "figure6.png"} <= files
     before = {path: path.read_bytes() for path in runs.glob("*/evaluations/*")}
-    assert [EvaluationRecord.read(path).checkpoint for path in before] == ["best.ckpt"] * 2
+    for path in before:
+        record = EvaluationRecord.read(path)
+        assert (record.checkpoint, list(record.confusion)) == ("best.ckpt", ["regular", "tiled_0", "tiled_1-3"])
 
     # What is there is not repeated; another way of testing, a damaged file and a better epoch are.
-    monkeypatch.setattr(measure, "run", None)
-    assert main_here("segmentation", str(runs), "--test") == 0
-    assert "2 runs, 2 tested already" in capsys.readouterr().out
+    assert retested(runs, capsys) == retested(runs, capsys, "--trainer.precision=32") == []
     assert {path: path.read_bytes() for path in runs.glob("*/evaluations/*")} == before
-    assert to_test(runs, "--model.evaluation.tile_size=64") == ["zero", "partial"]
-    assert to_test(runs, "--model.evaluation.overlaps=[0]") == ["zero", "partial"]
-    assert to_test(runs, "--trainer.precision=64-true") == ["zero", "partial"]
-    assert to_test(runs, "--trainer.precision=32") == []
+    for options in (
+        "--model.evaluation.tile_size=64",
+        "--model.evaluation.overlaps=[0]",
+        "--trainer.precision=64-true",
+    ):
+        assert retested(runs, capsys, options) == ["zero", "partial"], options
+        assert retested(runs, capsys, options) == [], options
     (partial, zero) = find_runs(runs)
-    next(zero.evaluations.iterdir()).write_text("{")
-    assert to_test(runs) == ["zero"]
+    for path in zero.evaluations.iterdir():
+        path.write_text("{")
+    assert retested(runs, capsys) == ["zero"]
     rows = partial.read_rows()
     partial.write_rows([*rows, {**rows[0], "epoch": 1, "val/miou": rows[0]["val/miou"] + 1}])
-    assert to_test(runs) == ["zero", "partial"]
+    assert retested(runs, capsys) == ["partial"]
 
 
 def test_the_cross_test_is_of_whole_images(runs):
@@ -91,9 +88,9 @@ def test_a_test_that_cannot_run_is_named_and_the_rest_shown(runs, capsys):
     (zero.checkpoints / "best.ckpt").unlink()
     assert main_here("segmentation", str(runs), "--test") == 1
     shown = capsys.readouterr().out
-    assert "checkpoints/best.ckpt is missing" in shown
-    assert any(line.startswith(f"failed: {partial.path}: ") for line in shown.splitlines())
-    assert "Best mIoU by split (Table 5)" in shown
+    assert f"left out: {zero.path}: not evaluated under zero: its checkpoint best is missing" in shown
+    assert f"left out: {partial.path}: not evaluated under partial: " in shown
+    assert "Best epoch of each run (Table 5)" in shown
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ def test_tests_made_in_different_ways_stand_apart(make_tested, collection):
     make_tested("partial", 0)
     make_tested("partial", 0, "half", precision="bf16-mixed")
     found = read_evaluations(collection())
-    assert [(len(block.evaluations), block.test) for block in found.blocks] == [
+    assert [(sum(map(len, block.schemes.values())), block.test) for block in found.blocks] == [
         (3, "tiles of the shorter side, 32-true"),
         (2, "tiles of 120 pixels, 32-true"),
         (1, "tiles of the shorter side, bf16-mixed"),

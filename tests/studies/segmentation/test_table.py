@@ -13,13 +13,13 @@ from tests.support.segmentation_counts import LEAVE_OUT, MODES, border_values, r
 
 @pytest.fixture
 def write(collection, tmp_path):
-    """Both sections, and the rows of both files."""
+    """Both sections, and the rows of each file by its stem."""
 
     def write():
         output = tmp_path / "out"
         output.mkdir()
         sections = study_tiles(collection(), output), study_border(collection(), output)
-        return sections, *(read_csv(output / f"{stem}.csv") for stem in ("table6_tiles", "table7_border"))
+        return sections, {path.stem: read_csv(path) for path in output.glob("*.csv")}
 
     return write
 
@@ -29,36 +29,46 @@ def numbers(rows):
     return {row[0]: [float(cell) if cell else None for cell in row[2:-2]] for row in rows[1:]}
 
 
-def expected_rows(of):
-    """Mean of each scheme, their difference and its paired interval from seeds 0 and 1, by hand."""
-    zero, partial = (np.array([of(padding, seed) for seed in (0, 1)]) for padding in ("zero", "partial"))
-    differences = partial - zero
-    half = t.ppf(0.975, 1) * np.abs(differences[0] - differences[1]) / 2
-    return {
-        "net-split0_zero": zero.mean(0),
-        "net-split0_partial": partial.mean(0),
-        "diff: partial - zero": differences.mean(0),
-        "95 % interval (paired): from": differences.mean(0) - half,
-        "to": differences.mean(0) + half,
-        **{f"{name}, seed {s}": side[s] for name, side in (("zero", zero), ("partial", partial)) for s in (0, 1)},
-    }
+def differences(rows):
+    """The rows of differences as dicts."""
+    return [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
 
 
 def test_every_cell(make_tested, write):
     for padding in ("partial", "zero"):
         for seed in (1, 0):
             make_tested(padding, seed)
-    _, tiles, border = write()
-    for rows, of, columns in (
-        (tiles, tile_values, ["regular", "0 tile overlap", "1/3 tile overlap"]),
-        (border, lambda *run: [tile_values(*run)[0], *border_values(*run)], ["regular", "0", "1/3 x 1/3", "7/8 x 7/8"]),
+    _, files = write()
+    for stem, of, columns in (
+        ("table6_tiles", tile_values, ["regular", "0 tile overlap", "1/3 tile overlap"]),
+        (
+            "table7_border",
+            lambda *run: [tile_values(*run)[0], *border_values(*run)],
+            ["regular", "0", "1/3 x 1/3", "7/8 x 7/8"],
+        ),
     ):
+        zero, partial = (np.array([of(padding, seed) for seed in (0, 1)]) for padding in ("zero", "partial"))
+        rows = files[stem]
         assert rows[0] == ["Padding", "tested", *columns, "n", "network"]
-        found, expected = numbers(rows), expected_rows(of)
+        found, expected = numbers(rows), {"net-split0_zero": zero.mean(0), "net-split0_partial": partial.mean(0)}
+        expected |= {
+            f"{name}, seed {s}": side[s] for name, side in (("zero", zero), ("partial", partial)) for s in (0, 1)
+        }
+        assert list(found) == list(expected)
         for heading, cells in expected.items():
             assert found[heading] == pytest.approx(list(cells), abs=1e-9), heading
-        assert [row[0] for row in rows[1:] if row[0] != "p"] == list(expected)
-        assert [row[-2] for row in rows[1:]] == ["2"] * 6 + ["1"] * 4
+        assert [row[-2] for row in rows[1:]] == ["2"] * 2 + ["1"] * 4
+        # The differences by column, with their paired interval from two seeds by hand.
+        each_run = partial - zero
+        half = t.ppf(0.975, 1) * np.abs(each_run[0] - each_run[1]) / 2
+        below = differences(files[f"{stem}_differences"])
+        assert [row["mIoU"] for row in below] == columns
+        assert {row["Comparison"] for row in below} == {"net-split0: partial − zero"}
+        assert {(row["test"], row["n"]) for row in below} == {("paired", "2")}
+        assert [float(row["diff"]) for row in below] == pytest.approx(list(each_run.mean(0)), abs=1e-9)
+        ends = [tuple(map(float, row["95 % interval"].split(" to "))) for row in below]
+        for (low, high), middle, width in zip(ends, each_run.mean(0), half, strict=True):
+            assert (low, high) == pytest.approx((middle - width, middle + width), abs=0.0051)
 
 
 def test_no_difference_is_taken_across_settings(make_tested, write, collection):
@@ -67,9 +77,10 @@ def test_no_difference_is_taken_across_settings(make_tested, write, collection):
         make_tested("zero", seed, "small", tile_size=120)
     make_tested("partial", 0)
     make_tested("partial", 0, "half", precision="bf16-mixed")
-    sections, tiles, _ = write()
+    sections, files = write()
     # Partial padding was not tested in tiles of 120, and zero not in bf16: nothing there to subtract.
-    assert [row[1] for row in tiles if row[0].startswith("diff")] == ["tiles of the shorter side, 32-true"]
+    below = differences(files["table6_tiles_differences"])
+    assert [row["tested"] for row in below] == ["tiles of the shorter side, 32-true"] * 3
     assert "tested" in [column.name for column in sections[0].blocks[1].shown]
     # Claims take the setting of most runs.
     assert {each.found.n for each in border_differences(collection())} == {(1, 2)}
@@ -79,16 +90,14 @@ def test_what_is_missing_is_named_beside_the_rest(make_tested, write, tmp_path):
     make_tested("zero")
     make_tested("partial")
     (make_tested("partial", 1).evaluations / "best.json").unlink()
-    sections, tiles, border = write()
+    sections, files = write()
     printed = "\n".join(map(str, renderables(sections[0].blocks)))
     page = render("", [], sections, tmp_path)
     for said in (printed, page):
         assert "not tested: net-partial-seed1. python main.py segmentation" in said
-    assert "One run: net-split0_zero, net-split0_partial." in page
-    found = numbers(border)
-    assert None not in found["diff: partial - zero"]
-    assert set(found["95 % interval: from"] + found["to"] + found["p"]) == {None}
-    assert numbers(tiles)["net-split0_zero"] == pytest.approx(tile_values("zero", 0))
+    for stem in ("table6_tiles", "table7_border"):
+        assert all(row["diff"] and not row["95 % interval"] for row in differences(files[f"{stem}_differences"]))
+    assert numbers(files["table6_tiles"])["net-split0_zero"] == pytest.approx(tile_values("zero", 0))
 
 
 def test_untested_runs_are_said_and_classifiers_have_no_section(make_run, collection, tmp_path):
@@ -105,8 +114,8 @@ def test_the_papers_rows_stand_beside_its_own_network_and_split_alone(make_teste
     for padding in ("zero", "partial"):
         for variant in ("split2", "split0"):
             make_tested(padding, of_run={"network": "wide_resnet38", "variant": variant})
-    _, tiles, border = write()
-    published = [row for row in border if row[0].startswith("paper")]
+    _, files = write()
+    published = [row for row in files["table7_border"] if row[0].startswith("paper")]
     assert {row[-1] for row in published} == {"wide_resnet38-split2"}
     # Proportions that were not counted here are not shown, and those of the paper stand under their own.
     assert [row[2:6] for row in published] == [
@@ -114,8 +123,10 @@ def test_the_papers_rows_stand_beside_its_own_network_and_split_alone(make_teste
         ["79.082", "79.907", "80.683", "80.23"],
         ["0.012", "0.377", "0.385", "1.249"],
     ]
-    *_, difference = [row for row in tiles if row[0].startswith("paper")]
+    *_, difference = [row for row in files["table6_tiles"] if row[0] == "paper: diff"]
     assert [float(cell) for cell in difference[2:5]] == pytest.approx([0.013, 0.377, 0.374], abs=1e-9)
+    printed = [row["paper: diff"] for row in differences(files["table7_border_differences"])]
+    assert printed == ["", "", "", "", "0.012", "0.377", "0.385", "1.249"]
 
 
 def test_differences_for_claims_are_by_seed_and_beside_the_papers(make_tested, collection):

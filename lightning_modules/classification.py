@@ -3,6 +3,7 @@
 https://arxiv.org/abs/1811.11718
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -88,6 +89,12 @@ class ClassificationModule(PaddedNetworkModule):
         self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
         self.train_metrics = ImageMetrics(num_classes, (1,))
         self.eval_metrics = ImageMetrics(num_classes, (1, 5) if num_classes > 5 else (1,))
+
+    def metrics(self, class_names: Sequence[str]) -> list[str]:
+        """Names of what `fit` logs of data with these classes."""
+        stages = {"train": self.train_metrics, "val": self.eval_metrics}
+        epochs = [f"{stage}/{name}" for stage, each in stages.items() for name, _ in each.named_children()]
+        return ["train/loss_step", *epochs]
 
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         images, targets = batch

@@ -4,6 +4,7 @@ https://arxiv.org/abs/1811.11718
 """
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -132,6 +133,10 @@ class SegmentationModule(PaddedNetworkModule):
         if stage == "test":
             self.scenes = SceneEvaluation(self.evaluation, self.num_classes)
 
+    def metrics(self, class_names: Sequence[str]) -> list[str]:
+        """Names of what `fit` logs of data with these classes."""
+        return ["train/loss_step", "train/loss", "val/loss", "val/miou", *map(iou_name, class_names)]
+
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         images, targets = batch
         loss, pixels = pixel_loss(self(images), targets)
@@ -170,7 +175,7 @@ class SegmentationModule(PaddedNetworkModule):
         names = getattr(self.trainer.datamodule, "class_names", range(self.num_classes))
         for name, value in zip(names, self.eval_metrics.class_iou(), strict=True):
             if not math.isnan(value):  # a class that neither occurs nor is predicted has no IoU
-                self.log_epoch(f"val/iou/{str(name).replace(' ', '_')}", value)
+                self.log_epoch(iou_name(name), value)
 
     def _log_epoch(self, stage: str) -> None:
         for name, value in self.eval_metrics.compute().items():
@@ -271,6 +276,11 @@ class SegmentationModule(PaddedNetworkModule):
                 "cities that it is now evaluated on",
                 category=UserWarning,
             )
+
+
+def iou_name(name: Any) -> str:
+    """The metric of a class's IoU, such as `val/iou/traffic_light`."""
+    return f"val/iou/{str(name).replace(' ', '_')}"
 
 
 def synchronises(device: torch.device, processes: int) -> bool:

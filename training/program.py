@@ -15,7 +15,7 @@ from pytorch_lightning.callbacks import Callback, LearningRateMonitor, RichProgr
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-from lightning_modules import SegmentationModule
+from lightning_modules import ClassificationModule, SegmentationModule
 from processes.launcher import end_together
 from records import RunFolder, RunRecord
 from records.atomic import check_writable
@@ -25,16 +25,26 @@ from records.errors import UserError, is_for_users
 from training import callbacks
 from training.checkpoint_files import RESUME_PATTERN, AtomicCheckpointIO
 from training.checks.arguments import (
+    as_list,
     check_checkpoint,
     check_fits,
     check_seed,
     configurations_first,
     download_nothing,
     keep_counts,
+    write_out_defaults,
 )
 from training.checks.parser_errors import readable
 from training.checks.sources import Sources
-from training.checks.trainer import check_loop, check_ranges, guarded, name_class, name_settings
+from training.checks.trainer import (
+    check_loop,
+    check_monitors,
+    check_ranges,
+    guarded,
+    name_class,
+    name_settings,
+    naming_monitors,
+)
 from training.cluster import check_cores, check_tasks, choose_meeting, slurm_plugins
 from training.evaluation_record import check_keeping, keep_and_print, keep_validation, keeps_validation
 from training.identity import find_again, identify
@@ -117,6 +127,7 @@ class ExperimentCLI(LightningCLI):
             raise UserError(f"{said} (python main.py {args[0]} --help lists the options)") from error
         check_seed(self.config[self.config.subcommand].seed_everything, self.sources)
         keep_counts(self.config[self.config.subcommand].trainer, self.sources)
+        write_out_defaults(self.config[self.config.subcommand].trainer)
 
     def _parse_ckpt_path(self) -> None:
         # Lightning would let the checkpoint's hyperparameters override the command line in silence, the padding scheme
@@ -163,10 +174,10 @@ class ExperimentCLI(LightningCLI):
         chosen = self._get(self.config_init, "trainer")
         keep_counts(chosen, self.sources)  # once more: making the objects goes through the same types
         show_bar = chosen.enable_progress_bar is not False and sys.stdout.isatty()
-        plugins = _as_list(chosen.plugins)
+        plugins = as_list(chosen.plugins)
         slurm = slurm_plugins(plugins)
         settings: dict[str, Any] = {
-            "callbacks": [*_as_list(chosen.callbacks), *self._own_callbacks(show_bar)],
+            "callbacks": [*as_list(chosen.callbacks), *self._own_callbacks(show_bar)],
             "plugins": [*plugins, *slurm, AtomicCheckpointIO()],
             "logger": self._logger(chosen.logger),
             "enable_progress_bar": show_bar,
@@ -227,6 +238,8 @@ class ExperimentCLI(LightningCLI):
         image = self.datamodule.train_set()[0, 0][0]
         self.model.try_on(image[None].to(next(self.model.parameters()).device).float() / 255)
         check_loop(self.trainer, len(self.datamodule.train_dataloader()), len(self.datamodule.val_dataloader()))
+        if type(self.model) in (ClassificationModule, SegmentationModule):  # a class of one's own may log more
+            check_monitors(self.trainer, self.model.metrics(getattr(self.datamodule, "class_names", ())))
 
     def before_fit(self) -> None:
         # Now, before there is a run folder or a W&B run.
@@ -259,7 +272,8 @@ class ExperimentCLI(LightningCLI):
     def fit(self, **kwargs: Any) -> None:
         # `before_fit` cannot keep LightningCLI from calling this.
         if not self.finished:
-            self.trainer.fit(**kwargs)
+            with naming_monitors(self.trainer):
+                self.trainer.fit(**kwargs)
 
     def before_validate(self) -> None:
         chosen = self.config.validate.ckpt_path
@@ -295,12 +309,6 @@ class ParserOnly(ExperimentCLI):
 
     def _run_subcommand(self, subcommand: str) -> None:
         return
-
-
-def _as_list(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def filter_noise() -> None:

@@ -82,7 +82,7 @@ class ResumeCheckpoint(Checkpoint):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        # `max_time` is of one start of the program: counted on, it would end each further one at once.
+        # A time limit is of one start of the program: counted on, it would end each further one at once.
         checkpoint.get("callbacks", {}).pop(Timer.__qualname__, None)
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -129,7 +129,7 @@ class ResumeCheckpoint(Checkpoint):
         if _is_wished_to_stop(trainer) and not is_done(trainer):
             timers = [each for each in trainer.callbacks if isinstance(each, Timer)]
             by_time = any((left := timer.time_remaining()) is not None and left <= 0 for timer in timers)
-            leave(trainer, "trainer.max_time" if by_time else "a callback (trainer.should_stop)", UNFINISHED)
+            leave(trainer, "the time limit" if by_time else "a callback (trainer.should_stop)", UNFINISHED)
 
     def _minutes_are_over(self, trainer: pl.Trainer) -> bool:
         """Whether they are on the clock of any process: all save at the same step, and a save changes no result."""

@@ -184,3 +184,44 @@ def test_a_network_that_cannot_take_the_images_is_refused_before_the_run(tmp_pat
     message = refusal(capsys, *fit(tmp_path / "runs", sample_tree, *vit))
     assert "the model cannot run on the example (1, 3, 24, 24): AssertionError: Input height (24)" in message
     assert not (tmp_path / "runs").exists()
+
+
+class PadsByARun(torch.nn.Module):
+    """That `pad` belongs to `head` is only seen by running it."""
+
+    def __init__(self, num_classes):
+        super().__init__()
+        self.head, self.stem = torch.nn.Conv2d(8, num_classes, 3), torch.nn.Conv2d(3, 8, 3, padding=1)
+        self.pad = torch.nn.ZeroPad2d(1)
+
+    def forward(self, x):
+        return self.head(self.pad(self.stem(x).relu())).mean((2, 3))
+
+
+def test_evaluation_sees_the_network_that_was_trained_where_only_a_run_pairs_its_padding(
+    tmp_path, sample_tree, monkeypatch, capsys
+):
+    monkeypatch.setitem(_registry._model_entrypoints, "by_a_run", lambda num_classes=10, **_: PadsByARun(num_classes))
+    options = ["--model.network=by_a_run", "--model.padding=partial", "--trainer.max_epochs=1", NO_DASHBOARD]
+    assert main_here(*fit(tmp_path, sample_tree, *options)) == 0
+    run = only_run(tmp_path)
+    report, trained_with = json.loads(run.padding_report.read_text()), run.read_rows()[-1]["val/loss"]
+    assert (report["converted"], report["unsupported"]) == (["stem"], ["pad"])
+    weights = f"--ckpt_path={run.checkpoints / 'best.ckpt'}"
+    for command, metric in (("validate", "val/loss"), ("test", "test/loss")):
+        capsys.readouterr()
+        assert main_here(command, f"--config={run.config}", NO_DASHBOARD, weights) == 0
+        found = float(re.search(rf"{metric}\W+([\d.]+)", capsys.readouterr().out)[1])
+        assert found == pytest.approx(trained_with, rel=1e-6)
+
+
+def test_early_stopping_on_a_metric_that_an_epoch_lacks_ends_with_one_line(tmp_path, sample_tree, capsys):
+    stopping = "{class_path: pytorch_lightning.callbacks.EarlyStopping, init_args: {monitor: val/acc1, %s}}"
+    stopping = f"--trainer.callbacks=[{stopping % 'check_on_train_epoch_end: true'}]"
+    command = fit(tmp_path, sample_tree, NO_DASHBOARD, stopping, "--trainer.check_val_every_n_epoch=2")
+    assert main_here(*command) == 1
+    said = capsys.readouterr().err
+    (line,) = [line for line in said.splitlines() if "error:" in line]
+    assert "trainer.callbacks: EarlyStopping monitors a metric that epoch 1 does not have: " in line
+    assert "`val/acc1`" in line
+    assert "Traceback" not in said

@@ -1,5 +1,6 @@
 """What the program makes of its arguments beyond what LightningCLI does."""
 
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,22 @@ def keep_counts(trainer: Namespace, sources: Sources) -> None:
         text = sources.given.get(key, sources.texts.get(key)) or ""
         if isinstance(trainer.get(name), float) and text.isdecimal():
             trainer[name] = int(text)
+
+
+def as_list(value: Any) -> list[Any]:
+    """What a setting holds that takes one or several: none where it is unset."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def write_out_defaults(trainer: Namespace) -> None:
+    """Makes text of defaults that are members of an enumeration, as in Lightning's Timer: config.yaml holds none."""
+    for callback in as_list(trainer.callbacks):
+        arguments = callback.get("init_args") or {}
+        for name, value in vars(arguments).items() if arguments else ():
+            if isinstance(value, Enum):
+                arguments[name] = value.value
 
 
 def check_fits(model: pl.LightningModule, path: str) -> None:

@@ -1,16 +1,19 @@
 """Settings of the Trainer that Lightning refuses late, in words of its code, or not at all."""
 
+import contextlib
 import re
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytorch_lightning as pl
+from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 
-from records.errors import UserError, is_for_users
+from records.errors import FailedRunError, UserError, is_for_users
+from training.checks.sources import nearest
 
 _T = TypeVar("_T")
 
@@ -140,6 +143,42 @@ def name_settings(settings: Mapping[str, Any]) -> Callable[[str, str], str]:
         return ", ".join(f"trainer.{name} is {settings[name]!r}" for name in found) or "the Trainer's settings"
 
     return named
+
+
+def check_monitors(trainer: pl.Trainer, metrics: Collection[str]) -> None:
+    """Refuses an EarlyStopping that waits for a metric which no epoch has.
+
+    Args:
+        metrics: what the module logs while it is fitted.
+
+    Raises:
+        UserError: naming the metric, and those that there are.
+    """
+    there = [name for name in metrics if trainer.limit_val_batches or not name.startswith("val/")]
+    for callback in trainer.callbacks:
+        if isinstance(callback, EarlyStopping) and callback.strict and callback.monitor not in there:
+            raise UserError(
+                f"trainer.callbacks: EarlyStopping monitors {callback.monitor!r}, which no epoch has"
+                f"{nearest(callback.monitor, there)}; there are {', '.join(there)}"
+            )
+
+
+@contextlib.contextmanager
+def naming_monitors(trainer: pl.Trainer) -> Iterator[None]:
+    """While fitting: what an EarlyStopping lacks that `check_monitors` could not know of.
+
+    Raises:
+        FailedRunError: in the place of Lightning's RuntimeError.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not str(error).startswith("Early stopping conditioned on metric"):
+            raise
+        raise FailedRunError(
+            f"trainer.callbacks: EarlyStopping monitors a metric that epoch {trainer.current_epoch + 1} does not have: "
+            f"{error}"
+        ) from error
 
 
 def check_loop(trainer: pl.Trainer, batches: int, val_batches: int) -> None:

@@ -217,17 +217,22 @@ def test_early_stopping_finishes_a_run_at_an_epochs_end(settings, tmp_path):
         assert RunFolder(root).read_record().finished
 
 
-def test_the_program_stopped_by_max_time(tmp_path, sample_tree, caplog):
-    """The same command goes on, and so does one with another limit: it is no part of what the run is.
+TIMER = "--trainer.callbacks=[{class_path: pytorch_lightning.callbacks.Timer, init_args: {duration: '00:00:00:00'}}]"
 
-    Each start makes a step, however short the time.
+
+@pytest.mark.parametrize(("limit", "stops", "last"), [("--trainer.max_time=00:00:00:00", 1, []), (TIMER, 2, [TIMER])])
+def test_the_program_stopped_by_a_time_limit(limit, stops, last, tmp_path, sample_tree, caplog):
+    """The same command goes on, and so does one with another `max_time`: it is no part of what the run is.
+
+    Each start makes a step, or the validation behind the last one, however short the time.
     """
     short = ["--trainer.max_epochs=1", "--trainer.limit_train_batches=2", "--trainer.limit_val_batches=1"]
     command = fit(tmp_path, sample_tree, NO_DASHBOARD, *short)
-    with pytest.raises(SystemExit) as left:
-        main_here(*command, "--trainer.max_time=00:00:00:00")
-    assert left.value.code == 75
-    assert "stopped by trainer.max_time in epoch 1, after step 1, unfinished; checkpoint saved" in caplog.text
-    assert not only_run(tmp_path).read_record().finished
-    assert main_here(*command) == 0
+    for step in range(1, stops + 1):
+        with pytest.raises(SystemExit) as left:
+            main_here(*command, limit)
+        assert left.value.code == 75
+        assert f"stopped by the time limit in epoch 1, after step {step}, unfinished; checkpoint saved" in caplog.text
+        assert not only_run(tmp_path).read_record().finished
+    assert main_here(*command, *last) == 0
     assert only_run(tmp_path).read_record().finished

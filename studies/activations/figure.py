@@ -3,17 +3,16 @@
 import io
 from collections.abc import Sequence
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 from matplotlib.figure import SubFigure
 from PIL import Image
 
 from studies.activations.side_by_side import Beside
+from studies.page.drawing import draw_png
 
-SIDE, PIXELS = 1.32, 120
-"""Width of a map with its margin, in inches, and pixels an inch."""
+SIDE = 1.32
+"""Width of a map with its margin, in inches."""
 LABEL, TITLES = 0.2, 1.15
 """Heights in inches: of an image's label; of all titles of a network with its colour scales."""
 
@@ -25,16 +24,13 @@ def draw(found: Sequence[Beside]) -> bytes:
     pictures = [[Image.open(io.BytesIO(image.png)) for image in beside.first.images] for beside in found]
     columns = [1 + len(beside.first.maps) * len(beside.records) for beside in found]
     heights = [TITLES + sum(SIDE * each.height / each.width + LABEL for each in images) for images in pictures]
-    with mpl.rc_context({"font.family": ["sans-serif"], "text.parse_math": False, "font.size": 8}):
-        size = (max(columns) * SIDE, sum(heights))
-        canvas = Canvas(figsize=size, dpi=PIXELS, facecolor="white", layout="constrained")
-        FigureCanvasAgg(canvas)
+
+    def fill(canvas: Canvas) -> None:
         parts = canvas.subfigures(len(found), height_ratios=heights, squeeze=False).flat
         for part, beside, images in zip(parts, found, pictures, strict=True):
             _draw_network(part, beside, images, max(columns))
-        buffer = io.BytesIO()
-        canvas.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+
+    return draw_png(fill, (max(columns) * SIDE, sum(heights)), font_size=8)
 
 
 def _draw_network(part: SubFigure, beside: Beside, images: Sequence[Image.Image], columns: int) -> None:

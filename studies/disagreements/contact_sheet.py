@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib as mpl
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 from PIL import Image
 
+from studies.page.drawing import draw_png
+
 COLUMNS = 6
-SIDE, PIXELS = 1.57, 110
-"""Of a picture with its margin, in inches, and pixels an inch."""
+SIDE = 1.57
+"""Of a picture with its margin, in inches."""
 CAPTION, TITLE = 0.19, 0.45
 """Height of a line of a caption, and of a title, in inches."""
 LONGEST = 22
@@ -37,9 +37,8 @@ def draw(strips: Mapping[str, Sequence[Thumbnail]]) -> bytes | None:
     rows = [math.ceil(len(pictures) / COLUMNS) for pictures in strips.values()]
     lines = [1 + max(len(each.lines) for each in pictures) for pictures in strips.values()]
     heights = [TITLE + count * (SIDE + CAPTION * below) for count, below in zip(rows, lines, strict=True)]
-    with mpl.rc_context({"font.family": ["sans-serif"], "text.parse_math": False, "font.size": 9}):
-        canvas = Canvas(figsize=(COLUMNS * SIDE, sum(heights)), dpi=PIXELS, facecolor="white", layout="constrained")
-        FigureCanvasAgg(canvas)
+
+    def fill(canvas: Canvas) -> None:
         parts = canvas.subfigures(len(strips), height_ratios=heights, squeeze=False)
         for part, count, (title, pictures) in zip(parts.flat, rows, strips.items(), strict=True):
             part.suptitle(title, x=0.01, ha="left", fontsize=11, weight="bold")
@@ -52,9 +51,8 @@ def draw(strips: Mapping[str, Sequence[Thumbnail]]) -> bytes | None:
                 below = {"transform": place.transAxes, "ha": "center", "va": "top"}
                 place.text(0.5, -0.03, _cut(picture.label), weight="bold", **below)
                 place.text(0.5, -0.03, "\n".join(["", *map(_cut, picture.lines)]), color="#a03000", **below)
-        buffer = io.BytesIO()
-        canvas.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+
+    return draw_png(fill, (COLUMNS * SIDE, sum(heights)), pixels=110)
 
 
 def as_jpeg(png: bytes) -> bytes:

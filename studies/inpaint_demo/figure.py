@@ -4,7 +4,6 @@ Every layer averages its window with equal weights. For these the ratio of Eq. 2
 positions; for other kernels it would not, since the ratio counts positions and not their weights.
 """
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from padding import PartialConv2d
+from studies.page.drawing import draw_png
 
 COLUMNS = 4
 
@@ -100,16 +100,15 @@ def draw(intact: Tensor, steps: Sequence[Filling]) -> bytes:
         now, before = (step.valid[0, 0].numpy()[..., None] for step in (steps[k], steps[k - 1]))
         panels[f"mask behind layer {k}"] = np.where(before, VALID, np.where(now, FRESH, HOLE))
     height, width = intact.shape[-2:]
-    size = (COLUMNS * SIDE, 2 * SIDE * min(1, height / width) + 1)
-    canvas = Canvas(figsize=size, dpi=120, facecolor="white", layout="constrained")
-    places = canvas.subplots(2, COLUMNS).ravel()
-    for place in places:
-        place.set_axis_off()
-    for place, (words, picture) in zip(places, panels.items(), strict=False):
-        place.set_title(words, fontsize=8, loc="left")
-        place.imshow(picture, interpolation="nearest")
     key = [Patch(color=np.divide(colour, 255), label=name) for name, colour in MASK_COLOURS.items()]
-    canvas.legend(handles=key, loc="outside lower left", ncols=len(key), fontsize=8, frameon=False)
-    buffer = io.BytesIO()
-    canvas.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+
+    def fill(canvas: Canvas) -> None:
+        places = canvas.subplots(2, COLUMNS).ravel()
+        for place in places:
+            place.set_axis_off()
+        for place, (words, picture) in zip(places, panels.items(), strict=False):
+            place.set_title(words, loc="left", fontsize=8)
+            place.imshow(picture, interpolation="nearest")
+        canvas.legend(handles=key, loc="outside lower left", ncols=len(key), frameon=False)
+
+    return draw_png(fill, (COLUMNS * SIDE, 2 * SIDE * min(1, height / width) + 1), font_size=8)

@@ -1,10 +1,13 @@
 """Figures 6 to 8: images, their ground truth, and the predictions of a zero-padded and a partially padded network.
 
 Section 4.2.1 of Partial Convolution based Padding, https://arxiv.org/abs/1811.11718. Nothing here loads a network or
-an image (studies.segmentation.scenes does). Each picture is kept with its words (studies.segmentation.figures), so that
-a report shows both without computing them again.
+an image (studies.segmentation.scenes does). Each picture is kept with its words, so that a report shows both without
+computing them again.
 """
 
+import dataclasses
+import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,19 +16,28 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+from matplotlib.patches import Patch, Rectangle
 
 from evaluation import Box, centre_box, distance_to_border, predict_tiled, tile_boxes
-from evaluation.pictures.class_maps import draw_tiles, leave_out, legend, overlay
-from evaluation.pictures.grid import caption, fitted, headings, row, stack
-from studies.segmentation.figures import Picture
+from evaluation.pictures.class_maps import leave_out, overlay
+from records import write_text
+from records.atomic import write_atomically
+from studies.page.blocks import Figure, Notice, Raster, Section
+from studies.page.drawing import draw_png
+from studies.runs.collect import Collection
+from studies.stats.sample import evenly
 
 ZONE = 16
 """Pixels count as near the border within a 16th of a tile's side: what leaving out 7/8 of it (Table 7) leaves."""
 
 IGNORED = 255
 
-PANEL = 480
-"""Most pixels of a panel's width."""
+PANEL = 4.0
+"""Width of a panel in inches, 120 pixels each."""
+
+FIGURES = ("figure6", "figure7", "figure8")
 
 OVERLAPS = {"figure6": Fraction(1, 3), "figure8": Fraction(0)}
 """The paper's figure to the overlap of its tiles."""
@@ -131,9 +143,44 @@ def most_different(pairs: Sequence[Sequence[Errors]], count: int) -> list[int]:
     return sorted(differences, key=lambda number: -differences[number])[:count]
 
 
-def evenly(total: int, count: int) -> list[int]:
-    """At most `count` of the numbers below `total`, evenly spread, the first among them."""
-    return list(range(total)) if total <= count else [number * total // count for number in range(count)]
+@dataclass(frozen=True)
+class Picture:
+    """The words about a picture, kept beside it.
+
+    Attributes:
+        title: heading.
+        caption: what it shows, and how that was chosen.
+        alt: for readers who do not see it.
+    """
+
+    title: str
+    caption: str
+    alt: str
+
+    def write(self, folder: Path, stem: str, png: bytes) -> Path:
+        """Writes `stem.png` and, once it is there, `stem.json`; returns the picture."""
+        file = folder / f"{stem}.png"
+        write_atomically(file, lambda target: target.write(png))
+        write_text(file.with_suffix(".json"), json.dumps(dataclasses.asdict(self), indent=1) + "\n")
+        return file
+
+    @classmethod
+    def read(cls, file: Path) -> "Picture | None":
+        """The words about a picture; None where they are missing or damaged."""
+        try:
+            return cls(**json.loads(file.with_suffix(".json").read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+
+def study(collection: Collection, output: Path) -> Section | None:
+    """The figures that `segmentation --pictures` drew into `output` before, or None without any. Writes nothing."""
+    there = [file for stem in FIGURES if (file := output / f"{stem}.png").is_file()]
+    found = {file: picture for file in there if (picture := Picture.read(file))}
+    lost = [f"{file}: its .json is missing or damaged; --pictures draws it anew" for file in there if file not in found]
+    figures = [Figure([Raster(file.read_bytes(), each.alt)], each.caption, each.title) for file, each in found.items()]
+    blocks = [*figures, Notice("Left out", lost, terminal=True)]
+    return Section("Predictions near the border (Figures 6 to 8)", blocks, list(found)) if there else None
 
 
 def make(
@@ -153,7 +200,7 @@ def make(
         tell: takes a line on the progress.
     """
     # Images are loaded again for the pictures: keeping all examined ones would take gigabytes.
-    numbers = evenly(len(scenes), examined)
+    numbers = evenly(range(len(scenes)), examined)
     found: dict[str, list[tuple[Errors, ...]]] = {name: [] for name in OVERLAPS}
     for place, number in enumerate(numbers, start=1):
         tell(f"image {place} of {len(numbers)}")
@@ -162,12 +209,12 @@ def make(
             found[name].append(compared.errors(scene, overlap))
     files = []
     for name, overlap in OVERLAPS.items():
-        chosen = most_different(found[name], shown)
+        # Where no pixel counts, of which there is nothing to choose by, the first image is shown.
+        chosen = most_different(found[name], shown) or [0]
         scenes_shown = [(scenes[numbers[place]], found[name][place]) for place in chosen]
         words = _words(compared, overlap, found[name], len(scenes), len(chosen))
         files.append(words.write(output, name, side_by_side(compared, scenes_shown, overlap)))
-        first = scenes_shown[0][0] if scenes_shown else scenes[0]
-    whose = "the image" if compared.border_scope == "image" else "each tile"
+    first, whose = scenes_shown[0][0], "the image" if compared.border_scope == "image" else "each tile"
     text = f"What Table 7 leaves out of {whose}, by the share of its height and width. Image: {first.name}."
     words = Picture("Centres left out (Figure 7)", text, "one image with its centre shaded")
     return [*files, words.write(output, "figure7", left_out(compared, first))]
@@ -175,51 +222,62 @@ def make(
 
 def side_by_side(
     compared: NetworkPair, scenes: Sequence[tuple[PicturedScene, Sequence[Errors]]], overlap: Fraction
-) -> np.ndarray:
-    """Figures 6 and 8: a row an image, with the tiles' seams on the photograph, and a legend of the classes in it."""
-    strips, classes_shown = [], set()
-    for scene, found in scenes:
-        maps = [scene.target, *compared.predict(scene, overlap)]
-        classes_shown |= {value for each in maps for value in each.unique().tolist()}
-        photograph = _photograph(compared, scene, overlap)
-        panels = row([photograph, *(_coloured(compared, scene, each) for each in maps)])
-        shares = [f"{name} {100 * each.share:.1f} %" for name, each in zip(compared.networks, found, strict=True)]
-        text = f"{scene.name}: wrong near a tile's border: {', '.join(shares)}"
-        strips += [panels, caption(text, panels.shape[1])]
-    if not strips:
-        return caption("no image has a pixel that counts near a border", 4 * PANEL)
-    known = [number for number in range(len(compared.class_names)) if number in classes_shown]
-    names, colours = ([values[number] for number in known] for values in (compared.class_names, compared.class_colours))
-    head = headings(["image, with the tiles' borders", "ground truth", *compared.networks], photograph.shape[1])
-    return stack([head, *strips, legend(names, colours, max(strip.shape[1] for strip in strips))])
+) -> bytes:
+    """Figures 6 and 8, PNG: a row an image, the tiles' borders on the photograph, a legend of the classes shown."""
+    rows = [[scene.target, *compared.predict(scene, overlap)] for scene, _ in scenes]
+    shown = {value for maps in rows for each in maps for value in each.unique().tolist()}
+    names = [number for number in range(len(compared.class_names)) if number in shown]
+    handles = [Patch(color=np.divide(compared.class_colours[n], 255), label=compared.class_names[n]) for n in names]
+
+    def fill(canvas: Canvas) -> None:
+        places = canvas.subplots(len(rows), 2 + len(compared.networks), squeeze=False)
+        for line, (scene, found), maps in zip(places, scenes, rows, strict=True):
+            shares = [f"{100 * each.share:.1f} %" if each.counted else "-" for each in found]
+            wrong = [f"{name}: {share} wrong" for name, share in zip(compared.networks, shares, strict=True)]
+            coloured = [overlay(scene.photograph, each.numpy(), compared.class_colours, 1) for each in maps]
+            pictures = [scene.photograph, *coloured]
+            for place, title, picture in zip(line, [scene.name, "ground truth", *wrong], pictures, strict=True):
+                _show(place, title, picture)
+            for box in compared.tiles(scene, overlap)[1]:
+                corner = (box.left - 0.5, box.top - 0.5)
+                line[0].add_patch(
+                    Rectangle(corner, box.width, box.height, fill=False, edgecolor="white", linestyle="--")
+                )
+        canvas.legend(handles=handles, loc="outside lower center", ncols=8, frameon=False)
+
+    height = sum(_height(scene) for scene, _ in scenes) + 0.3 * math.ceil(len(names) / 8)
+    return draw_png(fill, (PANEL * (2 + len(compared.networks)), height))
 
 
-def left_out(compared: NetworkPair, scene: PicturedScene) -> np.ndarray:
-    """Figure 7: one image under its classes, the centre shaded at each proportion."""
+def left_out(compared: NetworkPair, scene: PicturedScene) -> bytes:
+    """Figure 7, PNG: one image under its classes, the centre shaded at each proportion."""
     under = overlay(scene.photograph, scene.target.numpy(), compared.class_colours)
     of_tiles = compared.border_scope == "tile"
     scopes = compared.tiles(scene, Fraction(0))[1] if of_tiles else [Box(0, 0, *scene.target.shape)]
-    panels = []
-    for proportion in compared.leave_out:
-        centres = np.zeros(tuple(scene.target.shape), bool)
-        for scope in scopes:
-            centres[scope.slices][centre_box(scope.height, scope.width, proportion).slices] = True
-        panel = fitted(leave_out(under, centres), PANEL)
-        name = str(proportion) if proportion == 0 else f"{proportion} x {proportion}"
-        panels.append(np.concatenate([caption(name, panel.shape[1]), panel]))
-    return stack([row(panels[start : start + 3]) for start in range(0, len(panels), 3)])
+    columns = min(3, len(compared.leave_out))
+    lines = math.ceil(len(compared.leave_out) / columns)
+
+    def fill(canvas: Canvas) -> None:
+        for number, proportion in enumerate(compared.leave_out, start=1):
+            centres = np.zeros(tuple(scene.target.shape), bool)
+            for scope in scopes:
+                centres[scope.slices][centre_box(scope.height, scope.width, proportion).slices] = True
+            name = str(proportion) if proportion == 0 else f"{proportion} x {proportion}"
+            _show(canvas.add_subplot(lines, columns, number), name, leave_out(under, centres))
+
+    return draw_png(fill, (PANEL * columns, _height(scene) * lines))
 
 
-def _photograph(compared: NetworkPair, scene: PicturedScene, overlap: Fraction) -> np.ndarray:
-    # Seams are drawn after the reduction, which would blur them.
-    small = fitted(scene.photograph, PANEL)
-    scale = small.shape[1] / scene.photograph.shape[1]
-    _, tiles = compared.tiles(scene, overlap)
-    return draw_tiles(small, [tuple(round(edge * scale) for edge in tile) for tile in tiles])
+def _show(axes: Axes, title: str, picture: np.ndarray) -> None:
+    axes.imshow(picture, interpolation="nearest")
+    axes.set_title(title, loc="left")
+    axes.set_axis_off()
 
 
-def _coloured(compared: NetworkPair, scene: PicturedScene, classes: torch.Tensor) -> np.ndarray:
-    return fitted(overlay(scene.photograph, classes.numpy(), compared.class_colours, 1), PANEL, smooth=False)
+def _height(scene: PicturedScene) -> float:
+    """Of a panel with its title, in inches."""
+    height, width = scene.target.shape
+    return PANEL * height / width + 0.35
 
 
 def _words(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from studies.disagreements.table import Side, compare, disagreement, shown, study
+from studies.disagreements.table import compare, count, study
 from studies.page.terminal import renderables
 from studies.runs.collect import collect
 
@@ -18,10 +18,10 @@ def test_sets_and_chance_against_brute_force(wrong, right):
     predicted = np.where(
         random.random((wrong + right, 400)) < 0.6, targets, random.integers(0, 3, (wrong + right, 400))
     )
-    sides = Side("zero", (None,) * wrong, predicted[:wrong]), Side("partial", (), predicted[wrong:])
-    found = disagreement(*sides, targets)
+    mistaken = predicted != targets
+    images, expected, chance = count(mistaken[:wrong], mistaken[wrong:])
 
-    def count(chosen: tuple[int, ...]) -> list[int]:
+    def by_hand(chosen: tuple[int, ...]) -> list[int]:
         others = set(range(wrong + right)) - set(chosen)
         return [
             image
@@ -30,18 +30,16 @@ def test_sets_and_chance_against_brute_force(wrong, right):
             and all(predicted[run, image] == target for run in others)
         ]
 
-    assert found.images.tolist() == count(tuple(range(wrong)))
-    assert len(found.images) > 0
-    ways = [len(count(chosen)) for chosen in itertools.combinations(range(wrong + right), wrong)]
-    assert found.expected == pytest.approx(sum(ways) / len(ways))
-    assert found.chance == pytest.approx(sum(each >= len(found.images) for each in ways) / len(ways))
+    assert images.tolist() == by_hand(tuple(range(wrong)))
+    assert len(images) > 0
+    ways = [len(by_hand(chosen)) for chosen in itertools.combinations(range(wrong + right), wrong)]
+    assert expected == pytest.approx(sum(ways) / len(ways))
+    assert chance == pytest.approx(sum(each >= len(images) for each in ways) / len(ways))
 
 
 def test_no_image_at_all_is_as_likely_as_can_be():
-    predicted = np.array([[0, 0], [0, 0]])
-    sides = (Side(padding, (None,), predicted[[row]]) for row, padding in enumerate(("zero", "partial")))
-    found = disagreement(*sides, np.array([0, 0]))
-    assert (len(found.images), found.expected, found.chance) == (0, 0, 1)
+    images, expected, chance = count(np.zeros((1, 2), bool), np.zeros((1, 2), bool))
+    assert (len(images), expected, chance) == (0, 0, 1)
 
 
 @pytest.fixture
@@ -91,9 +89,4 @@ def test_without_the_image_files_the_counts_remain(runs, tmp_path, page_of):
 
 def test_nothing_where_a_scheme_is_missing(runs, tmp_path):
     assert study(collect(runs), tmp_path, right="reflect") is None
-    assert compare(collect(runs), "partial", "zero")[0][0].there.images.tolist() == [2]
-
-
-def test_images_shown_are_spread_over_the_list():
-    assert shown(np.arange(10), 10).tolist() == list(range(10))
-    assert shown(np.arange(100, 200), 3).tolist() == [100, 150, 199]
+    assert compare(collect(runs), "partial", "zero")[0][0].images.tolist() == [2]

@@ -8,9 +8,16 @@ import torch
 from PIL import Image
 
 from evaluation import Box
-from evaluation.pictures.grid import GAP
-from studies.segmentation.figures import Picture, study
-from studies.segmentation.pictures import Errors, NetworkPair, PicturedScene, border_zone, evenly, make, most_different
+from studies.segmentation.pictures import (
+    Errors,
+    NetworkPair,
+    Picture,
+    PicturedScene,
+    border_zone,
+    make,
+    most_different,
+    study,
+)
 
 COLOURS = [(200, 0, 0), (0, 160, 0), (0, 0, 255)]
 
@@ -38,11 +45,6 @@ def test_the_images_differ_most_whichever_side_is_better():
     ]
     assert most_different(pairs, 2) == [3, 1]
     assert most_different(pairs, 9) == [3, 1, 4, 0]
-
-
-def test_examined_images_are_spread_evenly():
-    assert evenly(3, 5) == [0, 1, 2]
-    assert evenly(10, 4) == [0, 2, 5, 7]
 
 
 def scene(number):
@@ -85,7 +87,7 @@ def test_the_pictures_show_image_truth_and_both_predictions(compared, tmp_path):
     files = make(compared, SCENES, tmp_path, shown=1, examined=4, tell=str)
     assert sorted(file.name for file in files) == ["figure6.png", "figure7.png", "figure8.png"]
     # Class 0 is wrong nowhere in image 0 and class 1 everywhere: no image differs more.
-    said = Picture.read(tmp_path, "figure8")
+    said = Picture.read(tmp_path / "figure8.png")
     assert said.title == "Predictions in tiles without overlap (Figure 8)"
     assert "the 1 of 4 examined images" in said.caption
     # Zone without overlap: in each of 2 tiles 32 x 32 less 28 x 28; class 1 fills 1, 2, 3 rows of image 1, 2, 3.
@@ -93,27 +95,39 @@ def test_the_pictures_show_image_truth_and_both_predictions(compared, tmp_path):
     shares = [100 * wrong / (4 * zone), 100 - 100 * wrong / (4 * zone)]
     assert f"zero padding {shares[0]:.2f} %, partial padding {shares[1]:.2f} % wrong there" in said.caption
 
-    picture = np.asarray(Image.open(tmp_path / "figure8.png"))
-    width = 64 * (480 // 64)
-    height = 32 * (480 // 64)
-    top = np.flatnonzero((picture[:, width + GAP + 5] == COLOURS[0]).all(-1))[0]
-    panels = [picture[top : top + height, left : left + width] for left in range(0, 4 * (width + GAP), width + GAP)]
-    for panel, colour in zip(panels[1:], (COLOURS[0], COLOURS[0], COLOURS[1]), strict=True):
+    photograph, truth, zero, partial = panels(tmp_path / "figure8.png", 4)
+    for panel, colour in ((truth, COLOURS[0]), (zero, COLOURS[0]), (partial, COLOURS[1])):
         assert (panel == colour).all()
-    seam = (panels[0] != 0).any(-1).any(0)
-    assert set(np.flatnonzero(seam)) == {width // 2}, "the tiles' border is on the photograph, and on no prediction"
+    # The photograph is black, and the tiles' borders are white on it: its own edge and the middle.
+    white = (photograph > 200).all(-1)
+    columns = np.flatnonzero(white[5:-5].mean(0) > 0.3) / photograph.shape[1]
+    assert all(min(abs(place - edge) for edge in (0, 0.5, 1)) < 0.02 for place in columns)
+    assert any(abs(place - 0.5) < 0.02 for place in columns)
+
+
+def panels(file, count):
+    """The pictures in the first row of a PNG, left to right: what is not white, as high as it is."""
+    picture = np.asarray(Image.open(file).convert("RGB")).astype(int)
+    # An image fills its panel's width, where text does not.
+    rows = np.flatnonzero((picture != 255).any(-1).mean(1) > 0.4)
+    rows = rows[: np.flatnonzero(np.diff([*rows, 10**9]) > 1)[0] + 1]
+    columns = np.flatnonzero((picture[rows] != 255).any(-1).mean(0) > 0.4)
+    found = np.split(columns, np.flatnonzero(np.diff(columns) > 1) + 1)
+    assert len(found) == count
+    # The outermost pixels are mixed with the white around.
+    return [picture[rows[2] : rows[-2], each[2] : each[-2]] for each in found]
 
 
 def test_figure_7_shades_the_centre(compared, tmp_path):
     make(compared, SCENES, tmp_path, shown=1, examined=4, tell=str)
-    picture = np.asarray(Image.open(tmp_path / "figure7.png")).astype(int)
-    width, height = 64 * 7, 32 * 7
-    whole, half = (picture[-height - GAP : -GAP, left : left + width] for left in (0, width + GAP))
-    assert (whole[1:-1] == whole[1, 0]).all()
-    changed = (half != whole).any(-1)
-    by_hand = np.zeros((height, width), bool)
+    whole, half = panels(tmp_path / "figure7.png", 2)
+    height, width = whole.shape[:2]
+    assert (whole == whole[0, 0]).all()
+    changed = (half[:, :width] != whole[0, 0]).any(-1)
+    by_hand = np.zeros(changed.shape, bool)
     by_hand[height // 4 : 3 * height // 4, width // 4 : 3 * width // 4] = True
-    assert (changed == by_hand).all()
+    # Within a pixel of the picture, which is drawn seven times as large.
+    assert (changed != by_hand).mean() < 0.06
 
 
 def test_errors_count_near_borders_without_ignored_pixels(compared):

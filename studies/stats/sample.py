@@ -1,0 +1,16 @@
+"""Which of many to show."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def evenly(items: Sequence[T], count: int) -> list[T]:
+    """At most `count` of `items`, evenly spread, the first among them: nothing is picked, and no kind comes first.
+
+    >>> evenly(range(10), 4)
+    [0, 2, 5, 7]
+    """
+    count = min(count, len(items))
+    return [items[number * len(items) // count] for number in range(count)]

@@ -51,7 +51,7 @@ STUDIES = (
     Study(
         "report",
         "every study below that applies to a folder of runs, as one page",
-        ("paper_runs:study", "provenance:study"),
+        ("provenance:study",),
     ),
     Study("claims", "each claim of the paper, and whether these runs support it", ("table:study",)),
     Study(
@@ -61,8 +61,8 @@ STUDIES = (
     ),
     Study(
         "convergence",
-        "Figure 3: mean curves, epochs to a target, area between the curves",
-        ("figure:study", "targets:study", "area:study"),
+        "Figure 3: mean curves, epochs to a target",
+        ("figure:study", "targets:study"),
     ),
     Study("timing", "Table 1: inference time of the padding schemes, of any timm models", ("table:study",)),
     Study("cross-test", "Table 4: every checkpoint under every padding scheme", ("table:study",)),

@@ -8,7 +8,6 @@ from matplotlib.figure import Figure as Canvas
 from studies.page import palette
 from studies.page.blocks import Figure, Section
 from studies.page.drawing import Drawing
-from studies.page.tables import Column, Table, decimals, starts
 from studies.runs.collect import Collection, Group
 from studies.runs.statistic import BEST
 from studies.stats.intervals import interval
@@ -19,11 +18,10 @@ SPREAD = 0.16
 
 
 def study(collection: Collection, output: Path) -> Section:
-    """Figure 1 as a section; writes `figure1.svg`, and its means and intervals as `figure1.csv` and `.md`."""
+    """Figure 1 as a section; writes `figure1.svg`."""
     title = f"{collection.metric} of all networks" + (" (Figure 1)" if collection.metric == "val/acc1" else "")
     drawing = draw(collection)
-    files = [*_table(collection, title).write(output, "figure1"), drawing.write(output / "figure1.svg")]
-    return Section(title, [Figure([drawing], _caption(collection))], files)
+    return Section(title, [Figure([drawing], _caption(collection))], [drawing.write(output / "figure1.svg")])
 
 
 def draw(collection: Collection) -> Drawing:
@@ -69,14 +67,3 @@ def _caption(collection: Collection) -> str:
     if any(_of_the_paper(group, collection.metric) for group in collection.groups):
         words += " Diamond: the paper's average."
     return words
-
-
-def _table(collection: Collection, title: str) -> Table:
-    rows = []
-    for group in collection.groups:
-        values = BEST.values(group, collection.metric)
-        low, high = interval(values) or (None, None)
-        rows.append([group, mean(values), low, high, len(values), _of_the_paper(group, collection.metric)])
-    columns = [Column("Network"), *(Column(name, decimals(3)) for name in ("mean", "low", "high"))]
-    columns += [Column("n"), Column("paper", decimals(3))]
-    return Table(title, columns, rows, starts([group.network for group in collection.groups]))

@@ -11,7 +11,7 @@ def main(runs: Runs) -> int:
     Figures 4 and 5), a measurement of time (Table 1) or tested segmentation networks (Tables 6 and 7) are read from
     what those studies kept.
 
-    Writes claims and claims_evidence as .csv and .md, and claims.svg.
+    Writes claims and claims_evidence as .csv and .md.
     """
     # Imported late: --help need not wait for scipy.
     from studies.page.terminal import run_studies

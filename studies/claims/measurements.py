@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 
 from studies.activations.side_by_side import ratios, side_by_side
 from studies.claims.verdict import Claim, Evidence
-from studies.cross_test.cells import Cell, drops
+from studies.cross_test.table import Cell, drops
 from studies.runs import paper
 from studies.runs.collect import FIRST_SCHEMES, PARTIAL, REFERENCE, Collection
 from studies.segmentation.table import BorderDifference, border_differences
@@ -48,19 +48,18 @@ def asymmetric(collection: Collection) -> Iterator[Evidence]:
         if padding == REFERENCE and other:
             zero, partial_ = (_printed_diff(network, scheme) for scheme in FIRST_SCHEMES)
             printed = None if None in (zero, partial_) else zero - partial_
-            yield Evidence(network, compare(_by_seed(cell), _by_seed(other)), printed)
+            yield Evidence(network, compare(*(_by_seed(each) for each in (cell, other))), printed)
 
 
 def robust(collection: Collection) -> Iterator[Evidence]:
     """Change of partial's weights under zero padding."""
     for (network, padding), cell in crossed(collection).items():
         if padding == PARTIAL:
-            yield Evidence(network, compare_with(cell.diffs, BARELY), _printed_diff(network, PARTIAL))
+            yield Evidence(network, compare_with([*cell.diffs.values()], BARELY), _printed_diff(network, PARTIAL))
 
 
 def _by_seed(cell: Cell) -> list[tuple[int, float]]:
-    tested = zip(cell.runs, cell.values, cell.own, strict=True)
-    return [(run.record.seed, value - own) for run, value, own in tested if own is not None]
+    return [(run.record.seed, diff) for run, diff in cell.diffs.items()]
 
 
 def _printed_diff(network: str, padding: str) -> float | None:

@@ -1,26 +1,18 @@
-"""The page of claims: a line a claim with its verdict, then the evidence by network, and the same as a picture."""
+"""The page of claims: a line a claim with its verdict, then the evidence by network."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
-
 from studies.claims import accuracy, measurements
 from studies.claims.verdict import Claim, Evidence, Verdict, summary
-from studies.page import palette
-from studies.page.blocks import Details, Figure, Section, Text
-from studies.page.drawing import Drawing
+from studies.page.blocks import Details, Section, Text
 from studies.page.tables import Column, Table, counts, decimals, p_value, starts
 from studies.runs.collect import Collection
-from studies.stats.intervals import ALPHA, CONFIDENCE, POWER
+from studies.stats.intervals import ALPHA
 
 CLAIMS: tuple[Claim, ...] = (*accuracy.CLAIMS, *measurements.CLAIMS)
 """Those that training curves decide, then those that need a measurement."""
-
-COLOURS = {Verdict.SUPPORTED: 2, Verdict.CONTRADICTED: 4}
-"""Verdict to the number of a colour of the palette; the others are grey."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +29,11 @@ class ExaminedClaim:
 
 
 def study(collection: Collection, output: Path) -> Section:
-    """Every claim with its verdict as a section; writes `claims.csv`, `claims.md` and `claims.svg`."""
+    """Every claim with its verdict as a section; writes `claims` and `claims_evidence` as .csv and .md."""
     tested = examine(collection)
-    short, long, drawing = _summary(tested), _evidence(tested), draw(tested)
+    short, long = _summary(tested), _evidence(tested)
     files = [*short.write(output, "claims"), *long.write(output, "claims_evidence")]
-    files.append(drawing.write(output / "claims.svg"))
-    evidence = Details("The evidence, network by network", [long])
-    return Section(short.title, [Text(READING), short, Figure([drawing], CAPTION), evidence], files)
+    return Section(short.title, [Text(READING), short, Details("The evidence, network by network", [long])], files)
 
 
 def examine(collection: Collection) -> list[ExaminedClaim]:
@@ -82,53 +72,3 @@ READING = (
     "the last column has to be run first, or these runs cannot show it. n: runs of a side, of Table 1 rounds, of "
     "Figure 5 images. With this many tests some small p value is to be expected by chance."
 )
-
-CAPTION = (
-    f"Each line is a claim put to one network. Dot: the estimate; bar: its {CONFIDENCE:.0%} interval, both in units of "
-    "half the interval, turned so that the paper's direction is to the right. A bar that crosses the line decides "
-    f"nothing. seeds needed, in the table: to decide it with power {POWER:g}, if it is as found."
-)
-
-
-def draw(tested: Sequence[ExaminedClaim]) -> Drawing:
-    """The evidence as a picture: right of the line the paper is right, left of it wrong."""
-    lines = [
-        (f"{each.number}. {evidence.network}", _in_half_widths(each.claim, evidence), verdict)
-        for each in tested
-        for evidence, verdict in zip(each.evidence, each.verdicts, strict=True)
-        if evidence.found.low is not None
-    ]
-    if not lines:
-        return Drawing(_nothing, (7.2, 0.8), "no claim can be decided")
-
-    def fill(canvas: Canvas) -> None:
-        axes = canvas.add_subplot()
-        axes.axvline(0, color=palette.MUTED, linewidth=1)
-        for height, (_, ends, verdict) in zip(range(len(lines), 0, -1), lines, strict=True):
-            _draw_line(axes, height, *ends, verdict)
-        axes.set_yticks(range(len(lines), 0, -1), [name for name, *_ in lines], parse_math=False)
-        # Every bar is two wide; an estimate many widths away would squeeze the others, so the picture ends at 4.
-        axes.set_xlim(-4, 4)
-        axes.set_xlabel("contradicts the paper  ←    → supports it")
-        axes.grid(visible=False)
-
-    return Drawing(fill, (7.2, 0.9 + 0.26 * len(lines)), "Evidence for and against the paper's claims")
-
-
-def _nothing(canvas: Canvas) -> None:
-    canvas.text(0.5, 0.5, "No interval yet: a second run of each scheme gives the first.", ha="center", va="center")
-
-
-def _in_half_widths(claim: Claim, evidence: Evidence) -> tuple[float, float, float]:
-    found, sign = evidence.found, 1 if claim.above else -1
-    half = (found.high - found.low) / 2
-    middle, *ends = (sign * (value - claim.line) / half for value in (found.mean, found.low, found.high))
-    return middle, *sorted(ends)
-
-
-def _draw_line(axes: Axes, height: int, estimate: float, low: float, high: float, verdict: Verdict) -> None:
-    colour = palette.Style(COLOURS[verdict], "none").placeholder if verdict in COLOURS else palette.MUTED
-    axes.hlines(height, max(low, -4), min(high, 4), color=colour, linewidth=2.5)
-    # Beyond the picture's edge an arrow stands for the dot.
-    marker = "o" if abs(estimate) <= 4 else (">" if estimate > 0 else "<")
-    axes.plot([max(-3.9, min(3.9, estimate))], [height], marker, color=colour, markersize=6)

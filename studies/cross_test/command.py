@@ -15,7 +15,7 @@ def main(runs: Runs, evaluation: EvaluationOptions, *, schemes: list[str] | None
     RUN/evaluations/ as soon as it is there: after Ctrl-C the same command continues. Runs that cannot be evaluated are
     named, and the rest goes on.
 
-    Writes table4_cross.csv, .md and .svg.
+    Writes table4_cross.csv and .md.
 
     Args:
         schemes: to test under; default: those that the runs were trained with

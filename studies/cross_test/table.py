@@ -1,45 +1,103 @@
-"""Table 4: weights trained with one padding scheme, tested with another, every pair of schemes that was evaluated."""
+"""Table 4: weights trained with one padding scheme, tested with another, every pair of schemes that was evaluated.
+
+The paper (Partial Convolution based Padding, https://arxiv.org/abs/1811.11718) tests zero and partial padding crosswise
+on ResNet50 (section 4.1, "Cross Testing"). A difference belongs to one run: the same weights, under the other scheme
+minus under their own; its spread is that of these differences.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from studies.cross_test.cells import Cell, cells
-from studies.cross_test.figure import draw
-from studies.page.blocks import Block, Bullets, Figure, Section, Text
+from studies.page.blocks import Block, Bullets, Section, Text
 from studies.page.tables import Column, Linked, Table, decimals, signed, starts
 from studies.runs import paper
-from studies.runs.collect import Collection, scheme_order
+from studies.runs.collect import Collection, Run, scheme_order
 from studies.runs.comparable import METRICS, ComparableRecords, comparable_records
 from studies.stats.intervals import interval
-from studies.stats.spread import stdev
+from studies.stats.spread import mean, stdev
 
 STEM = "table4_cross"
 
 
-def study(collection: Collection, output: Path, checkpoint: str | None = None) -> Section | None:
-    """Table 4 as a section, or None if no run was tested under another scheme.
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """The runs of one network and scheme, tested under one scheme.
 
-    Writes `table4_cross.csv`, `.md` and `.svg`.
+    Attributes:
+        network: name that the runs are compared under.
+        padding: scheme that they were trained with.
+        padding_at_test: scheme that they were tested with.
+        values: each run that was tested, by seed, to its value in percent.
+        own: the same runs under the scheme that they were trained with, as far as that was evaluated.
     """
+
+    network: str
+    padding: str
+    padding_at_test: str
+    values: dict[Run, float]
+    own: dict[Run, float]
+
+    @property
+    def is_own(self) -> bool:
+        return self.padding == self.padding_at_test
+
+    @property
+    def average(self) -> float:
+        return mean(self.values.values())
+
+    @property
+    def diffs(self) -> dict[Run, float]:
+        """Under this scheme minus under its own, of each run that has both, in points: below 0 is the paper's drop."""
+        return (
+            {} if self.is_own else {run: value - self.own[run] for run, value in self.values.items() if run in self.own}
+        )
+
+    @property
+    def paper(self) -> paper.Row:
+        """The paper's row of the same network and schemes; empty if it has none."""
+        where = {"padding": self.padding, "padding_at_test": self.padding_at_test}
+        return paper.row("table4", network=self.network, **where) or {}
+
+
+def study(collection: Collection, output: Path, checkpoint: str | None = None) -> Section | None:
+    """Table 4 as a section, or None if no run was tested under another scheme; writes `table4_cross.csv` and `.md`."""
     evaluations = comparable_records(collection, checkpoint)
     found = cells(collection, evaluations)
     if all(cell.is_own for cell in found):
         return None
     words = METRICS[collection.metric]
-    title = f"Cross test: {words} (Table 4)"
-    names = dict.fromkeys(cell.network for cell in found)
-    networks = {name: [cell for cell in found if cell.network == name] for name in names}
-    drawing, by_run = draw(networks, words), runs_table(found, title)
-    blocks: list[Block] = [Text(_reading(evaluations, words)), Figure([drawing], CAPTION)]
-    for name, own in networks.items():
-        crossed = matrix(own, f"{name}: averages in percent")
+    by_run = runs_table(found, f"Cross test: {words} (Table 4)")
+    blocks: list[Block] = [Text(_reading(evaluations, words))]
+    for network in dict.fromkeys(cell.network for cell in found):
+        crossed = matrix([cell for cell in found if cell.network == network], f"{network}: averages in percent")
         blocks += [Text(crossed.title), crossed]
-    blocks += [
-        Text("Run by run, in the paper's form:"),
-        by_run,
-        Bullets(_notes(collection, evaluations, networks), terminal=True),
-    ]
-    return Section(title, blocks, [*by_run.write(output, STEM), drawing.write(output / f"{STEM}.svg")])
+    notes = Bullets(_notes(collection, evaluations, found), terminal=True)
+    return Section(
+        by_run.title, [*blocks, Text("Run by run, in the paper's form:"), by_run, notes], by_run.write(output, STEM)
+    )
+
+
+def cells(collection: Collection, evaluations: ComparableRecords) -> list[Cell]:
+    """A cell for each network, scheme of training and scheme of test with a value, each's own scheme first."""
+    found = []
+    for group in collection.groups:
+        tested = {scheme for run, scheme in evaluations.of if run in group.runs}
+        by_scheme: dict[str, dict[Run, float]] = {}
+        for scheme in sorted(tested, key=lambda each: (each != group.padding, *scheme_order(each))):
+            values = {run: evaluations.value(run, scheme, collection.metric) for run in group.runs}
+            by_scheme[scheme] = {run: value for run, value in values.items() if value is not None}
+        own = by_scheme.get(group.padding, {})
+        found += [
+            Cell(group.network, group.padding, scheme, values, own) for scheme, values in by_scheme.items() if values
+        ]
+    return found
+
+
+def drops(collection: Collection) -> list[Cell]:
+    """Every network's runs of one scheme tested under another one that have a difference; claims rest on them."""
+    return [cell for cell in cells(collection, comparable_records(collection)) if cell.diffs]
 
 
 def matrix(found: Sequence[Cell], title: str) -> Table:
@@ -55,31 +113,21 @@ def matrix(found: Sequence[Cell], title: str) -> Table:
 def runs_table(found: Sequence[Cell], title: str) -> Table:
     """The paper's form, a line a cell; then the spread of the difference, and what the paper found."""
     width = max(len(cell.values) for cell in found)
-    columns = [
-        Column("Training"),
-        Column("Inference"),
-        *(Column(str(number), decimals(3)) for number in range(1, width + 1)),
-        Column("average", decimals(3)),
-        Column("diff", signed(3)),
-        Column("stdev of diff", decimals(3)),
-        Column("95 % interval"),
-        Column("paper: average", decimals(3)),
-        Column("paper: diff", signed(3)),
-        *(Column(name, only_csv=True) for name in ("interval: low", "interval: high", "n", "seeds")),
-    ]
-    rows = [_row(cell, width) for cell in found]
     # The paper has ResNet50 alone.
-    if all(row[number] is None for row in rows for number, column in enumerate(columns) if "paper" in column.name):
-        kept = [number for number, column in enumerate(columns) if "paper" not in column.name]
-        columns, rows = [columns[number] for number in kept], [[row[number] for number in kept] for row in rows]
+    ours = not any(cell.paper for cell in found)
+    columns = [Column("Training"), Column("Inference")]
+    columns += [Column(str(number), decimals(3)) for number in range(1, width + 1)]
+    columns += [Column("average", decimals(3)), Column("diff", signed(3)), Column("stdev of diff", decimals(3))]
+    columns += [Column("95 % interval"), Column("paper: average", decimals(3), only_csv=ours)]
+    columns += [Column("paper: diff", signed(3), only_csv=ours)]
+    columns += [Column(name, only_csv=True) for name in ("interval: low", "interval: high", "n", "seeds")]
+    rows = [_row(cell, width) for cell in found]
     return Table(title, columns, rows, starts([(cell.network, cell.padding) for cell in found]))
 
 
-def _row(cell: Cell, width: int) -> list:
-    pairs = zip(cell.runs, cell.values, strict=True)
-    values = [Linked(value, run.folder.path) for run, value in pairs]
-    printed = paper.row("table4", network=cell.network, padding=cell.padding, padding_at_test=cell.padding_at_test)
-    diffs = () if cell.is_own else cell.diffs
+def _row(cell: Cell, width: int) -> list[Any]:
+    values = [Linked(value, run.folder.path) for run, value in cell.values.items()]
+    diffs = [*cell.diffs.values()]
     low, high = interval(diffs) or (None, None)
     return [
         f"{cell.network}_{cell.padding}",
@@ -87,15 +135,15 @@ def _row(cell: Cell, width: int) -> list:
         *values,
         *[None] * (width - len(values)),
         cell.average,
-        cell.diff,
+        mean(diffs) if diffs else None,
         stdev(diffs),
         None if low is None else f"{low:+.2f} to {high:+.2f}",
-        (printed or {}).get("average"),
-        (printed or {}).get("diff"),
+        cell.paper.get("average"),
+        cell.paper.get("diff"),
         low,
         high,
-        len(cell.runs),
-        " ".join(str(run.record.seed) for run in cell.runs),
+        len(cell.values),
+        " ".join(str(run.record.seed) for run in cell.values),
     ]
 
 
@@ -110,20 +158,12 @@ def _reading(found: ComparableRecords, words: str) -> str:
     )
 
 
-CAPTION = (
-    "Average in percent, and below it the difference from the runs' own scheme (framed). The stronger the colour, the "
-    "larger the difference: orange is a loss, blue a gain."
-)
-
-
-def _notes(collection: Collection, evaluations: ComparableRecords, networks: dict[str, list[Cell]]) -> list[str]:
-    there = {
-        (cell.network, cell.padding, cell.padding_at_test): len(cell.runs) for n in networks.values() for cell in n
-    }
+def _notes(collection: Collection, evaluations: ComparableRecords, found: Sequence[Cell]) -> list[str]:
+    there = {(cell.network, cell.padding, cell.padding_at_test): len(cell.values) for cell in found}
     missing = [
         f"{group.name} under {scheme}: {count} of {len(group.runs)} runs"
         for group in collection.groups
-        for scheme in sorted({cell.padding_at_test for cell in networks.get(group.network, ())}, key=scheme_order)
+        for scheme in sorted({tested for network, _, tested in there if network == group.network}, key=scheme_order)
         if (count := there.get((group.network, group.padding, scheme), 0)) < len(group.runs)
     ]
     return ([f"Not evaluated, or not all: {'; '.join(missing)}."] if missing else []) + list(evaluations.left_out)

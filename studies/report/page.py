@@ -45,7 +45,7 @@ def write_report(collection: Collection, output: Path, others: Mapping[str, Path
         WriteError: if the folder cannot be written.
     """
     warnings = tuple(fairness.warnings(collection))
-    # The report's own sections, the paper's runs and the provenance, come last.
+    # The report's own section, the provenance, comes last.
     studies = [function for study in (*STUDIES[1:], STUDIES[0]) for function in study.functions]
     sections, problems = [], []
     for study in studies:

@@ -4,8 +4,7 @@ import statistics
 
 import pytest
 
-from studies.cross_test.cells import drops
-from studies.cross_test.table import study
+from studies.cross_test.table import drops, study
 from studies.runs.collect import collect
 from studies.runs.comparable import comparable_records
 
@@ -47,8 +46,7 @@ def test_the_table_has_spread_interval_and_the_papers_figures(crossed, tmp_path,
     assert (low, high) == pytest.approx((-250 / 6 - 12.7062 * 150 / 6, -250 / 6 + 12.7062 * 150 / 6), rel=1e-5)
     assert rows[1]["95 % interval"] == f"{low:+.2f} to {high:+.2f}"
     assert "resnet50_partial under zero: 0 of 2 runs" in page_of(section)
-    assert [file.name for file in section.files] == ["table4_cross.csv", "table4_cross.md", "table4_cross.svg"]
-    assert "-41.67" in (tmp_path / "table4_cross.svg").read_text().replace("−", "-")
+    assert [file.name for file in section.files] == ["table4_cross.csv", "table4_cross.md"]
 
 
 def test_only_records_of_one_checkpoint_and_one_set_of_images_are_compared(
@@ -60,7 +58,7 @@ def test_only_records_of_one_checkpoint_and_one_set_of_images_are_compared(
     collection = collect(crossed)
     (cell,) = drops(collection)
     # Run by run, 2 - 6 and 4 - 5 of six images: not the difference of two averages.
-    assert cell.diffs == pytest.approx((-400 / 6, -100 / 6))
+    assert list(cell.diffs.values()) == pytest.approx((-400 / 6, -100 / 6))
     assert ["other images" in sentence for sentence in comparable_records(collection).left_out] == [True]
     (last,) = comparable_records(collection, "last").of
     assert (last[0].record.seed, last[1]) == (2, "partial")

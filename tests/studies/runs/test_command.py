@@ -21,8 +21,8 @@ def runs(make_run, tmp_path):
     ("command", "files"),
     [
         ("accuracy", {"table2_best.csv", "table3_last5.md", "differences.svg", "figure1.svg"}),
-        ("convergence", {"figure3.svg", "figure3.csv", "area_between_curves.md"}),
-        ("claims", {"claims.csv", "claims.md", "claims.svg"}),
+        ("convergence", {"figure3.svg", "figure3.csv", "figure3.md"}),
+        ("claims", {"claims.csv", "claims.md"}),
     ],
 )
 def test_files_and_warnings(command, files, runs, tmp_path, capsys):

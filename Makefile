@@ -7,7 +7,7 @@ READY := $(VENV)/.installed
 OTHERS := .works-with
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all works-with lint format lock clean
+.PHONY: help install demo test test-all works-with lint format lock site clean
 
 help:
 	@echo "make demo      install, draw sample images, train a small padding sweep, write a report (no GPU, data or account)"
@@ -17,6 +17,7 @@ help:
 	@echo "make install   only create $(VENV) from requirements.lock"
 	@echo "make format    let ruff rewrite the code's layout"
 	@echo "make lock      resolve pyproject.toml anew and rewrite requirements.lock"
+	@echo "make site      the documentation as a site, in site/"
 	@echo "make clean     remove $(VENV) and $(OTHERS); runs/ and data/ stay"
 
 $(READY): requirements.lock
@@ -59,6 +60,9 @@ lint: $(READY)
 format: $(READY)
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
+
+site: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build
 
 lock:
 	sh scripts/lock.sh $(PYTHON)

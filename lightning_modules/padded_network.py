@@ -16,12 +16,12 @@ from networks import NetworkError, load_initial_weights
 from padding import (
     PaddingError,
     UnfollowableError,
-    available_schemes,
     convert_padding,
     forward_masked,
     forward_singly,
 )
 from padding.conversion.convert import report_hidden
+from padding.registry import find_scheme
 
 SINGLY, UNMASKED = "singly", "none"
 """The mask rules that need no mask: images one by one, each at its own size; and a padded batch as it is."""
@@ -295,7 +295,10 @@ def check_settings(num_classes: int, padding: str, lr: float, momentum: float, w
 
 def check_scheme(name: str, padding: str) -> None:
     """Raises ModelError, which lists the schemes, unless the setting `model.name` is one of them."""
-    checked(name, padding, padding in available_schemes(), f"one of {', '.join(available_schemes())}")
+    try:
+        find_scheme(padding)
+    except PaddingError as error:
+        raise ModelError(f"model.{name}: {error}") from error
 
 
 def pads(data: pl.LightningDataModule | None) -> bool:

@@ -5,7 +5,8 @@ are boxes, so the ratio is a product of one factor per axis: kernel size over th
 needs no convolution of ones, and a new size costs a few operations on vectors.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -59,6 +60,16 @@ def axis_factors(
     axes = zip(sizes, outputs, kernel_size, stride, starts, dilation, strict=True)
     taps = [valid_taps(*axis, device) for axis in axes]
     return [axis_ratio(counts, kernel, dtype) for counts, kernel in zip(taps, kernel_size, strict=True)]
+
+
+@cache
+def powered(exponents: tuple[float, ...]) -> Callable[..., list[Tensor]]:
+    """`axis_factors` with each axis' factor raised to an exponent; to 0, the axis has no ratio (no empty windows)."""
+
+    def factors(*call) -> list[Tensor]:
+        return [factor**exponent for factor, exponent in zip(axis_factors(*call), exponents, strict=True)]
+
+    return factors
 
 
 def outer_product(factors: Sequence[Tensor]) -> Tensor:

@@ -26,6 +26,14 @@ class Scheme:
     """`transposed(input, weight, bias, geometry) -> output`, a transposed convolution; None leaves it as it is."""
     pools: dict[type[nn.Module], type[nn.Module]] = field(default_factory=dict, compare=False)
     """Pools that the scheme can pad, too, where that is asked for: their classes, and those that take their place."""
+    power: float | None = None
+    """The exponent of Eq. 5's ratio in a scheme that multiplies by it and pads with nothing."""
+    fills: Callable[[int], tuple] | None = field(default=None, compare=False)
+    """`fills(axes)`: a `padding.schemes.ring.Fill` an axis, of a scheme that fills one axis after the other."""
+    pad: Callable[..., Tensor] | None = None
+    """`pad(input, pads, training) -> padded input`, of a scheme that fills in another way."""
+    sees_training: bool = False
+    """Whether `convolve` takes `training`, the layer's mode: it draws, and is deterministic in evaluation."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,8 @@ class Convolution:
 
 
 _SCHEMES: dict[str, Scheme] = {}
+_FAMILIES: dict[str, Callable[[str], Scheme]] = {}
+_MADE: dict[str, Scheme] = {}
 _CONVOLUTIONS: dict[type[nn.Module], Convolution] = {}
 
 
@@ -63,13 +73,14 @@ def register_scheme(name: str, *, survives_fusing: bool, **others) -> Callable:
     """
 
     def register(convolve: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        _add_scheme(Scheme(name, convolve, survives_fusing, **others))
+        add_scheme(Scheme(name, convolve, survives_fusing, **others))
         return convolve
 
     return register
 
 
-def _add_scheme(scheme: Scheme) -> None:
+def add_scheme(scheme: Scheme) -> None:
+    """Registers a scheme. Raises PaddingError if its name is taken."""
     if scheme.name in _SCHEMES:
         raise PaddingError(f"a padding scheme named {scheme.name!r} exists already; choose another name")
     _SCHEMES[scheme.name] = scheme
@@ -81,9 +92,30 @@ def find_scheme(name: str) -> Scheme:
     Raises:
         PaddingError: an unknown name; the message lists the registered ones.
     """
-    if name not in _SCHEMES:
-        raise PaddingError(f"unknown padding scheme {name!r}; choose one of {', '.join(_SCHEMES)}")
-    return _SCHEMES[name]
+    if name in _SCHEMES:
+        return _SCHEMES[name]
+    if name not in _MADE:
+        family = next((make for mark, make in sorted(_FAMILIES.items()) if mark in name), None)
+        if family is None:
+            raise PaddingError(
+                f"unknown padding scheme {name!r}; choose one of {', '.join(_SCHEMES)}, extrapolate:N, or one an axis, "
+                "as in 'zero,circular'"
+            )
+        _MADE[name] = family(name)
+    return _MADE[name]
+
+
+def register_family(mark: str) -> Callable:
+    """Decorator: schemes whose names hold `mark` are made by `make(name) -> Scheme`, once each.
+
+    Marks are looked for in alphabetical order. `make` raises `PaddingError` for a name that means nothing.
+    """
+
+    def register(make: Callable[[str], Scheme]) -> Callable[[str], Scheme]:
+        _FAMILIES[mark] = make
+        return make
+
+    return register
 
 
 def available_schemes() -> tuple[str, ...]:
@@ -159,4 +191,4 @@ def _convolves_alike(kind: type[nn.Module], ancestor: type[nn.Module]) -> bool:
     return all(getattr(kind, name, None) is getattr(ancestor, name, None) for name in names)
 
 
-_add_scheme(Scheme("zero", None, survives_fusing=True))
+add_scheme(Scheme("zero", None, survives_fusing=True))

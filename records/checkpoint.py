@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -9,6 +10,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from records.codec import Record
+
+
+def plain(name: str) -> str:
+    """A name as part of a file's: that of a scheme may hold commas, colons and slashes.
+
+    >>> plain("extrapolate:2")
+    'extrapolate_2'
+    """
+    return re.sub(r"[^\w.-]+", "_", name)
 
 
 @dataclass(eq=False)
@@ -46,7 +56,7 @@ class CheckpointRecord(Record):
     def file_name(self) -> str:
         """Checkpoint, scheme and a hash of the settings: the same evaluation replaces its own file and no other."""
         digest = hashlib.sha1(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()
-        return f"{Path(self.checkpoint).stem}-{self.padding_at_test}-{self.label}{digest[:8]}.json"
+        return f"{Path(self.checkpoint).stem}-{plain(self.padding_at_test)}-{self.label}{digest[:8]}.json"
 
     @property
     def label(self) -> str:
@@ -101,7 +111,7 @@ class ActivationRecord(Record):
 
     @property
     def file_name(self) -> str:
-        return f"activations-{Path(self.checkpoint).stem}-{self.padding}.json"
+        return f"activations-{Path(self.checkpoint).stem}-{plain(self.padding)}.json"
 
     @property
     def shows(self) -> tuple:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from records import RunFolder, RunRecord, settings_digest
+from records.checkpoint import plain
 from records.configuration import flatten
 from records.errors import UserError
 from records.repair import configuration, recorded
@@ -49,7 +50,7 @@ def identify(config: dict[str, Any]) -> tuple[RunFolder, RunRecord]:
         data_root=str((config["data"].get("init_args") or {}).get("root", "")),
     )
     # A timm name may hold a slash or a colon (hf-hub:owner/model), a folder's name may not.
-    folder = re.sub(r"[^\w.-]+", "_", f"{name}-{run_id}")
+    folder = plain(f"{name}-{run_id}")
     return RunFolder(Path(config["run"]["root"]).expanduser() / folder), record
 
 

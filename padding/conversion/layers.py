@@ -4,6 +4,7 @@ Conversion changes nothing but a layer's class: its parameters, attributes and s
 """
 
 import functools
+import re
 from collections.abc import Sequence
 from inspect import signature
 
@@ -63,7 +64,7 @@ class PaddedLayer:
         geometry = (stride, effective_pads(self), dilation, groups)
         try:
             if mask is None and not self.return_mask:
-                return padded_convolution(input, weight, bias, *geometry, self.padding_scheme)
+                return padded_convolution(input, weight, bias, *geometry, self.padding_scheme, self.training)
             returned = (self.return_mask, self.multi_channel)
             return masked_convolution(input, mask, weight, bias, *geometry, self.padding_scheme, *returned)
         except UnfollowableError:
@@ -152,7 +153,7 @@ def layer_class(base: type[nn.Module], scheme: str) -> type[nn.Module]:
         raise PaddingError(f"'{scheme}' says nothing about transposed convolutions; leave {base.__name__} as it is")
     takes_masks = find_scheme(scheme).with_holes is not None and "mask_in" in signature(site.forward).parameters
     masks = _ABOUT_MASKS if takes_masks else ""
-    name = scheme.capitalize() + base.__name__
+    name = "".join(word.capitalize() for word in re.split(r"[\W_]+", scheme)) + base.__name__
     axes = {nn.Conv1d: 1, nn.Conv2d: 2, nn.Conv3d: 3}.get(base)
     example = _EXAMPLE.format(name, (2,) + (6,) * axes, (4,) + (6,) * axes) if axes else ""
     namespace = {

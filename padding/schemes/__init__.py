@@ -1,5 +1,5 @@
 """The padding schemes, one file a scheme or family, and what they share. Importing a file registers its schemes."""
 
-from padding.schemes import extend, partial
+from padding.schemes import extend, partial, fill, predict, distribution, per_axis  # noqa: I001  (the order of their list)
 
-__all__ = ["extend", "partial"]
+__all__ = ["distribution", "extend", "fill", "partial", "per_axis", "predict"]

@@ -19,6 +19,7 @@ def padded_convolution(
     dilation: tuple[int, ...],
     groups: int,
     scheme: str,
+    training: bool = False,
 ) -> Tensor:
     """Convolves `input`, (N, C, *sizes) or (C, *sizes), with its border filled as `scheme` says.
 
@@ -29,14 +30,17 @@ def padded_convolution(
     """
     if has_torch_function_variadic(input, weight):
         relevant = (input, weight)
-        operands = (input, weight, bias, stride, padding, dilation, groups, scheme)
+        operands = (input, weight, bias, stride, padding, dilation, groups, scheme, training)
         return handle_torch_function(padded_convolution, relevant, *operands)
     axes = weight.dim() - 2
     if input.dim() == axes + 1:
         batch = input.unsqueeze(0)
-        return padded_convolution(batch, weight, bias, stride, padding, dilation, groups, scheme).squeeze(0)
+        return padded_convolution(batch, weight, bias, stride, padding, dilation, groups, scheme, training).squeeze(0)
     geometry = resolve(padding, input.shape[2:], weight.shape[2:], stride, dilation, groups)
-    return find_scheme(scheme).convolve(input, weight, bias, geometry)
+    chosen = find_scheme(scheme)
+    if chosen.sees_training:
+        return chosen.convolve(input, weight, bias, geometry, training=training)
+    return chosen.convolve(input, weight, bias, geometry)
 
 
 def zero_padded(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:

@@ -1,4 +1,8 @@
-"""Schemes that fill the border with values: reflect, replicate, circular, as `padding_mode` of torch's layers."""
+"""Schemes that continue the map with its own values.
+
+`reflect`, `replicate` and `circular` are `padding_mode` of torch's layers, `symmetric` is numpy's; `earth` goes around
+the columns and over the poles, for maps of longitude and latitude.
+"""
 
 from collections.abc import Sequence
 
@@ -11,41 +15,79 @@ from padding.geometry import Geometry, pad_argument
 from padding.registry import register_scheme
 from padding.schemes.circular_pools import CIRCULAR
 from padding.schemes.convolve import unpadded
+from padding.schemes.ring import Fill, convolve_filled, filling, register_fill
 from padding.tracing import is_traced
 
 
-@register_scheme("reflect", survives_fusing=True)
+def _nearest(near: Tensor, amount: int, measured: None) -> Tensor:
+    return near[..., :amount]
+
+
+def _edge(near: Tensor, amount: int, measured: None) -> Tensor:
+    return near.expand(*near.shape[:-1], amount)
+
+
+def _behind_the_edge(near: Tensor, amount: int, measured: None) -> Tensor:
+    return near[..., 1 : amount + 1]
+
+
+def _amount(amount: int, size: int) -> int:
+    return amount
+
+
+_REFLECT = filling(Fill("reflect", _behind_the_edge, lambda amount, size: amount + 1))
+_REPLICATE = filling(Fill("replicate", _edge))
+_CIRCULAR = filling(Fill("circular", _nearest, _amount, opposite=True))
+
+
+@register_scheme("reflect", survives_fusing=True, fills=_REFLECT.fills)
 def reflect(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
     """Mirrors the input at its border, the border itself not repeated."""
     _check_room(input, geometry, "reflect", spare=1)
     return _extended(input, weight, bias, geometry, "reflect")
 
 
-@register_scheme("replicate", survives_fusing=True)
+@register_scheme("replicate", survives_fusing=True, fills=_REPLICATE.fills)
 def replicate(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
     """Repeats the value at the border."""
     if torch.compiler.is_dynamo_compiling():
         # inductor (torch 2.14) cannot compile the backward pass of replication_pad2d.
-        return unpadded(_edges_repeated(input, geometry), weight, bias, geometry)
+        return convolve_filled(_REPLICATE.fills, input, weight, bias, geometry)
     return _extended(input, weight, bias, geometry, "replicate")
 
 
-def _edges_repeated(input: Tensor, geometry: Geometry) -> Tensor:
-    for axis, (before, after) in enumerate(geometry.pads, start=2):
-        ends = input.narrow(axis, 0, 1), input.narrow(axis, input.shape[axis] - 1, 1)
-        first, last = (
-            end.expand(*end.shape[:axis], amount, *end.shape[axis + 1 :])
-            for end, amount in zip(ends, (before, after), strict=True)
-        )
-        input = torch.cat([first, input, last], axis)
-    return input
-
-
-@register_scheme("circular", survives_fusing=True, pools=CIRCULAR)
+@register_scheme("circular", survives_fusing=True, pools=CIRCULAR, fills=_CIRCULAR.fills)
 def circular(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
     """Continues with the values at the opposite border."""
     _check_room(input, geometry, "circular", spare=0)
     return _extended(input, weight, bias, geometry, "circular")
+
+
+# The edge repeated: numpy's symmetric. Its backward pass is deterministic on CUDA, which torch's own are not.
+register_fill("symmetric", reach=_amount)(_nearest)
+
+
+def _check_globe(input: Tensor, training: bool) -> tuple[None, ...]:
+    if input.dim() != 4 or (not is_traced(input) and input.shape[-1] % 2):
+        raise PaddingError(
+            "earth padding takes 2-d maps of an even number of columns, half of them on either side of a pole; this "
+            f"map is {'x'.join(map(str, input.shape[2:]))}: give it an even width, or use 'replicate,circular'"
+        )
+    return None, None
+
+
+def _over_the_pole(near: Tensor, amount: int, measured: None) -> Tensor:
+    return near[..., :amount].roll(near.shape[-2] // 2, -2)
+
+
+_ROWS = Fill("earth", _over_the_pole, _amount, measure=_check_globe)
+_COLUMNS = Fill("earth", _nearest, _amount, opposite=True, measure=_check_globe)
+
+
+@register_scheme("earth", survives_fusing=True)
+def earth(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
+    """x[-j, w] = x[j - 1, (w + W / 2) mod W] beyond the poles; columns are circular."""
+    return convolve_filled(lambda axes: (_ROWS, _COLUMNS)[:axes], input, weight, bias, geometry)
 
 
 def _extended(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, mode: str) -> Tensor:

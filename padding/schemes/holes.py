@@ -83,9 +83,9 @@ def _find_rule(scheme: str) -> Callable[..., tuple[Tensor, Tensor]]:
 
 
 def partial_with_holes(
-    input: Tensor, valid: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry
+    input: Tensor, valid: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, power: float = 1.0
 ) -> tuple[Tensor, Tensor]:
-    """Eq. 1 to 3 on a batch, `valid` boolean: W (X where valid) r + b, and 0 where a window sees nothing.
+    """Eq. 1 to 3 on a batch, `valid` boolean: W (X where valid) r^power + b, and 0 where a window sees nothing.
 
     Positions beyond the border are holes, too. The ratio is multiplied in at least float32 and the result
     returned in the convolution's dtype.
@@ -96,7 +96,7 @@ def partial_with_holes(
     if counts.shape[1] > 1:
         counts = _for_each_filter(counts, weight)
     seen = counts > 0
-    result = output * (window / counts.clamp(min=1).to(dtype))  # already 0 where nothing was seen
+    result = output * (window / counts.clamp(min=1).to(dtype)) ** power  # already 0 where nothing was seen
     if bias is not None:
         result = torch.where(seen, result + bias.reshape((-1,) + (1,) * (weight.dim() - 2)), 0.0)
     updated = seen if valid.shape[1] == 1 else _for_each_filter(seen, weight)

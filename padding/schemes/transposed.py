@@ -7,7 +7,7 @@ axis, and have a closed form.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -60,9 +60,25 @@ def partial_transposed(input: Tensor, weight: Tensor, bias: Tensor | None, geome
     Where the stride leaves gaps, nothing contributes on an unbounded input either, and there is nothing to correct: the
     bias alone, as without this scheme.
     """
-    frame = None if is_traced(input, weight) else find_frame(input, weight, geometry, axis_factors)
+    return _reweighted(input, weight, bias, geometry, axis_factors)
+
+
+def root_transposed(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: TransposedGeometry) -> Tensor:
+    """W X sqrt(r) + b, otherwise as `partial_transposed`."""
+    return _reweighted(input, weight, bias, geometry, axis_roots, power=0.5)
+
+
+def _reweighted(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    geometry: TransposedGeometry,
+    factors: Callable[..., list[Tensor]],
+    power: float = 1.0,
+) -> Tensor:
+    frame = None if is_traced(input, weight) else find_frame(input, weight, geometry, factors)
     if frame is None or frame.has_empty_windows:
-        return _by_formula(input, weight, bias, geometry)
+        return _by_formula(input, weight, bias, geometry, power)
     return reweight(_zero(input, weight, bias, geometry), bias, frame)
 
 
@@ -72,12 +88,14 @@ def _zero(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Transpos
     return convolution(input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
-def _by_formula(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: TransposedGeometry) -> Tensor:
+def _by_formula(
+    input: Tensor, weight: Tensor, bias: Tensor | None, geometry: TransposedGeometry, power: float = 1.0
+) -> Tensor:
     output = _zero(input, weight, None, geometry)
     dtype = torch.float64 if output.dtype in (torch.float64, torch.complex128) else torch.float32
     taps = _taps(input.shape[2:], weight.shape[2:], geometry, output.device, output.shape[2:])
     full, inside = (outer_product(counts) for counts in zip(*taps, strict=True))
-    ratio = _ratio(full, inside, dtype)
+    ratio = _ratio(full, inside, dtype) ** power
     result = output * ratio
     if bias is not None:
         result = result + torch.where(ratio > 0, bias.reshape((-1,) + (1,) * (weight.dim() - 2)), 0.0)
@@ -97,6 +115,11 @@ def axis_factors(
 ) -> list[Tensor]:
     """The factors of the ratio, one an axis. They multiply to it only where none of them is 0."""
     return [_ratio(full, inside, dtype) for full, inside in _taps(sizes, kernel_size, geometry, device)]
+
+
+def axis_roots(*call) -> list[Tensor]:
+    """The factors of the ratio's root."""
+    return [factor.sqrt() for factor in axis_factors(*call)]
 
 
 def _taps(

@@ -39,8 +39,10 @@ class EvaluationOptions(Weights):
 
 def check_schemes(schemes: Sequence[str]) -> list[str]:
     """`schemes`, each once. Raises UserError if one is unknown."""
-    from padding import available_schemes
+    from padding import PaddingError
+    from padding.registry import find_scheme
 
-    if unknown := [scheme for scheme in schemes if scheme not in available_schemes()]:
-        raise UserError(f"--schemes: unknown {', '.join(unknown)}; there are {', '.join(available_schemes())}")
-    return list(dict.fromkeys(schemes))
+    try:
+        return list(dict.fromkeys(find_scheme(scheme).name for scheme in schemes))
+    except PaddingError as error:
+        raise UserError(f"--schemes: {error}") from None

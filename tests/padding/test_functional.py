@@ -11,10 +11,17 @@ from padding import PaddingError, available_schemes, convert_padding
 LAYERS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 
 
-@pytest.mark.parametrize("scheme", available_schemes())
-@pytest.mark.parametrize("axes", [1, 2, 3])
-def test_equals_a_layer(scheme, axes):
-    layer = LAYERS[axes](4, 6, 3, stride=2, padding=1, dilation=(1, 2, 1)[:axes], groups=2)
+@pytest.mark.parametrize(
+    ("axes", "scheme"),
+    [
+        (axes, scheme)
+        for scheme in available_schemes()
+        for axes in (1, 2, 3)
+        if (axes, scheme) not in ((1, "earth"), (3, "earth"))
+    ],
+)
+def test_equals_a_layer(axes, scheme):
+    layer = LAYERS[axes](4, 6, 3, stride=2, padding=1, dilation=(1, 2, 1)[:axes], groups=2).eval()
     convert_padding(layer, scheme)
     x = torch.randn(2, 4, *(7, 8, 6)[:axes])
     function = getattr(padding, f"conv{axes}d")

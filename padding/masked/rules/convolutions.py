@@ -18,8 +18,8 @@ from padding.schemes.convolve import padded_convolution, zero_padded
 def convolution(call: Call) -> Result:
     """One that pads with zeros or not at all, or a layer that `convert_padding` converted."""
     bound = call.bind(
-        "input", "weight", "bias", "stride", "padding", "dilation", "groups", "scheme",
-        bias=None, stride=1, padding=0, dilation=1, groups=1, scheme=None,
+        "input", "weight", "bias", "stride", "padding", "dilation", "groups", "scheme", "training",
+        bias=None, stride=1, padding=0, dilation=1, groups=1, scheme=None, training=False,
     )  # fmt: skip
     tensor, state = call.input()
     weight, bias, kernels = bound.weight, bound.bias, bound.weight.shape[2:]
@@ -31,7 +31,8 @@ def convolution(call: Call) -> Result:
         return result(call.run(), None, batch=None)
     batched = tensor.dim() == weight.dim() and state.batch == 0
     # Under `grow` a window may see nothing even of images that fill the canvas, with more padding than it reaches over.
-    reweights = scheme is not None and scheme.with_holes is not None
+    reweights = scheme is not None and scheme.power is not None
+    power = scheme.power if reweights else 1.0
     if not state.cut and not (reweights and call.rule == GROW and batched):
         return result(call.run(), None, batch=0 if batched else None)
     if not batched or 1 in state.cut:
@@ -59,14 +60,14 @@ def convolution(call: Call) -> Result:
     geometry = Geometry(stride, pads, dilation, bound.groups, symmetric)
     output = zero_padded(tensor, weight, None if reweights else bias, geometry)
     sizes = output.shape[2:]
-    output = _reweighted(output, bias, windows, extents, call.writes) if reweights else output
+    output = _reweighted(output, bias, windows, extents, call.writes, power) if reweights else output
     return result(output, [None, None, *map(slide, extents, windows, sizes, [call.rule] * len(sizes))], batch=0)
 
 
 def _reweighted(
-    output: Tensor, bias: Tensor | None, windows: list[Window], extents: list[Extents], in_place: bool
+    output: Tensor, bias: Tensor | None, windows: list[Window], extents: list[Extents], in_place: bool, power: float
 ) -> Tensor:
-    """W X r + b, r one factor an axis (kernel over the taps inside); 0 where no tap is inside (Eq. 1).
+    """W X r^power + b, r one factor an axis (kernel over the taps inside); 0 where no tap is inside (Eq. 1).
 
     The ratio is multiplied out first, in at least float32: one pass over the map instead of one an axis.
     """
@@ -74,7 +75,7 @@ def _reweighted(
     for axis, (window, own) in enumerate(zip(windows, extents, strict=True), start=2):
         taps = [taps_inside(extent, window, output.shape[axis]) for extent in own]
         empty = empty or any(0 in row for row in taps)
-        factors = [[window.kernel / count if count else 0.0 for count in row] for row in taps]
+        factors = [[(window.kernel / count) ** power if count else 0.0 for count in row] for row in taps]
         ratio = ratio * axis_vectors(factors, axis, output, batch=0)
     output = output.mul_(ratio) if in_place else (output * ratio).to(output.dtype)
     if bias is None:

@@ -1,0 +1,97 @@
+"""Rings that continue the distribution of the map near its border: `mean_interp` and `mean_reflect`.
+
+Distribution Padding in Convolutional Neural Networks, Nguyen et al., ICIP 2019. The map is average-pooled with windows
+one wider than the padding of an axis, before and after together, and stretched linearly: `mean_interp` to the padded
+size, of which the rim is used, `mean_reflect` to the map's own size, which is mirrored. The ring is detached from
+autograd. Only the part of it that is used is computed.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from math import floor
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from padding.geometry import Geometry, Pads, pad_argument
+from padding.registry import register_scheme
+from padding.schemes.convolve import unpadded
+from padding.schemes.ring import joined
+
+_POOL = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
+_LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
+
+
+def pad_by_mean(mirrored: bool, input: Tensor, pads: Pads, training: bool = False) -> Tensor:
+    """The padded map; `mirrored` for `mean_reflect`. A map no larger than its padding is pooled to one position."""
+    with torch.no_grad():
+        wide = input.float() if input.dtype in (torch.float16, torch.bfloat16) else input
+        strips = [
+            (axis, *(strip.to(input.dtype) for strip in _ends(wide, pads, axis, mirrored)))
+            for axis, pair in enumerate(pads, start=2)
+            if sum(pair)
+        ]
+    return joined(input, strips)
+
+
+def _ends(input: Tensor, pads: Pads, axis: int, mirrored: bool) -> Iterator[Tensor]:
+    """The strips before and after one axis, along the ring of all axes before it."""
+    sizes = input.shape[2:]
+    excess = [min(sum(pair), size - 1) for pair, size in zip(pads, sizes, strict=True)]  # of a window over 1 position
+    size, surplus = sizes[axis - 2], excess[axis - 2]
+    pooled_size, stretched = size - surplus, size if mirrored else size + sum(pads[axis - 2])
+    for side, amount in enumerate(pads[axis - 2]):
+        # Distance j from the border, counted along the stretched map from this side.
+        at = [each if mirrored else amount - each for each in range(1, amount + 1)]
+        places = [min(max(0.0, (each + 0.5) * pooled_size / stretched - 0.5), pooled_size - 1) for each in at]
+        reach = min(pooled_size, floor(max(places, default=0.0)) + 2)
+        band = input.narrow(axis, size - reach - surplus if side else 0, reach + surplus)
+        pooled = _POOL[len(pads)](band, [each + 1 for each in excess], 1).movedim(axis, -1)
+        pooled = pooled.flip(-1) if side else pooled
+        rows = [_between(pooled, place) for place in places] or [pooled[..., :0]]
+        strip = torch.cat(rows if side else rows[::-1], -1).movedim(-1, axis)
+        yield _along(strip, sizes, pads, axis, mirrored) if amount else strip.new_empty(_end_shape(input, pads, axis))
+
+
+def _between(values: Tensor, place: float) -> Tensor:
+    low = floor(place)
+    high = min(low + 1, values.shape[-1] - 1)
+    return torch.lerp(values[..., low : low + 1], values[..., high : high + 1], place - low)
+
+
+def _along(strip: Tensor, sizes: tuple[int, ...], pads: Pads, axis: int, mirrored: bool) -> Tensor:
+    """A strip of the pooled map stretched along all other axes."""
+    target = [size + (0 if mirrored else sum(pair)) for size, pair in zip(sizes, pads, strict=True)]
+    target[axis - 2] = strip.shape[axis]
+    strip = F.interpolate(strip, target, mode=_LINEAR[len(pads)], align_corners=False)
+    if mirrored:
+        for each in range(axis - 2):
+            only = tuple(pair if each == other else (0, 0) for other, pair in enumerate(pads))
+            # A map pooled to one position is constant there, and reflection has no room.
+            mode = "reflect" if sizes[each] > max(pads[each]) else "replicate"
+            strip = F.pad(strip, pad_argument(only), mode=mode)
+        return strip
+    for each in range(axis + 1, strip.dim()):
+        strip = strip.narrow(each, pads[each - 2][0], sizes[each - 2])
+    return strip
+
+
+def _end_shape(input: Tensor, pads: Pads, axis: int) -> list[int]:
+    shape = list(input.shape)
+    for each in range(2, axis):
+        shape[each] += sum(pads[each - 2])
+    shape[axis] = 0
+    return shape
+
+
+def _convolution(pad: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def convolve(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
+        return unpadded(pad(input, geometry.pads), weight, bias, geometry)
+
+    return convolve
+
+
+for _name, _mirrored in (("mean_interp", False), ("mean_reflect", True)):
+    _pad = partial(pad_by_mean, _mirrored)
+    register_scheme(_name, survives_fusing=False, pad=_pad)(_convolution(_pad))

@@ -1,0 +1,238 @@
+"""Fills the border of a map, one axis after the other, from the positions near it: one copy of the map, and its ring.
+
+A scheme of this kind is one function, the values beyond one side of one axis; `register_fill` makes the rest of it:
+rows, then columns, so that the corners follow, of maps of any number of axes. The function gets the positions next to
+the border, nearest first, with the axis last, so that both sides look alike.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from padding.errors import PaddingError
+from padding.geometry import Geometry, Pads
+from padding.registry import Scheme, add_scheme
+from padding.schemes.convolve import unpadded
+from padding.tracing import is_traced
+
+
+def _one(amount: int, size: int) -> int:
+    return 1
+
+
+@dataclass(frozen=True)
+class Fill:
+    """How one axis is filled.
+
+    Attributes:
+        name: of the scheme, for messages.
+        ring: `ring(near, amount, measured) -> (N, C, ..., amount)`, the values at distances 1, 2, ... beyond one side;
+            `near` is (N, C, ..., reach), the positions at distances 0, 1, ... inside it, whatever axis that is.
+        reach: `reach(amount, size)`, how many positions `ring` reads.
+        opposite: whether it reads them at the other side, so that `near` begins at the far end.
+        measure: `measure(input, training)` of the map before any axis was filled: what `ring` is told as `measured`, a
+            value an axis.
+        linear: whether zeros next to the border give zeros beyond it.
+    """
+
+    name: str
+    ring: Callable[[Tensor, int, Any], Tensor]
+    reach: Callable[[int, int], int] = _one
+    opposite: bool = False
+    measure: Callable[[Tensor, bool], Sequence[Any]] | None = None
+    linear: bool = True
+
+
+def register_fill(name: str, *, survives_fusing: bool = True, sees_training: bool = False, **options) -> Callable:
+    """Decorator: makes `ring(near, amount, measured) -> values` the scheme `name`; `options` are those of `Fill`.
+
+    >>> from padding.registry import _SCHEMES
+    >>> @register_fill("ones", linear=False)
+    ... def ones(near, amount, measured):
+    ...     return torch.ones_like(near).expand(*near.shape[:-1], amount)
+    >>> import padding
+    >>> padding.conv1d(torch.zeros(1, 1, 2), torch.ones(1, 1, 3), padding=1, scheme="ones")
+    tensor([[[1., 1.]]])
+    >>> _SCHEMES.pop("ones").name  # undone: this is an example
+    'ones'
+    """
+
+    def register(ring: Callable[[Tensor, int, Any], Tensor]) -> Callable[[Tensor, int, Any], Tensor]:
+        add_scheme(filling(Fill(name, ring, **options), survives_fusing, sees_training))
+        return ring
+
+    return register
+
+
+def filling(fill: Fill, survives_fusing: bool = True, sees_training: bool = False) -> Scheme:
+    """The scheme that fills every axis alike."""
+
+    def fills(axes: int) -> tuple[Fill, ...]:
+        return (fill,) * axes
+
+    convolve = partial(convolve_filled, fills)
+    return Scheme(fill.name, convolve, survives_fusing, fills=fills, sees_training=sees_training)
+
+
+def convolve_filled(
+    fills: Callable[[int], Sequence[Fill]],
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    geometry: Geometry,
+    training: bool = False,
+) -> Tensor:
+    """The convolution of the filled map."""
+    axes = len(geometry.pads)
+    return unpadded(surround(input, geometry.pads, fills(axes), training), weight, bias, geometry)
+
+
+def surround(
+    input: Tensor, pads: Pads, fills: Sequence[Fill | None], training: bool = False, source: Tensor | None = None
+) -> Tensor:
+    """`input`, (N, C, *sizes), with `pads` filled by a `Fill` an axis; None leaves an axis as it is.
+
+    `source` is the map that is measured, where an axis of `input` was filled already.
+
+    Raises:
+        PaddingError: a map smaller than what a fill reads.
+    """
+    chosen = [
+        (axis, fill, pair)
+        for axis, (fill, pair) in enumerate(zip(fills, pads, strict=True), start=2)
+        if fill is not None and pair != (0, 0)
+    ]
+    if not chosen:
+        return input
+    regions = [_region(input, axis, fill, amount, side) for axis, fill, pair in chosen for side, amount in _sides(pair)]
+    measured = {}
+    for _, fill, _ in chosen:
+        if fill.measure is not None and fill not in measured:
+            measured[fill] = fill.measure(input if source is None else source, training)
+    if is_traced(input) or not (torch.is_grad_enabled() and input.requires_grad):
+        bands = [input.narrow(*region) for region in regions]
+    else:
+        input, *bands = _Bands.apply(input, regions)
+    near = iter(zip(bands, regions, strict=True))
+    strips: list[tuple[int, Tensor, Tensor]] = []
+    for axis, fill, pair in chosen:
+        told = measured[fill][axis - 2] if fill in measured else None
+        ends = [_strip(*next(near), fill, amount, side, strips, told) for side, amount in _sides(pair)]
+        strips.append((axis, *ends))
+    return joined(input, strips)
+
+
+def _sides(pair: tuple[int, int]) -> tuple[tuple[int, int], ...]:
+    return tuple(enumerate(pair))
+
+
+def _region(input: Tensor, axis: int, fill: Fill, amount: int, side: int) -> tuple[int, int, int]:
+    """Axis, start and length of what `fill` reads for one side; side 0 is before the map."""
+    size = input.shape[axis]
+    reach = fill.reach(amount, size)
+    if not is_traced(input) and reach > size:  # a comparison would tie a graph to one size
+        raise PaddingError(
+            f"{fill.name} padding of {amount} needs a map of at least {reach} positions along each axis, and it is "
+            f"{'x'.join(map(str, input.shape[2:]))} here; give the network larger inputs, or use 'replicate', "
+            "which has no limit"
+        )
+    return axis, 0 if (side == 0) != fill.opposite else size - reach, reach
+
+
+def _strip(
+    band: Tensor,
+    region: tuple[int, int, int],
+    fill: Fill,
+    amount: int,
+    side: int,
+    strips: list[tuple[int, Tensor, Tensor]],
+    measured: Any,
+) -> Tensor:
+    """The ring at one side of an axis, along all of the axes that were filled before."""
+    for axis, first, last in strips:
+        band = torch.cat([first.narrow(*region), band, last.narrow(*region)], axis)
+    near = band.movedim(region[0], -1)
+    if isinstance(amount, int) and amount == 0:
+        return band.narrow(region[0], 0, 0)
+    values = fill.ring(_flipped(near) if (side == 1) != fill.opposite else near, amount, measured)
+    return (_flipped(values) if side == 0 else values).movedim(-1, region[0]).to(band.dtype)
+
+
+def _flipped(values: Tensor) -> Tensor:
+    return values if values.shape[-1] == 1 else values.flip(-1)
+
+
+def joined(center: Tensor, strips: list[tuple[int, Tensor, Tensor]]) -> Tensor:
+    """A map and its ring as one: strips (axis, before, after) span the ring of the axes before theirs."""
+    pieces = [piece for _, *pair in strips for piece in pair]
+    if is_traced(center, *pieces):
+        for axis, first, last in strips:
+            center = torch.cat([first, center, last], axis)
+        return center
+    frame = [(axis, first.shape[axis], last.shape[axis]) for axis, first, last in strips]
+    if torch.is_grad_enabled() and any(piece.requires_grad for piece in (center, *pieces)):
+        return _Joined.apply(frame, center, *pieces)
+    return _assembled(frame, center, *pieces)
+
+
+def _assembled(frame: list[tuple[int, int, int]], *pieces: Tensor) -> Tensor:
+    center = pieces[0]
+    sizes = list(center.shape)
+    for axis, before, after in frame:
+        sizes[axis] += before + after
+    output = torch.empty(sizes, dtype=center.dtype, device=center.device, memory_format=_memory_format(center))
+    for place, piece in zip(_places(output, frame), pieces, strict=True):
+        place.copy_(piece)
+    return output
+
+
+def _places(whole: Tensor, frame: list[tuple[int, int, int]]) -> list[Tensor]:
+    """Views of `whole` where the map and the strips lie; a strip spans what was filled before its axis."""
+    views: list[Tensor] = []
+    for axis, before, after in reversed(frame):
+        inside = whole.shape[axis] - before - after
+        views = [whole.narrow(axis, 0, before), whole.narrow(axis, before + inside, after), *views]
+        whole = whole.narrow(axis, before, inside)
+    return [whole, *views]
+
+
+def _memory_format(map: Tensor) -> torch.memory_format:
+    last = {4: torch.channels_last, 5: torch.channels_last_3d}.get(map.dim())
+    if last and not map.is_contiguous() and map.is_contiguous(memory_format=last):
+        return last
+    return torch.contiguous_format
+
+
+class _Bands(torch.autograd.Function):
+    """A map and bands of it; backwards the bands' gradients are added in place, where autograd would add whole maps."""
+
+    @staticmethod
+    def forward(ctx, input: Tensor, regions: list[tuple[int, int, int]]) -> tuple[Tensor, ...]:
+        ctx.regions = regions
+        ctx.set_materialize_grads(False)
+        return input.view_as(input), *(input.narrow(*region).clone() for region in regions)
+
+    @staticmethod
+    def backward(ctx, center: Tensor, *bands: Tensor | None) -> tuple[Tensor, None]:
+        gradient = center.clone()
+        for region, band in zip(ctx.regions, bands, strict=True):
+            if band is not None:
+                gradient.narrow(*region).add_(band)
+        return gradient, None
+
+
+class _Joined(torch.autograd.Function):
+    """`_assembled` for training; backwards every piece gets a view of the gradient."""
+
+    @staticmethod
+    def forward(ctx, frame: list[tuple[int, int, int]], *pieces: Tensor) -> Tensor:
+        ctx.frame = frame
+        return _assembled(frame, *pieces)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        return None, *_places(gradient, ctx.frame)

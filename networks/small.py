@@ -136,7 +136,15 @@ class SmallVGG(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits (N, num_classes) of images (N, C, H, W)."""
-        return self.fc(self.drop(self.features(images).mean((2, 3))))
+        return self.forward_head(self.forward_features(images))
+
+    def forward_features(self, images: torch.Tensor) -> torch.Tensor:
+        """The last maps (N, C, h, w), as of timm's networks."""
+        return self.features(images)
+
+    def forward_head(self, maps: torch.Tensor) -> torch.Tensor:
+        """Logits of the last maps."""
+        return self.fc(self.drop(maps.mean((2, 3))))
 
 
 def _refuse_weights(name: str, pretrained: bool) -> None:

@@ -84,6 +84,11 @@ STUDIES = (
         "validations of a checkpoint compared: cropped images, padded batches with and without a mask",
         ("table:study",),
     ),
+    Study(
+        "geometry",
+        "uneven padding, foveation and the response to constants of any timm network; needs no data, no training",
+        ("table:study",),
+    ),
     Study("inpaint-demo", "draws holes in an image and shows layer by layer how the mask closes; needs no data"),
 )
 

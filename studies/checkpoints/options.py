@@ -1,12 +1,16 @@
 """Options of the commands that load trained networks; importing them loads no torch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jsonargparse.typing import PositiveInt
 
 from records.errors import UserError
+
+if TYPE_CHECKING:
+    from studies.checkpoints.networks import Source
 
 
 @dataclass
@@ -35,6 +39,47 @@ class EvaluationOptions(Weights):
 
     _: KW_ONLY
     batch_size: PositiveInt | None = None
+
+
+@dataclass
+class Networks:
+    """Which networks, with which weights, under which schemes.
+
+    Attributes:
+        networks: names of timm models (random weights, unless told otherwise), or run folders
+        weights: file of weights for a timm model: by its names, or in its order where the names are another library's
+        pretrained: timm's own pretrained weights, from the hub's cache or the network
+        checkpoint: of run folders: best, last, or the name of a file in RUN/checkpoints/
+        schemes: padding schemes; default: all
+        seed: of random weights and of drawn inputs
+    """
+
+    networks: list[str]
+    _: KW_ONLY
+    weights: Path | None = None
+    pretrained: bool = False
+    checkpoint: str = "best"
+    schemes: list[str] | None = None
+    seed: int = 0
+
+    def sources(self) -> Iterator["Source"]:
+        """The networks, one after the other. Raises UserError where one cannot be made."""
+        from studies.checkpoints.networks import find_source
+
+        if self.weights and (self.pretrained or len(self.networks) > 1):
+            raise UserError("--weights is a file for one network; name one, and leave --pretrained out")
+        for name in self.networks:
+            yield find_source(name, self.weights, self.pretrained, self.checkpoint, self.seed)
+
+    def check(self) -> list[str]:
+        """The schemes, each once. Raises an error for users if a scheme or a name of a network is unknown."""
+        from padding import available_schemes
+        from padding.registry import find_scheme
+        from studies.checkpoints.networks import check_source
+
+        for name in self.networks:
+            check_source(name)
+        return list(dict.fromkeys(find_scheme(name).name for name in self.schemes or available_schemes()))
 
 
 def check_schemes(schemes: Sequence[str]) -> list[str]:

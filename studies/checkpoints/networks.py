@@ -1,0 +1,153 @@
+"""A network by timm's name or from a run folder, with the images that it takes; and its copies under other schemes."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from networks.create import check_name, create_network
+from networks.weights_file import describe_content, describe_unreadable
+from padding import convert_padding
+from padding.conversion.layers import original_class
+from padding.geometry import Pads, resolve
+from padding.registry import find_convolution
+from records import RunFolder
+from records.errors import UserError
+from studies.checkpoints.load import load
+
+ZERO = "zero"
+
+SCENE = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A network to measure.
+
+    Attributes:
+        name: timm's, or the run's.
+        network: in evaluation mode, under `padding`.
+        padding: scheme that it was trained with.
+        weights: where they are from, in words.
+        size: side of its images in pixels.
+        mean, std: that its images are normalised with, on a scale of 0 to 1.
+    """
+
+    name: str
+    network: nn.Module
+    padding: str
+    weights: str
+    size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def under(self, scheme: str) -> nn.Module:
+        """A copy under `scheme` that shares the weights. Raises PaddingError if the scheme cannot be put on it."""
+        return padded_copy(self.network, scheme, self.padding)
+
+
+def padded_copy(network: nn.Module, scheme: str, padding: str = ZERO) -> nn.Module:
+    """A copy of `network`, which is under `padding`, under `scheme`: modules are new, parameters and buffers shared."""
+    shared = {id(tensor): tensor for tensor in chain(network.parameters(), network.buffers())}
+    variant = copy.deepcopy(network, shared)
+    if scheme != padding:
+        convert_padding(variant, scheme)
+    return variant.eval()
+
+
+def check_source(name: str) -> None:
+    """Raises an error for users unless `name` is a run folder or a timm model."""
+    if not RunFolder(Path(name)).record_file.is_file():
+        check_name(name)
+
+
+def find_source(name: str, weights: Path | None, pretrained: bool, checkpoint: str, seed: int) -> Source:
+    """The network that `name` stands for.
+
+    Raises:
+        UserError: naming the folder or file at fault.
+        NetworkError: for a name that is neither a run folder nor a timm model.
+    """
+    if RunFolder(Path(name)).record_file.is_file():
+        trained = load(RunFolder(Path(name)), checkpoint)
+        data, module = trained.data, trained.module
+        words = f"{trained.checkpoint.name}, epoch {trained.epoch}"
+        found = (trained.folder.path.name, module.network, module.scheme, words)
+        # Scenes have no size of their own: the usual one of crops in segmentation.
+        size = data.eval_transform.size if hasattr(data, "eval_transform") else SCENE
+        return Source(*found, size, data.mean, data.std)
+    torch.manual_seed(seed)
+    network = create_network(name, 1000, **({"pretrained": True} if pretrained else {})).eval()
+    words = "pretrained" if pretrained else f"random, seed {seed}"
+    if weights is not None:
+        load_in_order(network, weights)
+        words = weights.name
+    network.requires_grad_(False)
+    usual = network.pretrained_cfg
+    side = usual.get("input_size", (3, 224, 224))[-1]
+    return Source(name, network, ZERO, words, side, tuple(usual["mean"]), tuple(usual["std"]))
+
+
+def load_in_order(network: nn.Module, file: Path) -> None:
+    """Loads a state dict by names, or else by order: another library's names, the same tensors.
+
+    Counters of batches (`num_batches_tracked`) are left out, which some libraries do not save.
+
+    Raises:
+        UserError: naming the file and the first tensor that does not fit.
+    """
+    try:
+        given = torch.load(file, map_location="cpu", weights_only=True)
+    # Anything may come out of a foreign pickle.
+    except Exception as error:
+        raise UserError(f"--weights {file} {describe_unreadable(file, error)}") from None
+    given = given.get("state_dict", given) if isinstance(given, dict) else given
+    if not isinstance(given, dict) or not all(isinstance(each, Tensor) for each in given.values()):
+        raise UserError(f"--weights {file} {describe_content(given)}; give a state dict")
+    own, given = (_without_counters(state) for state in (network.state_dict(), given))
+    if own.keys() != given.keys():
+        pairs = list(zip(own.items(), given.items(), strict=False))
+        wrong = next((pair for pair in pairs if pair[0][1].shape != pair[1][1].shape), None)
+        if wrong or len(own) != len(given):
+            where = f"{wrong[1][0]} stands where {wrong[0][0]} is needed" if wrong else "the rest fits"
+            raise UserError(f"--weights {file} has {len(given)} tensors, the network {len(own)}: {where}")
+        given = dict(zip(own, given.values(), strict=True))
+    try:
+        network.load_state_dict(given, strict=False)
+    except RuntimeError as error:
+        raise UserError(f"--weights {file}: {str(error).splitlines()[-1].strip()}") from None
+
+
+def _without_counters(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
+
+
+def pads_of(layer: nn.Module, sizes: tuple[int, ...]) -> Pads | None:
+    """How much a convolution pads an input of `sizes`, before and after each axis; None for what does not convolve."""
+    convolution = find_convolution(original_class(layer))
+    if convolution is None or convolution.transposed:
+        return None
+    kernel, stride, dilation = layer.kernel_size, layer.stride, layer.dilation
+    return resolve(convolution.padding(layer), sizes, kernel, stride, dilation, layer.groups).pads
+
+
+def padded_convolutions(network: nn.Module, run: Callable[[nn.Module], object]) -> dict[str, nn.Module]:
+    """The convolutions of images that pad, by module path, in the order in which `run(network)` calls them."""
+    found: dict[str, nn.Module] = {}
+    names = {module: name for name, module in network.named_modules()}
+
+    def note(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if inputs[0].ndim == 4 and any(map(any, pads_of(layer, tuple(inputs[0].shape[2:])) or ())):
+            found[names[layer]] = layer
+
+    candidates = [module for module in names if find_convolution(original_class(module))]
+    hooks = [module.register_forward_pre_hook(note) for module in candidates]
+    with torch.no_grad():
+        run(network)
+    for hook in hooks:
+        hook.remove()
+    return found

@@ -1,0 +1,1 @@
+"""What padding does to a network without training and without data."""

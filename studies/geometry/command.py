@@ -1,0 +1,59 @@
+"""`main.py geometry NETWORKS...`: what padding does to networks, without training and without data."""
+
+import shlex
+from pathlib import Path
+
+from jsonargparse.typing import PositiveInt
+from rich.console import Console
+
+from records.atomic import check_writable
+from records.errors import UserError
+from studies.checkpoints.options import Networks
+from studies.runs.command import ANOTHER_OUTPUT, say
+from studies.runs.measured import read_same
+
+
+def main(networks: Networks, *, sizes: list[PositiveInt] | None = None, output: Path = Path("runs/geometry")) -> int:
+    """What padding does to networks before any training: no data, seconds a network on a CPU.
+
+    Which layers read more padding on one side than on the other, and the nearest image sizes at which none does; how
+    much each pixel weighs in a network of averages (the foveation map), and how lopsided that is; and what each layer
+    makes of a constant image at its border. Alsallakh et al., Mind the Pad, ICLR 2021.
+
+    Writes NETWORK-SIZE.json a network and size, the same command measures only what has none; tables as .csv and .md,
+    figures as .svg. `main.py report RUNS_FOLDER` shows what lies in RUNS_FOLDER/geometry.
+
+    Args:
+        sizes: of the images, pixels a side; default: the network's own
+        output: where to write
+    """
+    # Imported late: --help need not wait for torch.
+    from studies.geometry.measure import measure
+    from studies.geometry.record import GeometryRecord
+    from studies.geometry.table import section
+    from studies.page.terminal import show_sections
+
+    console = Console()
+    check_writable(output, ANOTHER_OUTPUT)
+    schemes, records, failed = networks.check(), [], []
+    for source in networks.sources():
+        for size in dict.fromkeys(sizes or [source.size]):
+            file = output / f"{source.name}-{size}.json"
+            wanted = {"weights": source.weights, "size": size, "schemes": schemes, "seed": networks.seed}
+            record = read_same(file, GeometryRecord, wanted)
+            if record is None:
+                try:
+                    record = measure(source, size, schemes, networks.seed, lambda text: say(console, text))
+                except UserError as error:
+                    failed.append(str(error))
+                    say(console, f"not measured: {error}")
+                    continue
+                record.write(file)
+            records.append(record)
+    if not records:
+        raise UserError("\n".join(failed))
+    found = section(records, output)
+    show_sections(console, [found])
+    for written in found.files:
+        say(console, f"wrote {shlex.quote(str(written))}")
+    return 1 if failed or any(record.failed for record in records) else 0

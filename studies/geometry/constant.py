@@ -1,0 +1,78 @@
+"""The response to constant input: what a layer makes of nothing but padding.
+
+Far from the border a constant image gives a constant map. E(d) = mean over channels and over positions at distance d
+from the border of (f - f at the centre)^2, over the variance at the centre over images of white noise. Schemes that
+continue a constant give exactly 0.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from evaluation.border import distance_to_border
+from studies.geometry.record import BLACK, MEAN, NOISE, Response
+
+DEEPEST = 16
+"""Rings of positions that are kept, counted from the border."""
+
+IMAGES = 4
+"""Of white noise: their channels make the variance; only a ratio depends on it."""
+
+
+def inputs(size: int, mean: tuple[float, ...], std: tuple[float, ...], seed: int) -> Tensor:
+    """(2 + IMAGES, 3, size, size), normalised: black, the data's mean, and white noise."""
+    black = -torch.tensor(mean) / torch.tensor(std)
+    noise = torch.randn(IMAGES, len(mean), size, size, generator=torch.Generator().manual_seed(seed))
+    constant = torch.stack([black, torch.zeros_like(black)])[:, :, None, None].expand(-1, -1, size, size)
+    return torch.cat([constant, noise])
+
+
+def responses(network: nn.Module, layers: list[str], images: Tensor) -> list[Response]:
+    """Of each layer, in order, to each input; `images` are those of `inputs`."""
+    found: dict[str, list[Response]] = {}
+    hooks = [
+        network.get_submodule(layer).register_forward_hook(
+            lambda _, __, output, layer=layer: found.update({layer: of_maps(layer, output)})
+        )
+        for layer in layers
+    ]
+    try:
+        with torch.inference_mode():
+            network(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return [each for layer in layers for each in found.get(layer, [])]
+
+
+def of_maps(layer: str, maps: Tensor) -> list[Response]:
+    """Of maps (2 + IMAGES, C, h, w) of a layer, in the order of `inputs`."""
+    maps = maps.double()
+    height, width = maps.shape[2:]
+    centre = maps[:, :, height // 2, width // 2]
+    variance = centre[2:].var(0).mean()
+    distance = distance_to_border(height, width).flatten().long()
+    found = [
+        _response(layer, name, maps[row], centre[row], variance, distance) for row, name in enumerate((BLACK, MEAN))
+    ]
+    # The mean over few images is noisy at each position; over a ring of positions and the interior it is not.
+    rings = _by_ring(maps[2:].mean(0).flatten(1), distance)
+    interior = rings[:, rings.shape[1] // 2 :].mean(1, keepdim=True)
+    found.append(Response(layer, NOISE, _numbers((rings - interior).square().mean(0) / variance), 0.0, 0.0))
+    return found
+
+
+def _response(layer: str, name: str, maps: Tensor, centre: Tensor, variance: Tensor, distance: Tensor) -> Response:
+    off = (maps - centre[:, None, None]).square().mean(0, keepdim=True).flatten(1)
+    sides = [float((maps - maps.flip(axis)).abs().max() / variance.sqrt()) for axis in (2, 1)]
+    return Response(layer, name, _numbers(_by_ring(off, distance)[0] / variance), *sides)
+
+
+def _by_ring(values: Tensor, distance: Tensor) -> Tensor:
+    """(C, D): means over the positions at each distance of values (C, positions)."""
+    rings = int(distance.max()) + 1
+    sums = values.new_zeros(len(values), rings).index_add_(1, distance, values)
+    return sums / torch.bincount(distance, minlength=rings)
+
+
+def _numbers(values: Tensor) -> list[float]:
+    return [float(value) for value in values[:DEEPEST]]

@@ -1,0 +1,99 @@
+"""The foveation map: how much each input position weighs in the last map of a network of averages.
+
+Alsallakh et al., Mind the Pad: CNNs can develop blind spots, ICLR 2021, https://arxiv.org/abs/2010.02178. Every weight
+is 1 / (taps x channels), every bias 0, norms and activations are the identity, and pools take averages; then F =
+abs(d sum(last map) / d input), summed over channels, takes one backward pass and no data. Gates (squeeze and excite)
+and layer scales become the identity, too: with them the network would not be linear.
+"""
+
+import copy
+
+import torch
+import torch.nn.functional as F
+from timm.layers.pool2d_same import AvgPool2dSame, MaxPool2dSame
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
+
+from records.errors import UserError
+from studies.geometry.record import Foveation
+
+CELLS = 28
+"""Cells a side of the map that is kept: a cell averages over the strides' own pattern."""
+
+ACTIVATIONS = ("torch.nn.modules.activation", "timm.layers.activations", "timm.layers.activations_me")
+GATES = ("SqueezeExcite", "SEModule", "EffectiveSEModule", "EcaModule", "CecaModule", "CbamModule", "GlobalContext")
+
+
+def averages(network: nn.Module) -> nn.Module:
+    """A copy of `network` whose layers average: linear, and the same for every weight. Its memory is a few numbers."""
+    tensors = [*network.parameters(), *network.buffers()]
+    # Nothing is copied: every tensor is replaced below, or not read by a linear network.
+    variant = copy.deepcopy(network, {id(tensor): tensor for tensor in tensors})
+    for name, module in list(variant.named_modules()):
+        if replaced := _replacement(module):
+            parent, _, child = name.rpartition(".")
+            setattr(variant.get_submodule(parent), child, replaced)
+    for module in variant.modules():
+        if isinstance(module, _ConvNd | nn.Linear):
+            _fill(module, "weight", 1 / module.weight[0].numel())
+            if module.bias is not None:
+                _fill(module, "bias", 0.0)
+        if isinstance(getattr(module, "gamma", None), nn.Parameter):
+            _fill(module, "gamma", 1.0)
+    return variant.eval()
+
+
+def _fill(module: nn.Module, name: str, value: float) -> None:
+    old = getattr(module, name)
+    setattr(module, name, nn.Parameter(old.new_tensor(value).expand(old.shape), requires_grad=False))
+
+
+def _replacement(module: nn.Module) -> nn.Module | None:
+    kind = type(module).__name__
+    if isinstance(module, MaxPool2dSame):
+        return AvgPool2dSame(module.kernel_size, module.stride)
+    if isinstance(module, nn.MaxPool2d):
+        return nn.AvgPool2d(module.kernel_size, module.stride, module.padding, module.ceil_mode)
+    if "Norm" in kind or kind in GATES or (type(module).__module__ in ACTIVATIONS and kind != "MultiheadAttention"):
+        return nn.Identity()
+    return None
+
+
+def last_map(network: nn.Module, images: Tensor) -> Tensor:
+    """(N, C, h, w): what the network's head pools. Raises UserError if it has no such map."""
+    found = network.forward_features(images) if hasattr(network, "forward_features") else None
+    if found is None or found.ndim != 4:
+        raise UserError("it has no last map of features (N, C, h, w), so nothing can be said of its positions")
+    return found
+
+
+def check_linear(network: nn.Module, images: Tensor) -> None:
+    """Raises UserError unless the network of averages is linear: attention and products of maps are not."""
+    other = images.flip(-1)
+    with torch.no_grad():
+        apart, together = last_map(network, images) + last_map(network, other), last_map(network, images + other)
+    if not torch.allclose(together, apart, rtol=1e-3, atol=1e-3 * float(apart.abs().max())):
+        raise UserError("it is not linear even where every layer averages (attention?): it has no foveation map")
+
+
+def foveation(network: nn.Module, images: Tensor) -> Foveation:
+    """The map of a network of averages under its scheme.
+
+    Args:
+        images: (1, C, H, W), a point to take the derivative at: schemes that measure the map are not linear in it.
+    """
+    images = images.clone().requires_grad_(True)
+    (gradient,) = torch.autograd.grad(last_map(network, images).sum(), images)
+    return summary(gradient[0].abs().sum(0))
+
+
+def summary(weight: Tensor) -> Foveation:
+    """Numbers of a map (H, W) of weights."""
+    cells = F.adaptive_avg_pool2d(weight[None].double(), CELLS)[0]
+    middle = slice(CELLS // 2 - 1, CELLS - CELLS // 2 + 1)
+    centre = cells[middle, middle].mean()
+    corner = cells[[0, 0, -1, -1], [0, -1, 0, -1]].mean() / centre
+    border = torch.cat([cells[0], cells[-1], cells[1:-1, 0], cells[1:-1, -1]]).mean() / centre
+    # Of the cells: the pattern of the strides, which leans by a pixel, is not what is asked for.
+    sides = [float((cells - cells.flip(axis)).abs().sum() / (2 * cells.sum())) for axis in (1, 0)]
+    return Foveation((cells / centre).float().numpy(), *sides, float(corner), float(border))

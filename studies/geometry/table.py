@@ -1,0 +1,128 @@
+"""Tables of what `main.py geometry` measured: uneven layers, foveation, response to constants.
+
+Alsallakh et al., Mind the Pad: CNNs can develop blind spots, ICLR 2021, https://arxiv.org/abs/2010.02178.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from studies.geometry.figure import constant_responses, foveation_maps
+from studies.geometry.record import BLACK, NOISE, GeometryRecord
+from studies.page import palette
+from studies.page.blocks import Bullets, Details, Figure, Notice, Section, Text
+from studies.page.tables import Column, Marked, Table, decimals, starts
+from studies.runs.collect import Collection
+from studies.runs.measured import facts, read_measured
+
+TITLE = "Geometry: padding without training"
+FOLDER = "geometry"
+
+
+def study(collection: Collection, output: Path) -> Section | None:
+    """The records in the folder `geometry` of the runs, or None without any; writes what `section` writes."""
+    records, damaged = read_measured(collection.root / FOLDER, GeometryRecord)
+    if records:
+        return section(records, output, damaged)
+    return Section(TITLE, [Notice("Left out", damaged, terminal=True)]) if damaged else None
+
+
+def section(records: Sequence[GeometryRecord], output: Path, problems: Sequence[str] = ()) -> Section:
+    """Writes `geometry_even`, `geometry_foveation` and `geometry_constant` (.csv, .md), and two .svg a record."""
+    tables = {"even": even_table(records), "foveation": foveation_table(records), "constant": constant_table(records)}
+    tables = {name: table for name, table in tables.items() if table.rows}
+    files = [file for name, table in tables.items() for file in table.write(output, f"geometry_{name}")]
+    figures = []
+    for record in records:
+        drawn = {"constant": constant_responses(record)} if record.responses else {}
+        drawn |= {"foveation": foveation_maps(record)} if record.foveation else {}
+        stem = f"geometry_{record.network}-{record.size}".replace("/", "_")
+        files += [drawing.write(output / f"{stem}_{name}.svg") for name, drawing in drawn.items()]
+        figures += [Figure([drawing], CAPTIONS[name], drawing.title) for name, drawing in drawn.items()]
+    failed = [f"{record.network}: {problem}" for record in records for problem in record.failed]
+    blocks = [
+        Text(READING),
+        *tables.values(),
+        Bullets([sizes(record) for record in records], terminal=True),
+        *figures,
+        Notice("Not measured", [*problems, *failed], terminal=True),
+        Details("Where this comes from", [Bullets([facts(record.provenance) for record in records])]),
+    ]
+    return Section(TITLE, blocks, files)
+
+
+READING = (
+    "uneven: windows of the layer read more padded positions before its input than after it. foveation: how much each "
+    "pixel weighs in the last map of the network of averages; left-right and top-bottom are 0 for a symmetric map, "
+    "corner and edge are relative to the centre, 1 is no border at all. E: squared deviation of a constant image's map "
+    "at the border from its centre, over the variance at the centre over noise images; 0 is best, and what schemes get "
+    "that continue constants."
+)
+
+CAPTIONS = {
+    "foveation": "White: a pixel weighs as much as the centre; blue less, red more. No border in sight is best.",
+    "constant": "Squared deviation at the border from the centre, over the variance at the centre; darker is better, "
+    "black is none.",
+}
+
+
+def sizes(record: GeometryRecord) -> str:
+    """The nearest sizes at which every layer reads evenly."""
+    below, above = record.even_sizes
+    uneven = len({window.layer for window in record.windows if not window.even})
+    near = " and ".join(str(size) for size in dict.fromkeys((below, above)) if size) or "none within 64 pixels"
+    return f"{record.network} at {record.size}: {uneven} uneven layers; nearest even sizes: {near}"
+
+
+def even_table(records: Sequence[GeometryRecord]) -> Table:
+    """A line for each uneven layer."""
+    found = [(record, each) for record in records for each in record.windows if not each.even]
+    names = ("Network", "size", "layer", "axis", "input", "kernel", "stride", "padding", "read before", "read after")
+    rows = [
+        [
+            *(record.network, record.size, each.layer, each.axis, each.size, each.kernel, each.stride),
+            *(f"{each.before}/{each.after}", each.read_before, each.read_after),
+        ]
+        for record, each in found
+    ]
+    return Table(
+        "Layers that read their padding unevenly", [*map(Column, names)], rows, starts([row[:2] for row in rows])
+    )
+
+
+def foveation_table(records: Sequence[GeometryRecord]) -> Table:
+    """A line for each network and scheme."""
+    columns = [Column("Network"), Column("size"), Column("scheme", only_csv=True)]
+    columns += [Column(name, decimals(3)) for name in ("left-right", "top-bottom", "corner", "edge")]
+    rows = []
+    for record in records:
+        styles = palette.styles(list(record.foveation))
+        for scheme, each in record.foveation.items():
+            name = Marked(f"{record.network}_{scheme}", styles[scheme])
+            rows.append([name, record.size, scheme, each.left_right, each.top_bottom, each.corner, each.edge])
+    return Table("Foveation of the network of averages", columns, rows, _blocks(records, "foveation"))
+
+
+def constant_table(records: Sequence[GeometryRecord]) -> Table:
+    """A line for each network and scheme: the last layer, and the layer with the strongest response."""
+    columns = [Column("Network"), Column("size"), Column("scheme", only_csv=True)]
+    columns += [Column(name, _small) for name in ("E, last layer", "E, noise", "E, greatest")]
+    columns += [Column("in layer"), Column("left-right", decimals(2)), Column("top-bottom", decimals(2))]
+    rows = []
+    for record in records:
+        styles = palette.styles(list(record.responses))
+        for scheme, found in record.responses.items():
+            black = [each for each in found if each.input == BLACK]
+            noise = [each for each in found if each.input == NOISE]
+            most = max(black, key=lambda each: each.by_distance[0])
+            values = [black[-1].by_distance[0], noise[-1].by_distance[0], most.by_distance[0], most.layer]
+            name = Marked(f"{record.network}_{scheme}", styles[scheme])
+            rows.append([name, record.size, scheme, *values, black[-1].left_right, black[-1].top_bottom])
+    return Table("Response to a constant image at the border", columns, rows, _blocks(records, "responses"))
+
+
+def _blocks(records: Sequence[GeometryRecord], name: str) -> list[int]:
+    return starts([id(record) for record in records for _ in getattr(record, name)])
+
+
+def _small(value: float) -> str:
+    return "0" if value < 1e-9 else f"{value:.2g}"

@@ -1,0 +1,103 @@
+"""Even padding: does a layer read as much padding before as after its input?
+
+Alsallakh et al., Mind the Pad: CNNs can develop blind spots, ICLR 2021, https://arxiv.org/abs/2010.02178. Where the
+stride does not divide what the windows leave over, the last padded positions are never read, and the kernel sees
+padding on one side alone: the weights learn to lean. Shapes are computed on torch's meta device, without arithmetic.
+"""
+
+import copy
+
+import torch
+from timm.layers.pool2d_same import AvgPool2dSame, MaxPool2dSame
+from torch import nn
+
+from padding.geometry import dynamic_pads, per_axis
+from studies.checkpoints.networks import pads_of
+from studies.geometry.record import LayerWindows
+
+POOLS = (nn.MaxPool2d, nn.AvgPool2d)
+
+FARTHEST = 64
+"""Pixels within which an even size is looked for: twice the usual total stride."""
+
+
+def window(layer: str, axis: str, size: int, kernel: int, stride: int, dilation: int, pads: tuple, outputs: int):
+    """The LayerWindows of a layer with `outputs` windows along an axis padded by `pads` (before, after).
+
+    >>> window("conv1", "both", 224, 7, 2, 1, (3, 3), 112).read_after
+    2
+    """
+    before, after = pads
+    # One past the last position that a window reads, from the first padded position; ceil_mode reads past `after`.
+    end = (outputs - 1) * stride + dilation * (kernel - 1) + 1
+    read_after = max(0, end - before - size)
+    return LayerWindows(layer, axis, size, kernel, stride, dilation, before, after, min(before, end), read_after)
+
+
+def windows_of(network: nn.Module, size: int) -> list[LayerWindows]:
+    """The windows of every convolution and pool that pads images of `size` pixels a side, in the order of the calls."""
+    return _windows(_on_meta(network), size)
+
+
+def nearest_even(network: nn.Module, size: int) -> list[int | None]:
+    """The nearest sizes, at most `size` and at least `size`, at which every layer reads evenly."""
+    network = _on_meta(network)
+
+    def even(side: int) -> bool:
+        # Whatever keeps the network from running at a size, it is not one to use.
+        try:
+            found = _windows(network, side)
+        except Exception:
+            return False
+        return all(each.even for each in found)
+
+    below = (side for side in range(size, max(size - FARTHEST, 1), -1) if even(side))
+    above = (side for side in range(size, size + FARTHEST) if even(side))
+    return [next(below, None), next(above, None)]
+
+
+def _on_meta(network: nn.Module) -> nn.Module:
+    """A copy without the weights' values."""
+    memo = {id(each): nn.Parameter(each.to("meta"), requires_grad=False) for each in network.parameters()}
+    return copy.deepcopy(network, memo | {id(each): each.to("meta") for each in network.buffers()})
+
+
+def _windows(network: nn.Module, size: int) -> list[LayerWindows]:
+    found: list[LayerWindows] = []
+    names = {module: name for name, module in network.named_modules()}
+
+    def note(layer: nn.Module, inputs: tuple, output: object) -> None:
+        if inputs[0].ndim == 4:
+            found.extend(_of_layer(names[layer], layer, tuple(inputs[0].shape[2:]), tuple(output.shape[2:])))
+
+    hooks = [module.register_forward_hook(note) for module in names if hasattr(module, "kernel_size")]
+    try:
+        with torch.no_grad():
+            network(torch.empty(1, 3, size, size, device="meta"))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found
+
+
+def _of_layer(name: str, layer: nn.Module, sizes: tuple[int, ...], outputs: tuple[int, ...]) -> list[LayerWindows]:
+    kernel, stride = (per_axis(value, 2, "size") for value in (layer.kernel_size, layer.stride))
+    dilation = per_axis(getattr(layer, "dilation", 1), 2, "dilation")
+    if isinstance(layer, MaxPool2dSame | AvgPool2dSame):
+        pads = dynamic_pads(sizes, kernel, stride, dilation)
+    elif isinstance(layer, POOLS):
+        pads = tuple((each, each) for each in per_axis(layer.padding, 2, "padding"))
+    else:
+        pads = pads_of(layer, sizes)
+    if pads is None or not any(map(any, pads)):
+        return []
+    axes = [
+        window(name, axis, *numbers)
+        for axis, *numbers in zip(("rows", "columns"), sizes, kernel, stride, dilation, pads, outputs, strict=True)
+    ]
+    alike = {str(vars(each) | {"axis": "both"}) for each in axes}
+    return (
+        [window(name, "both", sizes[0], kernel[0], stride[0], dilation[0], pads[0], outputs[0])]
+        if len(alike) == 1
+        else axes
+    )

@@ -1,0 +1,73 @@
+"""`main.py geometry`: what it writes, what it measures again, and what it refuses."""
+
+import json
+
+import pytest
+
+from cli.app import main
+from padding import available_schemes
+from studies.geometry.record import GeometryRecord
+from studies.geometry.table import section
+
+
+@pytest.fixture
+def measured(tmp_path, capsys):
+    command = ["geometry", "cifar_resnet10", "--sizes", "32", "--schemes", "zero", "reflect", "--output", str(tmp_path)]
+    assert main(command) == 0
+    capsys.readouterr()
+    return command
+
+
+def test_the_same_command_measures_only_what_is_missing(measured, tmp_path, capsys):
+    record = GeometryRecord.read(tmp_path / "cifar_resnet10-32.json")
+    assert set(record.foveation) == {"zero", "reflect"}
+    assert {each.layer for each in record.responses["zero"]} >= {"conv1", "layer4.0.conv2"}
+    assert main(measured) == 0
+    assert "[1/2]" not in capsys.readouterr().out
+    assert main([*measured, "--seed", "1"]) == 0
+    assert "[1/2]" in capsys.readouterr().out
+    names = {file.name for file in tmp_path.iterdir()}
+    assert {"geometry_foveation.csv", "geometry_constant.md", "geometry_cifar_resnet10-32_foveation.svg"} <= names
+
+
+def test_a_scheme_that_fails_is_named_and_the_others_are_shown(tmp_path, capsys, page_of):
+    """The last maps of images of 8 pixels have one position, which nothing can be mirrored at."""
+    command = ["geometry", "cifar_resnet10", "--sizes", "8", "--output", str(tmp_path)]
+    assert main([*command, "--schemes", "zero", "reflect"]) == 1
+    assert "reflect: layer 'layer4.0.conv2'" in capsys.readouterr().out
+    record = GeometryRecord.read(tmp_path / "cifar_resnet10-8.json")
+    assert set(record.responses) == {"zero"}
+    assert "Not measured" in page_of(section([record], tmp_path))
+
+
+def test_a_run_is_measured_under_every_scheme(trained_pair, tmp_path):
+    assert main(["geometry", str(trained_pair / "partial"), "--output", str(tmp_path)]) in (0, 1)
+    (file,) = tmp_path.glob("*.json")
+    record = GeometryRecord.read(file)
+    assert record.schemes == [*available_schemes()]
+    assert record.weights.startswith("best.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["resnet5O"], "timm has no model 'resnet5O'"),
+        (["resnet18", "--schemes", "mirror"], "unknown padding scheme 'mirror'"),
+        (["resnet18", "--sizes", "0"], "--sizes"),
+        (["resnet18", "--weights", "absent.pth"], "absent.pth cannot be read"),
+        (["resnet18", "resnet34", "--weights", "w.pth"], "--weights is a file for one network"),
+        (["vit_tiny_patch16_224", "--sizes", "100"], "does not run at 100 x 100 pixels"),
+    ],
+)
+def test_bad_input_is_one_line(arguments, words, tmp_path, capsys):
+    assert main(["geometry", *arguments, "--output", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("error:") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_foreign_file_is_not_replaced(tmp_path, capsys):
+    (tmp_path / "cifar_resnet10-32.json").write_text(json.dumps({"mine": 1}))
+    assert main(["geometry", "cifar_resnet10", "--sizes", "32", "--output", str(tmp_path)]) == 2
+    assert "will not be replaced" in capsys.readouterr().err

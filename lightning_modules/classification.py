@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
-from torchmetrics.classification import MulticlassAccuracy
 
 from lightning_modules.errors import checked
 from lightning_modules.exact_mean import ExactMean
@@ -87,8 +86,8 @@ class ClassificationModule(PaddedNetworkModule):
         self.save_hyperparameters(logger=False)
         self.milestones = list(milestones)
         self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
-        self.train_metrics = ImageMetrics(num_classes, (1,))
-        self.eval_metrics = ImageMetrics(num_classes, (1, 5) if num_classes > 5 else (1,))
+        self.train_metrics = ImageMetrics((1,))
+        self.eval_metrics = ImageMetrics((1, 5) if num_classes > 5 else (1,))
 
     def metrics(self, class_names: Sequence[str]) -> list[str]:
         """Names of what `fit` logs of data with these classes."""
@@ -102,7 +101,6 @@ class ClassificationModule(PaddedNetworkModule):
         loss = cross_entropy(logits, targets)
         with torch.no_grad():
             self.train_metrics.update(logits, targets, loss)
-        self.log_step_loss(loss)
         return loss
 
     def on_train_epoch_start(self) -> None:
@@ -120,10 +118,9 @@ class ClassificationModule(PaddedNetworkModule):
         """
         images, targets, sizes = unpack(batch)
         logits = self.forward_padded(images, sizes)
-        counted, classes = targets != IGNORED_TARGET, logits.argmax(1)
-        if counted.any():
-            self.eval_metrics.update(logits[counted].float(), targets[counted])
-        self.count_images(classes == targets, counted)
+        self.eval_metrics.update(logits.float(), targets)
+        classes = logits.argmax(1)
+        self.count_images(classes == targets, targets != IGNORED_TARGET)
         return classes
 
     def validation_step(self, batch: Any) -> None:
@@ -159,18 +156,17 @@ class ClassificationModule(PaddedNetworkModule):
 
 
 class ImageMetrics(nn.Module):
-    """Mean loss and top-k accuracies; each image counts once over all processes.
+    """Mean loss and top-k accuracies; each image counts once over all processes. No update waits for the device.
 
     Args:
-        num_classes: number of logits.
         top: each k.
     """
 
-    def __init__(self, num_classes: int, top: tuple[int, ...]) -> None:
+    def __init__(self, top: tuple[int, ...]) -> None:
         super().__init__()
-        self.loss = ExactMean()
+        self.loss, self.top = ExactMean(), top
         for k in top:
-            self.add_module(f"acc{k}", MulticlassAccuracy(num_classes, top_k=k, average="micro"))
+            self.add_module(f"acc{k}", ExactMean())
 
     def reset(self) -> None:
         """Sets all sums to 0."""
@@ -178,14 +174,22 @@ class ImageMetrics(nn.Module):
             metric.reset()
 
     def update(self, logits: torch.Tensor, targets: torch.Tensor, loss: torch.Tensor | None = None) -> None:
-        """Counts logits (N, num_classes); `loss` is their mean cross entropy where it is known."""
-        for name, metric in self.named_children():
-            if name != "loss":
-                metric.update(logits, targets)
-            elif loss is None:
-                metric.update(cross_entropy(logits, targets, reduction="none"))
-            else:
-                metric.update(loss, weight=len(targets))
+        """Counts logits (N, num_classes) of images whose target is not IGNORED_TARGET.
+
+        Args:
+            loss: their mean cross entropy where it is known; then none is ignored.
+        """
+        counted = targets != IGNORED_TARGET
+        if loss is None:
+            losses = cross_entropy(logits, targets, reduction="none", ignore_index=IGNORED_TARGET)
+            self.loss.update(losses, weight=counted)
+        else:
+            self.loss.update(loss, weight=len(targets))
+        for k in self.top:
+            # As a rank: argmax takes the first of equal logits, topk any of them.
+            classes = logits.argmax(1, keepdim=True) if k == 1 else logits.topk(k).indices
+            right = (classes == targets[:, None]).any(1)
+            getattr(self, f"acc{k}").update(right.float(), weight=counted)
 
     def compute(self) -> dict[str, float | torch.Tensor]:
         """`loss` in nats, `acc1` and `acc5` in percent, the same on every process."""

@@ -35,17 +35,24 @@ class ExactMean(Metric):
     def update(self, values: torch.Tensor, weight: torch.Tensor | int = 1) -> None:
         """Counts `values`, (N,) or a scalar, each `weight` (an integer) times."""
         values = values.to(torch.promote_types(values.dtype, torch.float32))
-        weights = torch.as_tensor(weight, device=values.device).expand(values.shape)
+        # Filled on the device: a number that is copied there would have the process wait for the device.
+        weights = weight if isinstance(weight, torch.Tensor) else torch.full((), weight, device=values.device)
+        weights = weights.expand(values.shape)
         weighted = values * weights
         fits = weighted.abs() < LIMIT  # not so for NaN
         self.total += ((values.where(fits, 0) * UNIT).round().long() * weights).sum()
         self.rest += weighted.where(~fits, 0).sum()
         self.count += weights.sum()
 
-    def take_up(self, mean_value: torch.Tensor, weight: torch.Tensor) -> None:
-        """Goes on from the sums of a MeanMetric, which older checkpoints hold."""
+    def take_up(self, state: dict[str, torch.Tensor]) -> None:
+        """Goes on from the sums of torchmetrics' MeanMetric or MulticlassAccuracy, which older checkpoints hold."""
         self.reset()
-        self.update(mean_value / weight.clamp(min=1), weight.round().long())
+        if "mean_value" in state:
+            weight = state["weight"]
+            self.update(state["mean_value"] / weight.clamp(min=1), weight.round().long())
+        else:
+            # Every image is right or not, and each that is not is a false negative.
+            self.total, self.count = state["tp"].sum() * UNIT, (state["tp"] + state["fn"]).sum()
 
     def compute(self) -> float:
         """The mean; NaN without any value."""

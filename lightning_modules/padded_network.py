@@ -225,10 +225,6 @@ class PaddedNetworkModule(pl.LightningModule):
             self.network.parameters(), lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay
         )
 
-    def log_step_loss(self, loss: torch.Tensor) -> None:
-        """Shows a training step's loss in the progress bar only: an epoch's mean is what is recorded."""
-        self.log("train/loss_step", loss.detach(), prog_bar=True, logger=False, on_step=True, on_epoch=False)
-
     def on_validation_epoch_start(self) -> None:
         self.eval_metrics.reset()
         if self.counts is not None:

@@ -142,7 +142,6 @@ class SegmentationModule(PaddedNetworkModule):
         loss, pixels = pixel_loss(self(images), targets)
         with torch.no_grad():
             self.train_metrics["loss"].update(loss, weight=pixels)
-        self.log_step_loss(loss)
         return loss
 
     def on_train_epoch_start(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytorch_lightning as pl
 import yaml
 from jsonargparse import ArgumentError
-from pytorch_lightning.callbacks import Callback, LearningRateMonitor, RichProgressBar
+from pytorch_lightning.callbacks import Callback, LearningRateMonitor
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
@@ -198,7 +198,7 @@ class ExperimentCLI(LightningCLI):
         return trainer
 
     def _own_callbacks(self, show_bar: bool) -> list[Callback]:
-        bar: list[Callback] = [RichProgressBar()] if show_bar else []
+        bar: list[Callback] = [callbacks.ProgressBar()] if show_bar else []
         if self.subcommand == "predict":
             return [*bar, self.stop, prediction_writer(self.model, self.config.predict.prediction)]
         if self.run_folder is None:

@@ -214,8 +214,8 @@ def _state(metric: Metric) -> dict[str, Any]:
 
 def _restore(metric: Metric, state: dict[str, Any]) -> None:
     values = {name: value.to(metric.device) for name, value in state["values"].items()}
-    if isinstance(metric, ExactMean) and "mean_value" in values:
-        metric.take_up(**values)
+    if isinstance(metric, ExactMean) and "total" not in values:
+        metric.take_up(values)
         values = {}
     for name, value in values.items():
         setattr(metric, name, value)

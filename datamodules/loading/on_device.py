@@ -1,6 +1,7 @@
 """Normalises uint8 batches on the device: uint8 is a quarter of the transfer, and workers do no float arithmetic."""
 
 from collections.abc import Sequence
+from functools import cache
 
 import pytorch_lightning as pl
 import torch
@@ -29,9 +30,14 @@ def batch_on_device(
 
 def normalise(images: torch.Tensor, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
     """(images / 255 - mean) / std of a uint8 tensor (N, 3, H, W), float32, rounded as torchvision rounds."""
-    mean = torch.tensor(mean, dtype=torch.float32, device=images.device).view(3, 1, 1)
-    std = torch.tensor(std, dtype=torch.float32, device=images.device).view(3, 1, 1)
-    return images.to(torch.float32).div_(255).sub_(mean).div_(std)
+    shift, scale = _channels(tuple(mean), images.device), _channels(tuple(std), images.device)
+    return images.to(torch.float32).div_(255).sub_(shift).div_(scale)
+
+
+@cache
+def _channels(values: tuple[float, ...], device: torch.device) -> torch.Tensor:
+    # Kept: a copy to the device for every batch would have the process wait for the device.
+    return torch.tensor(values, dtype=torch.float32, device=device).view(3, 1, 1)
 
 
 def check_normalisation(mean: Sequence[float], std: Sequence[float]) -> None:

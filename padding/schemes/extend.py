@@ -44,13 +44,15 @@ _CIRCULAR = filling(Fill("circular", _nearest, _amount, opposite=True))
 def reflect(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
     """Mirrors the input at its border, the border itself not repeated."""
     _check_room(input, geometry, "reflect", spare=1)
+    if _must_be_deterministic(input):
+        return convolve_filled(_REFLECT.fills, input, weight, bias, geometry)
     return _extended(input, weight, bias, geometry, "reflect")
 
 
 @register_scheme("replicate", survives_fusing=True, fills=_REPLICATE.fills)
 def replicate(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
     """Repeats the value at the border."""
-    if torch.compiler.is_dynamo_compiling():
+    if torch.compiler.is_dynamo_compiling() or _must_be_deterministic(input):
         # inductor (torch 2.14) cannot compile the backward pass of replication_pad2d.
         return convolve_filled(_REPLICATE.fills, input, weight, bias, geometry)
     return _extended(input, weight, bias, geometry, "replicate")
@@ -88,6 +90,11 @@ _COLUMNS = Fill("earth", _nearest, _amount, opposite=True, measure=_check_globe)
 def earth(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
     """x[-j, w] = x[j - 1, (w + W / 2) mod W] beyond the poles; columns are circular."""
     return convolve_filled(lambda axes: (_ROWS, _COLUMNS)[:axes], input, weight, bias, geometry)
+
+
+def _must_be_deterministic(input: Tensor) -> bool:
+    # torch's reflection and replication refuse then: on CUDA their backward passes add in any order.
+    return input.is_cuda and torch.are_deterministic_algorithms_enabled()
 
 
 def _extended(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, mode: str) -> Tensor:

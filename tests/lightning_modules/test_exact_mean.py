@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from torchmetrics import MeanMetric
+from torchmetrics.classification import MulticlassAccuracy
 
 from lightning_modules.classification import ImageMetrics
 from lightning_modules.exact_mean import ExactMean
@@ -18,10 +19,10 @@ def logits():
 
 @pytest.mark.parametrize("size", [1, 7, 64, 2000])
 def test_losses_of_images_do_not_depend_on_the_batches(logits, size):
-    metrics = ImageMetrics(10, (1, 5))
+    metrics = ImageMetrics((1, 5))
     for images, targets in zip(*(each.split(size) for each in logits), strict=True):
         metrics.update(images, targets)
-    expected = ImageMetrics(10, (1, 5))
+    expected = ImageMetrics((1, 5))
     expected.update(*(each.flip(0) for each in logits))
     assert metrics.compute() == expected.compute()
     mean = torch.nn.functional.cross_entropy(logits[0].double(), logits[1]).item()
@@ -42,9 +43,25 @@ def test_it_takes_up_the_sums_of_older_checkpoints():
     old, new = MeanMetric(), ExactMean()
     for loss, images in ((2.5, 16), (1.25, 8)):
         old.update(loss, weight=images)
-    new.take_up(old.mean_value, old.weight)
+    new.take_up({name: getattr(old, name) for name in old._defaults})
     new.update(torch.tensor(4.0), weight=8)
     assert new.compute() == pytest.approx((2.5 * 16 + 1.25 * 8 + 4 * 8) / 32, rel=1e-7)
+
+
+def test_accuracies_are_torchmetrics_and_take_up_its_sums():
+    logits, targets = torch.randn(3, 40, 7), torch.randint(-1, 7, (3, 40))
+    ours = ImageMetrics((1, 5))
+    theirs = {k: MulticlassAccuracy(7, top_k=k, average="micro", ignore_index=-1) for k in (1, 5)}
+    for metric in theirs.values():
+        metric.update(logits[0], targets[0])
+    for k, metric in theirs.items():
+        getattr(ours, f"acc{k}").take_up({name: getattr(metric, name) for name in metric._defaults})
+    for batch in zip(logits[1:], targets[1:], strict=True):
+        ours.update(*batch)
+        for metric in theirs.values():
+            metric.update(*batch)
+    for k, metric in theirs.items():
+        assert ours.compute()[f"acc{k}"] == pytest.approx(100 * float(metric.compute()), rel=1e-6)
 
 
 def test_weights_and_what_no_integer_holds():

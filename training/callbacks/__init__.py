@@ -5,6 +5,7 @@ from training.callbacks.finite_loss import FiniteLoss
 from training.callbacks.kept_epochs import best_and_last_epochs
 from training.callbacks.overlays import OverlayWriter
 from training.callbacks.predictions import PredictionWriter
+from training.callbacks.progress_bar import ProgressBar
 from training.callbacks.run_recorder import EpochLines, RunRecorder
 from training.callbacks.skipped_images import SkippedImages
 from training.callbacks.stop_signal import StopSignal
@@ -15,6 +16,7 @@ __all__ = [
     "FiniteLoss",
     "OverlayWriter",
     "PredictionWriter",
+    "ProgressBar",
     "RunRecorder",
     "SkippedImages",
     "StopSignal",

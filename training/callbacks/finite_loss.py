@@ -11,10 +11,11 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 
 from datamodules.errors import some
 from records.errors import FailedRunError
+from training.callbacks.host_copy import HostCopy
 from training.checkpoint_files import RESUME_PATTERN
 
 LOOK_EVERY = 50
-"""Training batches between two looks at the losses: a look waits for the device."""
+"""Training batches between two looks at the losses."""
 
 SHOWN = 8
 """Files of a batch that the message names."""
@@ -30,8 +31,9 @@ class _Batch(NamedTuple):
 class FiniteLoss(pl.Callback):
     """Looks at the training loss of every batch, and at the weights before anything is validated or saved.
 
-    The losses stay on the device until LOOK_EVERY of them have come together, or until a checkpoint or a validation is
-    due. So no checkpoint holds what came of a NaN, and a step does not wait for the device.
+    The losses stay on the device until LOOK_EVERY of them have come together; then a copy of them is started, which a
+    later step finds done, so that none waits for the device. A checkpoint or a validation waits: none is of weights
+    that came of a NaN.
 
     Args:
         checkpoints: folder of the run's checkpoints, for the message.
@@ -42,6 +44,7 @@ class FiniteLoss(pl.Callback):
         self.checkpoints, self.on_nan = checkpoints, on_nan
         self._losses = torch.empty(0)
         self._batches: list[_Batch] = []
+        self._copied: tuple[list[_Batch], HostCopy] | None = None
         self._now = _Batch(0, 0, 0, 0.0)
 
     def on_train_batch_start(
@@ -60,7 +63,11 @@ class FiniteLoss(pl.Callback):
         self._losses[len(self._batches)] = outputs["loss"].detach() * trainer.accumulate_grad_batches
         self._batches.append(self._now)
         if len(self._batches) == LOOK_EVERY:
-            self._look(trainer, pl_module)
+            self._check_copied(trainer)
+            self._copy(pl_module, self._losses)
+        # Processes must agree on when they look, and their devices are not equally far.
+        if self._copied and trainer.world_size == 1 and self._copied[1].ready:
+            self._check_copied(trainer)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._look(trainer, pl_module)
@@ -74,22 +81,35 @@ class FiniteLoss(pl.Callback):
         self._look(trainer, pl_module)
 
     def _look(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Collective: every process looks at the same steps, and all stop together.
+        """Collective: every process looks at the same steps, and all stop together. Raises as `_check_copied`."""
+        self._check_copied(trainer)
+        if self.on_nan == "ignore":
+            self._batches = []
+            return
+        weights = torch.where(_finite(module), 0.0, math.nan)
+        # A run that goes on with a validation looks before its first batch.
+        self._copy(module, torch.cat([self._losses[: len(self._batches)].to(weights), weights.view(1)]))
+        self._check_copied(trainer)
+
+    def _copy(self, module: pl.LightningModule, seen: torch.Tensor) -> None:
+        """Starts the copy of all processes' losses of the batches so far, perhaps with the state of the weights."""
+        self._copied = self._batches, HostCopy(module.all_gather(seen).view(-1, len(seen)))
+        self._batches = []
+
+    def _check_copied(self, trainer: pl.Trainer) -> None:
+        """Looks at what was copied last.
 
         Raises:
             FailedRunError: on the first process. The others leave with status 0: their failure would make the launcher
                 kill the first.
         """
-        batches, self._batches = self._batches, []
-        if self.on_nan == "ignore":
+        if self._copied is None or self.on_nan == "ignore":
             return
-        weights = torch.where(_finite(module), 0.0, math.nan)
-        # A run that goes on with a validation looks before its first batch.
-        seen = torch.cat([self._losses[: len(batches)].to(weights), weights.view(1)])
-        found = module.all_gather(seen).view(-1, len(seen)).tolist()
+        (batches, copy), self._copied = self._copied, None
+        found = copy.read().tolist()
         faults = [
             (number, rank)
-            for number in range(len(seen))
+            for number in range(len(found[0]))
             for rank, values in enumerate(found)
             if not math.isfinite(values[number])
         ]

@@ -103,4 +103,4 @@ class EpochLines(Checkpoint):
 
 def _epoch_metrics(trainer: pl.Trainer) -> dict[str, float]:
     metrics = sorted(trainer.callback_metrics.items())
-    return {name: float(value) for name, value in metrics if name.startswith(STAGES) and not name.endswith("_step")}
+    return {name: float(value) for name, value in metrics if name.startswith(STAGES)}

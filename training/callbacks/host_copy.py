@@ -1,0 +1,28 @@
+"""Numbers on their way from the device, read later without waiting for what the device does by then."""
+
+import torch
+
+
+class HostCopy:
+    """A copy of `tensor` on the CPU, started now.
+
+    Reading a GPU's tensor right away (`.item()`, `.tolist()`) waits for all work that was queued before it, and the
+    device then idles while the process queues the next step.
+    """
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self._copy = tensor.detach().to("cpu", non_blocking=tensor.is_cuda)
+        self._copied = torch.cuda.Event() if tensor.is_cuda else None
+        if self._copied:
+            self._copied.record()
+
+    @property
+    def ready(self) -> bool:
+        """Whether `read` would not wait; always so for a tensor on the CPU."""
+        return self._copied is None or self._copied.query()
+
+    def read(self) -> torch.Tensor:
+        """The copy, waiting for it where it is not ready."""
+        if self._copied:
+            self._copied.synchronize()
+        return self._copy

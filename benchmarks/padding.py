@@ -24,9 +24,9 @@ from benchmarks.options import add_measuring_options, make_stopwatch, ratios, sp
 from padding import available_schemes
 from padding.schemes.reweight import forget_ratios
 from studies.runs.collect import REFERENCE
+from studies.timing.inference import compile_variant, make_variant, variant_names
 from studies.timing.interleaved import describe_device, interleaved
 from studies.timing.record import NULL
-from studies.timing.variants import compile_variant, make_variant, variant_names
 
 
 def main() -> None:

@@ -128,7 +128,7 @@ def _note_move(records: Mapping[Path, Record], trained: Trained) -> None:
 def choose_device(name: str | None) -> str:
     """`name`, or a GPU if there is one. Raises UserError if torch has no such device."""
     if name is None:
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        return str(torch.accelerator.current_accelerator() or "cpu") if torch.accelerator.is_available() else "cpu"
     try:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:

@@ -4,7 +4,6 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-import torch
 from rich.console import Console
 
 from datamodules.cityscapes.datasets import EvalScenes, SceneFiles
@@ -13,6 +12,7 @@ from lightning_modules.scene_evaluation import share
 from records import best
 from records.errors import UserError
 from studies.checkpoints.load import Trained, load
+from studies.checkpoints.missing import choose_device
 from studies.runs.collect import PARTIAL, REFERENCE, Collection, Run
 from studies.runs.command import say
 from studies.segmentation.pictures import NetworkPair, PicturedScene, make
@@ -33,7 +33,7 @@ def make_pictures(
         UserError: if there is no pair of runs, or a network or its images cannot be loaded.
     """
     console = Console()
-    device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
+    device = choose_device(None)
     runs = closest(collection, network)
     trained = [load(run.folder, data_root=data_root, device=device).find_images() for run in runs]
     for each in trained:
@@ -91,7 +91,7 @@ def comparison(
 class TrainedScenes:
     """The images that a network is tested on, one at a time."""
 
-    def __init__(self, trained: Trained, device: torch.device) -> None:
+    def __init__(self, trained: Trained, device: str) -> None:
         data = trained.data
         self.names = [Path(scene.image).name.removesuffix("_leftImg8bit.png") for scene in data.val_scenes]
         self.scenes = EvalScenes(SceneFiles(data.root, data.val_scenes))

@@ -10,28 +10,27 @@ iterations are what those of the others are compared with.
 Later iterations are those of one copy of each scheme, in turns. Weights are random: no operation depends on them.
 """
 
+import copy
+import inspect
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
 
 from networks.create import create_network
-from padding import ConversionReport, PaddingError
+from padding import ConversionReport, PaddingError, convert_padding
 from padding.conversion.convert import report_hidden
 from padding.schemes.reweight import forget_ratios
 from studies.runs.collect import REFERENCE
 from studies.timing.interleaved import Step, StepError, interleaved
 from studies.timing.options import Options
 from studies.timing.record import COMPILED, NULL, Times, TimingCase
-from studies.timing.variants import compile_variant, make_variant, variant_names
 
 CLASSES = 1000
 """Logits, as in the paper's networks."""
-
-AUTOCAST = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
-"""Precision, as the Trainer calls it, to the dtype of autocast."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,100 @@ class CaseError(RuntimeError):
     """A network that cannot be measured at all; the message says why."""
 
 
+def variant_names(schemes: Sequence[str]) -> list[str]:
+    """Zero padding, zero padding again as the null pair, and `schemes`."""
+    return [REFERENCE, NULL, *dict.fromkeys(scheme for scheme in schemes if scheme != REFERENCE)]
+
+
+def make_variant(network: nn.Module, name: str) -> tuple[nn.Module, ConversionReport | None]:
+    """A copy of `network` under the scheme `name`; the null pair is a copy that is padded with zeros.
+
+    Modules are new, parameters and buffers are those of `network`: however many copies there are, memory holds one.
+
+    Raises:
+        PaddingError: if the scheme cannot be put on the network.
+    """
+    shared = {id(tensor): tensor for tensor in chain(network.parameters(), network.buffers())}
+    variant = copy.deepcopy(network, shared)
+    return variant, None if name in (REFERENCE, NULL) else convert_padding(variant, name)
+
+
+def compile_variant(variant: nn.Module) -> nn.Module:
+    """`torch.compile`, for each size a graph of its own, and these kept apart from those of other copies.
+
+    Copies share their code, and torch keeps compiled graphs by code: every call would first try the graphs of the other
+    copies, and from the ninth on none would be compiled. Older versions of torch know no other way.
+    """
+    apart = {"isolate_recompiles": True} if "isolate_recompiles" in inspect.signature(torch.compile).parameters else {}
+    return torch.compile(variant, dynamic=False, **apart)
+
+
+def measure_case(
+    name: str, size: tuple[int, int], mode: str, conditions: Conditions
+) -> tuple[TimingCase, dict[str, str]]:
+    """Times timm model `name` on images of `size` (height, width) under zero padding, twice, and the options' schemes.
+
+    Returns:
+        The times, and for each scheme that the network cannot run under, why not.
+
+    Raises:
+        CaseError: if it cannot be built, does not run at this size, or runs under none of the schemes.
+    """
+    try:
+        # No weights are downloaded: times do not depend on their values.
+        network = create_network(name, CLASSES).eval().to(conditions.device)
+        images = torch.randn(conditions.options.batch_size, 3, *size, generator=torch.Generator().manual_seed(0))
+        images = images.to(conditions.device)
+    except Exception as error:
+        raise CaseError(_reason(error)) from error
+    failed: dict[str, str] = {}
+    names, report = variant_names(conditions.options.schemes), None
+    for each in [*names]:
+        try:
+            report = _try_out(network, images, each) or report
+        except Exception as error:
+            _drop(StepError(each, error), names, failed)
+    while names != [REFERENCE, NULL]:
+        try:
+            first, later = _Case(network, images, mode, conditions, names).measure()
+        except StepError as error:
+            _drop(error, names, failed)
+        else:
+            return TimingCase(name, *size, mode, len(report.converted), report.unsupported, first, later), failed
+    raise CaseError("; ".join(sentences(failed)))
+
+
+def sentences(failed: Mapping[str, str]) -> list[str]:
+    """One for each reason, with the schemes that failed for it."""
+    schemes: dict[str, list[str]] = {}
+    for scheme, reason in failed.items():
+        schemes.setdefault(reason, []).append(scheme)
+    return [f"{', '.join(names)}: {reason}" for reason, names in schemes.items()]
+
+
+def forward_step(network: nn.Module, images: Tensor) -> Step:
+    """One inference of `network` on `images`."""
+
+    def forward() -> None:
+        with torch.inference_mode():
+            network(images)
+
+    return forward
+
+
+def _try_out(network: nn.Module, images: Tensor, name: str) -> ConversionReport | None:
+    """Runs a variant once; returns what was converted. Raises whatever keeps it from running."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "no padded convolution")  # an error here
+        variant, report = make_variant(network, name)
+    if report is not None and not report.converted:
+        raise PaddingError("no convolution of the network is padded, so there is nothing to compare")
+    forward_step(variant, images)()
+    if report is not None:
+        report_hidden(variant, report, images)
+    return report
+
+
 @dataclass
 class _Case:
     """A network at one size in one mode, ready to be measured under `names`."""
@@ -71,7 +164,7 @@ class _Case:
         forget_ratios()
         if self.mode == COMPILED:
             variant = compile_variant(variant)
-        self.steps[name] = step = forward_step(variant, self.images, self.conditions)
+        self.steps[name] = step = forward_step(variant, self.images)
         return _with_empty_caches(step) if self.mode == COMPILED else step
 
     def measure(self) -> tuple[Times, Times]:
@@ -84,89 +177,10 @@ class _Case:
             if self.mode == COMPILED:
                 # Otherwise dynamo reuses the code of an earlier copy, and the first iteration does not compile.
                 torch.compiler.reset()
-            for name, (seconds,) in interleaved(self.names, self.fresh, 1, stopwatch, under.seed + number).items():
+            for name, (seconds,) in interleaved(self.names, self.fresh, 1, stopwatch, seed=number).items():
                 first[name].append(seconds)
-        later = interleaved(self.names, self.steps.__getitem__, under.warm_up + under.rounds, stopwatch, under.seed)
+        later = interleaved(self.names, self.steps.__getitem__, under.warm_up + under.rounds, stopwatch)
         return first, {name: seconds[under.warm_up :] for name, seconds in later.items()}
-
-
-def measure_case(
-    name: str, size: tuple[int, int], mode: str, conditions: Conditions
-) -> tuple[TimingCase, dict[str, str]]:
-    """Times timm model `name` on images of `size` (height, width) under zero padding, twice, and the options' schemes.
-
-    Returns:
-        The times, and for each scheme that the network cannot run under, why not.
-
-    Raises:
-        CaseError: if it cannot be built, does not run at this size, or runs under none of the schemes.
-    """
-    try:
-        network, images = _prepare(name, size, conditions)
-    except Exception as error:
-        raise CaseError(_reason(error)) from error
-    failed: dict[str, str] = {}
-    names, report = _usable(network, images, conditions, failed)
-    while True:
-        if names == [REFERENCE, NULL]:
-            raise CaseError("; ".join(sentences(failed)))
-        try:
-            first, later = _Case(network, images, mode, conditions, names).measure()
-        except StepError as error:
-            _drop(error, names, failed)
-        else:
-            return TimingCase(name, *size, mode, len(report.converted), report.unsupported, first, later), failed
-
-
-def sentences(failed: Mapping[str, str]) -> list[str]:
-    """One for each reason, with the schemes that failed for it."""
-    schemes: dict[str, list[str]] = {}
-    for scheme, reason in failed.items():
-        schemes.setdefault(reason, []).append(scheme)
-    return [f"{', '.join(names)}: {reason}" for reason, names in schemes.items()]
-
-
-def forward_step(network: nn.Module, images: Tensor, conditions: Conditions) -> Step:
-    """One inference of `network` on `images`."""
-    dtype = AUTOCAST[conditions.options.precision]
-    autocast = torch.autocast(images.device.type, dtype=dtype, enabled=dtype is not None)
-
-    def forward() -> None:
-        with torch.inference_mode(), autocast:
-            network(images)
-
-    return forward
-
-
-def _prepare(name: str, size: tuple[int, int], conditions: Conditions) -> tuple[nn.Module, Tensor]:
-    layout = torch.channels_last if conditions.options.channels_last else torch.contiguous_format
-    # No weights are downloaded: times do not depend on their values.
-    network = create_network(name, CLASSES).eval().to(conditions.device, memory_format=layout)
-    images = torch.randn(conditions.options.batch_size, 3, *size, generator=torch.Generator().manual_seed(0))
-    return network, images.to(conditions.device, memory_format=layout)
-
-
-def _usable(
-    network: nn.Module, images: Tensor, conditions: Conditions, failed: dict[str, str]
-) -> tuple[list[str], ConversionReport | None]:
-    """Runs each variant once. Returns those that ran and what was converted; the reasons of others go to `failed`."""
-    names, report = [], None
-    for name in variant_names(conditions.options.schemes):
-        try:
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", "no padded convolution")  # an error here
-                variant, own = make_variant(network, name)
-            if own is not None and not own.converted:
-                raise PaddingError("no convolution of the network is padded, so there is nothing to compare")
-            forward_step(variant, images, conditions)()
-            if own is not None:
-                report_hidden(variant, own, images)
-        except Exception as error:
-            _drop(StepError(name, error), names, failed)
-        else:
-            names.append(name)
-            report = own or report
-    return names, report
 
 
 def _drop(error: StepError, names: list[str], failed: dict[str, str]) -> None:
@@ -174,8 +188,7 @@ def _drop(error: StepError, names: list[str], failed: dict[str, str]) -> None:
     if error.name in (REFERENCE, NULL):
         raise CaseError(_reason(error.cause)) from error.cause
     failed[error.name] = _reason(error.cause)
-    if error.name in names:
-        names.remove(error.name)
+    names.remove(error.name)
 
 
 def _reason(error: Exception) -> str:

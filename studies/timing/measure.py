@@ -12,6 +12,7 @@ import torch
 from networks.create import check_name
 from padding.registry import find_scheme
 from records.errors import RecordError, UserError
+from studies.checkpoints.missing import choose_device
 from studies.timing.inference import CaseError, Conditions, measure_case, sentences
 from studies.timing.interleaved import Stopwatch, describe_device
 from studies.timing.options import Options
@@ -28,7 +29,7 @@ def check(options: Options, file: Path) -> Conditions:
         UserError: for a device that is not there or has no such clock, or where `file` exists and is no earlier record.
         NetworkError, PaddingError: for a network or scheme that does not exist.
     """
-    device = find_device(options.device)
+    device = torch.device(choose_device(options.device))
     options.modes = options.modes or ([EAGER, COMPILED] if device.type == "cuda" else [EAGER])
     if options.clock == "process" and (device.type != "cpu" or COMPILED in options.modes):
         raise UserError(
@@ -44,22 +45,6 @@ def check(options: Options, file: Path) -> Conditions:
     if options.threads:
         torch.set_num_threads(options.threads)
     return Conditions(options, device, Stopwatch(device, CLOCKS[options.clock]))
-
-
-def find_device(name: str | None) -> torch.device:
-    """The device of that name; by default a GPU if there is one.
-
-    Raises:
-        UserError: if there is none.
-    """
-    there = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
-    there += ["mps"] if torch.backends.mps.is_available() else []
-    if name is None:
-        return torch.device("cuda" if "cuda:0" in there else there[-1])
-    # torch.device() itself accepts names of devices that are not there.
-    if name not in there and not (name == "cuda" and "cuda:0" in there):
-        raise UserError(f"--device: torch finds no '{name}' on this machine; there is {', '.join(there)}")
-    return torch.device(name)
 
 
 def measure(under: Conditions) -> TimingRecord:
@@ -92,10 +77,7 @@ def measure(under: Conditions) -> TimingRecord:
         hardware=describe_device(under.device),
         threads=torch.get_num_threads(),
         batch_size=options.batch_size,
-        precision=options.precision,
-        channels_last=options.channels_last,
         warm_up=options.warm_up,
-        seed=options.seed,
         clock=options.clock,
         cases=cases,
         failed=failed,

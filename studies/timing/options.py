@@ -35,13 +35,10 @@ class Options:
         batch_size: images an inference
         device: cpu, cuda, cuda:1, mps; default: a GPU if there is one
         threads: CPU threads within an operation; default: torch's
-        precision: as the Trainer's
-        channels_last: NHWC memory format
         clock: process counts CPU seconds of this process, on a CPU that others use
         rounds: of later iterations
         first_rounds: of first iterations; 6 are the fewest that give an interval
         warm_up: later rounds that are not counted
-        seed: of the order within each round
         output: where to write
     """
 
@@ -53,13 +50,10 @@ class Options:
     batch_size: PositiveInt = 1
     device: str | None = None
     threads: PositiveInt | None = None
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    channels_last: bool = False
     clock: Literal["wall", "process"] = "wall"
     rounds: AtLeastTwo = 30
     first_rounds: AtLeastTwo = 6
     warm_up: PositiveInt = 3
-    seed: int = 0
     output: Path = Path("runs/timing")
 
     @property

@@ -57,14 +57,12 @@ class TimingRecord(Record):
         hardware: its maker's name for it.
         threads: CPU threads within an operation.
         batch_size: images an iteration.
-        precision: as the Trainer calls it.
-        channels_last: whether images lie in memory as NHWC.
         warm_up: later iterations of each scheme that were run before the measured ones.
-        seed: of the order within each round.
         clock: "wall", or "process" where only this process' CPU seconds count.
         cases: what was measured.
         failed: a sentence for each scheme or network that could not be.
         provenance: start, command, versions, commit, host.
+        precision, channels_last, seed: of earlier versions, which could measure in half precision and in NHWC.
     """
 
     KIND: ClassVar[str] = "timing"
@@ -74,11 +72,11 @@ class TimingRecord(Record):
     hardware: str
     threads: int
     batch_size: int
-    precision: str
-    channels_last: bool
     warm_up: int
-    seed: int
     clock: str
     cases: list[TimingCase]
     failed: list[str] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict, repr=False)
+    precision: str = "32-true"
+    channels_last: bool = False
+    seed: int = 0

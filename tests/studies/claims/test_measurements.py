@@ -52,7 +52,7 @@ def test_time_is_that_of_later_iterations(tmp_path, make_run, ratio, verdict):
     zero = {"zero": [1.0] * rounds, NULL: [1.0] * rounds}
     later = {**zero, "partial": [ratio + 0.001 * number for number in range(rounds)]}
     case = TimingCase("resnet50", 224, 224, "eager", 17, [], first={**zero, "partial": [9.0] * rounds}, later=later)
-    record = TimingRecord("cpu", "a machine", 1, 1, "32-true", False, 1, 0, "wall", [case], [], {})
+    record = TimingRecord("cpu", "a machine", 1, 1, 1, "wall", [case])
     (tmp_path / "runs/timing").mkdir()
     record.write(tmp_path / "runs/timing/timing.json")
     claim = BY_TEXT["Partial padding costs about 4 % more time at inference"]

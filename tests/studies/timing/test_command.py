@@ -36,8 +36,8 @@ def test_writes_what_it_measured_and_replaces_its_own_files_only(networks, tmp_p
     assert [(case.height, case.width, case.mode) for case in first.cases] == [(8, 8, "eager"), (6, 9, "eager")]
     assert set(first.cases[0].later) == {"zero", "zero again", "partial", "circular"}
     assert {"command", "commit", "versions", "started", "threads"} <= set(first.provenance)
-    assert main([*command, "--seed", "1"]) == 0
-    assert TimingRecord.read(output / "timing.json").seed == 1
+    assert main([*command, "--warm-up", "2"]) == 0
+    assert TimingRecord.read(output / "timing.json").warm_up == 2
     names = {"notes.txt", "timing.json", "table1_timing.csv", "table1_timing.md", "table1_timing.svg"}
     assert {file.name for file in output.iterdir()} == names
     assert (output / "notes.txt").read_text() == "mine"
@@ -77,7 +77,7 @@ def test_interrupted_it_leaves_the_earlier_record(networks, tmp_path, monkeypatc
     [
         (["--networks", "resnet5O"], "timm has no model 'resnet5O'"),
         (["--schemes", "mirror"], "unknown padding scheme 'mirror'; choose one of zero, "),
-        (["--device", "cuda:7"], "torch finds no 'cuda:7' on this machine; there is cpu"),
+        (["--device", "cuda:7"], "--device cuda:7: "),
         (["--networks", "resnet18", "vgg16_bn"], "nothing could be measured:\n  resnet18, 8 x 8, eager: "),
         (["--clock", "process", "--modes", "compiled"], "--clock process counts the CPU seconds of this process alone"),
     ],

@@ -27,8 +27,8 @@ def case(network="resnet50", size=(224, 224), mode="eager", **changes):
 
 
 def record(*cases, **changes):
-    settings = {"device": "cpu", "hardware": "a <processor>", "threads": 2, "batch_size": 1, "precision": "32-true"}
-    settings |= {"channels_last": False, "warm_up": 3, "seed": 0, "clock": "wall"}
+    settings = {"device": "cpu", "hardware": "a <processor>", "threads": 2, "batch_size": 1}
+    settings |= {"warm_up": 3, "clock": "wall"}
     return TimingRecord(**{**settings, **changes}, cases=list(cases))
 
 

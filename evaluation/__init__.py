@@ -6,28 +6,25 @@ Tables 5 to 7. `evaluation.pictures` draws class maps with numpy and Pillow.
 """
 
 from evaluation.border import centre_box, check_edges, distance_groups, distance_to_border, leave_out_bands
-from evaluation.confusion import class_iou, confusion_matrix, mean_iou, pixel_accuracy
+from evaluation.confusion import class_iou, confusion_matrix, mean_iou
 from evaluation.errors import EvaluationError
 from evaluation.predict import predict_tiled, predict_whole
-from evaluation.summary import DistanceBin, distance_curve, leave_out_confusions, leave_out_miou
+from evaluation.summary import distance_miou, leave_out_miou
 from evaluation.tiles import Box, tile_boxes, tile_starts
 
 __all__ = [
     "Box",
-    "DistanceBin",
     "EvaluationError",
     "centre_box",
     "check_edges",
     "class_iou",
     "confusion_matrix",
-    "distance_curve",
     "distance_groups",
+    "distance_miou",
     "distance_to_border",
     "leave_out_bands",
-    "leave_out_confusions",
     "leave_out_miou",
     "mean_iou",
-    "pixel_accuracy",
     "predict_tiled",
     "predict_whole",
     "tile_boxes",

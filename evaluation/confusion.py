@@ -93,25 +93,14 @@ def class_iou(confusion: torch.Tensor) -> torch.Tensor:
 def mean_iou(confusion: torch.Tensor) -> float:
     """mIoU of a (C, C) confusion matrix: the mean of `class_iou` over the classes that are not NaN, NaN if all are.
 
+    Raises:
+        EvaluationError: for several matrices, or none.
+
     >>> round(mean_iou(torch.tensor([[3, 1], [0, 4]])), 3)
     0.775
     """
-    return class_iou(_one(confusion)).nanmean().item()
-
-
-def pixel_accuracy(confusion: torch.Tensor) -> float:
-    """Share of right pixels in a (C, C) confusion matrix; NaN without any pixel.
-
-    >>> pixel_accuracy(torch.tensor([[3, 1], [0, 4]]))
-    0.875
-    """
-    counts = _one(confusion).cpu().double()
-    return (counts.trace() / counts.sum()).item()
-
-
-def _one(confusion: torch.Tensor) -> torch.Tensor:
     if confusion.dim() != 2 or confusion.shape[0] != confusion.shape[1]:
         raise EvaluationError(
             f"expected one confusion matrix (C, C), got {tuple(confusion.shape)}; take one group, or sum(0) for all"
         )
-    return confusion
+    return class_iou(confusion).nanmean().item()

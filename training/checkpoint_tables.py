@@ -11,7 +11,7 @@ import torch
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from evaluation import class_iou, distance_curve, leave_out_miou, mean_iou
+from evaluation import class_iou, distance_miou, leave_out_miou, mean_iou
 from records.evaluation import REGULAR, EvaluationRecord
 
 Counts = dict[str, torch.Tensor]
@@ -46,11 +46,8 @@ def _classes(record: EvaluationRecord, counts: Counts) -> Table:
 
 def _distance(record: EvaluationRecord, counts: Counts) -> Table:
     title = "mIoU by distance to the nearest border, of the image or, in tiles, of the tile"
-    curves = [distance_curve(each.sum(0), record.distance_edges) for each in counts.values()]
-    rows = []
-    for bins in zip(*curves, strict=True):
-        start, stop = bins[0].start, bins[0].stop
-        rows.append((f"{start} and more" if stop is None else f"{start} to {stop - 1}", [each.miou for each in bins]))
+    curves = [distance_miou(each.sum(0), record.distance_edges) for each in counts.values()]
+    rows = [(name, [curve[name] for curve in curves]) for name in curves[0]]
     return _table(title, ["pixels", *map(_words, counts)], rows)
 
 

@@ -1,1 +1,1 @@
-"""Pictures of class maps, captions, grids and holes, as uint8 arrays; numpy and Pillow only."""
+"""Pictures of class maps, as uint8 arrays; numpy and Pillow only."""

@@ -11,7 +11,7 @@ def main(runs: Runs) -> int:
     its p value, and how many seeds would decide it; all runs of all networks in one picture (Figure 1).
 
     Writes table2_best, table3_last5 (of segmentation runs table5_best and last5) and differences as .csv and .md,
-    figure1.svg and differences.svg.
+    and figure1.svg.
     """
     # Imported late: --help need not wait for scipy.
     from studies.page.terminal import run_studies

@@ -7,11 +7,8 @@ reader. Values are in percentage points.
 from dataclasses import dataclass
 from pathlib import Path
 
-from matplotlib.figure import Figure as Canvas
-
 from studies.page import palette
-from studies.page.blocks import Figure, Section, Text
-from studies.page.drawing import Drawing
+from studies.page.blocks import Section, Text
 from studies.page.tables import Column, Marked, Table, counts, interval, p_value, signed, starts
 from studies.runs.collect import REFERENCE, Collection, Group
 from studies.runs.statistic import BEST, LAST5
@@ -34,14 +31,13 @@ class AccuracyDifference:
 
 
 def study(collection: Collection, output: Path) -> Section | None:
-    """A line for each group and statistic, or None if nothing can be compared; writes `differences.csv`, .md, .svg."""
+    """A line for each group and statistic, or None if nothing can be compared; writes `differences.csv` and `.md`."""
     found = differences(collection)
     if not found:
         return None
     styles = palette.styles(collection.schemes)
-    table, drawing = _table(found, styles), draw(found, styles)
-    files = [*table.write(output, "differences"), drawing.write(output / "differences.svg")]
-    return Section(table.title, [Text(_reading(found)), table, Figure([drawing], CAPTION)], files)
+    table = _table(found, styles)
+    return Section(table.title, [Text(_reading(found)), table], table.write(output, "differences"))
 
 
 def differences(collection: Collection) -> list[AccuracyDifference]:
@@ -88,29 +84,3 @@ def _reading(found: list[AccuracyDifference]) -> str:
         f"p < {ALPHA:g} four times in five (power {POWER:g}), if it is real and the spread is as found; both are rough "
         "with few runs. "
     )
-
-
-CAPTION = (
-    "Difference from zero padding, best epoch (dot) and average of the last five (ring), with 95 % intervals; a single "
-    "run has none. Right of the line the scheme is ahead of zero padding, left of it behind."
-)
-
-
-def draw(found: list[AccuracyDifference], styles: dict[str, palette.Style]) -> Drawing:
-    """The table as a picture: a line a comparison, its interval beside zero."""
-
-    def fill(canvas: Canvas) -> None:
-        axes = canvas.add_subplot()
-        axes.axvline(0, color=palette.MUTED, linewidth=1)
-        for height, each in zip(range(len(found), 0, -1), found, strict=True):
-            colour = styles[each.group.padding].placeholder
-            if each.found.low is not None:
-                axes.hlines(height, each.found.low, each.found.high, color=colour, linewidth=2)
-            face = colour if each.statistic == "best" else "none"
-            axes.plot([each.found.mean], [height], "o", color=colour, markerfacecolor=face, markersize=7)
-        names = [str(each) if each.statistic == "best" else "" for each in found]
-        axes.set_yticks(range(len(found), 0, -1), names, parse_math=False)
-        axes.set_xlabel("percentage points")
-        axes.grid(axis="y", visible=False)
-
-    return Drawing(fill, (7.2, 0.8 + 0.26 * len(found)), "Differences from zero padding")

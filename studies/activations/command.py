@@ -1,6 +1,5 @@
 """`main.py activations RUNS_FOLDER`: activation maps of the padding schemes side by side, any layer, any images."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from records.errors import UserError, WriteError, in_one_line, message_for_users
 from studies.checkpoints.options import Weights
 from studies.runs.collect import FIRST_SCHEMES, Collection, Run, SetAside
 from studies.runs.command import Runs, say
+from studies.stats.sample import evenly
 
 Image = tuple[Path, str]
 """A file, and what the figure calls it."""
@@ -42,7 +42,7 @@ def main(
         seed: of the runs; default: the lowest that every scheme has
         layers: module paths such as features.22; default: the last activation function at the last three resolutions
         list: list the layers that have maps, and make none
-        images: default: images of Figure 4, where `disagreements` wrote them into the same folder, else reported ones
+        images: default: reported ones
         count: images without --images
     """
     collection = runs.collect()
@@ -58,12 +58,13 @@ def main(
     device, failed = choose_device(weights.device), []
     shown = [(path, path.name) for path in images or ()]
 
-    output = runs.place if list else runs.output_folder()
+    if not list:
+        runs.output_folder()  # asked before the networks are loaded
     with quiet_lightning():
         for run in chosen:
             try:
                 trained = load(run.folder, weights.checkpoint, None, weights.data_root, device=device)
-                shown = shown or choose_images(trained, output, count)
+                shown = shown or choose_images(trained, count)
                 if list:
                     return list_layers(Console(), trained, shown[0][0])
                 check_writable(run.folder.evaluations, "its maps could not be kept")
@@ -99,37 +100,25 @@ def choose_runs(collection: Collection, network: str, schemes: Sequence[str] | N
     return [runs.get(seed, groups[scheme][0]) for scheme, runs in by_seed.items()]
 
 
-def choose_images(trained, output: Path, count: int) -> list[Image]:
-    """`count` of the reported images, spread evenly: of those of Figure 4 if `output` holds them, else of all.
+def choose_images(trained, count: int) -> list[Image]:
+    """`count` of the reported images, spread evenly.
 
     Raises:
         UserError: if the reported images cannot be found.
     """
     from lightning_modules import SegmentationModule
 
-    data, wanted = trained.data, set()
+    data = trained.data
     try:
         if isinstance(trained.module, SegmentationModule):
             found = [(data.root / scene.image, Path(scene.image).name) for scene in data.val_scenes]
         else:
             folder, files, targets = data.eval_files()
             found = [(folder / file, data.class_names[target]) for file, target in zip(files, targets, strict=True)]
-            wanted = {folder / file for file in files_of_figure4(output, trained.record.compared_as)}
     except Exception as error:
         reason = message_for_users(error)
         raise UserError(f"{trained.folder.path}: {reason} (--data-root or --images names others)") from None
-    found = [image for image in found if image[0] in wanted] or found
-    return [found[number * len(found) // count] for number in range(min(count, len(found)))]
-
-
-def files_of_figure4(output: Path, network: str) -> list[str]:
-    """Images that `disagreements` found wrong in every run with zero padding and right in every run with partial."""
-    file = output / "figure4.csv"
-    if not file.is_file():
-        return []
-    with file.open(newline="") as text:
-        rows = [(row["Network"], row["all wrong"], row["all right"], row["image"]) for row in csv.DictReader(text)]
-    return [image for *of, image in rows if of == [network, *FIRST_SCHEMES]]
+    return evenly(found, count)
 
 
 def list_layers(console: Console, trained, image: Path) -> int:

@@ -12,7 +12,6 @@ from torch import nn
 
 from datamodules.cityscapes.datasets import whole_image
 from datamodules.loading.decode import decode_rgb
-from evaluation.activations import summed_over_channels
 from lightning_modules import SegmentationModule
 from records.checkpoint import ActivationRecord, Shown
 from records.errors import UserError
@@ -48,7 +47,7 @@ def record_of(trained: Trained, images: Sequence[tuple[Path, str]], layers: Sequ
                     f"layer {layer} of {trained.record.network} gives a tensor of shape {tuple(found.shape)}, no maps "
                     "(N, C, H, W); --list lists the layers that have maps"
                 )
-            maps[layer].append(summed_over_channels(found)[0].cpu().numpy())
+            maps[layer].append(found[0].float().sum(0).cpu().numpy())
     return ActivationRecord(
         checkpoint=trained.checkpoint.name,
         epoch=trained.epoch,

@@ -10,13 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from evaluation.activations import border_and_interior, border_ratio_of
 from records.atomic import write_atomically
 from records.checkpoint import ActivationRecord
 from studies.activations.figure import draw
-from studies.activations.side_by_side import Beside, ratios, side_by_side
+from studies.activations.side_by_side import Beside, border_and_interior, border_ratio, ratios, side_by_side
 from studies.page.blocks import Details, Figure, Raster, Section, Text
 from studies.page.tables import Column, Table, decimals, starts
 from studies.runs.collect import Collection
@@ -55,8 +53,8 @@ def images_table(found: Sequence[Beside]) -> Table:
     rows = []
     for beside, layer in _layers(found):
         for run, record in beside.records.items():
-            for image, values in zip(record.images, map(torch.tensor, record.maps[layer]), strict=True):
-                numbers = (*border_and_interior(values), border_ratio_of(values))
+            for image, values in zip(record.images, record.maps[layer], strict=True):
+                numbers = (*border_and_interior(values), border_ratio(values))
                 which = [beside.network, layer, run.record.padding, run.record.seed, image.label, _size(values)]
                 rows.append([*which, *(None if math.isnan(number) else number for number in numbers), image.path])
     columns = [Column(name) for name in ("Network", "layer", "padding", "seed", "image", "map")]
@@ -88,7 +86,7 @@ def _layers(found: Sequence[Beside]) -> list[tuple[Beside, str]]:
     return [(beside, layer) for beside in found for layer in beside.first.maps]
 
 
-def _size(values: torch.Tensor | np.ndarray) -> str:
+def _size(values: np.ndarray) -> str:
     return " x ".join(map(str, values.shape))
 
 

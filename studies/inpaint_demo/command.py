@@ -23,7 +23,6 @@ LONGEST = 320
 def main(
     *,
     image: Path | None = None,
-    holes: Literal["strokes", "boxes", "centre"] = "strokes",
     share: OpenUnitInterval = 0.25,
     seed: NonNegativeInt = 0,
     kernel: Literal[3, 5, 7] = 3,
@@ -37,9 +36,8 @@ def main(
 
     Args:
         image: reduced to 320 pixels where it is larger; default: a street drawn by code
-        holes: how they are drawn
         share: of the image in holes, above 0, below 1
-        seed: of strokes and boxes
+        seed: of the strokes
         kernel: of every layer
         output: where to write
     """
@@ -48,15 +46,15 @@ def main(
     import torch
 
     from datamodules.samples.streets import draw_street
-    from evaluation.pictures.holes import draw_holes
     from studies.inpaint_demo.figure import draw, fill_holes, off_by
+    from studies.inpaint_demo.holes import draw_holes
 
     check_writable(output, ANOTHER_OUTPUT)
     picture = read(image) if image else draw_street("inpaint", 1, 208, LONGEST, ("person",))[0]
-    drawn = draw_holes(holes, *picture.shape[:2], share, seed)
-    if drawn.all() or not drawn.any():
-        found, todo = ("nothing but holes, which never close", "smaller") if drawn.any() else ("no hole", "larger")
-        raise UserError(f"--share {share} of this image leaves {found}; choose a {todo} share")
+    drawn = draw_holes(*picture.shape[:2], share, seed)
+    # The share is above 0, so that there is a hole.
+    if drawn.all():
+        raise UserError(f"--share {share} leaves nothing but holes, which never close; choose a smaller share")
     intact = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float()
     steps = fill_holes(intact, ~torch.from_numpy(drawn)[None, None], kernel)
     partial, plain = (off_by(each, intact, steps[0].valid) for each in (steps[-1].partial, steps[-1].plain))

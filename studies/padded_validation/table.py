@@ -8,7 +8,6 @@ import json
 import shlex
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from records.validation import VIEWS, ValidationRecord
 from studies.page.blocks import Bullets, Section, Text
 from studies.page.tables import Column, Linked, Table, decimals, p_value, signed, starts
 from studies.runs.collect import Collection, Run
-from studies.stats.intervals import Comparison, compare_pairs
+from studies.stats.intervals import compare_pairs
 
 WANTED = {
     "cropped": "",
@@ -24,48 +23,6 @@ WANTED = {
     "padded, none": " --data.eval_padded=true --model.mask_rule=none",
 }
 """View to the options of the `validate` that shows it; scenes are "alone" instead of "cropped"."""
-
-
-@dataclass(frozen=True)
-class ViewPair:
-    """Two validations of a checkpoint on the same images.
-
-    Attributes:
-        run: the checkpoint's run.
-        first: its metric less that of `second` is the difference.
-        second: of the same checkpoint, scheme, precision and images.
-    """
-
-    run: Run
-    first: ValidationRecord
-    second: ValidationRecord
-
-    @property
-    def comparison(self) -> Comparison:
-        """Images of which `first` got more predictions right than `second`, against the opposite, in points."""
-        ours, theirs = self.first.right, self.second.right
-        return compare_pairs(len(ours), int((ours > theirs).sum()), int((ours < theirs).sum()))
-
-    def row(self) -> list:
-        """A value for each of COLUMNS."""
-        ours, theirs = self.first.right, self.second.right
-        found, classified = self.comparison, "acc1" in self.first.metrics
-        metric = "acc1" if classified else "miou"
-        return [
-            Linked(self.run.record.name, self.run.folder.path),
-            self.first.checkpoint,
-            self.first.padding_at_test,
-            self.first.view,
-            self.second.view,
-            len(ours),
-            self.first.metrics[metric],
-            self.second.metrics[metric],
-            self.first.metrics[metric] - self.second.metrics[metric],
-            *((found.low, found.high) if classified else (None, None)),
-            int((ours > theirs).sum()),
-            int((ours < theirs).sum()),
-            found.p,
-        ]
 
 
 COLUMNS = (
@@ -97,21 +54,22 @@ def study(collection: Collection, output: Path, every_run: bool = False) -> Sect
         every_run: also list the commands for runs without any validation; the section is then never None.
     """
     validated = {run: list(run.evaluations(ValidationRecord).values()) for run in collection.runs}
-    pairs = [pair for run, found in validated.items() for pair in view_pairs(run, found)]
+    rows = [row for run, found in validated.items() for row in pair_rows(run, found)]
     commands = [line for run, found in validated.items() if found or every_run for line in missing(run, found)]
-    if not (pairs or every_run):
+    if not (rows or every_run):
         return None
     blocks, files = [], []
-    if pairs:
-        found = table(pairs)
+    if rows:
+        title = "Top-1 or mIoU of the same images: cropped, or padded to one size with and without a mask"
+        found = Table(title, COLUMNS, rows, starts([(str(row[0].target), row[1]) for row in rows]))
         blocks, files = [found, Text(READING, muted=True)], found.write(output, "padded_validation")
     if commands:
         blocks += [Text("Not validated yet:", terminal=True), Bullets(commands, terminal=True)]
     return Section("Cropped images and padded batches", blocks, files)
 
 
-def view_pairs(run: Run, records: list[ValidationRecord]) -> Iterator[ViewPair]:
-    """Every two validations of the same weights, scheme, precision and images."""
+def pair_rows(run: Run, records: list[ValidationRecord]) -> Iterator[list]:
+    """A row of COLUMNS for every two validations of the same weights, scheme, precision and images."""
     groups: dict[tuple, dict[str, ValidationRecord]] = defaultdict(dict)
     for each in records:
         data, metrics = json.dumps(each.data, sort_keys=True), tuple(sorted(each.metrics))
@@ -120,7 +78,19 @@ def view_pairs(run: Run, records: list[ValidationRecord]) -> Iterator[ViewPair]:
             groups[(*same, len(each.right))][each.view] = each
     for views in groups.values():
         for first, second in combinations(sorted(views, key=VIEWS.index), 2):
-            yield ViewPair(run, views[first], views[second])
+            yield _row(run, views[first], views[second])
+
+
+def _row(run: Run, first: ValidationRecord, second: ValidationRecord) -> list:
+    classified = "acc1" in first.metrics
+    values = [each.metrics["acc1" if classified else "miou"] for each in (first, second)]
+    better, worse = int((first.right > second.right).sum()), int((first.right < second.right).sum())
+    found = compare_pairs(len(first.right), better, worse)
+    name = Linked(run.record.name, run.folder.path)
+    which = [first.checkpoint, first.padding_at_test, first.view, second.view, len(first.right)]
+    # The interval is that of top-1, which scenes have none of.
+    ends = (found.low, found.high) if classified else (None, None)
+    return [name, *which, *values, values[0] - values[1], *ends, better, worse, found.p]
 
 
 def missing(run: Run, records: list[ValidationRecord]) -> Iterator[str]:
@@ -134,13 +104,6 @@ def missing(run: Run, records: list[ValidationRecord]) -> Iterator[str]:
         for view, options in WANTED.items():
             if view not in views:
                 yield f"python main.py validate --config {config} --ckpt_path {path}{tested}{options}"
-
-
-def table(pairs: list[ViewPair]) -> Table:
-    """A row for each pair."""
-    rows = [pair.row() for pair in pairs]
-    title = "Top-1 or mIoU of the same images: cropped, or padded to one size with and without a mask"
-    return Table(title, COLUMNS, rows, starts([(id(pair.run), pair.first.checkpoint) for pair in pairs]))
 
 
 READING = (

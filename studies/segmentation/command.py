@@ -19,7 +19,6 @@ def main(
     test: bool = False,
     data_root: Path | None = None,
     pictures: Annotated[PositiveInt, Argument(nargs="?", const=3)] | None = None,
-    examine: PositiveInt = 100,
     network: str | None = None,
     tile_size: PositiveInt | None = None,
 ) -> int:
@@ -39,7 +38,6 @@ def main(
         test: first test the best checkpoint of each run that lacks it
         data_root: folder of the images where they are not where the runs found them
         pictures: also draw Figures 6 to 8, of N images (3)
-        examine: choose the images from N at most
         network: whose pictures; default: the first with zero and partial runs
         tile_size: of the pictures; default: as in the run's configuration
     """
@@ -52,7 +50,7 @@ def main(
         from studies.segmentation.measure import run_missing
 
         failed = run_missing(runs.collect(), data_root, test_options)
-    problem = _draw(runs, data_root, pictures, examine, network, tile_size) if pictures else None
+    problem = _draw(runs, data_root, pictures, network, tile_size) if pictures else None
     # Imported late: --help need not wait for scipy.
     from studies.page.terminal import run_studies
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from evaluation import distance_curve, leave_out_miou, mean_iou
+from evaluation import distance_miou, leave_out_miou, mean_iou
 from records import best
 from records.evaluation import REGULAR, EvaluationRecord, overlap
 from studies.runs.collect import REFERENCE, Collection, Run, SetAside, natural
@@ -165,11 +165,8 @@ def border_values(record: EvaluationRecord) -> Values:
 
 def distance_values(record: EvaluationRecord, mode: str) -> Values:
     """Each bin of the distance to the nearest border, such as `0-3`, to the mIoU of its pixels."""
-    curve = distance_curve(_counts(record, mode).sum(0), record.distance_edges)
-    return {
-        f"{each.start}+" if each.stop is None else f"{each.start}-{each.stop - 1}": _percent(each.miou)
-        for each in curve
-    }
+    found = distance_miou(_counts(record, mode).sum(0), record.distance_edges)
+    return {name: _percent(value) for name, value in found.items()}
 
 
 def _counts(record: EvaluationRecord, mode: str) -> torch.Tensor:

@@ -16,6 +16,7 @@ from studies.checkpoints.missing import choose_device
 from studies.runs.collect import PARTIAL, REFERENCE, Collection, Run
 from studies.runs.command import say
 from studies.segmentation.pictures import NetworkPair, PicturedScene, make
+from studies.stats.sample import evenly
 
 
 def make_pictures(
@@ -23,7 +24,6 @@ def make_pictures(
     output: Path,
     data_root: Path | None,
     pictures: int,
-    examine: int,
     network: str | None,
     tile_size: int | None,
 ) -> None:
@@ -32,16 +32,15 @@ def make_pictures(
     Raises:
         UserError: if there is no pair of runs, or a network or its images cannot be loaded.
     """
-    console = Console()
-    device = choose_device(None)
+    console, device = Console(), choose_device(None)
     runs = closest(collection, network)
     trained = [load(run.folder, data_root=data_root, device=device).find_images() for run in runs]
     for each in trained:
         say(console, f"Figures 6 to 8: {each.record.name}, {each.checkpoint.name} of epoch {each.epoch + 1}")
-    compared = comparison(collection, runs, trained, tile_size)
-    scenes = TrainedScenes(trained[0], device)
-    with console.status("predicting") as status:
-        make(compared, scenes, output, pictures, examine, status.update)
+    images = len(trained[0].data.val_scenes)
+    scenes = [read_scene(trained[0], number, device) for number in evenly(range(images), pictures)]
+    with console.status("predicting"):
+        make(comparison(collection, runs, trained, tile_size), scenes, output, images)
 
 
 def closest(collection: Collection, network: str | None) -> tuple[Run, Run]:
@@ -88,22 +87,13 @@ def comparison(
     )
 
 
-class TrainedScenes:
-    """The images that a network is tested on, one at a time."""
-
-    def __init__(self, trained: Trained, device: str) -> None:
-        data = trained.data
-        self.names = [Path(scene.image).name.removesuffix("_leftImg8bit.png") for scene in data.val_scenes]
-        self.scenes = EvalScenes(SceneFiles(data.root, data.val_scenes))
-        self.mean, self.std, self.device = data.mean, data.std, device
-
-    def __len__(self) -> int:
-        return len(self.scenes)
-
-    def __getitem__(self, number: int) -> PicturedScene:
-        pixels, target = self.scenes[number]
-        image = normalise(pixels[None].to(self.device), self.mean, self.std)[0]
-        return PicturedScene(self.names[number], np.ascontiguousarray(pixels.permute(1, 2, 0).numpy()), image, target)
+def read_scene(trained: Trained, number: int, device: str) -> PicturedScene:
+    """One of the images that a network is tested on."""
+    data = trained.data
+    pixels, target = EvalScenes(SceneFiles(data.root, data.val_scenes))[number]
+    image = normalise(pixels[None].to(device), data.mean, data.std)[0]
+    name = Path(data.val_scenes[number].image).name.removesuffix("_leftImg8bit.png")
+    return PicturedScene(name, np.ascontiguousarray(pixels.permute(1, 2, 0).numpy()), image, target)
 
 
 def _best(collection: Collection, run: Run) -> float:

@@ -19,8 +19,8 @@ def main(options: Options) -> int:
     The first iteration is the first forward pass of a network built anew, after other copies have run at this size:
     what the scheme keeps for later iterations is not there yet, and a compiled network is compiled within it.
 
-    Writes timing.json (every measured time; it replaces an earlier one only when all is measured), table1_timing.csv,
-    .md and .svg. `main.py report RUNS_FOLDER` shows what lies in RUNS_FOLDER/timing or a folder in it, such as
+    Writes timing.json (every measured time; it replaces an earlier one only when all is measured), table1_timing.csv
+    and .md. `main.py report RUNS_FOLDER` shows what lies in RUNS_FOLDER/timing or a folder in it, such as
     timing/gpu. Exit status: 0; 1 if a network or a scheme could not be measured, which is named, the rest being
     reported; 2 for bad input or where nothing could be measured; 130 after Ctrl-C, nothing being written.
     """

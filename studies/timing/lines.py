@@ -51,8 +51,9 @@ class Line:
 
     @property
     def quartiles(self) -> tuple[float, float]:
-        """First and third, in milliseconds."""
-        return quartiles([1000 * seconds for seconds in self.seconds])
+        """First and third, in milliseconds; between the lowest and the highest round."""
+        low, _, high = statistics.quantiles(self.seconds, n=4, method="inclusive")
+        return 1000 * low, 1000 * high
 
     @property
     def percent(self) -> float:
@@ -76,12 +77,6 @@ class Line:
         found = paper.rows("table1", network=case.network, padding=self.scheme)
         wanted = (self.iteration, "all") if self.iteration == LATER else (self.iteration,)
         return next((row for row in found if row["iteration"] in wanted), None)
-
-
-def quartiles(values: list[float]) -> tuple[float, float]:
-    """First and third quartile, of two values at least; between the lowest and the highest value."""
-    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
-    return low, high
 
 
 def lines(record: TimingRecord) -> list[Line]:

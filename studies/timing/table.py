@@ -11,10 +11,9 @@ from typing import Any
 
 from records.errors import RecordError
 from studies.page import palette
-from studies.page.blocks import Bullets, Details, Figure, Notice, Section, Text
+from studies.page.blocks import Bullets, Details, Notice, Section, Text
 from studies.page.tables import Column, Marked, Table, decimals, starts
 from studies.runs.collect import Collection
-from studies.timing.figure import TITLES, draw_panels
 from studies.timing.lines import Line, lines
 from studies.timing.record import NULL, TimingRecord
 
@@ -54,7 +53,7 @@ _FACTS = (
 def study(collection: Collection, output: Path) -> Section | None:
     """Table 1 of the records in the folder `timing` of the runs, or None if there are none.
 
-    Writes `table1_timing.csv`, `.md` and `.svg`. A damaged record is named, the others are shown.
+    Writes `table1_timing.csv` and `.md`. A damaged record is named, the others are shown.
     """
     records, damaged = read_records(collection)
     if any(record.cases for record in records):
@@ -74,31 +73,21 @@ def read_records(collection: Collection) -> tuple[list[TimingRecord], list[str]]
 
 
 def section(records: Sequence[TimingRecord], output: Path, problems: Sequence[str] = ()) -> Section:
-    """Table 1 of `records`, which hold a case at least; writes `table1_timing.csv`, `.md` and `.svg` into `output`.
+    """Table 1 of `records`, which hold a case at least; writes `table1_timing.csv` and `.md` into `output`.
 
     Args:
         problems: sentences on what is missing, in addition to what the records say.
     """
     found = [line for record in records for line in lines(record)]
     table = make_table(found)
-    panels = _panels(found)
-    drawn = [draw_panels({title: panel}, columns=1) for title, panel in panels.items()]
     blocks = [
         Text(f"Measured: {table.title.removeprefix(f'{TITLE}: ')}."),
         table,
         Bullets(reading(found), terminal=True),
-        Figure(drawn, CAPTION),
         Notice("Not measured", [*problems, *(each for record in records for each in _problems(record))], terminal=True),
         Details("Where these times come from", [_origin(record) for record in records]),
     ]
-    return Section(TITLE, blocks, [*table.write(output, STEM), draw_panels(panels).write(output / f"{STEM}.svg")])
-
-
-CAPTION = (
-    "Point: median over the rounds of a scheme's time relative to zero padding's in the same round. Line: 95 % "
-    "interval of that median. Band: from the first to the third quartile of the rounds. Open circle: zero padding a "
-    "second time, the null pair. Diamond, where there is one: the paper's value, on another machine."
-)
+    return Section(TITLE, blocks, table.write(output, STEM))
 
 
 def reading(found: Sequence[Line]) -> list[str]:
@@ -144,16 +133,6 @@ def _row(line: Line) -> list[Any]:
     facts = [fact.of(line) for fact in _FACTS]
     paper = [printed.get("time"), printed.get("relative")]
     return [*facts, line.scheme, line.iteration, *times, len(line.seconds), *paper]
-
-
-def _panels(found: Sequence[Line]) -> dict[str, list[Line]]:
-    """Lines by case and iteration; titles name what tells the cases apart."""
-    varying = [fact for fact in _FACTS if len({fact.of(line) for line in found}) > 1 or fact.name == "network"]
-    panels: dict[str, list[Line]] = {}
-    for line in found:
-        title = ", ".join([*(str(value) for fact in varying if (value := fact.of(line))), TITLES[line.iteration]])
-        panels.setdefault(title, []).append(line)
-    return panels
 
 
 def _problems(record: TimingRecord) -> list[str]:

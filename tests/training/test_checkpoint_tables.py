@@ -73,8 +73,8 @@ def test_every_cell():
         ("tiled, overlap 0", shown(*tiled), shown(*frame_tiled)),
     ]
     assert cells(distance) == [
-        ("0 to 3", shown(iou(5, 1, 0), iou(4, 0, 1)), shown(iou(1, 5, 4), iou(0, 4, 5))),
-        ("4 and more", shown(iou(11, 5, 3), iou(11, 3, 5)), shown(iou(15, 1, 3), iou(11, 3, 1))),
+        ("0-3", shown(iou(5, 1, 0), iou(4, 0, 1)), shown(iou(1, 5, 4), iou(0, 4, 5))),
+        ("4+", shown(iou(11, 5, 3), iou(11, 3, 5)), shown(iou(15, 1, 3), iou(11, 3, 1))),
     ]
 
 

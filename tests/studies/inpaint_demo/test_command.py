@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from evaluation.pictures.holes import draw_holes
 from studies.inpaint_demo.figure import fill_holes
+from studies.inpaint_demo.holes import draw_holes
 from tests.support.program import main_here
 
 SQUARE = np.ones((3, 3), bool)
@@ -28,7 +28,7 @@ def demo(photo, folder, *arguments: str) -> int:
 
 def test_masks_close_as_dilation_does_and_values_are_means_of_what_is_valid():
     """Eq. 3 against scipy's dilation; Eq. 1 with equal weights against the mean of the valid positions."""
-    holes = draw_holes("strokes", 30, 42, 0.4, 1)
+    holes = draw_holes(30, 42, 0.4, 1)
     image = torch.from_numpy(np.random.default_rng(0).uniform(0, 255, (1, 2, 30, 42))).float()
     image[:, :, torch.from_numpy(holes)] = torch.nan
     steps = fill_holes(image, ~torch.from_numpy(holes)[None, None], 3)
@@ -83,8 +83,7 @@ def test_a_photograph_is_turned_as_its_camera_says(photo, tmp_path, capsys):
     [
         (["--image=/absent/photo.png"], "/absent/photo.png"),
         (["--image={text}"], "--image"),
-        (["--holes=centre", "--share=0.00001"], "leaves no hole"),
-        (["--holes=centre", "--share=0.9999"], "nothing but holes"),
+        (["--share=0.9999"], "nothing but holes"),
         (["--output={text}/out"], "--output"),
     ],
 )

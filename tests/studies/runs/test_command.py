@@ -20,7 +20,7 @@ def runs(make_run, tmp_path):
 @pytest.mark.parametrize(
     ("command", "files"),
     [
-        ("accuracy", {"table2_best.csv", "table3_last5.md", "differences.svg", "figure1.svg"}),
+        ("accuracy", {"table2_best.csv", "table3_last5.md", "differences.csv", "figure1.svg"}),
         ("convergence", {"figure3.svg", "figure3.csv", "figure3.md"}),
         ("claims", {"claims.csv", "claims.md"}),
     ],

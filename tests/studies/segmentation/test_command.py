@@ -45,7 +45,7 @@ def test_one_command_tests_what_is_missing_and_draws(runs, capsys):
     shown = capsys.readouterr().out
     assert "Whole images and tiles (Table 6): not run" in shown
     assert f"python main.py segmentation {runs} --test" in shown
-    assert main_here("segmentation", str(runs), "--test", "--pictures=1", "--examine=2") == 0
+    assert main_here("segmentation", str(runs), "--test", "--pictures=1") == 0
     shown = capsys.readouterr().out
     assert "[1/2] tiny_resnet10-split0-zero-seed0 under zero: mIoU" in shown
     assert "Without the centre (Table 7)" in shown

@@ -1,4 +1,4 @@
-"""Which images Figures 6 and 8 show, on maps small enough to count by hand, and what the pictures hold."""
+"""What Figures 6 to 8 hold, on maps small enough to count by hand."""
 
 from fractions import Fraction
 
@@ -7,44 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from evaluation import Box
-from studies.segmentation.pictures import (
-    Errors,
-    NetworkPair,
-    Picture,
-    PicturedScene,
-    border_zone,
-    make,
-    most_different,
-    study,
-)
+from studies.segmentation.pictures import NetworkPair, Picture, PicturedScene, make, study
 
 COLOURS = [(200, 0, 0), (0, 160, 0), (0, 0, 255)]
-
-
-def test_the_zone_is_a_16th_of_the_tile_wide_along_every_tile():
-    zone = border_zone(32, 64, [Box(0, 0, 32, 32), Box(0, 32, 32, 64)], 32)
-    by_hand = np.ones((32, 64), bool)
-    by_hand[2:30, 2:30] = by_hand[2:30, 34:62] = False
-    assert (zone.numpy() == by_hand).all()
-    # Where tiles overlap a seam is no border: columns 20 to 44 lie deeper in the other tile.
-    overlapping = border_zone(32, 48, [Box(0, 0, 32, 32), Box(0, 16, 32, 48)], 32)
-    by_hand = np.ones((32, 48), bool)
-    by_hand[2:30, 2:46] = False
-    assert (overlapping.numpy() == by_hand).all()
-    assert border_zone(8, 8, [Box(0, 0, 8, 8)], 8).sum() == 28, "never less than a pixel wide"
-
-
-def test_the_images_differ_most_whichever_side_is_better():
-    pairs = [
-        (Errors(5, 10), Errors(5, 10)),
-        (Errors(1, 10), Errors(4, 10)),  # the second side is worse by 0.3
-        (Errors(0, 0), Errors(0, 0)),
-        (Errors(60, 100), Errors(10, 100)),  # the first side is worse by 0.5
-        (Errors(4, 10), Errors(1, 10)),  # as far apart as number 1, and later
-    ]
-    assert most_different(pairs, 2) == [3, 1]
-    assert most_different(pairs, 9) == [3, 1, 4, 0]
 
 
 def scene(number):
@@ -84,17 +49,11 @@ def compared():
 
 
 def test_the_pictures_show_image_truth_and_both_predictions(compared, tmp_path):
-    files = make(compared, SCENES, tmp_path, shown=1, examined=4, tell=str)
+    files = make(compared, SCENES[:1], tmp_path, images=4)
     assert sorted(file.name for file in files) == ["figure6.png", "figure7.png", "figure8.png"]
-    # Class 0 is wrong nowhere in image 0 and class 1 everywhere: no image differs more.
     said = Picture.read(tmp_path / "figure8.png")
     assert said.title == "Predictions in tiles without overlap (Figure 8)"
-    assert "the 1 of 4 examined images" in said.caption
-    # Zone without overlap: in each of 2 tiles 32 x 32 less 28 x 28; class 1 fills 1, 2, 3 rows of image 1, 2, 3.
-    zone, wrong = 2 * 240, 64 + 128 + (128 + 2 * 4)
-    shares = [100 * wrong / (4 * zone), 100 - 100 * wrong / (4 * zone)]
-    assert f"zero padding {shares[0]:.2f} %, partial padding {shares[1]:.2f} % wrong there" in said.caption
-
+    assert said.caption.endswith("Shown are 1 of 4 images, evenly spread.")
     photograph, truth, zero, partial = panels(tmp_path / "figure8.png", 4)
     for panel, colour in ((truth, COLOURS[0]), (zero, COLOURS[0]), (partial, COLOURS[1])):
         assert (panel == colour).all()
@@ -119,7 +78,7 @@ def panels(file, count):
 
 
 def test_figure_7_shades_the_centre(compared, tmp_path):
-    make(compared, SCENES, tmp_path, shown=1, examined=4, tell=str)
+    make(compared, SCENES[:1], tmp_path, images=4)
     whole, half = panels(tmp_path / "figure7.png", 2)
     height, width = whole.shape[:2]
     assert (whole == whole[0, 0]).all()
@@ -130,16 +89,9 @@ def test_figure_7_shades_the_centre(compared, tmp_path):
     assert (changed != by_hand).mean() < 0.06
 
 
-def test_errors_count_near_borders_without_ignored_pixels(compared):
-    street = scene(1)
-    street.target[0, :8] = 255
-    # Of 2 x 240 pixels 8 are ignored; the first network is wrong in 56, the second one in the others.
-    assert compared.errors(street, Fraction(0)) == (Errors(56, 472), Errors(416, 472))
-
-
 def test_a_report_shows_the_pictures_that_are_there_and_makes_none(compared, tmp_path):
     assert study(None, tmp_path) is None
-    make(compared, SCENES, tmp_path, shown=2, examined=2, tell=str)
+    make(compared, SCENES[:2], tmp_path, images=4)
     (tmp_path / "figure6.json").write_text("{")
     (tmp_path / "figure7.png").unlink()
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
@@ -147,6 +99,6 @@ def test_a_report_shows_the_pictures_that_are_there_and_makes_none(compared, tmp
     assert section.files == [tmp_path / "figure8.png"]
     figure, left_out = section.blocks
     assert left_out.items == [f"{tmp_path}/figure6.png: its .json is missing or damaged; --pictures draws it anew"]
-    assert "the 2 of 2 examined images (of 4, evenly spread)" in figure.caption
+    assert "Shown are 2 of 4 images" in figure.caption
     assert [picture.data for picture in figure.panels] == [before[tmp_path / "figure8.png"]]
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before

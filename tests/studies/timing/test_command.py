@@ -38,7 +38,7 @@ def test_writes_what_it_measured_and_replaces_its_own_files_only(networks, tmp_p
     assert {"command", "commit", "versions", "started", "threads"} <= set(first.provenance)
     assert main([*command, "--warm-up", "2"]) == 0
     assert TimingRecord.read(output / "timing.json").warm_up == 2
-    names = {"notes.txt", "timing.json", "table1_timing.csv", "table1_timing.md", "table1_timing.svg"}
+    names = {"notes.txt", "timing.json", "table1_timing.csv", "table1_timing.md"}
     assert {file.name for file in output.iterdir()} == names
     assert (output / "notes.txt").read_text() == "mine"
     assert "resnet50_partial (2nd - nth)" in capsys.readouterr().out

@@ -59,19 +59,40 @@ def writing(path: Path) -> Iterator[None]:
         raise WriteError(f"{path} cannot be written: {_reason(cause, path)}; earlier files are unchanged") from error
 
 
-def check_writable(folder: Path, todo: str) -> None:
-    """Finds out before any work whether files can be written into `folder`, which may be still to be made.
+OF_THE_FILE = (None, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL)
+"""Errors that lie in what is at a path. All others may pass: a missing right, a failing disk, a server that is away."""
 
-    Raises:
-        UserError: if not: the folder, the system's reason, and `todo`.
-    """
+
+@contextlib.contextmanager
+def reading(path: str | Path) -> Iterator[None]:
+    """Around what reads `path`: an error that does not lie in the file becomes a UserError that names it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in OF_THE_FILE:
+            raise
+        raise UserError(
+            f"{path} cannot be read: {error.strerror}; it stays as it is, start again once it can"
+        ) from error
+
+
+def write_problem(folder: Path, size: int = 0) -> str | None:
+    """Why no file of `size` bytes can be written into `folder`, which may be still to be made; None if one can."""
     try:
         there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
         handle, temporary = _make_temporary(there, "check")
-        os.unlink(temporary)
-        os.close(handle)
+        with os.fdopen(handle, "wb") as file:
+            os.unlink(temporary)
+            file.write(bytes(size))
     except OSError as error:
-        raise UserError(f"{folder} cannot be written: {_reason(error, folder)}; {todo}") from None
+        return _reason(error, folder)
+    return None
+
+
+def check_writable(folder: Path, todo: str) -> None:
+    """Raises UserError, before any work, if nothing can be written into `folder`: it, the system's reason, `todo`."""
+    if problem := write_problem(folder):
+        raise UserError(f"{folder} cannot be written: {problem}; {todo}")
 
 
 def remove_leftovers(*folders: Path) -> None:
@@ -108,9 +129,13 @@ def write_text(path: str | Path, text: str) -> None:
 
 def set_aside(path: Path) -> Path:
     """Renames a damaged file to `NAME.bad`, or `NAME.2.bad` and so on where that is taken; returns the new path."""
-    numbers = itertools.chain([""], (f".{number}" for number in itertools.count(2)))
-    names = (path.with_name(f"{path.name}{number}.bad") for number in numbers)
-    return path.rename(next(name for name in names if not name.exists()))
+    return path.rename(free_name(path, "{}.bad", "."))
+
+
+def free_name(path: Path, pattern: str, separator: str = "-") -> Path:
+    """A path beside `path` that is not taken: `pattern` of its name, or of its name with `separator` and a number."""
+    names = itertools.chain([path.name], (f"{path.name}{separator}{number}" for number in itertools.count(2)))
+    return next(new for name in names if not os.path.lexists(new := path.with_name(pattern.format(name))))
 
 
 def _sync_folder(folder: Path) -> None:

@@ -38,7 +38,11 @@ NOT_DECIDING = (
     "data.init_args.padded_side",
     "data.init_args.padded_batch_size",
 )
-"""Keys, and what is below them, that change where or how fast a run computes, or what is shown, but not its result."""
+"""Keys, and what is below them, by which a run is not known.
+
+They change where or how fast it computes, or what is shown, but not its result; `eval_batch_size` the last digits of
+its figures, because a forward pass rounds otherwise for another number of images. A resume refuses to change that one.
+"""
 
 
 def deciding(config: dict[str, Any]) -> dict[str, Any]:

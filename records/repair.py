@@ -10,22 +10,23 @@ from typing import Any
 
 import yaml
 
-from records.atomic import set_aside
+from records.atomic import reading, set_aside
 from records.run_folder import RunFolder, RunFolderError, RunRecord
 
 _NOT_READ = (RunFolderError, OSError, ValueError, yaml.YAMLError)
 
 
 def recorded(folder: RunFolder) -> RunRecord | None:
-    """The content of run.json, None if it is damaged or missing."""
+    """The content of run.json, None if it is damaged or missing; raises UserError as `records.atomic.reading` does."""
     try:
-        return folder.read_record()
-    except RunFolderError:
+        with reading(folder.record_file):
+            return folder.read_record()
+    except _NOT_READ:
         return None
 
 
 def configuration(folder: RunFolder) -> dict[str, Any] | None:
-    """The content of config.yaml, None if it is damaged or missing."""
+    """The content of config.yaml, None if it is damaged or missing; raises UserError as `recorded` does."""
     try:
         return _read_configuration(folder)
     except _NOT_READ:
@@ -37,6 +38,9 @@ def set_damaged_aside(folder: RunFolder) -> tuple[list[dict[str, Any]], list[str
 
     Returns:
         The attempts in run.json, of a damaged one those before the damage; and a line for each file.
+
+    Raises:
+        UserError: as `recorded`; nothing is renamed for that.
     """
     old = recorded(folder)
     attempts, lines = old.attempts if old else _attempts(folder), []
@@ -47,8 +51,9 @@ def set_damaged_aside(folder: RunFolder) -> tuple[list[dict[str, Any]], list[str
     }
     for path, read in readers.items():
         try:
-            if path.is_file():
-                read()
+            with reading(path):
+                if path.is_file():
+                    read()
         except _NOT_READ as error:
             reason = " ".join(str(error).split())
             lines.append(f"{path} is set aside as {set_aside(path).name} and written anew: {reason}")
@@ -56,7 +61,8 @@ def set_damaged_aside(folder: RunFolder) -> tuple[list[dict[str, Any]], list[str
 
 
 def _read_configuration(folder: RunFolder) -> dict[str, Any]:
-    content = yaml.safe_load(folder.config.read_text())
+    with reading(folder.config):
+        content = yaml.safe_load(folder.config.read_text())
     if not isinstance(content, dict):
         raise ValueError(f"{folder.config} holds no settings")
     return content

@@ -17,7 +17,7 @@ import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 
 from networks.weights_file import describe_content, describe_unreadable
-from records.atomic import set_aside, write_atomically
+from records.atomic import reading, set_aside, write_atomically
 from records.errors import UserError
 
 RESUME_PATTERN = "resume-*.ckpt"
@@ -81,9 +81,9 @@ def _tail(digest: str) -> bytes:
 
 
 def is_whole(path: str | Path) -> bool:
-    """Whether every byte of a checkpoint is as it was written; False, too, where it cannot be read."""
+    """Whether every byte of a checkpoint is as it was written. Raises UserError as `records.atomic.reading` does."""
     try:
-        with open(path, "rb") as file:
+        with reading(path), open(path, "rb") as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - TAIL))
             tail = file.read()
@@ -133,20 +133,22 @@ def read_checkpoint(
 
     Raises:
         CheckpointError: naming the file, if it is missing, damaged, or no checkpoint of a run.
-        UserError: if the user has no right to read it.
+        UserError: if the system does not let it be read, which is no damage.
     """
     try:
-        open(path, "rb").close()
+        with reading(path):
+            open(path, "rb").close()
     except OSError as error:
-        # A right that is missing is no damage.
-        kind = UserError if isinstance(error, PermissionError) else CheckpointError
-        raise kind(f"{path} cannot be read: {error.strerror}") from None
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
     if not is_whole(path):
         found = describe_unreadable(path)
         reason = "its checksum does not hold" if found.startswith("is damaged") else f"it {found}"
         raise CheckpointError(f"{path} is damaged or no checkpoint: {reason}; take another one")
     try:
-        content = torch.load(path, map_location=map_location, weights_only=weights_only, **how)
+        with reading(path):
+            content = torch.load(path, map_location=map_location, weights_only=weights_only, **how)
+    except UserError:
+        raise
     # Anything may come out of a pickle whose bytes someone else chose.
     except Exception as error:
         raise CheckpointError(f"{path} cannot be loaded: {_reason(error)}; take another one") from None
@@ -178,7 +180,7 @@ def newest_good(folder: Path, set_bad_aside: bool) -> tuple[Path | None, list[st
         set_bad_aside: rename the others to `*.bad` (one process should).
 
     Raises:
-        UserError: if there is one that the user has no right to read.
+        UserError: if the system does not let one be read.
     """
     bad = []
     for path in sorted(folder.glob(RESUME_PATTERN), reverse=True):

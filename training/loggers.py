@@ -4,10 +4,8 @@ W&B's own settings decide where a run is logged; without an account it stays off
 """
 
 import contextlib
-import itertools
 import logging
 import os
-import tempfile
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,6 +18,7 @@ from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_only
 
 from records import RunFolder, RunRecord
+from records.atomic import free_name, write_problem
 from records.errors import UserError
 
 PROJECT = "convolution-padding"
@@ -70,7 +69,7 @@ class RunLogger(WandbLogger):
         """`action(run)`; where the client died, once more with a new one, which begins with `action`, too."""
         for mode in (self._wandb_init["mode"], "disabled"):
             run = self.experiment
-            if not run.disabled and (problem := write_problem(self._files)):
+            if not run.disabled and (problem := write_problem(self._files, PROBE)):
                 if not self._said_full:
                     rank_zero_info(f"W&B is not given this epoch, {self._files}: {problem}; epochs.csv has every epoch")
                 self._said_full = True
@@ -98,7 +97,7 @@ class RunLogger(WandbLogger):
 
     def _open(self) -> Any:
         mode = self._wandb_init["mode"]
-        if mode != "disabled" and (problem := write_problem(self._files)):
+        if mode != "disabled" and (problem := write_problem(self._files, PROBE)):
             raise OSError(f"{self._files}: {problem}")
         run = wandb.init(**self._wandb_init)
         # As Lightning's logger does, which would take a run for open whose client has died.
@@ -130,17 +129,6 @@ def attempt(logger: Any, action: Callable[[Any], None]) -> None:
         logger.attempt(action)
     elif isinstance(logger, WandbLogger):
         action(logger.experiment)
-
-
-def write_problem(folder: Path) -> str | None:
-    """Why nothing can be written into `folder`; None if something can. W&B's client loses records there in silence."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(bytes(PROBE))
-    except OSError as error:
-        return error.strerror or str(error)
-    return None
 
 
 def wandb_logger(folder: RunFolder, record: RunRecord) -> RunLogger:
@@ -199,7 +187,7 @@ def set_aside_empty(folder: Path) -> list[Path]:
         for attempt in sorted(folder.glob("offline-run-*"))
         if all(file.stat().st_size <= HEADER for file in attempt.glob("*.wandb"))
     ]
-    return [attempt.rename(_free_name("empty", attempt)) for attempt in empty]
+    return [attempt.rename(free_name(attempt, "empty-{}")) for attempt in empty]
 
 
 def set_aside_shown(folder: Path) -> None:
@@ -208,10 +196,4 @@ def set_aside_shown(folder: Path) -> None:
     `wandb sync` would put these on the curve a second time.
     """
     for attempt in folder.glob("offline-run-*"):
-        attempt.rename(_free_name("shown", attempt))
-
-
-def _free_name(prefix: str, attempt: Path) -> Path:
-    """`PREFIX-NAME`, else `PREFIX-NAME-2` and so on: W&B names attempts of one second alike."""
-    names = (f"{prefix}-{attempt.name}{end}" for end in itertools.chain([""], (f"-{n}" for n in itertools.count(2))))
-    return next(path for name in names if not os.path.lexists(path := attempt.with_name(name)))
+        attempt.rename(free_name(attempt, "shown-{}"))

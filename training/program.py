@@ -20,7 +20,6 @@ from processes.launcher import end_together
 from records import RunFolder, RunRecord
 from records.atomic import check_writable
 from records.configuration import flatten
-from records.data_files import write_data_files
 from records.errors import UserError, is_for_users
 from training import callbacks
 from training.checkpoint_files import RESUME_PATTERN, AtomicCheckpointIO
@@ -53,7 +52,7 @@ from training.loops import install_loops
 from training.prediction import prediction_writer
 from training.resume import KeyedRandomness, MetricState, ResumeCheckpoint
 from training.settings import ConvergenceSettings, PredictionSettings, RunSettings
-from training.start import check_data, initial_weights, is_finished, leaving_nothing, prepare
+from training.start import check_data, initial_weights, is_finished, leaving_nothing, prepare, write_attempt
 
 MODEL = "lightning_modules.ClassificationModule"
 DATA = "datamodules.ImageNetDataModule"
@@ -204,7 +203,8 @@ class ExperimentCLI(LightningCLI):
         if self.run_folder is None:
             return [*bar, self.stop]
         folder, record, seed = self.run_folder, self.run_record, self.config.fit.seed_everything
-        recorder, run = callbacks.RunRecorder(folder), self.config.fit.run
+        run, recorder = self.config.fit.run, callbacks.RunRecorder(folder)
+        self.recorder = recorder
         # Lightning keeps the order of the last ones (all Checkpoints): row, weights, resume checkpoint, dashboard.
         return [
             *bar,
@@ -260,9 +260,8 @@ class ExperimentCLI(LightningCLI):
         facts |= initial_weights(config)
         if chosen is None and not any(self.run_folder.checkpoints.glob(RESUME_PATTERN)):
             self.model.initialise()
-        checkpoint = prepare(self.run_folder, self.run_record, config, chosen, facts)
-        if files and trainer.is_global_zero:
-            write_data_files(self.run_folder.data_files, self.run_record.data, files)
+        checkpoint = prepare(self.run_folder, chosen)
+        self.recorder.begin = partial(write_attempt, self.run_folder, self.run_record, config, files, checkpoint, facts)
         if checkpoint is not None:
             self.model.initialised = True
             # `config_init` is what reaches the Trainer; a change of `config` would be ignored without a word.

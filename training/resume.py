@@ -17,14 +17,15 @@ The same command is started again:
 5. `training.start.is_finished` compares the settings with those in the folder and leaves if the run came to its end.
    What is damaged there counts as missing (records.repair).
 6. Data and network are built and checked; nothing has been written yet.
-7. `training.start.prepare` takes the folder's lock, sets damaged files and W&B's empty ones aside, and asks
-   `newest_good` for the newest checkpoint whose checksum holds and that torch reads; others are renamed to `*.bad`. It
-   deletes the temporary files of cut-off writes and notes the attempt in `run.json`.
+7. `training.start.prepare` takes the folder's lock, sets W&B's empty files aside, and asks `newest_good` for the newest
+   checkpoint whose checksum holds and that torch reads; others are renamed to `*.bad`.
 8. Lightning loads the checkpoint: PaddedNetworkModule.on_load_checkpoint compares the padding scheme,
    ResumableDataModule.load_state_dict compares what decides the samples and takes up the position,
    RunRecorder.load_state_dict takes up the rows.
-9. RunRecorder.on_fit_start writes `epochs.csv` from the rows of the checkpoint: epochs that were finished after the
-   checkpoint was saved are dropped, and run again. Dashboard.on_fit_start sends W&B only the epochs that it lacks.
+9. RunRecorder.on_fit_start lets `training.start.write_attempt` set damaged files aside, delete the temporary files of
+   cut-off writes and note the attempt in `run.json`: a resume that was refused until then changed nothing. It writes
+   `epochs.csv` from the rows of the checkpoint: epochs that were finished after the checkpoint was saved are dropped,
+   and run again. Dashboard.on_fit_start sends W&B only the epochs that it lacks.
    BestEpoch and LastEpochs hold `best.ckpt` and `epoch-NNN.ckpt` against those rows: a damaged file is set aside, the
    best one is restored from its epoch's file or, if that is lost, replaced by the best one left; `run.json` says so.
 10. `FitLoop` goes on within the epoch or behind a finished one. `MetricState` gives each process its sums back; the

@@ -15,8 +15,8 @@ import yaml
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_only
 
 from records import RunFolder, RunFolderError, RunRecord, best, differences, write_text
-from records.atomic import remove_leftovers, writing
-from records.data_files import Sets, data_differences, read_data_files
+from records.atomic import reading, remove_leftovers, writing
+from records.data_files import Sets, data_differences, read_data_files, write_data_files
 from records.errors import UserError, is_for_users
 from records.repair import configuration, recorded, set_damaged_aside
 from training.checkpoint_files import RESUME_PATTERN, check_whole, newest_good
@@ -52,7 +52,8 @@ def is_finished(
     if old is None or not old.finished or not (same_data or not has_moved(folder, old, record)):
         return False
     try:
-        rows = folder.read_rows()
+        with reading(folder.epochs):
+            rows = folder.read_rows()
     except RunFolderError:
         if not progress:
             raise
@@ -99,20 +100,14 @@ def check_data(folder: RunFolder, record: RunRecord, data: Any, accept: bool) ->
     return sets, changed
 
 
-def prepare(
-    folder: RunFolder, record: RunRecord, config: dict[str, Any], chosen: str | None, facts: dict[str, Any]
-) -> Path | None:
-    """Readies the folder of a run, says in a line where the run begins, and returns the checkpoint to resume from.
+def prepare(folder: RunFolder, chosen: str | None) -> Path | None:
+    """Locks the folder of a run, says in a line where the run begins, and returns the checkpoint to resume from.
 
     Every process calls this and comes to the same answer: none trains before all have. Only the first one writes.
 
     Args:
         folder: the run's folder, new or not.
-        record: who the run is.
-        config: its resolved configuration.
         chosen: the checkpoint that the user named with --ckpt_path, if any; it is left to Lightning.
-        facts: of this attempt: its `accelerator`, such as cuda, number of `processes`, changed data, and what
-            `initial_weights` says.
 
     Raises:
         UserError: if another process runs in the folder.
@@ -122,15 +117,49 @@ def prepare(
         with writing(folder.path):
             folder.checkpoints.mkdir(parents=True, exist_ok=True)
             _lock(folder)
-            record.attempts, lines = set_damaged_aside(folder)
-        for line in lines:
-            rank_zero_info(line)
         set_aside_empty(folder.path / "wandb")
     checkpoint, line = _choose(folder, chosen, first)
     rank_zero_info(line)
-    if first:
-        _write_attempt(folder, record, config, checkpoint, facts)
     return checkpoint
+
+
+def write_attempt(
+    folder: RunFolder,
+    record: RunRecord,
+    config: dict[str, Any],
+    files: Sets | None,
+    checkpoint: Path | None,
+    facts: dict[str, Any],
+) -> None:
+    """Writes into the folder what is started there, once the checkpoint is loaded: a refused resume changes nothing.
+
+    Args:
+        folder: the run's folder, locked.
+        record: who the run is; gets the earlier attempts and this one.
+        config: its resolved configuration.
+        files: that it reads, as of `check_data`.
+        checkpoint: that it resumes from.
+        facts: of this attempt: its `accelerator`, such as cuda, number of `processes`, changed data, and what
+            `initial_weights` says.
+    """
+    with writing(folder.path):
+        record.attempts, lines = set_damaged_aside(folder)
+    for line in lines:
+        rank_zero_info(line)
+    remove_leftovers(folder.path, folder.checkpoints, folder.evaluations)
+    kept = {key: value for key, value in config.items() if key not in ("ckpt_path", "weights_only", "config")}
+    write_text(folder.config, yaml.safe_dump(kept, sort_keys=False))
+    attempt = {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": sys.argv,
+        "resumed_from": checkpoint.name if checkpoint else None,
+        **facts,
+        **provenance(),
+    }
+    record.attempts.append(attempt)
+    folder.write_record(record)
+    if files:
+        write_data_files(folder.data_files, record.data, files)
 
 
 @contextlib.contextmanager
@@ -226,20 +255,3 @@ def _choose(folder: RunFolder, chosen: str | None, first: bool) -> tuple[Path | 
         return None, f"starting from the beginning; run folder {folder.path}"
     step = int(checkpoint.stem.rpartition("-")[2])
     return checkpoint, f"resuming from {checkpoint}: step {step}"
-
-
-def _write_attempt(
-    folder: RunFolder, record: RunRecord, config: dict[str, Any], checkpoint: Path | None, facts: dict[str, Any]
-) -> None:
-    remove_leftovers(folder.path, folder.checkpoints, folder.evaluations)
-    kept = {key: value for key, value in config.items() if key not in ("ckpt_path", "weights_only", "config")}
-    write_text(folder.config, yaml.safe_dump(kept, sort_keys=False))
-    attempt = {
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": sys.argv,
-        "resumed_from": checkpoint.name if checkpoint else None,
-        **facts,
-        **provenance(),
-    }
-    record.attempts.append(attempt)
-    folder.write_record(record)

@@ -1,5 +1,6 @@
 """One wrong bit anywhere in a checkpoint is found before anything of the file is used."""
 
+import errno
 import os
 import pickle
 import random
@@ -139,12 +140,22 @@ def test_a_resume_takes_the_newest_file_that_can_be_loaded(path, tmp_path):
     assert (tmp_path / "resume-0000000004.ckpt.bad").read_text() == "earlier"
 
 
-def test_a_right_that_is_missing_is_no_damage(path, tmp_path, monkeypatch):
-    def refuse(*_):
-        raise PermissionError(13, "Permission denied")
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.ESTALE], ids=errno.errorcode.get)
+@pytest.mark.parametrize("calls", [0, 1, 2])
+def test_what_the_system_does_not_let_be_read_is_no_damage(path, tmp_path, calls, number, monkeypatch):
+    """Whether the file is opened first, checked or loaded."""
+    left, real = calls, open
+
+    def refuse(file, *arguments, **how):
+        nonlocal left
+        if str(file) == str(path):
+            left -= 1
+            if left < 0:
+                raise OSError(number, os.strerror(number))
+        return real(file, *arguments, **how)
 
     monkeypatch.setattr("builtins.open", refuse)
-    with pytest.raises(UserError, match="cannot be read: Permission denied"):
+    with pytest.raises(UserError, match=f"cannot be read: {os.strerror(number)}"):
         newest_good(tmp_path, set_bad_aside=True)
     assert path.exists()
 

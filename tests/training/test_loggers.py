@@ -136,7 +136,7 @@ def test_a_full_disk_is_said_once_and_what_it_prevented_is_logged_when_there_is_
     attempt = run.start()
     attempt.show(1)
     with monkeypatch.context() as patch:
-        patch.setattr(loggers, "write_problem", lambda folder: "No space left on device")
+        patch.setattr(loggers, "write_problem", lambda folder, size: "No space left on device")
         attempt.show(2)
         attempt.show(3)
     said = said_by_us(caplog)
@@ -153,7 +153,7 @@ def test_without_a_place_for_its_files_training_goes_on_without_wandb(run, caplo
     attempt.end()
     said = said_by_us(caplog)
     assert said.count("W&B failed") == 1
-    assert f"{run.files}: File exists): training goes on, without W&B" in said
+    assert f"{run.files}: Not a directory): training goes on, without W&B" in said
 
 
 @pytest.mark.parametrize(

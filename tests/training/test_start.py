@@ -1,15 +1,19 @@
 """A start in a run folder: a damaged file that can be written anew from checkpoint or settings does not block it."""
 
+import errno
+import io
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 import yaml
 
 from records import RunFolder, RunFolderError
 from records.errors import UserError
-from tests.support.program import NO_DASHBOARD, main_here, rows_without_time
+from tests.support.program import NO_DASHBOARD, main_here, refusal, rows_without_time
 from training.identity import identify
-from training.start import is_finished, leaving_nothing, prepare
+from training.start import is_finished, leaving_nothing, prepare, write_attempt
 
 
 @pytest.fixture
@@ -18,13 +22,21 @@ def run(trained_pair, tmp_path) -> RunFolder:
     return RunFolder(shutil.copytree(trained_pair / "partial", tmp_path / "run"))
 
 
+def unfinished(run):
+    record = run.read_record()
+    record.finished = False
+    run.write_record(record)
+    return record
+
+
 def start(run, config=None, run_id=None):
     """The files that were set aside and the checkpoint that a start of the same run resumes from, and its record."""
     config = config or yaml.safe_load((run.path / "original.yaml").read_text())
     config["run"]["id"] = run_id
     record = identify(config)[1]
     assert not is_finished(run, record, config, None)
-    checkpoint = prepare(run, record, config, None, {})
+    checkpoint = prepare(run, None)
+    write_attempt(run, record, config, None, checkpoint, {})
     return sorted(path.name for path in run.path.glob("*.bad")), checkpoint.name, run.read_record()
 
 
@@ -53,9 +65,7 @@ def test_a_damaged_file_is_kept_beside_and_written_anew(run, name, harm, caplog)
     shutil.copy(run.config, run.path / "original.yaml")
     earlier = run.path / f"{name}.bad"
     earlier.write_text("an earlier one")
-    record = run.read_record()
-    record.finished = False
-    run.write_record(record)
+    unfinished(run)
     HARM[harm](run.path / name)
     damaged = (run.path / name).read_bytes()
     files, checkpoint, record = start(run)
@@ -79,6 +89,36 @@ def test_attempts_before_the_damage_are_kept(run):
     shutil.copy(run.config, run.path / "original.yaml")
     replaced(b'"started": "3"', b'"started: "3"')(run.record_file)
     assert [attempt["started"] for attempt in start(run)[2].attempts[:-1]] == ["1", "2"]
+
+
+def test_a_refused_resume_changes_no_file(run, capsys):
+    """Not even the list of the data where it may be written anew."""
+    record = unfinished(run)
+    run.data_files.unlink()
+    home = run.path.rename(run.path.parent / f"{record.name}-{record.id}")
+    before = {path: path.read_bytes() for path in home.glob("*.*")}
+    command = [f"--config={home / 'config.yaml'}", NO_DASHBOARD, f"--run.root={home.parent}"]
+    assert "data.eval_batch_size was 16 and is 5" in refusal(capsys, "fit", *command, "--data.eval_batch_size=5")
+    assert {path: path.read_bytes() for path in home.glob("*.*")} == before
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.ESTALE], ids=errno.errorcode.get)
+@pytest.mark.parametrize("name", ["run.json", "epochs.csv", "config.yaml"])
+def test_what_the_system_does_not_let_be_read_is_no_damage(run, name, number, monkeypatch):
+    shutil.copy(run.config, run.path / "original.yaml")
+    unfinished(run)
+
+    def refuse(file, *arguments, **how):
+        if Path(str(file)).name == name:
+            raise OSError(number, os.strerror(number))
+        return io_open(file, *arguments, **how)
+
+    io_open = io.open
+    for opener in ("builtins.open", "io.open"):
+        monkeypatch.setattr(opener, refuse)
+    with pytest.raises(UserError, match=rf"{name} cannot be read: {os.strerror(number)}; it stays as it is"):
+        start(run)
+    assert not list(run.path.glob("*.bad"))
 
 
 def test_temporary_files_of_killed_writes_go(run):

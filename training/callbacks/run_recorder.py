@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
@@ -23,10 +24,14 @@ class RunRecorder(Checkpoint):
 
     Args:
         folder: the run's folder.
+
+    Attributes:
+        begin: called on the first process before anything is written, with the checkpoint loaded.
     """
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
+        self.begin: Callable[[], None] = lambda: None
         self.rows: list[Row] = []
         self._learning_rate = 0.0
         self._seconds_before = 0.0
@@ -46,6 +51,7 @@ class RunRecorder(Checkpoint):
 
     @rank_zero_only
     def _write(self, pl_module: pl.LightningModule) -> None:
+        self.begin()
         report = getattr(pl_module, "padding_report", None)
         if report is not None:
             write_text(self.folder.padding_report, json.dumps(report.to_dict(), indent=1) + "\n")

@@ -1,5 +1,6 @@
 """best.ckpt and epoch-NNN.ckpt are what the rows say, wherever the folder lies and whatever happened to the files."""
 
+import errno
 import math
 import shutil
 from types import SimpleNamespace
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from records import RunFolder, RunRecord
+from records.errors import UserError
 from training.callbacks.kept_epochs import best_and_last_epochs
 from training.callbacks.run_recorder import RunRecorder
 from training.checkpoint_files import AtomicCheckpointIO
@@ -105,6 +107,22 @@ def test_damaged_and_missing_weights_are_named_and_the_best_of_the_others_is_bes
     assert kept(recorder) == {name: epoch for name, epoch in expected.items() if epoch is not None}
     bad = sorted(path.name for path in recorder.folder.checkpoints.glob("*.bad"))
     assert bad == (sorted(f"{name}.ckpt.bad" for name in names) if harm is flip else [])
+
+
+@pytest.mark.parametrize("name", ["best", "epoch-004"])
+def test_weights_that_the_system_does_not_let_be_read_are_neither_set_aside_nor_replaced(name, tmp_path, monkeypatch):
+    recorder, real = run(tmp_path / "run"), open
+
+    def refuse(file, *arguments, **how):
+        if str(file).endswith(f"{name}.ckpt"):
+            raise OSError(errno.EIO, "Input/output error")
+        return real(file, *arguments, **how)
+
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(UserError, match=f"{name}.ckpt cannot be read: Input/output"):
+        resume(recorder)
+    monkeypatch.undo()
+    assert kept(recorder) == WHOLE
 
 
 def test_best_is_restored_from_the_file_of_its_epoch(tmp_path):

@@ -167,6 +167,25 @@ def test_a_run_that_is_asked_to_stop_is_unfinished_and_goes_on(hook, count, step
     assert_same_end(RunFolder(tmp_path / "whole"), stopped)
 
 
+@pytest.mark.parametrize("hook", ["on_train_batch_start", "on_train_batch_end"])
+def test_a_validation_behind_the_step_of_a_wish_is_not_lost(hook, tmp_path):
+    """It would be missing from what counts validations, as early stopping does."""
+
+    class Validations(Callback):
+        def __init__(self):
+            self.steps = []
+
+        def on_validation_end(self, trainer, *_):
+            self.steps.append(trainer.global_step)
+
+    validations = Validations()
+    with pytest.raises(SystemExit):
+        tiny_run(tmp_path, None, Wish(hook, 3), validations, val_check_interval=3)
+    assert max(RunFolder(tmp_path).checkpoints.glob("resume-*")).name == "resume-0000000003.ckpt"
+    tiny_run(tmp_path, None, validations, val_check_interval=3)
+    assert validations.steps == [3, 6, 7, 10, 13, 14, 17, 20, 21]
+
+
 def test_a_wish_in_the_last_epoch_changes_nothing(tmp_path):
     tiny_run(tmp_path, None, Wish("on_train_epoch_end", 3))
     assert RunFolder(tmp_path).read_record().finished

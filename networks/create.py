@@ -1,9 +1,13 @@
 """A network by its name: any timm model, the paper's five set up as the paper's code had them."""
 
+import errno
+from pickle import UnpicklingError
 from typing import Any
+from zipfile import BadZipFile
 
 import timm
 from huggingface_hub.constants import HF_HUB_CACHE
+from safetensors import SafetensorError
 from torch import nn
 
 import networks.small
@@ -19,8 +23,14 @@ class NetworkError(ValueError):
     for_users = True
 
 
-class DownloadError(NetworkError):
-    """Pretrained weights that are not in the hub's cache and cannot be downloaded."""
+class PretrainedError(NetworkError):
+    """Pretrained weights that cannot be had; the message says whether by network, disk, or a damaged file."""
+
+
+OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)
+DAMAGED = (SafetensorError, UnpicklingError, BadZipFile, EOFError)
+DEFECTS = (LookupError, AttributeError, NameError, ImportError, ArithmeticError, MemoryError)
+"""Errors that no download, disk or file is to blame for."""
 
 
 def create_network(name: str, num_classes: int, **arguments: Any) -> nn.Module:
@@ -32,7 +42,7 @@ def create_network(name: str, num_classes: int, **arguments: Any) -> nn.Module:
 
     Raises:
         NetworkError: if timm has no such model or refuses the arguments.
-        DownloadError: if there are no pretrained weights on this machine, and no way to get them.
+        PretrainedError: if there are no pretrained weights on this machine, and no way to get them.
     """
     check_name(name)
     try:
@@ -43,16 +53,25 @@ def create_network(name: str, num_classes: int, **arguments: Any) -> nn.Module:
         raise NetworkError(f"timm cannot build '{name}' with {arguments or 'no extra arguments'}: {reason}") from error
     # The hub's client has errors of its own and of its HTTP library.
     except Exception as error:
-        if not arguments.get("pretrained"):
+        if not arguments.get("pretrained") or isinstance(error, DEFECTS):
             raise
-        raise DownloadError(
-            f"the pretrained weights of '{name}' are not in the hub's cache ({HF_HUB_CACHE}) and cannot be downloaded: "
-            f"{str(error).partition(chr(10))[0]} Fill the cache where there is a network and set HF_HOME to a copy of "
-            "it, or leave pretrained out and give a file: --model.init_from=FILE, of an encoder --model.encoder_weights"
-        ) from error
+        raise PretrainedError(f"the pretrained weights of '{name}' {_what_failed(error)}") from error
     if name in ("vgg16_bn", "vgg19_bn") and not (arguments.get("pretrained") or arguments.get("features_only")):
         _initialise_hidden_head_as_torchvision(network)
     return network
+
+
+def _what_failed(error: Exception) -> str:
+    reason = str(error).partition("\n")[0] or type(error).__name__
+    if isinstance(error, DAMAGED):
+        return f"are damaged in the hub's cache ({HF_HUB_CACHE}): {reason}. Delete them there to download them again"
+    if isinstance(error, OSError) and error.errno in OF_THE_DISK:
+        return f"cannot be kept in, or read from, the cache ({HF_HUB_CACHE}): {reason}. Set HF_HOME to another folder"
+    return (
+        f"are not in the hub's cache ({HF_HUB_CACHE}) and cannot be downloaded: {reason} Fill it where there is a "
+        "network and set HF_HOME to a copy of it, or leave pretrained out and give a file: --model.init_from=FILE, of "
+        "an encoder --model.encoder_weights"
+    )
 
 
 def check_name(name: str) -> None:

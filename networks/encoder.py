@@ -8,7 +8,7 @@ from typing import Any
 from timm.models.resnet import BasicBlock, Bottleneck
 from torch import nn
 
-from networks.create import DownloadError, NetworkError, create_network
+from networks.create import NetworkError, PretrainedError, create_network
 
 SKIP_STRIDE = 4
 """Stride of the feature map that the decoder takes as its skip connection (ResNet's layer1)."""
@@ -32,7 +32,7 @@ def create_encoder(name: str, output_stride: int, arguments: dict[str, Any]) -> 
     hint = "choose one that takes timm's features_only and output_stride, such as resnet50 or wide_resnet38"
     try:
         encoder = create_network(name, 0, features_only=True, output_stride=output_stride, **arguments)
-    except DownloadError:
+    except PretrainedError:
         raise
     except NetworkError as error:
         raise NetworkError(f"{where}: {error}; {hint}") from error

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from networks.create import DownloadError, NetworkError
+from networks.create import NetworkError, PretrainedError
 from networks.deeplabv3plus import DeepLabV3Plus
 from networks.encoder import create_encoder
 from networks.initial_weights import read_weights, refuse_misfit
@@ -40,7 +40,7 @@ def _load_from_timm(network: DeepLabV3Plus) -> None:
     name = network.encoder_name
     try:
         pretrained = create_encoder(name, network.output_stride, {**network.encoder_args, "pretrained": True})
-    except DownloadError:
+    except PretrainedError:
         raise
     except NetworkError as error:
         raise NetworkError(

@@ -1,9 +1,12 @@
 """An encoder from a classification checkpoint computes what the classifier's trunk does; nothing else is accepted."""
 
+import errno
+
 import pytest
 import pytorch_lightning as pl
 import timm
 import torch
+from safetensors import SafetensorError
 
 from lightning_modules import ClassificationModule
 from networks import DeepLabV3Plus, NetworkError, create_network, load_encoder_weights
@@ -150,13 +153,23 @@ def test_no_weights_from_timm(monkeypatch):
     ):
         load_encoder_weights(segmentation(), "timm")
 
-    def fail(*args, **arguments):
-        raise OSError("no route to host")
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (OSError("no route to host"), "are not in the hub's cache .*no route to host.*--model.init_from=FILE"),
+        (OSError(errno.ENOSPC, "No space left"), "cannot be kept in, or read from, .*No space left.*HF_HOME"),
+        (SafetensorError("HeaderTooLarge"), "are damaged in the hub's cache .*: HeaderTooLarge. Delete them"),
+    ],
+)
+def test_why_pretrained_weights_cannot_be_had(error, says, monkeypatch):
+    def fail(*_, **__):
+        raise error
 
     network = segmentation("resnet18", 8)
     monkeypatch.setattr(timm, "create_model", fail)
-    with pytest.raises(
-        NetworkError,
-        match=r"weights of 'resnet18' are not in the hub's cache.*no route to host.*--model.init_from=FILE",
-    ):
+    with pytest.raises(NetworkError, match=rf"^the pretrained weights of 'resnet18' {says}"):
+        load_encoder_weights(network, "timm")
+    error = KeyError("a defect")
+    with pytest.raises(KeyError):
         load_encoder_weights(network, "timm")

@@ -31,6 +31,15 @@ class Geometry(NamedTuple):
     symmetric: bool
 
 
+class SettledGeometry(Geometry):
+    """The geometry of a call that runs now, which its layer keeps for the next input of the same size.
+
+    A scheme may keep on it what it derives for that size; see `find_frame`.
+    """
+
+    kept: tuple | None = None
+
+
 def per_axis(value: int | Sequence, axes: int, what: str) -> tuple:
     """Repeats a single value for each of `axes` axes, or checks that there are as many values as axes."""
     if isinstance(value, Sequence) and not isinstance(value, str):

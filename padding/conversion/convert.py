@@ -209,6 +209,7 @@ def _restore(model: nn.Module, plan: _Plan, target: Scheme) -> None:
         if isinstance(module, PaddedLayer):
             module.__dict__.pop("layer_name", None)
             module.__dict__.pop("outer_pads", None)
+            module.__dict__.pop("_recent_call", None)
         if type(module) is not original:
             module.__class__ = original
 

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from inspect import signature
 
 from torch import Tensor, nn
+from torch.overrides import has_torch_function_variadic
 
 from padding.errors import PaddingError, UnfollowableError
-from padding.geometry import SAME_DYNAMIC, Pads, static_pads
+from padding.geometry import SAME_DYNAMIC, Pads, SettledGeometry, resolve, static_pads
 from padding.registry import (
     Convolution,
     find_convolution,
@@ -20,9 +21,10 @@ from padding.registry import (
     register_transposed,
 )
 from padding.schemes.circular_pools import CIRCULAR
-from padding.schemes.convolve import padded_convolution
+from padding.schemes.convolve import convolve_by, padded_convolution
 from padding.schemes.holes import masked_convolution
 from padding.schemes.transposed import transposed_convolution
+from padding.tracing import is_traced
 
 Output = Tensor | tuple[Tensor, Tensor]
 """What a layer returns: the output; with a mask, the output and its mask."""
@@ -61,8 +63,12 @@ class PaddedLayer:
         stride = self.stride if stride is None else stride
         dilation = self.dilation if dilation is None else dilation
         groups = self.groups if groups is None else groups
-        geometry = (stride, effective_pads(self), dilation, groups)
         try:
+            if mask is None and not self.return_mask:
+                settled = self._settled(input, weight, stride, dilation, groups)
+                if settled is not None:
+                    return convolve_by(self.padding_scheme, input, weight, bias, settled, self.training)
+            geometry = (stride, effective_pads(self), dilation, groups)
             if mask is None and not self.return_mask:
                 return padded_convolution(input, weight, bias, *geometry, self.padding_scheme, self.training)
             returned = (self.return_mask, self.multi_channel)
@@ -71,6 +77,31 @@ class PaddedLayer:
             raise  # names the layer already
         except PaddingError as error:
             raise PaddingError(f"{describe(self)}: {error}") from None
+
+    def _settled(
+        self, input: Tensor, weight: Tensor, stride: tuple[int, ...], dilation: tuple[int, ...], groups: int
+    ) -> SettledGeometry | None:
+        """The geometry of the last call, if this one has the same sizes and settings; None where nothing is kept.
+
+        On small maps what Python does costs as much as the convolution: see docs/padding.md.
+        """
+        if has_torch_function_variadic(input, weight) or input.dim() != weight.dim() or is_traced(input, weight):
+            return None
+        key = (input.shape, weight.shape, stride, dilation, groups, self.outer_pads, self._padding_setting)
+        recent = self.__dict__.get("_recent_call")
+        if recent is not None and recent[0] == key:
+            return recent[1]
+        if any(isinstance(setting, list) for setting in key):
+            return None  # it may change in place
+        geometry = resolve(effective_pads(self), input.shape[2:], weight.shape[2:], stride, dilation, groups)
+        geometry = SettledGeometry(*geometry)
+        self.__dict__["_recent_call"] = key, geometry
+        return geometry
+
+    @property
+    def _padding_setting(self) -> object:
+        """What decides the layer's own pads."""
+        return self.padding if self.padding_site.padding is own_padding else self.padding_site.padding(self)
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """Some modules call this of their child, with a weight of their own: it pads by the scheme, too."""
@@ -94,8 +125,9 @@ class PaddedLayer:
 
     def __reduce_ex__(self, protocol):
         """Pickles by the base's name and the scheme's, so that generated classes need no importable name."""
-        _, _, *state = super().__reduce_ex__(protocol)
-        return _blank_layer, (self.padding_base, self.padding_scheme), *state
+        _, _, state, *others = super().__reduce_ex__(protocol)
+        state = {name: value for name, value in state.items() if name != "_recent_call"}
+        return _blank_layer, (self.padding_base, self.padding_scheme), state, *others
 
 
 _ABOUT_MASKS = """

@@ -37,6 +37,13 @@ def padded_convolution(
         batch = input.unsqueeze(0)
         return padded_convolution(batch, weight, bias, stride, padding, dilation, groups, scheme, training).squeeze(0)
     geometry = resolve(padding, input.shape[2:], weight.shape[2:], stride, dilation, groups)
+    return convolve_by(scheme, input, weight, bias, geometry, training)
+
+
+def convolve_by(
+    scheme: str, input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, training: bool
+) -> Tensor:
+    """`padded_convolution` of a batch whose geometry is known."""
     chosen = find_scheme(scheme)
     if chosen.sees_training:
         return chosen.convolve(input, weight, bias, geometry, training=training)

@@ -9,7 +9,7 @@ from functools import partial as with_arguments
 import torch
 from torch import Tensor
 
-from padding.geometry import Geometry
+from padding.geometry import Geometry, SettledGeometry
 from padding.ratio import axis_factors, outer_product, powered
 from padding.registry import register_scheme
 from padding.schemes.convolve import zero_padded
@@ -51,7 +51,7 @@ def reweighted(
     Run eagerly, the convolution adds the bias as ever and only the frame where r differs from 1 is corrected. Recorded
     into a graph, it is the formula itself, which a compiler fuses into the convolution's epilogue.
     """
-    if is_traced(input, weight):
+    if type(geometry) is not SettledGeometry and is_traced(input, weight):
         return by_formula(input, weight, bias, geometry, factors)
     frame = find_frame(input, weight, geometry, factors)
     # In an empty window r (y - b) + b would leave b; Eq. 1 says 0.

@@ -11,10 +11,12 @@ has one factor, so it is scaled by a number: broadcasting two factors over strid
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple
+from weakref import ref
 
 import torch
 from torch import Tensor
 
+from padding.geometry import SettledGeometry
 from padding.ratio import outer_product
 
 # Elements of a map for each row or column that differs, above which rows and columns are corrected one by one; measured
@@ -22,6 +24,8 @@ from padding.ratio import outer_product
 _PASS_UP_TO = {"cpu": 1 << 18}
 _PASS_UP_TO_STRIDED = {"cpu": 1 << 15}
 _PASS_UP_TO_ELSEWHERE = 1 << 22
+_PASS_ANYWAY = 1 << 15
+"""The least of them, asked first: on the smallest maps every question counts."""
 
 
 class Row(NamedTuple):
@@ -90,6 +94,20 @@ def find_frame(
 
     `axis_factors(sizes, kernel_size, geometry, dtype, device)` computes the ratio's factors of a frame not cached yet.
     """
+    if type(geometry) is not SettledGeometry:
+        return _found(input, weight, geometry, axis_factors)
+    kept = geometry.kept
+    if kept is not None and kept[0] is axis_factors and kept[1] is weight.dtype and kept[2] == weight.device:
+        frame = kept[3]()
+        if frame is not None:
+            return frame
+    frame = _found(input, weight, geometry, axis_factors)
+    # Weakly: the cache alone decides what stays in memory.
+    geometry.kept = None if frame is None else (axis_factors, weight.dtype, weight.device, ref(frame))
+    return frame
+
+
+def _found(input: Tensor, weight: Tensor, geometry: NamedTuple, axis_factors: Callable) -> Frame | None:
     if not weight.dtype.is_floating_point:
         return None
     return frame_of_size(input.shape[2:], weight, geometry, axis_factors)
@@ -141,6 +159,8 @@ def _reweight_in_place(output: Tensor, bias: Tensor | None, frame: Frame) -> Non
 
 
 def _row_by_row(output: Tensor, frame: Frame) -> bool:
+    if output.numel() <= _PASS_ANYWAY * len(frame.rows):
+        return False
     device = output.device.type
     limit = _PASS_UP_TO.get(device, _PASS_UP_TO_ELSEWHERE)
     if output.dtype != frame.ratio.dtype or not output.is_contiguous():
@@ -164,7 +184,7 @@ def _blend(output: Tensor, bias: Tensor | None, frame: Frame) -> None:
     if bias is None:
         output.mul_(frame.ratio)  # computed in the wider of both dtypes, stored in the output's
     elif output.dtype == frame.gap.dtype:
-        output.lerp_(bias.to(output.dtype), frame.gap)
+        output.lerp_(bias if bias.dtype == output.dtype else bias.to(output.dtype), frame.gap)
     else:
         output.copy_(torch.lerp(output.to(frame.gap.dtype), bias.to(frame.gap.dtype), frame.gap))
 

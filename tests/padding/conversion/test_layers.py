@@ -10,6 +10,7 @@ from torch.autograd import forward_ad, gradcheck, gradgradcheck
 
 import padding
 from padding import PaddingError, layer_class
+from padding.geometry import static_pads
 from padding.schemes import reweight
 from tests.support.window_oracle import pads_of, partial_oracle, random_case, worst_error
 
@@ -180,3 +181,29 @@ def test_a_map_too_small_names_the_layer_and_the_way_out(scheme, size):
         model(torch.randn(1, 1, size, 9))
     padding.convert_padding(model, "replicate")
     model(torch.randn(1, 1, size, 9))
+
+
+@pytest.mark.parametrize("scheme", ["partial", "reflect"])
+def test_what_a_layer_keeps_of_its_last_call_follows_size_settings_and_dtype(scheme):
+    layer = layer_class(nn.Conv2d, scheme)(3, 4, 3, padding=1)
+    x = torch.randn(2, 3, 9, 8)
+    layer(x)
+    for change in (
+        lambda: setattr(layer, "stride", (2, 1)),
+        lambda: setattr(layer, "padding", (2, 1)),
+        lambda: setattr(layer, "padding", [1, 1]),
+        lambda: layer.padding.__setitem__(0, 2),
+        lambda: setattr(layer, "dilation", (1, 2)),
+        lambda: setattr(layer, "outer_pads", ((0, 1), (1, 0))),
+        lambda: layer.double(),
+    ):
+        change()
+        own = static_pads(layer.padding, (3, 3), layer.dilation)
+        outer = layer.outer_pads or ((0, 0), (0, 0))
+        pads = [(b + ob, a + oa) for (b, a), (ob, oa) in zip(own, outer, strict=True)]
+        for images in (x, x[..., :7], x):
+            images = images.to(layer.weight.dtype)
+            settings = {"stride": layer.stride, "padding": pads, "dilation": layer.dilation, "scheme": scheme}
+            torch.testing.assert_close(layer(images), padding.conv2d(images, layer.weight, layer.bias, **settings))
+    for copied in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        assert copied.__dict__.keys() == layer.__dict__.keys() - {"_recent_call"}, "copies carry no ratios"

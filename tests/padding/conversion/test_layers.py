@@ -1,6 +1,7 @@
 """Single layers: values against the oracle and against torch, gradients, precisions, memory formats."""
 
 import copy
+import pickle
 import random
 
 import pytest
@@ -185,7 +186,7 @@ def test_a_map_too_small_names_the_layer_and_the_way_out(scheme, size):
 
 @pytest.mark.parametrize("scheme", ["partial", "reflect"])
 def test_what_a_layer_keeps_of_its_last_call_follows_size_settings_and_dtype(scheme):
-    layer = layer_class(nn.Conv2d, scheme)(3, 4, 3, padding=1)
+    layer = layer_class(nn.Conv2d, scheme)(3, 4, 5, padding=1)  # 5 / 3 is no float32
     x = torch.randn(2, 3, 9, 8)
     layer(x)
     for change in (
@@ -193,12 +194,13 @@ def test_what_a_layer_keeps_of_its_last_call_follows_size_settings_and_dtype(sch
         lambda: setattr(layer, "padding", (2, 1)),
         lambda: setattr(layer, "padding", [1, 1]),
         lambda: layer.padding.__setitem__(0, 2),
+        lambda: setattr(layer, "padding", (1, 2)),
         lambda: setattr(layer, "dilation", (1, 2)),
         lambda: setattr(layer, "outer_pads", ((0, 1), (1, 0))),
         lambda: layer.double(),
     ):
         change()
-        own = static_pads(layer.padding, (3, 3), layer.dilation)
+        own = static_pads(layer.padding, layer.kernel_size, layer.dilation)
         outer = layer.outer_pads or ((0, 0), (0, 0))
         pads = [(b + ob, a + oa) for (b, a), (ob, oa) in zip(own, outer, strict=True)]
         for images in (x, x[..., :7], x):

@@ -89,6 +89,11 @@ STUDIES = (
         "uneven padding, foveation and the response to constants of any timm network; needs no data, no training",
         ("table:study",),
     ),
+    Study(
+        "border-error",
+        "error of each padding scheme against real context, by layer and distance, of any timm network",
+        ("table:study",),
+    ),
     Study("inpaint-demo", "draws holes in an image and shows layer by layer how the mask closes; needs no data"),
 )
 

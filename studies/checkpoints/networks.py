@@ -1,7 +1,8 @@
 """A network by timm's name or from a run folder, with the images that it takes; and its copies under other schemes."""
 
+import contextlib
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -17,6 +18,7 @@ from padding.geometry import Pads, resolve
 from padding.registry import find_convolution
 from records import RunFolder
 from records.errors import UserError
+from studies.checkpoints.images import IMAGENET
 from studies.checkpoints.load import load
 
 ZERO = "zero"
@@ -35,6 +37,7 @@ class Source:
         weights: where they are from, in words.
         size: side of its images in pixels.
         mean, std: that its images are normalised with, on a scale of 0 to 1.
+        classes: names of class folders to the numbers that the network gives them.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Source:
     size: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    classes: Mapping[str, int]
 
     def under(self, scheme: str) -> nn.Module:
         """A copy under `scheme` that shares the weights. Raises PaddingError if the scheme cannot be put on it."""
@@ -79,7 +83,10 @@ def find_source(name: str, weights: Path | None, pretrained: bool, checkpoint: s
         found = (trained.folder.path.name, module.network, module.scheme, words)
         # Scenes have no size of their own: the usual one of crops in segmentation.
         size = data.eval_transform.size if hasattr(data, "eval_transform") else SCENE
-        return Source(*found, size, data.mean, data.std)
+        names = ()
+        with contextlib.suppress(Exception):  # the images of the training are gone, and with them the names
+            names = trained.find_images().data.class_folders
+        return Source(*found, size, data.mean, data.std, {each: number for number, each in enumerate(names)})
     torch.manual_seed(seed)
     network = create_network(name, 1000, **({"pretrained": True} if pretrained else {})).eval()
     words = "pretrained" if pretrained else f"random, seed {seed}"
@@ -89,7 +96,7 @@ def find_source(name: str, weights: Path | None, pretrained: bool, checkpoint: s
     network.requires_grad_(False)
     usual = network.pretrained_cfg
     side = usual.get("input_size", (3, 224, 224))[-1]
-    return Source(name, network, ZERO, words, side, tuple(usual["mean"]), tuple(usual["std"]))
+    return Source(name, network, ZERO, words, side, tuple(usual["mean"]), tuple(usual["std"]), IMAGENET)
 
 
 def load_in_order(network: nn.Module, file: Path) -> None:

@@ -1,0 +1,144 @@
+"""Tables of what `main.py border-error` measured: errors and decisions by scheme, nearest to true context first."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from scipy import stats
+
+from studies.border_error.figure import draw
+from studies.border_error.record import TRUE, BorderErrorRecord
+from studies.page import palette
+from studies.page.blocks import Bullets, Details, Figure, Notice, Section, Text
+from studies.page.tables import Column, Marked, Table, decimals, starts
+from studies.runs.collect import Collection
+from studies.runs.measured import facts, read_measured
+from studies.stats.intervals import interval
+
+TITLE = "Border error against true context"
+FOLDER = "border-error"
+
+
+def study(collection: Collection, output: Path) -> Section | None:
+    """The records in the folder `border-error` of the runs, or None without any; writes what `section` writes."""
+    records, damaged = read_measured(collection.root / FOLDER, BorderErrorRecord)
+    if records:
+        return section(records, output, damaged)
+    return Section(TITLE, [Notice("Left out", damaged, terminal=True)]) if damaged else None
+
+
+def section(records: Sequence[BorderErrorRecord], output: Path, problems: Sequence[str] = ()) -> Section:
+    """Writes `border_error.csv` and `.md`, `border_error_layers.csv` and a .svg a record."""
+    table, layers = make_table(records), layer_table(records)
+    files = [*table.write(output, "border_error"), layers.write(output, "border_error_layers")[0]]
+    figures = []
+    for record in records:
+        drawing = draw(record, by_error(record))
+        files.append(drawing.write(output / f"border_error_{record.network}-{record.size}.svg".replace("/", "_")))
+        figures.append(Figure([drawing], CAPTION, f"{record.network}, {record.images} images"))
+    failed = [f"{record.network}: {problem}" for record in records for problem in record.failed]
+    blocks = [
+        Text(READING),
+        table,
+        Bullets([conditions(record) for record in records], terminal=True),
+        *figures,
+        Notice("Not measured", [*problems, *failed], terminal=True),
+        Details("Where this comes from", [Bullets([facts(record.provenance) for record in records])]),
+    ]
+    return Section(TITLE, blocks, files)
+
+
+READING = (
+    "NMSE: squared difference of a layer's map from the same map with real context around the image, over the map's "
+    "variance, at the border (d = 0); 0 is real context, 1 an error as large as the signal. last: last padded layer, "
+    "whole network. mean: over the padded layers, whole network. alone: over the padded layers, each with true input. "
+    "agree: images whose decision is that of the network with real context, in percent, with its 95 % interval. "
+    "p: mean probability of the right class (where classes are not known: of the class decided with real context). "
+    "top-1: of images whose class is known."
+)
+
+CAPTION = (
+    "Rows: schemes, nearest to real context first. Dark is better; NMSE 1 is an error as large as the map's variance. "
+    "Left: errors of earlier layers included; middle: the layer's own; right: by distance from the border."
+)
+
+
+def conditions(record: BorderErrorRecord) -> str:
+    """What was measured on, and how true the true context is."""
+    return (
+        f"{record.network} ({record.weights}): {record.images} images of {record.size} pixels with {record.margin} "
+        f"pixels of real context on each side; NMSE that the far border leaves in the true maps, last layer: "
+        f"{record.floor[-1]:.2g}"
+    )
+
+
+def mean_error(record: BorderErrorRecord, scheme: str) -> float:
+    """NMSE at the border, geometric mean over the layers: they differ by orders of magnitude."""
+    values = [each[0] for each in record.errors[scheme].whole]
+    return float(np.exp(np.mean(np.log(np.maximum(values, 1e-12)))))
+
+
+def by_error(record: BorderErrorRecord) -> list[str]:
+    return sorted(record.errors, key=lambda scheme: mean_error(record, scheme))
+
+
+def make_table(records: Sequence[BorderErrorRecord]) -> Table:
+    """A line for each network and scheme, nearest to real context first; real context itself first of all."""
+    columns = [Column("Network"), Column("scheme", only_csv=True), Column("n")]
+    columns += [Column(f"NMSE {name}", _short) for name in ("last", "mean", "alone")]
+    columns += [Column("agree", decimals(1)), Column("agree: 95 %"), Column("p", decimals(3)), Column("p: 95 %")]
+    columns.append(Column("top-1", decimals(1)))
+    rows = [row for record in records for row in _rows(record)]
+    return Table(TITLE, columns, rows, starts([id(record) for record in records for _ in _rows(record)]))
+
+
+def _rows(record: BorderErrorRecord) -> list[list]:
+    styles = palette.styles(list(record.errors))
+    shown = ([TRUE] if record.decisions else []) + by_error(record)
+    return [
+        [
+            Marked(f"{record.network}_{scheme}", styles.get(scheme)),
+            *(scheme, record.images),
+            *_errors(record, scheme),
+            *_decisions(record, scheme),
+        ]
+        for scheme in shown
+    ]
+
+
+def _errors(record: BorderErrorRecord, scheme: str) -> list[float | None]:
+    found = record.errors.get(scheme)
+    if found is None:
+        return [None, None, None]
+    alone = float(np.mean([each[0] for each in found.alone]))
+    return [found.whole[-1][0], mean_error(record, scheme), alone]
+
+
+def _decisions(record: BorderErrorRecord, scheme: str) -> list:
+    if not record.decisions:
+        return [None] * 5
+    own, true = record.decisions[scheme], record.decisions[TRUE]
+    same = int((own.predicted == true.predicted).sum())
+    low, high = stats.binomtest(same, record.images).proportion_ci(method="wilson")
+    around = interval(own.probability.astype(float).tolist())
+    top1 = None if record.targets is None else 100 * float((own.predicted == np.array(record.targets)).mean())
+    spread = f"{around[0]:.3f} to {around[1]:.3f}" if around else None
+    agree = (None, None) if scheme == TRUE else (100 * same / record.images, f"{100 * low:.1f} to {100 * high:.1f}")
+    return [*agree, float(own.probability.mean()), spread, top1]
+
+
+def layer_table(records: Sequence[BorderErrorRecord]) -> Table:
+    """A line for each network, scheme, layer and distance."""
+    names = ("Network", "scheme", "layer", "distance", "NMSE whole", "NMSE alone")
+    rows = [
+        [record.network, scheme, layer, distance, *pair]
+        for record in records
+        for scheme, found in record.errors.items()
+        for layer, whole, alone in zip(record.layers, found.whole, found.alone, strict=True)
+        for distance, pair in enumerate(zip(whole, alone, strict=True))
+    ]
+    return Table(f"{TITLE}, by layer and distance", [*map(Column, names)], rows, terminal=False)
+
+
+def _short(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.01 or value < 1e-9 else f"{value:.1e}"

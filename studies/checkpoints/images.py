@@ -1,0 +1,65 @@
+"""A folder of images as batches for any network: the files, their classes where they are known, and their pixels."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from timm.data import ImageNetInfo
+from torch import Tensor
+
+from datamodules.errors import refuse_no_folder
+from datamodules.imagenet.transforms import EvalTransform
+from datamodules.loading.decode import decode_rgb
+from datamodules.loading.index import is_flat, scan_classes, scan_flat
+from datamodules.loading.on_device import normalise
+from studies.stats.sample import evenly
+
+IMAGENET = {name: number for number, name in enumerate(ImageNetInfo().label_names())}
+"""ImageNet's class folders (n01440764) to the numbers that timm's networks of 1,000 classes give them."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """Files of images.
+
+    Attributes:
+        files: paths.
+        targets: class of each; None where the folder's classes are not those of the network.
+    """
+
+    files: list[str]
+    targets: list[int] | None
+
+    @property
+    def digest(self) -> str:
+        """Of the files' names, in order."""
+        return hashlib.sha1("\n".join(Path(file).name for file in self.files).encode()).hexdigest()[:8]
+
+
+def find_images(folder: Path, count: int | None, classes: Mapping[str, int]) -> Images:
+    """Images below `folder`, `count` of them spread evenly (None: all).
+
+    Args:
+        classes: names of class folders to the network's numbers.
+
+    Raises:
+        DataError: if there is no folder, or no image in it.
+    """
+    refuse_no_folder(folder, "Name a folder of images with --images.")
+    index = scan_flat(folder) if is_flat(folder) else scan_classes(folder)
+    numbers = evenly(range(len(index)), len(index) if count is None else min(count, len(index)))
+    names = [index.classes[index.targets[number]] if index.classes else "" for number in numbers]
+    known = all(name in classes for name in names)
+    return Images([index.path(number) for number in numbers], [classes[name] for name in names] if known else None)
+
+
+def read_batch(files: Sequence[str], side: int, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """(N, 3, side, side), normalised: each image's shorter side resized to `side`, the centre cropped.
+
+    Raises:
+        DataError: for a file that cannot be decoded.
+    """
+    transform = EvalTransform(side, side)
+    return normalise(torch.stack([transform(decode_rgb(file), file) for file in files]), mean, std)

@@ -1,0 +1,76 @@
+"""`main.py border-error`: what it writes, how it continues, and what it refuses."""
+
+import json
+import sys
+
+import pytest
+
+from cli.app import main
+from studies.border_error import measure
+from studies.border_error.record import TRUE, BorderErrorRecord
+
+
+@pytest.fixture
+def command(sample_tree, tmp_path):
+    schemes = ["--schemes", "zero", "reflect", "--batch-size", "4", "--count", "12"]
+    return [
+        *("border-error", "cifar_resnet10", "--images", str(sample_tree / "val"), "--size", "32"),
+        *(*schemes, "--output", str(tmp_path / "out")),
+    ]
+
+
+def content(folder) -> dict:
+    found = json.loads((folder / "out/cifar_resnet10-32.json").read_text())
+    return {name: value for name, value in found.items() if name != "provenance"}
+
+
+def test_stopped_it_continues_and_ends_as_if_it_had_not_been(command, tmp_path, monkeypatch, capsys):
+    assert main(command) == 0
+    whole = content(tmp_path)
+    names = {file.name for file in (tmp_path / "out").iterdir()}
+    assert names >= {"border_error.csv", "border_error.md", "border_error_layers.csv"}
+    assert "true context" in capsys.readouterr().out
+    assert main(command) == 0, "measured already"
+    (tmp_path / "out/cifar_resnet10-32.json").unlink()
+    add, calls = measure.BorderErrors.add, []
+
+    def interrupted(self, images):
+        calls.append(len(images))
+        if len(calls) == 3:
+            sys.exit(130)  # as `processes.signals.leave` does
+        add(self, images)
+
+    monkeypatch.setattr(measure, "SECONDS", 0)
+    monkeypatch.setattr(measure.BorderErrors, "add", interrupted)
+    with pytest.raises(SystemExit):
+        main(command)
+    assert main(command) == 0
+    assert "continuing after 8 images" in capsys.readouterr().out
+    assert content(tmp_path) == whole
+    assert not list((tmp_path / "out").glob("*.part"))
+
+
+def test_of_a_run_the_right_classes_are_known(trained_pair, sample_tree, tmp_path):
+    command = ["border-error", str(trained_pair / "zero"), "--images", str(sample_tree / "val"), "--count", "10"]
+    assert main([*command, "--output", str(tmp_path), "--schemes", "zero", "partial"]) == 0
+    (file,) = tmp_path.glob("*.json")
+    record = BorderErrorRecord.read(file)
+    assert record.targets == [*range(10)]
+    assert set(record.decisions) == {TRUE, "zero", "partial"}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--images", "/absent"], "/absent: does not exist"),
+        (["--margin", "7"], "total stride of 8; give a multiple"),
+        (["--schemes", "mirror"], "unknown padding scheme 'mirror'"),
+        (["--count", "0"], "--count"),
+    ],
+)
+def test_bad_input_is_one_line(options, words, command, tmp_path, capsys):
+    assert main([*command, *options]) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.rglob("*.json"))

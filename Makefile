@@ -5,20 +5,23 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.installed
 OTHERS := .works-with
+GPU := .gpu
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all works-with lint format lock site clean
+.PHONY: help install demo test test-all works-with gpu bench lint format lock site clean
 
 help:
 	@echo "make demo      install, draw sample images, train a small padding sweep, write a report (no GPU, data or account)"
 	@echo "make test      install, lint, and run the tests"
 	@echo "make test-all  the slow tests too"
 	@echo "make works-with  only the tests with models of other packages, installed into $(OTHERS)"
+	@echo "make gpu       on a machine with a CUDA GPU: its tests, speed and CIFAR-10, in 25 minutes, into runs/gpu"
+	@echo "make bench     the tables of docs/speed.md on this CPU, in at most 30 minutes, into runs/bench"
 	@echo "make install   only create $(VENV) from requirements.lock"
 	@echo "make format    let ruff rewrite the code's layout"
 	@echo "make lock      resolve pyproject.toml anew and rewrite requirements.lock"
 	@echo "make site      the documentation as a site, in site/"
-	@echo "make clean     remove $(VENV) and $(OTHERS); runs/ and data/ stay"
+	@echo "make clean     remove $(VENV), $(OTHERS) and $(GPU); runs/ and data/ stay"
 
 $(READY): requirements.lock
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not on PATH; install Python 3.11 or say make PYTHON=/path/to/python" >&2; exit 1; }
@@ -53,6 +56,21 @@ $(OTHERS)/.installed: requirements-works-with.lock | $(READY)
 works-with: $(OTHERS)/.installed
 	PYTHONPATH=$(OTHERS) $(RUN) -m pytest -n 2 -m "not slow" tests/padding/works_with
 
+# With the torch and torchvision of $(PYTHON) where it has them (2.6 or later), else with those of requirements.lock.
+$(GPU)/.installed: requirements.lock
+	@test -x $(GPU)/bin/python || $(PYTHON) -m venv --system-site-packages $(GPU)
+	@if $(GPU)/bin/python -c "import torch, torchvision" 2>/dev/null; \
+		then grep -vE '^(torch|torchvision|triton|nvidia-[a-z0-9-]+|cuda-[a-z-]+)==' requirements.lock; \
+		else cat requirements.lock; fi > $(GPU)/requirements.txt
+	$(GPU)/bin/python -m pip install --disable-pip-version-check --no-deps --requirement $(GPU)/requirements.txt
+	@touch $(GPU)/.installed
+
+gpu: $(GPU)/.installed
+	$(GPU)/bin/python -m benchmarks.gpu --minutes 25 --output runs/gpu
+
+bench: $(READY)
+	OMP_NUM_THREADS=1 $(RUN) -m benchmarks --minutes 30 --output runs/bench
+
 lint: $(READY)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
@@ -68,4 +86,4 @@ lock:
 	sh scripts/lock.sh $(PYTHON)
 
 clean:
-	rm -rf $(VENV) $(OTHERS)
+	rm -rf $(VENV) $(OTHERS) $(GPU)

@@ -46,6 +46,7 @@ class ClassificationModule(PaddedNetworkModule):
             network; none, the network sees the zeros beyond each image.
         channels_last: keep weights and images in channels-last memory order (faster on most GPUs).
         compile: run the network through torch.compile.
+        fused_optimizer: one kernel for all of SGD's step; null leaves the choice to torch.
         init_from: weights to start the training from, with any padding scheme: a checkpoint of this suite, or a file of
             timm's or torchvision's; layers of logits start anew where it has another number of classes.
 
@@ -71,6 +72,7 @@ class ClassificationModule(PaddedNetworkModule):
         channels_last: bool = False,
         compile: bool = False,
         init_from: str | None = None,
+        fused_optimizer: bool | None = None,
     ) -> None:
         check_settings(num_classes, padding, lr, momentum, weight_decay)
         rising = all(first < second for first, second in pairwise([0, *milestones]))
@@ -86,6 +88,7 @@ class ClassificationModule(PaddedNetworkModule):
         self.save_hyperparameters(logger=False)
         self.milestones = list(milestones)
         self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
+        self.fused_optimizer = fused_optimizer
         self.train_metrics = ImageMetrics((1,))
         self.eval_metrics = ImageMetrics((1, 5) if num_classes > 5 else (1,))
 

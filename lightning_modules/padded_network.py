@@ -221,9 +221,8 @@ class PaddedNetworkModule(pl.LightningModule):
 
     def make_sgd(self) -> torch.optim.SGD:
         """The optimiser of the paper's recipes: SGD with momentum and weight decay on all parameters."""
-        return torch.optim.SGD(
-            self.network.parameters(), lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay
-        )
+        settings = {"lr": self.lr, "momentum": self.momentum, "weight_decay": self.weight_decay}
+        return torch.optim.SGD(self.network.parameters(), **settings, fused=self.fused_optimizer)
 
     def on_validation_epoch_start(self) -> None:
         self.eval_metrics.reset()

@@ -57,6 +57,7 @@ class SegmentationModule(PaddedNetworkModule):
             network; none, the network sees the zeros beyond each image.
         channels_last: keep weights and images in channels-last memory order (faster on most GPUs).
         compile: run the network through torch.compile.
+        fused_optimizer: one kernel for all of SGD's step; null leaves the choice to torch.
         init_from: weights to start the training from, with any padding scheme: a checkpoint of this suite, or a file of
             timm's or torchvision's; layers of logits start anew where it has another number of classes.
 
@@ -90,6 +91,7 @@ class SegmentationModule(PaddedNetworkModule):
         channels_last: bool = False,
         compile: bool = False,
         init_from: str | None = None,
+        fused_optimizer: bool | None = None,
     ) -> None:
         check_settings(num_classes, padding, lr, momentum, weight_decay)
         network = DeepLabV3Plus(
@@ -109,6 +111,7 @@ class SegmentationModule(PaddedNetworkModule):
         self.encoder, self.encoder_weights = encoder, encoder_weights
         self.dilation = network.dilation
         self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
+        self.fused_optimizer = fused_optimizer
         self.evaluation = evaluation or EvaluationSettings()
         self.train_metrics, self.eval_metrics = nn.ModuleDict({"loss": ExactMean()}), PixelMetrics(num_classes)
         self.scenes: SceneEvaluation | None = None

@@ -36,7 +36,7 @@ ALLOWED = {
     "studies": "",
     "cli": "studies training lightning_modules datamodules records evaluation padding processes",
     "main.py": "cli/app.py processes/signals.py",
-    "benchmarks": "studies networks datamodules lightning_modules padding evaluation records",
+    "benchmarks": "studies training networks datamodules lightning_modules padding evaluation records",
     "docs": "padding",
 }
 """What each folder, or file, may import beside itself; the longest name that fits counts. Studies: `allowed`."""

@@ -15,6 +15,7 @@ import inspect
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 
 import torch
@@ -27,7 +28,7 @@ from padding.schemes.reweight import forget_ratios
 from studies.runs.collect import REFERENCE
 from studies.timing.interleaved import Step, StepError, interleaved
 from studies.timing.options import Options
-from studies.timing.record import COMPILED, NULL, Times, TimingCase
+from studies.timing.record import COMPILED, GRAPHS, NULL, Times, TimingCase
 
 CLASSES = 1000
 """Logits, as in the paper's networks."""
@@ -161,10 +162,15 @@ class _Case:
         """The first iteration of a copy built anew, which `steps` keeps for its later ones."""
         variant, _ = make_variant(self.network, name)
         # Ratios that another copy left in the process-wide cache would make this a later iteration.
-        forget_ratios()
+        if self.mode != GRAPHS:  # graphs of other copies go on reading theirs
+            forget_ratios()
         if self.mode == COMPILED:
             variant = compile_variant(variant)
         self.steps[name] = step = forward_step(variant, self.images)
+        if self.mode == GRAPHS:
+            graph = torch.cuda.CUDAGraph()
+            self.steps[name] = graph.replay
+            return partial(_capture, step, graph)
         return _with_empty_caches(step) if self.mode == COMPILED else step
 
     def measure(self) -> tuple[Times, Times]:
@@ -194,6 +200,18 @@ def _drop(error: StepError, names: list[str], failed: dict[str, str]) -> None:
 def _reason(error: Exception) -> str:
     """One line: torch's and the compiler's messages go on for pages."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def _capture(step: Step, graph: torch.cuda.CUDAGraph) -> None:
+    # What libraries set up in a first call cannot be captured; torch wants that call on another stream.
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        step()
+    torch.cuda.current_stream().wait_stream(side)
+    with torch.cuda.graph(graph):
+        step()
+    graph.replay()
 
 
 def _with_empty_caches(step: Step) -> Step:

@@ -16,7 +16,7 @@ from studies.checkpoints.missing import choose_device
 from studies.timing.inference import CaseError, Conditions, measure_case, sentences
 from studies.timing.interleaved import Stopwatch, describe_device
 from studies.timing.options import Options
-from studies.timing.record import COMPILED, EAGER, TimingCase, TimingRecord
+from studies.timing.record import COMPILED, EAGER, GRAPHS, TimingCase, TimingRecord
 from training.provenance import provenance
 
 CLOCKS = {"wall": time.perf_counter, "process": time.process_time}
@@ -36,6 +36,8 @@ def check(options: Options, file: Path) -> Conditions:
             "--clock process counts the CPU seconds of this process alone, not what a GPU and a compiler's processes "
             "do; leave it out, or say --device cpu --modes eager"
         )
+    if GRAPHS in options.modes and device.type != "cuda":
+        raise UserError("--modes graphs needs a CUDA GPU; on other devices there is eager and compiled")
     for name in options.networks:
         check_name(name)
     for scheme in options.schemes:

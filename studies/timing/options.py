@@ -31,7 +31,7 @@ class Options:
         networks: timm models
         schemes: beside zero
         sizes: of the images, 224 or 480x640
-        modes: default: eager, on a GPU compiled, too; on a CPU that takes minutes
+        modes: default: eager, on a GPU compiled, too; on a CPU that takes minutes. graphs: CUDA graphs
         batch_size: images an inference
         device: cpu, cuda, cuda:1, mps; default: a GPU if there is one
         threads: CPU threads within an operation; default: torch's
@@ -46,7 +46,7 @@ class Options:
     networks: tuple[str, ...] = ("vgg16_bn", "resnet50")
     schemes: tuple[str, ...] = ("partial", "reflect", "replicate")
     sizes: tuple[Size, ...] = ("224",)
-    modes: list[Literal["eager", "compiled"]] | None = None
+    modes: list[Literal["eager", "compiled", "graphs"]] | None = None
     batch_size: PositiveInt = 1
     device: str | None = None
     threads: PositiveInt | None = None

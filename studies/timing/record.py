@@ -10,7 +10,7 @@ from studies.runs.collect import REFERENCE
 NULL = "zero again"
 """A second copy under zero padding: its ratio to the first is what the machine's noise makes of no difference."""
 
-EAGER, COMPILED = "eager", "compiled"
+EAGER, COMPILED, GRAPHS = "eager", "compiled", "graphs"
 
 Times = dict[str, list[float]]
 """Scheme, or NULL, to its seconds, a value a round; the values of one round are neighbours in time."""
@@ -23,7 +23,7 @@ class TimingCase:
     Attributes:
         network: timm's name.
         height, width: of the images, in pixels.
-        mode: EAGER or COMPILED.
+        mode: EAGER, COMPILED, or GRAPHS: a CUDA graph, captured in the first iteration and replayed in later ones.
         converted: how many convolutions pad by the scheme.
         unsupported: names of the layers that pad with zeros under every scheme.
         first: seconds of a first iteration.

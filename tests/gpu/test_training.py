@@ -50,7 +50,7 @@ def test_batch_normalisation_over_two_processes_of_one_gpu(tmp_path, scheme):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    program = [sys.executable, str(ROOT / "tests/support/sync_batchnorm.py"), scheme, str(tmp_path)]
+    program = [sys.executable, str(ROOT / "tests/gpu/sync_batchnorm.py"), scheme, str(tmp_path)]
     meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
     processes = [subprocess.Popen(program, cwd=ROOT, env=os.environ | meeting | {"RANK": rank}) for rank in "01"]
     assert [process.wait(timeout=300) for process in processes] == [0, 0]

@@ -79,6 +79,7 @@ def test_interrupted_it_leaves_the_earlier_record(networks, tmp_path, monkeypatc
         (["--schemes", "mirror"], "unknown padding scheme 'mirror'; choose one of zero, "),
         (["--device", "cuda:7"], "--device cuda:7: "),
         (["--networks", "resnet18", "vgg16_bn"], "nothing could be measured:\n  resnet18, 8 x 8, eager: "),
+        (["--modes", "graphs", "--device", "cpu"], "--modes graphs needs a CUDA GPU"),
         (["--clock", "process", "--modes", "compiled"], "--clock process counts the CPU seconds of this process alone"),
     ],
 )

@@ -1,0 +1,320 @@
+"""What a training step costs: by padding scheme, by option, and in our loop against plain loops.
+
+    python -m benchmarks.training schemes | options | loop [--device cuda]
+
+Every table has ratios of neighbours in time, median [quartiles] over rounds, with a null pair. The images lie on the
+device, so that no loader is measured.
+"""
+
+import argparse
+import copy
+import math
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from benchmarks.options import ratios, spread
+from benchmarks.parts import Row, Setting
+from datamodules.loading.on_device import normalise
+from lightning_modules import ClassificationModule
+from networks.create import create_network
+from padding import available_schemes
+from records import RunFolder, RunRecord
+from studies.runs.collect import REFERENCE
+from studies.timing.inference import make_variant, variant_names
+from studies.timing.interleaved import Stopwatch, interleaved
+from training import callbacks
+from training.checkpoint_files import AtomicCheckpointIO
+from training.loops import install_loops
+from training.resume import KeyedRandomness, MetricState, ResumeCheckpoint
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+OPTIONS = {
+    "channels_last": {"channels_last": True},
+    "bf16": {"bf16": True},
+    "compile": {"compile": True},
+    "fused_optimizer": {"fused": True},
+    "all four": {"channels_last": True, "bf16": True, "compile": True, "fused": True},
+}
+
+
+def case(setting: Setting) -> tuple[str, int, int, int]:
+    """Network, side of the images, batch and rounds that suit the device."""
+    if setting.tiny:
+        return "tiny_resnet10", 24, 4, 3
+    return ("resnet50", 224, 128, 20) if setting.device.type == "cuda" else ("cifar_resnet10", 32, 32, 12)
+
+
+def batch_of(setting: Setting, size: int, batch: int) -> tuple[Tensor, Tensor]:
+    """uint8 images and their targets on the device."""
+    draw = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (batch, 3, size, size), generator=draw, dtype=torch.uint8)
+    return images.to(setting.device), torch.randint(10, (batch,), generator=draw).to(setting.device)
+
+
+def plain_step(
+    network: nn.Module, data: tuple[Tensor, Tensor], channels_last=False, bf16=False, compile=False, fused=None
+) -> Callable[[], Tensor]:
+    """One step of SGD as any PyTorch program has it; returns the loss."""
+    network.train()
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    network.to(memory_format=layout)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4, fused=fused)
+    forward = torch.compile(network, dynamic=False) if compile else network
+    images, targets = data
+
+    def step() -> Tensor:
+        x = normalise(images, MEAN, STD).contiguous(memory_format=layout)
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):
+            loss = cross_entropy(forward(x), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    return step
+
+
+def several(step: Callable[[], object], times: int) -> Callable[[], None]:
+    def run() -> None:
+        for _ in range(times):
+            step()
+
+    return run
+
+
+def scheme_rows(setting: Setting) -> Iterator[Row]:
+    """Step time and peak memory of each scheme, over zero padding's."""
+    name, size, batch, rounds = case(setting)
+    cuda = setting.device.type == "cuda"
+    schemes = available_schemes()[:3] if setting.tiny else available_schemes()
+    data, network = batch_of(setting, size, batch), create_network(name, 10).to(setting.device)
+    like = {"bf16": cuda, "channels_last": cuda}
+    names = variant_names(schemes)
+    models = {each: copy.deepcopy(make_variant(network, each)[0]) for each in names}
+    steps = {each: plain_step(model, data, **like) for each, model in models.items()}
+    memory = {each: peak_memory(step, models[each], setting) for each, step in steps.items()}
+    repeats = 5 if cuda else 1
+    prepare = {each: several(step, repeats) for each, step in steps.items()}
+    seconds = interleaved(names, prepare.__getitem__, rounds + 1, Stopwatch(setting.device))
+    zero = seconds[REFERENCE][1:]
+    for each in names:
+        own = seconds[each][1:]
+        row = {"network": name, "batch": batch, "scheme": each, "n": rounds}
+        row |= {"images a second": round(batch * repeats / sorted(own)[len(own) // 2], 1)}
+        row |= {"time / zero": spread(ratios(own, zero)), "memory / zero": f"{memory[each] / memory[REFERENCE]:.4f}"}
+        yield row | {"memory, MiB": round(memory[each] / 2**20, 1), "_seconds": own}
+
+
+def peak_memory(step: Callable[[], object], model: nn.Module, setting: Setting) -> int:
+    """Bytes that a step takes: on a GPU by its allocator's peak, elsewhere what the forward keeps for the backward."""
+    if setting.device.type == "cuda":
+        step()  # libraries' workspaces, the optimizer's momentum
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        step()
+        return torch.cuda.max_memory_allocated() - before
+    weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        step()
+    return sum(size for place, size in kept.items() if place not in weights)
+
+
+def option_rows(setting: Setting) -> Iterator[Row]:
+    """What each option for speed gains in a step of partial padding, over none of them."""
+    name, size, batch, rounds = case(setting)
+    chosen = {key: OPTIONS[key] for key in ("channels_last", "fused_optimizer")} if setting.tiny else OPTIONS
+    data, network = batch_of(setting, size, batch), create_network(name, 10).to(setting.device)
+    partial = make_variant(network, "partial")[0]
+    steps = {
+        each: plain_step(copy.deepcopy(partial), data, **options)
+        for each, options in {"none": {}, "null": {}, **chosen}.items()
+    }
+    for step in steps.values():
+        several(step, 2)()  # compiles
+    seconds = interleaved(list(steps), steps.__getitem__, rounds, Stopwatch(setting.device))
+    for each, own in seconds.items():
+        row = {"network": name, "batch": batch, "option": each, "n": rounds}
+        yield row | {"speed / none": spread(ratios(seconds["none"], own)), "_seconds": own}
+
+
+def loop_rows(setting: Setting) -> Iterator[Row]:
+    """Steps a second of our loop over those of plain loops, the same network, data and options."""
+    cuda = setting.device.type == "cuda"
+    name, size, batch, rounds = case(setting)
+    cases = [(name, size, batch)] if cuda or setting.tiny else [("tiny_resnet10", 32, 32), (name, size, 128)]
+    for network, side, images in cases:
+        steps = 3 if setting.tiny else 50 if network != "cifar_resnet10" else 8
+        yield from loops(setting, network, side, images, 3 if setting.tiny else rounds, steps)
+
+
+def loops(setting: Setting, network: str, size: int, batch: int, rounds: int, steps: int) -> Iterator[Row]:
+    """Our loop trains epochs of `steps` steps; between two of them the other loops train as many."""
+    cuda, data = setting.device.type == "cuda", batch_of(setting, size, batch)
+    torch.manual_seed(0)
+    arguments = {"network": network, "padding": "partial", "num_classes": 10, "lr": 0.01, "channels_last": cuda}
+    module = ClassificationModule(**arguments, milestones=[10**6])
+    like = {"channels_last": cuda, "bf16": cuda}
+    others = {"plain": None, "null": None}
+    for other in others:
+        others[other] = plain_step(copy.deepcopy(module.network).to(setting.device), data, **like)
+    others["timm"] = timm_step(copy.deepcopy(module.network).to(setting.device), data, **like)
+    clock = Between({key: several(step, steps) for key, step in others.items()}, Stopwatch(setting.device))
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = make_trainer(Path(folder), clock, rounds + 1, setting, network)
+        trainer.fit(module, datamodule=Resident(data, steps))
+    ours = clock.ours[1:]
+    for other, seconds in clock.others.items():
+        row = {"network": network, "batch": batch, "steps a round": steps, "n": rounds, "ours against": other}
+        if other == "null":
+            row["ours against"] = "(null: plain against itself)"
+        base = clock.others["plain"][1:] if other == "null" else ours
+        row["speed ratio"] = spread(ratios(seconds[1:], base))
+        yield row | {"ms a step": round(1000 * sorted(base)[rounds // 2] / steps, 2), "_seconds": seconds[1:]}
+
+
+def timm_step(network: nn.Module, data: tuple[Tensor, Tensor], channels_last: bool, bf16: bool) -> Callable[[], object]:
+    """A step of timm's parts as its training script puts them together: loss, optimizer, meter."""
+    from timm.loss import LabelSmoothingCrossEntropy
+    from timm.optim import create_optimizer_v2
+    from timm.utils import AverageMeter
+
+    network.train()
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    optimizer = create_optimizer_v2(network, opt="sgd", lr=0.01, momentum=0.9, weight_decay=1e-4)
+    loss_of, meter, (images, targets) = LabelSmoothingCrossEntropy(0.0), AverageMeter(), data
+    count = iter(range(10**9))
+
+    def step() -> None:
+        x = normalise(images, MEAN, STD).contiguous(memory_format=layout)
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):
+            loss = loss_of(network(x), targets)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        if next(count) % 50 == 0:  # its --log-interval
+            meter.update(loss.item(), len(images))
+
+    return step
+
+
+class Repeated:
+    """A loader of the same batch, so many times."""
+
+    def __init__(self, batch: tuple[Tensor, Tensor], times: int) -> None:
+        self.batch, self.times = batch, times
+
+    def __len__(self) -> int:
+        return self.times
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return iter([self.batch] * self.times)
+
+
+class Resident(pl.LightningDataModule):
+    """The same batch on the device at every step, and for the validation."""
+
+    def __init__(self, data: tuple[Tensor, Tensor], steps: int) -> None:
+        super().__init__()
+        self.data, self.steps = data, steps
+
+    def train_dataloader(self) -> Repeated:
+        return Repeated(self.data, self.steps)
+
+    def val_dataloader(self) -> Repeated:
+        return Repeated(self.data, 1)
+
+    def on_after_batch_transfer(self, batch, dataloader_idx: int):
+        return normalise(batch[0], MEAN, STD), batch[1]
+
+
+class Between(pl.Callback):
+    """Runs the other loops between two epochs, and times each epoch without its validation."""
+
+    def __init__(self, others: dict[str, Callable[[], None]], stopwatch: Stopwatch) -> None:
+        self.stopwatch, self.run = stopwatch, others
+        self.others: dict[str, list[float]] = {name: [] for name in others}
+        self.ours: list[float] = []
+        self._began, self._validated = math.nan, 0.0
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._note()
+        found = interleaved(list(self.run), self.run.__getitem__, 1, self.stopwatch, len(self.ours))
+        for name, seconds in found.items():
+            self.others[name] += seconds
+        self._began, self._validated = self._now(), 0.0
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._validated -= self._now()
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._validated += self._now()
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._note()
+
+    def _note(self) -> None:
+        if not math.isnan(self._began):
+            self.ours.append(self._now() - self._began - self._validated)
+
+    def _now(self) -> float:
+        self.stopwatch(lambda: None)  # waits for the device
+        return self.stopwatch.clock()
+
+
+def make_trainer(root: Path, clock: pl.Callback, epochs: int, setting: Setting, network: str) -> pl.Trainer:
+    """A Trainer as `main.py fit` makes it, but for W&B, which is given an epoch's row alone."""
+    folder, signal = RunFolder(root / "run"), callbacks.StopSignal()
+    record = RunRecord("x", "x", "x", network, "partial", 0, epochs, "val/acc1")
+    folder.write_record(record)
+    recorder = callbacks.RunRecorder(folder)
+    trainer = pl.Trainer(
+        accelerator=setting.device.type,
+        devices=1,
+        precision="bf16-mixed" if setting.device.type == "cuda" else "32-true",
+        max_epochs=epochs,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+        logger=False,
+        plugins=[AtomicCheckpointIO()],
+        callbacks=[
+            clock,
+            KeyedRandomness(0),
+            MetricState(),
+            callbacks.FiniteLoss(folder.checkpoints, "stop"),
+            signal,
+            recorder,
+            *callbacks.best_and_last_epochs(recorder, "val/acc1"),
+            ResumeCheckpoint(folder.checkpoints, 500, signal),
+        ],
+    )
+    install_loops(trainer)
+    return trainer
+
+
+def main() -> None:
+    tables = {"schemes": scheme_rows, "options": option_rows, "loop": loop_rows}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("table", choices=tables)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--tiny", action="store_true", help="something small, to rehearse")
+    options = parser.parse_args()
+    for row in tables[options.table](Setting(torch.device(options.device), Path(), options.tiny)):
+        print({key: value for key, value in row.items() if key[0] != "_"}, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -4,7 +4,7 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -85,13 +85,11 @@ class SetAside:
         folder: the run's, or the file.
         reason: why it was left out.
         url: its page, where it has no folder.
-        monitor: the metric that it can be compared by instead; None if by none.
     """
 
     folder: Path
     reason: str
     url: str = ""
-    monitor: str | None = None
 
     def __str__(self) -> str:
         return f"{self.url or self.folder}: {self.reason}"
@@ -116,15 +114,6 @@ class Collection:
     @cached_property
     def networks(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(group.network for group in self.groups))
-
-    @cached_property
-    def other_metrics(self) -> tuple[str, ...]:
-        """What finished runs that were set aside can be compared by, most of them first."""
-        return tuple(metric for metric, _ in Counter(filter(None, (e.monitor for e in self.set_aside))).most_common())
-
-    def without_other_metrics(self) -> "Collection":
-        """The same where runs that can be compared by another metric are reported on elsewhere."""
-        return replace(self, set_aside=tuple(entry for entry in self.set_aside if entry.monitor is None))
 
     @cached_property
     def schemes(self) -> tuple[str, ...]:
@@ -172,9 +161,7 @@ def collect(root: str | Path, metric: str | None = None, set_aside: Sequence[Set
     chosen = []
     for run in runs:
         if reason := _not_comparable(run, metric):
-            monitor = run.record.monitor
-            comparable = monitor != metric and run.record.finished and values(run.rows, monitor)
-            set_aside.append(SetAside(run.folder.path, reason, monitor=monitor if comparable else None))
+            set_aside.append(SetAside(run.folder.path, reason))
         else:
             chosen.append(run)
     if not chosen:

@@ -54,20 +54,14 @@ def mixed(tmp_path, make_run):
     return tmp_path / "runs"
 
 
-def test_each_metric_has_a_page_and_the_pages_link_to_each_other(mixed, capsys):
+def test_runs_that_monitor_another_metric_are_named_and_have_a_page_on_request(mixed, capsys):
     assert main([str(mixed)]) == 0
     shown = capsys.readouterr().out
-    first, second = mixed / "report/report.html", mixed / "report/val-miou/report.html"
-    assert (shown.count(f"Report: {first}"), shown.count(f"Report: {second}")) == (1, 1)
-    assert "left out" not in shown
-    assert 'href="val-miou/report.html"' in first.read_text()
-    assert 'href="../report.html"' in second.read_text()
-    assert (second.parent / "table5_best.csv").is_file()
-    # A metric that is asked for is the only one, and what lacks it is said.
-    assert main([str(mixed), "--metric", "val/acc1"]) == 0
-    shown = capsys.readouterr().out
-    assert "it monitors val/miou" in shown
-    assert (shown.count("Report: "), "val-miou/report.html" in first.read_text()) == (1, False)
+    assert f"Report: {mixed / 'report/report.html'}" in shown
+    assert "it monitors val/miou (--metric)" in shown
+    assert main([str(mixed), "--metric", "val/miou", "--output", str(mixed / "miou")]) == 0
+    assert "it monitors val/acc1" in capsys.readouterr().out
+    assert (mixed / "miou/table5_best.csv").is_file()
 
 
 def test_complete_runs_what_each_kind_of_runs_lacks_and_goes_on_after_a_problem(mixed, monkeypatch, capsys):
@@ -82,24 +76,26 @@ def test_complete_runs_what_each_kind_of_runs_lacks_and_goes_on_after_a_problem(
         return int(study.name == "timing")
 
     # Drawing the pages takes seconds, and other tests look at them.
-    monkeypatch.setattr(page, "write_report", lambda *arguments: page.Report(mixed, (), (), (), ()))
+    monkeypatch.setattr(page, "write_report", lambda *arguments: ([], []))
     report = partial(run, "report", command.main)
     monkeypatch.setattr(Study, "main", note)
     assert report([str(mixed), "--complete", "--data-root", "images"]) == 1
-    assert [name for name, _ in called] == ["timing", "cross-test", "disagreements", "activations", "segmentation"]
+    assert [name for name, _ in called] == ["timing", "cross-test", "disagreements", "activations"]
     by_command = dict(called)
     timed = " ".join(by_command["timing"])
     assert timed == f"--networks net0 --sizes 48 --output {mixed / 'timing'} --schemes partial"
     common = f"{mixed} --metric val/acc1 --output {mixed / 'report'} --data-root images"
     assert " ".join(by_command["cross-test"]) == common
-    other = common.replace("val/acc1", "val/miou").replace("/report", "/report/val-miou")
-    assert " ".join(by_command["segmentation"]) == f"{other} --test --pictures"
     last = capsys.readouterr().out.splitlines()[-3:]
     assert last[0].startswith("not completed: timing: some runs are left out")
     assert last[1:] == [
         "not completed: disagreements: no images",
         "not completed: activations: RuntimeError: no memory",
     ]
+    called.clear()
+    assert report([str(mixed), "--metric", "val/miou", "--complete", "--data-root", "images"]) == 0
+    other = common.replace("val/acc1", "val/miou")
+    assert [(name, " ".join(words)) for name, words in called] == [("segmentation", f"{other} --test --pictures")]
     # What was measured once is not measured again.
     (mixed / "timing").mkdir()
     (mixed / "timing/timing.json").write_text("{}")

@@ -3,7 +3,7 @@
 import re
 import xml.etree.ElementTree
 
-from studies.report.page import write_report
+from studies.report.page import PAGE, write_report
 from studies.runs.collect import collect
 
 TABLES = ("claims", "claims_evidence", "differences", "epochs_to_target", "figure3", "table2_best", "table3_last5")
@@ -18,7 +18,9 @@ def test_same_bytes_again_and_links_to_every_file_and_run(tmp_path, make_run):
                 values = [10.0 * (epoch + 1) + seed + len(padding) for epoch in range(5)]
                 make_run(network, padding, seed, values, targets=[30.0, 99.0])
     make_run(seed=2, finished=False, max_epochs=9)
-    one, other = (write_report(collect(tmp_path / "runs"), tmp_path / name).page for name in "ab")
+    for name in "ab":
+        write_report(collect(tmp_path / "runs"), tmp_path / name)
+    one, other = (tmp_path / name / PAGE for name in "ab")
     files = sorted(each.name for each in one.parent.iterdir())
     assert {*files} >= {f"{t}.{kind}" for t in TABLES for kind in ("csv", "md")} | {*DRAWINGS, "report.html"}
     for name in files:
@@ -37,7 +39,8 @@ def test_names_are_escaped_in_every_study(tmp_path, make_run):
         for seed in (0, 1):
             attempts = [{"command": ["main.py", EVIL], "commit": EVIL, "versions": {EVIL: EVIL}, "host": EVIL}]
             make_run(EVIL, padding, seed, folder=f"{'e' if padding == EVIL else 'z'} {seed}#?%", attempts=attempts)
-    text = write_report(collect(tmp_path / "runs"), tmp_path / "out").page.read_text()
+    write_report(collect(tmp_path / "runs"), tmp_path / "out")
+    text = (tmp_path / "out" / PAGE).read_text()
     assert "<b onclick" not in text
     assert "../runs/e%200%23%3F%25" in text
     drawn = [each.text for each in xml.etree.ElementTree.parse(tmp_path / "out" / "figure3.svg").iter()]

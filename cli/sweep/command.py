@@ -12,11 +12,11 @@ from rich.console import Console
 from cli.sweep.display import SweepDisplay, print_outcome
 from cli.sweep.file import Point, SweepFile, read_sweep
 from cli.sweep.points import PointRun, State, check_points, resolve_points
+from cli.sweep.process import StopRequest
 from cli.sweep.runner import run_points
 from records.errors import UserError
 from studies.runs import options
 from studies.runs.command import say
-from studies.runs.process import StopRequest
 from training.identity import has_moved
 
 WANDB_IDENTITY = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_SWEEP_PARAM_PATH")

@@ -6,8 +6,8 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+from cli.sweep.process import is_trained
 from records import RunFolder
-from studies.runs.process import is_trained
 
 
 class LivingRun:

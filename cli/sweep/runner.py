@@ -6,8 +6,8 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from cli.sweep.display import SweepDisplay
 from cli.sweep.living import LivingRun, is_trained
 from cli.sweep.points import PointRun, State
+from cli.sweep.process import StopRequest, run_logged, wait_for
 from records import RunFolderError
-from studies.runs.process import StopRequest, run_logged, wait_for
 
 GRACE = 30.0
 """Seconds between SIGTERM and SIGKILL, as in W&B's agent; enough to write a checkpoint."""

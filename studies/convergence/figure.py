@@ -5,7 +5,7 @@ deviation of two or three runs would suggest more.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,12 +17,35 @@ from studies.page.blocks import Figure, Section
 from studies.page.drawing import PANEL_SIZE, Drawing, grid_of_panels, line_style
 from studies.page.tables import Column, Table, decimals
 from studies.runs.collect import Collection, Group
-from studies.runs.curves import CurvePoint, curve
+from studies.stats.spread import mean, stdev
 
 TITLE = "Convergence (Figure 3)"
 
 SHORT = 15
 """Epochs below which a curve is shown once, as a whole."""
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One epoch (from 1, as on an axis) of a group's curve, in percent; `std` is None for one run."""
+
+    epoch: int
+    mean: float
+    std: float | None
+    n: int
+    lowest: float
+    highest: float
+
+
+def curve(group: Group, metric: str) -> list[CurvePoint]:
+    """Mean and spread of `metric` at every epoch that any run of `group` has."""
+    curves = [run.curve(metric) for run in group.runs]
+    points = []
+    for epoch in sorted({epoch for each in curves for epoch in each}):
+        found = [each[epoch] for each in curves if epoch in each]
+        points.append(CurvePoint(epoch + 1, mean(found), stdev(found), len(found), min(found), max(found)))
+    return points
+
 
 Panel = Mapping[str, Sequence[CurvePoint]]
 """Scheme to its curve."""

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from records import epochs_to
+from studies.convergence.figure import curve
 from studies.page import palette
 from studies.page.blocks import Section, Text
 from studies.page.tables import Column, Marked, Table, decimals, interval, p_value, signed, starts
 from studies.runs import paper
 from studies.runs.collect import Collection, Group
-from studies.runs.curves import curve
 from studies.stats.intervals import Comparison, compare
 from studies.stats.spread import mean
 

@@ -2,9 +2,8 @@
 
 import pytest
 
-from studies.convergence.figure import study
+from studies.convergence.figure import curve, study
 from studies.runs.collect import collect
-from studies.runs.curves import curve
 
 
 def test_each_epoch_counts_the_runs_that_have_it(tmp_path, make_run, rows_of):

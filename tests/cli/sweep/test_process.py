@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from studies.runs.process import StopRequest, run_logged
+from cli.sweep.process import StopRequest, run_logged
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,12 @@ from studies.claims.verdict import Claim, Evidence
 from studies.cross_test.table import Cell, drops
 from studies.runs import paper
 from studies.runs.collect import FIRST_SCHEMES, PARTIAL, REFERENCE, Collection
+from studies.runs.measured import read_measured
 from studies.segmentation.table import BorderDifference, border_differences
 from studies.stats.intervals import compare, compare_with, sign_test
 from studies.timing.lines import LATER, lines
-from studies.timing.table import read_records
+from studies.timing.record import TimingRecord
+from studies.timing.table import FOLDER
 
 COST = 105.0
 """Percent of the time under zero padding: the paper's "about 4 % more time", rounded up to leave room for noise."""
@@ -26,7 +28,7 @@ BARELY = -1.0
 
 def cheap(collection: Collection) -> Iterator[Evidence]:
     """Time of the later iterations under partial padding, in percent of that under zero padding."""
-    records, _ = read_records(collection)
+    records, _ = read_measured(collection.root / FOLDER, TimingRecord)
     for line in (line for record in records for line in lines(record)):
         if (line.scheme, line.iteration) == (PARTIAL, LATER):
             name = f"{line.case.network}, {line.case.mode}, {line.record.device}"

@@ -5,13 +5,11 @@ A ratio is that of two times of the same round, which are neighbours in time; th
 the ratio of the medians. First iterations are related to first iterations under zero padding, later ones to later ones.
 """
 
-import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from studies.runs import paper
 from studies.runs.collect import REFERENCE, scheme_order
-from studies.stats.intervals import median_interval
 from studies.timing.record import EAGER, NULL, TimingCase, TimingRecord
 
 FIRST, LATER = "first", "later"
@@ -38,32 +36,6 @@ class Line:
     def __str__(self) -> str:
         """As in the paper's table, such as `resnet50_partial (1st)`."""
         return f"{self.case.network}_{self.scheme} ({WORDS[self.iteration]})"
-
-    @property
-    def colour(self) -> str:
-        """The scheme in whose colour it is drawn: the null pair is zero padding, too."""
-        return REFERENCE if self.scheme == NULL else self.scheme
-
-    @property
-    def milliseconds(self) -> float:
-        """Median over the rounds."""
-        return 1000 * statistics.median(self.seconds)
-
-    @property
-    def quartiles(self) -> tuple[float, float]:
-        """First and third, in milliseconds; between the lowest and the highest round."""
-        low, _, high = statistics.quantiles(self.seconds, n=4, method="inclusive")
-        return 1000 * low, 1000 * high
-
-    @property
-    def percent(self) -> float:
-        """Median of `relative`."""
-        return statistics.median(self.relative)
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """Confidence interval of `percent`; None for zero padding itself and for fewer than six rounds."""
-        return None if self.scheme == REFERENCE else median_interval(self.relative)
 
     @property
     def paper(self) -> paper.Row | None:

@@ -11,8 +11,9 @@ import torch
 
 from networks.create import check_name
 from padding.registry import find_scheme
-from records.errors import RecordError, UserError
+from records.errors import UserError
 from studies.checkpoints.missing import choose_device
+from studies.runs.measured import read_same
 from studies.timing.inference import CaseError, Conditions, measure_case, sentences
 from studies.timing.interleaved import Stopwatch, describe_device
 from studies.timing.options import Options
@@ -43,7 +44,7 @@ def check(options: Options, file: Path) -> Conditions:
     for scheme in options.schemes:
         find_scheme(scheme)
     # Now, not after minutes of measuring.
-    _refuse_foreign(file)
+    read_same(file, TimingRecord, {})
     if options.threads:
         torch.set_num_threads(options.threads)
     return Conditions(options, device, Stopwatch(device, CLOCKS[options.clock]))
@@ -93,15 +94,6 @@ def _origin(device: torch.device) -> dict[str, Any]:
         # Both change the kernels that convolutions run, and so the times.
         found["cudnn"] = {"benchmark": torch.backends.cudnn.benchmark, "allow_tf32": torch.backends.cudnn.allow_tf32}
     return found
-
-
-def _refuse_foreign(file: Path) -> None:
-    if not file.exists():
-        return
-    try:
-        TimingRecord.read(file)
-    except (RecordError, OSError) as error:
-        raise UserError(f"{error}; it will not be replaced: move it, or choose another folder with --output") from None
 
 
 def _note(text: str) -> None:

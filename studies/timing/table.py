@@ -3,17 +3,17 @@
 What is shown is computed from the times that `main.py timing` wrote down, round by round.
 """
 
-import shlex
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import statistics
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from records.errors import RecordError
 from studies.page import palette
 from studies.page.blocks import Bullets, Details, Notice, Section, Text
 from studies.page.tables import Column, Marked, Table, decimals, starts
-from studies.runs.collect import Collection
+from studies.runs.collect import REFERENCE, Collection
+from studies.runs.measured import facts, read_measured
+from studies.stats.intervals import median_interval
 from studies.timing.lines import Line, lines
 from studies.timing.record import NULL, TimingRecord
 
@@ -23,31 +23,32 @@ FOLDER = "timing"
 """Below the folder of runs; records in folders within it, such as one of another device, are read, too."""
 
 
-@dataclass(frozen=True)
-class _Fact:
-    """A condition of a measurement: a column where rows differ in it, else part of the title.
+SAID = {
+    "size": "{} pixels",
+    "batch": "batch of {}",
+    "threads": "CPU threads: {}",
+    "clock": "CPU seconds of the {} alone",
+}
+"""Conditions that a title gives in more words than their value."""
 
-    Attributes:
-        usual: a value that a title need not name.
-    """
-
-    name: str
-    of: Callable[[Line], Any]
-    words: str = "{}"
-    usual: Any = None
+USUAL = {"precision": "32-true", "layout": "contiguous", "clock": "wall"}
+"""Values that a title need not name."""
 
 
-_FACTS = (
-    _Fact("network", lambda line: line.case.network),
-    _Fact("size", lambda line: f"{line.case.height} x {line.case.width}", "{} pixels"),
-    _Fact("batch", lambda line: line.record.batch_size, "batch of {}"),
-    _Fact("mode", lambda line: line.case.mode),
-    _Fact("precision", lambda line: line.record.precision, usual="32-true"),
-    _Fact("layout", lambda line: "channels last" if line.record.channels_last else "contiguous", usual="contiguous"),
-    _Fact("threads", lambda line: line.record.threads if line.record.device == "cpu" else None, "CPU threads: {}"),
-    _Fact("clock", lambda line: line.record.clock, "CPU seconds of the {} alone", usual="wall"),
-    _Fact("hardware", lambda line: line.record.hardware),
-)
+def conditions(line: Line) -> dict[str, Any]:
+    """What a line was measured under: a column where rows differ in it, else part of the title."""
+    case, record = line.case, line.record
+    return {
+        "network": case.network,
+        "size": f"{case.height} x {case.width}",
+        "batch": record.batch_size,
+        "mode": case.mode,
+        "precision": record.precision,
+        "layout": "channels last" if record.channels_last else "contiguous",
+        "threads": record.threads if record.device == "cpu" else None,
+        "clock": record.clock,
+        "hardware": record.hardware,
+    }
 
 
 def study(collection: Collection, output: Path) -> Section | None:
@@ -55,21 +56,10 @@ def study(collection: Collection, output: Path) -> Section | None:
 
     Writes `table1_timing.csv` and `.md`. A damaged record is named, the others are shown.
     """
-    records, damaged = read_records(collection)
+    records, damaged = read_measured(collection.root / FOLDER, TimingRecord)
     if any(record.cases for record in records):
         return section(records, output, damaged)
     return Section(TITLE, [Notice("Left out", damaged, terminal=True)]) if damaged else None
-
-
-def read_records(collection: Collection) -> tuple[list[TimingRecord], list[str]]:
-    """The records in the folder `timing` of the runs, and a sentence for each that is damaged."""
-    records, damaged = [], []
-    for file in sorted((collection.root / FOLDER).rglob("timing*.json")):
-        try:
-            records.append(TimingRecord.read(file))
-        except (RecordError, OSError) as error:
-            damaged.append(str(error))
-    return records, damaged
 
 
 def section(records: Sequence[TimingRecord], output: Path, problems: Sequence[str] = ()) -> Section:
@@ -85,7 +75,7 @@ def section(records: Sequence[TimingRecord], output: Path, problems: Sequence[st
         table,
         Bullets(reading(found), terminal=True),
         Notice("Not measured", [*problems, *(each for record in records for each in _problems(record))], terminal=True),
-        Details("Where these times come from", [_origin(record) for record in records]),
+        Details("Where these times come from", [Bullets([_origin(record) for record in records])]),
     ]
     return Section(TITLE, blocks, table.write(output, STEM))
 
@@ -107,32 +97,33 @@ def reading(found: Sequence[Line]) -> list[str]:
 
 def make_table(found: Sequence[Line]) -> Table:
     """Table 1; what all lines have in common is in its title."""
-    varying = [fact for fact in _FACTS if len({fact.of(line) for line in found}) > 1]
-    common = [(fact, fact.of(found[0])) for fact in _FACTS if fact not in varying]
-    words = [fact.words.format(value) for fact, value in common if value not in (None, fact.usual)]
+    first, *_ = under = [conditions(line) for line in found]
+    common = {name for name, value in first.items() if all(each[name] == value for each in under)}
+    said = [SAID.get(name, "{}").format(value) for name, value in first.items() if name in common and value]
+    usual = {SAID.get(name, "{}").format(value) for name, value in USUAL.items()}
     styles = palette.styles(list(dict.fromkeys(line.scheme for line in found if line.scheme != NULL)))
-    with_paper = any(line.paper for line in found)
     columns = [
         Column("Network"),
         # The network is in the row's name.
-        *(Column(fact.name, only_csv=fact not in varying or fact.name == "network") for fact in _FACTS),
+        *(Column(name, only_csv=name in common or name == "network") for name in first),
         *(Column(name, only_csv=True) for name in ("scheme", "iteration")),
         *(Column(name, decimals(2)) for name in ("ms", "25 %", "75 %", "relative", "low", "high")),
         Column("n"),
         # Milliseconds of another machine say nothing beside ours.
         Column("paper_ms", only_csv=True),
-        Column("paper_relative", decimals(2), only_csv=not with_paper),
+        Column("paper_relative", decimals(2), only_csv=not any(line.paper for line in found)),
     ]
-    rows = [[Marked(line, styles[line.colour]), *_row(line)] for line in found]
-    return Table(f"{TITLE}: {', '.join(words)}", columns, rows, starts([id(line.case) for line in found]))
-
-
-def _row(line: Line) -> list[Any]:
-    printed = line.paper or {}
-    times = [line.milliseconds, *line.quartiles, line.percent, *(line.interval or (None, None))]
-    facts = [fact.of(line) for fact in _FACTS]
-    paper = [printed.get("time"), printed.get("relative")]
-    return [*facts, line.scheme, line.iteration, *times, len(line.seconds), *paper]
+    rows = []
+    for line, own in zip(found, under, strict=True):
+        # The null pair is zero padding, too.
+        style, printed = styles[REFERENCE if line.scheme == NULL else line.scheme], line.paper or {}
+        low, middle, high = (1000 * seconds for seconds in statistics.quantiles(line.seconds, n=4, method="inclusive"))
+        interval = None if line.scheme == REFERENCE else median_interval(line.relative)
+        row = [Marked(line, style), *own.values(), line.scheme, line.iteration, middle, low, high]
+        row += [statistics.median(line.relative), *(interval or (None, None)), len(line.seconds)]
+        rows.append([*row, printed.get("time"), printed.get("relative")])
+    title = f"{TITLE}: {', '.join(words for words in said if words not in usual)}"
+    return Table(title, columns, rows, starts([id(line.case) for line in found]))
 
 
 def _problems(record: TimingRecord) -> list[str]:
@@ -144,9 +135,5 @@ def _problems(record: TimingRecord) -> list[str]:
     return [*record.failed, *dict.fromkeys(partly)]
 
 
-def _origin(record: TimingRecord) -> Table:
-    facts = {"hardware": record.hardware, "device": record.device, "threads": record.threads}
-    facts |= {key: value for key, value in record.provenance.items() if key not in ("threads", "devices")}
-    facts["command"] = shlex.join(["python", *map(str, record.provenance.get("command", []))])
-    facts["versions"] = ", ".join(f"{name} {number}" for name, number in record.provenance.get("versions", {}).items())
-    return Table("", [Column("what"), Column("value")], list(facts.items()), words=True)
+def _origin(record: TimingRecord) -> str:
+    return f"{record.hardware}, {record.device}, {record.threads} threads: {facts(record.provenance)}"

@@ -13,7 +13,8 @@ from studies.cross_test.table import Cell, drops
 from studies.runs import paper
 from studies.runs.collect import FIRST_SCHEMES, PARTIAL, REFERENCE, Collection
 from studies.runs.measured import read_measured
-from studies.segmentation.table import BorderDifference, border_differences
+from studies.segmentation.evaluations import Values, difference
+from studies.segmentation.table import BORDER, TILES, EvaluationTable, compared_blocks
 from studies.stats.intervals import compare, compare_with, sign_test
 from studies.timing.lines import LATER, lines
 from studies.timing.record import TimingRecord
@@ -86,30 +87,20 @@ def bright_borders(collection: Collection) -> Iterator[Evidence]:
 
 
 # Reads every test of every run: once, for the three claims that share it.
-@lru_cache(maxsize=1)
-def leads(collection: Collection) -> list[BorderDifference]:
-    """Differences from zero padding in the columns of Tables 6 and 7."""
-    return border_differences(collection)
+tested = lru_cache(maxsize=1)(compared_blocks)
 
 
-def column(table: int, name: str, collection: Collection) -> Iterator[Evidence]:
-    """Partial minus zero padding in one column of Table 6 or 7."""
-    for each in leads(collection):
-        if (each.table, each.column) == (table, name):
-            yield Evidence(each.block.network, each.found, each.paper)
+def border_lead(table: EvaluationTable, end: str, start: str | None, collection: Collection) -> Iterator[Evidence]:
+    """Partial minus zero padding in column `end` of Table 6 or 7, less that in `start`, run by run."""
 
+    def gain(values: Values) -> Values:
+        ends = [values.get(end), 0.0 if start is None else values.get(start)]
+        return {"gain": None if None in ends else ends[0] - ends[1]}
 
-def growing(table: int, start: str, end: str, collection: Collection) -> Iterator[Evidence]:
-    """How much larger partial minus zero padding is in column `end` than in `start`, seed by seed."""
-    columns = {(each.block.network, each.column): each for each in leads(collection) if each.table == table}
-    for network in dict.fromkeys(network for network, _ in columns):
-        first, last = columns.get((network, start)), columns.get((network, end))
-        if first is None or last is None:
-            continue
-        gains = [last.by_seed[seed] - first.by_seed[seed] for seed in last.by_seed if seed in first.by_seed]
-        if gains:
-            printed = None if None in (first.paper, last.paper) else last.paper - first.paper
-            yield Evidence(network, compare_with(gains), printed)
+    for block in tested(collection):
+        scores = block.scores(lambda record: gain(table.values(record)))
+        if found := difference(scores, PARTIAL, "gain"):
+            yield Evidence(block.network, found, gain(table.paper(block).get("diff", {}))["gain"])
 
 
 # fmt: off
@@ -123,10 +114,10 @@ CLAIMS = (
     Claim("Zero padding has its strongest activations at the border, partial padding has not", "Figure 5",
           "activations", "border / interior of summed activations, zero − partial, by image", True, bright_borders),
     Claim("In tiles without overlap partial padding is ahead", "Table 6", "segmentation",
-          "mIoU in tiles, partial − zero, points", True, partial(column, 6, "tiled_0")),
+          "mIoU in tiles, partial − zero, points", True, partial(border_lead, TILES, "tiled_0", None)),
     Claim("Partial padding gains more from tiles than zero padding does", "Table 6", "segmentation",
-          "lead in tiles − lead on whole images, points", True, partial(growing, 6, "regular", "tiled_0")),
+          "lead in tiles − lead on whole images, points", True, partial(border_lead, TILES, "tiled_0", "regular")),
     Claim("The nearer to the border, the larger the lead of partial padding", "Table 7", "segmentation",
-          "lead without the centre of 7/8 − lead with it, points", True, partial(growing, 7, "0", "7/8")),
+          "lead without the centre of 7/8 − lead with it, points", True, partial(border_lead, BORDER, "7/8", "0")),
 )
 # fmt: on

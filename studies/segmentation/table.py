@@ -6,8 +6,9 @@ the differences from zero padding, column by column.
 """
 
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from records.evaluation import REGULAR, EvaluationRecord
@@ -28,7 +29,6 @@ from studies.segmentation.evaluations import (
     read_evaluations,
     tile_values,
 )
-from studies.stats.intervals import Comparison
 from studies.stats.spread import mean
 
 READING = (
@@ -37,30 +37,6 @@ READING = (
     "schemes ran the same seeds, each once, else Welch's. They hold for each column by itself: the columns share "
     "pixels and runs. With one run of a scheme there is no interval: another seed may turn a difference around."
 )
-
-
-@dataclass(frozen=True)
-class BorderDifference:
-    """A scheme minus zero padding in one column, in percentage points.
-
-    Attributes:
-        block: whose runs are compared.
-        scheme: the one that is not zero.
-        table: 6 or 7.
-        column: `regular`, `tiled_0`, `tiled_1-3`, ... of Table 6; `regular` and the proportions, such as `1/3`, of
-            Table 7.
-        found: difference of the means with its interval.
-        by_seed: the difference of the runs of each seed that both schemes ran once.
-        paper: the paper's own difference, where it has this network and split.
-    """
-
-    block: Block
-    scheme: str
-    table: int
-    column: str
-    found: Comparison
-    by_seed: dict[int, float]
-    paper: float | None
 
 
 @dataclass(frozen=True)
@@ -95,17 +71,6 @@ class EvaluationTable:
             computed = {key: value - zero[key] for key, value in partial.items()}
             found["diff"] = paper.content()[f"table{self.number}"].get("diff", computed)
         return found
-
-    def differences(self, block: Block) -> Iterator[BorderDifference]:
-        """Every scheme minus zero padding in every column in which both have values."""
-        scores, printed = block.scores(self.values), self.paper(block).get("diff", {})
-        for scheme in block.schemes:
-            for key in self._keys([block]):
-                if scheme != REFERENCE and (found := difference(scores, scheme, key)):
-                    left, right = (_run_once(column(scores[side], key)) for side in (scheme, REFERENCE))
-                    by_seed = {seed: value - right[seed] for seed, value in left.items() if seed in right}
-                    theirs = printed.get(key) if scheme == PARTIAL else None
-                    yield BorderDifference(block, scheme, self.number, key, found, by_seed, theirs)
 
     def section(self, collection: Collection, blocks: Sequence[Block], output: Path) -> Section | None:
         """The section, or None where no block has its columns; writes `stem` and its differences as .csv and .md."""
@@ -144,27 +109,21 @@ class EvaluationTable:
         return Table(self.title, columns, rows, starts([(row[-1], row[1]) for row in rows]))
 
     def _differences(self, blocks: Sequence[Block], styles: dict[str, palette.Style]) -> Table:
-        found = [each for block in blocks for each in self.differences(block)]
-        columns = [Column("Comparison"), Column("tested", only_csv=not any(each.block.test for each in found))]
-        columns += [Column("mIoU"), Column("n"), Column("diff", signed(3)), Column("95 % interval"), Column("test")]
-        columns += [
-            Column("p", p_value),
-            Column("paper: diff", signed(3), only_csv=all(e.paper is None for e in found)),
-        ]
+        """A line for each scheme but zero and each column in which both have values."""
         rows = []
-        for each in found:
-            name = Marked(f"{each.block.network}: {each.scheme} − {REFERENCE}", styles[each.scheme])
-            result = each.found
-            row = [name, each.block.test, self.heading(each.column), counts(result), result.mean, interval(result)]
-            rows.append([*row, result.kind, result.p, each.paper])
-        blocks_of = [(each.block.network, each.block.test, each.scheme) for each in found]
+        for block in blocks:
+            scores, printed = block.scores(self.values), self.paper(block).get("diff", {})
+            for scheme, key in product(block.schemes, self._keys([block])):
+                if scheme != REFERENCE and (found := difference(scores, scheme, key)):
+                    name = Marked(f"{block.network}: {scheme} − {REFERENCE}", styles[scheme])
+                    row = [name, block.test, self.heading(key), counts(found), found.mean, interval(found)]
+                    rows.append([*row, found.kind, found.p, printed.get(key) if scheme == PARTIAL else None])
+        columns = [Column("Comparison"), Column("tested", only_csv=not any(row[1] for row in rows))]
+        columns += [Column("mIoU"), Column("n"), Column("diff", signed(3)), Column("95 % interval"), Column("test")]
+        columns.append(Column("p", p_value))
+        columns.append(Column("paper: diff", signed(3), only_csv=all(row[-1] is None for row in rows)))
+        blocks_of = [(row[0].value, row[1]) for row in rows]
         return Table(f"{self.title}: differences from zero padding", columns, rows, starts(blocks_of))
-
-
-def _run_once(values: Sequence[tuple[int, float]]) -> dict[int, float]:
-    """The values of seeds that were run once."""
-    seeds = [seed for seed, _ in values]
-    return {seed: value for seed, value in values if seeds.count(seed) == 1}
 
 
 TILES = EvaluationTable(
@@ -224,15 +183,11 @@ def _todo(collection: Collection) -> str:
     return f"python main.py segmentation {shlex.quote(str(collection.root))} --test makes the missing tests."
 
 
-def border_differences(collection: Collection) -> list[BorderDifference]:
-    """Partial minus zero padding in every column of both tables, for each network tested with both; claims rest on it.
-
-    Of a network that was tested with several settings, the setting of most runs counts.
-    """
+def compared_blocks(collection: Collection) -> list[Block]:
+    """For each network that was tested with zero and partial padding the setting of most runs; claims rest on them."""
     chosen: dict[str, Block] = {}
     for block in read_evaluations(collection).blocks:
         if {PARTIAL, REFERENCE} <= block.schemes.keys():
             # Blocks of a network come in falling order of their runs.
             chosen.setdefault(block.network, block)
-    found = (each for block in chosen.values() for kind in (TILES, BORDER) for each in kind.differences(block))
-    return [each for each in found if each.scheme == PARTIAL]
+    return [*chosen.values()]

@@ -1,21 +1,19 @@
 """Claims that rest on what other studies kept: the right difference, the right direction, the paper's own figure."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
+from scipy import stats
 
 from records.checkpoint import ActivationRecord, Shown
-from studies.claims import measurements
 from studies.claims.measurements import CLAIMS, COST
 from studies.claims.verdict import Verdict
 from studies.runs.collect import collect
-from studies.segmentation.table import BorderDifference
-from studies.stats.intervals import Comparison
 from studies.timing.record import NULL, TimingCase, TimingRecord
+from tests.support.segmentation_counts import border_values, tile_values
 
 BY_TEXT = {claim.text: claim for claim in CLAIMS}
 SIX = [0, 0, 1, 1, 2, 2]
+SCHEMES = ("partial", "zero")
 
 
 def wrong(count):
@@ -81,27 +79,26 @@ def test_activations_are_paired_by_image_and_flat_maps_count_nowhere(tmp_path, m
     assert claim.verdict(found) is Verdict.SUPPORTED
 
 
-def test_tables_6_and_7_are_differences_of_leads_seed_by_seed(monkeypatch):
-    def lead(table, column, by_seed, printed):
-        found = Comparison(sum(by_seed.values()) / len(by_seed), (len(by_seed),) * 2, "paired", -1.0, 1.0, 0.5)
-        block = SimpleNamespace(network="wide_resnet38-split2")
-        return BorderDifference(block, "partial", table, column, found, by_seed, printed)
+def test_tables_6_and_7_are_differences_of_leads_seed_by_seed(make_tested, tmp_path):
+    for seed in (0, 1, 2):
+        for padding in SCHEMES:
+            make_tested(padding, seed, of_run={"network": "wide_resnet38", "variant": "split2"})
+    collection = collect(tmp_path / "runs", "val/miou")
 
-    leads = [
-        lead(6, "regular", {0: 1.0, 1: 2.0, 2: 1.0}, 0.013),
-        lead(6, "tiled_0", {0: 2.0, 1: 3.5, 2: 2.0, 3: 9.0}, 0.377),
-        lead(7, "0", {0: 2.0}, 0.377),
-        lead(7, "7/8", {0: 1.0}, 1.249),
-    ]
-    monkeypatch.setattr(measurements, "border_differences", lambda collection: leads)
-    ahead = BY_TEXT["In tiles without overlap partial padding is ahead"].evidence(None)
-    assert [(each.found, each.paper) for each in ahead] == [(leads[1].found, 0.377)]
-    (gain,) = BY_TEXT["Partial padding gains more from tiles than zero padding does"].evidence(None)
-    # Seeds 0 to 2 have both: 1, 1.5, 1.
-    assert (gain.found.mean, gain.found.n) == (pytest.approx(3.5 / 3), (3, 3))
-    assert gain.paper == pytest.approx(0.364)
-    (growth,) = BY_TEXT["The nearer to the border, the larger the lead of partial padding"].evidence(None)
-    assert (growth.found.mean, growth.found.p, growth.paper) == (-1.0, None, pytest.approx(0.872))
+    def gains(of, end, start=None):
+        """By hand: of each seed, partial minus zero padding of end - start."""
+        sides = [[of(p, s)[end] - (0 if start is None else of(p, s)[start]) for s in (0, 1, 2)] for p in SCHEMES]
+        return np.subtract(*sides)
+
+    for text, expected, printed in (
+        ("In tiles without overlap partial padding is ahead", gains(tile_values, 1), 0.377),
+        ("Partial padding gains more from tiles than zero padding does", gains(tile_values, 1, 0), 0.364),
+        ("The nearer to the border, the larger the lead of partial padding", gains(border_values, 2, 0), 0.872),
+    ):
+        (found,) = BY_TEXT[text].evidence(collection)
+        assert (found.found.mean, found.found.kind) == (pytest.approx(expected.mean()), "paired")
+        assert found.found.p == pytest.approx(stats.ttest_1samp(expected, 0).pvalue)
+        assert found.paper == pytest.approx(printed)
 
 
 def test_nothing_kept_is_no_evidence(tmp_path, make_run):

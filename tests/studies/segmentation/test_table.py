@@ -7,8 +7,8 @@ from scipy.stats import t
 from studies.page.page import render
 from studies.page.terminal import renderables
 from studies.runs.collect import collect
-from studies.segmentation.table import border_differences, study_border, study_tiles
-from tests.support.segmentation_counts import LEAVE_OUT, MODES, border_values, read_csv, tile_values
+from studies.segmentation.table import compared_blocks, study_border, study_tiles
+from tests.support.segmentation_counts import border_values, read_csv, tile_values
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_no_difference_is_taken_across_settings(make_tested, write, collection):
     assert [row["tested"] for row in below] == ["tiles of the shorter side, 32-true"] * 3
     assert "tested" in [column.name for column in sections[0].blocks[1].shown]
     # Claims take the setting of most runs.
-    assert {each.found.n for each in border_differences(collection())} == {(1, 2)}
+    assert [block.test for block in compared_blocks(collection())] == ["tiles of the shorter side, 32-true"]
 
 
 def test_what_is_missing_is_named_beside_the_rest(make_tested, write, tmp_path):
@@ -127,19 +127,3 @@ def test_the_papers_rows_stand_beside_its_own_network_and_split_alone(make_teste
     assert [float(cell) for cell in difference[2:5]] == pytest.approx([0.013, 0.377, 0.374], abs=1e-9)
     printed = [row["paper: diff"] for row in differences(files["table7_border_differences"])]
     assert printed == ["", "", "", "", "0.012", "0.377", "0.385", "1.249"]
-
-
-def test_differences_for_claims_are_by_seed_and_beside_the_papers(make_tested, collection):
-    for seed in (0, 1, 2):
-        for padding in ("zero", "partial"):
-            make_tested(padding, seed, of_run={"network": "wide_resnet38", "variant": "split2"})
-    found = {(each.table, each.column): each for each in border_differences(collection())}
-    tile_keys, border_keys = [(6, mode) for mode in MODES], [(7, share) for share in LEAVE_OUT]
-    assert list(found) == [*tile_keys, (7, "regular"), *border_keys]
-    for keys, of in ((tile_keys, tile_values), (border_keys, border_values)):
-        for place, key in enumerate(keys):
-            by_hand = {seed: of("partial", seed)[place] - of("zero", seed)[place] for seed in (0, 1, 2)}
-            assert found[key].by_seed == pytest.approx(by_hand)
-            assert found[key].found.mean == pytest.approx(sum(by_hand.values()) / 3)
-            assert found[key].found.kind == "paired"
-    assert (found[7, "7/8"].paper, found[6, "tiled_1-3"].paper) == (1.249, pytest.approx(0.374))

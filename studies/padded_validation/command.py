@@ -1,7 +1,6 @@
 """`main.py padded-validation RUNS_FOLDER`: cropped images, padded batches with a mask, and without, image by image."""
 
-from functools import partial
-
+from studies import find
 from studies.runs.command import Runs
 
 
@@ -10,13 +9,13 @@ def main(runs: Runs) -> int:
 
     Every pair of validations of a checkpoint on the same images, each made by `main.py validate` and kept in
     RUN/evaluations/: the difference in top-1 with an interval and the exact p of McNemar's test; of scenes the
-    difference in mIoU, and the sign test of how many have more pixels right. The validations that are missing are
-    listed as commands.
+    difference in mIoU, and the sign test of how many have more pixels right.
 
     Writes padded_validation.csv and .md.
     """
     # Imported late: --help need not wait for scipy.
-    from studies.padded_validation.table import study
     from studies.page.terminal import run_studies
 
-    return run_studies(runs, [partial(study, every_run=True)], "no finished run")
+    todo = "say main.py validate of one with and without --data.eval_padded=true (docs/data.md)"
+    nothing = f"no checkpoint was validated in two ways; {todo}"
+    return run_studies(runs, find("padded-validation").functions, nothing)

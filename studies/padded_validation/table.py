@@ -5,25 +5,16 @@ see the same images, so they are compared image by image: McNemar's test of clas
 """
 
 import json
-import shlex
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 
 from records.validation import VIEWS, ValidationRecord
-from studies.page.blocks import Bullets, Section, Text
+from studies.page.blocks import Section, Text
 from studies.page.tables import Column, Linked, Table, decimals, p_value, signed, starts
 from studies.runs.collect import Collection, Run
 from studies.stats.intervals import compare_pairs
-
-WANTED = {
-    "cropped": "",
-    "padded, fixed": " --data.eval_padded=true",
-    "padded, none": " --data.eval_padded=true --model.mask_rule=none",
-}
-"""View to the options of the `validate` that shows it; scenes are "alone" instead of "cropped"."""
-
 
 COLUMNS = (
     Column("Run"),
@@ -43,35 +34,24 @@ COLUMNS = (
 )
 
 
-def study(collection: Collection, output: Path, every_run: bool = False) -> Section | None:
-    """The comparisons as a section; writes `padded_validation.csv` and `.md`.
+def study(collection: Collection, output: Path) -> Section | None:
+    """The comparisons as a section, or None without two validations to compare.
 
-    None without two validations to compare.
-
-    Args:
-        collection: the runs.
-        output: folder to write into.
-        every_run: also list the commands for runs without any validation; the section is then never None.
+    Writes `padded_validation.csv` and `.md`.
     """
-    validated = {run: list(run.evaluations(ValidationRecord).values()) for run in collection.runs}
-    rows = [row for run, found in validated.items() for row in pair_rows(run, found)]
-    commands = [line for run, found in validated.items() if found or every_run for line in missing(run, found)]
-    if not (rows or every_run):
+    rows = [row for run in collection.runs for row in pair_rows(run)]
+    if not rows:
         return None
-    blocks, files = [], []
-    if rows:
-        title = "Top-1 or mIoU of the same images: cropped, or padded to one size with and without a mask"
-        found = Table(title, COLUMNS, rows, starts([(str(row[0].target), row[1]) for row in rows]))
-        blocks, files = [found, Text(READING, muted=True)], found.write(output, "padded_validation")
-    if commands:
-        blocks += [Text("Not validated yet:", terminal=True), Bullets(commands, terminal=True)]
-    return Section("Cropped images and padded batches", blocks, files)
+    title = "Top-1 or mIoU of the same images: cropped, or padded to one size with and without a mask"
+    found = Table(title, COLUMNS, rows, starts([(str(row[0].target), row[1]) for row in rows]))
+    blocks = [found, Text(READING, muted=True)]
+    return Section("Cropped images and padded batches", blocks, found.write(output, "padded_validation"))
 
 
-def pair_rows(run: Run, records: list[ValidationRecord]) -> Iterator[list]:
+def pair_rows(run: Run) -> Iterator[list]:
     """A row of COLUMNS for every two validations of the same weights, scheme, precision and images."""
     groups: dict[tuple, dict[str, ValidationRecord]] = defaultdict(dict)
-    for each in records:
+    for each in run.evaluations(ValidationRecord).values():
         data, metrics = json.dumps(each.data, sort_keys=True), tuple(sorted(each.metrics))
         same = (each.checkpoint, each.step, each.padding_at_test, each.precision, data, metrics)
         if len(each.right):
@@ -91,19 +71,6 @@ def _row(run: Run, first: ValidationRecord, second: ValidationRecord) -> list:
     # The interval is that of top-1, which scenes have none of.
     ends = (found.low, found.high) if classified else (None, None)
     return [name, *which, *values, values[0] - values[1], *ends, better, worse, found.p]
-
-
-def missing(run: Run, records: list[ValidationRecord]) -> Iterator[str]:
-    """The `validate` commands of the views that a checkpoint lacks; of best.ckpt where none was validated."""
-    checkpoints: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for each in records:
-        checkpoints[each.checkpoint, each.padding_at_test].add("cropped" if each.view == "alone" else each.view)
-    for (checkpoint, scheme), views in (checkpoints or {("best.ckpt", run.record.padding): set()}).items():
-        tested = "" if scheme == run.record.padding else f" --model.padding_at_test={scheme}"
-        config, path = (shlex.quote(str(each)) for each in (run.folder.config, run.folder.checkpoints / checkpoint))
-        for view, options in WANTED.items():
-            if view not in views:
-                yield f"python main.py validate --config {config} --ckpt_path {path}{tested}{options}"
 
 
 READING = (

@@ -7,9 +7,9 @@ from jsonargparse.typing import PositiveInt
 from rich.console import Console
 
 from records.atomic import check_writable
-from records.errors import UserError, WriteError, in_one_line, message_for_users
+from records.errors import UserError, message_for_users
 from studies.checkpoints.options import Weights
-from studies.runs.collect import FIRST_SCHEMES, Collection, Run, SetAside
+from studies.runs.collect import FIRST_SCHEMES, Collection, Run
 from studies.runs.command import Runs, say
 from studies.stats.sample import evenly
 
@@ -52,36 +52,35 @@ def main(
     chosen = choose_runs(collection, network, schemes, seed)
     # Imported late: --help need not wait for torch.
     from studies.activations.measure import default_layers, layers_with_maps, record_of
-    from studies.checkpoints.load import load
-    from studies.checkpoints.missing import choose_device, quiet_lightning
-
-    device, failed = choose_device(weights.device), []
-    shown = [(path, path.name) for path in images or ()]
-
-    if not list:
-        runs.output_folder()  # asked before the networks are loaded
-    with quiet_lightning():
-        for run in chosen:
-            try:
-                trained = load(run.folder, weights.checkpoint, None, weights.data_root, device=device)
-                shown = shown or choose_images(trained, count)
-                if list:
-                    return list_layers(Console(), trained, shown[0][0])
-                check_writable(run.folder.evaluations, "its maps could not be kept")
-                layers = layers or default_layers(layers_with_maps(trained, shown[0][0]))
-                record = record_of(trained, shown, layers)
-                record.write(run.folder.evaluations / record.file_name)
-                say(Console(), f"{run.record.name}: {', '.join(layers)} of {len(shown)} images")
-            except WriteError:
-                raise
-            except Exception as error:
-                failed.append(SetAside(run.folder.path, in_one_line(error).replace(f"{run.folder.path}: ", "")))
-    if len(failed) == len(chosen):
-        raise UserError("\n".join(map(str, failed)))
-    # Imported late: --help need not wait for matplotlib.
     from studies.activations.table import study
+    from studies.checkpoints.load import Trained, load
+    from studies.checkpoints.missing import choose_device, evaluate_missing
     from studies.page.terminal import run_studies
 
+    device = choose_device(weights.device)
+    shown = [(path, path.name) for path in images or ()]
+
+    def ready(run: Run) -> Trained:
+        return load(run.folder, weights.checkpoint, None, weights.data_root, device=device)
+
+    def show(run: Run, scheme: str) -> str:
+        nonlocal shown, layers
+        trained = ready(run)
+        # The first run that can be loaded decides for all.
+        shown = shown or choose_images(trained, count)
+        check_writable(run.folder.evaluations, "its maps could not be kept")
+        layers = layers or default_layers(layers_with_maps(trained, shown[0][0]))
+        record = record_of(trained, shown, layers)
+        record.write(run.folder.evaluations / record.file_name)
+        return f"{', '.join(layers)} of {len(shown)} images"
+
+    if list:
+        trained = ready(chosen[0])
+        return list_layers(Console(), trained, (shown or choose_images(trained, 1))[0][0])
+    runs.output_folder()  # asked before the networks are loaded
+    failed = evaluate_missing([(run, run.record.padding) for run in chosen], show, Console())
+    if len(failed) == len(chosen):
+        raise UserError("\n".join(map(str, failed)))
     return run_studies(runs, [study], "no maps were made", failed)
 
 

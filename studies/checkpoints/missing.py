@@ -40,13 +40,11 @@ def evaluate_and_show(
     return run_studies(runs, [study], nothing, evaluate_missing(tasks, one, Console()))
 
 
-def evaluate_missing(
-    tasks: Sequence[Task], one: Callable[[Run, str], Record | None], console: Console
-) -> list[SetAside]:
+def evaluate_missing(tasks: Sequence[Task], one: Callable[[Run, str], str | None], console: Console) -> list[SetAside]:
     """Evaluates each task that has no record yet, keeping each result as soon as it is there.
 
     Args:
-        one: evaluates a run under a scheme; returns the record that it kept, None where there was one.
+        one: evaluates a run under a scheme and keeps the record; returns what came out, in words, None for an old one.
 
     Returns:
         The runs that could not be evaluated, and why.
@@ -59,7 +57,7 @@ def evaluate_missing(
         for number, (run, scheme) in enumerate(tasks, start=1):
             start, which = time.monotonic(), f"[{number}/{len(tasks)}] {run.record.name} under {scheme}"
             try:
-                record = one(run, scheme)
+                words = one(run, scheme)
             except WriteError:
                 raise
             except Exception as error:
@@ -67,15 +65,13 @@ def evaluate_missing(
                 failed.append(SetAside(run.folder.path, f"not evaluated under {scheme}: {reason}"))
                 say(console, f"{which}: not evaluated: {reason}")
             else:
-                if record is not None:
-                    metric = "val/acc1" if isinstance(record, ClassificationRecord) else "val/miou"
-                    found = f"{METRICS[metric]} {value_of(record, metric):.3f} % of {record.images} images"
-                    say(console, f"{which}: {found} ({time.monotonic() - start:.0f} s)")
+                if words is not None:
+                    say(console, f"{which}: {words} ({time.monotonic() - start:.0f} s)")
     return failed
 
 
-def evaluate_one(run: Run, scheme: str, *, options: EvaluationOptions, device: str) -> Record | None:
-    """Evaluates a checkpoint, scenes whole, unless there is a record of it; returns the record, None for an old one.
+def evaluate_one(run: Run, scheme: str, *, options: EvaluationOptions, device: str) -> str | None:
+    """Evaluates a checkpoint, scenes whole, unless there is a record of it; returns its value, None for an old one.
 
     Raises:
         UserError: if it cannot be loaded, or run.
@@ -89,7 +85,13 @@ def evaluate_one(run: Run, scheme: str, *, options: EvaluationOptions, device: s
     if same := {file: record for file, record in old.items() if record.data == key}:
         _note_move(same, trained)
         return None
-    return evaluate(trained)
+    return in_words(evaluate(trained))
+
+
+def in_words(record: Record) -> str:
+    """Its value and its number of images."""
+    metric = "val/acc1" if isinstance(record, ClassificationRecord) else "val/miou"
+    return f"{METRICS[metric]} {value_of(record, metric):.3f} % of {record.images} images"
 
 
 def known(run: Run, checkpoint: Path, scheme: str) -> dict[Path, Record]:

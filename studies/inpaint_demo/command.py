@@ -49,6 +49,7 @@ def main(
     from studies.inpaint_demo.figure import draw, fill_holes, off_by
     from studies.inpaint_demo.holes import draw_holes
 
+    file = output / PICTURE
     check_writable(output, ANOTHER_OUTPUT)
     picture = read(image) if image else draw_street("inpaint", 1, 208, LONGEST, ("person",))[0]
     drawn = draw_holes(*picture.shape[:2], share, seed)
@@ -61,7 +62,9 @@ def main(
     console = Console()
     say(console, f"{picture.shape[0]} x {picture.shape[1]} pixels; the mask is all ones behind layer {len(steps) - 1}")
     say(console, f"off by, mean absolute difference in the holes of 255: partial {partial:.1f}, plain {plain:.1f}")
-    write(console, output / PICTURE, draw(intact, steps))
+    png, said = draw(intact, steps), "replaced" if file.exists() else "wrote"
+    write_atomically(file, lambda target: target.write(png))
+    say(console, f"{said} {shlex.quote(str(file))}")
     return 0
 
 
@@ -81,10 +84,3 @@ def read(path: Path) -> "np.ndarray":
     # Never enlarges.
     image.thumbnail((LONGEST, LONGEST))
     return np.asarray(image)
-
-
-def write(console: Console, file: Path, png: bytes) -> None:
-    """Writes the PNG and says whether it is new. Raises WriteError if it cannot be written."""
-    said = "replaced" if file.exists() else "wrote"
-    write_atomically(file, lambda target: target.write(png))
-    say(console, f"{said} {shlex.quote(str(file))}")

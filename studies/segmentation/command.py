@@ -1,7 +1,7 @@
 """`main.py segmentation RUNS_FOLDER`: Tables 5 to 7, the curve over the border, and Figures 6 to 8."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from jsonargparse.typing import PositiveInt
 
@@ -50,26 +50,15 @@ def main(
         from studies.segmentation.measure import run_missing
 
         failed = run_missing(runs.collect(), data_root, test_options)
-    problem = _draw(runs, data_root, pictures, network, tile_size) if pictures else None
     # Imported late: --help need not wait for scipy.
     from studies.page.terminal import run_studies
 
     table5 = [find("accuracy").load(name) for name in ("differences:study", "table:study_best")]
     studies = [*table5, *find("segmentation").functions]
     status = run_studies(runs, studies, "holds no segmentation runs", failed)
-    if problem is not None:
-        raise problem
+    if pictures:
+        # Imported late: it brings in torch and Lightning. Last, for the tables to be shown whatever goes wrong here.
+        from studies.segmentation.scenes import make_pictures
+
+        make_pictures(runs.collect(), runs.output_folder(), data_root, pictures, network, tile_size)
     return status
-
-
-def _draw(runs: Runs, *options: Any) -> UserError | None:
-    """Draws the pictures; returns what goes wrong, for the tables to be shown first."""
-    collection, output = runs.collect(), runs.output_folder()
-    # Imported late: it brings in torch and Lightning.
-    from studies.segmentation.scenes import make_pictures
-
-    try:
-        make_pictures(collection, output, *options)
-    except UserError as error:
-        return error
-    return None

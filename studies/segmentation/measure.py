@@ -12,7 +12,7 @@ from records.errors import UserError
 from records.evaluation import EvaluationRecord
 from studies.checkpoints.evaluate import evaluate
 from studies.checkpoints.load import arguments, find_checkpoint, load
-from studies.checkpoints.missing import choose_device, evaluate_missing
+from studies.checkpoints.missing import choose_device, evaluate_missing, in_words
 from studies.runs.collect import Collection, Run, SetAside
 from studies.segmentation.evaluations import BEST_CHECKPOINT, is_best_epoch
 from training.program import parse
@@ -40,10 +40,8 @@ def run_missing(collection: Collection, data_root: Path | None, options: Sequenc
     return failed
 
 
-def test_one(
-    run: Run, scheme: str, *, data_root: Path | None, options: Sequence[str], device: str
-) -> EvaluationRecord | None:
-    """Tests the run's best checkpoint unless it was tested so; returns the record, None for an old one.
+def test_one(run: Run, scheme: str, *, data_root: Path | None, options: Sequence[str], device: str) -> str | None:
+    """Tests the run's best checkpoint unless it was tested so; returns its value, None for an old record.
 
     Raises:
         UserError: if it cannot be loaded or tested.
@@ -52,7 +50,7 @@ def test_one(
     if any(is_of(record, run, expected) for record in run.evaluations(EvaluationRecord).values()):
         return None
     trained = load(run.folder, BEST_CHECKPOINT, scheme, data_root, options, device=device).find_images()
-    return evaluate(trained, in_tiles=True)
+    return in_words(evaluate(trained, in_tiles=True))
 
 
 def is_of(record: EvaluationRecord, run: Run, expected: dict[str, Any]) -> bool:

@@ -1,5 +1,6 @@
 """Loads the two networks and the images that Figures 6 to 8 show."""
 
+import shlex
 from itertools import product
 from pathlib import Path
 
@@ -40,7 +41,9 @@ def make_pictures(
     images = len(trained[0].data.val_scenes)
     scenes = [read_scene(trained[0], number, device) for number in evenly(range(images), pictures)]
     with console.status("predicting"):
-        make(comparison(collection, runs, trained, tile_size), scenes, output, images)
+        files = make(comparison(collection, runs, trained, tile_size), scenes, output, images)
+    for file in files:
+        say(console, f"wrote {shlex.quote(str(file))}")
 
 
 def closest(collection: Collection, network: str | None) -> tuple[Run, Run]:

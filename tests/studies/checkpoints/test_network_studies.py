@@ -200,7 +200,7 @@ def test_the_activations_command_keeps_what_the_report_shows(runs, sample_tree, 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["cross-test", "--schemes", "partail"], "unknown partail; there are"),
+        (["cross-test", "--schemes", "partail"], "unknown padding scheme 'partail'; choose one of"),
         (["cross-test", "--metric", "val/loss"], "val/loss is not evaluated"),
         (["cross-test", "--device", "cuda:77"], "--device cuda:77"),
         (["disagreements", "--right", "reflect"], "no finished run with reflect padding"),

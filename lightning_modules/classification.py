@@ -31,8 +31,8 @@ class ClassificationModule(PaddedNetworkModule):
     Args:
         network: timm model name; resnet50, resnet101, resnet152, vgg16_bn and vgg19_bn are set up as torchvision's,
             which the paper trained.
-        padding: scheme of every padded convolution in training: zero, partial, reflect, replicate, circular, or one
-            that was registered.
+        padding: scheme of every padded convolution in training (docs/schemes.md), such as partial or zero,circular;
+            or a mapping from patterns of layers' names to schemes, of which the first that fits counts.
         num_classes: number of logits; it must equal the data's.
         padding_at_test: scheme of validate, test and predict where it differs from the one of training (cross testing,
             Table 4 of the paper).
@@ -60,9 +60,9 @@ class ClassificationModule(PaddedNetworkModule):
     def __init__(
         self,
         network: str = "resnet50",
-        padding: str = "zero",
+        padding: str | dict[str, str] = "zero",
         num_classes: int = 1000,
-        padding_at_test: str | None = None,
+        padding_at_test: str | dict[str, str] | None = None,
         lr: float = 0.1,
         momentum: float = 0.9,
         weight_decay: float = 1e-4,

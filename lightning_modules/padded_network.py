@@ -20,8 +20,9 @@ from padding import (
     forward_masked,
     forward_singly,
 )
+from padding.conversion.choice import choose
 from padding.conversion.convert import report_hidden
-from padding.registry import find_scheme
+from padding.conversion.layers import LEARNED
 
 SINGLY, UNMASKED = "singly", "none"
 """The mask rules that need no mask: images one by one, each at its own size; and a padded batch as it is."""
@@ -41,8 +42,8 @@ class PaddedNetworkModule(pl.LightningModule):
     Args:
         network: converted in place.
         name: name of the network, saved in checkpoints.
-        padding: scheme of every padded convolution in training.
-        padding_at_test: scheme of validate, test and predict; null is that of training.
+        padding: scheme of every padded convolution in training, or schemes by patterns of layers' names.
+        padding_at_test: the same in validate, test and predict; null is that of training.
         num_classes: number of classes.
         mask_rule: how padded batches are evaluated, see `forward_padded`.
         channels_last: keep weights and images in channels-last memory order.
@@ -67,8 +68,8 @@ class PaddedNetworkModule(pl.LightningModule):
         self,
         network: nn.Module,
         name: str,
-        padding: str,
-        padding_at_test: str | None,
+        padding: str | dict[str, str],
+        padding_at_test: str | dict[str, str] | None,
         num_classes: int,
         mask_rule: MaskRule = "fixed",
         channels_last: bool = False,
@@ -80,7 +81,8 @@ class PaddedNetworkModule(pl.LightningModule):
             raise ModelError(f"model.mask_rule is {mask_rule!r}; it must be one of {', '.join(get_args(MaskRule))}")
         self.mask_rule = mask_rule
         self.network, self.network_name, self.num_classes = network, name, num_classes
-        self.padding, self.padding_at_test = padding, padding_at_test
+        self.padding = choose(padding).name
+        self.padding_at_test = None if padding_at_test is None else check_scheme("padding_at_test", padding_at_test)
         self.padding_report = convert_padding(network, padding)
         self.tried = False
         """Whether a run has added to the report what pads inside a forward."""
@@ -129,7 +131,6 @@ class PaddedNetworkModule(pl.LightningModule):
             PaddingError: if the scheme cannot be applied to this network.
         """
         if self.padding_at_test is not None:
-            check_scheme("padding_at_test", self.padding_at_test)
             self.padding_report = convert_padding(self.network, self.padding_at_test)
             self.tried = False
 
@@ -255,7 +256,7 @@ class PaddedNetworkModule(pl.LightningModule):
         checkpoint["network"], checkpoint["padding"] = self.network_name, self.padding
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Checks that the weights are of this network and scheme.
+        """Checks that the weights are of this network and scheme; leaves out parameters of a scheme that is not tested.
 
         Raises:
             ModelError: if they are not, saying which option to set; cross testing is `padding_at_test`.
@@ -273,9 +274,19 @@ class PaddedNetworkModule(pl.LightningModule):
                 f"Say --model.padding={trained_with}; to test it under {self.padding} padding on purpose, add "
                 f"--model.padding_at_test={self.padding}; to train its weights with that, give it as --model.init_from"
             )
+        if self.scheme != self.padding:
+            weights = checkpoint["state_dict"]
+            if dropped := [key for key in weights if key.endswith(LEARNED)]:
+                count = sum(weights.pop(key).numel() for key in dropped)
+                rank_zero_info(
+                    f"tested under {self.scheme} padding without the {count} parameters of {self.padding} padding, in "
+                    f"{len(dropped)} layers"
+                )
 
 
-def check_settings(num_classes: int, padding: str, lr: float, momentum: float, weight_decay: float) -> None:
+def check_settings(
+    num_classes: int, padding: str | dict[str, str], lr: float, momentum: float, weight_decay: float
+) -> None:
     """Finds what libraries would refuse later or in other words, and rates with which nothing is learnt.
 
     Raises:
@@ -288,10 +299,10 @@ def check_settings(num_classes: int, padding: str, lr: float, momentum: float, w
     checked("weight_decay", weight_decay, 0 <= weight_decay < math.inf, "a number from 0 on")
 
 
-def check_scheme(name: str, padding: str) -> None:
-    """Raises ModelError, which lists the schemes, unless the setting `model.name` is one of them."""
+def check_scheme(name: str, padding: str | dict[str, str]) -> str:
+    """The name of the scheme or patterns of the setting `model.name`. Raises ModelError, listing the schemes."""
     try:
-        find_scheme(padding)
+        return choose(padding).name
     except PaddingError as error:
         raise ModelError(f"model.{name}: {error}") from error
 

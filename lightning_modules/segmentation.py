@@ -37,8 +37,8 @@ class SegmentationModule(PaddedNetworkModule):
 
     Args:
         encoder: timm model name of the encoder; the paper's are resnet50 and wide_resnet38.
-        padding: scheme of every padded convolution in training: zero, partial, reflect, replicate, circular, or one
-            that was registered.
+        padding: scheme of every padded convolution in training (docs/schemes.md), such as partial or zero,circular;
+            or a mapping from patterns of layers' names to schemes, of which the first that fits counts.
         num_classes: number of classes; it must equal the data's.
         output_stride: of the encoder, 8 (the paper's) or 16.
         padding_at_test: scheme of validate, test and predict where it differs from the one of training.
@@ -74,10 +74,10 @@ class SegmentationModule(PaddedNetworkModule):
     def __init__(
         self,
         encoder: str = "resnet50",
-        padding: str = "zero",
+        padding: str | dict[str, str] = "zero",
         num_classes: int = 19,
         output_stride: int = 8,
-        padding_at_test: str | None = None,
+        padding_at_test: str | dict[str, str] | None = None,
         lr: float = 0.03,
         momentum: float = 0.9,
         weight_decay: float = 1e-4,

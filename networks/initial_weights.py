@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from networks.create import NetworkError
 from networks.weights_file import describe_content, describe_unreadable
+from padding.conversion.layers import LEARNED
 
 TODO = "give a checkpoint of this suite, or weights of timm's or torchvision's for the same network"
 
@@ -47,6 +48,9 @@ def load_initial_weights(network: nn.Module, path: Path, num_classes: int) -> st
     # torchvision's oldest files have no such counters, which only a BatchNorm without momentum reads.
     counters = [key for key in wanted if key.endswith("num_batches_tracked") and key not in given]
     own = {key: wanted[key] for key in (*fresh, *counters)}
+    # Parameters of a padding scheme: those of another one go, those of this one start anew.
+    given = {key: tensor for key, tensor in given.items() if not _is_of_another_scheme(key, tensor, wanted)}
+    wanted = {key: tensor for key, tensor in wanted.items() if key in given or not key.endswith(LEARNED)}
     refuse_misfit(path, "the network", wanted, given | own, given.keys() - wanted.keys())
     network.load_state_dict(given | own)
     by = [f"({origin['network']}, trained with {origin.get('padding')} padding)"] if origin else []
@@ -98,6 +102,10 @@ def _as_timm_names(network: nn.Module, given: dict[str, Tensor], wanted: dict[st
         with contextlib.suppress(Exception):
             return rename(given, network) if len(inspect.signature(rename).parameters) > 1 else rename(given)
     return given
+
+
+def _is_of_another_scheme(key: str, given: Tensor, wanted: dict[str, Tensor]) -> bool:
+    return key.endswith(LEARNED) and (key not in wanted or wanted[key].shape != given.shape)
 
 
 def _is_head_of_others(own: Tensor, given: Tensor | None, num_classes: int) -> bool:

@@ -14,7 +14,7 @@ from torch import nn
 
 from padding import schemes  # noqa: F401  (registers them)
 from padding.conversion import timm_convolutions  # noqa: F401  (registers them)
-from padding.conversion.convert import convert_padding
+from padding.conversion.convert import convert_padding, padded
 from padding.conversion.layers import layer_class
 from padding.conversion.report import ConversionReport
 from padding.errors import PaddingError, UnfollowableError
@@ -68,6 +68,7 @@ __all__ = [
     "forward_masked",
     "forward_singly",
     "layer_class",
+    "padded",
     "register_convolution",
     "register_scheme",
 ]

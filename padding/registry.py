@@ -32,6 +32,15 @@ class Scheme:
     """`fills(axes)`: a `padding.schemes.ring.Fill` an axis, of a scheme that fills one axis after the other."""
     pad: Callable[..., Tensor] | None = None
     """`pad(input, pads, training) -> padded input`, of a scheme that fills in another way."""
+    start: Callable[..., Tensor] | None = field(default=None, compare=False)
+    """`start(weight, in_channels, pads)`: the value that a layer's parameter begins with, which `convolve` takes as
+    `learned`."""
+    own_weights: bool = False
+    """Whether it takes layers alone that convolve with their `weight` as it is."""
+    first_alone: bool = False
+    """Whether it takes the first padded convolution alone."""
+    needs_pads: bool = False
+    """Whether `convolve` takes `widest`, the pads that `start` was given."""
     sees_training: bool = False
     """Whether `convolve` takes `training`, the layer's mode: it draws, and is deterministic in evaluation."""
 
@@ -46,6 +55,8 @@ class Convolution:
     forward: Callable[..., Tensor]
     """The base's forward, its convolution done by `layer.convolve(...)`, or `layer.convolve_transposed(...)`."""
     transposed: bool = False
+    own_weight: bool = False
+    """Whether it convolves with `layer.weight` as it is."""
 
 
 _SCHEMES: dict[str, Scheme] = {}
@@ -127,13 +138,16 @@ def available_schemes() -> tuple[str, ...]:
     return tuple(_SCHEMES)
 
 
-def register_convolution(base: type[nn.Module], *, padding: Callable[[nn.Module], Pads | str]) -> Callable:
+def register_convolution(
+    base: type[nn.Module], *, padding: Callable[[nn.Module], Pads | str], own_weight: bool = False
+) -> Callable:
     """Decorator: registers `forward(layer, *inputs) -> output` as the forward of `base` under every scheme but zero.
 
     `forward` does what `base.forward` does and calls `layer.convolve(input, weight, bias, ...)` in place of the padded
     convolution. `padding(layer)` gives an instance's pads. Registration is by exact type: a subclass with a forward of
     its own is another convolution. A forward with `mask_in=None`, handed on by
-    `layer.convolve(..., mask=mask_in)`, takes masks under 'partial'.
+    `layer.convolve(..., mask=mask_in)`, takes masks under 'partial'. `own_weight` says that it convolves with
+    `layer.weight` as it is.
 
     Raises:
         PaddingError: the class is registered already.
@@ -147,7 +161,7 @@ def register_convolution(base: type[nn.Module], *, padding: Callable[[nn.Module]
     """
 
     def register(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        _add_convolution(Convolution(base, padding, forward))
+        _add_convolution(Convolution(base, padding, forward, own_weight=own_weight))
         return forward
 
     return register

@@ -16,6 +16,7 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from lightning_modules import ClassificationModule, SegmentationModule
+from lightning_modules.padded_network import check_scheme
 from processes.launcher import end_together
 from records import RunFolder, RunRecord
 from records.atomic import check_writable
@@ -124,6 +125,11 @@ class ExperimentCLI(LightningCLI):
             options = [action.dest for action in self._parser(args[0])._actions]
             said = readable(str(error), self.sources, options)
             raise UserError(f"{said} (python main.py {args[0]} --help lists the options)") from error
+        model = self.config[self.config.subcommand].model.get("init_args") or {}
+        for option in ("padding", "padding_at_test"):
+            if model.get(option) is not None:
+                # Patterns become their one-line name, in whose order the first counts: a digest sorts a mapping.
+                model[option] = check_scheme(option, model[option])
         check_seed(self.config[self.config.subcommand].seed_everything, self.sources)
         keep_counts(self.config[self.config.subcommand].trainer, self.sources)
         write_out_defaults(self.config[self.config.subcommand].trainer)

@@ -2,7 +2,7 @@
 
 import contextlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,14 +10,24 @@ import torch
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
+from padding.conversion.choice import Choice, choose
 from padding.conversion.dry_run import HiddenPad, find_followers, find_hidden_pads
 from padding.conversion.fused import class_path, fused_convolutions
-from padding.conversion.layers import DEFERRED, PaddedLayer, layer_class, original_class
+from padding.conversion.layers import (
+    DEFERRED,
+    LEARNED,
+    PaddedLayer,
+    built_mode,
+    layer_class,
+    original_class,
+    start_of,
+)
+from padding.conversion.optimisers import warn_of_optimisers
 from padding.conversion.pairs import Pair, find_pairs
 from padding.conversion.report import ConversionReport
-from padding.conversion.sites import CONVERT, LEAVE, UNSUPPORTED, Decision, judge
+from padding.conversion.sites import CONVERT, LEAVE, UNSUPPORTED, Decision, judge, unfit
 from padding.errors import PaddingError
-from padding.registry import Scheme, find_scheme
+from padding.registry import find_scheme
 from padding.tracing import is_compiled
 
 
@@ -31,14 +41,20 @@ class _Plan:
     pools: set[nn.Module] = field(default_factory=set)
     names: dict[nn.Module, str] = field(default_factory=dict)
 
+    def name_of(self, module: nn.Module) -> str:
+        """The name that decides on a module's scheme: of a pair, the convolution's."""
+        return self.names[next((pair.convolution for pair in self.pairs if pair.padder is module), module)]
+
 
 def convert_padding(
-    model: nn.Module, scheme: str, *, strict: bool = False, example: Any = None, pools: bool = False
+    model: nn.Module, scheme: str | Mapping[str, str], *, strict: bool = False, example: Any = None, pools: bool = False
 ) -> ConversionReport:
     """Makes every zero-padded convolution of `model` pad by `scheme`, in place.
 
-    Only classes change: the state dict, the parameters and their identity stay. Converts from any scheme to any other
-    directly; 'zero' restores the original classes. Leaves convolutions without padding alone. Under 'partial',
+    Only classes change: the state dict, the parameters and their identity stay; but 'constant', 'explicit' and
+    'pad_channel' give layers a parameter, `padding_learned`, which the next conversion takes away. Converts from any
+    scheme to any other directly; 'zero' restores the original classes. Layers built with a padding_mode are layers of
+    that scheme, and are restored by it. Leaves convolutions without padding alone. Under 'partial',
     transposed convolutions are re-weighted near their border too. Convert before wrapping (DistributedDataParallel,
     FSDP), compiling, fusing and copying: an EMA copy does not follow.
 
@@ -48,8 +64,9 @@ def convert_padding(
 
     Args:
         model: any module, a convolution itself included.
-        scheme: one of `available_schemes()`: 'zero', 'partial', 'reflect', 'replicate', 'circular' and what is
-            registered besides.
+        scheme: one of `available_schemes()`, one an axis as in 'zero,circular', or patterns of layers' names with a
+            scheme each, as in {"stem*": "zero", "*": "partial"}: the first that fits a name counts, and what none fits
+            stays as it was built.
         strict: raise where something pads with zeros and cannot be converted, instead of reporting it.
         example: a batch to run the model on, so that zero padding inside a forward is reported, too, and a padding
             module and its one reader are converted wherever they stand (a tuple holds positional arguments, a dict
@@ -61,43 +78,88 @@ def convert_padding(
         The names of converted, left and unsupported layers, with reasons.
 
     Raises:
-        PaddingError: an unknown scheme; a padded convolution of an unknown class with its own forward, or with a
-            padding_mode; a wrapped, compiled or scripted model; branches fused into one convolution, under a scheme
-            that is not exact then; layers built to return masks, under a scheme without masks; an example that the
-            model cannot run on. The model is unchanged.
+        PaddingError: an unknown scheme; a pattern that names no padded layer; a padded convolution of an unknown class
+            with its own forward; a wrapped, compiled or scripted model; branches fused into one convolution, under a
+            scheme that is not exact then; layers built to return masks, under a scheme without masks; an example that
+            the model cannot run on. The model is unchanged.
     """
-    target = find_scheme(scheme)
+    choice = choose(scheme)
     _refuse_wrapped(model)
-    if pools and not target.pools:
-        raise PaddingError(f"pools=True is for 'circular'; '{scheme}' leaves pools as they are")
+    if pools and not any(target.pools for _, target in choice.rules):
+        raise PaddingError(f"pools=True is for 'circular'; '{choice.name}' leaves pools as they are")
     with _undone_if_refused(model):
-        followers, shapes = _followers(model, target, example)
-        plan = _make_plan(model, target, pools, followers)
-        if not target.survives_fusing:
-            _refuse_fused(model, plan, target)
-        if target.with_holes is None:
-            _refuse_masks(plan, target)
-        report = _report(plan, target)
-        _restore(model, plan, target)
-        if target.convolve is not None:
+        followers, shapes = _followers(model, choice, example)
+        plan = _make_plan(model, choice, pools, followers)
+        _refuse_fused(model, plan, choice)
+        _refuse_masks(plan, choice)
+        report = _report(plan, choice)
+        before = {module: module._parameters.get(LEARNED) for module in plan.names}
+        kept = _restore(model, plan, choice)
+        _apply(plan, choice, kept)
+        changed = [module for module, learned in before.items() if module._parameters.get(LEARNED) is not learned]
+        report.learned = sum(
+            module._parameters[LEARNED].numel() for module in plan.names if LEARNED in module._parameters
+        )
+        if choice.changes:
             if strict:
                 _refuse_unsupported(report)
             if strict and example is None:
                 _refuse_unread(plan)
-            _apply(plan, target)
             if example is not None:
                 report_hidden(model, report, example, shapes)
             if strict:
                 _refuse_unsupported(report)
     if not report.converted:
-        warnings.warn(f"no padded convolution in {type(model).__name__}: '{scheme}' changes nothing", stacklevel=2)
+        warnings.warn(f"no padded convolution in {type(model).__name__}: '{choice.name}' changes nothing", stacklevel=2)
+    if changed:
+        warn_of_optimisers(changed, stacklevel=2)
     return report
+
+
+@contextlib.contextmanager
+def padded(model: nn.Module, scheme: str | Mapping[str, str], **options: Any) -> Iterator[ConversionReport]:
+    """The model under a scheme within a `with` block; behind it, an exception included, as it was before.
+
+    Args and errors as of `convert_padding`; parameters of a scheme that the model had before are put back.
+
+    >>> model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1))
+    >>> with padded(model, "circular"):
+    ...     print(type(model[0]).__name__)
+    CircularConv2d
+    >>> type(model[0]).__name__
+    'Conv2d'
+    """
+    before = {module: (type(module), *_padding_state(module)) for module in model.modules()}
+    report = convert_padding(model, scheme, **options)
+    try:
+        yield report
+    finally:
+        for module, (kind, attributes, learned) in before.items():
+            module.__class__ = kind
+            for name in _ATTRIBUTES:
+                module.__dict__.pop(name, None)
+            module.__dict__.update(attributes)
+            module._parameters.pop(LEARNED, None)
+            if learned is not None:
+                module._parameters[LEARNED] = learned
+
+
+_ATTRIBUTES = ("layer_name", "outer_pads", "built_padding_mode", "padding_mode")
+"""What a conversion sets on a layer beside its class."""
+
+
+def _padding_state(module: nn.Module) -> tuple[dict[str, Any], nn.Parameter | None]:
+    attributes = {name: module.__dict__[name] for name in _ATTRIBUTES if name in module.__dict__}
+    return attributes, module._parameters.get(LEARNED)
 
 
 @contextlib.contextmanager
 def _undone_if_refused(model: nn.Module) -> Iterator[None]:
     """Gives every module its class and attributes back where the conversion is refused."""
-    before = {module: (module.__class__, dict(module.__dict__)) for module in model.modules()}
+    before = {
+        module: (module.__class__, {**module.__dict__, "_parameters": dict(module._parameters)})
+        for module in model.modules()
+    }
     try:
         yield
     except BaseException:  # Ctrl-C during the run of an example, too
@@ -109,16 +171,16 @@ def _undone_if_refused(model: nn.Module) -> Iterator[None]:
 
 
 def _followers(
-    model: nn.Module, target: Scheme, example: Any
+    model: nn.Module, choice: Choice, example: Any
 ) -> tuple[dict[nn.Module, nn.Module], list[tuple[int, ...]]]:
     """The convolutions right behind zero padding modules, and output shapes, from a run without any scheme."""
     if (
         example is None
-        or target.convolve is None
+        or not choice.changes
         or not any(issubclass(original_class(module), tuple(DEFERRED)) for module in model.modules())
     ):
         return {}, []
-    _restore(model, _Plan(), target)
+    _restore(model, _Plan(names={module: name for name, module in model.named_modules()}), choice)
     return find_followers(model, example)
 
 
@@ -142,7 +204,7 @@ def report_hidden(
     model: nn.Module, report: ConversionReport, example: Any, shapes: list[tuple[int, ...]] | None = None
 ) -> None:
     """Adds to the report of a converted model what a run on an example shows; see `find_hidden_pads`."""
-    if find_scheme(report.scheme).convolve is None:
+    if not choose(report.scheme).changes:
         return
     names = {module: name for name, module in model.named_modules()}
     reported = {*report.left, *report.unsupported}
@@ -169,29 +231,49 @@ def _withdraw(model: nn.Module, report: ConversionReport, weight: torch.Tensor, 
         report.reasons[name] = f"{user} convolves with its weight, past the layer's own forward"
 
 
-def _make_plan(model: nn.Module, target: Scheme, pools: bool, followers: dict[nn.Module, nn.Module]) -> _Plan:
+def _make_plan(model: nn.Module, choice: Choice, pools: bool, followers: dict[nn.Module, nn.Module]) -> _Plan:
     plan = _Plan(names={module: name for name, module in model.named_modules()})
     plan.pairs, verdicts = find_pairs(model, followers)
     paired = {module for pair in plan.pairs for module in (pair.padder, pair.convolution)}
     parents = {child: parent for parent in model.modules() for child in parent.children()}
     axes = max((len(module.kernel_size) for module in model.modules() if isinstance(module, _ConvNd)), default=0)
+    first: dict[str, str] = {}
+    padding_layers = []
     for module, name in plan.names.items():
+        deciding = plan.name_of(module)
+        chosen = choice.scheme_of(deciding)
+        target = chosen or find_scheme("zero")
         verdict = verdicts.get(module) or judge(name, module, parents.get(module), target, axes)
+        if module in paired:
+            verdict = unfit(model.get_submodule(deciding), target) or Decision(CONVERT)
+        if verdict:
+            padding_layers.append(name)
+        if verdict and chosen is None:
+            verdict = Decision(LEAVE, "named by no pattern")
+        alone = verdict and verdict.outcome == CONVERT and target.first_alone
+        if alone and first.setdefault(target.name, deciding) != deciding:
+            verdict = Decision(LEAVE, f"'{target.name}' is for the first convolution; this one pads with zeros")
+        if module in paired and verdict.outcome != CONVERT:
+            paired.discard(module)
         if verdict and verdict.outcome == LEAVE and original_class(module) in target.pools:
             if pools and not getattr(module, "return_indices", False):  # they would count in the padded map
                 plan.pools.add(module)
                 verdict = Decision(CONVERT)
             else:
                 verdict = verdict._replace(reason=f"{verdict.reason}; pools=True lets its windows go around")
-        if module in paired or (verdict and verdict.outcome == CONVERT):
+        if verdict and verdict.outcome == CONVERT:
             plan.converted[name] = module
         elif verdict:
             plan.verdicts[name] = verdict
+    choice.check(padding_layers)
+    plan.pairs = [pair for pair in plan.pairs if pair.convolution in paired]
     return plan
 
 
-def _report(plan: _Plan, target: Scheme) -> ConversionReport:
-    report = ConversionReport(target.name, converted=list(plan.converted))
+def _report(plan: _Plan, choice: Choice) -> ConversionReport:
+    report = ConversionReport(choice.name, converted=list(plan.converted))
+    if choice.by_name:
+        report.schemes = {name: choice.scheme_of(plan.name_of(module)).name for name, module in plan.converted.items()}
     for name, verdict in plan.verdicts.items():
         {LEAVE: report.left, UNSUPPORTED: report.unsupported}[verdict.outcome].append(name)
         report.reasons[name] = verdict.reason
@@ -200,28 +282,41 @@ def _report(plan: _Plan, target: Scheme) -> ConversionReport:
     return report
 
 
-def _restore(model: nn.Module, plan: _Plan, target: Scheme) -> None:
-    converted = set(plan.converted.values())
+def _restore(model: nn.Module, plan: _Plan, choice: Choice) -> dict[nn.Module, nn.Parameter]:
+    """Makes every layer what it was built as; returns the parameters of layers that keep their scheme."""
+    converted, kept = set(plan.converted.values()), {}
     for module in model.modules():
-        if module not in converted and _built_without_padding(module, target):
+        target = choice.scheme_of(plan.name_of(module))
+        same = target is not None and isinstance(module, PaddedLayer) and module.padding_scheme == target.name
+        # A `PartialConv` that the user built by hand, unpadded, to use masks: leave it.
+        if module not in converted and same and module.outer_pads is None:
             continue
         original = original_class(module)
         if isinstance(module, PaddedLayer):
             module.__dict__.pop("layer_name", None)
             module.__dict__.pop("outer_pads", None)
             module.__dict__.pop("_recent_call", None)
+        if mode := module.__dict__.pop("built_padding_mode", None):
+            module.padding_mode = mode
+        learned = module._parameters.pop(LEARNED, None)
+        if learned is not None and same:
+            kept[module] = learned
         if type(module) is not original:
             module.__class__ = original
+    return kept
 
 
-def _built_without_padding(module: nn.Module, target: Scheme) -> bool:
-    """A `PartialConv` that the user built by hand, unpadded, to use masks: leave it."""
-    return isinstance(module, PaddedLayer) and module.padding_scheme == target.name and module.outer_pads is None
-
-
-def _apply(plan: _Plan, target: Scheme) -> None:
+def _apply(plan: _Plan, choice: Choice, kept: Mapping[nn.Module, nn.Parameter]) -> None:
+    pads = {pair.convolution: pair.pads for pair in plan.pairs}
     padders = {pair.padder for pair in plan.pairs}
     for name, module in plan.converted.items():
+        target = choice.scheme_of(plan.name_of(module))
+        if target is None or target.name == built_mode(module):
+            continue  # as it was built
+        if built_mode(module) != "zeros":
+            module.built_padding_mode, module.padding_mode = module.padding_mode, "zeros"
+        if target.convolve is None:
+            continue
         if module in padders:
             module.__class__ = DEFERRED[type(module)]
         elif module in plan.pools:
@@ -229,15 +324,19 @@ def _apply(plan: _Plan, target: Scheme) -> None:
         else:
             module.__class__ = layer_class(type(module), target.name)
             module.layer_name = name
-    for pair in plan.pairs:
-        pair.convolution.outer_pads = pair.pads
+            if module in pads:
+                module.outer_pads = pads[module]
+            if target.start is not None:
+                learned = kept[module] if module in kept else nn.Parameter(start_of(module))
+                module.register_parameter(LEARNED, learned)
 
 
-def _refuse_fused(model: nn.Module, plan: _Plan, target: Scheme) -> None:
+def _refuse_fused(model: nn.Module, plan: _Plan, choice: Choice) -> None:
     converted = set(plan.converted.values())
     for block in model.modules():
         for convolution in fused_convolutions(block):
-            if convolution in converted:
+            target = choice.scheme_of(plan.names[convolution])
+            if convolution in converted and target and not target.survives_fusing:
                 raise PaddingError(
                     f"layer '{plan.names[convolution]}' was fused from parallel branches ({class_path(type(block))}), "
                     f"which is not exact under '{target.name}' padding; convert the model before fusing it and do not "
@@ -245,9 +344,10 @@ def _refuse_fused(model: nn.Module, plan: _Plan, target: Scheme) -> None:
                 )
 
 
-def _refuse_masks(plan: _Plan, target: Scheme) -> None:
+def _refuse_masks(plan: _Plan, choice: Choice) -> None:
     for module, name in plan.names.items():
-        if isinstance(module, PaddedLayer) and module.return_mask:
+        target = choice.scheme_of(name) or find_scheme("zero")
+        if isinstance(module, PaddedLayer) and module.return_mask and target.with_holes is None:
             raise PaddingError(
                 f"layer '{name}' ({type(module).__name__}) returns a mask with its output (return_mask=True), which "
                 f"'{target.name}' padding does not have; build the model without it"

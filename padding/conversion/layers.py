@@ -30,6 +30,10 @@ Output = Tensor | tuple[Tensor, Tensor]
 """What a layer returns: the output; with a mask, the output and its mask."""
 
 
+LEARNED = "padding_learned"
+"""The parameter that a scheme with parameters gives to a layer."""
+
+
 class PaddedLayer:
     """Base of the generated classes. Each is also a subclass of the class it replaces, so isinstance keeps working."""
 
@@ -40,6 +44,8 @@ class PaddedLayer:
     """The layer's name in the converted model, for messages; an attribute, so that copies and pickles keep it."""
     outer_pads: Pads | None = None
     """What a zero padding module in front of the layer would add, where that module was converted with it."""
+    built_padding_mode: str
+    """The padding_mode that the layer was built with, where the scheme took the place of another one than zeros."""
     return_mask: bool | None = None
     """Whether a call returns the output's mask too; None: if it was given a mask."""
     multi_channel: bool = False
@@ -67,10 +73,10 @@ class PaddedLayer:
             if mask is None and not self.return_mask:
                 settled = self._settled(input, weight, stride, dilation, groups)
                 if settled is not None:
-                    return convolve_by(self.padding_scheme, input, weight, bias, settled, self.training)
+                    return convolve_by(self.padding_scheme, input, weight, bias, settled, *self._own())
             geometry = (stride, effective_pads(self), dilation, groups)
             if mask is None and not self.return_mask:
-                return padded_convolution(input, weight, bias, *geometry, self.padding_scheme, self.training)
+                return padded_convolution(input, weight, bias, *geometry, self.padding_scheme, *self._own())
             returned = (self.return_mask, self.multi_channel)
             return masked_convolution(input, mask, weight, bias, *geometry, self.padding_scheme, *returned)
         except UnfollowableError:
@@ -102,6 +108,17 @@ class PaddedLayer:
     def _padding_setting(self) -> object:
         """What decides the layer's own pads."""
         return self.padding if self.padding_site.padding is own_padding else self.padding_site.padding(self)
+
+    def _own(self) -> tuple[bool, Tensor | None, Pads | None]:
+        """What the scheme sees of the layer."""
+        learned = self._parameters.get(LEARNED)
+        return self.training, learned, None if learned is None else widest_pads(self)
+
+    def _load_from_state_dict(self, state_dict, prefix, *args):
+        """Weights of another scheme have no parameters of this one: they start as in a conversion."""
+        if LEARNED in self._parameters and prefix + LEARNED not in state_dict:
+            state_dict[prefix + LEARNED] = start_of(self, state_dict.get(f"{prefix}weight"))
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """Some modules call this of their child, with a weight of their own: it pads by the scheme, too."""
@@ -143,6 +160,18 @@ _EXAMPLE = """
 >>> tuple({0}(2, 4, 3, padding=1)(torch.ones({1})).shape) == {2}
 True
 """
+
+
+def widest_pads(layer: PaddedLayer) -> Pads:
+    """The largest pads that the layer may have; those of TensorFlow's SAME depend on the input."""
+    pads = effective_pads(layer)
+    return static_pads("same", layer.kernel_size, layer.dilation) if pads == SAME_DYNAMIC else pads
+
+
+def start_of(layer: PaddedLayer, weight: Tensor | None = None) -> Tensor:
+    """What the scheme's parameter of a layer begins with, for its own or other weights."""
+    weight = (layer.weight if weight is None else weight).detach()
+    return find_scheme(layer.padding_scheme).start(weight, layer.in_channels, widest_pads(layer))
 
 
 def _blank_layer(base: type[nn.Module], scheme: str) -> nn.Module:
@@ -213,6 +242,8 @@ def _initialiser(base: type[nn.Module], takes_masks: bool):
         }
         base.__init__(self, *args, **kwargs)
         self.__dict__.update(options)
+        if find_scheme(self.padding_scheme).start is not None:
+            self.register_parameter(LEARNED, nn.Parameter(start_of(self)))
         mode = getattr(self, "padding_mode", "zeros")
         if mode != "zeros":
             raise PaddingError(f"padding_mode={mode!r} contradicts {type(self).__name__}; leave it out")
@@ -253,6 +284,11 @@ def original_class(module: nn.Module) -> type[nn.Module]:
     return next((base for base, other in (DEFERRED | CIRCULAR).items() if kind is other), kind)
 
 
+def built_mode(module: nn.Module) -> str:
+    """The padding_mode that a layer was built with."""
+    return getattr(module, "built_padding_mode", getattr(module, "padding_mode", "zeros"))
+
+
 def pads_anything(pads: Pads | str, kernel_size: tuple[int, ...]) -> bool:
     """Whether a layer with these pads ever pads; TensorFlow's SAME does unless every kernel is 1 wide."""
     if pads == SAME_DYNAMIC:
@@ -265,9 +301,9 @@ def own_padding(layer: nn.Module) -> Pads | str:
     return static_pads(layer.padding, layer.kernel_size, layer.dilation)
 
 
-@register_convolution(nn.Conv1d, padding=own_padding)
-@register_convolution(nn.Conv2d, padding=own_padding)
-@register_convolution(nn.Conv3d, padding=own_padding)
+@register_convolution(nn.Conv1d, padding=own_padding, own_weight=True)
+@register_convolution(nn.Conv2d, padding=own_padding, own_weight=True)
+@register_convolution(nn.Conv3d, padding=own_padding, own_weight=True)
 def plain(layer: nn.Module, input: Tensor, mask_in: Tensor | None = None) -> Output:
     """The forward of torch's convolutions under a scheme."""
     return layer.convolve(input, layer.weight, layer.bias, mask=mask_in)

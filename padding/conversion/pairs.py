@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from padding.conversion.layers import DEFERRED, original_class
+from padding.conversion.layers import DEFERRED, built_mode, original_class
 from padding.conversion.sites import LEAVE, UNSUPPORTED, Decision
 from padding.geometry import SAME_DYNAMIC, Pads
 from padding.registry import find_convolution
@@ -71,7 +71,7 @@ def _pair(padder: nn.Module, follower: nn.Module | None, uses: dict[nn.Module, i
         return None
     if uses[padder] > 1 or uses[follower] > 1:
         return None
-    if getattr(follower, "padding_mode", "zeros") != "zeros" or getattr(follower, "pad_mode", "constant") != "constant":
+    if built_mode(follower) != "zeros" or getattr(follower, "pad_mode", "constant") != "constant":
         return None
     # The module counts from the last axis, pads here from the first one.
     pads = tuple(zip(padder.padding[::2], padder.padding[1::2], strict=True))[::-1]

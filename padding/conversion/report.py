@@ -22,6 +22,10 @@ class ConversionReport:
     """Layers that pad and are no zero-padded convolution, such as max pools; left as in the paper's networks."""
     unsupported: list[str] = field(default_factory=list)
     """Layers that still pad with zeros, because they cannot be converted."""
+    schemes: dict[str, str] = field(default_factory=dict)
+    """The scheme of each converted layer, where layers were told apart by patterns."""
+    learned: int = 0
+    """How many numbers the scheme's own parameters are."""
     reasons: dict[str, str] = field(default_factory=dict)
     kinds: dict[str, str] = field(default_factory=dict)
 
@@ -31,6 +35,11 @@ class ConversionReport:
 
     def __str__(self) -> str:
         lines = [f"padding '{self.scheme}': {self._counted(self.converted) or 'nothing'} converted"]
+        for scheme in dict.fromkeys(self.schemes.values()):
+            names = [name for name in self.converted if self.schemes[name] == scheme]
+            lines.append(f"  '{scheme}': {self._counted(names)}: {_shortened(names)}")
+        if self.learned:
+            lines.append(f"parameters of the scheme: {self.learned}, trained by optimisers made from now on")
         if self.left:
             lines.append(f"left as they are: {self._counted(self.left)}")
         lines += self._grouped("left", self.left)

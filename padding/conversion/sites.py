@@ -54,7 +54,7 @@ def judge(name: str, module: nn.Module, parent: nn.Module | None, target: Scheme
         return _left_if(_amounts(module), "runs over channels or tokens of a network of images: no border of an image")
     site = find_convolution(kind)
     if site is not None:
-        return _judge_convolution(name, module, site)
+        return _judge_convolution(name, module, site, target)
     if issubclass(kind, _ConvNd):
         return _judge_unknown_convolution(name, module)
     return _judge_other(module, kind, parent)
@@ -73,20 +73,24 @@ def _judge_transposed(name: str, module: nn.Module, target: Scheme) -> Decision 
     return Decision(CONVERT)
 
 
-def _judge_convolution(name: str, module: nn.Module, site: Convolution) -> Decision | None:
+def _judge_convolution(name: str, module: nn.Module, site: Convolution, target: Scheme) -> Decision | None:
     _refuse_lazy(name, module)
-    mode = getattr(module, "padding_mode", "zeros")
     pads = site.padding(module)
-    if mode != "zeros" and pads_anything(pads, _kernel(module)):
-        raise PaddingError(
-            f"layer '{name}' has padding_mode={mode!r}; set it to 'zeros' before converting, the scheme takes its place"
-        )
     if getattr(module, "pad_mode", "constant") != "constant":
         return Decision(LEAVE, f"its design pads by '{module.pad_mode}'")
     if not pads_anything(pads, _kernel(module)):
         return None
     _refuse_own_forward(name, module)
-    return Decision(CONVERT)
+    return unfit(module, target) or Decision(CONVERT)
+
+
+def unfit(module: nn.Module, target: Scheme) -> Decision | None:
+    """Why a registered convolution cannot have the parameters of a scheme; None if it can, or there are none."""
+    if target.start is not None and not hasattr(module, "in_channels"):
+        return Decision(UNSUPPORTED, f"'{target.name}' needs a layer that knows its channels")
+    if target.own_weights and not find_convolution(original_class(module)).own_weight:
+        return Decision(UNSUPPORTED, f"computes its weights at each call, and '{target.name}' has some of its own")
+    return None
 
 
 def _refuse_lazy(name: str, module: nn.Module) -> None:

@@ -40,7 +40,7 @@ def _zero_mode_padding(layer: BlurPool2d) -> Pads:
     return ((top, bottom), (left, right))
 
 
-register_convolution(Conv2dSame, padding=_always_dynamic)(plain)
+register_convolution(Conv2dSame, padding=_always_dynamic, own_weight=True)(plain)
 
 
 @register_convolution(StdConv2d, padding=own_padding)

@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
+from padding.errors import PaddingError
 from padding.geometry import Geometry, Pads, pad_argument, resolve
 from padding.registry import find_scheme
 
@@ -20,34 +21,51 @@ def padded_convolution(
     groups: int,
     scheme: str,
     training: bool = False,
+    learned: Tensor | None = None,
+    widest: Pads | None = None,
 ) -> Tensor:
     """Convolves `input`, (N, C, *sizes) or (C, *sizes), with its border filled as `scheme` says.
 
     It announces itself to `__torch_function__`, so that torch.fx records it as one call and a mode can see it whole.
+
+    Args:
+        training, learned, widest: what some schemes see of their layer: its mode, its parameter, and the pads that this
+            was made for.
 
     Raises:
         PaddingError: the scheme cannot pad an input of this size.
     """
     if has_torch_function_variadic(input, weight):
         relevant = (input, weight)
-        operands = (input, weight, bias, stride, padding, dilation, groups, scheme, training)
+        operands = (input, weight, bias, stride, padding, dilation, groups, scheme, training, learned, widest)
         return handle_torch_function(padded_convolution, relevant, *operands)
     axes = weight.dim() - 2
     if input.dim() == axes + 1:
-        batch = input.unsqueeze(0)
-        return padded_convolution(batch, weight, bias, stride, padding, dilation, groups, scheme, training).squeeze(0)
+        call = (stride, padding, dilation, groups, scheme, training, learned, widest)
+        return padded_convolution(input.unsqueeze(0), weight, bias, *call).squeeze(0)
     geometry = resolve(padding, input.shape[2:], weight.shape[2:], stride, dilation, groups)
-    return convolve_by(scheme, input, weight, bias, geometry, training)
+    return convolve_by(scheme, input, weight, bias, geometry, training, learned, widest)
 
 
 def convolve_by(
-    scheme: str, input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, training: bool
+    scheme: str,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    geometry: Geometry,
+    training: bool,
+    learned: Tensor | None,
+    widest: Pads | None,
 ) -> Tensor:
     """`padded_convolution` of a batch whose geometry is known."""
     chosen = find_scheme(scheme)
     if chosen.sees_training:
         return chosen.convolve(input, weight, bias, geometry, training=training)
-    return chosen.convolve(input, weight, bias, geometry)
+    if chosen.start is None:
+        return chosen.convolve(input, weight, bias, geometry)
+    if learned is None:
+        raise PaddingError(f"'{scheme}' has parameters, which a function has not; convert a layer with convert_padding")
+    return chosen.convolve(input, weight, bias, geometry, learned, *((widest,) if chosen.needs_pads else ()))
 
 
 def zero_padded(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:

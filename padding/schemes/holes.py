@@ -111,12 +111,12 @@ def _count_valid(valid: Tensor, weight: Tensor, geometry: Geometry) -> tuple[Ten
     """
     channels, groups = (1, 1) if valid.shape[1] == 1 else (weight.shape[1], geometry.groups)
     ones = torch.ones(groups, channels, *weight.shape[2:], device=valid.device)
-    with _without_autocast(valid.device.type):
+    with without_autocast(valid.device.type):
         counts = zero_padded(valid.to(ones.dtype), ones, None, geometry._replace(groups=groups))
     return counts.round(), channels * math.prod(weight.shape[2:])
 
 
-def _without_autocast(device: str) -> AbstractContextManager:
+def without_autocast(device: str) -> AbstractContextManager:
     on = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
     return torch.autocast(device, enabled=False) if on else nullcontext()
 

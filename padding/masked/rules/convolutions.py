@@ -18,8 +18,8 @@ from padding.schemes.convolve import padded_convolution, zero_padded
 def convolution(call: Call) -> Result:
     """One that pads with zeros or not at all, or a layer that `convert_padding` converted."""
     bound = call.bind(
-        "input", "weight", "bias", "stride", "padding", "dilation", "groups", "scheme", "training",
-        bias=None, stride=1, padding=0, dilation=1, groups=1, scheme=None, training=False,
+        "input", "weight", "bias", "stride", "padding", "dilation", "groups", "scheme", "training", "learned", "widest",
+        bias=None, stride=1, padding=0, dilation=1, groups=1, scheme=None, training=False, learned=None, widest=None,
     )  # fmt: skip
     tensor, state = call.input()
     weight, bias, kernels = bound.weight, bound.bias, bound.weight.shape[2:]

@@ -1,0 +1,68 @@
+"""Which scheme each layer gets: one for all of them, or one by patterns of their names."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from padding.errors import PaddingError
+from padding.registry import Scheme, find_scheme
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Patterns of layers' names, as in a shell (`*` takes dots, too), each with a scheme; the first that fits counts.
+
+    Attributes:
+        name: the scheme's; of several patterns `PATTERN=SCHEME;PATTERN=SCHEME`, which `choose` reads again.
+    """
+
+    name: str
+    rules: tuple[tuple[str, Scheme], ...]
+
+    def scheme_of(self, layer: str) -> Scheme | None:
+        """The scheme of a layer; None: no pattern names it, so that it stays as it was built."""
+        return next((scheme for pattern, scheme in self.rules if fnmatchcase(layer, pattern)), None)
+
+    @property
+    def by_name(self) -> bool:
+        """Whether layers are told apart."""
+        return "=" in self.name
+
+    @property
+    def changes(self) -> bool:
+        """Whether any layer gets another scheme than zeros."""
+        return any(scheme.convolve is not None for _, scheme in self.rules)
+
+    def check(self, layers: Iterable[str]) -> None:
+        """Raises PaddingError for a pattern that names none of the layers."""
+        layers = list(layers)
+        for pattern, _ in self.rules if self.by_name else ():
+            if not any(fnmatchcase(layer, pattern) for layer in layers):
+                few = ", ".join(layers[:6]) + (f" and {len(layers) - 6} more" if len(layers) > 6 else "")
+                raise PaddingError(f"padding pattern {pattern!r} names no padded layer; there are {few or 'none'}")
+
+
+def choose(padding: str | Mapping[str, str]) -> Choice:
+    """A scheme's name, a mapping from patterns to names, or the name of such a mapping.
+
+    >>> choose({"stem*": "zero", "*": "partial"}).name
+    'stem*=zero;*=partial'
+
+    Raises:
+        PaddingError: an unknown scheme; patterns that are none.
+    """
+    if isinstance(padding, str) and "=" in padding:
+        pairs = [tuple(part.split("=", 1)) for part in padding.split(";")]
+        if any(len(pair) != 2 for pair in pairs) or len(dict(pairs)) != len(pairs):
+            raise PaddingError(f"padding {padding!r}: say PATTERN=SCHEME;PATTERN=SCHEME, each pattern once")
+        padding = dict(pairs)
+    if isinstance(padding, str):
+        scheme = find_scheme(padding)
+        return Choice(scheme.name, (("*", scheme),))
+    for pattern, name in padding.items():
+        if not (isinstance(pattern, str) and isinstance(name, str)) or not pattern or {*"=;"} & {*pattern}:
+            raise PaddingError(f"padding by patterns: {pattern!r}: {name!r} must be a layer's name and a scheme's name")
+    if not padding:
+        raise PaddingError("padding by patterns: there is none; name at least one, such as {'*': 'partial'}")
+    rules = tuple((pattern, find_scheme(name)) for pattern, name in padding.items())
+    return Choice(";".join(f"{pattern}={scheme.name}" for pattern, scheme in rules), rules)

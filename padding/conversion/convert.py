@@ -144,8 +144,8 @@ def padded(model: nn.Module, scheme: str | Mapping[str, str], **options: Any) ->
                 module._parameters[LEARNED] = learned
 
 
-_ATTRIBUTES = ("layer_name", "outer_pads", "built_padding_mode", "padding_mode")
-"""What a conversion sets on a layer beside its class."""
+_ATTRIBUTES = ("layer_name", "outer_pads", "built_padding_mode", "padding_mode", "_recent_call")
+"""What a conversion, or a call of a converted layer, sets on a layer beside its class."""
 
 
 def _padding_state(module: nn.Module) -> tuple[dict[str, Any], nn.Parameter | None]:
@@ -213,6 +213,8 @@ def report_hidden(
         calls.setdefault(pad.module, []).append(pad)
     for module, pads in calls.items():
         name = names[module]
+        if report.schemes.get(name) == "zero":
+            continue  # as was asked for
         for weight in {id(pad.weight): pad.weight for pad in pads if pad.weight is not None}.values():
             _withdraw(model, report, weight, name)
         if name not in reported:

@@ -138,7 +138,7 @@ def test_schemes_are_tied_together():
     for scheme in ("mean", "lp1", "mean_interp", "mean_reflect", "extrapolate:3", "noise", "lp1,mean"):
         torch.testing.assert_close(pad_of(constant, 2, scheme), torch.full_like(pad_of(X, 2, "zero"), 0.1))
     for scheme in padding.available_schemes():
-        if scheme not in ("earth",):
+        if scheme not in ("earth", "constant", "explicit", "pad_channel"):
             assert same(pad_of(X, 1, f"{scheme},{scheme}"), pad_of(X, 1, scheme)), scheme
     assert same(pad_of(X.roll(4, -1), 2, "earth")[..., 2:-2], pad_of(X, 2, "earth")[..., 2:-2].roll(4, -1))
     # Where neighbours say nothing of each other a = 0, and lp1 is the mean; on a long ramp a = 1, and it is replicate.

@@ -74,20 +74,20 @@ class Networks:
     def check(self) -> list[str]:
         """The schemes, each once. Raises an error for users if a scheme or a name of a network is unknown."""
         from padding import available_schemes
-        from padding.registry import find_scheme
+        from padding.conversion.choice import choose
         from studies.checkpoints.networks import check_source
 
         for name in self.networks:
             check_source(name)
-        return list(dict.fromkeys(find_scheme(name).name for name in self.schemes or available_schemes()))
+        return list(dict.fromkeys(choose(name).name for name in self.schemes or available_schemes()))
 
 
 def check_schemes(schemes: Sequence[str]) -> list[str]:
     """`schemes`, each once. Raises UserError if one is unknown."""
     from padding import PaddingError
-    from padding.registry import find_scheme
+    from padding.conversion.choice import choose
 
     try:
-        return list(dict.fromkeys(find_scheme(scheme).name for scheme in schemes))
+        return list(dict.fromkeys(choose(scheme).name for scheme in schemes))
     except PaddingError as error:
         raise UserError(f"--schemes: {error}") from None

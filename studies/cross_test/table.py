@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from studies.page import palette
 from studies.page.blocks import Block, Bullets, Section, Text
 from studies.page.tables import Column, Linked, Table, decimals, signed, starts
 from studies.runs import paper
@@ -166,4 +167,17 @@ def _notes(collection: Collection, evaluations: ComparableRecords, found: Sequen
         for scheme in sorted({tested for network, _, tested in there if network == group.network}, key=scheme_order)
         if (count := there.get((group.network, group.padding, scheme), 0)) < len(group.runs)
     ]
-    return ([f"Not evaluated, or not all: {'; '.join(missing)}."] if missing else []) + list(evaluations.left_out)
+    learned = sorted(
+        {
+            f"'{padding}'"
+            for _, padding, tested in there
+            for name in palette.LEARNED
+            if name in padding and padding != tested
+        }
+    )
+    notes = [f"Not evaluated, or not all: {'; '.join(missing)}."] if missing else []
+    if learned:
+        notes.append(
+            f"Under other schemes weights of {', '.join(learned)} are tested without that scheme's parameters."
+        )
+    return notes + list(evaluations.left_out)

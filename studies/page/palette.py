@@ -1,7 +1,8 @@
 """One colour and one line style a scheme, the same on the whole page, in light and in dark, on paper and in grey.
 
-Colours are Okabe and Ito's for colour-blind readers ("Color Universal Design", 2008), darkened on light ground and
-lightened on dark ground until a line stands out (contrast 3:1 and more). Figures are drawn in placeholder colours that
+The families' colours are Okabe and Ito's for colour-blind readers ("Color Universal Design", 2008), darkened on light
+ground and lightened on dark ground until a line stands out (contrast 3:1 and more); within a family dashes tell schemes
+apart, in grey print, too. Figures are drawn in placeholder colours that
 stand for CSS variables, so that the page's theme reaches into them.
 """
 
@@ -9,15 +10,42 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
 
-from studies.runs.collect import PARTIAL, REFERENCE
+# Scheme, its colour on light ground, on dark ground, its dashes: an SVG stroke-dasharray.
+_FILL = (
+    ("zero", "#b66a00", "#f0ab2e", "none"),
+    ("mean", "#c24a00", "#f58548", "7 3"),
+    ("noise", "#8f3b1b", "#d98a5f", "2 3"),
+    ("random_side", "#d0453f", "#ff9a8f", "9 3 2 3"),
+    ("mean_interp", "#8a6d00", "#e3d94a", "4 2"),
+    ("mean_reflect", "#6f4a22", "#cdaa7d", "12 3"),
+)
+_EXTEND = (
+    ("reflect", "#00805c", "#2cc79b", "7 3"),
+    ("replicate", "#5d8a00", "#a8d84e", "2 3"),
+    ("circular", "#2b6e1f", "#7fc96f", "9 3 2 3"),
+    ("symmetric", "#008f8a", "#5fe0da", "4 2"),
+    ("earth", "#005a56", "#3aa8a2", "12 3"),
+    ("extrapolate:2", "#6b7a3e", "#c0cf8f", "1 2"),
+    ("extrapolate:3", "#3f5b2e", "#96b383", "5 1"),
+    ("lp1", "#1a9463", "#8ff0c4", "14 3 2 3 2 3"),
+)
+_REWEIGHT = (("partial", "#0068a8", "#5cb6f0", "none"), ("partial_sqrt", "#2b8fc4", "#9ad6fa", "7 3"))
+_LEARN = (
+    ("constant", "#b8428c", "#e594c4", "7 3"),
+    ("explicit", "#8a3fb0", "#c99be8", "2 3"),
+    ("pad_channel", "#d0508f", "#ffaed0", "9 3 2 3"),
+)
+_KNOWN = (*_FILL, *_EXTEND, *_REWEIGHT, *_LEARN)
+"""Families, as in docs/schemes.md: orange what fills, green what extends, blue what re-weights, violet what learns. The
+paper's two schemes are solid, as in Figure 3: partial blue, zero yellow."""
 
-LIGHT = ("#b66a00", "#0068a8", "#00805c", "#b8428c", "#c24a00", "#5b6570", "#2b8fc4", "#8a7a00")
-DARK = ("#f0ab2e", "#5cb6f0", "#2cc79b", "#e594c4", "#f58548", "#a9b4bf", "#9ad6fa", "#e3d94a")
-# The paper's two schemes are solid; dashes tell the others apart in grey print.
-DASHES = ("none", "none", "7 3", "2 3", "9 3 2 3", "4 2", "12 3", "1 2")
+_OTHERS = (("#5b6570", "#a9b4bf"), ("#43506b", "#8797b8"), ("#6a5b8a", "#b3a4d6"), ("#7b6f5b", "#c4b79f"))
+"""Schemes that are none of these: pairs, patterns, a user's own."""
 
-PREFERRED = {REFERENCE: 0, PARTIAL: 1}
-"""As in Figure 3: partial blue, zero yellow."""
+LIGHT = tuple(light for _, light, _, _ in _KNOWN) + tuple(light for light, _ in _OTHERS)
+DARK = tuple(dark for _, _, dark, _ in _KNOWN) + tuple(dark for _, dark in _OTHERS)
+LEARNED = frozenset(scheme for scheme, *_ in _LEARN)
+"""Schemes with parameters of their own."""
 
 INK, MUTED, GRID = "#010203", "#010204", "#010205"
 """Placeholders for text, secondary text and grid lines."""
@@ -47,11 +75,12 @@ class Style:
 
 
 def styles(schemes: Sequence[str]) -> dict[str, Style]:
-    """Scheme to style. Beyond eight schemes colours repeat."""
-    # Colours of zero and partial stay free where a folder lacks them, so that a scheme looks alike in every report.
-    free = cycle(index for index in range(len(LIGHT)) if index not in PREFERRED.values())
-    indices = {scheme: PREFERRED[scheme] if scheme in PREFERRED else next(free) for scheme in schemes}
-    return {scheme: Style(index, DASHES[index]) for scheme, index in indices.items()}
+    """Scheme to style. A known one looks alike in every report; others have a colour and dashes of their own."""
+    dashes = [dash for *_, dash in _EXTEND]
+    others = (Style(len(_KNOWN) + index, dash) for dash in dashes for index in range(len(_OTHERS)))
+    known = {scheme: Style(index, dash) for index, (scheme, _, _, dash) in enumerate(_KNOWN)}
+    free = cycle(others)
+    return {scheme: known.get(scheme) or next(free) for scheme in schemes}
 
 
 def variables(dark: bool) -> str:
@@ -66,6 +95,6 @@ def themed(svg: str) -> str:
     for placeholder, (name, light, _) in THEME.items():
         svg = svg.replace(placeholder, f"var({name}, {light})")
     for index, light in enumerate(LIGHT):
-        style = Style(index, DASHES[index])
+        style = Style(index, "none")
         svg = svg.replace(style.placeholder, f"var({style.variable}, {light})")
     return svg

@@ -2,13 +2,22 @@
 
 import pytest
 
+from padding import available_schemes
+from padding.registry import find_scheme
 from studies.page import palette
 
 
-def test_the_papers_schemes_keep_their_colours_and_eight_are_distinct():
-    every = palette.styles(["zero", "partial", *"abcdefg"])
+def test_schemes_are_distinct_and_look_alike_in_every_report():
+    every = palette.styles([*available_schemes(), "zero,circular", "stem*=zero;*=partial", *"abcdefg"])
     assert palette.styles(["partial"])["partial"] == every["partial"]
-    assert len({style.index for style in list(every.values())[:8]}) == 8
+    looks = [(palette.LIGHT[style.index], style.dash) for style in every.values()]
+    assert len(set(looks)) == len(looks) > 16
+    known = [every[scheme] for scheme in available_schemes()]
+    assert len({palette.LIGHT[style.index] for style in known}) == len({palette.DARK[style.index] for style in known})
+    assert len({palette.LIGHT[style.index] for style in known}) == len(known)
+    assert {scheme for scheme, style in every.items() if style.dash == "none"} == {"zero", "partial"}
+    learned = {scheme for scheme in available_schemes() if find_scheme(scheme).start is not None}
+    assert learned == palette.LEARNED
 
 
 @pytest.mark.parametrize(("colours", "ground"), [(palette.LIGHT, "#ffffff"), (palette.DARK, "#14171b")])

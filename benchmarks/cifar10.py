@@ -119,7 +119,7 @@ def runs(setting: Setting, seeds: int = 100) -> Iterator[Row]:
         data = drawn(2 * BATCH, setting.device), drawn(100, setting.device)
         order, network, epochs = list(balanced(SCHEMES[:2], 2)), "tiny_resnet10", 1
     else:
-        data = tuple(read_split(setting.cifar10, split, setting.device) for split in ("train", "val"))
+        data = tuple(read_split(setting.data, split, setting.device) for split in ("train", "val"))
         order, network, epochs = list(balanced(SCHEMES, seeds)), "cifar_resnet18", EPOCHS
     done: list[Row] = []
     for seed, scheme in order:
@@ -154,8 +154,8 @@ def summary(done: Sequence[Row]) -> Iterator[Row]:
 
 
 def part(setting: Setting, share: float = 1.0) -> Part:
-    found = setting.tiny or (setting.cifar10 is not None and setting.cifar10.is_dir())
-    missing = "" if found else f"no CIFAR-10 in {setting.cifar10}; get it as docs/data.md says, or name its folder"
+    found = setting.tiny or (setting.data is not None and setting.data.is_dir())
+    missing = "" if found else f"no CIFAR-10 in {setting.data}; get it as docs/data.md says, or name its folder"
     title = f"CIFAR-10 on the device, {EPOCHS} epochs of cifar_resnet18: accuracy in percent"
     return Part("cifar10", title, runs, share, missing)
 
@@ -167,7 +167,7 @@ def main() -> int:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--output", type=Path, default=Path("runs/benchmarks/cifar10"))
     options = parser.parse_args()
-    setting = Setting(torch.device(options.device), options.output, cifar10=options.root)
+    setting = Setting(torch.device(options.device), options.output, data=options.root)
     return run_parts([part(setting)], setting, options.minutes)
 
 

@@ -17,6 +17,7 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 from benchmarks.options import ratios, spread
+from benchmarks.parts import Setting
 from datamodules.imagenet.datasets import EvalImages, TrainImages
 from datamodules.imagenet.layouts import find_split
 from datamodules.imagenet.module import IMAGENET_MEAN, IMAGENET_STD
@@ -67,30 +68,32 @@ def variants(baseline: ImageFolder, ours, keys: list) -> dict[str, Callable[[], 
     return {"baseline": load_baseline, "ours": load_ours, "null": load_ours, "ours + float": load_ours_float}
 
 
+def loader_rows(setting: Setting, images: int = 200, rounds: int = 9, size: int = 224, resize: int = 256):
+    """Images per CPU second in training and evaluation, and how many times the baseline's; `null` against ours."""
+    # As in a worker of a DataLoader.
+    torch.set_num_threads(1)
+    folder = find_split(setting.data or make(), "train")
+    count = min(images, len(scan_classes(folder)))
+    for name, functions in pipelines(folder, size, resize, images).items():
+        stopwatch = Stopwatch(torch.device("cpu"), time.process_time)
+        measured = interleaved(list(functions), functions.__getitem__, 1 + rounds, stopwatch)
+        seconds = {variant: times[1:] for variant, times in measured.items()}  # the first round warms up
+        for variant, own in seconds.items():
+            against = "ours" if variant == "null" else "baseline"
+            row = {"samples": name, "images": count, "n": rounds, "loader": variant, "against": against}
+            row["images a CPU second"] = spread([count / value for value in own])
+            yield row | {"times": spread(ratios(seconds[against], own)), "_seconds": own}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, help="folder with train/CLASS/* (default: the sample data)")
     parser.add_argument("--images", type=int, default=200, help="images a round (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=9, help="rounds after the warm-up (default: %(default)s)")
-    parser.add_argument("--image-size", type=int, default=224, help="side of the crop, pixels (default: %(default)s)")
-    parser.add_argument("--eval-resize", type=int, default=256, help="shorter side, pixels (default: %(default)s)")
     arguments = parser.parse_args()
-    # As in a worker of a DataLoader.
-    torch.set_num_threads(1)
-    folder = find_split(arguments.root or make(), "train")
-    print(f"{folder}: {arguments.images} images, {arguments.rounds} rounds, one thread; median (quartiles) over rounds")
-    for name, functions in pipelines(folder, arguments.image_size, arguments.eval_resize, arguments.images).items():
-        count = min(arguments.images, len(scan_classes(folder)))
-        stopwatch = Stopwatch(torch.device("cpu"), time.process_time)
-        measured = interleaved(list(functions), functions.__getitem__, 1 + arguments.rounds, stopwatch)
-        seconds = {variant: times[1:] for variant, times in measured.items()}  # the first round warms up
-        print(f"{name}:")
-        for variant, own in seconds.items():
-            rate = spread([count / value for value in own])
-            against = "ours" if variant == "null" else "baseline"
-            print(
-                f"  {variant:13} {rate} images per CPU second, {spread(ratios(seconds[against], own))} times {against}"
-            )
+    setting = Setting(torch.device("cpu"), Path(), data=arguments.root)
+    for row in loader_rows(setting, arguments.images, arguments.rounds):
+        print({key: value for key, value in row.items() if key[0] != "_"}, flush=True)
 
 
 if __name__ == "__main__":

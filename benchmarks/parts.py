@@ -23,7 +23,7 @@ import torch
 from records.atomic import write_text
 from records.codec import read_json
 from records.errors import in_one_line
-from studies.timing.interleaved import describe_device
+from studies.timing.interleaved import Stopwatch, describe_device
 from training.provenance import provenance
 
 COMPLETE = "complete"
@@ -40,15 +40,20 @@ class Setting:
         device: that is measured.
         folder: of the results.
         tiny: measure something small once, to rehearse.
-        cifar10: folder of CIFAR-10's images, if there is one.
+        data: folder of the images of a part that reads some, such as CIFAR-10's.
         deadline: of the part, on the clock `time.monotonic`.
     """
 
     device: torch.device
     folder: Path
     tiny: bool = False
-    cifar10: Path | None = None
+    data: Path | None = None
     deadline: float = float("inf")
+
+    @property
+    def stopwatch(self) -> Stopwatch:
+        """On a CPU it counts the seconds of this process alone, steadier beside other work."""
+        return Stopwatch(self.device, time.process_time if self.device.type == "cpu" else time.perf_counter)
 
     @property
     def left(self) -> float:

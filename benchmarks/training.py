@@ -101,7 +101,7 @@ def scheme_rows(setting: Setting) -> Iterator[Row]:
     memory = {each: peak_memory(step, models[each], setting) for each, step in steps.items()}
     repeats = 5 if cuda else 1
     prepare = {each: several(step, repeats) for each, step in steps.items()}
-    seconds = interleaved(names, prepare.__getitem__, rounds + 1, Stopwatch(setting.device))
+    seconds = interleaved(names, prepare.__getitem__, rounds + 1, setting.stopwatch)
     zero = seconds[REFERENCE][1:]
     for each in names:
         own = seconds[each][1:]
@@ -143,7 +143,7 @@ def option_rows(setting: Setting) -> Iterator[Row]:
     }
     for step in steps.values():
         several(step, 2)()  # compiles
-    seconds = interleaved(list(steps), steps.__getitem__, rounds, Stopwatch(setting.device))
+    seconds = interleaved(list(steps), steps.__getitem__, rounds, setting.stopwatch)
     for each, own in seconds.items():
         row = {"network": name, "batch": batch, "option": each, "n": rounds}
         yield row | {"speed / none": spread(ratios(seconds["none"], own)), "_seconds": own}
@@ -153,10 +153,10 @@ def loop_rows(setting: Setting) -> Iterator[Row]:
     """Steps a second of our loop over those of plain loops, the same network, data and options."""
     cuda = setting.device.type == "cuda"
     name, size, batch, rounds = case(setting)
-    cases = [(name, size, batch)] if cuda or setting.tiny else [("tiny_resnet10", 32, 32), (name, size, 128)]
-    for network, side, images in cases:
-        steps = 3 if setting.tiny else 50 if network != "cifar_resnet10" else 8
-        yield from loops(setting, network, side, images, 3 if setting.tiny else rounds, steps)
+    if not (cuda or setting.tiny):
+        yield from loops(setting, "tiny_resnet10", size, batch, rounds, 50)
+        rounds = 6
+    yield from loops(setting, name, size, batch, rounds, 3 if setting.tiny else 50 if cuda else 25)
 
 
 def loops(setting: Setting, network: str, size: int, batch: int, rounds: int, steps: int) -> Iterator[Row]:
@@ -170,7 +170,7 @@ def loops(setting: Setting, network: str, size: int, batch: int, rounds: int, st
     for other in others:
         others[other] = plain_step(copy.deepcopy(module.network).to(setting.device), data, **like)
     others["timm"] = timm_step(copy.deepcopy(module.network).to(setting.device), data, **like)
-    clock = Between({key: several(step, steps) for key, step in others.items()}, Stopwatch(setting.device))
+    clock = Between({key: several(step, steps) for key, step in others.items()}, setting.stopwatch)
     with tempfile.TemporaryDirectory() as folder:
         trainer = make_trainer(Path(folder), clock, rounds + 1, setting, network)
         trainer.fit(module, datamodule=Resident(data, steps))

@@ -167,9 +167,20 @@ class KeyedRandomness(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         bits = keyed.philox(self.seed, "train", trainer.current_epoch, batch_idx, trainer.global_rank)
-        torch.manual_seed(int(bits.random_raw() >> 1))
+        _seed_torch(int(bits.random_raw() >> 1), pl_module.device)
         np.random.seed(int(bits.random_raw() >> 32))
         random.seed(int(bits.random_raw()))
+
+
+def _seed_torch(seed: int, device: torch.device) -> None:
+    """torch.manual_seed for the CPU and `device` alone: for each kind of device that is not used it notes a traceback,
+    a millisecond a step.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+    elif device.type != "cpu":
+        torch.manual_seed(seed)
 
 
 class MetricState(pl.Callback):

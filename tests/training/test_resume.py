@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from records import RunFolder
 from tests.support.program import NO_DASHBOARD, ROOT, SMALL_SCENES, fit, killed, main, main_here, only_run, start_of
@@ -16,7 +17,7 @@ from tests.support.same_end import assert_same_end
 from tests.training.loops.tiny_run import BATCHES, KilledError, Killer, tiny_run
 from training.callbacks import StopSignal
 from training.checkpoint_files import newest_good
-from training.resume import ResumeCheckpoint
+from training.resume import ResumeCheckpoint, _seed_torch
 
 # A network with dropout, so that a wrong random state would show; checkpoints every 3 of 8 steps an epoch.
 NETWORK = ["--model.network_args={drop_rate: 0.3}", "--model.padding=partial", "--run.checkpoint_every_n_steps=3"]
@@ -44,6 +45,13 @@ def whole(sample_tree, tmp_path_factory) -> RunFolder:
     with contextlib.chdir(ROOT):
         assert main_here(*fit(root, sample_tree, *NETWORK, NO_DASHBOARD)) == 0
     return only_run(root)
+
+
+def test_seeding_one_device_draws_what_seeding_all_drew():
+    torch.manual_seed(5)
+    expected = torch.rand(4)
+    _seed_torch(5, torch.device("cpu"))
+    assert torch.equal(torch.rand(4), expected)
 
 
 def test_one_process_killed_three_times(tmp_path, sample_tree, whole):

@@ -1,0 +1,162 @@
+"""The tables of docs/speed.md on this machine's CPU, in at most 30 minutes: `make bench`.
+
+    python -m benchmarks --minutes 30 --output runs/bench [--only padding loaders]
+
+Padding over zero padding, loaders over the recipe of 2018, our training loop over a plain one, options for speed, and
+the program's own seconds. What is timed is timed in turns with a null pair, in CPU seconds of the process. The folder
+gets PART.json and results.md; the same command goes on with what is not complete.
+"""
+
+import argparse
+import copy
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from benchmarks.input_pipeline import loader_rows
+from benchmarks.options import ratios, spread
+from benchmarks.parts import Part, Row, Setting, run_parts
+from benchmarks.program import program_rows
+from benchmarks.training import loop_rows, option_rows, scheme_rows
+from networks.create import create_network
+from padding.schemes.reweight import forget_ratios
+from studies.runs.collect import REFERENCE
+from studies.timing.inference import compile_variant, make_variant, variant_names
+from studies.timing.interleaved import interleaved
+from studies.timing.record import NULL
+
+
+def measured(setting: Setting, title: Row, steps: dict, rounds: int, warm_up: int = 2) -> Iterator[Row]:
+    """A row for each step but the reference: its time over the reference's in the same round, and the null pair's."""
+    seconds = interleaved(list(steps), steps.__getitem__, warm_up + rounds, setting.stopwatch)
+    counted = {name: times[warm_up:] for name, times in seconds.items()}
+    zero = counted[REFERENCE]
+    for name, times in counted.items():
+        if name not in (REFERENCE, NULL):
+            row = title | {"scheme": name, "n": rounds, "zero, ms": round(1000 * sorted(zero)[rounds // 2], 2)}
+            row |= {"over zero": spread(ratios(times, zero)), "null": spread(ratios(counted[NULL], zero))}
+            yield row | {"_seconds": counted}
+
+
+def forward(model: nn.Module, images: torch.Tensor, amp: bool = False):
+    @torch.inference_mode()
+    def run() -> None:
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=amp):
+            model(images)
+
+    return run
+
+
+def networks_rows(setting: Setting) -> Iterator[Row]:
+    """Inference, eager: small maps, whole networks, batches, layouts, half precision."""
+    few = ("partial",)
+    all_of_torch = ("partial", "reflect", "replicate", "circular")
+    cases = [
+        ("tiny_resnet10", 32, 1, "", all_of_torch, 200),
+        ("tiny_vgg7_bn", 32, 1, "", all_of_torch, 200),
+        ("cifar_resnet18", 32, 1, "", few, 60),
+        ("resnet50", 224, 1, "", all_of_torch, 16),
+        ("resnet50", 224, 8, "", few, 6),
+        ("vgg16_bn", 224, 1, "", few, 8),
+        ("resnet50", 224, 1, "channels_last", few, 16),
+        ("resnet50", 224, 1, "bf16", few, 10),
+    ]
+    for name, size, batch, how, schemes, rounds in cases[:1] if setting.tiny else cases:
+        layout = torch.channels_last if how == "channels_last" else torch.contiguous_format
+        network = create_network(name, 10).eval().to(memory_format=layout)
+        images = torch.randn(batch, 3, size, size).contiguous(memory_format=layout)
+        models = {each: make_variant(network, each)[0] for each in variant_names(schemes)}
+        steps = {each: forward(model, images, how == "bf16") for each, model in models.items()}
+        title = {"network": name, "pixels": size, "batch": batch, "how": how or "eager"}
+        yield from measured(setting, title, steps, 2 if setting.tiny else rounds)
+
+
+def first_rows(setting: Setting) -> Iterator[Row]:
+    """First calls of networks built anew, ratios forgotten; and a size that no call had before, every time."""
+    for name, size, rounds in [("tiny_resnet10", 32, 40), ("tiny_vgg7_bn", 32, 40), ("resnet50", 224, 8)]:
+        network, images = create_network(name, 10).eval(), torch.randn(1, 3, size, size)
+        title = {"network": name, "pixels": size, "call": "first"}
+        yield from measured(setting, title, _Fresh(network, images), rounds)
+        models = {each: make_variant(network, each)[0] for each in variant_names(["partial"])}
+        sizes = dict.fromkeys(models, size)
+
+        def step(each: str, models=models, sizes=sizes):
+            sizes[each] += 1  # the same sizes for all, each new to it
+            return forward(models[each], torch.randn(1, 3, sizes[each], sizes[each]))
+
+        title["call"] = "a new size"
+        yield from measured(setting, title, _Lazy(models, step), rounds)
+
+
+class _Lazy(dict):
+    """Names to steps that are made when they are asked for."""
+
+    def __init__(self, names, make) -> None:
+        super().__init__(dict.fromkeys(names))
+        self._make = make
+
+    def __getitem__(self, name: str):
+        return self._make(name)
+
+
+class _Fresh(_Lazy):
+    def __init__(self, network: nn.Module, images: torch.Tensor) -> None:
+        def make(name: str):
+            model = make_variant(network, name)[0]
+            forget_ratios()
+            return forward(model, images)
+
+        super().__init__(variant_names(["partial"]), make)
+
+
+def compiled_rows(setting: Setting) -> Iterator[Row]:
+    """Inference through torch.compile, and how many kernels inductor makes of the network."""
+    from torch._inductor import metrics
+
+    for name, size, rounds in [("cifar_resnet10", 32, 60), ("resnet18", 224, 20)]:
+        network, images, kernels, steps = create_network(name, 10).eval(), torch.randn(1, 3, size, size), {}, {}
+        for each in variant_names(["partial"]):
+            metrics.reset()
+            steps[each] = forward(compile_variant(copy.deepcopy(make_variant(network, each)[0])), images)
+            steps[each]()
+            kernels[each] = metrics.generated_kernel_count
+        title = {"network": name, "pixels": size}
+        for row in measured(setting, title, steps, rounds):
+            yield row | {"kernels, zero": kernels[REFERENCE], "kernels": kernels[row["scheme"]]}
+
+
+def program(setting: Setting) -> Iterator[Row]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield from program_rows(Path(folder))
+
+
+PARTS = [
+    Part("program", "The program: CPU seconds and peak memory", program, 0.35),
+    Part("padding", "Padding, inference: CPU time over zero padding's", networks_rows, 0.4),
+    Part("first", "Padding, first calls: CPU time over zero padding's", first_rows, 0.3),
+    Part("steps", "Padding, training steps: CPU time and kept memory over zero padding's", scheme_rows, 0.3),
+    Part("compiled", "Padding, compiled inference: CPU time over zero padding's", compiled_rows, 0.4),
+    Part("loop", "Our training loop: steps a CPU second over other loops'", loop_rows, 0.4),
+    Part("loaders", "Loaders: images a CPU second over the recipe of 2018", loader_rows, 0.5),
+    Part("options", "Options for speed: training steps of partial padding a CPU second, over none", option_rows, 0.9),
+]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    names = [part.name for part in PARTS]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=30, help="for all of it (default: %(default)s)")
+    parser.add_argument("--output", type=Path, default=Path("runs/bench"), help="folder of the results")
+    parser.add_argument("--data", type=Path, help="images of the loaders, train/CLASS/* (default: the sample data)")
+    parser.add_argument("--only", nargs="+", choices=names, default=names, help="these tables alone")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    chosen = [part for part in PARTS if part.name in options.only]
+    return run_parts(chosen, Setting(torch.device("cpu"), options.output, data=options.data), options.minutes)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -94,6 +94,11 @@ STUDIES = (
         "error of each padding scheme against real context, by layer and distance, of any timm network",
         ("table:study",),
     ),
+    Study(
+        "location",
+        "the red-green test: does a network use where something is? Every scheme, drawn images, minutes",
+        ("table:study",),
+    ),
     Study("inpaint-demo", "draws holes in an image and shows layer by layer how the mask closes; needs no data"),
 )
 

@@ -1,0 +1,100 @@
+"""Trains the networks of the red-green test that a record lacks, several at a time, and keeps each when it is done."""
+
+import multiprocessing
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+from padding import PaddingError
+from padding.registry import find_scheme
+from records.errors import UserError, in_one_line
+from studies.location.record import FULL, VALID, LocationRecord
+from studies.location.train import accuracies, make
+from studies.runs.measured import read_same
+from training.provenance import provenance
+
+Task = tuple[str, int]
+"""A scheme and a seed."""
+
+
+def check(schemes: Sequence[str]) -> list[str]:
+    """`schemes`, each once. Raises PaddingError for one that is neither registered nor VALID or FULL."""
+    return list(dict.fromkeys(each if each in (VALID, FULL) else find_scheme(each).name for each in schemes))
+
+
+def measure(
+    file: Path, schemes: Sequence[str], seeds: int, images: int, epochs: int, jobs: int, say: Callable[[str], None]
+) -> LocationRecord:
+    """Everything of `schemes` and the first `seeds` seeds; what `file` holds already is not trained again.
+
+    Raises:
+        UserError: if nothing could be trained, or `file` is something else.
+    """
+    record = read_same(file, LocationRecord, {"images": images, "epochs": epochs}) or LocationRecord(images, epochs)
+    record.failed = []
+    record.provenance = {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": sys.argv,
+        **provenance(),
+    }
+    usable = []
+    for scheme in schemes:
+        try:
+            make(scheme)
+        except PaddingError as error:
+            record.failed.append(f"{scheme}: {in_one_line(error)}")
+        else:
+            usable.append(scheme)
+    done = {(scheme, int(seed)) for scheme, seeds in record.accuracy.items() for seed in seeds}
+    todo = [(scheme, seed) for seed in range(seeds) for scheme in usable if (scheme, seed) not in done]
+    for number, ((scheme, seed), found) in enumerate(trained(todo, images, epochs, jobs), start=1):
+        if isinstance(found, Exception):
+            record.failed.append(f"{scheme}, seed {seed}: {in_one_line(found)}")
+            continue
+        record.accuracy.setdefault(scheme, {})[str(seed)] = found
+        record.write(file)
+        say(f"[{number}/{len(todo)}] {scheme}, seed {seed}: similar {found[0]:.1f} %, dissimilar {found[1]:.1f} %")
+    if not record.accuracy:
+        raise UserError("\n".join(["nothing could be trained:", *record.failed]))
+    record.write(file)
+    return record
+
+
+def trained(
+    todo: Sequence[Task], images: int, epochs: int, jobs: int
+) -> Iterator[tuple[Task, list[float] | Exception]]:
+    """What `accuracies` gives for each task, as they are done; in this process where `jobs` is 1."""
+    if jobs == 1 or len(todo) < 2:
+        yield from ((task, _result(lambda task=task: accuracies(*task, images, epochs))) for task in todo)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(jobs, len(todo)), context, _begin) as pool:
+        futures = {pool.submit(accuracies, *task, images, epochs): task for task in todo}
+        try:
+            yield from ((futures[each], _result(each.result)) for each in as_completed(futures))
+        finally:
+            # Ctrl-C: what runs ends within seconds, what waits is not begun.
+            pool.shutdown(cancel_futures=True)
+
+
+def _result(call: Callable[[], list[float]]) -> list[float] | Exception:
+    try:
+        return call()
+    except Exception as error:
+        return error
+
+
+def _begin() -> None:
+    # Ctrl-C reaches every process of a terminal; the first one ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+
+
+def names(schemes: Iterable[str]) -> list[str]:
+    """VALID and FULL around the schemes."""
+    return [VALID, *schemes, FULL]

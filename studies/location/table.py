@@ -1,0 +1,120 @@
+"""The red-green test as a table and a figure, the published values beside ours.
+
+Kayhan and van Gemert, On Translation Invariance in CNNs, CVPR 2020, section 3.2, https://arxiv.org/abs/2003.07064.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+
+from studies.location.record import LocationRecord
+from studies.page import palette
+from studies.page.blocks import Bullets, Details, Figure, Notice, Section, Text
+from studies.page.drawing import Drawing, grid_of_panels
+from studies.page.tables import Column, Marked, Table, decimals
+from studies.runs.collect import Collection
+from studies.runs.measured import facts, read_measured
+from studies.stats.intervals import interval
+from studies.stats.spread import mean, stdev
+
+TITLE = "Location: the red-green test"
+FOLDER = "location"
+
+PUBLISHED = {"valid": (100.0, 0.2), "zero": (99.8, 8.4), "circular": (73.7, 73.7), "full": (89.7, 89.7)}
+"""Similar and dissimilar, in percent, means of the paper's ten networks."""
+
+CHANCE = 50
+
+
+def study(collection: Collection, output: Path) -> Section | None:
+    """The record in the folder `location` of the runs, or None without one; writes what `section` writes."""
+    records, damaged = read_measured(collection.root / FOLDER, LocationRecord)
+    if records:
+        return section(records, output, damaged)
+    return Section(TITLE, [Notice("Left out", damaged, terminal=True)]) if damaged else None
+
+
+def section(records: Sequence[LocationRecord], output: Path, problems: Sequence[str] = ()) -> Section:
+    """Writes `location.csv`, `.md` and `.svg` of the last record."""
+    record = records[-1]
+    table, drawing = make_table(record), draw(record)
+    blocks = [
+        Text(READING),
+        table,
+        Figure([drawing], CAPTION),
+        Notice("Not trained", [*problems, *record.failed], terminal=True),
+        Details("Where this comes from", [Bullets([facts(record.provenance)])]),
+    ]
+    return Section(TITLE, blocks, [*table.write(output, "location"), drawing.write(output / "location.svg")])
+
+
+READING = (
+    "similar: red left of green above, green left of red below, as trained. dissimilar: the halves swapped, so that a "
+    "network that reads location is wrong; 50 % is chance. gap: similar minus dissimilar of the same network, with its "
+    "95 % interval; 0 is a network that does not use location, which is best. published: the paper's values, of a "
+    "network twice as wide, trained longer."
+)
+
+CAPTION = (
+    "Filled: halves swapped (dissimilar); open: as trained (similar); a dot a seed, a larger one the mean. Diamonds: "
+    "published. Both to the right and together is best; a filled dot at 0 is a network that reads location alone."
+)
+
+
+def by_gap(record: LocationRecord) -> list[str]:
+    """Schemes, the smallest gap first."""
+    return sorted(record.accuracy, key=lambda scheme: mean([a - b for a, b in record.values(scheme)]))
+
+
+def make_table(record: LocationRecord) -> Table:
+    """A line for each scheme, the smallest gap first."""
+    columns = [Column("scheme"), Column("n")]
+    columns += [Column(name, decimals(1)) for name in ("similar", "stdev", "dissimilar", "stdev ", "gap")]
+    columns.append(Column("gap: 95 %"))
+    columns += [Column(name, decimals(1)) for name in ("published similar", "published dissimilar")]
+    styles = palette.styles(list(record.accuracy))
+    rows = []
+    for scheme in by_gap(record):
+        pairs = record.values(scheme)
+        similar, dissimilar = ([pair[number] for pair in pairs] for number in (0, 1))
+        gaps = [pair[0] - pair[1] for pair in pairs]
+        around = interval(gaps)
+        words = f"{around[0]:.1f} to {around[1]:.1f}" if around else None
+        row = [mean(similar), stdev(similar), mean(dissimilar), stdev(dissimilar), mean(gaps), words]
+        rows.append([Marked(scheme, styles[scheme]), len(pairs), *row, *PUBLISHED.get(scheme, (None, None))])
+    return Table(TITLE, columns, rows)
+
+
+def draw(record: LocationRecord) -> Drawing:
+    """A row for each scheme."""
+    schemes = by_gap(record)
+    return grid_of_panels(
+        lambda axes, _: _fill(axes, record, schemes), [None], (6.6, 0.27 * len(schemes) + 0.9), TITLE, columns=1
+    )
+
+
+def _fill(axes: Axes, record: LocationRecord, schemes: Sequence[str]) -> None:
+    styles = palette.styles(list(record.accuracy))
+    axes.axvline(CHANCE, color=palette.MUTED, linewidth=1, linestyle=(0, (4, 3)))
+    for row, scheme in enumerate(schemes):
+        colour = styles[scheme].placeholder
+        for number, face in ((0, "none"), (1, colour)):
+            values = [pair[number] for pair in record.values(scheme)]
+            axes.plot(values, [row] * len(values), "o", markersize=3, color=colour, alpha=0.5, linestyle="none")
+            axes.plot([mean(values)], [row], "o", markersize=8, color=colour, markerfacecolor=face)
+            if scheme in PUBLISHED:
+                axes.plot(
+                    [PUBLISHED[scheme][number]],
+                    [row + 0.3],
+                    "D",
+                    markersize=4,
+                    color=palette.MUTED,
+                    markerfacecolor=face,
+                )
+    axes.set_yticks(range(len(schemes)), schemes, parse_math=False, fontsize=9)
+    axes.set_ylim(len(schemes) - 0.4, -0.6)
+    axes.set_xlim(-3, 103)
+    axes.grid(False, axis="y")
+    axes.tick_params(axis="y", length=0, labelcolor=palette.INK)
+    axes.set_xlabel("accuracy, % (50 is chance)")

@@ -1,0 +1,71 @@
+"""The network of the red-green test under a scheme, trained and tested."""
+
+from itertools import pairwise
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from padding import convert_padding
+from studies.location.draw import draw
+from studies.location.record import FULL, VALID
+
+BATCH, TESTED, WIDTH = 50, 500, 16
+"""Images of a step; of each test; channels of the first layers. The paper's network has 32, and 50 epochs of 2000."""
+
+LEARNING_RATE = 3e-3
+
+
+class Location(nn.Module):
+    """Four 3x3 convolutions without bias, the last three of stride 2, ReLU; global max pool; a linear layer.
+
+    Args:
+        padding: of every convolution.
+    """
+
+    def __init__(self, padding: int = 1):
+        super().__init__()
+        widths = (3, WIDTH, WIDTH, 2 * WIDTH, 2 * WIDTH)
+        self.layers = nn.ModuleList(
+            nn.Conv2d(before, after, 3, 1 if number == 0 else 2, padding, bias=False)
+            for number, (before, after) in enumerate(pairwise(widths))
+        )
+        self.fc = nn.Linear(widths[-1], 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (N, 2) of images (N, 3, H, W)."""
+        for layer in self.layers:
+            images = F.relu(layer(images))
+        return self.fc(images.amax((2, 3)))
+
+
+def make(scheme: str) -> Location:
+    """The network under a scheme, VALID or FULL. Raises PaddingError where the scheme cannot be put on it."""
+    network = Location({VALID: 0, FULL: 2}.get(scheme, 1))
+    if scheme not in (VALID, FULL):
+        convert_padding(network, scheme)
+    return network
+
+
+def accuracies(scheme: str, seed: int, images: int, epochs: int) -> list[float]:
+    """Percent right with the halves as in training, and swapped.
+
+    Every scheme has the same initial weights, images and order for one seed.
+    """
+    random = np.random.default_rng(seed)
+    pixels, classes = map(torch.from_numpy, draw(images, False, random))
+    tests = [[*map(torch.from_numpy, draw(TESTED, swapped, random))] for swapped in (False, True)]
+    # Schemes that draw in training draw from torch's own generator.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = make(scheme).to(memory_format=torch.channels_last)
+        optimiser = torch.optim.Adam(network.parameters(), LEARNING_RATE)
+        for _ in range(epochs):
+            for batch in torch.from_numpy(random.permutation(images)).split(BATCH):
+                optimiser.zero_grad()
+                F.cross_entropy(network(pixels[batch]), classes[batch]).backward()
+                optimiser.step()
+    network.eval()
+    with torch.inference_mode():
+        return [100 * int((network(pixels).argmax(1) == classes).sum()) / TESTED for pixels, classes in tests]

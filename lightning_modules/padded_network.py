@@ -20,9 +20,12 @@ from padding import (
     forward_masked,
     forward_singly,
 )
-from padding.conversion.choice import choose
+from padding.conversion.choice import choose, one_line
 from padding.conversion.convert import report_hidden
 from padding.conversion.layers import LEARNED
+from padding.user_file import look_in
+
+__all__ = ["PaddedNetworkModule", "check_scheme", "check_settings", "look_in", "one_line", "pads", "unpack"]
 
 SINGLY, UNMASKED = "singly", "none"
 """The mask rules that need no mask: images one by one, each at its own size; and a padded batch as it is."""

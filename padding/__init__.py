@@ -12,7 +12,7 @@ left as they are: 1 MaxPool2d
 
 from torch import nn
 
-from padding import schemes  # noqa: F401  (registers them)
+from padding import schemes, user_file  # noqa: F401  (registers them)
 from padding.conversion import timm_convolutions  # noqa: F401  (registers them)
 from padding.conversion.convert import convert_padding, padded
 from padding.conversion.layers import layer_class

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from torch import Tensor, nn
 
@@ -41,6 +42,8 @@ class Scheme:
     """Whether it takes the first padded convolution alone."""
     needs_pads: bool = False
     """Whether `convolve` takes `widest`, the pads that `start` was given."""
+    files: tuple[Path, ...] = ()
+    """Files of the user's own that it came from."""
     sees_training: bool = False
     """Whether `convolve` takes `training`, the layer's mode: it draws, and is deterministic in evaluation."""
 
@@ -110,7 +113,7 @@ def find_scheme(name: str) -> Scheme:
         if family is None:
             raise PaddingError(
                 f"unknown padding scheme {name!r}; choose one of {', '.join(_SCHEMES)}, extrapolate:N, or one an axis, "
-                "as in 'zero,circular'"
+                "as in 'zero,circular'; or your own, as FILE.py:FUNCTION"
             )
         _MADE[name] = family(name)
     return _MADE[name]
@@ -127,6 +130,12 @@ def register_family(mark: str) -> Callable:
         return make
 
     return register
+
+
+def forget_made(mark: str) -> None:
+    """Makes schemes whose names hold `mark` anew when they are next named."""
+    for name in [name for name in _MADE if mark in name]:
+        del _MADE[name]
 
 
 def available_schemes() -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from lightning_modules import ClassificationModule, SegmentationModule
-from lightning_modules.padded_network import check_scheme
+from lightning_modules.padded_network import check_scheme, look_in, one_line
 from processes.launcher import end_together
 from records import RunFolder, RunRecord
 from records.atomic import check_writable
@@ -126,10 +126,15 @@ class ExperimentCLI(LightningCLI):
             said = readable(str(error), self.sources, options)
             raise UserError(f"{said} (python main.py {args[0]} --help lists the options)") from error
         model = self.config[self.config.subcommand].model.get("init_args") or {}
+        # A scheme of the user's own may be in the folder of a checkpoint's run; that of `fit` is known later.
+        checkpoint = self.config[self.config.subcommand].ckpt_path
+        look_in([Path(checkpoint).parent.parent] if checkpoint else [])
         for option in ("padding", "padding_at_test"):
             if model.get(option) is not None:
                 # Patterns become their one-line name, in whose order the first counts: a digest sorts a mapping.
-                model[option] = check_scheme(option, model[option])
+                model[option] = one_line(model[option])
+                if ".py:" not in model[option]:
+                    model[option] = check_scheme(option, model[option])
         check_seed(self.config[self.config.subcommand].seed_everything, self.sources)
         keep_counts(self.config[self.config.subcommand].trainer, self.sources)
         write_out_defaults(self.config[self.config.subcommand].trainer)
@@ -153,6 +158,7 @@ class ExperimentCLI(LightningCLI):
         if self.subcommand == "fit" and not self.config.fit.trainer.fast_dev_run:
             config = self.plain_config()
             self.run_folder, self.run_record = find_again(*identify(config))
+            look_in([self.run_folder.path])
             there = self.run_folder.path.is_dir()
             self.finished = there and is_finished(self.run_folder, self.run_record, config, chosen.ckpt_path)
             # A finished run may lie in an archive that is read-only.

@@ -42,6 +42,11 @@ class Choice:
                 raise PaddingError(f"padding pattern {pattern!r} names no padded layer; there are {few or 'none'}")
 
 
+def one_line(padding: str | Mapping[str, str]) -> str:
+    """A mapping from patterns as text that `choose` reads; a name as it is."""
+    return padding if isinstance(padding, str) else ";".join(f"{pattern}={name}" for pattern, name in padding.items())
+
+
 def choose(padding: str | Mapping[str, str]) -> Choice:
     """A scheme's name, a mapping from patterns to names, or the name of such a mapping.
 

@@ -29,6 +29,7 @@ from padding.conversion.sites import CONVERT, LEAVE, UNSUPPORTED, Decision, judg
 from padding.errors import PaddingError
 from padding.registry import find_scheme
 from padding.tracing import is_compiled
+from padding.user_file import digest
 
 
 @dataclass
@@ -274,6 +275,7 @@ def _make_plan(model: nn.Module, choice: Choice, pools: bool, followers: dict[nn
 
 def _report(plan: _Plan, choice: Choice) -> ConversionReport:
     report = ConversionReport(choice.name, converted=list(plan.converted))
+    report.files = {str(file): digest(file) for _, scheme in choice.rules for file in scheme.files}
     if choice.by_name:
         report.schemes = {name: choice.scheme_of(plan.name_of(module)).name for name, module in plan.converted.items()}
     for name, verdict in plan.verdicts.items():

@@ -24,6 +24,8 @@ class ConversionReport:
     """Layers that still pad with zeros, because they cannot be converted."""
     schemes: dict[str, str] = field(default_factory=dict)
     """The scheme of each converted layer, where layers were told apart by patterns."""
+    files: dict[str, str] = field(default_factory=dict)
+    """Files of the user's own that schemes came from, with the SHA-256 of their content."""
     learned: int = 0
     """How many numbers the scheme's own parameters are."""
     reasons: dict[str, str] = field(default_factory=dict)

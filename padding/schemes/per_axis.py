@@ -47,7 +47,8 @@ def per_axis(name: str) -> Scheme:
         return zero_padded(input, weight, bias, geometry)
 
     survives = all(member.survives_fusing for member in members)
-    return Scheme(name, convolve, survives, sees_training=any(member.sees_training for member in members))
+    files = tuple(file for member in members for file in member.files)
+    return Scheme(name, convolve, survives, files=files, sees_training=any(each.sees_training for each in members))
 
 
 def _is_of_one_axis(scheme: Scheme) -> bool:

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -54,6 +55,10 @@ class RunRecorder(Checkpoint):
         self.begin()
         report = getattr(pl_module, "padding_report", None)
         if report is not None:
+            # A scheme of the user's own: where its file is gone or another one, a resumed run finds this copy.
+            for file in map(Path, report.files):
+                if not (copy := self.folder.path / file.name).exists():
+                    write_text(copy, file.read_text())
             write_text(self.folder.padding_report, json.dumps(report.to_dict(), indent=1) + "\n")
         self.folder.write_rows(self.rows)
 

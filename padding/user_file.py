@@ -1,0 +1,73 @@
+"""Schemes from a file of the user's own, named `my_schemes.py:ones`.
+
+The function takes (input, weight, bias, geometry), as one under `padding.register_scheme`, or (near, amount, measured),
+as one under `padding.schemes.ring.register_fill`. Naming a scheme runs its file.
+"""
+
+import hashlib
+import importlib.util
+import inspect
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from padding.errors import PaddingError
+from padding.registry import Scheme, forget_made, register_family
+from padding.schemes.ring import Fill, filling
+
+_FOLDERS: list[Path] = []
+
+
+def look_in(folders: Sequence[Path]) -> None:
+    """Folders that may hold copies of files, such as a run's: used where a file is gone, else compared with it."""
+    _FOLDERS[:] = folders
+    forget_made(".py:")
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file's content, 64 hex digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@register_family(".py:")
+def from_file(name: str) -> Scheme:
+    """The scheme of a name such as `my_schemes.py:ones`.
+
+    Raises:
+        PaddingError: no such file or function, a file that does not run, or one that differs from a run's copy.
+    """
+    path, _, function_name = name.rpartition(":")
+    file = _find(Path(path).expanduser(), name)
+    specification = importlib.util.spec_from_file_location(f"padding_user_{digest(file)[:16]}", file)
+    module = importlib.util.module_from_spec(specification)
+    try:
+        specification.loader.exec_module(module)
+    except Exception as error:
+        raise PaddingError(f"padding scheme {name!r}: {file} does not run: {type(error).__name__}: {error}") from error
+    functions = {key: each for key, each in vars(module).items() if inspect.isfunction(each)}
+    if function_name not in functions:
+        there = ", ".join(key for key, each in functions.items() if each.__module__ == module.__name__) or "none"
+        raise PaddingError(f"padding scheme {name!r}: {file} has no function {function_name!r}; it has {there}")
+    function = functions[function_name]
+    count = len(inspect.signature(function).parameters)
+    if count not in (3, 4):
+        raise PaddingError(
+            f"padding scheme {name!r} must take (input, weight, bias, geometry) or (near, amount, measured); it takes "
+            f"{count} arguments"
+        )
+    # What the function makes of its input is not known, so branches that were fused are refused.
+    if count == 4:
+        return Scheme(name, function, survives_fusing=False, files=(file,))
+    return replace(filling(Fill(name, function, linear=False), survives_fusing=False), files=(file,))
+
+
+def _find(path: Path, name: str) -> Path:
+    found = [each for each in (path, *(folder / path.name for folder in _FOLDERS)) if each.is_file()]
+    if not found:
+        raise PaddingError(f"padding scheme {name!r}: there is no file {path}; name one as FILE.py:FUNCTION")
+    if different := next((each for each in found if digest(each) != digest(found[0])), None):
+        raise PaddingError(
+            f"padding scheme {name!r}: {found[0]} is not what the run began with, which is {different}; put that "
+            "back, or begin a new run"
+        )
+    return found[0]

@@ -1,0 +1,82 @@
+"""A scheme from a file of the user's own, by name; copies of it; what is refused."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from padding import PaddingError, convert_padding
+from padding.user_file import digest, look_in
+
+CONTENT = """
+import torch.nn.functional as F
+from torch import ones_like
+
+def ones(near, amount, measured):
+    return ones_like(near).expand(*near.shape[:-1], amount)
+
+def whole(input, weight, bias, geometry):
+    (top, bottom), (left, right) = geometry.pads
+    return F.conv2d(F.pad(input, (left, right, top, bottom), value=1.0), weight, bias, geometry.stride)
+
+def other(x):
+    return x
+"""
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(CONTENT)
+    look_in([])
+    yield
+    look_in([])
+
+
+def test_both_kinds_of_functions():
+    x, layer = torch.randn(2, 3, 5, 6), nn.Conv2d(3, 4, 3, 2, padding=1)
+    expected = F.conv2d(F.pad(x, (1,) * 4, value=1.0), layer.weight, layer.bias, 2)
+    for name in ("mine.py:ones", "mine.py:whole", "*=mine.py:ones"):
+        model = nn.Sequential(layer)
+        report = convert_padding(model, name)
+        assert report.files == {"mine.py": digest(Path("mine.py"))}
+        torch.testing.assert_close(model(x), expected)
+        torch.testing.assert_close(pickle.loads(pickle.dumps(model))(x), expected)
+    model = nn.Sequential(layer)
+    convert_padding(model, "zero,mine.py:ones")
+    rows_of_zeros = F.pad(F.pad(x, (0, 0, 1, 1)), (1, 1, 0, 0), value=1.0)
+    torch.testing.assert_close(model(x), F.conv2d(rows_of_zeros, layer.weight, layer.bias, 2))
+
+
+def test_a_copy_is_found_and_must_be_the_same(tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "mine.py").write_text(CONTENT)
+    look_in([run])
+    layer = nn.Conv2d(3, 4, 3, padding=1)
+    convert_padding(layer, "mine.py:ones")
+    (tmp_path / "mine.py").write_text(CONTENT + "# another line")
+    look_in([run])
+    with pytest.raises(PaddingError, match=r"mine.py is not what the run began with, which is .*run/mine.py; put that"):
+        convert_padding(layer, "mine.py:ones")
+    (tmp_path / "mine.py").unlink()
+    look_in([run])
+    assert convert_padding(layer, "mine.py:ones").files == {str(run / "mine.py"): digest(run / "mine.py")}
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("none.py:ones", "there is no file none.py; name one as FILE.py:FUNCTION"),
+        ("mine.py:twos", "has no function 'twos'; it has ones, whole, other"),
+        ("mine.py:other", "it takes 1 arguments"),
+        ("bad.py:ones", "bad.py does not run: ZeroDivisionError"),
+    ],
+)
+def test_refusals(name, message, tmp_path):
+    (tmp_path / "bad.py").write_text("1 / 0")
+    with pytest.raises(PaddingError, match=message):
+        convert_padding(nn.Conv2d(3, 4, 3, padding=1), name)

@@ -94,6 +94,8 @@ class PaddedNetworkModule(pl.LightningModule):
             network.to(memory_format=torch.channels_last)
         self.compile_network = compile
         self.init_from = init_from
+        self.left_out = 0
+        """How many parameters of the scheme of training the scheme at test does without."""
         self.initialised = False
         """Whether a training has its first weights: set where they will come from a checkpoint instead."""
         self.loaded: tuple[int, int] | None = None
@@ -281,10 +283,11 @@ class PaddedNetworkModule(pl.LightningModule):
             weights = checkpoint["state_dict"]
             if dropped := [key for key in weights if key.endswith(LEARNED)]:
                 count = sum(weights.pop(key).numel() for key in dropped)
-                rank_zero_info(
-                    f"tested under {self.scheme} padding without the {count} parameters of {self.padding} padding, in "
-                    f"{len(dropped)} layers"
-                )
+                if not self.left_out:
+                    rank_zero_info(
+                        f"tested under {self.scheme} padding without the {count} parameters of {self.padding} padding"
+                    )
+                self.left_out = count
 
 
 def check_settings(

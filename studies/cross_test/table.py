@@ -115,18 +115,18 @@ def runs_table(found: Sequence[Cell], title: str) -> Table:
     """The paper's form, a line a cell; then the spread of the difference, and what the paper found."""
     width = max(len(cell.values) for cell in found)
     # The paper has ResNet50 alone.
-    ours = not any(cell.paper for cell in found)
+    printed = ("average", "diff") if any(cell.paper for cell in found) else ()
     columns = [Column("Training"), Column("Inference")]
     columns += [Column(str(number), decimals(3)) for number in range(1, width + 1)]
     columns += [Column("average", decimals(3)), Column("diff", signed(3)), Column("stdev of diff", decimals(3))]
-    columns += [Column("95 % interval"), Column("paper: average", decimals(3), only_csv=ours)]
-    columns += [Column("paper: diff", signed(3), only_csv=ours)]
+    columns.append(Column("95 % interval"))
+    columns += [Column(f"paper: {name}", decimals(3) if name == "average" else signed(3)) for name in printed]
     columns += [Column(name, only_csv=True) for name in ("interval: low", "interval: high", "n", "seeds")]
-    rows = [_row(cell, width) for cell in found]
+    rows = [_row(cell, width, printed) for cell in found]
     return Table(title, columns, rows, starts([(cell.network, cell.padding) for cell in found]))
 
 
-def _row(cell: Cell, width: int) -> list[Any]:
+def _row(cell: Cell, width: int, printed: Sequence[str]) -> list[Any]:
     values = [Linked(value, run.folder.path) for run, value in cell.values.items()]
     diffs = [*cell.diffs.values()]
     low, high = interval(diffs) or (None, None)
@@ -139,8 +139,7 @@ def _row(cell: Cell, width: int) -> list[Any]:
         mean(diffs) if diffs else None,
         stdev(diffs),
         None if low is None else f"{low:+.2f} to {high:+.2f}",
-        cell.paper.get("average"),
-        cell.paper.get("diff"),
+        *map(cell.paper.get, printed),
         low,
         high,
         len(cell.values),

@@ -36,6 +36,8 @@ def main(runs: Runs, *, complete: bool = False, data_root: Path | None = None) -
         from studies.report.complete import run_missing
 
         failed = run_missing(runs.folder, data_root, collection, output)
+        # What was just evaluated lies in the run folders, which a collection reads once.
+        collection = runs.collect()
     # Imported late: --help need not wait for matplotlib.
     from studies.page.terminal import show_sections, show_set_aside
     from studies.report.page import PAGE, write_report

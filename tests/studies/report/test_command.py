@@ -102,3 +102,19 @@ def test_complete_runs_what_each_kind_of_runs_lacks_and_goes_on_after_a_problem(
     called.clear()
     report([str(mixed), "--complete"])
     assert "timing" not in dict(called)
+
+
+def test_what_complete_evaluated_is_on_the_page_at_once(make_run, keep_evaluation, tmp_path, monkeypatch):
+    made = {padding: make_run(padding=padding) for padding in ("zero", "partial")}
+
+    def evaluate(study, arguments):
+        if study.name == "cross-test":
+            for run in made.values():
+                for scheme in made:
+                    keep_evaluation(run, [0, 0, 1, 1, 2, 2], scheme)
+        return 0
+
+    report = partial(run, "report", command.main)
+    monkeypatch.setattr(Study, "main", evaluate)
+    assert report([str(tmp_path / "runs"), "--complete"]) == 0
+    assert "(Table 4)" in (tmp_path / "runs/report/report.html").read_text()

@@ -83,31 +83,28 @@ def draw_tiles(picture: np.ndarray, boxes: Iterable[Box]) -> np.ndarray:
     return drawn
 
 
-def leave_out(picture: np.ndarray, region: Box | np.ndarray) -> np.ndarray:
-    """The picture with a region that does not count, as in Figure 7 of the paper: grey, hatched and framed.
+def leave_out(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The picture with the pixels that do not count, as in Figure 7 of the paper, grey and hatched.
 
     Args:
         picture: (H, W, 3) uint8.
-        region: top, left, bottom, right in pixels, or a boolean mask (H, W).
+        mask: (H, W) bool, the pixels that do not count.
 
     Raises:
-        ValueError: if the picture is not (H, W, 3) uint8, or the mask has another size.
+        ValueError: if the picture is not (H, W, 3) uint8, or the mask has another size or type.
 
-    >>> leave_out(np.zeros((9, 9, 3), np.uint8), (2, 2, 7, 7))[2, 2].tolist()
-    [255, 255, 255]
+    >>> leave_out(np.zeros((1, 3, 3), np.uint8), np.array([[False, False, True]]))[0, :, 0].tolist()
+    [0, 0, 75]
     """
     _check_picture(picture)
-    mask = _as_mask(region, picture.shape[:2])
+    if mask.shape != picture.shape[:2] or mask.dtype != bool:
+        raise ValueError(f"the mask must be {picture.shape[:2]} bool like the picture, got {mask.shape} {mask.dtype}")
     line = _line_width(picture)
     rows, columns = np.ogrid[: picture.shape[0], : picture.shape[1]]
     hatch = (rows + columns) % (10 * line) < 2 * line
     # Faint and hatched: what lies there can be recognised, and is seen not to count.
     shaded = 0.2 * _grey(picture) + np.where(hatch, 120.0, 75.0)[..., None]
-    drawn = np.where(mask[..., None], _rounded(shaded), picture)
-    core = _eroded(mask, line)
-    drawn[mask & ~core] = WHITE
-    drawn[core & ~_eroded(core, line)] = BLACK
-    return drawn
+    return np.where(mask[..., None], _rounded(shaded), picture)
 
 
 def legend(names: Sequence[str], colours: Colours, width: int) -> np.ndarray:
@@ -189,24 +186,3 @@ def _dashes(start: int, stop: int, line: int) -> np.ndarray:
     """Colours along a line from pixel `start` to `stop`; they depend on the place alone, so that lines can coincide."""
     even = np.arange(start, stop) // (5 * line) % 2 == 0
     return np.where(even[:, None], np.uint8(255), np.uint8(0)).repeat(3, axis=1)
-
-
-def _as_mask(region: Box | np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    if isinstance(region, np.ndarray):
-        if region.shape != shape or region.dtype != bool:
-            raise ValueError(f"the mask must be {shape} bool like the picture, got {region.shape} {region.dtype}")
-        return region
-    top, left, bottom, right = region
-    mask = np.zeros(shape, bool)
-    mask[top:bottom, left:right] = True
-    return mask
-
-
-def _eroded(mask: np.ndarray, by: int) -> np.ndarray:
-    """The pixels whose neighbours up to `by` away are all in the mask; beyond the picture nothing is."""
-    # One axis after the other: a square neighbourhood is a row of columns.
-    for axis in (0, 1):
-        padded = np.pad(mask, [(by, by) if axis == other else (0, 0) for other in (0, 1)])
-        windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * by + 1, axis=axis)
-        mask = windows.all(-1)
-    return mask

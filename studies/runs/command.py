@@ -72,15 +72,11 @@ class Runs:
                 raise UserError(f"W&B project {self.wandb} holds no runs")
             return mirror(runs, self.folder)
 
-    @property
-    def place(self) -> Path:
-        """The folder to write into."""
-        return self.output or self.folder / "report"
-
     def output_folder(self) -> Path:
-        """`place`. Raises UserError if nothing can be written there."""
-        check_writable(self.place, ANOTHER_OUTPUT)
-        return self.place
+        """The folder to write into. Raises UserError if nothing can be written there."""
+        folder = self.output or self.folder / "report"
+        check_writable(folder, ANOTHER_OUTPUT)
+        return folder
 
 
 def say(console: Console, text: str) -> None:

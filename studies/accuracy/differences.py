@@ -37,7 +37,7 @@ def study(collection: Collection, output: Path) -> Section | None:
         return None
     styles = palette.styles(collection.schemes)
     table = _table(found, styles)
-    return Section(table.title, [Text(_reading(found)), table], table.write(output, "differences"))
+    return Section(table.title, [Text(READING), table], table.write(output, "differences"))
 
 
 def differences(collection: Collection) -> list[AccuracyDifference]:
@@ -66,21 +66,11 @@ def _table(found: list[AccuracyDifference], styles: dict[str, palette.Style]) ->
     return Table("Differences from zero padding", columns, rows, starts([each.group.network for each in found]))
 
 
-def _reading(found: list[AccuracyDifference]) -> str:
-    kinds = {each.found.kind for each in found}
-    words = "Differences of averages in percentage points, with Student's 95 % interval. "
-    if "paired" in kinds:
-        words += (
-            "paired: both sides ran the same seeds, and runs of one seed start from the same weights and see the same "
-            "samples, so their differences are tested. "
-        )
-    if "Welch" in kinds:
-        words += "Welch: the seeds differ, so both sides are taken as independent. "
-    if None in kinds:
-        words += "Without a second run on either side there is no interval. "
-    return words + (
-        f"p (Holm) is adjusted for the {sum(each.found.p is not None for each in found)} comparisons of this table. "
-        f"seeds needed: runs of each scheme with which a difference of the size found would come out with "
-        f"p < {ALPHA:g} four times in five (power {POWER:g}), if it is real and the spread is as found; both are rough "
-        "with few runs. "
-    )
+READING = (
+    "Differences of averages in percentage points, with Student's 95 % interval. paired: both sides ran the same "
+    "seeds, and runs of one seed start from the same weights and see the same samples, so their differences are "
+    "tested. Welch: the seeds differ, so both sides are taken as independent. Without a second run on either side "
+    "there is no interval. p (Holm) is adjusted for the comparisons of this table. seeds needed: runs of each scheme "
+    f"with which a difference of the size found would come out with p < {ALPHA:g} four times in five (power "
+    f"{POWER:g}), if it is real and the spread is as found; both are rough with few runs."
+)

@@ -1,7 +1,7 @@
 """Whether runs that are compared differ by padding and seed alone; what else differs is said in the report."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -99,7 +99,8 @@ def _repeated_seeds(group: Group) -> Iterator[str]:
 
 
 def _commits(collection: Collection) -> Iterator[str]:
-    found = commits(collection.runs)
+    attempts = (attempt for run in collection.runs for attempt in run.record.attempts)
+    found = {str(attempt["commit"]) for attempt in attempts if attempt.get("commit")}
     if len(found) > 1:
         yield f"The runs come from {len(found)} commits: {', '.join(map(_short, sorted(found)))}."
     changed = sorted(commit for commit in found if commit.endswith(CHANGED))
@@ -109,8 +110,3 @@ def _commits(collection: Collection) -> Iterator[str]:
 
 def _short(commit: str) -> str:
     return commit[:10] + (CHANGED if commit.endswith(CHANGED) else "")
-
-
-def commits(runs: Iterable[Run]) -> set[str]:
-    """Every commit that an attempt at one of `runs` was made with."""
-    return {str(attempt["commit"]) for run in runs for attempt in run.record.attempts if attempt.get("commit")}

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,31 +64,25 @@ class NetworkPair:
     Attributes:
         networks: words for each, such as `zero padding`, to the network; two.
         words: which runs they are, a sentence.
-        tile_size: side of the tiles in pixels; None is the shorter side of each image.
-        average: what is averaged where tiles overlap.
-        border_scope: whose centre Figure 7 shades: "image" or "tile".
-        leave_out: proportions of the centre, for Figure 7.
+        settings: of the evaluation, as `model.evaluation` has them: tile_size, average, border_scope and leave_out.
         class_names, class_colours: of the legend.
     """
 
     networks: Mapping[str, Network]
     words: str
-    tile_size: int | None
-    average: str
-    border_scope: str
-    leave_out: Sequence[Fraction]
+    settings: Any
     class_names: Sequence[str]
     class_colours: Sequence[tuple[int, int, int]]
 
     def tile_side(self, scene: PicturedScene) -> int:
-        return self.tile_size or min(scene.target.shape)
+        return self.settings.tile_size or min(scene.target.shape)
 
     def tiles(self, scene: PicturedScene, overlap: Fraction) -> list[Box]:
         return tile_boxes(*scene.target.shape, self.tile_side(scene), overlap)
 
     def predict(self, scene: PicturedScene, overlap: Fraction) -> list[torch.Tensor]:
         """Classes (H, W) on the CPU from tiles, for each network."""
-        how = (self.tile_side(scene), overlap, self.average)
+        how = (self.tile_side(scene), overlap, self.settings.average)
         with torch.inference_mode():
             return [predict_tiled(each, scene.image, *how).argmax(0).cpu() for each in self.networks.values()]
 
@@ -146,7 +141,7 @@ def make(compared: NetworkPair, scenes: Sequence[PicturedScene], output: Path, i
         alt = f"rows of image, ground truth, {' and '.join(compared.networks)}"
         words = Picture(f"Predictions in tiles {how} (Figure {number})", text, alt)
         files.append(words.write(output, name, side_by_side(compared, scenes, overlap)))
-    whose = "the image" if compared.border_scope == "image" else "each tile"
+    whose = "the image" if compared.settings.border_scope == "image" else "each tile"
     text = f"What Table 7 leaves out of {whose}, by the share of its height and width. Image: {scenes[0].name}."
     words = Picture("Centres left out (Figure 7)", text, "one image with its centre shaded")
     return [*files, words.write(output, "figure7", left_out(compared, scenes[0]))]
@@ -178,13 +173,14 @@ def side_by_side(compared: NetworkPair, scenes: Sequence[PicturedScene], overlap
 def left_out(compared: NetworkPair, scene: PicturedScene) -> bytes:
     """Figure 7, PNG: one image under its classes, the centre shaded at each proportion."""
     under = overlay(scene.photograph, scene.target.numpy(), compared.class_colours)
-    of_tiles = compared.border_scope == "tile"
+    of_tiles = compared.settings.border_scope == "tile"
     scopes = compared.tiles(scene, Fraction(0)) if of_tiles else [Box(0, 0, *scene.target.shape)]
-    columns = min(3, len(compared.leave_out))
-    lines = math.ceil(len(compared.leave_out) / columns)
+    proportions = sorted(Fraction(str(each)) for each in compared.settings.leave_out)
+    columns = min(3, len(proportions))
+    lines = math.ceil(len(proportions) / columns)
 
     def fill(canvas: Canvas) -> None:
-        for number, proportion in enumerate(compared.leave_out, start=1):
+        for number, proportion in enumerate(proportions, start=1):
             centres = np.zeros(tuple(scene.target.shape), bool)
             for scope in scopes:
                 centres[scope.slices][centre_box(scope.height, scope.width, proportion).slices] = True

@@ -1,6 +1,7 @@
 """Loads the two networks and the images that Figures 6 to 8 show."""
 
 import shlex
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -9,7 +10,6 @@ from rich.console import Console
 
 from datamodules.cityscapes.datasets import EvalScenes, SceneFiles
 from datamodules.loading.on_device import normalise
-from lightning_modules.scene_evaluation import share
 from records import best
 from records.errors import UserError
 from studies.checkpoints.load import Trained, load
@@ -81,10 +81,7 @@ def comparison(
         networks={f"{run.record.padding} padding": each.module for run, each in zip(runs, trained, strict=True)},
         words=f"{runs[0].record.compared_as}, best checkpoints of {' and '.join(shown)}: of all pairs of runs the one "
         "with the closest best mIoU.",
-        tile_size=tile_size or settings.tile_size,
-        average=settings.average,
-        border_scope=settings.border_scope,
-        leave_out=sorted(share("leave_out", value) for value in settings.leave_out),
+        settings=replace(settings, tile_size=tile_size or settings.tile_size),
         class_names=data.class_names,
         class_colours=data.class_colours,
     )

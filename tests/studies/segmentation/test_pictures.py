@@ -1,6 +1,6 @@
 """What Figures 6 to 8 hold, on maps small enough to count by hand."""
 
-from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -39,10 +39,7 @@ def compared():
     return NetworkPair(
         networks={"zero padding": always(0), "partial padding": always(1)},
         words="Two networks.",
-        tile_size=None,
-        average="logits",
-        border_scope="image",
-        leave_out=[Fraction(0), Fraction(1, 2)],
+        settings=SimpleNamespace(tile_size=None, average="logits", border_scope="image", leave_out=[0, "1/2"]),
         class_names=["road", "sky", "bus"],
         class_colours=COLOURS,
     )

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import io
+import json
 
 import pytest
 
@@ -103,3 +104,12 @@ def test_a_report_reads_every_record_and_names_a_damaged_one(tmp_path, page_of):
     page = page_of(found)
     assert "a &lt;processor&gt;" in page
     assert "timing-old.json is damaged" in page
+
+
+def test_a_record_of_an_earlier_version_says_in_what_precision_it_was_measured(tmp_path):
+    record(case()).write(tmp_path / "timing.json")
+    old = json.loads((tmp_path / "timing.json").read_text()) | {"precision": "bf16-mixed", "channels_last": True}
+    (tmp_path / "timing.json").write_text(json.dumps(old | {"seed": 7}))
+    found = section([TimingRecord.read(tmp_path / "timing.json")], tmp_path)
+    (table,) = (block for block in found.blocks if isinstance(block, Table))
+    assert "bf16-mixed, channels last" in table.title

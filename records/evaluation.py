@@ -12,6 +12,7 @@ from records.checkpoint import ActivationRecord, CheckpointRecord
 from records.classification import ClassificationRecord
 from records.codec import Record, read_json
 from records.errors import RecordError
+from records.measure import MeasureRecord
 from records.run_folder import RunFolder
 from records.validation import ValidationRecord
 
@@ -72,7 +73,8 @@ class EvaluationRecord(CheckpointRecord):
         return {**how, "confusion": sorted(self.confusion)}
 
 
-KINDS = {kind.KIND: kind for kind in (EvaluationRecord, ClassificationRecord, ValidationRecord, ActivationRecord)}
+_ALL = (EvaluationRecord, ClassificationRecord, ValidationRecord, ActivationRecord, MeasureRecord)
+KINDS = {kind.KIND: kind for kind in _ALL}
 """What a run folder's `evaluations/` holds."""
 
 

@@ -1,12 +1,16 @@
 """Records that commands leave in a folder beside the runs, such as RUNS/geometry, for the report to show."""
 
+import json
 import shlex
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from records.codec import Record
 from records.errors import RecordError, UserError
+from records.measure import MeasureRecord
+from studies.runs.collect import Collection, Group, Run
 
 R = TypeVar("R", bound=Record)
 
@@ -44,3 +48,23 @@ def facts(provenance: Mapping[str, Any]) -> str:
     known = {"commit": provenance.get("commit"), "started": provenance.get("started"), "host": provenance.get("host")}
     known |= {"devices": ", ".join(map(str, provenance.get("devices") or ())), "threads": provenance.get("threads")}
     return "; ".join([command, *(f"{name} {value}" for name, value in known.items() if value), versions])
+
+
+def measured_runs(collection: Collection, study: str) -> dict[Run, MeasureRecord]:
+    """The newest record of a study of each run, of the settings and images that most runs have."""
+    newest = {
+        run: found[-1]
+        for run in collection.runs
+        if (found := [each for each in run.evaluations(MeasureRecord).values() if each.study == study])
+    }
+    if not newest:
+        return {}
+    kinds = {run: json.dumps([record.how, record.data], sort_keys=True) for run, record in newest.items()}
+    usual = Counter(kinds.values()).most_common(1)[0][0]
+    return {run: record for run, record in newest.items() if kinds[run] == usual}
+
+
+def by_group(collection: Collection, records: Mapping[Run, MeasureRecord]) -> dict[Group, list[MeasureRecord]]:
+    """The records of each network and scheme, by seed."""
+    found = {group: [records[run] for run in group.runs if run in records] for group in collection.groups}
+    return {group: each for group, each in found.items() if each}

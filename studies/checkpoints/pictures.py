@@ -1,0 +1,147 @@
+"""The reported images of a run at any size, and measurements of its network on them that its folder keeps."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from lightning_modules import SegmentationModule
+from records import RunFolder
+from records.atomic import check_writable
+from records.errors import UserError
+from records.evaluation import read_evaluations
+from records.measure import MeasureRecord
+from studies.checkpoints.images import read_batch
+from studies.checkpoints.load import Trained, find_checkpoint, load, read_step
+from studies.checkpoints.missing import choose_device, evaluate_missing
+from studies.checkpoints.options import EvaluationOptions
+from studies.page.terminal import run_studies
+from studies.runs.collect import Run
+from studies.runs.command import Runs
+from studies.stats.sample import evenly
+from training.provenance import provenance
+
+BATCH = 128
+"""Images at a time where the options say nothing."""
+
+Network = Callable[[Tensor], Tensor]
+"""Logits (N, classes) of normalised images (N, 3, H, W)."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Images with their classes.
+
+    Attributes:
+        files: paths.
+        targets: class of each.
+        size: side that the network was trained at, in pixels.
+        mean, std: that images are normalised with, on a scale of 0 to 1.
+        batch: images at a time.
+        device: that they are sent to.
+    """
+
+    files: list[str]
+    targets: list[int]
+    size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    batch: int = BATCH
+    device: str | torch.device = "cpu"
+
+    def squares(self, side: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches (N, 3, side, side), normalised, and their classes: shorter side resized to `side`, centre cropped."""
+        for start in range(0, len(self.files), self.batch):
+            chosen = slice(start, start + self.batch)
+            images = read_batch(self.files[chosen], side, self.mean, self.std)
+            yield images.to(self.device), torch.tensor(self.targets[chosen], device=self.device)
+
+
+def measure_runs(
+    runs: Runs,
+    options: EvaluationOptions,
+    study: Callable,
+    name: str,
+    how: Mapping[str, Any],
+    count: int | None,
+    measure: Callable[[Network, Pictures], dict[str, list[float | None]]],
+) -> int:
+    """Measures every run of classification that has no such record yet, then shows the study; returns the exit status.
+
+    Args:
+        study: of the report.
+        name, how: of the study, and its settings.
+        count: images, spread evenly; None: all.
+        measure: what is measured.
+    """
+    runs.output_folder()  # asked before the measurement, which takes long
+    one = partial(_one, options=options, name=name, how={**how, "count": count}, measure=measure)
+    tasks = [(run, run.record.padding) for run in runs.collect().runs]
+    device = choose_device(options.device)
+    failed = evaluate_missing(tasks, partial(one, device=device), Console())
+    return run_studies(runs, [study], "no run could be measured", failed)
+
+
+def _one(
+    run: Run,
+    scheme: str,
+    *,
+    options: EvaluationOptions,
+    device: str,
+    name: str,
+    how: dict[str, Any],
+    measure: Callable[[Network, Pictures], dict[str, list[float | None]]],
+) -> str | None:
+    """Measures a run unless there is a record of it; returns that in words, None for an old record."""
+    folder = run.folder
+    path = find_checkpoint(folder, options.checkpoint)
+    if options.data_root is None and _known(folder, path.name, read_step(path), name, how):
+        return None
+    trained = load(folder, path.name, scheme, options.data_root, device=device)
+    if isinstance(trained.module, SegmentationModule):
+        raise UserError("is a run of segmentation; this study is of classifiers")
+    trained.find_images()
+    check_writable(folder.evaluations, "its results could not be kept")
+    pictures = _pictures(trained, how["count"], options.batch_size or BATCH, device)
+    with torch.inference_mode():
+        values = measure(trained.module.network, pictures)
+    record = MeasureRecord(
+        checkpoint=trained.checkpoint.name,
+        epoch=trained.epoch,
+        step=trained.step,
+        network=trained.module.network_name,
+        padding=trained.module.padding,
+        padding_at_test=trained.module.scheme,
+        precision="32-true",
+        data=trained.data.eval_set_key(),
+        study=name,
+        how=how,
+        images=len(pictures.files),
+        values=values,
+        provenance={**provenance(), "device": device, "command": sys.argv},
+    )
+    record.write(folder.evaluations / record.file_name)
+    return f"{name} of {record.images} images"
+
+
+def _known(folder: RunFolder, checkpoint: str, step: int, name: str, how: dict[str, Any]) -> bool:
+    return any(
+        isinstance(record, MeasureRecord)
+        and (record.checkpoint, record.step, record.study, record.how) == (checkpoint, step, name, how)
+        for record in read_evaluations(folder)[0].values()
+    )
+
+
+def _pictures(trained: Trained, count: int | None, batch: int, device: str) -> Pictures:
+    folder, files, targets = trained.data.eval_files()
+    numbers = evenly(range(len(files)), len(files) if count is None else min(count, len(files)))
+    chosen = [str(folder / files[number]) for number in numbers]
+    size = trained.data.eval_transform.size
+    return Pictures(
+        chosen, [targets[number] for number in numbers], size, trained.data.mean, trained.data.std, batch, device
+    )

@@ -1,0 +1,1 @@
+"""Where in the image a network sees an object: accuracy by position on an empty canvas."""

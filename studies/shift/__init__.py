@@ -1,0 +1,1 @@
+"""How often the decision changes when the crop moves by a few pixels."""

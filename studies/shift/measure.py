@@ -1,0 +1,59 @@
+"""Consistency of the decision under shifts of the crop, along the diagonal, and under circular shifts of the image.
+
+Zhang, Making Convolutional Networks Shift-Invariant Again, ICML 2019, https://arxiv.org/abs/1904.11486; Kayhan and van
+Gemert, CVPR 2020, https://arxiv.org/abs/2003.07064. Images of 224 are cropped from 256 + 32 there; other sizes alike.
+"""
+
+import torch
+from torch import Tensor
+
+from studies.checkpoints.pictures import Network, Pictures
+
+STEPS = 8
+"""Positions along the diagonal."""
+
+
+def larger(size: int) -> int:
+    """Side that crops of `size` are taken from: 288 for 224."""
+    return size + round(size * 64 / 224)
+
+
+def measure(network: Network, pictures: Pictures, passes: int, seed: int) -> dict[str, list[float | None]]:
+    """Shares in percent.
+
+    Returns:
+        consistency: of two crops at random offsets, equal decisions, a value a pass; circular: the same of two rolls of
+        the central crop. top1, p: accuracy and mean probability of the right class at each step along the diagonal;
+        sd: mean over images of that probability's standard deviation over the steps.
+    """
+    size, room = pictures.size, larger(pictures.size) - pictures.size
+    random = torch.Generator().manual_seed(seed)
+    same, rolled = torch.zeros(passes), torch.zeros(passes)
+    right, chance, deviation, images = torch.zeros(STEPS), torch.zeros(STEPS), 0.0, 0
+    for large, targets in pictures.squares(size + room):
+        images += len(large)
+        middle = crop(large, room // 2, room // 2, size)
+        for number in range(passes):
+            offsets = torch.randint(room + 1, (2, 2), generator=random).tolist()
+            same[number] += equal(network, *(crop(large, *each, size) for each in offsets))
+            shifts = torch.randint(size, (2, 2), generator=random).tolist()
+            rolled[number] += equal(network, *(middle.roll(tuple(each), (2, 3)) for each in shifts))
+        found = []
+        for number in range(STEPS):
+            offset = round(number * room / (STEPS - 1))
+            logits = network(crop(large, offset, offset, size))
+            right[number] += (logits.argmax(1) == targets).sum().cpu()
+            found.append(logits.softmax(1).gather(1, targets[:, None])[:, 0])
+            chance[number] += found[-1].sum().cpu()
+        deviation += float(torch.stack(found).std(0).sum())
+    shares = {"consistency": same, "circular": rolled, "top1": right, "p": chance}
+    return {name: (100 * each / images).tolist() for name, each in shares.items()} | {"sd": [100 * deviation / images]}
+
+
+def crop(images: Tensor, top: int, left: int, size: int) -> Tensor:
+    return images[:, :, top : top + size, left : left + size]
+
+
+def equal(network: Network, one: Tensor, other: Tensor) -> int:
+    """Images with the same decision."""
+    return int((network(one).argmax(1) == network(other).argmax(1)).sum())

@@ -1,0 +1,124 @@
+"""shift, sizes and position on networks whose answer is known at every position and size, and on two tiny runs."""
+
+import json
+import shutil
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from cli.app import main
+from padding import PaddingError, convert_padding
+from studies.position import measure as position
+from studies.position.table import unevenness
+from studies.shift import measure as shift
+from studies.sizes import measure as sizes
+
+
+@dataclass
+class Drawn:
+    """Stands in for Pictures: `draw(side)` gives all images."""
+
+    draw: object
+    targets: list
+    size: int = 14
+    mean: tuple = (0.5,) * 3
+    std: tuple = (0.5,) * 3
+
+    def squares(self, side):
+        images = self.draw(side)
+        for start in range(0, len(images), 2):
+            yield images[start : start + 2], torch.tensor(self.targets[start : start + 2])
+
+
+def rows(side):
+    """Four images whose pixels hold their row."""
+    return torch.arange(side).float()[:, None].expand(4, 3, side, side)
+
+
+def parity(images):
+    """Class 1 where the first row of a crop is odd, with certainty 0.9."""
+    chance = torch.where(images[:, 0, 0, 0] % 2 == 1, 0.9, 0.1)
+    return torch.stack([1 - chance, chance], 1).log()
+
+
+def test_a_network_that_reads_the_row_is_consistent_where_two_offsets_have_one_parity():
+    assert shift.larger(224) == 288
+    found = shift.measure(parity, Drawn(rows, [1, 1, 1, 0]), passes=6, seed=0)
+    random, expected = torch.Generator().manual_seed(0), []
+    for _ in range(2 * 6):  # two batches, of equal images
+        (first, _), (second, _) = torch.randint(5, (2, 2), generator=random).tolist()
+        torch.randint(14, (2, 2), generator=random)
+        expected.append(100.0 * (first % 2 == second % 2))
+    assert found["consistency"] == pytest.approx(np.mean([expected[:6], expected[6:]], 0).tolist())
+    # Offsets 0 to 4 of a room of 4 in eight steps: 0 1 1 2 2 3 3 4.
+    odd = [0, 1, 1, 0, 0, 1, 1, 0]
+    assert found["top1"] == [75.0 if each else 25.0 for each in odd]
+    assert found["p"] == pytest.approx([70.0 if each else 30.0 for each in odd])
+    assert found["sd"] == pytest.approx([100 * np.std([0.9 if each else 0.1 for each in odd], ddof=1)])
+
+
+def test_circular_shifts_change_nothing_for_a_circular_network():
+    torch.manual_seed(0)
+    images = torch.randn(64, 3, 18, 18)
+    layers = [nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1), nn.ReLU()]
+    network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 200, bias=False)).eval()
+    drawn = Drawn(lambda side: images, [0] * 64)
+    with torch.no_grad():
+        zero = shift.measure(network, drawn, 5, 0)["circular"]
+        convert_padding(network, "circular")
+        assert shift.measure(network, drawn, 5, 0)["circular"] == [100.0] * 5
+    assert min(zero) < 100
+
+
+def test_accuracy_at_each_size_is_of_the_centre_and_of_the_whole():
+    seen = []
+
+    def network(images):
+        seen.append((images.shape[-1], int(images[0, 0, 0, 0])))
+        if images.shape[-1] == 7:
+            raise PaddingError("too small")
+        return nn.functional.one_hot((images.shape[-1] > 14) * torch.ones(len(images)).long(), 2).float()
+
+    found = sizes.measure(network, Drawn(rows, [0, 0, 0, 1]), [0.5, 1.0, 2.0])
+    assert found == {"kept": [None, 75.0, 25.0], "rescaled": [None, 75.0, 25.0]}
+    assert set(seen[: len(seen) // 2]) == {(7, 10), (14, 7), (28, 0)}, "cut from the middle of 28 rows"
+    assert set(seen[len(seen) // 2 :]) == {(7, 0), (14, 0), (28, 0)}
+
+
+def test_a_planted_position_bias_is_found():
+    """Right where the object lies in the left half; the canvas has the mean colour, 0."""
+
+    def network(images):
+        columns = (images.abs().sum((1, 2)) * torch.arange(images.shape[-1])).sum(1) / images.abs().sum((1, 2, 3))
+        return nn.functional.one_hot((columns < 7).long(), 2).float()
+
+    drawn = Drawn(lambda side: torch.ones(4, 3, side, side), [1, 1, 1, 0])
+    found = np.array(position.measure(network, drawn, 5)["mean"]).reshape(5, 5)
+    assert (found == np.array([75, 75, 75, 25, 25])).all(), "columns 0, 2, 5, 8, 10 of 14, four wide"
+    assert unevenness(found)[:2] == (55, pytest.approx(600**0.5))
+    assert unevenness(np.pad(np.full((3, 3), 80.0), 1, constant_values=60))[2:] == (-20, -20)
+
+
+def test_the_canvas_is_black_white_or_the_mean():
+    drawn = Drawn(None, [], mean=(0.25,) * 3, std=(0.5,) * 3)
+    values = [float(position.canvas_of(name, drawn)[0]) for name in position.CANVASES]
+    assert values == [-0.5, 1.5, 0]
+
+
+@pytest.mark.parametrize("study", ["shift", "sizes", "position"])
+def test_records_are_kept_and_the_same_command_measures_nothing(study, trained_pair, tmp_path, capsys):
+    runs = shutil.copytree(trained_pair, tmp_path / "runs")
+    assert main([study, str(runs), "--count", "6"]) == 0
+    assert f"{study} of 6 images" in capsys.readouterr().out
+    assert {file.name for file in (runs / "report").iterdir()} == {f"{study}.{end}" for end in ("csv", "md", "svg")}
+    files = {file: file.read_bytes() for file in runs.rglob(f"evaluations/*{study}*.json")}
+    assert len(files) == 2
+    assert {json.loads(each)["images"] for each in files.values()} == {6}
+    assert main([study, str(runs), "--count", "6"]) == 0
+    assert f"{study} of 6" not in capsys.readouterr().out
+    assert {file: file.read_bytes() for file in runs.rglob(f"evaluations/*{study}*.json")} == files
+    assert main([study, str(runs), "--count", "5"]) == 0
+    assert f"{study} of 5 images" in capsys.readouterr().out

@@ -3,11 +3,14 @@
 https://arxiv.org/abs/1811.11718
 """
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+import pytorch_lightning as pl
 import torch
+from timm.data import Mixup
 from torch import nn
 from torch.nn.functional import cross_entropy
 
@@ -21,7 +24,7 @@ IGNORED_TARGET = -1
 
 
 class ClassificationModule(PaddedNetworkModule):
-    """Any timm model under a padding scheme, trained with the paper's recipe.
+    """Any timm model under a padding scheme, trained with the paper's recipe unless `--optimizer` sets another one.
 
     Logs, once an epoch: `train/loss`, `train/acc1`, `val/loss` (mean cross entropy in nats), `val/acc1`, `val/acc5`
     (in percent of the images). Sums run over all processes, and each image counts once, so that the metrics do not
@@ -49,6 +52,9 @@ class ClassificationModule(PaddedNetworkModule):
         fused_optimizer: one kernel for all of SGD's step; null leaves the choice to torch.
         init_from: weights to start the training from, with any padding scheme: a checkpoint of this suite, or a file of
             timm's or torchvision's; layers of logits start anew where it has another number of classes.
+        label_smoothing: share of the target that goes to all classes alike, in training; the paper's recipe has none.
+        mixup: alpha of mixup in training (Zhang et al. 2018), by timm; the paper's recipe has none.
+        cutmix: alpha of cutmix in training (Yun et al. 2019), by timm; with both, each batch takes one of them.
 
     Raises:
         NetworkError: if timm does not know the network or its arguments.
@@ -73,10 +79,17 @@ class ClassificationModule(PaddedNetworkModule):
         compile: bool = False,
         init_from: str | None = None,
         fused_optimizer: bool | None = None,
+        label_smoothing: float | None = None,
+        mixup: float | None = None,
+        cutmix: float | None = None,
     ) -> None:
         check_settings(num_classes, padding, lr, momentum, weight_decay)
         rising = all(first < second for first, second in pairwise([0, *milestones]))
         checked("milestones", milestones, rising, "rising numbers of epochs from 1 on, such as [30, 60, 90]")
+        smoothing = label_smoothing or 0.0
+        checked("label_smoothing", label_smoothing, 0 <= smoothing < 1, "from 0 to below 1")
+        for name, alpha in (("mixup", mixup), ("cutmix", cutmix)):
+            checked(name, alpha, 0 <= (alpha or 0.0) < math.inf, "a number from 0 on")
         extra = network_args or {}
         instead = {"num_classes": "left out; say --model.num_classes", "in_chans": "left out: images have 3"}
         for name, todo in instead.items():
@@ -89,8 +102,26 @@ class ClassificationModule(PaddedNetworkModule):
         self.milestones = list(milestones)
         self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
         self.fused_optimizer = fused_optimizer
+        self.label_smoothing = smoothing
+        self.mix: Mixup | None = None
+        if mixup or cutmix:
+            # It draws from NumPy's generator, which KeyedRandomness seeds for each batch.
+            alphas = {"mixup_alpha": mixup or 0.0, "cutmix_alpha": cutmix or 0.0}
+            self.mix = Mixup(**alphas, label_smoothing=smoothing, num_classes=num_classes)
         self.train_metrics = ImageMetrics((1,))
         self.eval_metrics = ImageMetrics((1, 5) if num_classes > 5 else (1,))
+
+    def check(self, stage: str, data: pl.LightningDataModule | None) -> None:
+        """As PaddedNetworkModule.check. Raises ModelError also for batches that cannot be mixed in pairs."""
+        super().check(stage, data)
+        if stage == "fit" and self.mix is not None:
+            processes = data.trainer.world_size
+            checked(
+                "mixup or model.cutmix",
+                self.mix.mixup_alpha or self.mix.cutmix_alpha,
+                data.batch_size // processes % 2 == 0,
+                f"left out, or data.batch_size / {processes} processes even: images are mixed in pairs",
+            )
 
     def metrics(self, class_names: Sequence[str]) -> list[str]:
         """Names of what `fit` logs of data with these classes."""
@@ -100,8 +131,13 @@ class ClassificationModule(PaddedNetworkModule):
 
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         images, targets = batch
-        logits = self(images)
-        loss = cross_entropy(logits, targets)
+        if self.mix is None:
+            logits = self(images)
+            loss = cross_entropy(logits, targets, label_smoothing=self.label_smoothing)
+        else:
+            images, shares = self.mix(images, targets)
+            logits = self(images)
+            loss = cross_entropy(logits, shares)
         with torch.no_grad():
             self.train_metrics.update(logits, targets, loss)
         return loss

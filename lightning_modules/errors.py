@@ -7,7 +7,7 @@ class ModelError(ValueError):
     for_users = True
 
 
-def checked(name: str, value: object, valid: bool, must: str) -> None:
+def checked(name: str, value: object, valid: bool, must: str, group: str = "model") -> None:
     """Raises ModelError, which says what `model.name` must be, unless its value is `valid`."""
     if not valid:
-        raise ModelError(f"model.{name} is {value!r}; it must be {must}")
+        raise ModelError(f"{group}.{name} is {value!r}; it must be {must}")

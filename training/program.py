@@ -100,7 +100,6 @@ class ExperimentCLI(LightningCLI):
                 subclass_mode_data=True,
                 save_config_callback=None,
                 seed_everything_default=0,
-                auto_configure_optimizers=False,
                 trainer_defaults=TRAINER_DEFAULTS,
                 parser_kwargs=parser_settings | {name: dict(parser_settings) for name in self.subcommands()},
                 args=arguments,
@@ -152,6 +151,11 @@ class ExperimentCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         chosen = self.config[self.subcommand]
         check_ranges(self.subcommand, vars(chosen.trainer))
+        if chosen.lr_scheduler and not chosen.optimizer:
+            raise UserError(
+                "lr_scheduler is set without optimizer, so the model's own recipe would run; say --optimizer=CLASS, "
+                "too, such as SGD"
+            )
         check_checkpoint(self.subcommand, chosen.ckpt_path, vars(chosen.model.init_args))
         if self.subcommand != "fit" and chosen.ckpt_path:
             download_nothing(chosen.model.init_args)
@@ -333,6 +337,7 @@ def filter_noise() -> None:
         ".*ended before the epoch ended and your dataloader is not resumable.*",  # the sampler resumes by itself
         ".*sync_dist=True.*",  # the metrics are already summed over the processes
         ".*does not have many workers.*",
+        ".*configure_optimizers` will be overridden by.*",  # that is what --optimizer is for
         ".*Checkpoint directory .* exists and is not empty.*",
         ".*smaller than the logging interval.*",
         ".*logger=True.*but have no logger configured.*",  # without one, validate and test print these all the same

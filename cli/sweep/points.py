@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cli.sweep.file import Point
 from records import RunFolder, RunFolderError, RunRecord
-from records.errors import UserError, in_one_line
+from records.errors import UserError, in_one_line, is_for_users
 from records.rows import Row
 from training.identity import current_digest
 
@@ -73,7 +73,9 @@ def resolve_points(points: Iterable[Point], resolve: Resolve, where: Path) -> li
     for point in points:
         try:
             folder, record = resolve(list(point.arguments))
-        except UserError as error:
+        except Exception as error:
+            if not is_for_users(error):
+                raise
             raise UserError(f"{where}: point {point.label}: {error}") from None
         run = runs.setdefault(folder.path.resolve(), PointRun(point, folder, record, point.command))
         if run.point is not point:

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from jsonargparse import Namespace
+from pytorch_lightning.cli import instantiate_class
 
 from records import RunFolder, RunRecord
 from records.configuration import flatten
@@ -180,10 +181,17 @@ class PointCLI(ParserOnly):
     def _check_model(self, device: str, model: str, rest: str) -> None:
         with torch.device(device):
             self.model = self._shared(f"model on {device}", model, lambda: self._build("model", self.config.fit.model))
+        if optimizer := self.config.fit.optimizer:
+            guarded(partial(self._build_optimizer, optimizer), name_class(flatten(self.plain_config())))
         self.trainer = self._shared("trainer", rest, self.instantiate_trainer)
         if self.config.fit.ckpt_path:
             check_fits(self.model, self.config.fit.ckpt_path)
         self.check_settings()
+
+    def _build_optimizer(self, optimizer: Namespace) -> None:
+        built = instantiate_class(self.model.parameters(), optimizer.as_dict())
+        if scheduler := self.config.fit.lr_scheduler:
+            instantiate_class(built, scheduler.as_dict())
 
     def _build(self, name: str, config: Any) -> Any:
         build = partial(self._subcommand_parsers["fit"].instantiate_classes, Namespace({name: config}))

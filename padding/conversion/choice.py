@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from padding.errors import PaddingError
-from padding.registry import Scheme, find_scheme
+from padding.registry import Scheme, available_schemes, find_scheme
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,11 @@ def choose(padding: str | Mapping[str, str]) -> Choice:
     if isinstance(padding, str):
         scheme = find_scheme(padding)
         return Choice(scheme.name, (("*", scheme),))
+    if not isinstance(padding, Mapping):
+        schemes = ", ".join(available_schemes())
+        raise PaddingError(
+            f"padding is {padding!r}; it must be a scheme ({schemes}) or a mapping from names to schemes"
+        )
     for pattern, name in padding.items():
         if not (isinstance(pattern, str) and isinstance(name, str)) or not pattern or {*"=;"} & {*pattern}:
             raise PaddingError(f"padding by patterns: {pattern!r}: {name!r} must be a layer's name and a scheme's name")

@@ -38,10 +38,15 @@ def data_class(path: str) -> str:
     return yaml.safe_load((ROOT / path).read_text())["data"]["class_path"].rpartition(".")[2]
 
 
+def is_modern(path: str) -> bool:
+    """Whether a file has another recipe than the paper's on purpose."""
+    return path.endswith("_modern.yaml")
+
+
 def test_there_are_configurations_of_the_papers_networks():
     names = [path.removeprefix("configs/").removesuffix(".yaml") for path in CONFIGS]
     assert [name for name in names if name.startswith("imagenet/")] == [
-        f"imagenet/{name}" for name in ("resnet101", "resnet152", "resnet50", "vgg16_bn", "vgg19_bn")
+        f"imagenet/{name}" for name in ("resnet101", "resnet152", "resnet50", "resnet50_modern", "vgg16_bn", "vgg19_bn")
     ]
     assert [name for name in names if name.startswith("cityscapes/")] == [
         "cityscapes/resnet50",
@@ -54,7 +59,7 @@ def test_it_parses(path):
     config = parse(["fit", f"--config={path}"])
     model, data = config["model"]["init_args"], config["data"]["init_args"]
     assert model["padding"] == "zero"
-    if "imagenet/" in path:
+    if "imagenet/" in path and not is_modern(path):
         assert (config["trainer"]["devices"], config["trainer"]["strategy"]) == (8, "ddp")
         assert config["trainer"]["max_epochs"] == 100
         assert data["batch_size"] == 256
@@ -72,7 +77,8 @@ def test_it_parses(path):
 
 def differs_in_its_network(path: str) -> bool:
     """Whether a file sets nothing else than resnet50.yaml of its folder but the network and the sizes that suit it."""
-    return path.startswith(("configs/imagenet", "configs/cityscapes")) and not path.endswith("resnet50.yaml")
+    of_the_paper = path.startswith(("configs/imagenet", "configs/cityscapes")) and not is_modern(path)
+    return of_the_paper and not path.endswith("resnet50.yaml")
 
 
 @pytest.mark.parametrize("path", filter(differs_in_its_network, CONFIGS))
@@ -97,6 +103,10 @@ def test_it_trains_a_step(path, sample_tree, sample_streets, tmp_path, capfd):
     assert not list(tmp_path.glob("*/run.json")), "a trial must leave no run behind"
 
 
+SCHEMES = [
+    *("zero", "partial", "partial_sqrt", "reflect", "replicate", "circular", "zero,circular", "mean", "noise"),
+    *("random_side", "extrapolate:2", "lp1", "mean_interp", "mean_reflect", "constant", "explicit", "pad_channel"),
+]
 FOUR, TWO = ["zero", "partial", "reflect", "replicate"], ["zero", "partial"]
 
 GRIDS = {
@@ -106,6 +116,7 @@ GRIDS = {
     "cityscapes": ([f"{name}-split{k}" for name in ("resnet50", "wide_resnet38") for k in (0, 2)], TWO, 3),
     "demo": (["tiny_resnet10", "tiny_vgg7_bn"], TWO, 3),
     "demo_segmentation": (["tiny_resnet10-split0"], TWO, 3),
+    "schemes_cifar10": (["cifar_resnet10"], SCHEMES, 3),
     "imagenet": (["vgg16_bn", "vgg19_bn", "resnet50", "resnet101", "resnet152"], FOUR, 5),
 }
 """What each sweep compares: its networks (with the split of the data), its schemes, its number of seeds."""

@@ -43,6 +43,7 @@ from tests.support.program import ROOT, SMALL, SMALL_SCENES  # noqa: E402
 from tests.support.same_end import assert_same_end  # noqa: E402
 
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+AVERAGING = "[{class_path: pytorch_lightning.callbacks.EMAWeightAveraging, init_args: {decay: 0.9}}]"
 MOST = 3
 """Interruptions of one run."""
 
@@ -96,6 +97,11 @@ def draw(seed: int) -> Case:
     options += [f"--trainer.{option}" for option in chance.choice(validations)]
     options += ["--trainer.val_check_interval=10", within] if chance.random() < 0.1 else []
     options += ["--trainer.limit_val_batches=2"] if chance.random() < 0.3 else []
+    if chance.random() < 0.25:
+        options += ["--optimizer=AdamW", "--optimizer.lr=0.001", "--lr_scheduler=lightning_modules.WarmupCosine"]
+        options += ["--lr_scheduler.epochs=4", "--lr_scheduler.warmup=1"]
+        options += [f"--trainer.callbacks={AVERAGING}"]
+        options += [] if scenes else ["--model.mixup=0.2", "--model.cutmix=1.0", "--model.label_smoothing=0.1"]
     return Case(scenes, tuple(options), tuple(_interruption(chance) for _ in range(chance.randint(1, MOST))))
 
 

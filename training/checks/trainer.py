@@ -18,7 +18,7 @@ from training.checks.sources import nearest
 _T = TypeVar("_T")
 
 HERE = Path(__file__).parents[2]
-HANDS_ON = (Path(__file__), HERE / "training/program.py")
+HANDS_ON = (Path(__file__), HERE / "training/program.py", HERE / "cli/sweep/resolver.py")
 
 Kinds = type[Exception] | tuple[type[Exception], ...]
 

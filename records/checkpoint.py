@@ -1,4 +1,4 @@
-"""What the records of an evaluated checkpoint share, whichever kind of evaluation it was; and its activations."""
+"""What the records of an evaluated checkpoint share; its activations, and numbers that studies measured with it."""
 
 import hashlib
 import json
@@ -117,3 +117,30 @@ class ActivationRecord(Record):
     def shows(self) -> tuple:
         """Images and layers: records of two runs can stand side by side where these are the same."""
         return tuple(image.path for image in self.images), tuple(self.maps)
+
+
+@dataclass(eq=False)
+class MeasureRecord(CheckpointRecord):
+    """The content of `evaluations/CHECKPOINT-SCHEME-STUDY-DIGEST.json`.
+
+    Attributes:
+        study: name of the study that measured it.
+        how: its settings, as JSON values.
+        images: number of images.
+        values: what was measured, by name; None where the network does not run.
+    """
+
+    KIND: ClassVar[str] = "measure"
+
+    study: str
+    how: dict[str, Any]
+    images: int
+    values: dict[str, list[float | None]] = field(repr=False)
+
+    @property
+    def settings(self) -> Any:
+        return [*super().settings, self.study, self.how]
+
+    @property
+    def label(self) -> str:
+        return f"{self.study}-"

@@ -8,11 +8,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from records.checkpoint import ActivationRecord, CheckpointRecord
+from records.checkpoint import ActivationRecord, CheckpointRecord, MeasureRecord
 from records.classification import ClassificationRecord
 from records.codec import Record, read_json
 from records.errors import RecordError
-from records.measure import MeasureRecord
 from records.run_folder import RunFolder
 from records.validation import ValidationRecord
 

@@ -13,9 +13,9 @@ from torch import Tensor
 from lightning_modules import SegmentationModule
 from records import RunFolder
 from records.atomic import check_writable
+from records.checkpoint import MeasureRecord
 from records.errors import UserError
 from records.evaluation import read_evaluations
-from records.measure import MeasureRecord
 from studies.checkpoints.images import read_batch
 from studies.checkpoints.load import Trained, find_checkpoint, load, read_step
 from studies.checkpoints.missing import choose_device, evaluate_missing

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure as Canvas
 
-from records.measure import MeasureRecord
+from records.checkpoint import MeasureRecord
 from studies.page import palette
 from studies.page.blocks import Figure, Section, Text
 from studies.page.drawing import Drawing

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from records.checkpoint import MeasureRecord
 from records.codec import Record
 from records.errors import RecordError, UserError
-from records.measure import MeasureRecord
 from studies.runs.collect import Collection, Group, Run
 
 R = TypeVar("R", bound=Record)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from records.measure import MeasureRecord
+from records.checkpoint import MeasureRecord
 from studies.page import palette
 from studies.page.blocks import Figure, Section, Text
 from studies.page.drawing import Drawing, grid_of_panels

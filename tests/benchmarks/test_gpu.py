@@ -86,6 +86,8 @@ def test_crops_are_pieces_of_their_images():
     found = crops(images, torch.tensor([4, 1]), draw)
     again = crops(images, torch.tensor([4, 1]), torch.Generator().manual_seed(0))
     assert torch.equal(found, again)
+    many = crops(images[:1].expand(64, -1, -1, -1), torch.arange(64), draw)
+    assert len({each.numpy().tobytes() for each in many}) > 30  # of 50 places and flips
     mean, std = (torch.tensor(each).view(3, 1, 1) for each in (MEAN, STD))
     bytes_of = (found * std + mean).mul(255).round().to(torch.uint8)
     for crop, image in zip(bytes_of, images[[4, 1]], strict=True):

@@ -10,6 +10,7 @@ GPU it rehearses on the CPU, and names what it leaves out. Needs torch 2.6 or la
 
 import argparse
 import os
+import statistics
 import subprocess
 import sys
 from collections import Counter
@@ -26,6 +27,8 @@ import torch
 from benchmarks import cifar10
 from benchmarks.parts import Part, Row, Setting, run_parts
 from benchmarks.training import loop_rows, option_rows, scheme_rows
+from studies.runs.collect import REFERENCE
+from studies.stats.intervals import median_interval
 from studies.timing.lines import lines
 from studies.timing.measure import check, measure
 from studies.timing.options import Options
@@ -73,14 +76,12 @@ def table1(setting: Setting, mode: str, networks: tuple[str, ...]) -> Iterator[R
         record = measure(check(options, output / "timing.json"))
         record.write(output / "timing.json")
         for line in lines(record):
-            low, high = line.interval or (None, None)
+            interval = median_interval(line.relative) if line.scheme != REFERENCE else None
             row = {"network": network, "mode": mode, "scheme": line.scheme, "iteration": line.iteration}
-            row |= {"n": len(line.seconds), "ms": round(line.milliseconds, 3), "% of zero": round(line.percent, 2)}
-            yield row | {"95 % interval": f"{low:.2f} to {high:.2f}" if low else "", "paper": _paper(line)}
-
-
-def _paper(line) -> str:
-    return f"{line.paper['relative']}" if line.paper else ""
+            row |= {"n": len(line.seconds), "ms": round(1000 * statistics.median(line.seconds), 3)}
+            row["% of zero"] = round(statistics.median(line.relative), 2)
+            row["95 % interval"] = "{:.2f} to {:.2f}".format(*interval) if interval else ""
+            yield row | {"paper": line.paper["relative"] if line.paper else ""}
 
 
 def parts(setting: Setting, chosen: tuple[str, ...] = ("tests/gpu",)) -> list[Part]:

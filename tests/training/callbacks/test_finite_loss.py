@@ -49,6 +49,23 @@ def test_the_run_stops_with_step_rate_images_and_the_last_good_checkpoint(tmp_pa
         assert all(weights.isfinite().all() for weights in content["state_dict"].values()), name
 
 
+def test_a_copy_that_is_late_is_looked_at_with_the_next_one(tmp_path, sample_tree, monkeypatch, capsys):
+    """As on a GPU: the losses of steps 1 to 3 are looked at in step 6, no later, and named as they were."""
+    seen = []
+    look = finite_loss.FiniteLoss._check_copied
+    monkeypatch.setattr(finite_loss, "LOOK_EVERY", 3)
+    monkeypatch.setattr(finite_loss.HostCopy, "ready", property(lambda copy: False))
+    monkeypatch.setattr(
+        finite_loss.FiniteLoss,
+        "_check_copied",
+        lambda self, trainer: (seen.append(trainer.global_step), look(self, trainer)),
+    )
+    poison(monkeypatch, 2)
+    assert main_here(*fit(tmp_path, sample_tree, NO_DASHBOARD, "--run.checkpoint_every_n_steps=0")) == 1
+    assert "training loss is nan at step 2 (epoch 1, batch 2)" in capsys.readouterr().err
+    assert seen == [3, 6]
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_with_accumulation_and_scenes(tmp_path, sample_streets, monkeypatch, capsys, value):
     poison(monkeypatch, 5, pixel_metrics, value)

@@ -79,7 +79,9 @@ def _check_globe(input: Tensor, training: bool) -> tuple[None, ...]:
 
 
 def _over_the_pole(near: Tensor, amount: int, measured: None) -> Tensor:
-    return near[..., :amount].roll(near.shape[-2] // 2, -2)
+    half = near.shape[-2] // 2
+    # Not by `roll`, whose shift a trace would keep for maps of every width.
+    return torch.cat([near[..., half:, :amount], near[..., :half, :amount]], -2)
 
 
 _ROWS = Fill("earth", _over_the_pole, _amount, measure=_check_globe)

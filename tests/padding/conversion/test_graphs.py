@@ -16,6 +16,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # torch.jit is deprecated, an
 
 AUTO = torch.export.Dim.AUTO
 SCHEMES = ("partial", "reflect", "replicate", "circular")
+FILLING = ("zero,circular", "lp1", "constant", "partial_sqrt", "symmetric", "mean", "noise", "random_side", "explicit")
+FILLING += ("extrapolate:3", "mean_interp", "mean_reflect", "pad_channel")
 # Only partial padding has a ratio that follows the size; of the others, one net and one with SAME pads are enough.
 CASES = [(net, "partial") for net in SMALL_NETS] + [("2d", scheme) for scheme in SCHEMES[1:]]
 CASES += [("tensorflow same", "reflect")]
@@ -58,7 +60,7 @@ RECORDERS = {
     "export": (export, CASES),
     "compile": (
         lambda net, x, folder: torch.compile(net, fullgraph=True, dynamic=True, backend="eager"),
-        [("tensorflow same", "partial"), *(("2d", scheme) for scheme in SCHEMES)],
+        [("tensorflow same", "partial"), *(("2d", scheme) for scheme in (*SCHEMES, *FILLING))],
     ),
     "strict export": (lambda *args: export(*args, strict=True), [("2d", "partial"), ("2d", "reflect")]),
     "onnx": (run_in_onnx, [case for case in CASES if "scaled" not in case[0]]),
@@ -66,6 +68,7 @@ RECORDERS = {
 # Exports take seconds; the other networks hold no operation of this package that these lack. A strict one is recorded
 # by the compiler's front end, as "compile" is.
 FAST = {"onnx": [("2d", "partial"), ("tensorflow same", "partial"), ("2d", "reflect")], "strict export": []}
+FAST["compile"] = [("tensorflow same", "partial"), *(("2d", scheme) for scheme in (*SCHEMES, *FILLING[:3]))]
 
 
 @pytest.mark.parametrize(

@@ -31,9 +31,21 @@ class ExaminedClaim:
 def study(collection: Collection, output: Path) -> Section:
     """Every claim with its verdict as a section; writes `claims` and `claims_evidence` as .csv and .md."""
     tested = examine(collection)
-    short, long = _summary(tested), _evidence(tested)
-    files = [*short.write(output, "claims"), *long.write(output, "claims_evidence")]
-    return Section(short.title, [Text(READING), short, Details("The evidence, network by network", [long])], files)
+    every, long = _summary(tested), _evidence(tested)
+    files = [*every.write(output, "claims"), *long.write(output, "claims_evidence")]
+    found = [each for each in tested if each.evidence]
+    blocks = [Text(READING), _summary(found), Text(_untested(tested))] if found else [Text(_untested(tested))]
+    return Section(every.title, [*blocks, Details("The evidence, network by network", [long])], files)
+
+
+def _untested(tested: Sequence[ExaminedClaim]) -> str:
+    """One line on the claims without evidence: their numbers, by the command that would find some."""
+    numbers: dict[str, list[str]] = {}
+    for each in tested:
+        if not each.evidence:
+            numbers.setdefault(each.claim.command, []).append(str(each.number))
+    by_command = "; ".join(f"{', '.join(found)} by main.py {command}" for command, found in numbers.items())
+    return f"Not tested by these runs, of {len(tested)} claims: {by_command or 'none'}."
 
 
 def examine(collection: Collection) -> list[ExaminedClaim]:
@@ -68,7 +80,6 @@ def _evidence(tested: Sequence[ExaminedClaim]) -> Table:
 READING = (
     f"A claim is supported or contradicted where the test of its quantity gives p < {ALPHA:g} for every network, and "
     "not yet decidable where it does not: few runs decide little. Runs of small networks on small images say nothing "
-    "about the paper's, which are ResNets and VGGs on ImageNet and DeepLabV3+ on Cityscapes. not tested: the study in "
-    "the last column has to be run first, or these runs cannot show it. n: runs of a side, of Table 1 rounds, of "
-    "Figure 5 images. With this many tests some small p value is to be expected by chance."
+    "about the paper's, which are ResNets and VGGs on ImageNet and DeepLabV3+ on Cityscapes. n: runs of a side, of "
+    "Table 1 rounds, of Figure 5 images. With this many tests some small p value is to be expected by chance."
 )

@@ -109,3 +109,16 @@ class Section:
     title: str
     blocks: Sequence[Block]
     files: Sequence[Path] = ()
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """Sections under one entry of the page's contents; folded unless `opened`.
+
+    Attributes:
+        title: of the entry, and of the fold.
+    """
+
+    title: str
+    sections: Sequence[Section]
+    opened: bool = False

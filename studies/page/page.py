@@ -10,7 +10,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from studies.page import palette
-from studies.page.blocks import Block, Raster, Section, Words
+from studies.page.blocks import Block, Chapter, Raster, Words
 from studies.page.tables import Linked, Marked
 
 ENVIRONMENT = Environment(
@@ -24,18 +24,18 @@ ENVIRONMENT = Environment(
 )
 
 
-def render(title: str, lead: Sequence[Block], sections: Iterable[Section], folder: Path) -> str:
+def render(title: str, lead: Sequence[Block], chapters: Iterable[Chapter], folder: Path) -> str:
     """The page.
 
     Args:
-        lead: blocks between the heading and the first section.
+        lead: blocks between the heading and the contents.
         folder: that the page is written to, from which its links start.
     """
     pictures = itertools.count()
     return ENVIRONMENT.get_template("page.html.j2").render(
         title=title,
         lead=lead,
-        sections=list(sections),
+        chapters=list(chapters),
         light=palette.variables(dark=False),
         dark=palette.variables(dark=True),
         kind=lambda block: type(block).__name__,

@@ -1,20 +1,23 @@
 """The report: every study of a folder of runs, bound into one page."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from records import write_text
 from records.errors import WriteError, in_one_line
-from studies import STUDIES
+from studies import STUDIES, Study, find
 from studies.page import page
-from studies.page.blocks import Block, Bullets, Notice, Section, Text
+from studies.page.blocks import Block, Bullets, Chapter, Notice, Section, Text
 from studies.page.tables import Linked
 from studies.report import summary
 from studies.runs import fairness
 from studies.runs.collect import Collection
 
 PAGE = "report.html"
+
+OPENED = (("convergence", "figure:study"), ("accuracy", "differences:study"))
+"""What a reader sees without unfolding anything: the curves, and what differs by how much."""
 
 
 def write_report(collection: Collection, output: Path) -> tuple[list[Section], list[str]]:
@@ -26,24 +29,41 @@ def write_report(collection: Collection, output: Path) -> tuple[list[Section], l
     Raises:
         WriteError: if the folder cannot be written.
     """
+    problems: list[str] = []
+
+    def shown(study: Study, places: Iterable[str]) -> list[Section]:
+        return [*filter(None, (_shown(study, place, collection, output, problems) for place in places))]
+
+    opened = [section for name, place in OPENED for section in shown(find(name), [place])]
+    chapters = [Chapter(section.title, [section], opened=True) for section in opened]
     # The report's own section, the provenance, comes last.
-    studies = [function for study in (*STUDIES[1:], STUDIES[0]) for function in study.functions]
-    sections, problems = [], []
-    for study in studies:
-        try:
-            sections.append(study(collection, output))
-        except WriteError:
-            raise
-        # Whatever a study meets in what others left in the run folders, the others can still be shown.
-        except Exception as error:
-            problems.append(f"{study.__module__.removeprefix('studies.')}: {in_one_line(error)}")
-    sections = [section for section in sections if section is not None]
-    title = f"Convolution padding: {collection.root.resolve().name}"
+    for study in (*STUDIES[1:], STUDIES[0]):
+        sections = shown(study, [place for place in study.sections if (study.name, place) not in OPENED])
+        if sections:
+            chapters.append(Chapter(_title(study, sections), sections))
+    sections = [section for chapter in chapters for section in chapter.sections]
     files = [Linked(each.name, each) for section in sections for each in section.files]
     last = Section("The same as files", [Bullets(files, in_columns=True)])
     lead = [*_lead(collection), Notice("Studies that could not be shown", problems)]
-    write_text(output / PAGE, page.render(title, lead, [*sections, last], output))
+    title = f"Convolution padding: {collection.root.resolve().name}"
+    chapters.append(Chapter(last.title, [last]))
+    write_text(output / PAGE, page.render(title, lead, chapters, output))
     return sections, problems
+
+
+def _shown(study: Study, place: str, collection: Collection, output: Path, problems: list[str]) -> Section | None:
+    try:
+        return study.load(place)(collection, output)
+    except WriteError:
+        raise
+    # Whatever a study meets in what others left in the run folders, the others can still be shown.
+    except Exception as error:
+        problems.append(f"{study.folder}.{place.partition(':')[0]}: {in_one_line(error)}")
+        return None
+
+
+def _title(study: Study, sections: list[Section]) -> str:
+    return sections[0].title if len(sections) == 1 else study.name.replace("-", " ").capitalize()
 
 
 def _lead(collection: Collection) -> Iterator[Block]:

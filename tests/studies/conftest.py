@@ -113,8 +113,9 @@ def page_of(tmp_path):
     """A section as HTML."""
 
     def show(section):
+        from studies.page.blocks import Chapter
         from studies.page.page import render
 
-        return render("", [], [section], Path(tmp_path))
+        return render("", [], [Chapter("", [section])], Path(tmp_path))
 
     return show

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from studies.page import palette
-from studies.page.blocks import Bullets, Details, Figure, Notice, Raster, Section, Text
+from studies.page.blocks import Bullets, Chapter, Details, Figure, Notice, Raster, Section, Text
 from studies.page.drawing import Drawing
 from studies.page.page import render
 from studies.page.tables import Column, Linked, Marked, Table
@@ -73,10 +73,10 @@ TABLE = Table(
 )
 def test_texts_are_escaped(block, times):
     """Of every block, in every place where a text goes."""
-    page = Page(render(EVIL, [Text(EVIL)], [Section(EVIL, [block])], Path("/x/report")))
+    page = Page(render(EVIL, [Text(EVIL)], [Chapter(EVIL, [Section(EVIL, [block])])], Path("/x/report")))
     assert "b" not in page.tags
     # Title, heading, lead and the section's heading, too.
-    assert "".join(page.words).count(EVIL) == times + 4
+    assert "".join(page.words).count(EVIL) == times + 5
 
 
 def test_links():
@@ -89,7 +89,7 @@ def test_links():
 def test_pictures_do_not_meet():
     """A page of several drawings: ids are unique, references stay within their own, and nothing is fetched."""
     blocks = [Figure([drawing(legend=STYLES)] * 2), Figure([drawing()]), Figure([Raster(b"\x89PNG", "")])]
-    text = render("", [], [Section("", blocks)], Path("/x"))
+    text = render("", [], [Chapter("", [Section("", blocks)])], Path("/x"))
     page = Page(text)
     assert len(page.ids) == len(set(page.ids)) > 3
     *inside, picture = page.references

@@ -1,7 +1,11 @@
 """The report: whole, the same each time, and every name on it escaped."""
 
 import re
+import shutil
+import subprocess
 import xml.etree.ElementTree
+
+import pytest
 
 from studies.report.page import PAGE, write_report
 from studies.runs.collect import collect
@@ -31,6 +35,16 @@ def test_same_bytes_again_and_links_to_every_file_and_run(tmp_path, make_run):
     assert len(links) > 2 * 10
     assert [each for each in links if not (one.parent / each).exists()] == []
     assert "Not quite like with like" not in text
+    # What was compared, the curves, the differences; all else is folded, and the contents name it.
+    unfolded = text[: text.index('<details class="chapter">')]
+    heads = re.findall(r"<h2>(.*?)</h2>", unfolded)
+    assert [head.partition(" ")[0] for head in heads] == ["Convergence", "Differences"]
+    contents = re.findall(r'<a href="#(part\d+)">', text)
+    assert contents == re.findall(r'<div id="(part\d+)">', text)
+    assert len(contents) > len(heads) + 3
+    # Claims without evidence are a line, not a row each.
+    assert re.search(r"Not tested by these runs, of 15 claims: [^<]*\b9 by main.py timing; ", text)
+    assert "not tested<" not in text
     assert re.search(r"Left out of all tables.*runs/resnet18-zero-seed2\".*unfinished: 2 of 9 epochs.*<h2>", text, re.S)
 
 
@@ -46,3 +60,25 @@ def test_names_are_escaped_in_every_study(tmp_path, make_run):
     drawn = [each.text for each in xml.etree.ElementTree.parse(tmp_path / "out" / "figure3.svg").iter()]
     # A panel's title and a line of the legend; with mathematics in it the name would be in pieces.
     assert drawn.count(EVIL) == 2
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
+@pytest.mark.parametrize("width", [1200, 420])
+def test_no_element_is_wider_than_the_page(width, tmp_path, make_run):
+    """With everything unfolded, in a browser; frames that scroll may hold wider tables."""
+    for padding in ("zero", "partial"):
+        for seed in (0, 1):
+            make_run("a_rather_long_name_of_a_network_512", padding, seed, [10.0 + seed, 20.0])
+    write_report(collect(tmp_path / "runs"), tmp_path / "out")
+    text = (tmp_path / "out" / PAGE).read_text()
+    script = """<script>
+    document.querySelectorAll("details").forEach(each => each.open = true);
+    const wide = [...document.querySelectorAll("main *")].filter(each => !each.closest(".scroll") &&
+        each.getBoundingClientRect().right > innerWidth + 1).map(each => each.tagName);
+    document.title = "wide:" + [...wide, document.documentElement.scrollWidth > innerWidth].join();
+    </script></body>"""
+    (tmp_path / "out" / "opened.html").write_text(text.replace("</body>", script))
+    options = ["--headless", "--no-sandbox", f"--window-size={width},2000", "--dump-dom"]
+    page = ["chromium", *options, f"file://{tmp_path}/out/opened.html"]
+    found = subprocess.run(page, capture_output=True, text=True, timeout=300)
+    assert re.search(r"<title>(.*?)</title>", found.stdout)[1] == "wide:false"

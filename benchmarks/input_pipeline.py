@@ -20,11 +20,11 @@ from benchmarks.options import ratios, spread
 from benchmarks.parts import Setting
 from datamodules.imagenet.datasets import EvalImages, TrainImages
 from datamodules.imagenet.layouts import find_split
-from datamodules.imagenet.module import IMAGENET_MEAN, IMAGENET_STD
 from datamodules.imagenet.transforms import EvalTransform, RandomResizedCrop, TrainTransform
 from datamodules.loading.index import scan_classes
 from datamodules.loading.keyed import permutation
 from datamodules.loading.on_device import normalise
+from datamodules.loading.resumable import IMAGENET_MEAN, IMAGENET_STD
 from datamodules.samples.imagenet import make
 from studies.timing.interleaved import Stopwatch, interleaved
 

@@ -5,6 +5,7 @@ https://arxiv.org/abs/1811.11718
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -16,7 +17,7 @@ from torch.nn.functional import cross_entropy
 
 from lightning_modules.errors import checked
 from lightning_modules.exact_mean import ExactMean
-from lightning_modules.padded_network import MaskRule, PaddedNetworkModule, check_settings, unpack
+from lightning_modules.padded_network import PaddedNetworkModule, unpack
 from networks import create_network
 
 IGNORED_TARGET = -1
@@ -34,24 +35,9 @@ class ClassificationModule(PaddedNetworkModule):
     Args:
         network: timm model name; resnet50, resnet101, resnet152, vgg16_bn and vgg19_bn are set up as torchvision's,
             which the paper trained.
-        padding: scheme of every padded convolution in training (docs/schemes.md), such as partial or zero,circular;
-            or a mapping from patterns of layers' names to schemes, of which the first that fits counts.
-        num_classes: number of logits; it must equal the data's.
-        padding_at_test: scheme of validate, test and predict where it differs from the one of training (cross testing,
-            Table 4 of the paper).
-        lr: learning rate of SGD at the start.
-        momentum: SGD momentum.
-        weight_decay: SGD weight decay, on all parameters.
+        padding, num_classes, lr: as of PaddedNetworkModule, and so are the further arguments, `shared`.
         milestones: epochs before which the learning rate is divided by 10.
         network_args: further arguments of timm.create_model, such as {drop_rate: 0.1} or {pretrained: true}.
-        mask_rule: how padded batches (data.eval_padded) are masked: fixed, each image gets what it gets alone; grow,
-            the valid area grows from layer to layer (Eq. 3), partial padding only; singly, images one by one, for any
-            network; none, the network sees the zeros beyond each image.
-        channels_last: keep weights and images in channels-last memory order (faster on most GPUs).
-        compile: run the network through torch.compile.
-        fused_optimizer: one kernel for all of SGD's step; null leaves the choice to torch.
-        init_from: weights to start the training from, with any padding scheme: a checkpoint of this suite, or a file of
-            timm's or torchvision's; layers of logits start anew where it has another number of classes.
         label_smoothing: share of the target that goes to all classes alike, in training; the paper's recipe has none.
         mixup: alpha of mixup in training (Zhang et al. 2018), by timm; the paper's recipe has none.
         cutmix: alpha of cutmix in training (Yun et al. 2019), by timm; with both, each batch takes one of them.
@@ -68,22 +54,14 @@ class ClassificationModule(PaddedNetworkModule):
         network: str = "resnet50",
         padding: str | dict[str, str] = "zero",
         num_classes: int = 1000,
-        padding_at_test: str | dict[str, str] | None = None,
         lr: float = 0.1,
-        momentum: float = 0.9,
-        weight_decay: float = 1e-4,
         milestones: list[int] = (30, 60, 90),
         network_args: dict[str, Any] | None = None,
-        mask_rule: MaskRule = "fixed",
-        channels_last: bool = False,
-        compile: bool = False,
-        init_from: str | None = None,
-        fused_optimizer: bool | None = None,
         label_smoothing: float | None = None,
         mixup: float | None = None,
         cutmix: float | None = None,
+        **shared: Any,
     ) -> None:
-        check_settings(num_classes, padding, lr, momentum, weight_decay)
         rising = all(first < second for first, second in pairwise([0, *milestones]))
         checked("milestones", milestones, rising, "rising numbers of epochs from 1 on, such as [30, 60, 90]")
         smoothing = label_smoothing or 0.0
@@ -94,14 +72,11 @@ class ClassificationModule(PaddedNetworkModule):
         instead = {"num_classes": "left out; say --model.num_classes", "in_chans": "left out: images have 3"}
         for name, todo in instead.items():
             checked(f"network_args.{name}", extra.get(name), name not in extra, todo)
-        built = create_network(network, num_classes, **extra)
-        shared = (padding, padding_at_test, num_classes, mask_rule, channels_last, compile, init_from)
-        super().__init__(built, network, *shared)
+        make = partial(create_network, network, num_classes, **extra)
+        super().__init__(make, network, padding, num_classes, lr, **shared)
         # The run folder records the configuration; here it only makes load_from_checkpoint work.
         self.save_hyperparameters(logger=False)
         self.milestones = list(milestones)
-        self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
-        self.fused_optimizer = fused_optimizer
         self.label_smoothing = smoothing
         self.mix: Mixup | None = None
         if mixup or cutmix:
@@ -126,8 +101,7 @@ class ClassificationModule(PaddedNetworkModule):
     def metrics(self, class_names: Sequence[str]) -> list[str]:
         """Names of what `fit` logs of data with these classes."""
         stages = {"train": self.train_metrics, "val": self.eval_metrics}
-        epochs = [f"{stage}/{name}" for stage, each in stages.items() for name, _ in each.named_children()]
-        return ["train/loss_step", *epochs]
+        return [f"{stage}/{name}" for stage, each in stages.items() for name, _ in each.named_children()]
 
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         images, targets = batch

@@ -1,6 +1,7 @@
 """Base of the Lightning modules: a network under a padding scheme, and checkpoints that record their scheme."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -43,19 +44,28 @@ class PaddedNetworkModule(pl.LightningModule):
     and `shown` says how the images were shown to the network.
 
     Args:
-        network: converted in place.
+        make: makes the network, which is converted in place.
         name: name of the network, saved in checkpoints.
-        padding: scheme of every padded convolution in training, or schemes by patterns of layers' names.
-        padding_at_test: the same in validate, test and predict; null is that of training.
+        padding: scheme of every padded convolution in training (docs/schemes.md), such as partial or zero,circular;
+            or a mapping from patterns of layers' names to schemes, of which the first that fits counts.
         num_classes: number of classes.
-        mask_rule: how padded batches are evaluated, see `forward_padded`.
-        channels_last: keep weights and images in channels-last memory order.
+        lr: learning rate of SGD at the start.
+        padding_at_test: scheme of validate, test and predict where it differs from the one of training (cross testing,
+            Table 4 of the paper).
+        momentum: SGD momentum.
+        weight_decay: SGD weight decay, on all parameters.
+        mask_rule: how padded batches (data.eval_padded) are masked: fixed, each image gets what it gets alone; grow,
+            the valid area grows from layer to layer (Eq. 3), partial padding only; singly, images one by one, for any
+            network; none, the network sees the zeros beyond each image.
+        channels_last: keep weights and images in channels-last memory order (faster on most GPUs).
         compile: run the network through torch.compile.
-        init_from: file of weights that training begins from, see `networks.load_initial_weights`.
+        fused_optimizer: one kernel for all of SGD's step; null leaves the choice to torch.
+        init_from: weights to start the training from, with any padding scheme: a checkpoint of this suite, or a file of
+            timm's or torchvision's; layers of logits start anew where it has another number of classes.
 
     Raises:
-        PaddingError: if the scheme is unknown or cannot be applied to this network.
-        ModelError: if the mask rule is unknown.
+        PaddingError: if the scheme cannot be applied to this network.
+        ModelError: if a setting is out of range.
     """
 
     name_option = "model.network"
@@ -69,22 +79,33 @@ class PaddedNetworkModule(pl.LightningModule):
 
     def __init__(
         self,
-        network: nn.Module,
+        make: Callable[[], nn.Module],
         name: str,
         padding: str | dict[str, str],
-        padding_at_test: str | dict[str, str] | None,
         num_classes: int,
+        lr: float,
+        padding_at_test: str | dict[str, str] | None = None,
+        momentum: float = 0.9,
+        weight_decay: float = 1e-4,
         mask_rule: MaskRule = "fixed",
         channels_last: bool = False,
         compile: bool = False,
         init_from: str | None = None,
+        fused_optimizer: bool | None = None,
     ) -> None:
         super().__init__()
-        if mask_rule not in get_args(MaskRule):
-            raise ModelError(f"model.mask_rule is {mask_rule!r}; it must be one of {', '.join(get_args(MaskRule))}")
+        # Before the libraries refuse it in other words.
+        checked("num_classes", num_classes, num_classes >= 2, "at least 2")
+        self.padding = check_scheme("padding", padding)
+        checked("lr", lr, 0 < lr < math.inf, "a number above 0")
+        checked("momentum", momentum, 0 <= momentum < 1, "from 0 to below 1")
+        checked("weight_decay", weight_decay, 0 <= weight_decay < math.inf, "a number from 0 on")
+        checked("mask_rule", mask_rule, mask_rule in get_args(MaskRule), f"one of {', '.join(get_args(MaskRule))}")
+        network = make()
         self.mask_rule = mask_rule
+        self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
+        self.fused_optimizer = fused_optimizer
         self.network, self.network_name, self.num_classes = network, name, num_classes
-        self.padding = choose(padding).name
         self.padding_at_test = None if padding_at_test is None else check_scheme("padding_at_test", padding_at_test)
         self.padding_report = convert_padding(network, padding)
         self.tried = False
@@ -288,21 +309,6 @@ class PaddedNetworkModule(pl.LightningModule):
                         f"tested under {self.scheme} padding without the {count} parameters of {self.padding} padding"
                     )
                 self.left_out = count
-
-
-def check_settings(
-    num_classes: int, padding: str | dict[str, str], lr: float, momentum: float, weight_decay: float
-) -> None:
-    """Finds what libraries would refuse later or in other words, and rates with which nothing is learnt.
-
-    Raises:
-        ModelError: naming the setting, its value, and what it must be.
-    """
-    checked("num_classes", num_classes, num_classes >= 2, "at least 2")
-    check_scheme("padding", padding)
-    checked("lr", lr, 0 < lr < math.inf, "a number above 0")
-    checked("momentum", momentum, 0 <= momentum < 1, "from 0 to below 1")
-    checked("weight_decay", weight_decay, 0 <= weight_decay < math.inf, "a number from 0 on")
 
 
 def check_scheme(name: str, padding: str | dict[str, str]) -> str:

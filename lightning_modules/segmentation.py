@@ -6,6 +6,7 @@ https://arxiv.org/abs/1811.11718
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from torch import nn
 from evaluation import Box, leave_out_bands, mean_iou, predict_tiled, predict_whole, tile_boxes
 from lightning_modules.errors import ModelError
 from lightning_modules.exact_mean import ExactMean
-from lightning_modules.padded_network import MaskRule, PaddedNetworkModule, check_settings, unpack
+from lightning_modules.padded_network import PaddedNetworkModule, unpack
 from lightning_modules.pixel_metrics import IGNORED_PIXEL, PixelMetrics, pixel_loss
 from lightning_modules.scene_evaluation import REGULAR, EvaluationSettings, SceneCounts, SceneEvaluation, share
 from networks import DeepLabV3Plus, NetworkError, load_encoder_weights
@@ -37,14 +38,9 @@ class SegmentationModule(PaddedNetworkModule):
 
     Args:
         encoder: timm model name of the encoder; the paper's are resnet50 and wide_resnet38.
-        padding: scheme of every padded convolution in training (docs/schemes.md), such as partial or zero,circular;
-            or a mapping from patterns of layers' names to schemes, of which the first that fits counts.
-        num_classes: number of classes; it must equal the data's.
+        padding, num_classes: as of PaddedNetworkModule, and so are the further arguments, `shared`.
         output_stride: of the encoder, 8 (the paper's) or 16.
-        padding_at_test: scheme of validate, test and predict where it differs from the one of training.
         lr: learning rate of SGD at the start; the paper's is 0.03 for resnet50, 0.01 for wide_resnet38.
-        momentum: SGD momentum.
-        weight_decay: SGD weight decay, on all parameters.
         encoder_weights: initial weights of the encoder alone: "timm" (pretrained), or a file of a classifier, as of
             init_from; null is random (Table 5 of the paper says from scratch).
         encoder_args: further arguments of timm.create_model.
@@ -52,14 +48,6 @@ class SegmentationModule(PaddedNetworkModule):
         skip_channels: channels of the reduced skip connection.
         atrous_rates: dilations of the ASPP; null: 12, 24, 36 at output stride 8, half of it at 16.
         evaluation: tiles, overlaps and left-out centres of `test` and `predict`.
-        mask_rule: how padded batches (data.eval_padded) are masked: fixed, each image gets what it gets alone; grow,
-            the valid area grows from layer to layer (Eq. 3), partial padding only; singly, images one by one, for any
-            network; none, the network sees the zeros beyond each image.
-        channels_last: keep weights and images in channels-last memory order (faster on most GPUs).
-        compile: run the network through torch.compile.
-        fused_optimizer: one kernel for all of SGD's step; null leaves the choice to torch.
-        init_from: weights to start the training from, with any padding scheme: a checkpoint of this suite, or a file of
-            timm's or torchvision's; layers of logits start anew where it has another number of classes.
 
     Raises:
         NetworkError: if timm does not know the encoder, or it cannot be one.
@@ -77,24 +65,17 @@ class SegmentationModule(PaddedNetworkModule):
         padding: str | dict[str, str] = "zero",
         num_classes: int = 19,
         output_stride: int = 8,
-        padding_at_test: str | dict[str, str] | None = None,
         lr: float = 0.03,
-        momentum: float = 0.9,
-        weight_decay: float = 1e-4,
         encoder_weights: str | None = None,
         encoder_args: dict[str, Any] | None = None,
         head_channels: int = 256,
         skip_channels: int = 48,
         atrous_rates: list[int] | None = None,
         evaluation: EvaluationSettings | None = None,
-        mask_rule: MaskRule = "fixed",
-        channels_last: bool = False,
-        compile: bool = False,
-        init_from: str | None = None,
-        fused_optimizer: bool | None = None,
+        **shared: Any,
     ) -> None:
-        check_settings(num_classes, padding, lr, momentum, weight_decay)
-        network = DeepLabV3Plus(
+        make = partial(
+            DeepLabV3Plus,
             encoder,
             num_classes,
             output_stride,
@@ -103,15 +84,11 @@ class SegmentationModule(PaddedNetworkModule):
             atrous_rates=atrous_rates,
             encoder_args=encoder_args,
         )
-        name = f"deeplabv3plus-{encoder}"
-        shared = (padding, padding_at_test, num_classes, mask_rule, channels_last, compile, init_from)
-        super().__init__(network, name, *shared)
+        super().__init__(make, f"deeplabv3plus-{encoder}", padding, num_classes, lr, **shared)
         # The run folder records the configuration; here it only makes load_from_checkpoint work.
         self.save_hyperparameters(logger=False)
         self.encoder, self.encoder_weights = encoder, encoder_weights
-        self.dilation = network.dilation
-        self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
-        self.fused_optimizer = fused_optimizer
+        self.dilation = self.network.dilation
         self.evaluation = evaluation or EvaluationSettings()
         self.train_metrics, self.eval_metrics = nn.ModuleDict({"loss": ExactMean()}), PixelMetrics(num_classes)
         self.scenes: SceneEvaluation | None = None
@@ -138,7 +115,7 @@ class SegmentationModule(PaddedNetworkModule):
 
     def metrics(self, class_names: Sequence[str]) -> list[str]:
         """Names of what `fit` logs of data with these classes."""
-        return ["train/loss_step", "train/loss", "val/loss", "val/miou", *map(iou_name, class_names)]
+        return ["train/loss", "val/loss", "val/miou", *map(iou_name, class_names)]
 
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         images, targets = batch

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -25,10 +25,6 @@ from datamodules.loading.index import file_size
 from datamodules.loading.padded import collate_padded
 from datamodules.loading.path_table import PathTable
 from datamodules.loading.resumable import KeyedLoader, ResumableDataModule
-
-# ImageNet's, as NVIDIA/semantic-segmentation takes them.
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
 
 
 class CityscapesDataModule(ResumableDataModule):
@@ -50,7 +46,8 @@ class CityscapesDataModule(ResumableDataModule):
         root: Folder that holds leftImg8bit/ and gtFine/, or the archives' own folders with these inside.
         split: 0 (the official one), 1 or 2 validate on other 3 of the 21 cities; "folders" takes train/ and val/ as
             they are, for other data in this layout.
-        batch_size: Training crops in one batch over all processes, before gradient accumulation.
+        batch_size: As of ResumableDataModule, and so are the further arguments, `shared`; the mean and deviation of
+            ImageNet are those of NVIDIA/semantic-segmentation, too.
         crop_size: Side of the training crops in pixels (the paper: 896 for ResNet50, 736 for WideResNet38).
         class_uniform: Share of an epoch whose crops are drawn around each class in turn; 0 for whole images alone.
         tile_size: Side of the tiles whose centroids the crops are drawn around, in pixels.
@@ -60,17 +57,7 @@ class CityscapesDataModule(ResumableDataModule):
         flip: Whether to mirror training images left to right with probability 0.5.
         jitter: Greatest change of brightness, contrast, saturation and hue, as a share, up to 0.5; 0 for none.
         blur: Least and greatest standard deviation of the Gaussian blur, in pixels; null for none.
-        mean: Mean of each channel (red, green, blue) to subtract, on a scale of 0 to 1.
-        std: Standard deviation of each channel to divide by, on a scale of 0 to 1.
-        num_workers: Loader processes for each training process; 0 loads in the process itself.
-        seed: Seed of order, sampling and augmentation.
-        predict_folder: Folder of images, in any depth, for `predict`.
-        eval_padded: Whether `validate` shows the network several images at once, padded to the greatest size.
-        padded_batch_size: Images in such a batch over all processes; the largest images decide the memory.
-        cache_index: Whether to keep the classes' centroids below $XDG_CACHE_HOME, or the folder to keep them in.
-        loader_timeout: Seconds to wait for a loader process before giving up; 0 waits for ever.
-        on_damaged: "error" stops at a training image that cannot be decoded; "skip" takes the next index of the epoch.
-        max_skipped: Damaged images that "skip" passes over before it stops, too.
+        padded_batch_size: Images in a batch of `eval_padded` over all processes; the largest images decide the memory.
 
     Raises:
         DataError: settings contradict one another.
@@ -96,32 +83,11 @@ class CityscapesDataModule(ResumableDataModule):
         flip: bool = True,
         jitter: float = 0.25,
         blur: tuple[float, float] | None = (0.15, 1.3),
-        mean: tuple[float, float, float] = MEAN,
-        std: tuple[float, float, float] = STD,
-        num_workers: int = 4,
-        seed: int = 0,
-        predict_folder: str | None = None,
-        eval_padded: bool = False,
         padded_batch_size: int = 4,
-        cache_index: bool | str = True,
-        loader_timeout: int = 600,
-        on_damaged: Literal["error", "skip"] = "error",
-        max_skipped: int = 100,
+        **shared: Any,
     ):
-        super().__init__(
-            root=root,
-            batch_size=batch_size,
-            num_workers=num_workers,
-            seed=seed,
-            mean=mean,
-            std=std,
-            predict_folder=predict_folder,
-            cache_index=cache_index,
-            loader_timeout=loader_timeout,
-            on_damaged=on_damaged,
-            max_skipped=max_skipped,
-            eval_padded=eval_padded,
-        )
+        # Whole images may differ in size: a process takes them one by one.
+        super().__init__(root=root, batch_size=batch_size, eval_batch_size=None, **shared)
         self.padded_batch_size = at_least(1, "padded_batch_size", padded_batch_size)
         self.split = check_split(split)
         self.class_uniform, self.tile_size = class_uniform, tile_size

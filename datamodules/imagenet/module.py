@@ -22,9 +22,6 @@ from datamodules.loading.index import FileIndex, cached, is_flat, scan_classes, 
 from datamodules.loading.padded import collate, collate_padded
 from datamodules.loading.resumable import KeyedLoader, ResumableDataModule, expanded
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
 
 class ImageNetDataModule(ResumableDataModule):
     """Images in class folders: train/CLASS/*, val/CLASS/*, or the ILSVRC tree with a flat validation folder.
@@ -39,29 +36,18 @@ class ImageNetDataModule(ResumableDataModule):
 
     Args:
         root: Folder that holds train/ and val/ (or test/), also below Data/CLS-LOC/ as ILSVRC packs them.
-        batch_size: Training images in one batch over all processes, before gradient accumulation.
-        eval_batch_size: Evaluation images in one batch over all processes; null takes batch_size.
+        batch_size: As of ResumableDataModule, and so are the further arguments, `shared`.
         image_size: Side of the square that the network sees, in pixels.
         eval_resize: Length of the shorter side before the centre crop of an evaluation image, in pixels; null keeps it.
         train_crop: "random_resized" cuts a random box and resizes it; "random" cuts image_size pixels without resizing.
         crop_scale: Least and greatest area of a random resized box, as a share of the image.
         crop_ratio: Least and greatest width / height of a random resized box.
         flip: Whether to mirror training images left to right with probability 0.5.
-        mean: Mean of each channel (red, green, blue) to subtract, on a scale of 0 to 1.
-        std: Standard deviation of each channel to divide by, on a scale of 0 to 1.
-        num_workers: Loader processes for each training process; 0 loads in the process itself.
-        seed: Seed of order and augmentation.
         val_from_train: Training images to validate on instead of val/, a number or a share below 1; `test` uses val/.
         images_per_class: Most training images to use of each class, a fixed draw; null uses all.
         val_ground_truth: Labels of a flat validation folder; null looks for LOC_val_solution.csv beside the data.
         val_synsets: Synsets in the order of ILSVRC2012_ID, one a line, for a val_ground_truth of numbers.
-        predict_folder: Folder of images, in any depth, for `predict`.
-        eval_padded: Whether `validate` and `predict` pad images to the batch's greatest size instead of cropping them.
         padded_side: Greatest height and width of such an image, in pixels; a longer side loses both ends.
-        cache_index: Whether to keep the list of files below $XDG_CACHE_HOME, or the folder to keep it in.
-        loader_timeout: Seconds to wait for a loader process before giving up; 0 waits for ever.
-        on_damaged: "error" stops at a training image that cannot be decoded; "skip" takes the next index of the epoch.
-        max_skipped: Damaged images that "skip" passes over before it stops, too.
 
     Raises:
         DataError: settings contradict one another.
@@ -73,44 +59,20 @@ class ImageNetDataModule(ResumableDataModule):
         self,
         root: str,
         batch_size: int = 256,
-        eval_batch_size: int | None = None,
         image_size: int = 224,
         eval_resize: int | None = 256,
         train_crop: Literal["random_resized", "random"] = "random_resized",
         crop_scale: tuple[float, float] = (0.08, 1.0),
         crop_ratio: tuple[float, float] = (3 / 4, 4 / 3),
         flip: bool = True,
-        mean: tuple[float, float, float] = IMAGENET_MEAN,
-        std: tuple[float, float, float] = IMAGENET_STD,
-        num_workers: int = 4,
-        seed: int = 0,
         val_from_train: int | float = 0,
         images_per_class: int | None = None,
         val_ground_truth: str | None = None,
         val_synsets: str | None = None,
-        predict_folder: str | None = None,
-        eval_padded: bool = False,
         padded_side: int = 512,
-        cache_index: bool | str = True,
-        loader_timeout: int = 600,
-        on_damaged: Literal["error", "skip"] = "error",
-        max_skipped: int = 100,
+        **shared: Any,
     ):
-        super().__init__(
-            root=root,
-            batch_size=batch_size,
-            eval_batch_size=eval_batch_size,
-            num_workers=num_workers,
-            seed=seed,
-            mean=mean,
-            std=std,
-            predict_folder=predict_folder,
-            cache_index=cache_index,
-            loader_timeout=loader_timeout,
-            on_damaged=on_damaged,
-            max_skipped=max_skipped,
-            eval_padded=eval_padded,
-        )
+        super().__init__(root=root, batch_size=batch_size, **shared)
         self.val_from_train = val_from_train
         self.images_per_class = images_per_class
         self.val_ground_truth = expanded(val_ground_truth)

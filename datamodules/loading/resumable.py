@@ -1,7 +1,7 @@
 """A data module that resumes exactly in the middle of an epoch, because its samples are keyed by (epoch, index)."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Sized
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -35,6 +35,10 @@ _DATA = ("train_size", "training files", "eval_batch_size")
 """What `run.accept_changed_data` lets change."""
 
 
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
 class KeyedLoader(WorkersLoader):
     """A loader that counts as stateful for Lightning; the data module's state holds its position."""
 
@@ -49,7 +53,22 @@ class ResumableDataModule(pl.LightningDataModule):
     """Global batches, keyed loaders, and the position in the data as checkpoint state.
 
     A subclass gives `train_set_key` and the four methods below it. Its loaders are made with `make_eval_loader` where
-    those of this class will not do. The arguments mean what those of `ImageNetDataModule` mean.
+    those of this class will not do.
+
+    Args:
+        root: Folder of the data.
+        batch_size: Training images in one batch over all processes, before gradient accumulation.
+        eval_batch_size: Evaluation images in one batch over all processes; null takes batch_size.
+        mean: Mean of each channel (red, green, blue) to subtract, on a scale of 0 to 1.
+        std: Standard deviation of each channel to divide by, on a scale of 0 to 1.
+        num_workers: Loader processes for each training process; 0 loads in the process itself.
+        seed: Seed of order, sampling and augmentation.
+        predict_folder: Folder of images, in any depth, for `predict`.
+        eval_padded: Whether `validate` pads images of different sizes to one batch.
+        cache_index: Whether to keep what is found out about the files below $XDG_CACHE_HOME, or the folder for it.
+        loader_timeout: Seconds to wait for a loader process before giving up; 0 waits for ever.
+        on_damaged: "error" stops at a training image that cannot be decoded; "skip" takes the next index of the epoch.
+        max_skipped: Damaged images that "skip" passes over before it stops, too.
     """
 
     def __init__(
@@ -58,14 +77,14 @@ class ResumableDataModule(pl.LightningDataModule):
         root: str,
         batch_size: int,
         eval_batch_size: int | None = None,
-        num_workers: int,
-        seed: int,
-        mean: Sequence[float],
-        std: Sequence[float],
-        predict_folder: str | None,
-        cache_index: bool | str,
-        loader_timeout: int,
-        eval_padded: bool,
+        mean: tuple[float, float, float] = IMAGENET_MEAN,
+        std: tuple[float, float, float] = IMAGENET_STD,
+        num_workers: int = 4,
+        seed: int = 0,
+        predict_folder: str | None = None,
+        eval_padded: bool = False,
+        cache_index: bool | str = True,
+        loader_timeout: int = 600,
         on_damaged: Literal["error", "skip"] = "error",
         max_skipped: int = 100,
     ):

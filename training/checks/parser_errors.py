@@ -99,7 +99,9 @@ def _unknown(said: str, message: str, sources: Sources, options: Sequence[str]) 
     key = ".".join(filter(None, (_key(message), option.lstrip("-")))).replace(".init_args.", ".")
     if owners:
         prefix = key.rpartition(".")[0]
-        options = [f"{prefix}.{name}" for name in inspect.signature(_imported(owners[-1])).parameters]
+        # A class hands what it does not name itself on to the one that it inherits from.
+        taken = [inspect.signature(each).parameters for each in _imported(owners[-1]).__mro__[:-1]]
+        options = [f"{prefix}.{name}" for name in itertools.chain(*taken)]
     elif (group := key.partition(".")[0]) not in {option.partition(".")[0] for option in options}:
         # What a file holds below a misspelt group is not at fault.
         return f"{option} is no option{nearest(key, options)}{sources.where(group)}"

@@ -12,8 +12,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from networks.create import NetworkError, PretrainedError
-from networks.deeplabv3plus import DeepLabV3Plus
-from networks.encoder import create_encoder
+from networks.deeplabv3plus import DeepLabV3Plus, create_encoder
 from networks.initial_weights import read_weights, refuse_misfit
 
 FROM_TIMM = "timm"

@@ -92,47 +92,28 @@ class RunRecord(Record):
         return f"{self.network}-{self.variant}" if self.variant else self.network
 
 
+def _within(name: str) -> property:
+    def path(folder: "RunFolder") -> Path:
+        return folder.path / name
+
+    return property(path)
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """Paths and content of one run's folder."""
 
     path: Path
 
-    @property
-    def config(self) -> Path:
-        return self.path / "config.yaml"
-
-    @property
-    def record_file(self) -> Path:
-        return self.path / "run.json"
-
-    @property
-    def padding_report(self) -> Path:
-        return self.path / "padding.json"
-
-    @property
-    def epochs(self) -> Path:
-        return self.path / "epochs.csv"
-
-    @property
-    def data_files(self) -> Path:
-        return self.path / "data.json.gz"
-
-    @property
-    def skipped(self) -> Path:
-        return self.path / "skipped_images.csv"
-
-    @property
-    def checkpoints(self) -> Path:
-        return self.path / "checkpoints"
-
-    @property
-    def evaluations(self) -> Path:
-        return self.path / "evaluations"
-
-    @property
-    def log(self) -> Path:
-        return self.path / "log.txt"
+    config = _within("config.yaml")
+    record_file = _within("run.json")
+    padding_report = _within("padding.json")
+    epochs = _within("epochs.csv")
+    data_files = _within("data.json.gz")
+    skipped = _within("skipped_images.csv")
+    checkpoints = _within("checkpoints")
+    evaluations = _within("evaluations")
+    log = _within("log.txt")
 
     @property
     def core_files(self) -> tuple[Path, ...]:

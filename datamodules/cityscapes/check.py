@@ -3,9 +3,6 @@
 Finds in minutes what would stop a training of days. Exits with 0 and a report, or with 2 and an error.
 """
 
-import argparse
-import os
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -26,10 +23,10 @@ from datamodules.cityscapes.splits import (
     missing_cities,
     split_cities,
 )
-from datamodules.errors import DataError, some
+from datamodules.errors import some
+from datamodules.loading.check import compare_digests, make_parser, read_all, run
 from datamodules.loading.decode import decode_rgb, image_size
-from datamodules.loading.file_set import compare_digests, file_digest
-from datamodules.loading.workers import map_in_workers
+from datamodules.loading.file_set import file_digest
 
 _OFFICIAL = {**OFFICIAL_TRAIN, **OFFICIAL_VAL}
 
@@ -66,9 +63,8 @@ def check(
     sets = {"train": fine_scenes(root, check_split(split), "train"), "val": fine_scenes(root, split, "val")}
     if coarse:
         sets["coarse"] = coarse_scenes(root, split)
-    workers = os.cpu_count() or 1 if num_workers is None else num_workers
     everything = [scene for scenes in sets.values() for scene in scenes]
-    found = _read_all(root, everything, deep, workers)
+    found = _read_all(root, everything, deep, num_workers)
     lines = [f"{root}: {_describe(split)}, {'all pixels' if deep else 'all headers'} read"]
     for name, scenes in sets.items():
         lines += _report(name, scenes, split)
@@ -82,7 +78,7 @@ def check(
     return "\n".join(lines)
 
 
-def _read_all(root: Path, scenes: list[Scene], deep: bool, num_workers: int) -> list[tuple]:
+def _read_all(root: Path, scenes: list[Scene], deep: bool, num_workers: int | None) -> list[tuple]:
     """For each scene its (width, height); if `deep`, which classes its label file has, and digests of both files."""
 
     def read(index: int) -> tuple:
@@ -93,11 +89,7 @@ def _read_all(root: Path, scenes: list[Scene], deep: bool, num_workers: int) -> 
         present = np.bincount(classes.ravel(), minlength=256)[: len(CLASS_NAMES)] > 0 if deep else None
         return size, present, [file_digest(image), file_digest(label)] if deep else []
 
-    results = list(map_in_workers(read, len(scenes), num_workers))
-    errors = [result for result in results if isinstance(result, DataError)]
-    if errors:
-        raise DataError(f"{len(errors)} of {len(scenes)} scenes cannot be used. {some(errors, 3)}", where=root)
-    return results
+    return read_all(read, len(scenes), num_workers, "scenes", root)
 
 
 def _describe(split: int | str) -> str:
@@ -137,10 +129,7 @@ def _report_classes(sets: dict[str, list[Scene]], present: list[np.ndarray]) -> 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m datamodules.cityscapes", description="Say whether a tree of Cityscapes can be trained on."
-    )
-    parser.add_argument("root", type=Path, help="folder that holds leftImg8bit/, gtFine/ and gtCoarse/")
+    parser = make_parser("datamodules.cityscapes", "a tree of Cityscapes", "leftImg8bit/, gtFine/ and gtCoarse/")
     parser.add_argument(
         "--split",
         type=lambda value: int(value) if value.isdecimal() else value,
@@ -148,15 +137,5 @@ def main(arguments: list[str] | None = None) -> int:
         default=0,
         help="as data.split (default: 0)",
     )
-    parser.add_argument("--no-coarse", action="store_true", help="do without gtCoarse and train_extra")
-    parser.add_argument("--deep", action="store_true", help="decode every file, and compare with the last deep check")
-    parser.add_argument("--digests", type=Path, help="file of the digests (default: one below $XDG_CACHE_HOME)")
-    parser.add_argument("--workers", type=int, help="processes (default: one a core)")
-    options = parser.parse_args(arguments)
-    try:
-        coarse = not options.no_coarse
-        print(check(options.root, options.split, coarse, options.deep, options.workers, options.digests))
-    except DataError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    parser.add_argument("--no-coarse", dest="coarse", action="store_false", help="do without gtCoarse and train_extra")
+    return run(check, parser.parse_args(arguments))

@@ -57,9 +57,6 @@ NUM_LABEL_IDS = 34
 # From a label id to its class, 255 where it has none; uint8 (256,).
 CLASS_OF_LABEL = np.full(256, IGNORED_PIXEL, dtype=np.uint8)
 CLASS_OF_LABEL[list(LABEL_IDS)] = np.arange(len(LABEL_IDS))
-# From a class to its label id, 0 ("unlabeled") for an ignored pixel; uint8 (256,).
-LABEL_OF_CLASS = np.zeros(256, dtype=np.uint8)
-LABEL_OF_CLASS[: len(LABEL_IDS)] = LABEL_IDS
 
 
 def to_classes(label_ids: np.ndarray, where: object = None) -> np.ndarray:
@@ -78,17 +75,6 @@ def to_classes(label_ids: np.ndarray, where: object = None) -> np.ndarray:
                 " another numbering.",
             )
     return CLASS_OF_LABEL[label_ids]
-
-
-def to_label_ids(classes: np.ndarray) -> np.ndarray:
-    """Label ids of classes, the inverse of `to_classes`, both uint8; an ignored pixel becomes 0, "unlabeled".
-
-    Raises:
-        DataError: a value that is neither a class nor 255.
-    """
-    if unknown := [c for c in np.unique(classes).tolist() if not (0 <= c < len(LABEL_IDS) or c == IGNORED_PIXEL)]:
-        raise DataError(f"{some(unknown)} are no classes; allowed are 0 to {len(LABEL_IDS) - 1}, and {IGNORED_PIXEL}")
-    return LABEL_OF_CLASS[classes]
 
 
 def decode_classes(path: str) -> np.ndarray:

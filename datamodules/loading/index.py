@@ -10,10 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
+from PIL import Image
+from torch.utils.data import Dataset
 
 from datamodules.errors import DataError, some
 from datamodules.loading.array_cache import SETTLED_NS, cache_file, read_arrays, write_arrays
+from datamodules.loading.decode import decode_rgb
 from datamodules.loading.path_table import PathTable
+from datamodules.loading.samplers import STAND_IN
 
 # torchvision.datasets.folder.IMG_EXTENSIONS
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
@@ -209,3 +214,24 @@ def _write_cache(file: Path, index: FileIndex, key: tuple) -> None:
         "mtimes": index.mtimes,
     }
     write_arrays(file, key, arrays, f"the file index of {index.folder} was not cached")
+
+
+@dataclass(eq=False)
+class FolderImages(Dataset):
+    """Images of a folder without classes; for STAND_IN, the first image with an empty path.
+
+    Args:
+        files: the indexed files.
+        transform: resize and centre crop, or whatever else shows the network an image.
+    """
+
+    files: FileIndex
+    transform: Callable[[Image.Image, str], torch.Tensor]
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, str]:
+        """A uint8 tensor (3, height, width) and its path."""
+        path = self.files.path(max(index, 0))
+        return self.transform(decode_rgb(path), path), "" if index == STAND_IN else path

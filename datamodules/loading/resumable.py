@@ -15,8 +15,7 @@ from datamodules.errors import DataError, at_least, checked
 from datamodules.loading import keyed
 from datamodules.loading.damaged import SkipDamaged
 from datamodules.loading.file_set import FileSet
-from datamodules.loading.folder_images import FolderImages
-from datamodules.loading.index import scan_flat
+from datamodules.loading.index import FolderImages, scan_flat
 from datamodules.loading.on_device import batch_on_device, check_normalisation
 from datamodules.loading.padded import PaddedBatch, collate
 from datamodules.loading.samplers import EvalSampler, TrainSampler

@@ -7,8 +7,7 @@ from torch import distributed, nn
 from torch.nn import functional as F
 
 from networks import DeepLabV3Plus, NetworkError, create_network
-from networks.deeplabv3plus import ImageBranch
-from networks.encoder import create_encoder
+from networks.deeplabv3plus import ImageBranch, create_encoder
 from padding import PaddingError, available_schemes, convert_padding
 from tests.support.networks_by_hand import norm_relu
 
@@ -138,13 +137,13 @@ def test_what_cannot_be_built_is_refused(encoder, arguments, message):
 
 
 def test_an_encoder_without_the_skips_stride_is_refused(monkeypatch):
-    monkeypatch.setattr("networks.encoder.SKIP_STRIDE", 3)
+    monkeypatch.setattr("networks.deeplabv3plus.SKIP_STRIDE", 3)
     with pytest.raises(NetworkError, match=r"'resnet18' has features of strides 2, 4, 8, 8, 8, none of stride 3"):
         on_meta("resnet18")
 
 
 def test_the_skip_is_the_deepest_map_of_its_stride(monkeypatch):
-    monkeypatch.setattr("networks.encoder.SKIP_STRIDE", 2)
+    monkeypatch.setattr("networks.deeplabv3plus.SKIP_STRIDE", 2)
     network = small()
     assert network.encoder.feature_info.reduction()[:3] == [2, 2, 4]
     assert network.skip_index == 1
@@ -154,7 +153,7 @@ def test_an_encoder_that_misses_the_output_stride_is_refused(monkeypatch):
     class Stubborn(nn.Module):
         feature_info = timm.models.FeatureInfo([{"num_chs": 8, "reduction": 32, "module": "x"}], (0,))
 
-    monkeypatch.setattr("networks.encoder.create_network", lambda *args, **arguments: Stubborn())
+    monkeypatch.setattr("networks.deeplabv3plus.create_network", lambda *args, **arguments: Stubborn())
     with pytest.raises(NetworkError, match="its last feature has stride 32"):
         DeepLabV3Plus("resnet18", 19)
 

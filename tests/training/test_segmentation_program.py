@@ -15,7 +15,7 @@ from records import RunFolder
 from records.evaluation import EvaluationRecord, read_evaluations
 from records.validation import ValidationRecord
 from tests.support.program import NO_DASHBOARD, SMALL_SCENES, main, main_here, refusal
-from training.checkpoint_tables import tables
+from training.evaluation_record import tables
 
 VIEWS = ("alone", "padded, fixed", "padded, none")
 

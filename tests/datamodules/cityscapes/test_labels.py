@@ -11,8 +11,6 @@ from datamodules.cityscapes.labels import (
     LABEL_IDS,
     decode_classes,
     label_size,
-    to_classes,
-    to_label_ids,
 )
 
 
@@ -31,16 +29,6 @@ def test_every_label_id_becomes_the_train_id_of_cityscapesscripts():
         expected[label.id % 256] = label.trainId % 256
     assert CLASS_OF_LABEL.dtype == np.uint8
     assert CLASS_OF_LABEL.tolist() == expected.tolist()
-
-
-def test_label_ids_come_back():
-    classes = np.array([[*range(19), 255]], dtype=np.uint8)
-    ids = to_label_ids(classes)
-    assert ids.dtype == np.uint8
-    assert ids[0, -1] == 0
-    assert np.array_equal(to_classes(ids), classes)
-    with pytest.raises(DataError, match="19, 254 are no classes"):
-        to_label_ids(np.array([0, 19, 254, 255], dtype=np.uint8))
 
 
 def save(path, pixels, **options):

@@ -1,7 +1,7 @@
 """The tables of a tested checkpoint, cell by cell, from counts whose sums are taken by hand here."""
 
 from records.evaluation import EvaluationRecord
-from training.checkpoint_tables import tables
+from training.evaluation_record import tables
 
 # counts[band][distance bin][target][prediction] of two classes: bands from the border inwards, bins from it, too.
 REGULAR = [

@@ -1,11 +1,39 @@
-"""The loop over an epoch's batches."""
+"""Lightning's loops, where they do not resume exactly, or end an epoch before its end."""
 
 from typing import Any
 
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import EarlyStopping
+from pytorch_lightning.callbacks.early_stopping import EarlyStoppingReason
 from pytorch_lightning.loops.fetchers import _DataFetcher
+from pytorch_lightning.loops.fit_loop import _FitLoop
 from pytorch_lightning.loops.training_epoch_loop import _TrainingEpochLoop
 
-from training.loops.end import is_done
+
+def install_loops(trainer: pl.Trainer) -> None:
+    """Replaces the loops of a Trainer that has not been used yet."""
+    old = trainer.fit_loop
+    trainer.fit_loop = FitLoop(trainer, old.min_epochs, old.max_epochs)
+    trainer.fit_loop.epoch_loop = EpochLoop(trainer, old.min_steps, old.max_steps)
+
+
+def is_done(trainer: pl.Trainer, unfinished_epochs: int = 0) -> bool:
+    """Whether the run came to its end: by `max_steps`, `max_epochs` or early stopping, not by a wish to stop.
+
+    Args:
+        trainer: fitting, or done with it.
+        unfinished_epochs: 1 asks whether the run ends with the epoch in progress.
+    """
+    epochs = trainer.fit_loop.epoch_progress.current.processed + unfinished_epochs
+    by_steps = 0 <= trainer.max_steps <= trainer.global_step
+    by_epochs = 0 <= trainer.fit_loop.max_epochs <= epochs
+    return by_steps or by_epochs or (has_converged(trainer) and trainer.fit_loop._can_stop_early)
+
+
+def has_converged(trainer: pl.Trainer) -> bool:
+    """Whether early stopping decided that the run is done. Known after a resume, too: its state is checkpointed."""
+    reasons = (each.stopping_reason for each in trainer.callbacks if isinstance(each, EarlyStopping))
+    return any(reason != EarlyStoppingReason.NOT_STOPPED for reason in reasons)
 
 
 class EpochLoop(_TrainingEpochLoop):
@@ -64,3 +92,20 @@ class EpochLoop(_TrainingEpochLoop):
             return due
         validated_within = self.val_loop.batch_progress.total.ready > 0  # Lightning resets it at an epoch's start
         return validated_within or is_done(trainer, unfinished_epochs=1)
+
+
+class FitLoop(_FitLoop):
+    """Takes up a checkpoint of an epoch's end in the same way whether `max_steps` or `max_epochs` ends the run.
+
+    With `max_steps` Lightning counts the finished epoch as interrupted. It then calls the hooks of the epoch's end
+    once more, without its validation, and counts the next epoch as done.
+    """
+
+    def _iteration_based_training(self) -> bool:
+        return False
+
+    @property
+    def done(self) -> bool:
+        # An epoch that is resumed goes on to its end, whose validation may be all that is left of the run, and where
+        # early stopping that spoke within it ends the run.
+        return not self.restarting and super().done

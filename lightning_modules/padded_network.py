@@ -313,7 +313,7 @@ class PaddedNetworkModule(pl.LightningModule):
 def check_scheme(name: str, padding: str | dict[str, str]) -> str:
     """The name of the scheme or patterns of the setting `model.name`. Raises ModelError, listing the schemes."""
     try:
-        return choose(padding).name
+        return choose("null" if padding is None else padding).name  # a configuration may say null
     except PaddingError as error:
         raise ModelError(f"model.{name}: {error}") from error
 

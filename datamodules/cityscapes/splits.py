@@ -7,30 +7,13 @@ from pathlib import Path
 from datamodules.cityscapes.files import COARSE, FINE, IMAGES, Scene, find_scenes, locate
 from datamodules.errors import DataError, checked, some
 
-# Images of each city with fine labels: 2,975 in the official training set, 500 in the official validation set.
-OFFICIAL_TRAIN = {
-    "aachen": 174,
-    "bochum": 96,
-    "bremen": 316,
-    "cologne": 154,
-    "darmstadt": 85,
-    "dusseldorf": 221,
-    "erfurt": 109,
-    "hamburg": 248,
-    "hanover": 196,
-    "jena": 119,
-    "krefeld": 99,
-    "monchengladbach": 94,
-    "strasbourg": 365,
-    "stuttgart": 196,
-    "tubingen": 144,
-    "ulm": 95,
-    "weimar": 142,
-    "zurich": 122,
-}
-OFFICIAL_VAL = {"frankfurt": 267, "lindau": 59, "munster": 174}
-OFFICIAL_COARSE = 19_998
-CITIES = (*sorted(OFFICIAL_VAL), *sorted(OFFICIAL_TRAIN))
+# The official training and validation cities, whose images have fine labels.
+TRAIN_CITIES = (
+    *("aachen", "bochum", "bremen", "cologne", "darmstadt", "dusseldorf", "erfurt", "hamburg", "hanover", "jena"),
+    *("krefeld", "monchengladbach", "strasbourg", "stuttgart", "tubingen", "ulm", "weimar", "zurich"),
+)
+VAL_CITIES = ("frankfurt", "lindau", "munster")
+CITIES = (*VAL_CITIES, *TRAIN_CITIES)
 
 FOLDERS = "folders"
 SPLITS = (0, 1, 2, FOLDERS)

@@ -5,7 +5,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from datamodules.samples.draw import Draw, roughened
 
-# Part of every scene's key: raise it when a scene would change, so that trees made before are made again.
+# Part of every scene's key: raise it when a scene would change: trees made before must be made again.
 VERSION = 5
 
 # Cityscapes' label ids are the positions here (mcordts/cityscapesScripts, helpers/labels.py).

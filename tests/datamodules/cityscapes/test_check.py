@@ -16,7 +16,7 @@ def test_report_counts_each_city(streets):
         "train: 18 images of 18 cities (official: 2975)",
         "val: 3 images of 3 cities (official: 500)",
         "coarse: 4 images of 4 cities (official: 19998)",
-        "frankfurt            1 of 267",
+        "frankfurt            1",
         "sizes: 128 x 64 (25)",
     ):
         assert lines.count(line) == 1
@@ -24,7 +24,7 @@ def test_report_counts_each_city(streets):
     for kind in ("leftImg8bit", "gtFine"):
         shutil.rmtree(streets / kind / "train" / "ulm")
     report = check(streets, split=2, num_workers=0).splitlines()
-    assert {"val: 3 images of 3 cities (official: 655)", "  missing: ulm"} <= set(report)
+    assert {"val: 3 images of 3 cities", "  missing: ulm"} <= set(report)
 
 
 def test_deep_check_says_which_classes_a_set_lacks(street_tree):

@@ -5,7 +5,7 @@ from PIL import Image
 from datamodules import DataError
 from datamodules.cityscapes.class_uniform import BOOST_CLASSES
 from datamodules.cityscapes.labels import CLASS_NAMES, CLASS_OF_LABEL
-from datamodules.cityscapes.splits import OFFICIAL_TRAIN, OFFICIAL_VAL
+from datamodules.cityscapes.splits import TRAIN_CITIES, VAL_CITIES
 from datamodules.samples.cityscapes import coarsened, make
 from datamodules.samples.streets import draw_street
 
@@ -52,7 +52,7 @@ def test_fence_lies_at_the_outer_border_alone(tree):
 
 
 def test_names_sizes_and_modes_are_those_of_cityscapes(street_tree):
-    for folder, cities in (("train", OFFICIAL_TRAIN), ("val", OFFICIAL_VAL)):
+    for folder, cities in (("train", TRAIN_CITIES), ("val", VAL_CITIES)):
         assert {path.name for path in (street_tree / "gtFine" / folder).iterdir()} == set(cities)
     images = list(street_tree.glob("leftImg8bit/*/*/*_leftImg8bit.png"))
     labels = list(street_tree.glob("gt*/*/*/*_labelIds.png"))

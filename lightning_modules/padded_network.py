@@ -25,7 +25,7 @@ from padding.conversion.convert import report_hidden
 from padding.conversion.layers import LEARNED
 from padding.user_file import look_in
 
-__all__ = ["PaddedNetworkModule", "check_scheme", "check_settings", "look_in", "one_line", "pads", "unpack"]
+__all__ = ["PaddedNetworkModule", "check_scheme", "look_in", "one_line", "pads", "unpack"]
 
 SINGLY, UNMASKED = "singly", "none"
 """The mask rules that need no mask: images one by one, each at its own size; and a padded batch as it is."""

@@ -52,13 +52,9 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
             if new["sample"].get(name, digest) != digest and before[name] == after[name]
         ],
     }
-    lines = [f"{_count(names)} {kind} ({_first(names)})" for kind, names in kinds.items() if names]
+    lines = []
+    for kind, names in kinds.items():
+        if names:
+            number, first = ("1 file", "") if len(names) == 1 else (f"{len(names)} files", "the first: ")
+            lines.append(f"{number} {kind} ({first}{names[0]})")
     return lines + ["other labels"] * (old["labels"] != new["labels"])
-
-
-def _count(names: list[str]) -> str:
-    return "1 file" if len(names) == 1 else f"{len(names)} files"
-
-
-def _first(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"the first: {names[0]}"

@@ -16,7 +16,7 @@ from typing import IO, Any
 import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 
-from networks.weights_file import describe_content, describe_unreadable
+from networks.initial_weights import describe_content, describe_unreadable
 from records.atomic import reading, set_aside, write_atomically
 from records.errors import UserError
 

@@ -50,7 +50,6 @@ from training.evaluation_record import check_keeping, keep_and_print, keep_valid
 from training.identity import find_again, identify
 from training.loggers import wandb_logger
 from training.loops import install_loops
-from training.prediction import prediction_writer
 from training.resume import KeyedRandomness, MetricState, ResumeCheckpoint
 from training.settings import ConvergenceSettings, PredictionSettings, RunSettings
 from training.start import check_data, initial_weights, is_finished, leaving_nothing, prepare, write_attempt
@@ -215,7 +214,7 @@ class ExperimentCLI(LightningCLI):
     def _own_callbacks(self, show_bar: bool) -> list[Callback]:
         bar: list[Callback] = [callbacks.ProgressBar()] if show_bar else []
         if self.subcommand == "predict":
-            return [*bar, self.stop, prediction_writer(self.model, self.config.predict.prediction)]
+            return [*bar, self.stop, callbacks.prediction_writer(self.model, self.config.predict.prediction)]
         if self.run_folder is None:
             return [*bar, self.stop]
         folder, record, seed = self.run_folder, self.run_record, self.config.fit.seed_everything

@@ -17,7 +17,8 @@ def provenance() -> dict[str, Any]:
         "host": platform.node(),
         "commit": commit(),
         # torch's own word tells which CUDA version the build is for.
-        "versions": {"python": platform.python_version(), "torch": torch.__version__, **_versions()},
+        "versions": {"python": platform.python_version(), "torch": torch.__version__}
+        | {package: _version(package) for package in PACKAGES},
         "devices": _devices(),
         "threads": torch.get_num_threads(),
     }
@@ -38,10 +39,6 @@ def _git(*arguments: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
-
-
-def _versions() -> dict[str, str | None]:
-    return {package: _version(package) for package in PACKAGES}
 
 
 def _version(package: str) -> str | None:

@@ -41,7 +41,11 @@ def is_finished(
     """
     old, progress = recorded(folder), any(folder.checkpoints.glob(RESUME_PATTERN))
     if old is None and not progress:
-        _refuse_to_start_over(folder)
+        if any(folder.checkpoints.glob("*.ckpt")):
+            raise RunFolderError(
+                f"{folder.record_file} is damaged or missing, and no resume checkpoint is left to continue from; "
+                "restore it, or say --run.id=NAME to train anew in another folder"
+            )
         return False
     _refuse_another_run(folder, old, record, config)
     if chosen is not None and progress:
@@ -192,14 +196,6 @@ def _lock(folder: RunFolder) -> None:
     except (BlockingIOError, PermissionError):  # any other error is of a file system without locks
         raise UserError(f"another process is training in {folder.path}; wait for it or stop it") from None
     _locks.append(file)
-
-
-def _refuse_to_start_over(folder: RunFolder) -> None:
-    if any(folder.checkpoints.glob("*.ckpt")):
-        raise RunFolderError(
-            f"{folder.record_file} is damaged or missing, and no resume checkpoint is left to continue from; restore "
-            "it, or say --run.id=NAME to train anew in another folder"
-        )
 
 
 def initial_weights(config: dict[str, Any]) -> dict[str, str]:

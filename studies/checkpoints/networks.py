@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from networks.create import check_name, create_network
-from networks.weights_file import describe_content, describe_unreadable
+from networks.initial_weights import describe_content, describe_unreadable
 from padding import convert_padding
 from padding.conversion.layers import original_class
 from padding.geometry import Pads, resolve

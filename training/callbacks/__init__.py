@@ -3,8 +3,7 @@
 from training.callbacks.dashboard import Dashboard
 from training.callbacks.finite_loss import FiniteLoss
 from training.callbacks.kept_epochs import best_and_last_epochs
-from training.callbacks.overlays import OverlayWriter
-from training.callbacks.predictions import PredictionWriter
+from training.callbacks.predictions import prediction_writer
 from training.callbacks.progress_bar import ProgressBar
 from training.callbacks.run_recorder import EpochLines, RunRecorder
 from training.callbacks.skipped_images import SkippedImages
@@ -14,11 +13,10 @@ __all__ = [
     "Dashboard",
     "EpochLines",
     "FiniteLoss",
-    "OverlayWriter",
-    "PredictionWriter",
     "ProgressBar",
     "RunRecorder",
     "SkippedImages",
     "StopSignal",
     "best_and_last_epochs",
+    "prediction_writer",
 ]

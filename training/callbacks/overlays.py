@@ -54,13 +54,7 @@ class OverlayWriter(pl.Callback):
             Image.fromarray(legend(data.class_names, colours, LEGEND_WIDTH)).save(self._partial / LEGEND)
 
     def on_predict_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: dict[str, Any],
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: dict[str, Any], *_: Any
     ) -> None:
         data = trainer.datamodule
         for path, classes in zip(outputs["paths"], outputs["classes"], strict=True):

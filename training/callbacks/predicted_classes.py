@@ -16,13 +16,7 @@ class PredictedClasses(pl.Callback):
         self._batches = []
 
     def on_test_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: torch.Tensor,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: torch.Tensor, *_: Any
     ) -> None:
         self._batches.append(outputs.cpu())
 

@@ -1,4 +1,4 @@
-"""Predictions of a folder of images as a CSV file."""
+"""What `predict` writes, by the kind of network: one CSV file, or a folder of pictures."""
 
 import csv
 import io
@@ -8,7 +8,13 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 
+from lightning_modules import SegmentationModule
+from lightning_modules.scene_evaluation import share
 from records import write_text
+from records.atomic import check_writable
+from records.errors import UserError
+from training.callbacks.overlays import OverlayWriter
+from training.settings import PredictionSettings
 
 SHOWN = 5
 """Classes listed an image, the most probable first."""
@@ -26,13 +32,7 @@ class PredictionWriter(pl.Callback):
         self._lines: list[list[str]] = []
 
     def on_predict_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: dict[str, Any],
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: dict[str, Any], *_: Any
     ) -> None:
         names = trainer.datamodule.class_names
         top = outputs["probabilities"].topk(min(SHOWN, len(names)))
@@ -50,3 +50,39 @@ class PredictionWriter(pl.Callback):
         writer.writerows(self._lines)
         write_text(self.output, text.getvalue())
         rank_zero_info(f"{len(self._lines)} predictions written to {self.output}")
+
+
+def prediction_writer(model: pl.LightningModule, settings: PredictionSettings) -> pl.Callback:
+    """The callback that writes the predictions of `model`.
+
+    Raises:
+        UserError: if a setting is out of range, the output exists (nothing is ever overwritten), or cannot be written.
+    """
+    draws = isinstance(model, SegmentationModule)
+    output = settings.output or Path("predictions" if draws else "predictions.csv")
+    if output.exists():
+        raise UserError(f"{output} exists; move it or say --prediction.output=OTHER{'' if draws else '.csv'}")
+    check_writable(output.parent, "choose another --prediction.output")
+    if not draws:
+        _refuse_drawing(settings)
+        return PredictionWriter(output)
+    if not 0 <= settings.opacity <= 1:
+        raise UserError(f"prediction.opacity is {settings.opacity}; it must be 0 to 1")
+    if settings.tiles and model.evaluation.predict_overlap is None:
+        raise UserError(
+            "prediction.tiles draws the seams of tiles, but the image is predicted whole; set "
+            "--model.evaluation.predict_overlap, 0 or 1/3 as in the paper"
+        )
+    return OverlayWriter(
+        output,
+        opacity=settings.opacity,
+        tiles=settings.tiles,
+        leave_out=None if settings.leave_out is None else share("leave_out", settings.leave_out, "prediction"),
+        label_ids=settings.label_ids,
+    )
+
+
+def _refuse_drawing(settings: PredictionSettings) -> None:
+    for name in ("tiles", "leave_out", "label_ids"):
+        if getattr(settings, name):
+            raise UserError(f"prediction.{name} is for segmentation networks; leave it out for a classifier")

@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 import torch
 from jsonargparse import Namespace
 
+from networks.initial_weights import refuse_misfit
 from records.errors import UserError
 from training.checkpoint_files import RESUME, WEIGHTS, check_whole, read_checkpoint
 from training.checks.sources import Sources
@@ -113,21 +114,9 @@ def check_fits(model: pl.LightningModule, path: str) -> None:
 
     Raises:
         ModelError: as the model's `on_load_checkpoint`.
-        UserError: naming the file and the tensors that do not fit.
+        NetworkError: naming the file and the tensors that do not fit.
     """
     content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     given, wanted = dict(content["state_dict"]), model.state_dict()
     model.on_load_checkpoint(content)  # takes out what another scheme at test does not need
-    wrong = [f"{name} is missing" for name in wanted.keys() - given.keys()]
-    wrong += [f"{name} is too many" for name in given.keys() - wanted.keys()]
-    wrong += [
-        f"{name} is {tuple(given[name].shape)} there and {tuple(tensor.shape)} here"
-        for name, tensor in wanted.items()
-        if name in given and given[name].shape != tensor.shape
-    ]
-    if wrong:
-        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        raise UserError(
-            f"{path} does not fit the network: {'; '.join(sorted(wrong)[:3])}{more}. Give the model's settings that it "
-            "was trained with, such as --config=RUN/config.yaml"
-        )
+    refuse_misfit(Path(path), "the network", wanted, given, given.keys() - wanted.keys())

@@ -7,24 +7,31 @@ import contextlib
 import fcntl
 import os
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from datamodules.cityscapes.labels import CLASS_NAMES, decode_classes
 from datamodules.errors import DataError
-from datamodules.loading.array_cache import SETTLED_NS, cache_file, read_arrays, write_arrays
+from datamodules.loading.check import cache_file
 from datamodules.loading.path_table import PathTable
 from datamodules.loading.workers import map_in_workers
+
+_T = TypeVar("_T")
 
 _CLASSES = len(CLASS_NAMES)
 # Raise it when other centroids would be found in the same files.
 _FORMAT = "1"
 # From here on it takes longer than one would wait without a word.
 _MANY = 200
+
+# A file changed so recently may change again within one tick of its clock, so it is not kept yet.
+SETTLED_NS = 2_000_000_000
 
 # Size in bytes, and the times of the last change of content and of inode in ns. The second also tells of a file that
 # was replaced by another with its time set back, as `cp -p` and `tar` do.
@@ -173,3 +180,30 @@ def _write(file: Path, key: tuple, entries: dict[str, _Entry], started: int) -> 
         "rows": np.concatenate([entry.centroids for entry in settled.values()]),
     }
     write_arrays(file, key, content, f"the centroids were not kept in {file.parent}")
+
+
+def read_arrays(file: Path, key: tuple, build: Callable[[dict[str, np.ndarray]], _T]) -> _T | None:
+    """What `build` makes of the arrays of a file; None where it is missing, damaged, or of another key."""
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            stored = {name: archive[name] for name in archive.files}
+        return build(stored) if str(stored["key"]) == repr(key) else None
+    # Whatever a damaged archive makes NumPy or zipfile raise, the answer is the same: make the arrays again.
+    except Exception:
+        return None
+
+
+def write_arrays(file: Path, key: tuple, arrays: Mapping[str, np.ndarray], complaint: str) -> None:
+    """Writes an .npz file under another name and renames it; where that fails, warns with `complaint` and goes on."""
+    temporary = None
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=file.parent, suffix=".tmp")
+        with os.fdopen(handle, "wb") as stream:
+            np.savez(stream, key=np.array(repr(key)), **arrays)
+        os.replace(temporary, file)
+    except OSError as error:
+        warnings.warn(f"{complaint}: {error}", stacklevel=3)
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)

@@ -18,7 +18,7 @@ from datamodules.imagenet.layouts import find_beside, find_split, locate_split
 from datamodules.imagenet.splits import hold_out, limit_per_class
 from datamodules.imagenet.transforms import eval_transform, train_transform, uncropped_transform
 from datamodules.loading.file_set import FileSet
-from datamodules.loading.index import FileIndex, cached, is_flat, scan_classes, scan_flat
+from datamodules.loading.index import FileIndex, is_flat, scan_classes, scan_flat
 from datamodules.loading.padded import collate, collate_padded
 from datamodules.loading.resumable import KeyedLoader, ResumableDataModule, expanded
 
@@ -91,7 +91,7 @@ class ImageNetDataModule(ResumableDataModule):
         folder = find_split(self.root, "val")
         if is_flat(folder):
             find_split(self.root, "train")
-        return cached(scan_classes, folder, self.cache_index).classes
+        return scan_classes(folder).classes
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
@@ -120,7 +120,7 @@ class ImageNetDataModule(ResumableDataModule):
 
     @cached_property
     def _train_files(self) -> FileIndex:
-        return cached(scan_classes, find_split(self.root, "train"), self.cache_index)
+        return scan_classes(find_split(self.root, "train"))
 
     @cached_property
     def _train_split(self) -> tuple[np.ndarray, np.ndarray]:
@@ -135,7 +135,7 @@ class ImageNetDataModule(ResumableDataModule):
     @cached_property
     def _val_files(self) -> FileIndex:
         folder = find_split(self.root, "val")
-        return cached(scan_flat if is_flat(folder) else scan_classes, folder, self.cache_index)
+        return (scan_flat if is_flat(folder) else scan_classes)(folder)
 
     @cached_property
     def _val_targets(self) -> np.ndarray:

@@ -64,7 +64,7 @@ class ResumableDataModule(pl.LightningDataModule):
         seed: Seed of order, sampling and augmentation.
         predict_folder: Folder of images, in any depth, for `predict`.
         eval_padded: Whether `validate` pads images of different sizes to one batch.
-        cache_index: Whether to keep what is found out about the files below $XDG_CACHE_HOME, or the folder for it.
+        cache_index: Whether to keep what reading the labels found out below $XDG_CACHE_HOME, or the folder for it.
         loader_timeout: Seconds to wait for a loader process before giving up; 0 waits for ever.
         on_damaged: "error" stops at a training image that cannot be decoded; "skip" takes the next index of the epoch.
         max_skipped: Damaged images that "skip" passes over before it stops, too.

@@ -4,34 +4,12 @@ import pytest
 from torchvision.datasets import ImageFolder
 
 from datamodules import DataError
-from datamodules.loading import index
-from datamodules.loading.index import cached, scan_classes, scan_flat
+from datamodules.loading.index import scan_classes, scan_flat
 from datamodules.loading.path_table import PathTable
 
 
 def contents(index):
     return [(index.path(i), int(index.targets[i])) for i in range(len(index))]
-
-
-@pytest.fixture
-def settled(tree, monkeypatch):
-    """The training folder, last changed an hour ago: fresh folders are not cached. It counts as one of many files."""
-    monkeypatch.setattr(index, "CACHED_FROM", 0)
-    age(tree)
-    return tree / "train"
-
-
-def age(root, seconds=3600):
-    for directory, _, _ in os.walk(root):
-        before = os.stat(directory).st_mtime - seconds
-        os.utime(directory, (before, before))
-
-
-def no_scan(folder):
-    raise AssertionError("scanned")
-
-
-no_scan.__name__ = "scan_classes"
 
 
 def test_files_and_targets_equal_imagefolders(tree, write_image):
@@ -89,45 +67,10 @@ def test_packed_paths_keep_any_name():
     assert len(PathTable.pack([])) == 0
 
 
-def test_unchanged_folder_is_read_from_the_cache(settled, tmp_path):
-    first = cached(scan_classes, settled, str(tmp_path / "cache"))
-    second = cached(no_scan, settled, str(tmp_path / "cache"))
-    assert contents(first) == contents(second)
-    assert first.classes == second.classes
-
-
-@pytest.mark.parametrize("change", ["remove", "rename", "n00000001/new.png", "n00000004/0.png", "n00000001/deep/1.png"])
-def test_changed_folder_is_scanned_again(change, settled, tmp_path, write_image):
-    write_image(settled / "n00000001" / "deep" / "0.png")
-    age(settled)
-    cache = str(tmp_path / "cache")
-    before = contents(cached(scan_classes, settled, cache))
-    if change == "remove":
-        (settled / "n00000001" / "0.png").unlink()
-    elif change == "rename":
-        (settled / "n00000001" / "0.png").rename(settled / "n00000001" / "renamed.png")
-    else:
-        write_image(settled / change)
-    after = cached(scan_classes, settled, cache)
-    assert contents(after) == contents(scan_classes(settled)) != before
-
-
-def test_a_small_folder_is_not_cached_so_that_sizes_are_those_of_now(settled, tmp_path, monkeypatch):
-    monkeypatch.setattr(index, "CACHED_FROM", 13)
-    file = settled / "n00000001" / "0.png"
-    before = cached(scan_classes, settled, str(tmp_path / "cache")).sizes[0]
+def test_sizes_are_those_of_now(tree):
+    file = tree / "train" / "n00000001" / "0.png"
     file.write_bytes(file.read_bytes() + b"0")
-    assert cached(scan_classes, settled, str(tmp_path / "cache")).sizes[0] == before + 1 == os.path.getsize(file)
+    assert scan_classes(tree / "train").sizes[0] == os.path.getsize(file)
     file.unlink()
     file.symlink_to("nowhere")
-    assert scan_classes(settled).sizes[0] == -1
-
-
-def test_fresh_folder_is_not_cached(tree, tmp_path):
-    cached(scan_classes, tree / "train", str(tmp_path / "cache"))
-    assert not (tmp_path / "cache").exists()
-
-
-def test_cache_can_be_off(settled, tmp_path, monkeypatch):
-    monkeypatch.setattr(index, "_write_cache", no_scan)
-    assert len(cached(scan_classes, settled, False)) == 12
+    assert scan_classes(tree / "train").sizes[0] == -1

@@ -1,9 +1,10 @@
-"""What the caches of both data sets promise: a file that is damaged, or of another key, is as good as none."""
+"""What the cache of centroids promises: a file that is damaged, or of another key, is as good as none."""
 
 import numpy as np
 import pytest
 
-from datamodules.loading.array_cache import cache_file, read_arrays, write_arrays
+from datamodules.cityscapes.centroids import read_arrays, write_arrays
+from datamodules.loading.check import cache_file
 
 KEY = ("1", "folder", 16)
 

@@ -1,11 +1,11 @@
 """Who a run is: its id, name and folder, all from its resolved configuration."""
 
 import glob
-import importlib
 import os
 import re
 from dataclasses import replace
 from pathlib import Path
+from pydoc import locate
 from typing import Any
 
 from records import RunFolder, RunRecord, settings_digest
@@ -41,7 +41,7 @@ def identify(config: dict[str, Any]) -> tuple[RunFolder, RunRecord]:
         padding=padding,
         seed=seed,
         max_epochs=config["trainer"]["max_epochs"] or -1,
-        monitor=_monitor(model["class_path"]),
+        monitor=getattr(locate(model["class_path"]), "monitor", "val/loss"),
         targets=list(config["convergence"]["targets"]),
         digest=digest,
         variant=variant,
@@ -81,8 +81,3 @@ def has_moved(folder: RunFolder, recorded: RunRecord, record: RunRecord) -> bool
     """Whether the run's data lay in another folder than `record` says, so that they may be others."""
     known = recorded.data_root or flatten(configuration(folder) or {}).get("data.init_args.root", record.data_root)
     return known != record.data_root
-
-
-def _monitor(class_path: str) -> str:
-    module, _, name = class_path.rpartition(".")
-    return getattr(getattr(importlib.import_module(module), name), "monitor", "val/loss")

@@ -1,10 +1,10 @@
 """What jsonargparse says of a wrong argument, in one line: key, value, what it may be, and where it was given."""
 
-import importlib
 import inspect
 import itertools
 import re
 from collections.abc import Sequence
+from pydoc import locate
 
 from training.checks.sources import Sources, nearest
 
@@ -100,15 +100,10 @@ def _unknown(said: str, message: str, sources: Sources, options: Sequence[str]) 
     if owners:
         prefix = key.rpartition(".")[0]
         # A class hands what it does not name itself on to the one that it inherits from.
-        taken = [inspect.signature(each).parameters for each in _imported(owners[-1]).__mro__[:-1]]
+        taken = [inspect.signature(each).parameters for each in locate(owners[-1]).__mro__[:-1]]
         options = [f"{prefix}.{name}" for name in itertools.chain(*taken)]
     elif (group := key.partition(".")[0]) not in {option.partition(".")[0] for option in options}:
         # What a file holds below a misspelt group is not at fault.
         return f"{option} is no option{nearest(key, options)}{sources.where(group)}"
     of = f" of {owners[-1].rpartition('.')[2]}" if owners else ""
     return f"{key} is no option{of}{nearest(key, options)}{sources.where(key)}"
-
-
-def _imported(class_path: str) -> type:
-    module, _, name = class_path.rpartition(".")
-    return getattr(importlib.import_module(module), name)

@@ -58,6 +58,9 @@ def test_every_cell(tmp_path):
     assert float(first["relative"]) == pytest.approx(137.5)
     assert (first["low"], first["n"], first["paper_relative"]) == ("", "2", "129.71")
     assert table["resnet50_zero (2nd - nth)"]["paper_ms"] == "5.779"
+    # Zero padding is what the others are related to; the null pair is related to it like them.
+    ends = {name: table[f"resnet50_{name} (2nd - nth)"]["low"] for name in ("zero", "zero again")}
+    assert ends == {"zero": "", "zero again": "100.0"}
     assert table["resnet50_zero (1st)"]["paper_ms"] == table["resnet50_circular (1st)"]["paper_ms"] == ""
     assert {file.name for file in found.files} == {f"table1_timing.{kind}" for kind in ("csv", "md")}
     assert all(file.is_file() for file in found.files)

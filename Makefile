@@ -11,7 +11,7 @@ GPU := .gpu
 .PHONY: help install demo test test-all works-with gpu bench lint format lock site clean
 
 help:
-	@echo "make demo      install, draw sample images, train a small padding sweep, write a report (no GPU, data or account)"
+	@echo "make demo      install, show what padding does, train a small padding sweep, write a report (no GPU, data or account)"
 	@echo "make test      install, lint, and run the tests"
 	@echo "make test-all  the slow tests too"
 	@echo "make works-with  only the tests with models of other packages, installed into $(OTHERS)"
@@ -31,8 +31,13 @@ $(READY): requirements.lock
 
 install: $(READY)
 
+DEMO_SCHEMES := zero partial reflect replicate circular mean
+
 demo: $(READY)
 	@$(RUN) -m datamodules.samples.imagenet
+	@$(RUN) main.py location --schemes zero partial reflect circular valid full --seeds 2 --output runs/demo/location
+	@$(RUN) main.py geometry resnet18 --schemes $(DEMO_SCHEMES) --sizes 128 --output runs/demo/geometry
+	@$(RUN) main.py border-error resnet18 --schemes $(DEMO_SCHEMES) --images data/sample_imagenet/val --count 40 --size 64 --output runs/demo/border-error
 	@WANDB_MODE=offline $(RUN) main.py sweep sweeps/demo.yaml
 	@$(RUN) main.py report runs/demo --complete
 	@echo

@@ -40,14 +40,21 @@ def section(records: Sequence[LocationRecord], output: Path, problems: Sequence[
     record = records[-1]
     table, drawing = make_table(record), draw(record)
     blocks = [
-        Text(READING),
-        table,
+        Text(QUESTION),
         Figure([drawing], CAPTION),
+        Text(READING, muted=True),
+        table,
         Notice("Not trained", [*problems, *record.failed], terminal=True),
         Details("Where this comes from", [Bullets([facts(record.provenance)])]),
     ]
     return Section(TITLE, blocks, [*table.write(output, "location"), drawing.write(output / "location.svg")])
 
+
+QUESTION = (
+    "Two classes differ in one thing: which of two colours stands left. In training, one class is always in the upper "
+    "half of the image, the other in the lower; then the halves are swapped. A network that falls below chance had "
+    "looked at the place instead of the colours, and only the border of its maps can tell it the place."
+)
 
 READING = (
     "similar: red left of green above, green left of red below, as trained. dissimilar: the halves swapped, so that a "

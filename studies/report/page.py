@@ -16,8 +16,14 @@ from studies.runs.collect import Collection
 
 PAGE = "report.html"
 
-OPENED = (("convergence", "figure:study"), ("accuracy", "differences:study"))
-"""What a reader sees without unfolding anything: the curves, and what differs by how much."""
+OPENED = (
+    ("location", "table:study"),
+    ("geometry", "table:study"),
+    ("border-error", "table:study"),
+    ("convergence", "figure:study"),
+    ("accuracy", "differences:study"),
+)
+"""What a reader sees without unfolding anything: what needs no training, the curves, and what differs by how much."""
 
 
 def write_report(collection: Collection, output: Path) -> tuple[list[Section], list[str]]:

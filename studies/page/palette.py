@@ -25,7 +25,7 @@ _EXTEND = (
     ("circular", "#2b6e1f", "#7fc96f", "9 3 2 3"),
     ("symmetric", "#008f8a", "#5fe0da", "4 2"),
     ("earth", "#005a56", "#3aa8a2", "12 3"),
-    ("extrapolate:2", "#6b7a3e", "#c0cf8f", "1 2"),
+    ("extrapolate:2", "#6b7a3e", "#c0cf8f", "8 2 2 2 2 2"),
     ("extrapolate:3", "#3f5b2e", "#96b383", "5 1"),
     ("lp1", "#1a9463", "#8ff0c4", "14 3 2 3 2 3"),
 )

@@ -147,6 +147,8 @@ def test_parameters_come_and_go_with_the_scheme():
     assert torch.equal(model(x), y)
     with pytest.raises(PaddingError):
         convert_padding(nn.Sequential(model, nn.LazyConv2d(1, 3, padding=1)), "partial")
+    with pytest.raises(PaddingError, match="cannot run on the example"):
+        convert_padding(model, "partial", example=torch.ones(1, 7, 4, 4).double())
     assert model[2].padding_learned is kept, "a refused conversion left traces"
     convert_padding(model, "explicit")
     weights = {"0.weight": torch.ones(4, 3, 3, 3).double(), "0.bias": torch.zeros(4).double()}

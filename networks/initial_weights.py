@@ -117,7 +117,12 @@ def _is_head_of_others(own: Tensor, given: Tensor | None, num_classes: int) -> b
 
 
 def refuse_misfit(
-    path: Path, what: str, wanted: dict[str, Tensor], given: dict[str, Tensor], unexpected: Iterable[str]
+    path: Path,
+    what: str,
+    wanted: dict[str, Tensor],
+    given: dict[str, Tensor],
+    unexpected: Iterable[str],
+    todo: str = "give a file of the same network and arguments",
 ) -> None:
     """Raises NetworkError, naming the tensors, unless `given` has one of the right shape for each of `wanted`."""
     shapes = [
@@ -129,7 +134,7 @@ def refuse_misfit(
     problems = {"missing": missing, "unexpected": sorted(unexpected), "of another shape": shapes}
     if any(problems.values()):
         text = "; ".join(f"{problem}: {_shortened(keys)}" for problem, keys in problems.items() if keys)
-        raise NetworkError(f"{path} does not fit {what}: {text}; give a file of the same network and arguments")
+        raise NetworkError(f"{path} does not fit {what}: {text}; {todo}")
 
 
 def _shortened(keys: list[str], shown: int = 5) -> str:

@@ -119,4 +119,5 @@ def check_fits(model: pl.LightningModule, path: str) -> None:
     content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     given, wanted = dict(content["state_dict"]), model.state_dict()
     model.on_load_checkpoint(content)  # takes out what another scheme at test does not need
-    refuse_misfit(Path(path), "the network", wanted, given, given.keys() - wanted.keys())
+    todo = "give the model's settings that it was trained with, such as --config=RUN/config.yaml"
+    refuse_misfit(Path(path), "the network", wanted, given, given.keys() - wanted.keys(), todo)

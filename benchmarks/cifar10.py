@@ -24,6 +24,7 @@ from datamodules.imagenet.layouts import find_split
 from datamodules.loading.decode import decode_rgb
 from datamodules.loading.index import scan_classes
 from datamodules.loading.on_device import normalise
+from lightning_modules.padded_network import to_channels_last
 from networks.create import create_network
 from padding import convert_padding
 from studies.runs.collect import REFERENCE
@@ -69,7 +70,7 @@ def train(scheme: str, seed: int, data: tuple[Images, Images], network: str, epo
     torch.manual_seed(seed)
     model = create_network(network, 10)
     convert_padding(model, scheme)
-    model.to(device, memory_format=torch.channels_last).train()
+    to_channels_last(model).to(device).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
     milestones = [round(share * epochs) for share in (0.5, 0.75, 0.9)]
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, milestones)

@@ -68,7 +68,7 @@ def variants(baseline: ImageFolder, ours, keys: list) -> dict[str, Callable[[], 
     return {"baseline": load_baseline, "ours": load_ours, "null": load_ours, "ours + float": load_ours_float}
 
 
-def loader_rows(setting: Setting, images: int = 200, rounds: int = 9, size: int = 224, resize: int = 256):
+def loader_rows(setting: Setting, images: int = 100, rounds: int = 5, size: int = 224, resize: int = 256):
     """Images per CPU second in training and evaluation, and how many times the baseline's; `null` against ours."""
     # As in a worker of a DataLoader.
     torch.set_num_threads(1)

@@ -22,6 +22,7 @@ from benchmarks.options import ratios, spread
 from benchmarks.parts import Row, Setting
 from datamodules.loading.on_device import normalise
 from lightning_modules import ClassificationModule
+from lightning_modules.padded_network import to_channels_last
 from networks.create import create_network
 from padding import available_schemes
 from records import RunFolder, RunRecord
@@ -63,7 +64,8 @@ def plain_step(
     """One step of SGD as any PyTorch program has it; returns the loss."""
     network.train()
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    network.to(memory_format=layout)
+    if channels_last:
+        to_channels_last(network)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4, fused=fused)
     forward = torch.compile(network, dynamic=False) if compile else network
     images, targets = data
@@ -155,8 +157,8 @@ def loop_rows(setting: Setting) -> Iterator[Row]:
     name, size, batch, rounds = case(setting)
     if not (cuda or setting.tiny):
         yield from loops(setting, "tiny_resnet10", size, batch, rounds, 50)
-        rounds = 6
-    yield from loops(setting, name, size, batch, rounds, 3 if setting.tiny else 50 if cuda else 25)
+        rounds = 5
+    yield from loops(setting, name, size, batch, rounds, 3 if setting.tiny else 50 if cuda else 12)
 
 
 def loops(setting: Setting, network: str, size: int, batch: int, rounds: int, steps: int) -> Iterator[Row]:

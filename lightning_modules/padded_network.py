@@ -111,7 +111,7 @@ class PaddedNetworkModule(pl.LightningModule):
         """Whether a run has added to the report what pads inside a forward."""
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         if channels_last:
-            network.to(memory_format=torch.channels_last)
+            to_channels_last(network)
         self.compile_network = compile
         self.init_from = init_from
         self.left_out = 0
@@ -308,6 +308,14 @@ class PaddedNetworkModule(pl.LightningModule):
                         f"tested under {self.scheme} padding without the {count} parameters of {self.padding} padding"
                     )
                 self.left_out = count
+
+
+def to_channels_last(network: nn.Module) -> nn.Module:
+    """Puts weights of 2d convolutions in channels-last order; `nn.Module.to` refuses a network that has others, too."""
+    for parameter in network.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return network
 
 
 def check_scheme(name: str, padding: str | dict[str, str]) -> str:

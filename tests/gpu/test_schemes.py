@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
+from lightning_modules.padded_network import to_channels_last
 from padding import available_schemes, convert_padding
 
 SCHEMES = (*available_schemes(), "replicate,circular", "zero,partial")
@@ -60,7 +61,7 @@ def test_values_and_gradients(scheme, layer, dtype, device):
 def test_channels_last(scheme, device):
     model, x = network(scheme, "3x3").float(), images(torch.float32)
     expected = gradients(copy.deepcopy(model).double(), x.double())
-    model.to(device, memory_format=torch.channels_last)
+    to_channels_last(model).to(device)
     found = gradients(model, x.to(device, memory_format=torch.channels_last))
     assert found[0].is_contiguous(memory_format=torch.channels_last)
     close(found, expected, torch.float32)

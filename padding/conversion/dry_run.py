@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 from torch.utils.weak import WeakIdKeyDictionary
 
-from padding.conversion.layers import PaddedLayer
+from padding.conversion.layers import PaddedLayer, built_mode
 from padding.errors import PaddingError
 
 WINDOWS = {"aten::im2col", "aten::unfold", "aten::as_strided"}
@@ -27,6 +27,8 @@ WINDOWS = {"aten::im2col", "aten::unfold", "aten::as_strided"}
 
 PRODUCTS = {"aten::mm", "aten::bmm", "aten::addmm", "aten::baddbmm"}
 POOLS = {"aten::avg_pool1d", "aten::avg_pool2d", "aten::avg_pool3d"}
+FILLS = {f"aten::{kind}_pad{axes}d": f"by {kind}" for kind in ("reflection", "replication") for axes in (1, 2, 3)}
+"""Operations that fill a border, and how; a circular one is a copy like any other, and is not seen."""
 _ZEROS = {"aten::zeros", "aten::new_zeros", "aten::zeros_like"}
 
 
@@ -50,7 +52,12 @@ class HiddenPad:
     @property
     def matters(self) -> bool:
         """Whether a convolution may read the zeros: pools stay as they are, and a product of matrices has no border."""
-        return self.read_by not in ("product", "pool")
+        return not self.fills and self.read_by not in ("product", "pool")
+
+    @property
+    def fills(self) -> bool:
+        """Whether it is no zero padding at all: its design fills the border with values of the map."""
+        return self.call.endswith(tuple(FILLS.values()))
 
     def __str__(self) -> str:
         reader = {"convolution": "a convolution", "windows": "cut windows", "product": "a matrix product"}
@@ -237,6 +244,8 @@ class _Recorder(TorchDispatchMode):
             spatial = spatial[: 2 * (args[0].dim() - free)]
         if max(spatial, default=0) > 0 and not (args[2] if len(args) > 2 else 0):
             return f"pads {_short(args[1])} with zeros"
+        if name in FILLS and built_mode(self.running[-1]) == "zeros":
+            return f"pads {_short(args[1])} {FILLS[name]}"
         if name == "aten::im2col" and any(args[3]):
             return f"cuts windows with padding {_short(args[3])}"
         # `count_include_pad` is the sixth argument of all three average pools.

@@ -322,3 +322,13 @@ def test_a_size_read_off_a_padded_map_is_no_silent_change():
 def once_padded(net, x):
     padded_map = net.pad(x)
     return F.interpolate(net.tail(net.conv(padded_map)), padded_map.shape[2:])
+
+
+@pytest.mark.parametrize(("mode", "word"), [("reflect", "reflection"), ("replicate", "replication")])
+def test_a_border_that_a_forward_fills_is_left_and_said(mode, word):
+    """As CycleGAN's forwards could; a layer built with that padding_mode is a layer of the scheme, and is none."""
+    model = Net(lambda net, x: net.conv(F.pad(x, (1, 1, 1, 1), mode=mode)))
+    stem = nn.Conv2d(3, 3, 3, padding=1, padding_mode=mode)
+    report = convert_padding(nn.Sequential(stem, model), mode, strict=True, example=X)
+    assert (report.converted, report.left, report.unsupported) == (["0"], ["1"], [])
+    assert report.reasons["1"] == f"inside its forward: pads (1, 1, 1, 1) by {word}, read by a convolution"

@@ -29,6 +29,9 @@ from training.provenance import provenance
 BATCH = 128
 """Images at a time where the options say nothing."""
 
+CANVASES = ("black", "white", "mean")
+"""Colours of images without content."""
+
 Network = Callable[[Tensor], Tensor]
 """Logits (N, classes) of normalised images (N, 3, H, W)."""
 
@@ -60,6 +63,11 @@ class Pictures:
             chosen = slice(start, start + self.batch)
             images = read_batch(self.files[chosen], side, self.mean, self.std)
             yield images.to(self.device), torch.tensor(self.targets[chosen], device=self.device)
+
+    def colour(self, name: str) -> Tensor:
+        """(3, 1, 1): a colour of CANVASES, normalised."""
+        mean, std = torch.tensor(self.mean), torch.tensor(self.std)
+        return (({"black": 0.0, "white": 1.0}.get(name, mean) - mean) / std)[:, None, None]
 
 
 def measure_runs(

@@ -6,9 +6,7 @@ Islam et al., Position, Padding and Predictions, IJCV 2024, https://arxiv.org/ab
 import torch
 from torch import Tensor
 
-from studies.checkpoints.pictures import Network, Pictures
-
-CANVASES = ("black", "white", "mean")
+from studies.checkpoints.pictures import CANVASES, Network, Pictures
 
 SHRUNK = 3
 """The object's side is the image's over this."""
@@ -24,17 +22,11 @@ def measure(network: Network, pictures: Pictures, grid: int) -> dict[str, list[f
     for objects, targets in pictures.squares(side):
         images += len(objects)
         for canvas in CANVASES:
-            ground = canvas_of(canvas, pictures).to(objects).expand(len(objects), -1, size, size)
+            ground = pictures.colour(canvas).to(objects).expand(len(objects), -1, size, size)
             for number in range(grid * grid):
                 shown = pasted(ground, objects, places[number // grid], places[number % grid])
                 right[canvas][number] += int((network(shown).argmax(1) == targets).sum())
     return {canvas: (100 * each / images).tolist() for canvas, each in right.items()}
-
-
-def canvas_of(name: str, pictures: Pictures) -> Tensor:
-    """(3, 1, 1): the normalised colour."""
-    mean, std = torch.tensor(pictures.mean), torch.tensor(pictures.std)
-    return ((({"black": 0.0, "white": 1.0}.get(name, mean)) - mean) / std)[:, None, None]
 
 
 def pasted(ground: Tensor, objects: Tensor, top: int, left: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""shift, sizes and position on networks whose answer is known at every position and size, and on two tiny runs."""
+"""shift, sizes, position and probe on networks whose answer is known, and on two tiny runs."""
 
 import json
 import shutil
@@ -11,8 +11,10 @@ from torch import nn
 
 from cli.app import main
 from padding import PaddingError, convert_padding
+from studies.checkpoints.pictures import CANVASES, Pictures
 from studies.position import measure as position
 from studies.position.table import unevenness
+from studies.probe import measure as probe
 from studies.shift import measure as shift
 from studies.sizes import measure as sizes
 
@@ -23,7 +25,9 @@ class Drawn:
 
     draw: object
     targets: list
+    colour = Pictures.colour
     size: int = 14
+    device: str = "cpu"
     mean: tuple = (0.5,) * 3
     std: tuple = (0.5,) * 3
 
@@ -102,13 +106,48 @@ def test_a_planted_position_bias_is_found():
     assert unevenness(np.pad(np.full((3, 3), 80.0), 1, constant_values=60))[2:] == (-20, -20)
 
 
+def test_a_map_that_holds_its_position_is_read_and_one_without_is_not():
+    """The readout of zeros around a constant knows the border; under replicate padding nothing differs anywhere."""
+    torch.manual_seed(0)
+    layers = [layer for _ in range(5) for layer in (nn.Conv2d(3, 3, 3, padding=1), nn.ReLU())]
+    for layer in layers[::2]:
+        nn.init.constant_(layer.weight, 1 / 27)
+        nn.init.constant_(layer.bias, 0.1)
+    drawn = Drawn(lambda side: torch.ones(8, 3, side, side), [0] * 8)
+    with torch.no_grad():
+        zero = probe.measure(nn.Sequential(*layers), drawn)
+        network = nn.Sequential(*layers)
+        convert_padding(network, "replicate")
+        flat = probe.measure(network, drawn)
+    # A window knows which of its sides is nearer to the border, and so left from right.
+    assert min(zero[f"images {target}"][0] for target in probe.TARGETS) > 0.9
+    wanted = probe.goals(14)[2]
+    assert flat["images gaussian"] == [0, pytest.approx(float((wanted - wanted.mean()).abs().mean()), rel=0.01)]
+
+
+def test_planted_coordinates_are_read_exactly():
+    side = 14
+    rows, columns = (
+        torch.linspace(0, 1, side)[:, None].expand(side, side),
+        torch.linspace(0, 1, side).expand(side, side),
+    )
+    drawn = Drawn(lambda side: torch.stack([rows, columns, rows * 0]).expand(8, 3, side, side), [0] * 8)
+    network = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1))
+    nn.init.dirac_(network[0].weight)
+    with torch.no_grad():
+        found = probe.measure(network, drawn)
+    for name in ("horizontal", "vertical"):
+        assert found[f"images {name}"] == [pytest.approx(1, abs=1e-3), pytest.approx(0, abs=0.01)]
+    assert abs(found["black horizontal"][0]) < 0.5
+
+
 def test_the_canvas_is_black_white_or_the_mean():
     drawn = Drawn(None, [], mean=(0.25,) * 3, std=(0.5,) * 3)
-    values = [float(position.canvas_of(name, drawn)[0]) for name in position.CANVASES]
+    values = [float(drawn.colour(name)[0]) for name in CANVASES]
     assert values == [-0.5, 1.5, 0]
 
 
-@pytest.mark.parametrize("study", ["shift", "sizes", "position"])
+@pytest.mark.parametrize("study", ["shift", "sizes", "position", "probe"])
 def test_records_are_kept_and_the_same_command_measures_nothing(study, trained_pair, tmp_path, capsys):
     runs = shutil.copytree(trained_pair, tmp_path / "runs")
     assert main([study, str(runs), "--count", "6"]) == 0

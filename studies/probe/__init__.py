@@ -1,0 +1,1 @@
+"""How well absolute position can be read from what a frozen network computes."""

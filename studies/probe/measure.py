@@ -1,0 +1,95 @@
+"""The position probe: a linear 3x3 readout, without padding of its own, of five stages of a frozen network.
+
+Islam et al., How much position information do convolutional neural networks encode?, ICLR 2020,
+https://arxiv.org/abs/2001.08248. There the readout is trained by descent; here its least squares are solved, which has
+no schedule and no seed. Lin et al., 2022, https://arxiv.org/abs/2206.01202, find the probe unreliable.
+"""
+
+import torch
+import torch.nn.functional as F
+from scipy.stats import rankdata
+from torch import Tensor, nn
+
+from studies.checkpoints.networks import padded_convolutions
+from studies.checkpoints.pictures import Pictures
+from studies.stats.sample import evenly
+
+STAGES, SIDE = 5, 28
+"""Padded convolutions that are read, evenly from first to last; side that their maps are resized to, at most."""
+
+TARGETS = ("horizontal", "vertical", "gaussian")
+
+RIDGE = 1e-6
+"""Times the mean of the diagonal, added to it: maps have channels that are sums of others."""
+
+
+def goals(side: int) -> Tensor:
+    """(3, side - 2, side - 2), the TARGETS from 0 to 1 where windows of the readout have their centre."""
+    line = torch.linspace(0, 1, side)
+    bell = torch.exp(-((line - 0.5) ** 2) / (2 * 0.25**2))
+    maps = [line.expand(side, side), line[:, None].expand(side, side), bell[:, None] * bell]
+    return torch.stack(maps)[:, 1:-1, 1:-1]
+
+
+def measure(network: nn.Module, pictures: Pictures) -> dict[str, list[float | None]]:
+    """Fits on the first half of each batch, tests on the second.
+
+    Returns:
+        For `images`, `black`, `white` and `noise` with each of TARGETS: Spearman's rho (0 where nothing differs) and
+        mean absolute error, means over images.
+    """
+    size = pictures.size
+    layers = [*padded_convolutions(network, lambda each: each(torch.zeros(1, 3, size, size, device=pictures.device)))]
+    layers, side = evenly(layers, min(STAGES, len(layers))), min(SIDE, size)
+    wanted = goals(side)
+    gram = moments = None
+    tested = []
+    for images, _ in pictures.squares(size):
+        half = (len(images) + 1) // 2
+        rows = windows(network, layers, images[:half], side).flatten(0, 2)
+        right = wanted.permute(1, 2, 0).expand(half, -1, -1, -1).flatten(0, 2).double()
+        new = rows.T @ rows, rows.T @ right
+        gram, moments = new if gram is None else (gram + new[0], moments + new[1])
+        tested.append(images[half:])
+    ridge = RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)
+    weights = torch.linalg.solve(gram + ridge, moments)
+    shown = {"images": torch.cat(tested)}
+    shown |= {name: pictures.colour(name).expand(1, 3, size, size) for name in ("black", "white")}
+    shown["noise"] = torch.randn(len(shown["images"]), 3, size, size, generator=torch.Generator().manual_seed(0))
+    found = {}
+    for name, images in shown.items():
+        read = windows(network, layers, images.to(pictures.device), side) @ weights
+        for number, target in enumerate(TARGETS):
+            pairs = [scores(each[..., number], wanted[number]) for each in read]
+            found[f"{name} {target}"] = [sum(column) / len(pairs) for column in zip(*pairs, strict=True)]
+    return found
+
+
+def windows(network: nn.Module, layers: list[str], images: Tensor, side: int) -> Tensor:
+    """(N, side - 2, side - 2, 9 C + 1) double: 3x3 windows of the stacked maps, and 1."""
+    found: dict[str, Tensor] = {}
+    hooks = [
+        network.get_submodule(layer).register_forward_hook(
+            lambda _, __, output, layer=layer: found.update({layer: output.clone()})
+        )
+        for layer in layers
+    ]
+    try:
+        network(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    maps = [F.interpolate(found[layer], (side, side), mode="bilinear", align_corners=False) for layer in layers]
+    rows = F.unfold(torch.cat(maps, 1), 3).transpose(1, 2).unflatten(1, (side - 2, side - 2)).double().cpu()
+    return torch.cat([rows, torch.ones_like(rows[..., :1])], -1)
+
+
+def scores(read: Tensor, wanted: Tensor) -> tuple[float, float]:
+    """Spearman's rho and mean absolute error of a map (h, w)."""
+    # Rounded: what differs by less than a thousandth of the targets' range is rounding, and has no order.
+    one, other = (
+        torch.from_numpy(rankdata(each.double().mul(1e3).round().numpy())).flatten() for each in (read, wanted)
+    )
+    one, other = one - one.mean(), other - other.mean()
+    length = float(one.norm() * other.norm())
+    return (float(one @ other) / length if length else 0.0), float((read - wanted).abs().mean())

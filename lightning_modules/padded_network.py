@@ -114,7 +114,7 @@ class PaddedNetworkModule(pl.LightningModule):
             to_channels_last(network)
         self.compile_network = compile
         self.init_from = init_from
-        self.left_out = 0
+        self.dropped = 0
         """How many parameters of the scheme of training the scheme at test does without."""
         self.initialised = False
         """Whether a training has its first weights: set where they will come from a checkpoint instead."""
@@ -303,11 +303,11 @@ class PaddedNetworkModule(pl.LightningModule):
             weights = checkpoint["state_dict"]
             if dropped := [key for key in weights if key.endswith(LEARNED)]:
                 count = sum(weights.pop(key).numel() for key in dropped)
-                if not self.left_out:
+                if not self.dropped:
                     rank_zero_info(
                         f"tested under {self.scheme} padding without the {count} parameters of {self.padding} padding"
                     )
-                self.left_out = count
+                self.dropped = count
 
 
 def to_channels_last(network: nn.Module) -> nn.Module:

@@ -20,7 +20,13 @@ SWEEPS = {
     "sweep": "run a W&B sweep file on this machine, without an account; --plan shows what is done and what it costs",
     "dashboard": "make the W&B workspace of a project: its curves grouped by padding",
 }
-GROUPS = {"training": TRAINING, "sweeps": SWEEPS, "studies": {study.name: study.help for study in STUDIES}}
+MACHINE = {"doctor": "whether this machine can train: devices, all-reduce, disk; a configuration's data and speed"}
+GROUPS = {
+    "training": TRAINING,
+    "sweeps": SWEEPS,
+    "studies": {study.name: study.help for study in STUDIES},
+    "this machine": MACHINE,
+}
 COMMANDS = {name: text for commands in GROUPS.values() for name, text in commands.items()}
 
 

@@ -170,8 +170,8 @@ class PointCLI(ParserOnly):
         with _unnoticed():
             ExperimentCLI.before_instantiate_classes(self)
             chosen = self.config.fit
-            self.datamodule = self._shared("data", data, lambda: self._build("data", chosen.data))
-            self.config_init = Namespace(trainer=self._build("trainer", chosen.trainer))
+            self.datamodule = self._shared("data", data, lambda: self.build("data", chosen.data))
+            self.config_init = Namespace(trainer=self.build("trainer", chosen.trainer))
             try:
                 # A tenth of the time. Whether a network that fails there fails for real, it has to show for real.
                 self._check_model("meta", model, rest)
@@ -180,7 +180,7 @@ class PointCLI(ParserOnly):
 
     def _check_model(self, device: str, model: str, rest: str) -> None:
         with torch.device(device):
-            self.model = self._shared(f"model on {device}", model, lambda: self._build("model", self.config.fit.model))
+            self.model = self._shared(f"model on {device}", model, lambda: self.build("model", self.config.fit.model))
         if optimizer := self.config.fit.optimizer:
             guarded(partial(self._build_optimizer, optimizer), name_class(flatten(self.plain_config())))
         self.trainer = self._shared("trainer", rest, self.instantiate_trainer)
@@ -193,7 +193,8 @@ class PointCLI(ParserOnly):
         if scheduler := self.config.fit.lr_scheduler:
             instantiate_class(built, scheduler.as_dict())
 
-    def _build(self, name: str, config: Any) -> Any:
+    def build(self, name: str, config: Any) -> Any:
+        """Makes the object of a part of the configuration: model, data or trainer."""
         build = partial(self._subcommand_parsers["fit"].instantiate_classes, Namespace({name: config}))
         return guarded(build, name_class(flatten(self.plain_config())))[name]
 

@@ -118,8 +118,8 @@ def test_one_id_for_all_points_is_refused(sweep, capsys):
 
 
 def test_what_points_have_in_common_is_built_once(counted, sample_tree, tmp_path, monkeypatch):
-    resolve, built, build = counted[0], [], PointCLI._build
-    monkeypatch.setattr(PointCLI, "_build", lambda self, name, config: built.append(name) or build(self, name, config))
+    resolve, built, build = counted[0], [], PointCLI.build
+    monkeypatch.setattr(PointCLI, "build", lambda self, name, config: built.append(name) or build(self, name, config))
     for seed, padding, size in itertools.product(range(4), ("zero", "partial"), (16, 32)):
         options = [f"--seed_everything={seed}", f"--model.padding={padding}", f"--data.batch_size={size}", NO_DASHBOARD]
         resolve.check(fit(tmp_path, sample_tree, *options))

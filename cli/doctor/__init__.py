@@ -1,0 +1,1 @@
+"""`main.py doctor`: whether this machine can run the experiments."""

@@ -86,6 +86,9 @@ class _FrameCache:
 # 128 MiB; the frame of a map of 1024x2048 takes 17 MB.
 _CACHE = _FrameCache(capacity_bytes=1 << 27)
 
+_CAPTURED: set[Frame] = set()
+"""Frames that a CUDA graph reads: the cache may forget them, the graph cannot."""
+
 
 def find_frame(
     input: Tensor, weight: Tensor, geometry: NamedTuple, axis_factors: Callable[..., list[Tensor]]
@@ -99,7 +102,7 @@ def find_frame(
     kept = geometry.kept
     if kept is not None and kept[0] is axis_factors and kept[1] is weight.dtype and kept[2] == weight.device:
         frame = kept[3]()
-        if frame is not None:
+        if frame is not None and not _is_captured(weight):
             return frame
     frame = _found(input, weight, geometry, axis_factors)
     # Weakly: the cache alone decides what stays in memory.
@@ -124,14 +127,21 @@ def frame_of_size(
     key = (sizes, weight.shape[2:], geometry, axis_factors, weight.device, dtype)
     frame = _CACHE.get(key)
     if frame is None:
-        if weight.is_cuda and torch.cuda.is_current_stream_capturing():
+        if _is_captured(weight):
             return None  # the copy to the device cannot be captured, and the graph's memory is not ours to keep
         # A tensor made under inference_mode could not be used in a later training step.
         with torch.inference_mode(False), torch.no_grad():
             factors = axis_factors(sizes, weight.shape[2:], geometry, dtype, torch.device("cpu"))
             frame = Frame(factors, weight.device)
         _CACHE.put(key, frame)
+    if _is_captured(weight):
+        _CAPTURED.add(frame)
     return frame
+
+
+def _is_captured(weight: Tensor) -> bool:
+    """Whether this call is being recorded into a CUDA graph, whose replays read the same memory again."""
+    return weight.is_cuda and torch.cuda.is_current_stream_capturing()
 
 
 def forget_ratios() -> None:

@@ -3,6 +3,7 @@
 import copy
 import pickle
 import random
+import weakref
 
 import pytest
 import torch
@@ -167,6 +168,21 @@ def test_kept_ratios_are_bounded(monkeypatch):
     frames = reweight._CACHE._frames.values()
     assert 1 < len(frames) < 32
     assert sum(frame.nbytes for frame in frames) == reweight._CACHE._bytes <= 20_000
+
+
+def test_a_frame_that_a_cuda_graph_reads_is_never_freed(monkeypatch):
+    """Capturing is played here: what a graph recorded is read at every replay, whatever the cache has forgotten."""
+    layer, x = layer_class(nn.Conv2d, "partial")(2, 2, 3, padding=1), torch.randn(1, 2, 6, 6)
+    reweight.forget_ratios()
+    layer(x)
+    (frame,) = (weakref.ref(each) for each in reweight._CACHE._frames.values())
+    with monkeypatch.context() as capturing:
+        capturing.setattr(reweight, "_is_captured", lambda weight: True)
+        capturing.setattr(reweight, "_CAPTURED", set())
+        layer(x)
+        reweight.forget_ratios()
+        assert frame() is not None
+    assert frame() is None, "the cache alone kept it"
 
 
 def test_a_padding_mode_contradicts_a_scheme():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
+from studies.page.blocks import Chapter
 from studies.page.page import render
 from studies.page.terminal import renderables
 from studies.runs.collect import collect
@@ -92,7 +93,7 @@ def test_what_is_missing_is_named_beside_the_rest(make_tested, write, tmp_path):
     (make_tested("partial", 1).evaluations / "best.json").unlink()
     sections, files = write()
     printed = "\n".join(map(str, renderables(sections[0].blocks)))
-    page = render("", [], sections, tmp_path)
+    page = render("", [], [Chapter("", sections)], tmp_path)
     for said in (printed, page):
         assert "not tested: net-partial-seed1. python main.py segmentation" in said
     for stem in ("table6_tiles", "table7_border"):

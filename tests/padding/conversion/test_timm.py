@@ -133,7 +133,11 @@ def test_everything_that_pads_is_reported(name, size):
     with PadCalls(model) as calls:
         model(torch.randn(1, 3, *size))
     report = convert_padding(model, "partial")
-    assert {names[module] for module, _ in calls.found} <= {*report.converted, *report.left, *report.unsupported}
+    reported = {*report.converted, *report.left, *report.unsupported}
+    # Of an attention the whole block is named, its position embedding with it.
+    parts = tuple(f"{name}." for name in report.left)
+    found = {names[module] for module, _ in calls.found}
+    assert [name for name in found - reported if not name.startswith(parts)] == []
     assert report.converted
 
 

@@ -300,8 +300,14 @@ class PaddedNetworkModule(pl.LightningModule):
                 f"--model.padding_at_test={self.padding}; to train its weights with that, give it as --model.init_from"
             )
         if self.scheme != self.padding:
-            weights = checkpoint["state_dict"]
-            if dropped := [key for key in weights if key.endswith(LEARNED)]:
+            weights, trained, tested = checkpoint["state_dict"], choose(self.padding), choose(self.scheme)
+
+            def differs(layer: str) -> bool:
+                """Patterns may leave a layer the scheme, and so the parameters, of its training."""
+                return trained.scheme_of(layer) != tested.scheme_of(layer)
+
+            learned = {key: key.removeprefix("network.").removesuffix(f".{LEARNED}") for key in weights}
+            if dropped := [key for key, layer in learned.items() if key.endswith(LEARNED) and differs(layer)]:
                 count = sum(weights.pop(key).numel() for key in dropped)
                 if not self.dropped:
                     rank_zero_info(

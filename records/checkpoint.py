@@ -21,6 +21,12 @@ def plain(name: str) -> str:
     return re.sub(r"[^\w.-]+", "_", name)
 
 
+def scheme_part(scheme: str) -> str:
+    """A scheme as part of a file's name. Patterns, which differ in signs alone, get a hash beside their letters."""
+    mark = f"-{hashlib.sha1(scheme.encode()).hexdigest()[:6]}" if "=" in scheme else ""
+    return plain(scheme) + mark
+
+
 @dataclass(eq=False)
 class CheckpointRecord(Record):
     """The content of a file in a run folder's `evaluations/`: a checkpoint under a scheme on the reported images.
@@ -56,7 +62,7 @@ class CheckpointRecord(Record):
     def file_name(self) -> str:
         """Checkpoint, scheme and a hash of the settings: the same evaluation replaces its own file and no other."""
         digest = hashlib.sha1(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()
-        return f"{Path(self.checkpoint).stem}-{plain(self.padding_at_test)}-{self.label}{digest[:8]}.json"
+        return f"{Path(self.checkpoint).stem}-{scheme_part(self.padding_at_test)}-{self.label}{digest[:8]}.json"
 
     @property
     def label(self) -> str:
@@ -111,7 +117,7 @@ class ActivationRecord(Record):
 
     @property
     def file_name(self) -> str:
-        return f"activations-{Path(self.checkpoint).stem}-{plain(self.padding)}.json"
+        return f"activations-{Path(self.checkpoint).stem}-{scheme_part(self.padding)}.json"
 
     @property
     def shows(self) -> tuple:

@@ -4,6 +4,7 @@ import contextlib
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -89,13 +90,18 @@ def convert_padding(
     if pools and not any(target.pools for _, target in choice.rules):
         raise PaddingError(f"pools=True is for 'circular'; '{choice.name}' leaves pools as they are")
     with _undone_if_refused(model):
+        before = {module: module._parameters.get(LEARNED) for module in model.modules()}
+        schemes = {module: module.padding_scheme for module, own in before.items() if own is not None}
         followers, shapes = _followers(model, choice, example)
         plan = _make_plan(model, choice, pools, followers)
         _refuse_fused(model, plan, choice)
         _refuse_masks(plan, choice)
         report = _report(plan, choice)
-        before = {module: module._parameters.get(LEARNED) for module in plan.names}
         kept = _restore(model, plan, choice)
+        for module, scheme in schemes.items():  # a run of the example has restored every layer before
+            target = choice.scheme_of(plan.name_of(module))
+            if target is not None and target.name == scheme:
+                kept.setdefault(module, before[module])
         _apply(plan, choice, kept)
         changed = [module for module, learned in before.items() if module._parameters.get(LEARNED) is not learned]
         report.learned = sum(
@@ -276,6 +282,10 @@ def _make_plan(model: nn.Module, choice: Choice, pools: bool, followers: dict[nn
 def _report(plan: _Plan, choice: Choice) -> ConversionReport:
     report = ConversionReport(choice.name, converted=list(plan.converted))
     report.files = {str(file): digest(file) for _, scheme in choice.rules for file in scheme.files}
+    if len({Path(file).name for file in report.files}) < len(report.files):
+        raise PaddingError(
+            f"files of one name, {' and '.join(report.files)}: a run keeps a copy of each by its name; rename one"
+        )
     if choice.by_name:
         report.schemes = {name: choice.scheme_of(plan.name_of(module)).name for name, module in plan.converted.items()}
     for name, verdict in plan.verdicts.items():

@@ -112,6 +112,8 @@ class PaddedLayer:
     def _own(self) -> tuple[bool, Tensor | None, Pads | None]:
         """What the scheme sees of the layer."""
         learned = self._parameters.get(LEARNED)
+        if learned is None:
+            learned = self.__dict__.get(LEARNED)  # pruned, or a replica of DataParallel
         return self.training, learned, None if learned is None else widest_pads(self)
 
     def _load_from_state_dict(self, state_dict, prefix, *args):

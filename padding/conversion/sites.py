@@ -88,7 +88,9 @@ def unfit(module: nn.Module, target: Scheme) -> Decision | None:
     """Why a registered convolution cannot have the parameters of a scheme; None if it can, or there are none."""
     if target.start is not None and not hasattr(module, "in_channels"):
         return Decision(UNSUPPORTED, f"'{target.name}' needs a layer that knows its channels")
-    if target.own_weights and not find_convolution(original_class(module)).own_weight:
+    if target.own_weights and not (
+        find_convolution(original_class(module)).own_weight and "weight" in module._parameters
+    ):
         return Decision(UNSUPPORTED, f"computes its weights at each call, and '{target.name}' has some of its own")
     return None
 

@@ -91,6 +91,7 @@ _COLUMNS = Fill("earth", _nearest, _amount, opposite=True, measure=_check_globe)
 @register_scheme("earth", survives_fusing=True)
 def earth(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
     """x[-j, w] = x[j - 1, (w + W / 2) mod W] beyond the poles; columns are circular."""
+    _check_globe(input, False)
     return convolve_filled(lambda axes: (_ROWS, _COLUMNS)[:axes], input, weight, bias, geometry)
 
 

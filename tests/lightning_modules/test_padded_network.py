@@ -190,3 +190,14 @@ def test_masks_need_an_uncompiled_network(rule):
         classifier(compile=True, mask_rule=rule)
     for needless in ("singly", "none"):
         classifier(compile=True, mask_rule=needless)
+
+
+def test_a_cross_test_keeps_the_parameters_of_layers_whose_scheme_stays():
+    trained = ClassificationModule("tiny_resnet10", "conv1=constant;*=partial", 10)
+    torch.nn.init.constant_(trained.network.conv1.padding_learned, 3)
+    checkpoint = {"state_dict": trained.state_dict(), "network": "tiny_resnet10", "padding": trained.padding}
+    tested = ClassificationModule("tiny_resnet10", trained.padding, 10, padding_at_test="conv1=constant;*=zero")
+    tested.on_load_checkpoint(checkpoint)
+    tested.use_test_scheme()
+    tested.load_state_dict(checkpoint["state_dict"])
+    assert set(tested.network.conv1.padding_learned.tolist()) == {3}

@@ -42,6 +42,11 @@ def test_a_record_replaces_only_its_own_file(make, change, result):
     )
 
 
+def test_patterns_that_differ_in_signs_have_files_of_their_own():
+    names = ("conv1=zero;*=partial", "conv1*=zero;*=partial", "conv1=zero,partial")
+    assert len({classification(padding_at_test=name).file_name for name in names}) == 3
+
+
 def test_file_names_are_those_of_earlier_versions():
     """As first written; another hash would keep a test that is run again beside its old result."""
     assert classification().file_name == "best-partial-8dbd0a3f.json"

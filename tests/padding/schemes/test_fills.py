@@ -9,6 +9,8 @@ from torch.autograd import gradcheck, gradgradcheck
 
 import padding
 from padding import PaddingError, convert_padding, layer_class
+from padding.registry import _SCHEMES, add_scheme
+from padding.schemes.ring import Fill, filling
 from tests.padding.schemes.border_oracle import padded
 
 CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
@@ -214,3 +216,17 @@ def test_refusals(scheme, shape, message):
     function = getattr(padding, f"conv{len(shape)}d")
     with pytest.raises(PaddingError, match=message):
         function(torch.ones(1, 1, *shape), torch.ones(1, 1, *[7] * len(shape)), padding=3, scheme=scheme)
+
+
+def test_a_ring_of_another_width_is_refused():
+    add_scheme(filling(Fill("too_narrow", lambda near, amount, measured: near)))
+    try:
+        with pytest.raises(PaddingError, match=r"too_narrow must return \(1, 1, 8, 2\), and returned \(1, 1, 8, 1\)"):
+            padding.conv2d(torch.zeros(1, 1, 8, 8), torch.ones(1, 1, 3, 3), padding=2, scheme="too_narrow")
+    finally:
+        del _SCHEMES["too_narrow"]
+
+
+def test_a_volume_is_no_globe():
+    with pytest.raises(PaddingError, match="earth padding takes 2-d maps"):
+        padding.conv3d(torch.zeros(1, 1, 4, 4, 4), torch.ones(1, 1, 3, 3, 3), padding=1, scheme="earth")

@@ -205,3 +205,26 @@ def test_precisions(scheme, dtype):
     assert layer.padding_learned.grad.any()
     x = torch.zeros(1, 3, 5, 6)
     torch.testing.assert_close(exact(x.double()), layer(x.to(layer.weight.dtype)).double(), atol=0.02, rtol=0.02)
+
+
+def test_an_example_does_not_start_parameters_anew():
+    """A padding module in front makes the conversion run the model as it was built, without them."""
+    model = nn.Sequential(nn.ZeroPad2d(1), nn.Conv2d(3, 4, 3))
+    convert_padding(model, "constant")
+    nn.init.constant_(model[1].padding_learned, 2)
+    convert_padding(model, "constant", example=torch.randn(1, 3, 6, 6))
+    assert model[1].padding_learned.tolist() == [2, 2, 2]
+
+
+def test_parameters_that_were_pruned_or_replicated_are_seen():
+    layer = nn.Conv2d(3, 4, 3, padding=1)
+    convert_padding(layer, "constant")
+    x = torch.randn(1, 3, 6, 6)
+    wanted = layer(x)
+    torch.nn.utils.prune.identity(layer, "padding_learned")
+    torch.testing.assert_close(layer(x), wanted)
+
+
+def test_weights_that_are_computed_leave_no_border_kernels_behind():
+    layer = nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 3, padding=1))
+    assert convert_padding(nn.Sequential(layer), "explicit").unsupported == ["0"]

@@ -10,9 +10,10 @@ from studies.border_error.figure import draw
 from studies.border_error.record import TRUE, BorderErrorRecord
 from studies.page import palette
 from studies.page.blocks import Bullets, Details, Figure, Notice, Section, Text
+from studies.page.measured import of_folder
 from studies.page.tables import Column, Marked, Table, decimals, starts
 from studies.runs.collect import Collection
-from studies.runs.measured import facts, read_measured
+from studies.runs.measured import facts
 from studies.stats.intervals import interval
 
 TITLE = "Border error against true context"
@@ -21,10 +22,7 @@ FOLDER = "border-error"
 
 def study(collection: Collection, output: Path) -> Section | None:
     """The records in the folder `border-error` of the runs, or None without any; writes what `section` writes."""
-    records, damaged = read_measured(collection.root / FOLDER, BorderErrorRecord)
-    if records:
-        return section(records, output, damaged)
-    return Section(TITLE, [Notice("Left out", damaged, terminal=True)]) if damaged else None
+    return of_folder(collection, output, FOLDER, BorderErrorRecord, TITLE, section)
 
 
 def section(records: Sequence[BorderErrorRecord], output: Path, problems: Sequence[str] = ()) -> Section:

@@ -10,9 +10,10 @@ from studies.geometry.figure import constant_responses, foveation_maps
 from studies.geometry.record import BLACK, NOISE, GeometryRecord
 from studies.page import palette
 from studies.page.blocks import Bullets, Details, Figure, Notice, Section, Text
+from studies.page.measured import of_folder
 from studies.page.tables import Column, Marked, Table, decimals, starts
 from studies.runs.collect import Collection
-from studies.runs.measured import facts, read_measured
+from studies.runs.measured import facts
 
 TITLE = "Geometry: padding without training"
 FOLDER = "geometry"
@@ -20,10 +21,7 @@ FOLDER = "geometry"
 
 def study(collection: Collection, output: Path) -> Section | None:
     """The records in the folder `geometry` of the runs, or None without any; writes what `section` writes."""
-    records, damaged = read_measured(collection.root / FOLDER, GeometryRecord)
-    if records:
-        return section(records, output, damaged)
-    return Section(TITLE, [Notice("Left out", damaged, terminal=True)]) if damaged else None
+    return of_folder(collection, output, FOLDER, GeometryRecord, TITLE, section)
 
 
 def section(records: Sequence[GeometryRecord], output: Path, problems: Sequence[str] = ()) -> Section:

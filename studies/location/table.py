@@ -12,9 +12,10 @@ from studies.location.record import LocationRecord
 from studies.page import palette
 from studies.page.blocks import Bullets, Details, Figure, Notice, Section, Text
 from studies.page.drawing import Drawing, grid_of_panels
+from studies.page.measured import of_folder
 from studies.page.tables import Column, Marked, Table, decimals
 from studies.runs.collect import Collection
-from studies.runs.measured import facts, read_measured
+from studies.runs.measured import facts
 from studies.stats.intervals import interval
 from studies.stats.spread import mean, stdev
 
@@ -29,10 +30,7 @@ CHANCE = 50
 
 def study(collection: Collection, output: Path) -> Section | None:
     """The record in the folder `location` of the runs, or None without one; writes what `section` writes."""
-    records, damaged = read_measured(collection.root / FOLDER, LocationRecord)
-    if records:
-        return section(records, output, damaged)
-    return Section(TITLE, [Notice("Left out", damaged, terminal=True)]) if damaged else None
+    return of_folder(collection, output, FOLDER, LocationRecord, TITLE, section)
 
 
 def section(records: Sequence[LocationRecord], output: Path, problems: Sequence[str] = ()) -> Section:

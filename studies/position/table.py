@@ -9,12 +9,12 @@ from matplotlib.figure import Figure as Canvas
 
 from records.checkpoint import MeasureRecord
 from studies.page import palette
-from studies.page.blocks import Figure, Section, Text
+from studies.page.blocks import Section
 from studies.page.drawing import Drawing
 from studies.page.heat import cells, scale
+from studies.page.measured import Found, of_runs
 from studies.page.tables import Column, Marked, Table, decimals, signed, starts
-from studies.runs.collect import Collection, Group
-from studies.runs.measured import by_group, measured_runs
+from studies.runs.collect import Collection
 from studies.stats.spread import mean
 
 TITLE = "Accuracy by the position of an object"
@@ -28,16 +28,12 @@ READING = (
     "a network that is as good everywhere. Means over runs; a network without position information would have 0."
 )
 
+CAPTION = f"Canvas of the {SHOWN} colour, mean over runs: accuracy minus that of the central cell, in points."
+
 
 def study(collection: Collection, output: Path) -> Section | None:
     """Writes `position.csv`, `.md` and `.svg`; None where no run was measured."""
-    found = by_group(collection, measured_runs(collection, "position"))
-    if not found:
-        return None
-    table, drawing = make_table(found), draw(found)
-    caption = f"Canvas of the {SHOWN} colour, mean over runs: accuracy minus that of the central cell, in points."
-    files = [*table.write(output, "position"), drawing.write(output / "position.svg")]
-    return Section(TITLE, [Text(READING), table, Figure([drawing], caption)], files)
+    return of_runs(collection, output, "position", TITLE, READING, make_table, draw, CAPTION)
 
 
 def grid(record: MeasureRecord, canvas: str) -> np.ndarray:
@@ -54,7 +50,7 @@ def unevenness(values: np.ndarray) -> tuple[float, float, float, float]:
     return values.mean(), values.std(), values[~inside].mean() - centre, corner - centre
 
 
-def make_table(found: dict[Group, list[MeasureRecord]]) -> Table:
+def make_table(found: Found) -> Table:
     """A line for each network, scheme and canvas."""
     columns = [Column("Network"), Column("canvas"), Column("n"), Column("images")]
     columns += [Column(name, decimals(2)) for name in ("accuracy", "sd")]
@@ -69,7 +65,7 @@ def make_table(found: dict[Group, list[MeasureRecord]]) -> Table:
     return Table(TITLE, columns, rows, starts([group for group, records in found.items() for _ in records[0].values]))
 
 
-def draw(found: dict[Group, list[MeasureRecord]]) -> Drawing:
+def draw(found: Found) -> Drawing:
     """A map for each network and scheme."""
     maps = {str(group): np.mean([grid(each, SHOWN) for each in records], 0) for group, records in found.items()}
     maps = {name: values - values[len(values) // 2, len(values) // 2] for name, values in maps.items()}

@@ -12,12 +12,11 @@ from torch import Tensor, nn
 
 from studies.checkpoints.networks import padded_convolutions
 from studies.checkpoints.pictures import Pictures
+from studies.probe.table import TARGETS
 from studies.stats.sample import evenly
 
 STAGES, SIDE = 5, 28
 """Padded convolutions that are read, evenly from first to last; side that their maps are resized to, at most."""
-
-TARGETS = ("horizontal", "vertical", "gaussian")
 
 RIDGE = 1e-6
 """Times the mean of the diagonal, added to it: maps have channels that are sums of others."""

@@ -1,16 +1,17 @@
 """The position probe of the runs: a line for each network and scheme, and a dot for each run."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
 
 from records.checkpoint import MeasureRecord
 from studies.page import palette
-from studies.page.blocks import Figure, Section, Text
-from studies.page.drawing import Drawing, grid_of_panels
+from studies.page.blocks import Section
+from studies.page.drawing import Drawing
+from studies.page.measured import Found, of_runs, rows_by_scheme
 from studies.page.tables import Column, Marked, Table, decimals, starts
-from studies.runs.collect import Collection, Group
-from studies.runs.measured import by_group, measured_runs
+from studies.runs.collect import Collection
 from studies.stats.spread import mean, stdev
 
 TITLE = "Position that can be read from frozen maps"
@@ -24,16 +25,12 @@ READING = (
     "where the border alone can tell. Means over runs, standard deviation of the mean rho."
 )
 
+CAPTION = "Mean rho over three targets: filled on images, open on black. A dot a run. Less position is to the left."
+
 
 def study(collection: Collection, output: Path) -> Section | None:
     """Writes `probe.csv`, `.md` and `.svg`; None where no run was measured."""
-    found = by_group(collection, measured_runs(collection, "probe"))
-    if not found:
-        return None
-    table, drawing = make_table(found), draw(found)
-    caption = "Mean rho over three targets: filled on images, open on black. A dot a run. Less position is to the left."
-    files = [*table.write(output, "probe"), drawing.write(output / "probe.svg")]
-    return Section(TITLE, [Text(READING), table, Figure([drawing], caption)], files)
+    return of_runs(collection, output, "probe", TITLE, READING, make_table, draw, CAPTION)
 
 
 def rho(record: MeasureRecord, shown: str) -> float:
@@ -41,7 +38,7 @@ def rho(record: MeasureRecord, shown: str) -> float:
     return mean([record.values[f"{shown} {target}"][0] for target in TARGETS])
 
 
-def make_table(found: dict[Group, list[MeasureRecord]]) -> Table:
+def make_table(found: Found) -> Table:
     """A line for each network and scheme."""
     names = ("rho h", "rho v", "rho g", "stdev", "MAE", "black", "white", "noise")
     columns = [Column("Network"), Column("n"), Column("images"), *(Column(name, decimals(3)) for name in names)]
@@ -57,23 +54,12 @@ def make_table(found: dict[Group, list[MeasureRecord]]) -> Table:
     return Table(TITLE, columns, rows, starts([group.network for group in found]))
 
 
-def draw(found: dict[Group, list[MeasureRecord]]) -> Drawing:
+def draw(found: Found) -> Drawing:
     """A panel for each network, a row for each scheme."""
-    networks = list(dict.fromkeys(group.network for group in found))
-    styles = palette.styles([group.padding for group in found])
 
-    def fill(axes: Axes, network: str) -> None:
-        groups = [group for group in found if group.network == network]
-        for row, group in enumerate(groups):
-            colour = styles[group.padding].placeholder
-            for shown, face in (("images", colour), ("black", "none")):
-                values = [rho(record, shown) for record in found[group]]
-                axes.plot(values, [row] * len(values), "o", markersize=6, color=colour, markerfacecolor=face)
-        axes.set_yticks(range(len(groups)), [group.padding for group in groups], parse_math=False)
-        axes.set_ylim(len(groups) - 0.4, -0.6)
-        axes.grid(False, axis="y")
-        axes.set_title(network, loc="left", parse_math=False)
-        axes.set_xlabel("Spearman's rho, mean of three targets")
+    def plot(axes: Axes, row: int, records: Sequence[MeasureRecord], colour: str) -> None:
+        for shown, face in (("images", colour), ("black", "none")):
+            values = [rho(record, shown) for record in records]
+            axes.plot(values, [row] * len(values), "o", markersize=6, color=colour, markerfacecolor=face)
 
-    rows = max(sum(group.network == network for group in found) for network in networks)
-    return grid_of_panels(fill, networks, (5.4, 0.32 * rows + 1.1), TITLE)
+    return rows_by_scheme(found, plot, "Spearman's rho, mean of three targets", TITLE)

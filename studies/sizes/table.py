@@ -6,11 +6,11 @@ from matplotlib.axes import Axes
 
 from records.checkpoint import MeasureRecord
 from studies.page import palette
-from studies.page.blocks import Figure, Section, Text
+from studies.page.blocks import Section
 from studies.page.drawing import PANEL_SIZE, Drawing, grid_of_panels, line_style
+from studies.page.measured import Found, of_runs
 from studies.page.tables import Column, Marked, Table, decimals, signed, starts
-from studies.runs.collect import Collection, Group
-from studies.runs.measured import by_group, measured_runs
+from studies.runs.collect import Collection
 from studies.stats.spread import mean
 
 TITLE = "Accuracy by the size of the test image"
@@ -23,16 +23,12 @@ READING = (
     "image. - where a map is too small for the scheme."
 )
 
+CAPTION = "Mean over runs. Flat and high is best: no size is the network's own. Zero padding for comparison."
+
 
 def study(collection: Collection, output: Path) -> Section | None:
     """Writes `sizes.csv`, `.md` and `.svg`; None where no run was measured."""
-    found = by_group(collection, measured_runs(collection, "sizes"))
-    if not found:
-        return None
-    table, drawing = make_table(found), draw(found)
-    caption = "Mean over runs. Flat and high is best: no size is the network's own. Zero padding for comparison."
-    files = [*table.write(output, "sizes"), drawing.write(output / "sizes.svg")]
-    return Section(TITLE, [Text(READING), table, Figure([drawing], caption)], files)
+    return of_runs(collection, output, "sizes", TITLE, READING, make_table, draw, CAPTION)
 
 
 def differences(records: list[MeasureRecord], way: str) -> tuple[float | None, list[float | None]]:
@@ -45,7 +41,7 @@ def differences(records: list[MeasureRecord], way: str) -> tuple[float | None, l
     return mean(own), [None if None in each else mean(each) - mean(own) for each in columns]
 
 
-def make_table(found: dict[Group, list[MeasureRecord]]) -> Table:
+def make_table(found: Found) -> Table:
     """A line for each network, scheme and way."""
     factors = next(iter(found.values()))[0].how["factors"]
     columns = [Column("Network"), Column("content"), Column("n"), Column("images"), Column("x 1", decimals(2))]
@@ -61,7 +57,7 @@ def make_table(found: dict[Group, list[MeasureRecord]]) -> Table:
     return Table(TITLE, columns, rows, starts([group.network for group in found for _ in WAYS]))
 
 
-def draw(found: dict[Group, list[MeasureRecord]]) -> Drawing:
+def draw(found: Found) -> Drawing:
     """Two panels a network: the content's scale kept, and rescaled."""
     networks = list(dict.fromkeys(group.network for group in found))
     styles = palette.styles([group.padding for group in found])

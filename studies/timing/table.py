@@ -10,9 +10,10 @@ from typing import Any
 
 from studies.page import palette
 from studies.page.blocks import Bullets, Details, Notice, Section, Text
+from studies.page.measured import of_folder
 from studies.page.tables import Column, Marked, Table, decimals, starts
 from studies.runs.collect import REFERENCE, Collection
-from studies.runs.measured import facts, read_measured
+from studies.runs.measured import facts
 from studies.stats.intervals import median_interval
 from studies.timing.lines import Line, lines
 from studies.timing.record import NULL, TimingRecord
@@ -56,10 +57,11 @@ def study(collection: Collection, output: Path) -> Section | None:
 
     Writes `table1_timing.csv` and `.md`. A damaged record is named, the others are shown.
     """
-    records, damaged = read_measured(collection.root / FOLDER, TimingRecord)
-    if any(record.cases for record in records):
-        return section(records, output, damaged)
-    return Section(TITLE, [Notice("Left out", damaged, terminal=True)]) if damaged else None
+
+    def hold_cases(records: Sequence[TimingRecord]) -> bool:
+        return any(record.cases for record in records)
+
+    return of_folder(collection, output, FOLDER, TimingRecord, TITLE, section, hold_cases)
 
 
 def section(records: Sequence[TimingRecord], output: Path, problems: Sequence[str] = ()) -> Section:

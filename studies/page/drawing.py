@@ -84,7 +84,9 @@ class Drawing:
         svg = re.sub(r'(url\(|href=")#', rf"\1#{prefix}-", svg)
         # In a page no namespace is needed, and a size in points would keep the picture from shrinking.
         view = re.search(r'viewBox="[^"]+"', svg).group()
-        head = f'<svg {view} role="img" aria-label={quoteattr(self.title)}>'
+        # A quarter larger than drawn, so that its text is no larger than the page's.
+        most = f'style="max-width: {round(1.25 * 96 * self.size[0])}px"'
+        head = f'<svg {view} {most} role="img" aria-label={quoteattr(self.title)}>'
         return palette.themed(re.sub(r"<svg[^>]*>", lambda _: head, svg, count=1))
 
     def _draw(self, with_legend: bool) -> str:

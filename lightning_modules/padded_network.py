@@ -327,7 +327,7 @@ def to_channels_last(network: nn.Module) -> nn.Module:
 def check_scheme(name: str, padding: str | dict[str, str]) -> str:
     """The name of the scheme or patterns of the setting `model.name`. Raises ModelError, listing the schemes."""
     try:
-        return choose("null" if padding is None else padding).name  # a configuration may say null
+        return choose(padding).name
     except PaddingError as error:
         raise ModelError(f"model.{name}: {error}") from error
 

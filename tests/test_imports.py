@@ -18,10 +18,11 @@ ALLOWED = {
     "evaluation": "",
     "records": "",
     "processes/signals.py": "",
+    "processes/cores.py": "",
     "processes": "records/errors.py",
     "networks": "padding",
     "datamodules/errors.py": "",
-    "datamodules/loading": "datamodules/errors.py records/errors.py processes/signals.py",
+    "datamodules/loading": "datamodules/errors.py records/errors.py processes/signals.py processes/cores.py",
     "datamodules/imagenet": "datamodules/loading datamodules/errors.py records/errors.py",
     "datamodules/cityscapes": "datamodules/loading datamodules/errors.py records/errors.py",
     "datamodules/samples": "datamodules/loading datamodules/errors.py records/errors.py",
@@ -41,7 +42,7 @@ ALLOWED = {
 }
 """What each folder, or file, may import beside itself; the longest name that fits counts. Studies: `allowed`."""
 
-EVERY_STUDY = "studies/runs studies/page studies/stats studies/__init__.py records evaluation"
+EVERY_STUDY = "studies/runs studies/page studies/stats studies/__init__.py records evaluation processes/cores.py"
 """What every file of a study may import beside the study's own folder."""
 
 MEASURING = "studies/checkpoints training lightning_modules datamodules networks padding"

@@ -15,6 +15,7 @@ from lightning_fabric.plugins.environments import (
     TorchElasticEnvironment,
 )
 
+from processes.cores import cores
 from records.errors import UserError
 
 # Below the range that systems hand out by themselves (32768 and up on Linux): between choosing a port and listening on
@@ -84,11 +85,11 @@ def choose_meeting(machines: int) -> None:
 
 def check_cores(trainer: pl.Trainer) -> None:
     """Raises UserError if the processes on a CPU are more than two a core: they would only wait for one another."""
-    cores = os.cpu_count() or 1
-    if trainer.strategy.root_device.type == "cpu" and trainer.num_devices > 2 * cores and CROWD not in os.environ:
+    most = 2 * cores()
+    if trainer.strategy.root_device.type == "cpu" and trainer.num_devices > most and CROWD not in os.environ:
         raise UserError(
-            f"trainer.devices={trainer.num_devices} would start as many processes on {cores} cores; at most "
-            f"{2 * cores} start, unless {CROWD}=1 is in the environment"
+            f"trainer.devices={trainer.num_devices} would start as many processes on {cores()} cores; at most "
+            f"{most} start, unless {CROWD}=1 is in the environment"
         )
 
 

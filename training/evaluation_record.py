@@ -5,7 +5,6 @@ by class and by distance to the border: all follow from the confusion matrices o
 """
 
 import math
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -132,7 +131,7 @@ def _origin(model: PaddedNetworkModule, checkpoint: Path) -> dict[str, Any]:
         "padding": model.padding,
         "padding_at_test": model.scheme,
         "precision": str(model.trainer.precision),
-        "provenance": {**provenance(), "command": sys.argv},
+        "provenance": provenance(),
     }
 
 

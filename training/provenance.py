@@ -2,6 +2,8 @@
 
 import platform
 import subprocess
+import sys
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,9 @@ PACKAGES = ("torchvision", "timm", "pytorch-lightning", "torchmetrics", "wandb",
 
 
 def provenance() -> dict[str, Any]:
-    """Facts about this process's surroundings that a result may depend on."""
+    """Facts about this process and its surroundings that a result may depend on."""
     return {
+        "command": sys.argv,
         "host": platform.node(),
         "commit": commit(),
         # torch's own word tells which CUDA version the build is for.
@@ -22,6 +25,11 @@ def provenance() -> dict[str, Any]:
         "devices": _devices(),
         "threads": torch.get_num_threads(),
     }
+
+
+def started() -> dict[str, Any]:
+    """Of work that begins now: the time, and `provenance`."""
+    return {"started": datetime.now(UTC).isoformat(timespec="seconds"), **provenance()}
 
 
 def commit() -> str | None:

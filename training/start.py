@@ -4,9 +4,7 @@ import contextlib
 import fcntl
 import hashlib
 import shutil
-import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,7 +20,7 @@ from records.repair import configuration, recorded, set_damaged_aside
 from training.checkpoint_files import RESUME_PATTERN, check_whole, newest_good
 from training.identity import has_moved
 from training.loggers import set_aside_empty
-from training.provenance import provenance
+from training.provenance import started
 
 _locks: list[IO[str]] = []
 """Open for the life of the process: closing a file gives up its lock."""
@@ -154,11 +152,9 @@ def write_attempt(
     kept = {key: value for key, value in config.items() if key not in ("ckpt_path", "weights_only", "config")}
     write_text(folder.config, yaml.safe_dump(kept, sort_keys=False))
     attempt = {
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": sys.argv,
+        **started(),
         "resumed_from": checkpoint.name if checkpoint else None,
         **facts,
-        **provenance(),
     }
     record.attempts.append(attempt)
     folder.write_record(record)

@@ -1,7 +1,6 @@
 """What `main.py doctor` looks at: each function describes what it found, or raises."""
 
 import importlib.metadata
-import os
 import shutil
 import socket
 import time
@@ -14,6 +13,7 @@ import torch.distributed as dist
 from torch.multiprocessing import start_processes
 
 from cli.sweep.resolver import PointCLI
+from processes.cores import cores
 from records.atomic import check_writable
 
 PACKAGES = ("torch", "torchvision", "timm", "pytorch-lightning", "torchmetrics", "wandb")
@@ -52,8 +52,7 @@ def devices() -> str:
     names = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
     for number in range(len(names)):
         torch.ones(8, device=f"cuda:{number}").sum().item()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return ", ".join(names) or f"no GPU; {cores} CPU cores"
+    return ", ".join(names) or f"no GPU; {cores()} CPU cores"
 
 
 def all_reduce() -> str:

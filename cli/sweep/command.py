@@ -14,6 +14,7 @@ from cli.sweep.file import Point, SweepFile, read_sweep
 from cli.sweep.points import PointRun, State, check_points, resolve_points
 from cli.sweep.process import StopRequest
 from cli.sweep.runner import run_points
+from processes.cores import cores
 from records.errors import UserError
 from studies.runs import options
 from studies.runs.command import say
@@ -138,12 +139,6 @@ def default_jobs() -> int:
     import torch
 
     return 1 if torch.accelerator.is_available() else cores()
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    # macOS has no sched_getaffinity.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def child_environment(environment: Mapping[str, str], jobs: int, threads: int | None) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from datamodules.errors import DataError, some
 from datamodules.loading.workers import map_in_workers
+from processes.cores import cores
 
 
 def make_parser(module: str, what: str, holds: str) -> argparse.ArgumentParser:
@@ -40,7 +41,7 @@ def read_all(read: Callable[[int], Any], size: int, num_workers: int | None, ite
     Raises:
         DataError: naming how many `items` in `where` cannot be used, and the first of them.
     """
-    results = list(map_in_workers(read, size, os.cpu_count() or 1 if num_workers is None else num_workers))
+    results = list(map_in_workers(read, size, cores() if num_workers is None else num_workers))
     errors = [result for result in results if isinstance(result, DataError)]
     if errors:
         raise DataError(f"{len(errors)} of {size} {items} cannot be used. {some(errors, 3)}", where=where)

@@ -97,11 +97,9 @@ def convert_padding(
         _refuse_fused(model, plan, choice)
         _refuse_masks(plan, choice)
         report = _report(plan, choice)
-        kept = _restore(model, plan, choice)
-        for module, scheme in schemes.items():  # a run of the example has restored every layer before
-            target = choice.scheme_of(plan.name_of(module))
-            if target is not None and target.name == scheme:
-                kept.setdefault(module, before[module])
+        targets = {module: choice.scheme_of(plan.name_of(module)) for module in schemes}
+        kept = {module: before[module] for module, same in targets.items() if same and same.name == schemes[module]}
+        _restore(model, plan, choice)
         _apply(plan, choice, kept)
         changed = [module for module, learned in before.items() if module._parameters.get(LEARNED) is not learned]
         report.learned = sum(
@@ -296,9 +294,9 @@ def _report(plan: _Plan, choice: Choice) -> ConversionReport:
     return report
 
 
-def _restore(model: nn.Module, plan: _Plan, choice: Choice) -> dict[nn.Module, nn.Parameter]:
-    """Makes every layer what it was built as; returns the parameters of layers that keep their scheme."""
-    converted, kept = set(plan.converted.values()), {}
+def _restore(model: nn.Module, plan: _Plan, choice: Choice) -> None:
+    """Makes every layer what it was built as."""
+    converted = set(plan.converted.values())
     for module in model.modules():
         target = choice.scheme_of(plan.name_of(module))
         same = target is not None and isinstance(module, PaddedLayer) and module.padding_scheme == target.name
@@ -312,12 +310,9 @@ def _restore(model: nn.Module, plan: _Plan, choice: Choice) -> dict[nn.Module, n
             module.__dict__.pop("_recent_call", None)
         if mode := module.__dict__.pop("built_padding_mode", None):
             module.padding_mode = mode
-        learned = module._parameters.pop(LEARNED, None)
-        if learned is not None and same:
-            kept[module] = learned
+        module._parameters.pop(LEARNED, None)
         if type(module) is not original:
             module.__class__ = original
-    return kept
 
 
 def _apply(plan: _Plan, choice: Choice, kept: Mapping[nn.Module, nn.Parameter]) -> None:

@@ -74,9 +74,9 @@ class PaddedLayer:
                 settled = self._settled(input, weight, stride, dilation, groups)
                 if settled is not None:
                     return convolve_by(self.padding_scheme, input, weight, bias, settled, *self._own())
-            geometry = (stride, effective_pads(self), dilation, groups)
-            if mask is None and not self.return_mask:
+                geometry = (stride, effective_pads(self), dilation, groups)
                 return padded_convolution(input, weight, bias, *geometry, self.padding_scheme, *self._own())
+            geometry = (stride, effective_pads(self), dilation, groups)
             returned = (self.return_mask, self.multi_channel)
             return masked_convolution(input, mask, weight, bias, *geometry, self.padding_scheme, *returned)
         except UnfollowableError:

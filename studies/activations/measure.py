@@ -1,7 +1,6 @@
 """Activations of a loaded network at layers named by their module path, summed over channels."""
 
 import io
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -56,7 +55,7 @@ def record_of(trained: Trained, images: Sequence[tuple[Path, str]], layers: Sequ
         padding=trained.module.scheme,
         images=shown,
         maps=maps,
-        provenance={**provenance(), "command": sys.argv},
+        provenance=provenance(),
     )
 
 

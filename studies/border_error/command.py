@@ -1,6 +1,5 @@
 """`main.py border-error NETWORKS...`: how far the padding schemes are from real context."""
 
-import shlex
 from pathlib import Path
 
 from jsonargparse.typing import PositiveInt
@@ -49,7 +48,7 @@ def main(
     from studies.border_error.table import section
     from studies.checkpoints.images import find_images
     from studies.checkpoints.progress import Progress
-    from studies.page.terminal import show_sections
+    from studies.page.terminal import show_sections, show_written
 
     console = Console()
     check_writable(output, ANOTHER_OUTPUT)
@@ -73,6 +72,5 @@ def main(
         records.append(record)
     shown = section(records, output)
     show_sections(console, [shown])
-    for written in shown.files:
-        say(console, f"wrote {shlex.quote(str(written))}")
+    show_written(console, *shown.files)
     return 1 if any(record.failed for record in records) else 0

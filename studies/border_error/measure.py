@@ -1,9 +1,7 @@
 """Measures the border error of one network, batch by batch, all schemes on each; what is done is kept on the way."""
 
-import sys
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import torch
@@ -15,7 +13,7 @@ from studies.border_error.record import TRUE, BorderErrorRecord, Decisions, Erro
 from studies.checkpoints.images import Images, read_batch
 from studies.checkpoints.networks import ZERO, Source, padded_convolutions
 from studies.checkpoints.progress import Progress
-from training.provenance import provenance
+from training.provenance import started
 
 SECONDS = 20
 """Between two times that the state is kept."""
@@ -158,7 +156,7 @@ def measure(
         DataError: for an image that cannot be used.
         UserError: if no scheme can be measured.
     """
-    origin = {"started": datetime.now(UTC).isoformat(timespec="seconds"), "command": sys.argv, **provenance()}
+    origin = started()
     errors, state = BorderErrors(source, size, margin, schemes), progress.read()
     done = errors.go_on(state) if state else 0
     if done:

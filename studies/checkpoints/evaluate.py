@@ -62,7 +62,7 @@ def _keep_classes(trained: Trained, found: dict[str, float], classes: torch.Tens
         image_folder=str(image_folder.resolve()),
         image_list=image_list,
         predicted=classes.numpy(),
-        provenance={**provenance(), "device": str(module.trainer.strategy.root_device), "command": sys.argv},
+        provenance={**provenance(), "device": str(module.trainer.strategy.root_device)},
     )
     record.write(evaluations / record.file_name)
     return record

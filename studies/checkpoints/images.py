@@ -49,7 +49,7 @@ def find_images(folder: Path, count: int | None, classes: Mapping[str, int]) -> 
     """
     refuse_no_folder(folder, "Name a folder of images with --images.")
     index = scan_flat(folder) if is_flat(folder) else scan_classes(folder)
-    numbers = evenly(range(len(index)), len(index) if count is None else min(count, len(index)))
+    numbers = evenly(range(len(index)), len(index) if count is None else count)
     names = [index.classes[index.targets[number]] if index.classes else "" for number in numbers]
     known = all(name in classes for name in names)
     return Images([index.path(number) for number in numbers], [classes[name] for name in names] if known else None)

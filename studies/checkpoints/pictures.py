@@ -1,6 +1,5 @@
 """The reported images of a run at any size, and measurements of its network on them that its folder keeps."""
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -131,7 +130,7 @@ def _one(
         how=how,
         images=len(pictures.files),
         values=values,
-        provenance={**provenance(), "device": device, "command": sys.argv},
+        provenance={**provenance(), "device": device},
     )
     record.write(folder.evaluations / record.file_name)
     return f"{name} of {record.images} images"
@@ -147,7 +146,7 @@ def _known(folder: RunFolder, checkpoint: str, step: int, name: str, how: dict[s
 
 def _pictures(trained: Trained, count: int | None, batch: int, device: str) -> Pictures:
     folder, files, targets = trained.data.eval_files()
-    numbers = evenly(range(len(files)), len(files) if count is None else min(count, len(files)))
+    numbers = evenly(range(len(files)), len(files) if count is None else count)
     chosen = [str(folder / files[number]) for number in numbers]
     size = trained.data.eval_transform.size
     return Pictures(

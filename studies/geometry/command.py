@@ -1,6 +1,5 @@
 """`main.py geometry NETWORKS...`: what padding does to networks, without training and without data."""
 
-import shlex
 from pathlib import Path
 
 from jsonargparse.typing import PositiveInt
@@ -31,7 +30,7 @@ def main(networks: Networks, *, sizes: list[PositiveInt] | None = None, output: 
     from studies.geometry.measure import measure
     from studies.geometry.record import GeometryRecord
     from studies.geometry.table import section
-    from studies.page.terminal import show_sections
+    from studies.page.terminal import show_sections, show_written
 
     console = Console()
     check_writable(output, ANOTHER_OUTPUT)
@@ -54,6 +53,5 @@ def main(networks: Networks, *, sizes: list[PositiveInt] | None = None, output: 
         raise UserError("\n".join(failed))
     found = section(records, output)
     show_sections(console, [found])
-    for written in found.files:
-        say(console, f"wrote {shlex.quote(str(written))}")
+    show_written(console, *found.files)
     return 1 if failed or any(record.failed for record in records) else 0

@@ -1,9 +1,7 @@
 """Measures the geometry of one network at one size: windows, foveation, response to constants."""
 
-import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from records.errors import UserError, in_one_line
 from studies.checkpoints.networks import ZERO, Source, padded_convolutions, padded_copy
@@ -11,7 +9,7 @@ from studies.geometry.constant import inputs, responses
 from studies.geometry.foveation import averages, check_linear, foveation
 from studies.geometry.record import GeometryRecord
 from studies.geometry.windows import nearest_even, windows_of
-from training.provenance import provenance
+from training.provenance import started
 
 
 def measure(source: Source, size: int, schemes: list[str], seed: int, say: Callable[[str], None]) -> GeometryRecord:
@@ -20,7 +18,7 @@ def measure(source: Source, size: int, schemes: list[str], seed: int, say: Calla
     Raises:
         UserError: if the network does not run at this size.
     """
-    origin = {"started": datetime.now(UTC).isoformat(timespec="seconds"), "command": sys.argv, **provenance()}
+    origin = started()
     zero, images = source.under(ZERO), inputs(size, source.mean, source.std, seed)
     try:
         windows = windows_of(zero, size)

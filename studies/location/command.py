@@ -1,12 +1,11 @@
 """`main.py location`: the red-green test of absolute location, under every padding scheme."""
 
-import os
-import shlex
 from pathlib import Path
 
 from jsonargparse.typing import PositiveInt
 from rich.console import Console
 
+from processes.cores import cores
 from records.atomic import check_writable
 from studies.runs.command import ANOTHER_OUTPUT, say
 
@@ -42,13 +41,12 @@ def main(
     from padding import available_schemes
     from studies.location.measure import check, measure, names
     from studies.location.table import section
-    from studies.page.terminal import show_sections
+    from studies.page.terminal import show_sections, show_written
 
     console, file = Console(), output / "location.json"
     wanted = check(schemes or names(available_schemes()))
-    record = measure(file, wanted, seeds, images, epochs, jobs or os.cpu_count() or 1, lambda text: say(console, text))
+    record = measure(file, wanted, seeds, images, epochs, jobs or cores(), lambda text: say(console, text))
     found = section([record], output)
     show_sections(console, [found])
-    for written in (file, *found.files):
-        say(console, f"wrote {shlex.quote(str(written))}")
+    show_written(console, file, *found.files)
     return 1 if record.failed else 0

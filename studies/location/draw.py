@@ -13,9 +13,6 @@ ROWS = (7, 23)
 
 SPREAD = 4
 
-SHIFT = ROWS[1] - ROWS[0]
-"""From one half to the other."""
-
 
 def draw(count: int, swapped: bool, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Images (count, 3, 32, 32) float32 of zeros and ones, and their classes (count,), in turns.

@@ -2,10 +2,8 @@
 
 import multiprocessing
 import signal
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
@@ -16,7 +14,7 @@ from records.errors import UserError, in_one_line
 from studies.location.record import FULL, VALID, LocationRecord
 from studies.location.train import accuracies, make
 from studies.runs.measured import read_same
-from training.provenance import provenance
+from training.provenance import started
 
 Task = tuple[str, int]
 """A scheme and a seed."""
@@ -37,11 +35,7 @@ def measure(
     """
     record = read_same(file, LocationRecord, {"images": images, "epochs": epochs}) or LocationRecord(images, epochs)
     record.failed = []
-    record.provenance = {
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": sys.argv,
-        **provenance(),
-    }
+    record.provenance = started()
     usable = []
     for scheme in schemes:
         try:

@@ -44,9 +44,7 @@ def run_studies(
     for warning in warnings(collection):
         say(console, f"warning: {warning}")
     show_set_aside(console, collection)
-    for section in sections:
-        for file in section.files:
-            say(console, f"wrote {shlex.quote(str(file))}")
+    show_written(console, *(file for section in sections for file in section.files))
     for entry in failed:
         say(console, f"left out: {entry}")
     return 1 if failed else 0
@@ -58,6 +56,12 @@ def show_sections(console: Console, sections: Iterable[Section]) -> None:
         for printed in renderables(section.blocks):
             print_whole(console, printed)
             console.print()
+
+
+def show_written(console: Console, *files: Path) -> None:
+    """A line for each file that a command wrote, as a shell takes it."""
+    for file in files:
+        say(console, f"wrote {shlex.quote(str(file))}")
 
 
 def show_set_aside(console: Console, collection: Collection) -> None:

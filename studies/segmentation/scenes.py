@@ -1,6 +1,5 @@
 """Loads the two networks and the images that Figures 6 to 8 show."""
 
-import shlex
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -14,6 +13,7 @@ from records import best
 from records.errors import UserError
 from studies.checkpoints.load import Trained, load
 from studies.checkpoints.missing import choose_device
+from studies.page.terminal import show_written
 from studies.runs.collect import PARTIAL, REFERENCE, Collection, Run
 from studies.runs.command import say
 from studies.segmentation.pictures import NetworkPair, PicturedScene, make
@@ -42,8 +42,7 @@ def make_pictures(
     scenes = [read_scene(trained[0], number, device) for number in evenly(range(images), pictures)]
     with console.status("predicting"):
         files = make(comparison(collection, runs, trained, tile_size), scenes, output, images)
-    for file in files:
-        say(console, f"wrote {shlex.quote(str(file))}")
+    show_written(console, *files)
 
 
 def closest(collection: Collection, network: str | None) -> tuple[Run, Run]:

@@ -1,11 +1,9 @@
 """`main.py timing`: Table 1 of the paper, inference time under each padding scheme, of any timm models."""
 
-import shlex
-
 from rich.console import Console
 
 from records.atomic import check_writable
-from studies.runs.command import ANOTHER_OUTPUT, say
+from studies.runs.command import ANOTHER_OUTPUT
 from studies.timing.options import Options
 
 
@@ -26,7 +24,7 @@ def main(options: Options) -> int:
     """
     file = options.output / "timing.json"
     # Imported late: --help need not wait for torch.
-    from studies.page.terminal import show_sections
+    from studies.page.terminal import show_sections, show_written
     from studies.timing.measure import check, measure
     from studies.timing.table import section
 
@@ -36,6 +34,5 @@ def main(options: Options) -> int:
     found = section([record], options.output)
     console = Console()
     show_sections(console, [found])
-    for written in (file, *found.files):
-        say(console, f"wrote {shlex.quote(str(written))}")
+    show_written(console, file, *found.files)
     return 1 if record.failed else 0

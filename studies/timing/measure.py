@@ -2,7 +2,6 @@
 
 import sys
 import time
-from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from studies.timing.inference import CaseError, Conditions, measure_case, senten
 from studies.timing.interleaved import Stopwatch, describe_device
 from studies.timing.options import Options
 from studies.timing.record import COMPILED, EAGER, GRAPHS, TimingCase, TimingRecord
-from training.provenance import provenance
+from training.provenance import started
 
 CLOCKS = {"wall": time.perf_counter, "process": time.process_time}
 
@@ -89,7 +88,7 @@ def measure(under: Conditions) -> TimingRecord:
 
 
 def _origin(device: torch.device) -> dict[str, Any]:
-    found = {"started": datetime.now(UTC).isoformat(timespec="seconds"), "command": sys.argv, **provenance()}
+    found = started()
     if device.type == "cuda":
         # Both change the kernels that convolutions run, and so the times.
         found["cudnn"] = {"benchmark": torch.backends.cudnn.benchmark, "allow_tf32": torch.backends.cudnn.allow_tf32}

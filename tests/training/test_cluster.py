@@ -77,7 +77,7 @@ def test_machines_that_could_not_find_one_another_are_refused(job, monkeypatch):
 
 
 def test_a_crowd_of_processes_is_refused(monkeypatch):
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1})
     crowd = SimpleNamespace(num_devices=5, strategy=SimpleNamespace(root_device=SimpleNamespace(type="cpu")))
     with pytest.raises(UserError, match=r"trainer.devices=5 would start as many processes on 2 cores; at most 4"):
         check_cores(crowd)

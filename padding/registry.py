@@ -42,6 +42,8 @@ class Scheme:
     """Whether it takes the first padded convolution alone."""
     needs_pads: bool = False
     """Whether `convolve` takes `widest`, the pads that `start` was given."""
+    axes: int | None = None
+    """How many axes it names; None: it takes any."""
     files: tuple[Path, ...] = ()
     """Files of the user's own that it came from."""
     sees_training: bool = False

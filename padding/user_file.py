@@ -7,9 +7,11 @@ as one under `padding.schemes.ring.register_fill`. Naming a scheme runs its file
 import hashlib
 import importlib.util
 import inspect
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 from padding.errors import PaddingError
 from padding.registry import Scheme, forget_made, register_family
@@ -38,10 +40,8 @@ def from_file(name: str) -> Scheme:
     """
     path, _, function_name = name.rpartition(":")
     file = _find(Path(path).expanduser(), name)
-    specification = importlib.util.spec_from_file_location(f"padding_user_{digest(file)[:16]}", file)
-    module = importlib.util.module_from_spec(specification)
     try:
-        specification.loader.exec_module(module)
+        module = _module(file)
     except Exception as error:
         raise PaddingError(f"padding scheme {name!r}: {file} does not run: {type(error).__name__}: {error}") from error
     functions = {key: each for key, each in vars(module).items() if inspect.isfunction(each)}
@@ -59,6 +59,17 @@ def from_file(name: str) -> Scheme:
     if count == 4:
         return Scheme(name, function, survives_fusing=False, files=(file,))
     return replace(filling(Fill(name, function, linear=False), survives_fusing=False), files=(file,))
+
+
+def _module(file: Path) -> ModuleType:
+    """What the file defines; run once, since a file that registers a scheme itself can do so only once."""
+    name = f"padding_user_{digest(file)[:16]}"
+    if name not in sys.modules:
+        specification = importlib.util.spec_from_file_location(name, file)
+        module = importlib.util.module_from_spec(specification)
+        specification.loader.exec_module(module)
+        sys.modules[name] = module
+    return sys.modules[name]
 
 
 def _find(path: Path, name: str) -> Path:

@@ -28,7 +28,7 @@ from padding.conversion.pairs import Pair, find_pairs
 from padding.conversion.report import ConversionReport
 from padding.conversion.sites import CONVERT, LEAVE, UNSUPPORTED, Decision, judge, unfit
 from padding.errors import PaddingError
-from padding.registry import find_scheme
+from padding.registry import find_convolution, find_scheme
 from padding.tracing import is_compiled
 from padding.user_file import digest
 
@@ -96,6 +96,7 @@ def convert_padding(
         plan = _make_plan(model, choice, pools, followers)
         _refuse_fused(model, plan, choice)
         _refuse_masks(plan, choice)
+        _refuse_axes(plan, choice)
         report = _report(plan, choice)
         targets = {module: choice.scheme_of(plan.name_of(module)) for module in schemes}
         kept = {module: before[module] for module, same in targets.items() if same and same.name == schemes[module]}
@@ -360,6 +361,16 @@ def _refuse_masks(plan: _Plan, choice: Choice) -> None:
             raise PaddingError(
                 f"layer '{name}' ({type(module).__name__}) returns a mask with its output (return_mask=True), which "
                 f"'{target.name}' padding does not have; build the model without it"
+            )
+
+
+def _refuse_axes(plan: _Plan, choice: Choice) -> None:
+    for name, module in plan.converted.items():
+        target, axes = choice.scheme_of(plan.name_of(module)), len(getattr(module, "kernel_size", ()))
+        if find_convolution(original_class(module)) and target.axes not in (None, axes):
+            raise PaddingError(
+                f"layer '{name}' ({original_class(module).__name__}) has {axes} axes, and '{target.name}' names "
+                f"{target.axes}; name a scheme for each axis"
             )
 
 

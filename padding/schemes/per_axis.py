@@ -48,7 +48,8 @@ def per_axis(name: str) -> Scheme:
 
     survives = all(member.survives_fusing for member in members)
     files = tuple(file for member in members for file in member.files)
-    return Scheme(name, convolve, survives, files=files, sees_training=any(each.sees_training for each in members))
+    training = any(each.sees_training for each in members)
+    return Scheme(name, convolve, survives, axes=len(members), files=files, sees_training=training)
 
 
 def _is_of_one_axis(scheme: Scheme) -> bool:

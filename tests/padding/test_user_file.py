@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from padding import PaddingError, convert_padding
+from padding.registry import _SCHEMES
 from padding.user_file import digest, look_in
 
 CONTENT = """
@@ -65,6 +66,21 @@ def test_a_copy_is_found_and_must_be_the_same(tmp_path):
     (tmp_path / "mine.py").unlink()
     look_in([run])
     assert convert_padding(layer, "mine.py:ones").files == {str(run / "mine.py"): digest(run / "mine.py")}
+
+
+def test_a_file_may_register_a_scheme_of_its_own(tmp_path):
+    (tmp_path / "registers.py").write_text(
+        "from padding import register_scheme\n"
+        "@register_scheme('own_name', survives_fusing=True)\n"
+        "def first(input, weight, bias, geometry):\n    return input\n"
+        "def second(input, weight, bias, geometry):\n    return input * 2\n"
+    )
+    (tmp_path / "copy.py").write_text((tmp_path / "registers.py").read_text())
+    try:
+        for name in ("registers.py:first", "registers.py:second", "copy.py:second"):
+            assert convert_padding(nn.Conv2d(3, 3, 3, padding=1), name).converted == [""]
+    finally:
+        _SCHEMES.pop("own_name")
 
 
 @pytest.mark.parametrize(

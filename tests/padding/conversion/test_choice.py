@@ -68,6 +68,7 @@ def test_the_first_pattern_that_fits_counts():
         ({"stem": 3}, "must be a layer's name and a scheme's name"),
         ("stem=zero;head", "say PATTERN=SCHEME;PATTERN=SCHEME"),
         ("stem=zero;stem=partial", "each pattern once"),
+        ({"head": "zero,circular,zero"}, r"layer 'head' \(Conv2d\) has 2 axes, and 'zero,circular,zero' names 3"),
     ],
 )
 def test_refusals(mapping, message):

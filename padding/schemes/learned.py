@@ -111,17 +111,19 @@ def explicit(
 
 def _displacements(size: int, outputs: int, reach: int, stride: int, before: int) -> list[tuple[int, int, int]]:
     """Runs of windows of one axis that are displaced alike: how far over the border, the first, how many."""
-    shifts = []
-    for output in range(outputs):
+
+    def alone(output: int) -> tuple[int, int, int]:
         first = output * stride - before
         over, under = max(0, first + reach + 1 - size), max(0, -first)
-        shifts.append(-under if under >= over else over)
-    runs, start = [], 0
-    for shift, equal in itertools.groupby(shifts):
-        count = len(list(equal))
-        runs.append((shift, start, count))
-        start += count
-    return runs
+        return -under if under >= over else over, output, 1
+
+    # Between the first window that begins in the map and the first that ends beyond it none is displaced.
+    inside = min(-(-before // stride), outputs)
+    beyond = min(max((size - reach - 1 + before) // stride + 1, inside), outputs)
+    whole = [(0, inside, beyond - inside)] if beyond > inside else []
+    runs = [*map(alone, range(inside)), *whole, *map(alone, range(beyond, outputs))]
+    alike = [list(equal) for _, equal in itertools.groupby(runs, key=lambda run: run[0])]
+    return [(equal[0][0], equal[0][1], sum(count for *_, count in equal)) for equal in alike]
 
 
 def _windows(input: Tensor, places: Sequence[tuple[int, int, int]], kernel: Tensor, geometry: Geometry) -> Tensor:

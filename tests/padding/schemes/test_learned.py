@@ -9,6 +9,7 @@ import timm
 import torch
 from timm.layers import BlurPool2d, Conv2dSame, StdConv2d
 from torch import nn
+from torch.nn.utils import prune
 from torch.autograd import gradcheck, gradgradcheck
 
 import padding
@@ -221,7 +222,7 @@ def test_parameters_that_were_pruned_or_replicated_are_seen():
     convert_padding(layer, "constant")
     x = torch.randn(1, 3, 6, 6)
     wanted = layer(x)
-    torch.nn.utils.prune.identity(layer, "padding_learned")
+    prune.identity(layer, "padding_learned")
     torch.testing.assert_close(layer(x), wanted)
 
 

@@ -9,8 +9,8 @@ import timm
 import torch
 from timm.layers import BlurPool2d, Conv2dSame, StdConv2d
 from torch import nn
-from torch.nn.utils import prune
 from torch.autograd import gradcheck, gradgradcheck
+from torch.nn.utils import prune
 
 import padding
 from padding import PaddingError, convert_padding, layer_class

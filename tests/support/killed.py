@@ -53,7 +53,7 @@ def end_the_agent():
 def end_the_agent_at_the_start(original):
     def call(*args, **kwargs):
         root = next(each for each in arguments if each.startswith("--run.root=")).partition("=")[2]
-        if not list(Path(root).glob("*/run.json")) and signal.SIGTERM not in signal.sigpending():
+        if not list(Path(root).glob("*/.lock")) and signal.SIGTERM not in signal.sigpending():
             os.kill(os.getppid(), signal.SIGTERM)
             while signal.SIGTERM not in signal.sigpending():
                 time.sleep(0.1)

@@ -146,13 +146,19 @@ def test_a_run_folder_under_another_path_keeps_the_same_epochs(tmp_path, how):
 @pytest.mark.slow
 def test_forked_processes_agree_on_the_best_epoch_that_is_left(tmp_path):
     """The first one alone looks at the files. Lightning hands weights back by a file that is no checkpoint of a run."""
-    settings = {"devices": 2, "strategy": "ddp_fork", "every": 2}
-    tiny_run(tmp_path / "whole", **settings)
+
+    def two_processes(root):
+        # Forked from a fresh one: the threads of this process, which computed before, would be missing in them.
+        source = "import sys; from pathlib import Path; from tests.training.loops.tiny_run import tiny_run; "
+        source += "tiny_run(Path(sys.argv[1]), devices=2, strategy='ddp_fork', every=2)"
+        subprocess.run([sys.executable, "-c", source, root], cwd=ROOT, check=True)
+
+    two_processes(tmp_path / "whole")
     shutil.copytree(tmp_path / "whole", tmp_path / "damaged")
     folder = tmp_path / "damaged/checkpoints"
     max(folder.glob("resume-*.ckpt")).unlink()
     (folder / "best.ckpt").write_bytes(b"")
-    tiny_run(tmp_path / "damaged", **settings)
+    two_processes(tmp_path / "damaged")
     assert (folder / "best.ckpt.bad").exists()
     (folder / "best.ckpt.bad").unlink()
     assert_same_end(RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "damaged"))

@@ -20,7 +20,10 @@ SWEEPS = {
     "sweep": "run a W&B sweep file on this machine, without an account; --plan shows what is done and what it costs",
     "dashboard": "make the W&B workspace of a project: its curves grouped by padding",
 }
-MACHINE = {"doctor": "whether this machine can train: devices, all-reduce, disk; a configuration's data and speed"}
+MACHINE = {
+    "doctor": "whether this machine can train: devices, all-reduce, disk; a configuration's data and speed",
+    "cache": "decode the images of a configuration once, for a training that reads them faster",
+}
 GROUPS = {
     "training": TRAINING,
     "sweeps": SWEEPS,

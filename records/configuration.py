@@ -28,6 +28,7 @@ NOT_DECIDING = (
     "trainer.enable_autolog_hparams",
     "data.init_args.root",
     "data.init_args.num_workers",
+    "data.init_args.cache",
     "data.init_args.cache_index",
     "data.init_args.loader_timeout",
     "data.init_args.on_damaged",

@@ -3,26 +3,19 @@
 To find them every label file must be decoded.
 """
 
-import contextlib
-import fcntl
 import os
 import sys
-import tempfile
 import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
 from datamodules.cityscapes.labels import CLASS_NAMES, decode_classes
 from datamodules.errors import DataError
-from datamodules.loading.check import cache_file
+from datamodules.loading.cache import Stamp, cache_file, one_at_a_time, read_arrays, stamp, unsettled, write_arrays
 from datamodules.loading.path_table import PathTable
 from datamodules.loading.workers import map_in_workers
-
-_T = TypeVar("_T")
 
 _CLASSES = len(CLASS_NAMES)
 # Raise it when other centroids would be found in the same files.
@@ -30,16 +23,9 @@ _FORMAT = "1"
 # From here on it takes longer than one would wait without a word.
 _MANY = 200
 
-# A file changed so recently may change again within one tick of its clock, so it is not kept yet.
-SETTLED_NS = 2_000_000_000
-
-# Size in bytes, and the times of the last change of content and of inode in ns. The second also tells of a file that
-# was replaced by another with its time set back, as `cp -p` and `tar` do.
-_Stamp = tuple[int, int, int]
-
 
 class _Entry(NamedTuple):
-    stamp: _Stamp
+    stamp: Stamp
     centroids: np.ndarray
 
 
@@ -128,10 +114,10 @@ def find_centroids(
         return centroids_of_files(root, files, tile_size, num_workers)
     key = (_FORMAT, os.path.realpath(root), tile_size)
     file = cache_file("centroids", cache, key)
-    with _one_at_a_time(file):
+    with one_at_a_time(file):
         # The stamps come before the decoding: a file that changes in between looks older than it is, never newer.
         started = time.time_ns()
-        stamps = {name: _stamp(root / name) for name in files}
+        stamps = {name: stamp(root / name) for name in files}
         known = read_arrays(file, key, _entries) or {}
         lacking = [name for name, stamp in stamps.items() if name not in known or known[name].stamp != stamp]
         if lacking:
@@ -140,25 +126,6 @@ def find_centroids(
                 known[name] = _Entry(stamps[name], found)
             _write(file, key, known, started)
         return [known[name].centroids for name in files]
-
-
-def _stamp(file: Path) -> _Stamp:
-    try:
-        status = os.stat(file)
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", where=file) from error
-    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-
-@contextlib.contextmanager
-def _one_at_a_time(file: Path) -> Iterator[None]:
-    """A lock that the system lets go of when its process ends; none where the file system has no locks."""
-    with contextlib.ExitStack() as stack:
-        with contextlib.suppress(OSError):
-            file.parent.mkdir(parents=True, exist_ok=True)
-            lock = stack.enter_context(open(file.with_suffix(".lock"), "w"))
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _entries(stored: dict[str, np.ndarray]) -> dict[str, _Entry]:
@@ -170,7 +137,7 @@ def _entries(stored: dict[str, np.ndarray]) -> dict[str, _Entry]:
 
 
 def _write(file: Path, key: tuple, entries: dict[str, _Entry], started: int) -> None:
-    settled = {name: entry for name, entry in entries.items() if started - max(entry.stamp[1:]) >= SETTLED_NS}
+    settled = {name: entry for name, entry in entries.items() if not unsettled(entry.stamp, started)}
     if not settled:
         return
     content = {
@@ -180,30 +147,3 @@ def _write(file: Path, key: tuple, entries: dict[str, _Entry], started: int) -> 
         "rows": np.concatenate([entry.centroids for entry in settled.values()]),
     }
     write_arrays(file, key, content, f"the centroids were not kept in {file.parent}")
-
-
-def read_arrays(file: Path, key: tuple, build: Callable[[dict[str, np.ndarray]], _T]) -> _T | None:
-    """What `build` makes of the arrays of a file; None where it is missing, damaged, or of another key."""
-    try:
-        with np.load(file, allow_pickle=False) as archive:
-            stored = {name: archive[name] for name in archive.files}
-        return build(stored) if str(stored["key"]) == repr(key) else None
-    # Whatever a damaged archive makes NumPy or zipfile raise, the answer is the same: make the arrays again.
-    except Exception:
-        return None
-
-
-def write_arrays(file: Path, key: tuple, arrays: Mapping[str, np.ndarray], complaint: str) -> None:
-    """Writes an .npz file under another name and renames it; where that fails, warns with `complaint` and goes on."""
-    temporary = None
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=file.parent, suffix=".tmp")
-        with os.fdopen(handle, "wb") as stream:
-            np.savez(stream, key=np.array(repr(key)), **arrays)
-        os.replace(temporary, file)
-    except OSError as error:
-        warnings.warn(f"{complaint}: {error}", stacklevel=3)
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)

@@ -13,16 +13,18 @@ from PIL import Image
 
 from datamodules.cityscapes.centroids import find_centroids
 from datamodules.cityscapes.class_uniform import ClassUniform
-from datamodules.cityscapes.datasets import EvalScenes, SceneFiles, TrainScenes, whole_image
+from datamodules.cityscapes.colours import colour_on_device
+from datamodules.cityscapes.datasets import EvalScenes, SceneFiles, TrainScenes, scene_cache, whole_image
 from datamodules.cityscapes.files import Scene
 from datamodules.cityscapes.labels import CLASS_COLOURS, CLASS_NAMES, IGNORED_PIXEL, LABEL_IDS
 from datamodules.cityscapes.splits import check_split, coarse_scenes, fine_scenes
-from datamodules.cityscapes.transforms import SegmentationTransform, scaled_size
+from datamodules.cityscapes.transforms import FastSegmentationTransform, SegmentationTransform, scaled_size
 from datamodules.errors import DataError, at_least, checked
+from datamodules.loading.cache import PixelCache
 from datamodules.loading.decode import image_size
 from datamodules.loading.file_set import FileSet
 from datamodules.loading.index import file_size
-from datamodules.loading.padded import collate_padded
+from datamodules.loading.padded import PaddedBatch, collate_padded
 from datamodules.loading.path_table import PathTable
 from datamodules.loading.resumable import KeyedLoader, ResumableDataModule
 
@@ -93,7 +95,8 @@ class CityscapesDataModule(ResumableDataModule):
         self.class_uniform, self.tile_size = class_uniform, tile_size
         self.coarse, self.coarse_until_epoch = coarse, coarse_until_epoch
         scale, blur = tuple(scale), None if blur is None else tuple(blur)
-        self.transform = SegmentationTransform(at_least(1, "crop_size", crop_size), scale, flip, jitter, blur)
+        transform = FastSegmentationTransform if self.fast else SegmentationTransform
+        self.transform = transform(at_least(1, "crop_size", crop_size), scale, flip, jitter, blur)
         checked("scale", scale, len(scale) == 2 and 0 < scale[0] <= scale[1], "two factors with 0 < least <= greatest")
         checked("jitter", jitter, 0 <= jitter <= 0.5, "from 0 to 0.5")
         ordered = blur is None or (len(blur) == 2 and 0 <= blur[0] <= blur[1])
@@ -139,7 +142,18 @@ class CityscapesDataModule(ResumableDataModule):
     def _all_train_scenes(self) -> list[Scene]:
         return self.train_scenes + self.coarse_scenes
 
+    @cached_property
+    def pixel_cache(self) -> PixelCache | None:
+        """Of all scenes, so that every split by city shares it."""
+        return self.cache and scene_cache(self.cache, self.root, self._all_train_scenes + self.val_scenes)
+
     # Lightning's hooks.
+
+    def on_after_batch_transfer(self, batch: tuple, dataloader_idx: int) -> tuple | PaddedBatch:
+        if len(batch) == 3 and not isinstance(batch, PaddedBatch):
+            images, targets, colours = batch
+            batch = colour_on_device(images, colours), targets
+        return super().on_after_batch_transfer(batch, dataloader_idx)
 
     def check(self, stage: str | None = None) -> None:
         """As `ResumableDataModule.check`: also reads the training labels, and refuses a crop larger than any image.
@@ -196,10 +210,11 @@ class CityscapesDataModule(ResumableDataModule):
         return _digest(self._all_train_scenes)
 
     def train_set(self) -> TrainScenes:
-        return TrainScenes(SceneFiles(self.root, self._all_train_scenes), self._sampling, self.transform, self.seed)
+        files = SceneFiles(self.root, self._all_train_scenes, self.pixel_cache)
+        return TrainScenes(files, self._sampling, self.transform, self.seed)
 
     def val_set(self) -> EvalScenes:
-        return EvalScenes(SceneFiles(self.root, self.val_scenes))
+        return EvalScenes(SceneFiles(self.root, self.val_scenes, self.pixel_cache))
 
     test_set = val_set
 

@@ -2,16 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import PIL
 import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
-from datamodules.imagenet.transforms import TrainTransform
+from datamodules.imagenet.transforms import EvalTransform, TrainTransform
 from datamodules.loading import keyed
+from datamodules.loading.cache import PixelCache
 from datamodules.loading.decode import decode_rgb
 from datamodules.loading.index import FileIndex
+from datamodules.loading.path_table import PathTable
 from datamodules.loading.samplers import STAND_IN
 
 # Target of the stand-in for an image (samplers.STAND_IN): losses and metrics leave it out.
@@ -58,12 +63,15 @@ class EvalImages(Dataset):
         selection: positions in `files` that make up the set, int64.
         targets: class of each file of the index, in the numbering of the training set, int64.
         transform: resize and centre crop, or the image at its own aspect ratio.
+        cache: of `crop_cache`, whose images from `first` on are these; None decodes.
     """
 
     files: FileIndex
     selection: np.ndarray
     targets: np.ndarray
     transform: Callable[[Image.Image, str], torch.Tensor]
+    cache: PixelCache | None = None
+    first: int = 0
 
     def __len__(self) -> int:
         return len(self.selection)
@@ -73,4 +81,29 @@ class EvalImages(Dataset):
         position = int(self.selection[max(index, 0)])
         path = self.files.path(position)
         target = IGNORED_TARGET if index == STAND_IN else int(self.targets[position])
+        if self.cache is not None:
+            pixels, size = self.cache[self.first + max(index, 0)]
+            return torch.from_numpy(np.array(pixels)).view(3, *size), target
         return self.transform(decode_rgb(path), path), target
+
+
+def crop_cache(folder: Path, paths: PathTable, transform: EvalTransform) -> PixelCache:
+    """A cache of evaluation crops: 3 bytes a pixel, 7.5 GB for ImageNet's 50,000 of 224 x 224 pixels."""
+    crops = _Crops(paths, transform)
+    key = ("crops", repr(transform), PIL.__version__)  # another Pillow may decode otherwise
+    return PixelCache(folder, key, paths, crops.files, crops.pixels, crops.size, channels=3)
+
+
+class _Crops(NamedTuple):
+    paths: PathTable
+    transform: EvalTransform
+
+    def files(self, number: int) -> tuple[str]:
+        return (self.paths[number],)
+
+    def pixels(self, number: int) -> np.ndarray:
+        path = self.paths[number]
+        return self.transform(decode_rgb(path), path).numpy().ravel()
+
+    def size(self, number: int) -> tuple[int, int]:
+        return self.transform.size, self.transform.size

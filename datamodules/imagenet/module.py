@@ -12,14 +12,16 @@ from PIL import Image
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 
 from datamodules.errors import DataError, checked, some
-from datamodules.imagenet.datasets import EvalImages, TrainImages
+from datamodules.imagenet.datasets import EvalImages, TrainImages, crop_cache
 from datamodules.imagenet.labels import ACCEPTED, read_class_labels, read_ground_truth
 from datamodules.imagenet.layouts import find_beside, find_split, locate_split
 from datamodules.imagenet.splits import hold_out, limit_per_class
 from datamodules.imagenet.transforms import eval_transform, train_transform, uncropped_transform
+from datamodules.loading.cache import PixelCache
 from datamodules.loading.file_set import FileSet
 from datamodules.loading.index import FileIndex, is_flat, scan_classes, scan_flat
 from datamodules.loading.padded import collate, collate_padded
+from datamodules.loading.path_table import PathTable
 from datamodules.loading.resumable import KeyedLoader, ResumableDataModule, expanded
 
 
@@ -218,12 +220,22 @@ class ImageNetDataModule(ResumableDataModule):
         return self._reported
 
     def val_set(self) -> EvalImages:
-        return EvalImages(
-            *self._validation_images, self.whole_transform if self._validates_padded else self.eval_transform
-        )
+        if self._validates_padded:
+            return EvalImages(*self._validation_images, self.whole_transform)
+        first = self.test_size if self.val_from_train else 0
+        return EvalImages(*self._validation_images, self.eval_transform, self.pixel_cache, first)
 
     def test_set(self) -> EvalImages:
-        return EvalImages(*self._reported, self.eval_transform)
+        return EvalImages(*self._reported, self.eval_transform, self.pixel_cache)
+
+    @cached_property
+    def pixel_cache(self) -> PixelCache | None:
+        """Of the evaluation crops: of the reported images, then of those held out of training."""
+        if self.cache is None:
+            return None
+        sets = [self._reported, self._validation_images][: 2 if self.val_from_train else 1]
+        paths = PathTable.pack(files.path(i) for files, numbers, _ in sets for i in numbers.tolist())
+        return crop_cache(self.cache, paths, self.eval_transform)
 
     @property
     def _reported(self) -> tuple[FileIndex, np.ndarray, np.ndarray]:

@@ -1,7 +1,6 @@
 """What checks of a folder of images before training share: `python -m datamodules.imagenet ROOT`, and `.cityscapes`."""
 
 import argparse
-import hashlib
 import json
 import os
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.errors import DataError, some
+from datamodules.loading.cache import cache_file
 from datamodules.loading.workers import map_in_workers
 from processes.cores import cores
 
@@ -46,16 +46,6 @@ def read_all(read: Callable[[int], Any], size: int, num_workers: int | None, ite
     if errors:
         raise DataError(f"{len(errors)} of {size} {items} cannot be used. {some(errors, 3)}", where=where)
     return results
-
-
-def cache_file(kind: str, cache: bool | str, key: tuple) -> Path:
-    """The file of a key; `cache` is True for the default folder, or a folder of your own.
-
-    The default is `$XDG_CACHE_HOME/convolution-padding/KIND`, because the data may be read-only and may be shared.
-    """
-    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "convolution-padding" / kind
-    folder = default if cache is True else Path(cache).expanduser()
-    return folder / f"{hashlib.blake2b(repr(key).encode(), digest_size=16).hexdigest()}.npz"
 
 
 def compare_digests(root: Path, found: dict[str, str], file: Path | None) -> str:

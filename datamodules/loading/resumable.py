@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 
 from datamodules.errors import DataError, at_least, checked
 from datamodules.loading import keyed
+from datamodules.loading.cache import PixelCache
 from datamodules.loading.damaged import SkipDamaged
 from datamodules.loading.file_set import FileSet
 from datamodules.loading.index import FolderImages, scan_flat
@@ -68,6 +69,8 @@ class ResumableDataModule(pl.LightningDataModule):
         loader_timeout: Seconds to wait for a loader process before giving up; 0 waits for ever.
         on_damaged: "error" stops at a training image that cannot be decoded; "skip" takes the next index of the epoch.
         max_skipped: Damaged images that "skip" passes over before it stops, too.
+        cache: Folder of decoded images that `main.py cache` made, to read instead of decoding; changes no pixel.
+        fast: Whether to load images in faster ways that move pixels by roundings (docs/data.md says which).
     """
 
     def __init__(
@@ -86,11 +89,14 @@ class ResumableDataModule(pl.LightningDataModule):
         loader_timeout: int = 600,
         on_damaged: Literal["error", "skip"] = "error",
         max_skipped: int = 100,
+        cache: str | None = None,
+        fast: bool | None = None,
     ):
         super().__init__()
         self.root = Path(root).expanduser()
         self.predict_folder = expanded(predict_folder)
         self.cache_index = cache_index
+        self.cache, self.fast = expanded(cache), fast
         self.mean, self.std = tuple(mean), tuple(std)
         check_normalisation(self.mean, self.std)
         self.batch_size = at_least(1, "batch_size", batch_size)
@@ -134,6 +140,11 @@ class ResumableDataModule(pl.LightningDataModule):
         """From an image of `predict_folder` to a uint8 tensor (3, height, width)."""
 
     @property
+    def pixel_cache(self) -> PixelCache | None:
+        """The cache of what the sets serve, where `cache` asks for one; `main.py cache` makes it."""
+        return None
+
+    @property
     def rank(self) -> int:
         return self.trainer.global_rank if self.trainer else 0
 
@@ -162,6 +173,8 @@ class ResumableDataModule(pl.LightningDataModule):
                 or is smaller than the crop, a batch that does not divide, too few images for one batch.
         """
         self.check_trainer()
+        if stage != "predict" and self.pixel_cache is not None:
+            self.pixel_cache.check()
         if stage == "predict":
             self._predict_set()[0]
         if stage in ("fit", None):

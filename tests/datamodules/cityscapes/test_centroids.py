@@ -10,6 +10,7 @@ from datamodules import DataError
 from datamodules.cityscapes import centroids
 from datamodules.cityscapes.centroids import centroids_of_files, class_centroids, find_centroids
 from datamodules.cityscapes.labels import decode_classes
+from datamodules.loading import cache
 
 
 def brute_force(classes, tile):
@@ -68,7 +69,7 @@ def write(path, ids, age=60):
 @pytest.fixture(autouse=True)
 def settled(monkeypatch):
     """The time of the last change of an inode cannot be set, so the cache takes files of this moment for settled."""
-    monkeypatch.setattr(centroids, "SETTLED_NS", 0)
+    monkeypatch.setattr(cache, "SETTLED_NS", 0)
 
 
 @pytest.fixture
@@ -141,7 +142,7 @@ def test_changed_files_alone_are_computed_again(label_files, find, computed):
 def test_cache_of_another_tile_root_or_format_is_not_taken(label_files, find, tmp_path, computed, monkeypatch):
     root, files = label_files
     # Files that only their names tell apart.
-    monkeypatch.setattr(centroids, "_stamp", lambda file: (1, 0, 0))
+    monkeypatch.setattr(centroids, "stamp", lambda file: (1, 0, 0))
     find(files)
     assert same(find(files, tile=8), centroids_of_files(root, files, 8, 0))
     shutil.copytree(root, tmp_path / "copy")
@@ -153,7 +154,7 @@ def test_cache_of_another_tile_root_or_format_is_not_taken(label_files, find, tm
 
 def test_file_of_this_moment_is_not_kept_and_a_missing_one_is_named(label_files, find, computed, monkeypatch):
     _, files = label_files
-    monkeypatch.setattr(centroids, "SETTLED_NS", 60_000_000_000)
+    monkeypatch.setattr(cache, "SETTLED_NS", 60_000_000_000)
     for _ in range(2):
         find(files)
     assert computed == [files, files]

@@ -4,11 +4,13 @@ import torch
 from PIL import Image, ImageFilter, ImageOps
 from torchvision.transforms import functional
 
-from datamodules.cityscapes import transforms as segmentation_transforms
+from datamodules.cityscapes.colours import colour_on_device
 from datamodules.cityscapes.transforms import (
+    TOLERANCE,
+    FastSegmentationTransform,
     SegmentationTransform,
-    colour_jitter,
     crop_start,
+    near_window,
     scaled_classes_window,
     scaled_size,
     scaled_window,
@@ -93,6 +95,55 @@ def test_image_and_classes_move_together():
     assert padded > 10
 
 
+def ramp(size, crop, factor, corner, axis):
+    """An image whose brightness is where a pixel lies, and the brightness that each pixel of a crop should have."""
+    width, height = size
+    places = np.arange(width) if axis == 0 else np.arange(height)[:, None]
+    image = np.repeat(np.broadcast_to(places, (height, width))[..., None], 3, 2).astype(np.uint8)
+    scaled = scaled_size(size, factor)
+    wanted = (corner[axis] + np.arange(crop) + 0.5) * size[axis] / scaled[axis] - 0.5
+    return image, scaled, wanted
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.97, 0.996, 1.004, 1.3, 2.0])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_near_window_lies_where_it_should(factor, axis):
+    # Factors near 1 are hard: pixels of both grids drift apart slowly, and meet again only far away.
+    size, crop = (256, 250), 60
+    room = min(scaled_size(size, factor)) - crop
+    for corner in {(20, 20), (room // 2, room // 2), (room - 9, room - 9)}:
+        image, scaled, wanted = ramp(size, crop, factor, corner, axis)
+        found = near_window(image, scaled, corner, crop).double().numpy()[0]
+        found = found.mean(0) if axis == 0 else found.mean(1)
+        # Half a level of rounding, and the share of a pixel (a level here) that the crop may be moved by.
+        assert np.abs(found - wanted).max() <= 0.51 + 1 / TOLERANCE
+
+
+def test_near_window_is_close_to_the_exact_one_and_equal_where_the_grids_meet():
+    image = picture(40, 30).resize((160, 120), Image.Resampling.BICUBIC)
+    for factor, corner in ((1.0, (31, 20)), (0.5, (10, -3)), (2.0, (7, 90)), (0.73, (-20, 5)), (1.21, (100, 60))):
+        scaled = scaled_size(image.size, factor)
+        exact = np.asarray(scaled_window(image, scaled, corner, 64)).astype(int)
+        near = near_window(np.asarray(image), scaled, corner, 64).permute(1, 2, 0).numpy()
+        apart = np.abs(near - exact)
+        assert apart.max() <= (2 if factor in (0.73, 1.21) else 1)
+        assert apart.mean() < 0.3
+
+
+def test_fast_samples_are_those_of_the_exact_transform():
+    """The same draws: the same place, mirrored alike, the same classes, and the colours that are still to be done."""
+    image, classes = picture(60, 40).resize((240, 160), Image.Resampling.BICUBIC), blocks(240, 160)
+    for number in range(12):
+        keys = [keyed.generator("test", number) for _ in range(3)]
+        exact, target = SegmentationTransform(64)(image, classes, keys[0], (80, 120))
+        fast, fast_target, colours = FastSegmentationTransform(64)(np.asarray(image), classes, keys[1], (80, 120))
+        assert torch.equal(fast_target, target)
+        assert (colour_on_device(fast[None], [colours])[0].float() - exact.float()).abs().mean() < 1.0
+        plain = SegmentationTransform(64, jitter=0.0, blur=None)(image, classes, keys[2], (80, 120))[0]
+        assert (fast.float() - plain.float()).abs().max() <= 3
+        assert keys[0].random() == keys[1].random()
+
+
 # The place of the crop.
 
 
@@ -162,22 +213,6 @@ def test_steps_come_in_the_papers_order():
     mask = Image.fromarray(classes).resize((75, 50), Image.Resampling.NEAREST)
     mask = ImageOps.mirror(ImageOps.expand(mask, (0, 7, 0, 7), fill=255).crop((6, 0, 70, 64)))
     assert np.array_equal(target.numpy(), np.asarray(mask))
-
-
-def test_jitter_draws_every_order_and_the_whole_range(monkeypatch):
-    calls = []
-    named = [lambda image, factor, name=name: calls.append((name, factor)) or image for name in "bcsh"]
-    monkeypatch.setattr(segmentation_transforms, "_ADJUSTMENTS", tuple(named))
-    for number in range(600):
-        colour_jitter(None, 0.25, keyed.generator("test", number))
-    orders = {"".join(name for name, _ in calls[start : start + 4]) for start in range(0, len(calls), 4)}
-    assert len(orders) == 24
-    for name, middle in (("b", 1), ("c", 1), ("s", 1), ("h", 0)):
-        drawn = np.array([factor for called, factor in calls if called == name]) - middle
-        assert len(drawn) == 600
-        assert -0.25 <= drawn.min() < -0.24
-        assert 0.24 < drawn.max() <= 0.25
-        assert abs(drawn.mean()) < 0.02
 
 
 @pytest.mark.parametrize("sigma", [0.15, 0.9, 1.3])

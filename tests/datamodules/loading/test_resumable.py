@@ -100,6 +100,13 @@ def test_resumed_run_sees_the_same_scenes(stop, workers, whole_of_scenes, street
     assert stop_and_resume(make, ("train_batch_end", *stop), workers, tmp_path / "stopped.ckpt") == whole_of_scenes
 
 
+def test_fast_samples_resume_too_and_are_another_training_set(street_tree, tmp_path):
+    make, expected = partial(scenes, street_tree, fast=True), seen_whole(scenes(street_tree, fast=True), 3)
+    assert stop_and_resume(make, ("train_batch_end", 0, 1), 2, tmp_path / "stopped.ckpt") == expected
+    with pytest.raises(DataError, match="augmentation was 'FastSegmentationTransform"):
+        run(scenes(street_tree), Recorder(), tmp_path / "stopped.ckpt")
+
+
 def test_finished_run_goes_on_with_the_next_epoch(whole, sample_tree, tmp_path):
     run(data_module(sample_tree), Recorder(), max_epochs=2).save_checkpoint(tmp_path / "done.ckpt")
     state = torch.load(tmp_path / "done.ckpt", weights_only=True)["ImageNetDataModule"]

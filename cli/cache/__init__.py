@@ -1,0 +1,1 @@
+"""`main.py cache`: decode the images of a configuration once."""

@@ -1,0 +1,260 @@
+"""The one home of caches: arrays found in files, and decoded pixels; what changed since is never served.
+
+A file counts as unchanged while its size, the time of its content and that of its inode are the same.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+import warnings
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from datamodules.errors import DataError, some
+from datamodules.loading.workers import map_in_workers
+
+_T = TypeVar("_T")
+
+# Raise it when other pixels would be kept of the same files.
+_FORMAT = "1"
+_ARRAYS = ("sizes", "starts", "stamps", "sums")
+# Bytes of the index beside its arrays.
+_OVERHEAD = 4096
+
+# A file changed so recently may change again within one tick of its clock.
+SETTLED_NS = 2_000_000_000
+
+# Size in bytes, and the times of the last change of content and of inode in ns. The second also tells of a file that
+# was replaced by another with its time set back, as `cp -p` and `tar` do.
+Stamp = tuple[int, int, int]
+
+
+def stamp(file: Path | str) -> Stamp:
+    """What tells whether a file has changed; raises DataError where it cannot be asked."""
+    try:
+        status = os.stat(file)
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})", where=file) from error
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def unsettled(stamp: Stamp, moment: int) -> int:
+    """For how many ns after a moment (in ns) the file may still change without another stamp; 0 if not at all."""
+    return min(max(SETTLED_NS - (moment - max(stamp[1:])), 0), SETTLED_NS)
+
+
+def cache_file(kind: str, cache: bool | str, key: tuple) -> Path:
+    """The file of a key; `cache` is True for the default folder, or a folder of your own.
+
+    The default is `$XDG_CACHE_HOME/convolution-padding/KIND`, because the data may be read-only and may be shared.
+    """
+    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "convolution-padding" / kind
+    folder = default if cache is True else Path(cache).expanduser()
+    return folder / f"{hashlib.blake2b(repr(key).encode(), digest_size=16).hexdigest()}.npz"
+
+
+@contextlib.contextmanager
+def one_at_a_time(file: Path) -> Iterator[None]:
+    """A lock that the system lets go of when its process ends; none where the file system has no locks."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context(open(file.with_suffix(".lock"), "w"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def read_arrays(file: Path, key: tuple, build: Callable[[dict[str, np.ndarray]], _T]) -> _T | None:
+    """What `build` makes of the arrays of a file; None where it is missing, damaged, or of another key."""
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            stored = {name: archive[name] for name in archive.files}
+        return build(stored) if str(stored["key"]) == repr(key) else None
+    # Whatever a damaged archive makes NumPy or zipfile raise, the answer is the same: make the arrays again.
+    except Exception:
+        return None
+
+
+def write_arrays(file: Path, key: tuple, arrays: Mapping[str, np.ndarray], complaint: str) -> None:
+    """Writes an .npz file under another name and renames it; where that fails, warns with `complaint` and goes on."""
+    temporary = None
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=file.parent, suffix=".tmp")
+        with os.fdopen(handle, "wb") as stream:
+            np.savez(stream, key=np.array(repr(key)), **arrays)
+        os.replace(temporary, file)
+    except OSError as error:
+        warnings.warn(f"{complaint}: {error}", stacklevel=3)
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+
+
+@dataclass(eq=False)
+class PixelCache:
+    """Decoded images, one after another in one file, from which reading a crop costs a copy.
+
+    `build` makes it, training only reads. An image has a checksum, which `build` compares with what the disk holds, and
+    the stamps of its files, which each reading compares: pixels of a file that has changed are never served.
+
+    Args:
+        folder: of all caches; each has two files in it, KEY.pixels and KEY.npz.
+        key: what the pixels depend on besides the files, such as the transform.
+        names: of the images.
+        files: from the number of an image to the paths that it is made from, as many for each.
+        decode: from the number of an image to its bytes, uint8 (height * width * channels,).
+        size: from the number of an image to its (height, width), without decoding it.
+        channels: bytes of a pixel.
+    """
+
+    folder: Path
+    key: tuple
+    names: Sequence[str]
+    files: Callable[[int], tuple[str, ...]]
+    decode: Callable[[int], np.ndarray]
+    size: Callable[[int], tuple[int, int]]
+    channels: int
+    _index: dict[str, np.ndarray] | None = field(default=None, init=False)
+
+    def __post_init__(self):
+        names = hashlib.blake2b("\0".join(self.names).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+        self.key = (_FORMAT, *self.key, self.channels, names)
+        self._file = cache_file("pixels", str(self.folder), self.key)
+        self._pixels = self._file.with_suffix(".pixels")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, number: int) -> tuple[np.ndarray, tuple[int, int]]:
+        """The bytes of an image, on the disk until they are looked at, and its (height, width).
+
+        Raises:
+            DataError: there is no such cache, or a file has changed since it was made.
+        """
+        index = self._read()
+        if index["stamps"][number].tolist() != self._stamps(number):
+            raise self._refused(f"{self.names[number]} has changed since")
+        # Opened for each image: no open file is shared with workers, which need not be forks.
+        start, height, width = int(index["starts"][number]), *index["sizes"][number].tolist()
+        return np.memmap(self._pixels, np.uint8, "r", start, height * width * self.channels), (height, width)
+
+    def check(self) -> None:
+        """Raises DataError unless every image is in the cache and none of their files has changed since."""
+        stamps = self._read()["stamps"].tolist()
+        if stale := [name for i, name in enumerate(self.names) if stamps[i] != self._stamps(i)]:
+            raise self._refused(
+                f"{len(stale)} of {len(self)} images are not in it or have changed since: {some(stale)}"
+            )
+
+    def build(self, num_workers: int) -> Iterator[tuple[str, int, int]]:
+        """Decodes what is not there or has changed, then compares checksums; done already, only that.
+
+        Yields:
+            What is being done, how much of it, and of how much; first, before anything is written, with the bytes that
+            the cache takes on the disk, of which it never takes more.
+
+        Raises:
+            DataError: an image cannot be decoded, the disk is too small, or does not hold what was written.
+        """
+        sizes = np.array([self.size(number) for number in range(len(self))], dtype=np.int64)
+        ends = np.cumsum(sizes.prod(axis=1) * self.channels)
+        index = self._load()
+        if index is None or not np.array_equal(index["sizes"], sizes):
+            width = len(self._stamps(0))
+            index = {"sizes": sizes, "starts": np.r_[0, ends[:-1]], "sums": np.zeros(len(self), np.int64)}
+            index["stamps"] = np.zeros((len(self), width), np.int64)
+        wanted = [i for i, known in enumerate(index["stamps"].tolist()) if known != self._stamps(i)]
+        total = int(ends[-1]) + sum(array.nbytes for array in index.values()) + _OVERHEAD
+        yield f"{len(self)} images, {total / 1e9:.3f} GB in {self.folder}", 0, len(wanted)
+        with one_at_a_time(self._file):
+            self._reserve(int(ends[-1]), total)
+            errors = []
+            try:
+                for done, result in enumerate(
+                    map_in_workers(partial(self._store, index, wanted), len(wanted), num_workers)
+                ):
+                    if isinstance(result, DataError):
+                        errors.append(result)
+                    else:
+                        index["stamps"][wanted[done]], index["sums"][wanted[done]] = result
+                    yield "decoding", done + 1, len(wanted)
+            finally:
+                # Also after Ctrl-C: the next call goes on from here.
+                self._keep(index)
+            if errors:
+                raise DataError(f"{len(errors)} of {len(self)} images cannot be decoded. {some(errors, 3)}")
+        for number in range(len(self)):
+            if zlib.crc32(self[number][0]) != index["sums"][number]:
+                raise self._refused(f"{self._pixels} is damaged at {self.names[number]}; remove it")
+            yield "comparing checksums", number + 1, len(self)
+
+    def _store(self, index: dict[str, np.ndarray], wanted: list[int], place: int) -> tuple[list[int], int]:
+        """Decodes an image into the file; returns its stamps, of before the decoding, and its checksum."""
+        number = wanted[place]
+        time.sleep(max(unsettled(stamp(file), time.time_ns()) for file in self.files(number)) / 1e9)
+        stamps, pixels = self._stamps(number), np.ascontiguousarray(self.decode(number))
+        with _writing(self._pixels), open(self._pixels, "r+b") as file:
+            file.seek(int(index["starts"][number]))
+            file.write(pixels)
+        return stamps, zlib.crc32(pixels)
+
+    def _stamps(self, number: int) -> list[int]:
+        return [value for file in self.files(number) for value in stamp(file)]
+
+    def _reserve(self, size: int, total: int) -> None:
+        """Gives the file of the pixels its final length."""
+        with _writing(self._pixels):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            there = self._pixels.stat().st_blocks * 512 if self._pixels.exists() else 0
+            if (free := shutil.disk_usage(self.folder).free) < total - there:
+                raise DataError(f"has {free / 1e9:.3f} GB free, less than the cache needs", where=self.folder)
+            with open(self._pixels, "ab") as file:
+                file.truncate(size)
+
+    def _keep(self, index: dict[str, np.ndarray]) -> None:
+        with _writing(self._pixels), open(self._pixels, "rb") as file:
+            os.fsync(file.fileno())
+        write_arrays(self._file, self.key, index, f"the cache was not kept in {self.folder}")
+        self._index = index
+
+    def _load(self) -> dict[str, np.ndarray] | None:
+        index = read_arrays(self._file, self.key, lambda stored: {name: stored[name] for name in _ARRAYS})
+        whole = index and self._pixels.exists() and len(index["sizes"]) == len(self)
+        return index if whole else None
+
+    def _read(self) -> dict[str, np.ndarray]:
+        if self._index is None and (index := self._load()):
+            if self._pixels.stat().st_size != index["starts"][-1] + index["sizes"][-1].prod() * self.channels:
+                raise self._refused(f"{self._pixels} is of another length than it was; remove it")
+            self._index = index
+        if self._index is None:
+            raise self._refused("it was not made for these images, or for this transform of them")
+        return self._index
+
+    def _refused(self, why: str) -> DataError:
+        return DataError(
+            f"the cache of decoded images cannot be used: {why}",
+            where=self.folder,
+            todo="Make it anew with `python main.py cache CONFIG` and the options of `fit`, or leave `data.cache` out.",
+        )
+
+
+@contextlib.contextmanager
+def _writing(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"cannot be written ({error.strerror})", where=file, todo="Choose another `data.cache`."
+        ) from error

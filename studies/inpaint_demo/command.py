@@ -2,7 +2,7 @@
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from jsonargparse.typing import NonNegativeInt, OpenUnitInterval
 from rich.console import Console
@@ -10,11 +10,6 @@ from rich.console import Console
 from records.atomic import check_writable, write_atomically
 from records.errors import UserError
 from studies.runs.command import ANOTHER_OUTPUT, say
-
-if TYPE_CHECKING:
-    import numpy as np
-
-PICTURE = "inpaint_demo.png"
 
 LONGEST = 320
 """Pixels of the image's longer side: a layer's step stays visible, and everything takes seconds."""
@@ -44,43 +39,31 @@ def main(
     # Imported late: --help need not wait for torch.
     import numpy as np
     import torch
+    from PIL import ImageOps
 
+    from datamodules.loading.decode import read_image
     from datamodules.samples.streets import draw_street
-    from studies.inpaint_demo.figure import draw, fill_holes, off_by
-    from studies.inpaint_demo.holes import draw_holes
+    from studies.inpaint_demo.figure import draw, draw_holes, fill_holes, off_by
 
-    file = output / PICTURE
+    file = output / "inpaint_demo.png"
     check_writable(output, ANOTHER_OUTPUT)
-    picture = read(image) if image else draw_street("inpaint", 1, 208, LONGEST, ("person",))[0]
-    drawn = draw_holes(*picture.shape[:2], share, seed)
-    # The share is above 0, so that there is a hole.
-    if drawn.all():
-        raise UserError(f"--share {share} leaves nothing but holes, which never close; choose a smaller share")
+    if image:
+        todo = "Name an image file such as a JPEG or PNG with --image, or leave it out."
+        picture = read_image(str(image), lambda file: ImageOps.exif_transpose(file).convert("RGB"), todo)
+        picture.thumbnail((LONGEST, LONGEST))  # never enlarges
+    else:
+        picture = draw_street("inpaint", 1, 208, LONGEST, ("person",))[0]
     intact = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float()
-    steps = fill_holes(intact, ~torch.from_numpy(drawn)[None, None], kernel)
+    holes = torch.from_numpy(draw_holes(*intact.shape[2:], share, seed))
+    # The share is above 0, so that there is a hole.
+    if holes.all():
+        raise UserError(f"--share {share} leaves nothing but holes, which never close; choose a smaller share")
+    steps = fill_holes(intact, ~holes[None, None], kernel)
     partial, plain = (off_by(each, intact, steps[0].valid) for each in (steps[-1].partial, steps[-1].plain))
-    console = Console()
-    say(console, f"{picture.shape[0]} x {picture.shape[1]} pixels; the mask is all ones behind layer {len(steps) - 1}")
+    console, (height, width) = Console(), intact.shape[2:]
+    say(console, f"{height} x {width} pixels; the mask is all ones behind layer {len(steps) - 1}")
     say(console, f"off by, mean absolute difference in the holes of 255: partial {partial:.1f}, plain {plain:.1f}")
     png, said = draw(intact, steps), "replaced" if file.exists() else "wrote"
     write_atomically(file, lambda target: target.write(png))
     say(console, f"{said} {shlex.quote(str(file))}")
     return 0
-
-
-def read(path: Path) -> "np.ndarray":
-    """The image as its camera says that it is to be turned, reduced to LONGEST: uint8 (H, W, 3).
-
-    Raises:
-        DataError: the file is missing, or no image.
-    """
-    import numpy as np
-    from PIL import ImageOps
-
-    from datamodules.loading.decode import read_image
-
-    todo = "Name an image file such as a JPEG or PNG with --image, or leave it out."
-    image = read_image(str(path), lambda file: ImageOps.exif_transpose(file).convert("RGB"), todo)
-    # Never enlarges.
-    image.thumbnail((LONGEST, LONGEST))
-    return np.asarray(image)

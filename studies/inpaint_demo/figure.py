@@ -4,74 +4,73 @@ Every layer averages its window with equal weights. For these the ratio of Eq. 2
 positions; for other kernels it would not, since the ratio counts positions and not their weights.
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Patch
+from PIL import Image, ImageDraw
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from padding import PartialConv2d
 from studies.page.drawing import draw_png
 
-COLUMNS = 4
-
-SIDE = 2.7
-"""Of a panel in inches: room for 320 pixels."""
+COLUMNS, SIDE = 4, 2.7
+"""Panels of a row, and their side in inches: room for 320 pixels."""
 
 VALID, FRESH, HOLE = (236, 239, 242), (240, 138, 36), (44, 50, 58)
 MASK_COLOURS = {"valid before the layer": VALID, "becomes valid in it": FRESH, "hole": HOLE}
 
 
-@dataclass(frozen=True)
-class Filling:
-    """An image behind a layer, filled in twice with the same weights.
-
-    Attributes:
-        valid: (1, 1, H, W) bool, the mask behind the layer.
-        partial: (1, C, H, W), by partial convolutions.
-        plain: (1, C, H, W), by plain convolutions of zeros in the holes.
-    """
+class Filling(NamedTuple):
+    """An image behind a layer, (1, C, H, W), filled in by partial and by plain convolutions of the same weights."""
 
     valid: Tensor
+    """(1, 1, H, W) bool, the mask behind the layer."""
     partial: Tensor
     plain: Tensor
 
 
+def draw_holes(height: int, width: int, share: float, seed: int) -> np.ndarray:
+    """(height, width) bool, True in a hole: bent brush strokes until they cover the share."""
+    random, short = np.random.default_rng(seed), min(height, width)
+    picture = Image.new("1", (width, height))
+    pen = ImageDraw.Draw(picture)
+    while np.asarray(picture).mean() < share:
+        point, turn = random.random(2) * (width, height), random.uniform(0, 2 * math.pi)
+        radius = max(random.uniform(0.015, 0.04) * short, 0.75)
+        for _ in range(4):
+            turn += random.uniform(-0.9, 0.9)
+            end = point + random.uniform(0.08, 0.25) * short * np.array([math.cos(turn), math.sin(turn)])
+            pen.line([*point, *end], fill=1, width=max(1, round(2 * radius)))
+            pen.circle([*end], radius, fill=1)
+            point = end
+    return np.array(picture)
+
+
 def fill_holes(image: Tensor, valid: Tensor, kernel: int) -> list[Filling]:
-    """Fills an image in, a layer at a time, until the mask is all ones.
+    """The image before the first layer, its holes 0, and behind each layer until the mask is all ones.
 
     A layer gives values to the positions that become valid in it (Eq. 3); the others stay as they are.
 
     Args:
         image: (1, C, H, W); what it holds in the holes is never read.
-        valid: (1, 1, H, W) bool, False in a hole.
+        valid: (1, 1, H, W) bool, False in a hole; somewhere True.
         kernel: of every layer, odd.
-
-    Returns:
-        The image before the first layer, its holes 0, and behind each layer.
-
-    Raises:
-        ValueError: without a hole, or with nothing but holes.
     """
-    if valid.all() or not valid.any():
-        raise ValueError("the mask needs both a hole and a valid position")
     channels = image.shape[1]
     layer = PartialConv2d(channels, channels, kernel, padding=kernel // 2, groups=channels, bias=False)
-    nn.init.constant_(layer.weight, 1 / kernel**2)
-    layer.requires_grad_(False)
+    nn.init.constant_(layer.weight, 1 / kernel**2).requires_grad_(False)
     known = torch.where(valid, image, 0.0)
     steps = [Filling(valid, known, known)]
-    while not steps[-1].valid.all():
-        mask, last = steps[-1].valid, steps[-1]
-        averaged, behind = layer(last.partial, mask)
-        blurred = F.conv2d(last.plain, layer.weight, padding=layer.padding, groups=channels)
-        fresh = behind & ~mask
-        partial, plain = torch.where(fresh, averaged, last.partial), torch.where(fresh, blurred, last.plain)
-        steps.append(Filling(behind, partial, plain))
+    while not (last := steps[-1]).valid.all():
+        averaged, behind = layer(last.partial, last.valid)
+        blurred = nn.functional.conv2d(last.plain, layer.weight, padding=layer.padding, groups=channels)
+        both = zip((averaged, blurred), last[1:], strict=True)
+        steps.append(Filling(behind, *(torch.where(behind & ~last.valid, new, old) for new, old in both)))
     return steps
 
 
@@ -81,12 +80,7 @@ def off_by(filled: Tensor, intact: Tensor, valid: Tensor) -> float:
 
 
 def draw(intact: Tensor, steps: Sequence[Filling]) -> bytes:
-    """PNG: above the image with holes, intact, and filled in twice; below the masks behind some of the layers.
-
-    Args:
-        intact: (1, C, H, W), 0 to 255.
-        steps: of `fill_holes`.
-    """
+    """PNG: above, `intact`, (1, C, H, W) of 0 to 255, with holes, whole and filled in; below, masks behind layers."""
     valid, last = steps[0].valid, steps[-1]
     shown = {
         f"holes: {100 * (~valid).double().mean():.1f} % of the pixels": steps[0].partial,

@@ -8,8 +8,7 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from studies.inpaint_demo.figure import fill_holes
-from studies.inpaint_demo.holes import draw_holes
+from studies.inpaint_demo.figure import draw_holes, fill_holes
 from tests.support.program import main_here
 
 SQUARE = np.ones((3, 3), bool)
@@ -24,6 +23,16 @@ def photo(tmp_path):
 
 def demo(photo, folder, *arguments: str) -> int:
     return main_here("inpaint-demo", f"--image={photo}", f"--output={folder}", *arguments)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.25, 0.7])
+def test_holes_cover_the_share_and_the_seed_decides_where(share):
+    holes, again, others = (draw_holes(120, 160, share, seed) for seed in (1, 1, 2))
+    assert holes.shape == (120, 160)
+    # One stroke more than needed, at most.
+    assert share <= holes.mean() <= share + 0.12
+    assert (holes == again).all()
+    assert (holes != others).any()
 
 
 def test_masks_close_as_dilation_does_and_values_are_means_of_what_is_valid():

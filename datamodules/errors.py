@@ -5,6 +5,9 @@ from typing import TypeVar
 
 _T = TypeVar("_T")
 
+DRAWN = {"sample_imagenet": "imagenet", "sample_cityscapes": "cityscapes"}
+"""Folders of the demos' configurations, and the modules of `datamodules.samples` that draw them."""
+
 
 class DataError(ValueError):
     """Data or data settings that cannot be used.
@@ -40,6 +43,8 @@ def at_least(least: int, name: str, value: int) -> int:
 
 def refuse_no_folder(root: Path, todo: str) -> None:
     """Raises DataError unless the root of the data is a folder."""
+    if root.name in DRAWN and not root.exists():
+        todo = f"Draw it: `python -m datamodules.samples.{DRAWN[root.name]} --root={root}`"
     if not root.is_dir():
         raise DataError("is not a folder" if root.exists() else "does not exist", where=root, todo=todo)
 

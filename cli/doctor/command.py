@@ -33,8 +33,10 @@ def doctor(config: Path | None = None, *settings: str, seconds: PositiveFloat = 
     failed: set[str] = set()
     for name, look in looks([] if config is None else [f"--config={config}", *settings], seconds):
         try:
-            # Without its data nothing else of a configuration can be looked at.
-            found, style = ("not looked at", "yellow") if "configuration" in failed else (look(), "green")
+            if "configuration" in failed:
+                found, style = "not looked at: the configuration or its data failed, see above", "yellow"
+            else:
+                found, style = look(), "green"
         except Exception as error:
             found, style = f"FAILED: {in_one_line(error)}", "red"
             failed.add(name)

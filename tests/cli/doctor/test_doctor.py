@@ -27,5 +27,6 @@ def test_what_is_wrong_is_red_and_the_rest_is_looked_at(tmp_path, capsys, monkey
     assert found["disk"].startswith("FAILED:")
     assert found["configuration"].startswith("FAILED:")
     assert f"{tmp_path}/none" in found["configuration"]
-    assert (found["loader"], found["network"]) == ("not looked at",) * 2
+    reason = "not looked at: the configuration or its data failed, see above"
+    assert (found["loader"], found["network"]) == (reason,) * 2
     assert "FAILED" not in found["all-reduce"]

@@ -85,6 +85,7 @@ def test_files_without_partner_are_counted_and_named(streets):
     ("root", "folder", "message"),
     [
         ("nowhere", "train", r"nowhere: does not exist\. Set `root`"),
+        ("sample_cityscapes", "train", r"Draw it: `python -m datamodules\.samples\.cityscapes --root=/"),
         ("file", "train", "file: is not a folder"),
         ("empty", None, r"has no leftImg8bit/train folder; it holds nothing\. Expected leftImg8bit/"),
         ("streets", "val", "has no gtFine/val folder; it holds gtCoarse, gtFine"),

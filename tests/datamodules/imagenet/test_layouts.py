@@ -114,6 +114,8 @@ def test_test_folder_serves_as_validation(tree):
 def test_missing_root_and_split_are_named(tree, tmp_path):
     with pytest.raises(DataError, match=r"nowhere: does not exist\. Set `root`"):
         module(tmp_path / "nowhere").setup()
+    with pytest.raises(DataError, match=r"Draw it: `python -m datamodules\.samples\.imagenet --root=/"):
+        module(tmp_path / "sample_imagenet").setup()
     with pytest.raises(DataError, match=r"0\.png: is not a folder"):
         module(tree / "train" / "n00000001" / "0.png").setup()
     (tree / "val").rename(tree / "validate")

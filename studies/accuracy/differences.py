@@ -5,25 +5,32 @@ reader. Values are in percentage points.
 """
 
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 
 from studies.page import palette
 from studies.page.blocks import Section, Text
-from studies.page.tables import Column, Marked, Table, counts, interval, p_value, signed, starts
+from studies.page.tables import Column, Marked, Table, counts, decimals, interval, p_value, signed, starts
 from studies.runs.collect import REFERENCE, Collection, Group
 from studies.runs.statistic import BEST, LAST5
-from studies.stats.intervals import ALPHA, POWER, Comparison, holm
+from studies.stats.intervals import ALPHA, POWER, Comparison, compare_spread, holm
 
 STATISTICS = {"best": BEST, "last5": LAST5}
 
 
 @dataclass(frozen=True)
 class AccuracyDifference:
-    """A group minus the runs with zero padding, by one statistic; `paper` is the paper's own difference."""
+    """A group minus the runs with zero padding, by one statistic.
+
+    Attributes:
+        spread: ratio of the standard deviations over runs, the group's to that of zero padding.
+        paper: the paper's own difference.
+    """
 
     group: Group
     statistic: str
     found: Comparison
+    spread: Comparison
     paper: float | None
 
     def __str__(self) -> str:
@@ -46,7 +53,9 @@ def differences(collection: Collection) -> list[AccuracyDifference]:
     for group in filter(collection.baseline, collection.groups):
         for name, statistic in STATISTICS.items():
             printed = statistic.paper_difference(group, collection.metric)
-            found.append(AccuracyDifference(group, name, statistic.difference(collection, group), printed))
+            sides = (statistic.values(each, collection.metric) for each in (group, collection.baseline(group)))
+            difference = statistic.difference(collection, group)
+            found.append(AccuracyDifference(group, name, difference, compare_spread(*sides), printed))
     return found
 
 
@@ -54,12 +63,16 @@ def _table(found: list[AccuracyDifference], styles: dict[str, palette.Style]) ->
     adjusted = holm([each.found.p for each in found])
     columns = [Column("Comparison"), Column("by"), Column("n"), Column("diff", signed(3)), Column("95 % interval")]
     columns += [Column("test"), Column("p", p_value), Column("p (Holm)", p_value), Column("seeds needed")]
+    columns += [Column("stdev ratio", decimals(2)), Column("ratio: 95 %")]
     columns += [Column("low", only_csv=True), Column("high", only_csv=True)]
     rows = []
     for each, p in zip(found, adjusted, strict=True):
         result, name = each.found, Marked(each, styles[each.group.padding])
         row = [name, each.statistic, counts(result), result.mean, interval(result), result.kind, result.p, p]
-        rows.append([*row, result.seeds, result.low, result.high])
+        spread = each.spread
+        ratio = [None if isnan(spread.mean) else spread.mean]
+        ratio.append(None if spread.low is None else f"{spread.low:.2f} to {spread.high:.2f}")
+        rows.append([*row, result.seeds, *ratio, result.low, result.high])
     if any(each.paper is not None for each in found):
         columns.append(Column("paper: diff", signed(3)))
         rows = [[*row, each.paper] for row, each in zip(rows, found, strict=True)]
@@ -72,5 +85,7 @@ READING = (
     "tested. Welch: the seeds differ, so both sides are taken as independent. Without a second run on either side "
     "there is no interval. p (Holm) is adjusted for the comparisons of this table. seeds needed: runs of each scheme "
     f"with which a difference of the size found would come out with p < {ALPHA:g} four times in five (power "
-    f"{POWER:g}), if it is real and the spread is as found; both are rough with few runs."
+    f"{POWER:g}), if it is real and the spread is as found; both are rough with few runs. stdev ratio: standard "
+    "deviation over the runs, over that of zero padding, with the interval of an F test, which takes the two sides as "
+    "independent and normal: below 1 runs scatter less; an interval that holds 1 decides nothing."
 )

@@ -26,12 +26,13 @@ def main(
     Args:
         passes: pairs of crops an image
         count: images, spread evenly; default: all reported ones
-        seed: of the offsets, the same for every run
+        seed: of the offsets, which depend on it and on the image's number alone
     """
     # Imported late: --help need not wait for torch.
     from studies.checkpoints.pictures import measure_runs
     from studies.shift.measure import measure
     from studies.shift.table import study
 
-    how = {"passes": passes, "seed": seed}
+    # Apart from records whose offsets were drawn a batch at a time.
+    how = {"passes": passes, "seed": seed, "offsets": "by image"}
     return measure_runs(runs, evaluation, study, "shift", how, count, lambda *of: measure(*of, passes, seed))

@@ -4,6 +4,9 @@ Zhang, Making Convolutional Networks Shift-Invariant Again, ICML 2019, https://a
 Gemert, CVPR 2020, https://arxiv.org/abs/2003.07064. Images of 224 are cropped from 256 + 32 there; other sizes alike.
 """
 
+from collections.abc import Iterable
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -27,17 +30,15 @@ def measure(network: Network, pictures: Pictures, passes: int, seed: int) -> dic
         sd: mean over images of that probability's standard deviation over the steps.
     """
     size, room = pictures.size, larger(pictures.size) - pictures.size
-    random = torch.Generator().manual_seed(seed)
     same, rolled = torch.zeros(passes), torch.zeros(passes)
     right, chance, deviation, images = torch.zeros(STEPS), torch.zeros(STEPS), 0.0, 0
     for large, targets in pictures.squares(size + room):
+        offsets, shifts = drawn(range(images, images + len(large)), passes, room, size, seed)
         images += len(large)
         middle = crop(large, room // 2, room // 2, size)
         for number in range(passes):
-            offsets = torch.randint(room + 1, (2, 2), generator=random).tolist()
-            same[number] += equal(network, *(crop(large, *each, size) for each in offsets))
-            shifts = torch.randint(size, (2, 2), generator=random).tolist()
-            rolled[number] += equal(network, *(middle.roll(tuple(each), (2, 3)) for each in shifts))
+            same[number] += equal(network, *(crops(large, each, size) for each in offsets[number]))
+            rolled[number] += equal(network, *(rolls(middle, each) for each in shifts[number]))
         found = []
         for number in range(STEPS):
             offset = round(number * room / (STEPS - 1))
@@ -50,8 +51,26 @@ def measure(network: Network, pictures: Pictures, passes: int, seed: int) -> dic
     return {name: (100 * each / images).tolist() for name, each in shares.items()} | {"sd": [100 * deviation / images]}
 
 
+def drawn(numbers: Iterable[int], passes: int, room: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Offsets from 0 to `room` and shifts below `size`, each (passes, 2, N, 2): two an image, of its number alone."""
+    random = [np.random.default_rng((seed, number)) for number in numbers]
+    offsets = np.stack([each.integers(room + 1, size=(passes, 2, 2)) for each in random], 2)
+    return offsets, np.stack([each.integers(size, size=(passes, 2, 2)) for each in random], 2)
+
+
+def crops(images: Tensor, offsets: np.ndarray, size: int) -> Tensor:
+    """Of each image (3, H, W) the crop at its own offset (N, 2)."""
+    pairs = zip(images, offsets.tolist(), strict=True)
+    return torch.stack([crop(image, *offset, size) for image, offset in pairs])
+
+
+def rolls(images: Tensor, shifts: np.ndarray) -> Tensor:
+    """Each image rolled by its own shift (N, 2)."""
+    return torch.stack([image.roll(shift, (1, 2)) for image, shift in zip(images, shifts.tolist(), strict=True)])
+
+
 def crop(images: Tensor, top: int, left: int, size: int) -> Tensor:
-    return images[:, :, top : top + size, left : left + size]
+    return images[..., top : top + size, left : left + size]
 
 
 def equal(network: Network, one: Tensor, other: Tensor) -> int:

@@ -28,4 +28,7 @@ def test_equal_seeds_are_paired(tmp_path, make_run, rows_of):
         ("resnet18: reflect − zero", "last5", "1 and 3", ""),
     ]
     assert float(rows[0]["high"]) == found.high
-    assert rows[2]["p"] == rows[2]["low"] == ""
+    assert rows[2]["p"] == rows[2]["low"] == rows[2]["stdev ratio"] == rows[2]["ratio: 95 %"] == ""
+    # Standard deviations 3 and 2. The F distribution's quantile for 2 and 2 degrees of freedom is q / (1 - q).
+    assert float(rows[0]["stdev ratio"]) == pytest.approx(1.5)
+    assert rows[0]["ratio: 95 %"] == f"{1.5 / 39**0.5:.2f} to {1.5 * 39**0.5:.2f}"

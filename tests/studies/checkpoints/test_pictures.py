@@ -30,11 +30,13 @@ class Drawn:
     device: str = "cpu"
     mean: tuple = (0.5,) * 3
     std: tuple = (0.5,) * 3
+    batch: int = 2
 
     def squares(self, side):
         images = self.draw(side)
-        for start in range(0, len(images), 2):
-            yield images[start : start + 2], torch.tensor(self.targets[start : start + 2])
+        for start in range(0, len(images), self.batch):
+            chosen = slice(start, start + self.batch)
+            yield images[chosen], torch.tensor(self.targets[chosen])
 
 
 def rows(side):
@@ -51,17 +53,29 @@ def parity(images):
 def test_a_network_that_reads_the_row_is_consistent_where_two_offsets_have_one_parity():
     assert shift.larger(224) == 288
     found = shift.measure(parity, Drawn(rows, [1, 1, 1, 0]), passes=6, seed=0)
-    random, expected = torch.Generator().manual_seed(0), []
-    for _ in range(2 * 6):  # two batches, of equal images
-        (first, _), (second, _) = torch.randint(5, (2, 2), generator=random).tolist()
-        torch.randint(14, (2, 2), generator=random)
-        expected.append(100.0 * (first % 2 == second % 2))
-    assert found["consistency"] == pytest.approx(np.mean([expected[:6], expected[6:]], 0).tolist())
+    expected = []
+    for number in range(4):
+        offsets = np.random.default_rng((0, number)).integers(5, size=(6, 2, 2))
+        expected.append([100.0 * (first % 2 == second % 2) for (first, _), (second, _) in offsets])
+    assert found["consistency"] == pytest.approx(np.mean(expected, 0).tolist())
+    assert len(set(found["consistency"])) > 1
     # Offsets 0 to 4 of a room of 4 in eight steps: 0 1 1 2 2 3 3 4.
     odd = [0, 1, 1, 0, 0, 1, 1, 0]
     assert found["top1"] == [75.0 if each else 25.0 for each in odd]
     assert found["p"] == pytest.approx([70.0 if each else 30.0 for each in odd])
     assert found["sd"] == pytest.approx([100 * np.std([0.9 if each else 0.1 for each in odd], ddof=1)])
+
+
+def test_offsets_depend_on_the_image_alone_whatever_the_batch():
+    torch.manual_seed(0)
+    noise, head = torch.randn(7, 3, 18, 18), torch.randn(3 * 14 * 14, 4)
+    found = [
+        shift.measure(lambda images: images.flatten(1) @ head, Drawn(lambda _: noise, [0] * 7, batch=batch), 5, 0)
+        for batch in (1, 3, 7)
+    ]
+    assert 0 < found[0]["consistency"][0] < 100
+    for other in found[1:]:
+        assert other == {name: pytest.approx(values) for name, values in found[0].items()}
 
 
 def test_circular_shifts_change_nothing_for_a_circular_network():

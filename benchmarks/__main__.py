@@ -20,6 +20,7 @@ from benchmarks.input_pipeline import loader_rows
 from benchmarks.options import ratios, spread
 from benchmarks.parts import Part, Row, Setting, run_parts
 from benchmarks.program import program_rows
+from benchmarks.scene_pipeline import scene_rows
 from benchmarks.training import loop_rows, option_rows, scheme_rows
 from networks.create import create_network
 from padding.schemes.reweight import forget_ratios
@@ -141,6 +142,7 @@ PARTS = [
     Part("compiled", "Padding, compiled inference: CPU time over zero padding's", compiled_rows, 0.4),
     Part("loop", "Our training loop: steps a CPU second over other loops'", loop_rows, 0.4),
     Part("loaders", "Loaders: images a CPU second over the recipe of 2018", loader_rows, 0.5),
+    Part("scenes", "Loaders: scenes a CPU second over the recipe of 2018", scene_rows, 0.5),
     Part("options", "Options for speed: training steps of partial padding a CPU second, over none", option_rows, 0.9),
 ]
 
@@ -151,11 +153,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=30, help="for all of it (default: %(default)s)")
     parser.add_argument("--output", type=Path, default=Path("runs/bench"), help="folder of the results")
     parser.add_argument("--data", type=Path, help="images of the loaders, train/CLASS/* (default: the sample data)")
+    parser.add_argument("--scenes", type=Path, help="scenes in Cityscapes' layout (default: the sample data)")
     parser.add_argument("--only", nargs="+", choices=names, default=names, help="these tables alone")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     chosen = [part for part in PARTS if part.name in options.only]
-    return run_parts(chosen, Setting(torch.device("cpu"), options.output, data=options.data), options.minutes)
+    setting = Setting(torch.device("cpu"), options.output, data=options.data, scenes=options.scenes)
+    return run_parts(chosen, setting, options.minutes)
 
 
 if __name__ == "__main__":

@@ -5,39 +5,66 @@
 Both pipelines load the same images in this process, in turns within each round, ours a second time as a null pair: a
 ratio means something only where the null pair's spread is well below it. Theirs ends with a normalised float tensor,
 ours with uint8, because we normalise on the device; `ours + float` adds that step on this CPU, so as not to hide it.
+`fast` is data.fast=true, with the packages of the extra `fast` where they are installed; `fast, Pillow` without them;
+`cache` is data.cache.
 """
 
 import argparse
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch.utils.data import Dataset
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 from benchmarks.options import ratios, spread
-from benchmarks.parts import Setting
-from datamodules.imagenet.datasets import EvalImages, TrainImages
+from benchmarks.parts import Row, Setting
+from datamodules.imagenet.datasets import EvalImages, TrainImages, crop_cache
 from datamodules.imagenet.layouts import find_split
-from datamodules.imagenet.transforms import EvalTransform, RandomResizedCrop, TrainTransform
+from datamodules.imagenet.transforms import (
+    EvalTransform,
+    FastEvalTransform,
+    FastTrainTransform,
+    RandomResizedCrop,
+    TrainTransform,
+)
+from datamodules.loading.decode import FastDecoder, decode_rgb
 from datamodules.loading.index import scan_classes
 from datamodules.loading.keyed import permutation
 from datamodules.loading.on_device import normalise
+from datamodules.loading.path_table import PathTable
 from datamodules.loading.resumable import IMAGENET_MEAN, IMAGENET_STD
 from datamodules.samples.imagenet import make
 from studies.timing.interleaved import Stopwatch, interleaved
 
 
-def pipelines(folder: Path, size: int, resize: int, count: int) -> dict[str, dict[str, Callable[[], None]]]:
-    """For training and evaluation: name -> a function that loads `count` images once."""
+def pipelines(
+    folder: Path, size: int, resize: int, count: int, cached: Path
+) -> dict[str, dict[str, Callable[[], None]]]:
+    """For training and evaluation: name -> a function that loads `count` images once; makes the cache in `cached`."""
     files = scan_classes(folder)
     chosen = permutation(len(files), "benchmark")[:count]
     end = [transforms.ToTensor(), transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD)]
     train_steps = [transforms.RandomResizedCrop(size), transforms.RandomHorizontalFlip(), *end]
     eval_steps = [transforms.Resize(resize), transforms.CenterCrop(size), *end]
-    train = TrainImages(files, chosen, TrainTransform(RandomResizedCrop(size)), seed=0)
-    evaluation = EvalImages(files, chosen, files.targets, EvalTransform(size, resize))
+    crop, transform = RandomResizedCrop(size), EvalTransform(size, resize)
+    cache = crop_cache(cached, PathTable.pack(files.path(i) for i in chosen.tolist()), transform)
+    for _ in cache.build(0):
+        pass
+    decoders = {"ours": decode_rgb, "fast": FastDecoder(), "fast, Pillow": decode_rgb_array}
+    train, evaluation = {}, {}
+    for name, decode in decoders.items():
+        fast = name != "ours"
+        one = (FastTrainTransform if fast else TrainTransform)(crop)
+        other = FastEvalTransform(size, resize) if fast else transform
+        train[name] = TrainImages(files, chosen, one, 0, decode)
+        evaluation[name] = EvalImages(files, chosen, files.targets, other, decode)
+    evaluation["cache"] = EvalImages(files, chosen, files.targets, transform, cache=cache)
     # Both read the same files: ImageFolder may number them otherwise.
     paths = [(files.path(i), int(files.targets[i])) for i in chosen.tolist()]
     return {
@@ -52,20 +79,24 @@ def _folder(root: Path, steps: list, samples: list) -> ImageFolder:
     return folder
 
 
-def variants(baseline: ImageFolder, ours, keys: list) -> dict[str, Callable[[], None]]:
-    def load_baseline() -> None:
-        for index in range(len(keys)):
-            baseline[index]
+def decode_rgb_array(path: str) -> np.ndarray:
+    return np.asarray(decode_rgb(path))
 
-    def load_ours() -> None:
+
+def variants(baseline: ImageFolder, ours: dict[str, Dataset], keys: list) -> dict[str, Callable[[], None]]:
+    """For each way to load a function that loads all `keys`."""
+
+    def load(dataset: Dataset, keys: list) -> None:
         for key in keys:
-            ours[key]
+            dataset[key]
 
-    def load_ours_float() -> None:
+    def load_float() -> None:
         for key in keys:
-            normalise(ours[key][0], IMAGENET_MEAN, IMAGENET_STD)
+            normalise(ours["ours"][key][0], IMAGENET_MEAN, IMAGENET_STD)
 
-    return {"baseline": load_baseline, "ours": load_ours, "null": load_ours, "ours + float": load_ours_float}
+    functions = {"baseline": partial(load, baseline, list(range(len(keys))))}
+    functions |= {name: partial(load, dataset, keys) for name, dataset in ours.items()}
+    return functions | {"ours + float": load_float, "null": functions["ours"]}
 
 
 def loader_rows(setting: Setting, images: int = 100, rounds: int = 5, size: int = 224, resize: int = 256):
@@ -74,15 +105,21 @@ def loader_rows(setting: Setting, images: int = 100, rounds: int = 5, size: int 
     torch.set_num_threads(1)
     folder = find_split(setting.data or make(), "train")
     count = min(images, len(scan_classes(folder)))
-    for name, functions in pipelines(folder, size, resize, images).items():
-        stopwatch = Stopwatch(torch.device("cpu"), time.process_time)
-        measured = interleaved(list(functions), functions.__getitem__, 1 + rounds, stopwatch)
-        seconds = {variant: times[1:] for variant, times in measured.items()}  # the first round warms up
-        for variant, own in seconds.items():
-            against = "ours" if variant == "null" else "baseline"
-            row = {"samples": name, "images": count, "n": rounds, "loader": variant, "against": against}
-            row["images a CPU second"] = spread([count / value for value in own])
-            yield row | {"times": spread(ratios(seconds[against], own)), "_seconds": own}
+    with tempfile.TemporaryDirectory() as cached:
+        for name, functions in pipelines(folder, size, resize, images, Path(cached)).items():
+            yield from compared(name, functions, count, rounds)
+
+
+def compared(samples: str, functions: dict[str, Callable[[], None]], count: int, rounds: int) -> Iterator[Row]:
+    """A row for each function, which loads `count` images: against `baseline`, but `null` against `ours`."""
+    stopwatch = Stopwatch(torch.device("cpu"), time.process_time)
+    measured = interleaved(list(functions), functions.__getitem__, 1 + rounds, stopwatch)
+    seconds = {variant: times[1:] for variant, times in measured.items()}  # the first round warms up
+    for variant, own in seconds.items():
+        against = "ours" if variant == "null" else "baseline"
+        row = {"samples": samples, "images": count, "n": rounds, "loader": variant, "against": against}
+        row["images a CPU second"] = spread([count / value for value in own])
+        yield row | {"times": spread(ratios(seconds[against], own)), "_seconds": own}
 
 
 def main() -> None:

@@ -41,6 +41,7 @@ class Setting:
         folder: of the results.
         tiny: measure something small once, to rehearse.
         data: folder of the images of a part that reads some, such as CIFAR-10's.
+        scenes: tree in Cityscapes' layout of a part that reads one.
         deadline: of the part, on the clock `time.monotonic`.
     """
 
@@ -48,6 +49,7 @@ class Setting:
     folder: Path
     tiny: bool = False
     data: Path | None = None
+    scenes: Path | None = None
     deadline: float = float("inf")
 
     @property

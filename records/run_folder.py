@@ -6,6 +6,7 @@ padding.json        the conversion report: which layers got the padding scheme
 epochs.csv          a row of metrics an epoch
 data.json.gz        names and sizes of the files that it trains and validates on, and digests of some
 skipped_images.csv  damaged training images that were passed over (data.on_damaged), and why
+decoded_by_pillow.csv  images that the decoders of data.fast=true cannot read, and why
 evaluations/        what checkpoints did on the reported images, one file a way of testing: EvaluationRecord of
                     segmentation networks, ClassificationRecord of classifiers, with the list of images (ImageList);
                     and what `validate` found (ValidationRecord)
@@ -111,6 +112,7 @@ class RunFolder:
     epochs = _within("epochs.csv")
     data_files = _within("data.json.gz")
     skipped = _within("skipped_images.csv")
+    by_pillow = _within("decoded_by_pillow.csv")
     checkpoints = _within("checkpoints")
     evaluations = _within("evaluations")
     log = _within("log.txt")
@@ -137,9 +139,13 @@ class RunFolder:
         record.write(self.record_file)
 
     def read_skipped(self) -> dict[str, str]:
-        """Training images that were passed over, and why; none where the list is missing or damaged."""
+        """Training images that were passed over, and why."""
+        return self.read_noted(self.skipped)
+
+    def read_noted(self, path: Path) -> dict[str, str]:
+        """Images of a list of the folder, and why they are there; none where the list is missing or damaged."""
         try:
-            with open(self.skipped, newline="") as file:
+            with open(path, newline="") as file:
                 return {row["image"]: row["error"] for row in csv.DictReader(file)}
         except (OSError, ValueError, KeyError):
             return {}

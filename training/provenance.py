@@ -10,7 +10,10 @@ from typing import Any
 
 import torch
 
-PACKAGES = ("torchvision", "timm", "pytorch-lightning", "torchmetrics", "wandb", "numpy", "pillow")
+PACKAGES = (
+    *("torchvision", "timm", "pytorch-lightning", "torchmetrics", "wandb", "numpy", "pillow"),
+    *("simplejpeg", "pyspng"),
+)
 
 
 def provenance() -> dict[str, Any]:

@@ -3,9 +3,8 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,8 +13,8 @@ from torch.utils.data import Dataset
 
 from datamodules.cityscapes.class_uniform import ClassUniform, EpochPlan
 from datamodules.cityscapes.files import Scene
-from datamodules.cityscapes.labels import IGNORED_PIXEL, decode_classes, label_size
-from datamodules.cityscapes.transforms import FastSegmentationTransform, SegmentationTransform
+from datamodules.cityscapes.labels import IGNORED_PIXEL, decode_classes
+from datamodules.cityscapes.transforms import SegmentationTransform
 from datamodules.errors import DataError
 from datamodules.loading import keyed
 from datamodules.loading.cache import PixelCache
@@ -25,13 +24,26 @@ from datamodules.loading.samplers import STAND_IN
 
 
 class SceneFiles:
-    """Scenes of a tree, decoded one at a time, or taken from a cache of `scene_cache`."""
+    """Scenes of a tree, decoded one at a time, or read from a cache of `scene_cache`.
 
-    def __init__(self, root: Path, scenes: list[Scene], cache: PixelCache | None = None):
+    Args:
+        root: the tree.
+        scenes: of it.
+        cache: holds them, in any order; None decodes.
+        decode: from an image file to its RGB pixels.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        scenes: list[Scene],
+        cache: PixelCache | None = None,
+        decode: Callable[[str], Any] = decode_rgb,
+    ):
         self.root = root
         self.images = PathTable.pack(scene.image for scene in scenes)
         self.labels = PathTable.pack(scene.label for scene in scenes)
-        self.cache = cache
+        self.cache, self.decode = cache, decode
         if cache is not None:
             number = {name: i for i, name in enumerate(cache.names)}
             self._cached = np.array([number[scene.image] for scene in scenes])
@@ -43,36 +55,20 @@ class SceneFiles:
         """Of the image and of its label file."""
         return os.path.join(self.root, self.images[index]), os.path.join(self.root, self.labels[index])
 
-    def load(self, index: int) -> tuple[Image.Image, np.ndarray]:
-        """The RGB image, and its classes, uint8 (H, W).
+    def load(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """The RGB image (H, W, 3) and its classes (H, W), uint8; those of a cache stay on the disk until looked at.
 
         Raises:
             DataError: a file cannot be decoded, or the two differ in size; or the cache is refused.
-        """
-        if self.cache is not None:
-            pixels, classes = self.arrays(index)
-            return Image.fromarray(pixels), np.array(classes)
-        path, label_path = self.paths(index)
-        image, classes = decode_rgb(path), decode_classes(label_path)
-        refuse_other_size(path, image.size, label_path, classes.shape[::-1])
-        return image, classes
-
-    def arrays(self, index: int) -> tuple[Any, Any]:
-        """The image (H, W, 3) and its classes (H, W), uint8, of which only what is taken of them is read.
-
-        Raises:
-            DataError: as `load`; of damage, as far as it is in what is read.
         """
         if self.cache is not None:
             pixels, (height, width) = self.cache[int(self._cached[index])]
             colours, classes = np.split(pixels, [3 * height * width])
             return colours.reshape(height, width, 3), classes.reshape(height, width)
         path, label_path = self.paths(index)
-        (width, height), sizes = image_size(path), label_size(label_path)
-        refuse_other_size(path, (width, height), label_path, sizes)
-        return _Rows((height, width, 3), partial(decode_rgb, path)), _Rows(
-            (height, width), partial(decode_classes, label_path)
-        )
+        image, classes = np.asarray(self.decode(path)), decode_classes(label_path)
+        refuse_other_size(path, image.shape[1::-1], label_path, classes.shape[::-1])
+        return image, classes
 
     def bytes(self, index: int) -> np.ndarray:
         """What `load` gives as one array: the image by rows, three bytes a pixel, then the classes."""
@@ -89,17 +85,6 @@ def scene_cache(folder: Path, root: Path, scenes: list[Scene]) -> PixelCache:
     ordered = sorted(set(scenes))
     files, key = SceneFiles(root, ordered), ("scenes", os.path.realpath(root))
     return PixelCache(folder, key, [each.image for each in ordered], files.paths, files.bytes, files.size, channels=4)
-
-
-class _Rows(NamedTuple):
-    """An array in a file, whose rows are decoded down to the last one that is taken."""
-
-    shape: tuple[int, ...]
-    decode: Callable[[int], Any]
-
-    def __getitem__(self, taken: Any) -> np.ndarray:
-        rows = taken[0] if isinstance(taken, tuple) else taken
-        return np.asarray(self.decode(rows.stop if isinstance(rows, slice) else int(rows.max()) + 1))[taken]
 
 
 @dataclass(eq=False)
@@ -126,8 +111,7 @@ class TrainScenes(Dataset):
         """uint8 image (3, size, size) and uint8 classes (size, size), for a key (epoch, index); `Colours` if fast."""
         epoch, index = key
         plan = self._plan_of(epoch)
-        load = self.files.arrays if isinstance(self.transform, FastSegmentationTransform) else self.files.load
-        image, classes = load(int(plan.scenes[index]))
+        image, classes = self.files.load(int(plan.scenes[index]))
         row, column = plan.centroids[index].tolist()
         random = keyed.generator(self.seed, "augment", epoch, index)
         return self.transform(image, classes, random, None if row < 0 else (row, column))
@@ -158,7 +142,7 @@ class EvalScenes(Dataset):
         image, classes = self.files.load(max(index, 0))
         if index == STAND_IN:
             classes = np.full_like(classes, IGNORED_PIXEL)
-        return to_uint8(image), torch.from_numpy(classes)
+        return to_uint8(image), torch.from_numpy(np.array(classes))
 
 
 def whole_image(image: Image.Image, where: str = "image") -> torch.Tensor:

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from datamodules.errors import DataError, some
-from datamodules.loading.decode import only_rows, read_image
+from datamodules.loading.decode import read_image
 
 _T = TypeVar("_T")
 
@@ -77,13 +77,13 @@ def to_classes(label_ids: np.ndarray, where: object = None) -> np.ndarray:
     return CLASS_OF_LABEL.take(label_ids)
 
 
-def decode_classes(path: str, rows: int | None = None) -> np.ndarray:
-    """Classes 0 to 18 and 255 of a label file, uint8 (H, W); `rows` as of `decode_rgb`.
+def decode_classes(path: str) -> np.ndarray:
+    """Classes 0 to 18 and 255 of a label file, uint8 (H, W).
 
     Raises:
         DataError: the file is missing, truncated, no PNG with one channel of 8 bits, or holds a value that is no id.
     """
-    return to_classes(_read(path, lambda image: np.asarray(image if rows is None else only_rows(image, rows))), path)
+    return to_classes(_read(path, np.asarray), path)
 
 
 def label_size(path: str) -> tuple[int, int]:

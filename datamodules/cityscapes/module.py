@@ -210,11 +210,11 @@ class CityscapesDataModule(ResumableDataModule):
         return _digest(self._all_train_scenes)
 
     def train_set(self) -> TrainScenes:
-        files = SceneFiles(self.root, self._all_train_scenes, self.pixel_cache)
+        files = SceneFiles(self.root, self._all_train_scenes, self.pixel_cache, self.decode)
         return TrainScenes(files, self._sampling, self.transform, self.seed)
 
     def val_set(self) -> EvalScenes:
-        return EvalScenes(SceneFiles(self.root, self.val_scenes, self.pixel_cache))
+        return EvalScenes(SceneFiles(self.root, self.val_scenes, self.pixel_cache, self.decode))
 
     test_set = val_set
 

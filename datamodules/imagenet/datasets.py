@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import PIL
@@ -32,12 +32,14 @@ class TrainImages(Dataset):
         selection: positions in `files` that make up the set, int64.
         transform: random crop and flip.
         seed: seed of the augmentation.
+        decode: from a file to what the transform takes.
     """
 
     files: FileIndex
     selection: np.ndarray
     transform: TrainTransform
     seed: int
+    decode: Callable[[str], Any] = decode_rgb
 
     def __len__(self) -> int:
         return len(self.selection)
@@ -47,7 +49,7 @@ class TrainImages(Dataset):
         epoch, index = key
         path = self.file(key)
         random = keyed.generator(self.seed, "augment", epoch, index)
-        return self.transform(decode_rgb(path), random, path), int(self.files.targets[self.selection[index]])
+        return self.transform(self.decode(path), random, path), int(self.files.targets[self.selection[index]])
 
     def file(self, key: tuple[int, int]) -> str:
         """The file of a sample."""
@@ -63,6 +65,7 @@ class EvalImages(Dataset):
         selection: positions in `files` that make up the set, int64.
         targets: class of each file of the index, in the numbering of the training set, int64.
         transform: resize and centre crop, or the image at its own aspect ratio.
+        decode: from a file to what the transform takes.
         cache: of `crop_cache`, whose images from `first` on are these; None decodes.
     """
 
@@ -70,6 +73,7 @@ class EvalImages(Dataset):
     selection: np.ndarray
     targets: np.ndarray
     transform: Callable[[Image.Image, str], torch.Tensor]
+    decode: Callable[[str], Any] = decode_rgb
     cache: PixelCache | None = None
     first: int = 0
 
@@ -84,7 +88,7 @@ class EvalImages(Dataset):
         if self.cache is not None:
             pixels, size = self.cache[self.first + max(index, 0)]
             return torch.from_numpy(np.array(pixels)).view(3, *size), target
-        return self.transform(decode_rgb(path), path), target
+        return self.transform(self.decode(path), path), target
 
 
 def crop_cache(folder: Path, paths: PathTable, transform: EvalTransform) -> PixelCache:

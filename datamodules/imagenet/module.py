@@ -16,8 +16,15 @@ from datamodules.imagenet.datasets import EvalImages, TrainImages, crop_cache
 from datamodules.imagenet.labels import ACCEPTED, read_class_labels, read_ground_truth
 from datamodules.imagenet.layouts import find_beside, find_split, locate_split
 from datamodules.imagenet.splits import hold_out, limit_per_class
-from datamodules.imagenet.transforms import eval_transform, train_transform, uncropped_transform
+from datamodules.imagenet.transforms import (
+    FastEvalTransform,
+    FastTrainTransform,
+    eval_transform,
+    train_transform,
+    uncropped_transform,
+)
 from datamodules.loading.cache import PixelCache
+from datamodules.loading.decode import decode_rgb
 from datamodules.loading.file_set import FileSet
 from datamodules.loading.index import FileIndex, is_flat, scan_classes, scan_flat
 from datamodules.loading.padded import collate, collate_padded
@@ -79,8 +86,10 @@ class ImageNetDataModule(ResumableDataModule):
         self.images_per_class = images_per_class
         self.val_ground_truth = expanded(val_ground_truth)
         self.val_synsets = expanded(val_synsets)
-        self.train_transform = train_transform(train_crop, image_size, tuple(crop_scale), tuple(crop_ratio), flip)
-        self.eval_transform = eval_transform(image_size, eval_resize)
+        self.train_transform = train_transform(
+            train_crop, image_size, tuple(crop_scale), tuple(crop_ratio), flip, bool(self.fast)
+        )
+        self.eval_transform = eval_transform(image_size, eval_resize, bool(self.fast))
         self.whole_transform = uncropped_transform(image_size, eval_resize, padded_side)
 
     # What the data are; each part is read from the disk when it is first asked for.
@@ -206,7 +215,8 @@ class ImageNetDataModule(ResumableDataModule):
         return files.folder, [files.files[number] for number in range(len(files))], self._val_targets.tolist()
 
     def train_set(self) -> TrainImages:
-        return TrainImages(self._train_files, self._train_split[0], self.train_transform, self.seed)
+        transform, selection = self.train_transform, self._train_split[0]
+        return TrainImages(self._train_files, selection, transform, self.seed, self._decode(transform))
 
     def validation_key(self) -> dict[str, int | str]:
         """The images that `validate` serves and their classes, in whatever way they are shown; the root may move."""
@@ -223,10 +233,16 @@ class ImageNetDataModule(ResumableDataModule):
         if self._validates_padded:
             return EvalImages(*self._validation_images, self.whole_transform)
         first = self.test_size if self.val_from_train else 0
-        return EvalImages(*self._validation_images, self.eval_transform, self.pixel_cache, first)
+        decode = self._decode(self.eval_transform)
+        return EvalImages(*self._validation_images, self.eval_transform, decode, self.pixel_cache, first)
 
     def test_set(self) -> EvalImages:
-        return EvalImages(*self._reported, self.eval_transform, self.pixel_cache)
+        decode = self._decode(self.eval_transform)
+        return EvalImages(*self._reported, self.eval_transform, decode, self.pixel_cache)
+
+    def _decode(self, transform: Any) -> Callable[[str], Any]:
+        """What decodes for a transform: those that resize nothing have no fast form."""
+        return self.decode if isinstance(transform, (FastTrainTransform, FastEvalTransform)) else decode_rgb
 
     @cached_property
     def pixel_cache(self) -> PixelCache | None:

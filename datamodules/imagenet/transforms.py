@@ -9,7 +9,7 @@ from PIL import Image
 
 from datamodules.errors import DataError, at_least, checked
 from datamodules.loading import keyed
-from datamodules.loading.decode import to_uint8
+from datamodules.loading.decode import resize_bytes, to_uint8
 
 _ATTEMPTS = 10
 
@@ -88,6 +88,16 @@ class TrainTransform:
         return to_uint8(image, flip=self.flip and random.random() < 0.5)
 
 
+class FastTrainTransform(TrainTransform):
+    """The same draws, of an array uint8 (H, W, 3), whose box torch resizes; `crop` is a RandomResizedCrop."""
+
+    def __call__(self, image: np.ndarray, random: np.random.Generator, where: str = "image") -> torch.Tensor:
+        height, width = image.shape[:2]
+        left, top, w, h = self.crop.box(width, height, random)
+        pixels = resize_bytes(image[top : top + h, left : left + w], (self.crop.size, self.crop.size), "bilinear")
+        return pixels.flip(2) if self.flip and random.random() < 0.5 else pixels
+
+
 @dataclass(frozen=True)
 class EvalTransform:
     """Resize and centre crop, bit for bit as torchvision's Resize and CenterCrop on PIL images.
@@ -106,6 +116,17 @@ class EvalTransform:
         _refuse_smaller(image, self.size, where)
         left, top = round((image.width - self.size) / 2), round((image.height - self.size) / 2)
         return to_uint8(image.crop((left, top, left + self.size, top + self.size)))
+
+
+class FastEvalTransform(EvalTransform):
+    """The same, resized by torch, of an image or an array uint8 (H, W, 3); `resize` is set."""
+
+    def __call__(self, image: Image.Image | np.ndarray, where: str = "image") -> torch.Tensor:
+        image = np.asarray(image)
+        width, height = shorter_at(self.resize, image.shape[1], image.shape[0])
+        left, top = round((width - self.size) / 2), round((height - self.size) / 2)
+        resized = resize_bytes(image, (height, width), "bilinear")
+        return resized[:, top : top + self.size, left : left + self.size].contiguous()
 
 
 @dataclass(frozen=True)
@@ -139,9 +160,12 @@ def resized_crop(image: Image.Image, box: tuple[int, int, int, int], size: int) 
 
 def resize_shorter(image: Image.Image, length: int) -> Image.Image:
     """The image with its shorter side at `length` pixels, bilinear; the longer side is rounded down."""
-    width, height = image.size
-    size = (length, int(length * height / width)) if width <= height else (int(length * width / height), length)
-    return image.resize(size, Image.Resampling.BILINEAR)
+    return image.resize(shorter_at(length, *image.size), Image.Resampling.BILINEAR)
+
+
+def shorter_at(length: int, width: int, height: int) -> tuple[int, int]:
+    """Width and height of an image when its shorter side is `length` pixels."""
+    return (length, int(length * height / width)) if width <= height else (int(length * width / height), length)
 
 
 def _refuse_smaller(image: Image.Image, size: int, where: str) -> None:
@@ -157,7 +181,7 @@ def _below(random: np.random.Generator, bound: int) -> int:
     return int(random.random() * bound)
 
 
-def train_transform(kind: str, size: int, scale: tuple, ratio: tuple, flip: bool) -> TrainTransform:
+def train_transform(kind: str, size: int, scale: tuple, ratio: tuple, flip: bool, fast: bool) -> TrainTransform:
     """The transform of training images that the settings ask for; raises DataError for values out of range."""
     at_least(1, "image_size", size)
     if kind == "random":
@@ -165,17 +189,17 @@ def train_transform(kind: str, size: int, scale: tuple, ratio: tuple, flip: bool
     checked("train_crop", kind, kind == "random_resized", "'random_resized' or 'random'")
     checked("crop_scale", scale, 0 < scale[0] <= scale[1] <= 1, "two shares with 0 < least <= greatest <= 1")
     checked("crop_ratio", ratio, 0 < ratio[0] <= ratio[1], "two ratios with 0 < least <= greatest")
-    return TrainTransform(RandomResizedCrop(size, scale, ratio), flip)
+    return (FastTrainTransform if fast else TrainTransform)(RandomResizedCrop(size, scale, ratio), flip)
 
 
-def eval_transform(size: int, resize: int | None) -> EvalTransform:
+def eval_transform(size: int, resize: int | None, fast: bool) -> EvalTransform:
     """The centre crop that the settings ask for; raises DataError where it would have to be padded."""
     if resize is not None and resize < size:
         raise DataError(
             f"`eval_resize` is {resize}, smaller than `image_size` {size}: the crop would have to be padded",
             todo="Raise it, or set it to null to crop without resizing.",
         )
-    return EvalTransform(size, resize)
+    return (FastEvalTransform if fast and resize else EvalTransform)(size, resize)
 
 
 def uncropped_transform(size: int, resize: int | None, side: int) -> UncroppedTransform:

@@ -1,4 +1,4 @@
-"""Training images that cannot be decoded: passed over, noted by whichever process met them, and listed."""
+"""Images that are passed over, or read in another way than the rest: noted by whichever process meets them."""
 
 import json
 import os
@@ -11,7 +11,15 @@ from torch.utils.data import Dataset
 
 from datamodules.errors import DataError
 
-NOTES = ".skipped-*.jsonl"
+NOTES, BY_PILLOW = ".skipped-*.jsonl", ".pillow-*.jsonl"
+"""Files of the notes: of damaged images, and of those that only Pillow can read."""
+
+
+def note(folder: Path | None, notes: str, path: str, why: str) -> None:
+    """Notes an image in this process's file of a run's folder."""
+    if folder is not None and folder.is_dir():
+        with open(folder / notes.replace("*", f"{socket.gethostname()}-{os.getpid()}"), "a") as file:
+            file.write(json.dumps([path, why]) + "\n")
 
 
 @dataclass(eq=False)
@@ -53,10 +61,7 @@ class SkipDamaged(Dataset):
         if path in self._met:
             return
         self._met.add(path)
-        if self.folder is not None and self.folder.is_dir():
-            file = self.folder / NOTES.replace("*", f"{socket.gethostname()}-{os.getpid()}")
-            with open(file, "a") as notes:
-                notes.write(json.dumps([path, str(error)]) + "\n")
+        note(self.folder, NOTES, path, str(error))
         if len(self._met) > self.most:
             raise too_many(len(self._met), self.most) from error
 
@@ -69,12 +74,12 @@ def too_many(number: int, most: int) -> DataError:
     )
 
 
-def read_notes(folder: Path) -> dict[str, str]:
-    """Path to error of the images that processes noted in `folder`."""
+def read_notes(folder: Path, notes: str = NOTES) -> dict[str, str]:
+    """Path to reason of the images that processes noted in `folder`."""
     found = {}
-    for file in sorted(folder.glob(NOTES)):
+    for file in sorted(folder.glob(notes)):
         # A kill may have cut off the last line; its image is met again.
         for line in file.read_text().split("\n")[:-1]:
-            path, error = json.loads(line)
-            found[path] = error
+            path, why = json.loads(line)
+            found[path] = why
     return found

@@ -15,6 +15,7 @@ from datamodules.errors import DataError, at_least, checked
 from datamodules.loading import keyed
 from datamodules.loading.cache import PixelCache
 from datamodules.loading.damaged import SkipDamaged
+from datamodules.loading.decode import FastDecoder, decode_rgb
 from datamodules.loading.file_set import FileSet
 from datamodules.loading.index import FolderImages, scan_flat
 from datamodules.loading.on_device import batch_on_device, check_normalisation
@@ -143,6 +144,11 @@ class ResumableDataModule(pl.LightningDataModule):
     def pixel_cache(self) -> PixelCache | None:
         """The cache of what the sets serve, where `cache` asks for one; `main.py cache` makes it."""
         return None
+
+    @property
+    def decode(self) -> Callable[[str], Any]:
+        """From a file to its RGB pixels."""
+        return FastDecoder(self.noted_in) if self.fast else decode_rgb
 
     @property
     def rank(self) -> int:

@@ -1,4 +1,4 @@
-"""Lists in the run folder the damaged images that `data.on_damaged=skip` passed over."""
+"""Lists in the run folder the images that `data.on_damaged=skip` passed over, and those that only Pillow could read."""
 
 import csv
 import io
@@ -7,12 +7,14 @@ import os
 import pytorch_lightning as pl
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 
-from datamodules.loading.damaged import NOTES, read_notes, too_many
+from datamodules.loading.damaged import BY_PILLOW, NOTES, read_notes, too_many
 from records import RunFolder, write_text
 
 
 class SkippedImages(pl.Callback):
-    """Gathers what the processes noted into skipped_images.csv, at each epoch's end and at the start of an attempt.
+    """Gathers what the processes noted into skipped_images.csv and decoded_by_pillow.csv.
+
+    At each epoch's end, and at the start and the end of an attempt.
 
     Args:
         folder: the run's folder; the processes note images there, too.
@@ -20,11 +22,12 @@ class SkippedImages(pl.Callback):
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
-        self._listed: dict[str, str] = {}
+        self._lists = {NOTES: folder.skipped, BY_PILLOW: folder.by_pillow}
+        self._listed: dict[str, dict[str, str]] = {NOTES: {}, BY_PILLOW: {}}
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.is_global_zero:
-            self._listed = self.folder.read_skipped()
+            self._listed = {notes: self.folder.read_noted(file) for notes, file in self._lists.items()}
             self._gather(trainer)
             self._clear()
         trainer.strategy.barrier("skipped images")
@@ -32,25 +35,31 @@ class SkippedImages(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.is_global_zero:
             self._gather(trainer)
-        number, most = trainer.strategy.broadcast(len(self._listed)), getattr(trainer.datamodule, "max_skipped", None)
+        skipped, most = len(self._listed[NOTES]), getattr(trainer.datamodule, "max_skipped", None)
+        number = trainer.strategy.broadcast(skipped)
         if most is not None and number > most:
             raise too_many(number, most)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.is_global_zero:
+            self._gather(trainer)
             self._clear()
 
     def _clear(self) -> None:
-        for file in self.folder.path.glob(NOTES):
-            file.unlink()
+        for notes in self._lists:
+            for file in self.folder.path.glob(notes):
+                file.unlink()
 
     def _gather(self, trainer: pl.Trainer) -> None:
         root = getattr(trainer.datamodule, "root", ".")
-        noted = {os.path.relpath(path, root): error for path, error in read_notes(self.folder.path).items()}
-        if noted.keys() <= self._listed.keys():
-            return
-        self._listed |= noted
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([("image", "error"), *sorted(self._listed.items())])
-        write_text(self.folder.skipped, text.getvalue())
-        rank_zero_info(f"{len(self._listed)} damaged images skipped so far, listed in {self.folder.skipped}")
+        for notes, file in self._lists.items():
+            noted = {os.path.relpath(path, root): why for path, why in read_notes(self.folder.path, notes).items()}
+            if noted.keys() <= self._listed[notes].keys():
+                continue
+            self._listed[notes] |= noted
+            text = io.StringIO()
+            rows = [("image", "error"), *sorted(self._listed[notes].items())]
+            csv.writer(text, lineterminator="\n").writerows(rows)
+            write_text(file, text.getvalue())
+            if notes == NOTES:
+                rank_zero_info(f"{len(self._listed[notes])} damaged images skipped so far, listed in {file}")

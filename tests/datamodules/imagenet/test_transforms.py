@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torchvision.transforms import transforms as v1
 
 from datamodules import DataError
 from datamodules.imagenet.transforms import (
     EvalTransform,
+    FastEvalTransform,
+    FastTrainTransform,
     RandomCrop,
     RandomResizedCrop,
     TrainTransform,
@@ -85,6 +88,28 @@ def test_flip_is_fair_and_can_be_off():
     assert 150 < flipped < 250
     still = TrainTransform(RandomCrop(8), flip=False)
     assert all(torch.equal(still(image, keyed.generator("test", i)), plain) for i in range(50))
+
+
+@pytest.mark.parametrize("size", [(500, 375), (300, 420), (60, 900), (33, 32)])
+def test_fast_transforms_draw_the_same_and_differ_by_a_level(size):
+    # As smooth as a photograph.
+    image = picture(size[0] // 8 + 1, size[1] // 8 + 1).resize(size, Image.Resampling.BICUBIC)
+    level = 1 / 255 / 0.225
+    for number in range(20):
+        keys = [keyed.generator("test", number) for _ in range(2)]
+        exact = TrainTransform(RandomResizedCrop(64))(image, keys[0])
+        fast = FastTrainTransform(RandomResizedCrop(64))(np.asarray(image), keys[1])
+        assert keys[0].random() == keys[1].random()
+        apart = (exact.float() - fast.float()).abs()
+        assert apart.max() <= 1
+        assert apart.mean() * level < 0.003
+        assert fast.is_contiguous()
+    for resize, crop in ((73, 64), (64, 64), (256, 224)):
+        exact = EvalTransform(crop, resize)(image)
+        for given in (image, np.asarray(image)):
+            apart = (exact.float() - FastEvalTransform(crop, resize)(given).float()).abs()
+            assert apart.max() <= 1
+            assert apart.mean() * level < 0.003
 
 
 @pytest.mark.parametrize("transform", [TrainTransform(RandomCrop(21)), EvalTransform(21)])

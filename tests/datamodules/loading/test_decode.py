@@ -1,10 +1,14 @@
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
 from torchvision.datasets.folder import pil_loader
 
 from datamodules import DataError
-from datamodules.loading.decode import decode_rgb
+from datamodules.loading.damaged import BY_PILLOW, read_notes
+from datamodules.loading.decode import FastDecoder, decode_rgb, resize_bytes
+from tests.datamodules.support import picture
 
 FORMATS = {
     "rgb.jpg": ("RGB", "JPEG"),
@@ -33,6 +37,97 @@ def test_exif_rotation_is_not_applied(tmp_path, write_image):
     exif[274] = 6
     path = write_image(tmp_path / "turned.jpg", size=(20, 16), exif=exif)
     assert decode_rgb(str(path)).size == (20, 16)
+
+
+# The decoders of data.fast=true.
+
+
+def turned():
+    exif = Image.Exif()
+    exif[274] = 6
+    return exif
+
+
+FILES = {
+    "plain.jpg": ("RGB", {}, ""),
+    "progressive.jpg": ("RGB", {"progressive": True}, ""),
+    "restarts.jpg": ("RGB", {"restart_marker_blocks": 3, "optimize": True}, ""),
+    "whole_chroma.jpg": ("RGB", {"subsampling": 0}, ""),
+    "half_chroma.jpg": ("RGB", {"subsampling": 1}, ""),
+    "grey.jpg": ("L", {}, ""),
+    "turned.jpg": ("RGB", {"exif": turned()}, ""),
+    "red_green_blue.jpg": ("RGB", {"keep_rgb": True}, "JPEG of RGB"),
+    "cmyk.jpg": ("CMYK", {}, "JPEG of CMYK"),
+    "multi.jpg": ("RGB", {"format": "MPO"}, ""),
+    "plain.png": ("RGB", {}, ""),
+    "cut_out.png": ("RGB", {"transparency": (1, 2, 3)}, ""),
+    "png_named.jpg": ("RGB", {"format": "PNG"}, ""),
+    "grey.png": ("L", {}, "PNG of other pixels"),
+    "palette.png": ("P", {}, "PNG of other pixels"),
+    "alpha.png": ("RGBA", {}, "PNG of other pixels"),
+    "grey_alpha.png": ("LA", {}, "PNG of other pixels"),
+    "bilevel.png": ("1", {}, "PNG of other pixels"),
+    "deep.png": ("I;16", {}, "PNG of other pixels"),
+    "plain.bmp": ("RGB", {}, "no JPEG or PNG"),
+    "plain.webp": ("RGB", {}, "no JPEG or PNG"),
+    "plain.tiff": ("RGB", {"compression": "tiff_lzw"}, "no JPEG or PNG"),
+}
+
+
+@pytest.mark.parametrize("installed", [True, False])
+@pytest.mark.parametrize("size", [(61, 47), (1, 1), (2, 33)])
+@pytest.mark.parametrize("name", FILES)
+def test_the_fast_decoder_gives_pillows_bytes_and_notes_what_pillow_reads(name, size, installed, tmp_path, monkeypatch):
+    for package in ("simplejpeg", "pyspng"):
+        if installed:
+            pytest.importorskip(package)
+        else:
+            monkeypatch.setitem(sys.modules, package, None)
+    mode, options, why = FILES[name]
+    path = str(tmp_path / name)
+    picture(*size).convert(mode).save(path, **options)
+    decode = FastDecoder(tmp_path)
+    for _ in range(2):
+        assert np.array_equal(decode(path), np.asarray(decode_rgb(path)))
+        assert decode(path).dtype == np.uint8
+    noted = read_notes(tmp_path, BY_PILLOW)
+    if why.startswith("no JPEG") or (installed and why):
+        assert list(noted) == [path]
+        assert why in noted[path]
+    else:
+        assert not noted
+
+
+def outcome(decode, path):
+    """The bytes, or the error's text."""
+    try:
+        return np.asarray(decode(str(path))).tobytes()
+    except DataError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("name", ["plain.jpg", "plain.png"])
+def test_the_fast_decoder_refuses_and_takes_what_pillow_does(name, tmp_path):
+    pytest.importorskip("simplejpeg")
+    path = tmp_path / name
+    picture(64, 64).save(path)
+    whole = path.read_bytes()
+    for content in (whole[:-200], whole[:30], b"", whole + b"more"):
+        path.write_bytes(content)
+        assert outcome(FastDecoder(), path) == outcome(decode_rgb, path)
+    path.unlink()
+    with pytest.raises(DataError, match="FileNotFoundError"):
+        FastDecoder()(str(path))
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("size", [(9, 40), (64, 64), (150, 31), (1, 1)])
+def test_bytes_are_resized_as_pillow_does_to_a_level_or_two(mode, size):
+    # As smooth as a photograph: where bicubic interpolation overshoots 0 or 255, they may differ by more.
+    image = picture(10, 14).resize((50, 70), Image.Resampling.BILINEAR)
+    expected = np.asarray(image.resize(size[::-1], getattr(Image.Resampling, mode.upper()))).astype(int)
+    found = resize_bytes(np.asarray(image), size, mode).permute(1, 2, 0).numpy()
+    assert np.abs(found - expected).max() <= (1 if mode == "bilinear" else 2)
 
 
 @pytest.mark.parametrize("damage", ["cut", "text", "empty", "missing", "header"])

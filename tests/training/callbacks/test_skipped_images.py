@@ -4,6 +4,7 @@ import re
 import shutil
 
 import pytest
+from PIL import Image
 
 from studies.runs.collect import collect
 from studies.runs.fairness import warnings
@@ -50,3 +51,17 @@ def test_an_interrupted_run_ends_as_a_whole_one_and_lists_what_it_skipped(
 def test_too_many_stop_the_run(damaged, tmp_path, capsys):
     options = ["--data.on_damaged=skip", "--data.max_skipped=2", "--data.num_workers=0", NO_DASHBOARD]
     assert "3 training images are damaged" in refusal(capsys, *fit(tmp_path / "runs", damaged[0], *options))
+
+
+def test_a_fast_run_lists_what_pillow_reads(sample_tree, tmp_path):
+    """Of the drawn images the CMYK ones; the PNG among them has no alpha."""
+    pytest.importorskip("simplejpeg")
+    pytest.importorskip("pyspng")
+    options = ["--data.fast=true", "--trainer.max_epochs=1", "--data.num_workers=1", NO_DASHBOARD]
+    assert main_here(*fit(tmp_path / "runs", sample_tree, *options)) == 0
+    run = only_run(tmp_path / "runs")
+    listed = run.read_noted(run.by_pillow)
+    files = [file for file in sample_tree.rglob("*.JPEG") if Image.open(file).mode == "CMYK"]
+    assert sorted(listed) == sorted(str(file.relative_to(sample_tree)) for file in files)
+    assert set(listed.values()) == {"JPEG of CMYK"}
+    assert not list(run.path.glob(".pillow*"))

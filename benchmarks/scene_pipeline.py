@@ -1,0 +1,132 @@
+"""Scenes per CPU second of our training samples, against the recipe of 2018: Pillow, all resized, float.
+
+    python -m benchmarks.scene_pipeline [--root ROOT] [--images 16] [--rounds 9]
+
+The same crops of 896 pixels by all, in turns in this process. The recipe resizes image and classes whole, cuts,
+mirrors, jitters and blurs with Pillow (whose blur is faster than scikit-image's, which the recipe has) and ends with
+normalised floats. `fast` ends before jitter and blur, which are the device's; `device` is what these cost where it is
+this CPU.
+Scenes that are not of 2048 x 1024 pixels are enlarged first, with noise as of a camera (2 MB each, as Cityscapes').
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torchvision import transforms
+
+from benchmarks.input_pipeline import compared, decode_rgb_array
+from benchmarks.parts import Row, Setting
+from datamodules.cityscapes.colours import colour_on_device, colour_with_pillow, draw_colours
+from datamodules.cityscapes.datasets import SceneFiles, scene_cache
+from datamodules.cityscapes.files import Scene
+from datamodules.cityscapes.labels import CLASS_OF_LABEL
+from datamodules.cityscapes.splits import FOLDERS, fine_scenes
+from datamodules.cityscapes.transforms import FastSegmentationTransform, SegmentationTransform
+from datamodules.loading import keyed
+from datamodules.loading.decode import FastDecoder
+from datamodules.loading.resumable import IMAGENET_MEAN, IMAGENET_STD
+from datamodules.samples.cityscapes import make
+
+WIDTH, HEIGHT = 2048, 1024
+END = transforms.Compose([transforms.ToTensor(), transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD)])
+
+
+def enlarged(root: Path, scenes: list[Scene], folder: Path) -> Path:
+    """The scenes at 2048 x 1024 pixels, cut to that shape, below `folder`; the root itself if they are."""
+    with Image.open(root / scenes[0].image) as image:
+        if image.size == (WIDTH, HEIGHT):
+            return root
+    random = np.random.default_rng(0)
+    for scene in scenes:
+        for name, resample in ((scene.image, Image.Resampling.BICUBIC), (scene.label, Image.Resampling.NEAREST)):
+            with Image.open(root / name) as image:
+                width, height = image.size
+                top = max(height - width // 2, 0) // 2
+                large = image.resize((WIDTH, HEIGHT), resample, (0, top, width, min(top + width // 2, height)))
+            if name == scene.image:
+                pixels = np.asarray(large) + random.normal(0, 1, (HEIGHT, WIDTH, 1))
+                large = Image.fromarray(pixels.clip(0, 255).round().astype(np.uint8))
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            large.save(folder / name)
+    return folder
+
+
+def by_the_recipe(files: SceneFiles, transform: SegmentationTransform, index: int, random: np.random.Generator):
+    path, label_path = files.paths(index)
+    image = Image.open(path).convert("RGB")
+    # Turned round, so that what Pillow puts beyond the image, 0, is the ignored 255 in the end.
+    classes = Image.fromarray(255 - CLASS_OF_LABEL[np.asarray(Image.open(label_path))])
+    scaled, corner, flip = transform._place(image.size, None, random)
+    box = (*corner, corner[0] + transform.size, corner[1] + transform.size)
+    image = image.resize(scaled, Image.Resampling.BICUBIC).crop(box)
+    classes = classes.resize(scaled, Image.Resampling.NEAREST).crop(box)
+    if flip:
+        image, classes = (each.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for each in (image, classes))
+    image = colour_with_pillow(image, draw_colours(transform.jitter, transform.blur, random))
+    return END(image), torch.from_numpy(255 - np.asarray(classes)).long()
+
+
+def pipelines(root: Path, scenes: list[Scene], size: int, folder: Path) -> dict[str, Callable]:
+    """Name -> a function that loads the sample of a scene; makes the cache in `folder`."""
+    exact, fast = SegmentationTransform(size), FastSegmentationTransform(size)
+    cache = scene_cache(folder, root, scenes)
+    for _ in cache.build(0):
+        pass
+    plain, stored = SceneFiles(root, scenes), SceneFiles(root, scenes, cache)
+    ways = {
+        "ours": (exact, plain),
+        "cache": (exact, stored),
+        "fast, Pillow": (fast, SceneFiles(root, scenes, decode=decode_rgb_array)),
+        "fast": (fast, SceneFiles(root, scenes, decode=FastDecoder())),
+        "fast + cache": (fast, stored),
+    }
+    found = {"baseline": partial(by_the_recipe, plain, exact)}
+    found |= {name: partial(_load, *way) for name, way in ways.items()}
+    found["null"] = found["ours"]
+    pixels, _, colours = found["fast + cache"](0, keyed.generator(0))
+    return found | {"device": lambda index, random: colour_on_device(pixels[None], [colours])}
+
+
+def _load(transform: SegmentationTransform, files: SceneFiles, index: int, random: np.random.Generator):
+    return transform(*files.load(index), random)
+
+
+def scene_rows(setting: Setting, images: int = 16, rounds: int = 5, size: int = 896) -> Iterator[Row]:
+    """Scenes per CPU second, and how many times the recipe's; `null` against ours."""
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        root = setting.scenes or make(Path(folder, "drawn"))
+        scenes = fine_scenes(root, FOLDERS, "train")
+        scenes = scenes[:: max(len(scenes) // images, 1)][:images]
+        ways = pipelines(enlarged(root, scenes, Path(folder, "large")), scenes, size, Path(folder, "cache"))
+
+        def load(way: Callable, epochs: Iterator[int]) -> None:
+            epoch = next(epochs)  # other crops in each round, for all ways the same
+            for index in range(len(scenes)):
+                way(index, keyed.generator(0, "augment", epoch, index))
+
+        functions = {name: partial(load, way, count()) for name, way in ways.items()}
+        yield from compared("scenes", functions, len(scenes), rounds)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--root", type=Path, help="a tree in Cityscapes' layout (default: the sample data)")
+    parser.add_argument("--images", type=int, default=16, help="images a round (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=9, help="rounds after the warm-up (default: %(default)s)")
+    arguments = parser.parse_args()
+    for row in scene_rows(
+        Setting(torch.device("cpu"), Path(), scenes=arguments.root), arguments.images, arguments.rounds
+    ):
+        print({key: value for key, value in row.items() if key[0] != "_"}, flush=True)
+
+
+if __name__ == "__main__":
+    main()

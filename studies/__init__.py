@@ -77,7 +77,7 @@ STUDIES = (
     Study(
         "segmentation",
         "Tables 5 to 7, Figures 6 to 8 from tested segmentation runs",
-        ("table:study_tiles", "table:study_border", "distance:study", "pictures:study"),
+        ("table:study_tiles", "table:study_border", "distance:study", "seams:study", "pictures:study"),
     ),
     Study(
         "padded-validation",

@@ -1,5 +1,6 @@
 """The reported images of a run at any size, and measurements of its network on them that its folder keeps."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -18,9 +19,9 @@ from records.evaluation import read_evaluations
 from studies.checkpoints.images import read_batch
 from studies.checkpoints.load import Trained, find_checkpoint, load, read_step
 from studies.checkpoints.missing import choose_device, evaluate_missing
-from studies.checkpoints.options import EvaluationOptions
+from studies.checkpoints.options import EvaluationOptions, Weights
 from studies.page.terminal import run_studies
-from studies.runs.collect import Run
+from studies.runs.collect import Run, SetAside
 from studies.runs.command import Runs
 from studies.stats.sample import evenly
 from training.provenance import provenance
@@ -33,6 +34,9 @@ CANVASES = ("black", "white", "mean")
 
 Network = Callable[[Tensor], Tensor]
 """Logits (N, classes) of normalised images (N, 3, H, W)."""
+
+Measure = Callable[[Trained], tuple[dict[str, list[float | None]], int]]
+"""What is measured with a loaded network, and on how many images."""
 
 
 @dataclass(frozen=True)
@@ -86,23 +90,34 @@ def measure_runs(
         count: images, spread evenly; None: all.
         measure: what is measured.
     """
+
+    def classified(trained: Trained) -> tuple[dict[str, list[float | None]], int]:
+        if isinstance(trained.module, SegmentationModule):
+            raise UserError("is a run of segmentation; this study is of classifiers")
+        pictures = _pictures(trained.find_images(), count, options.batch_size or BATCH, str(trained.module.device))
+        return measure(trained.module.network, pictures), len(pictures.files)
+
     runs.output_folder()  # asked before the measurement, which takes long
-    one = partial(_one, options=options, name=name, how={**how, "count": count}, measure=measure)
-    tasks = [(run, run.record.padding) for run in runs.collect().runs]
-    device = choose_device(options.device)
-    failed = evaluate_missing(tasks, partial(one, device=device), Console())
+    failed = measure_missing(runs, options, name, {**how, "count": count}, classified)
     return run_studies(runs, [study], "no run could be measured", failed)
 
 
+def measure_missing(
+    runs: Runs, options: Weights, name: str, how: Mapping[str, Any], measure: Measure
+) -> list[SetAside]:
+    """Measures every run that has no such record yet, each under its own scheme; returns those that could not be.
+
+    Args:
+        name, how: of the study, and its settings.
+    """
+    tasks = [(run, run.record.padding) for run in runs.collect().runs]
+    device = choose_device(options.device)
+    one = partial(_one, options=options, device=device, name=name, how=dict(how), measure=measure)
+    return evaluate_missing(tasks, one, Console())
+
+
 def _one(
-    run: Run,
-    scheme: str,
-    *,
-    options: EvaluationOptions,
-    device: str,
-    name: str,
-    how: dict[str, Any],
-    measure: Callable[[Network, Pictures], dict[str, list[float | None]]],
+    run: Run, scheme: str, *, options: Weights, device: str, name: str, how: dict[str, Any], measure: Measure
 ) -> str | None:
     """Measures a run unless there is a record of it; returns that in words, None for an old record."""
     folder = run.folder
@@ -110,13 +125,9 @@ def _one(
     if options.data_root is None and _known(folder, path.name, read_step(path), name, how):
         return None
     trained = load(folder, path.name, scheme, options.data_root, device=device)
-    if isinstance(trained.module, SegmentationModule):
-        raise UserError("is a run of segmentation; this study is of classifiers")
-    trained.find_images()
     check_writable(folder.evaluations, "its results could not be kept")
-    pictures = _pictures(trained, how["count"], options.batch_size or BATCH, device)
     with torch.inference_mode():
-        values = measure(trained.module.network, pictures)
+        values, images = measure(trained)
     record = MeasureRecord(
         checkpoint=trained.checkpoint.name,
         epoch=trained.epoch,
@@ -128,9 +139,9 @@ def _one(
         data=trained.data.eval_set_key(),
         study=name,
         how=how,
-        images=len(pictures.files),
+        images=images,
         values=values,
-        provenance={**provenance(), "device": device},
+        provenance={**provenance(), "device": device, "command": sys.argv},
     )
     record.write(folder.evaluations / record.file_name)
     return f"{name} of {record.images} images"

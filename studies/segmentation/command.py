@@ -1,5 +1,6 @@
 """`main.py segmentation RUNS_FOLDER`: Tables 5 to 7, the curve over the border, and Figures 6 to 8."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,7 @@ def main(
     pictures: Annotated[PositiveInt, Argument(nargs="?", const=3)] | None = None,
     network: str | None = None,
     tile_size: PositiveInt | None = None,
+    seams: Annotated[PositiveInt, Argument(nargs="?", const=20)] | None = None,
 ) -> int:
     """Compare the finished segmentation runs below a folder as section 4.2 of the paper does.
 
@@ -30,16 +32,17 @@ def main(
     follow, as in --model.evaluation.tile_size=512 for other tiles.
 
     Writes differences, table5_best, table6_tiles and table7_border with their differences, and distance as .csv and
-    .md, distance.svg; with --pictures figure6.png, figure7.png, figure8.png. Tests are kept in RUN/evaluations/ at
-    once: after Ctrl-C the same command continues. Runs that were tested in different ways stand in blocks of their own.
-    Exit status 1: a test failed; the rest was reported.
+    .md, distance.svg; with --seams seams.csv, .md and .svg; with --pictures figure6.png, figure7.png, figure8.png.
+    Tests and seams are kept in RUN/evaluations/ at once: after Ctrl-C the same command continues. Runs that were tested
+    in different ways stand in blocks of their own. Exit status 1: a test failed; the rest was reported.
 
     Args:
         test: first test the best checkpoint of each run that lacks it
         data_root: folder of the images where they are not where the runs found them
         pictures: also draw Figures 6 to 8, of N images (3)
         network: whose pictures; default: the first with zero and partial runs
-        tile_size: of the pictures; default: as in the run's configuration
+        tile_size: of the pictures; default: as in the run's configuration. Of --seams; default: half the shorter side
+        seams: also measure how often a pixel's class changes with the patch around it, on N images (20)
     """
     if test_options and not test:
         raise UserError(f"{' '.join(test_options)}: options of `main.py test` go with --test")
@@ -50,6 +53,15 @@ def main(
         from studies.segmentation.measure import run_missing
 
         failed = run_missing(runs.collect(), data_root, test_options)
+    if seams:
+        # Imported late, too.
+        from studies.checkpoints.options import Weights
+        from studies.checkpoints.pictures import measure_missing
+        from studies.segmentation.overlaps import measure_scenes
+        from studies.segmentation.seams import NAME
+
+        how = {"count": seams, "side": tile_size}
+        failed += measure_missing(runs, Weights(data_root=data_root), NAME, how, partial(measure_scenes, **how))
     # Imported late: --help need not wait for scipy.
     from studies.page.terminal import run_studies
 

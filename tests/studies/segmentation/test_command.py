@@ -108,3 +108,13 @@ def test_bad_input_gets_one_message_and_status_2(trained, options, message, caps
     error = capsys.readouterr().err
     assert message in error[error.index("error:") :]
     assert "Traceback" not in error
+
+
+def test_seams_are_measured_once_and_shown(runs, capsys):
+    assert main_here("segmentation", str(runs), "--seams=2", "--tile-size=33") == 0
+    assert capsys.readouterr().out.count("seams of 2 images") == 2
+    assert {f"seams.{end}" for end in ("csv", "md", "svg")} <= {path.name for path in (runs / "report").iterdir()}
+    assert main_here("segmentation", str(runs), "--seams=2", "--tile-size=33") == 0
+    assert "seams of 2 images" not in capsys.readouterr().out
+    assert main_here("segmentation", str(runs), "--seams=1", "--tile-size=4000") == 1
+    assert "too small for overlapping patches of 4000" in capsys.readouterr().out

@@ -1,0 +1,139 @@
+"""One pixel seen in several patches of an image: how often its class changes, and how far from a patch's border.
+
+meanE and disR: Mukai and Yamanaka, Improving Translation Invariance in Convolutional Neural Networks with Peripheral
+Prediction Padding, ICIP 2023, https://arxiv.org/abs/2307.07725. Patches lie a multiple of the network's stride apart,
+so that the grid of its maps stays where it is and the border alone moves.
+"""
+
+from collections.abc import Callable, Iterable
+from itertools import product
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from datamodules.loading.on_device import normalise
+from evaluation import distance_groups
+from evaluation.tiles import Box
+from lightning_modules import SegmentationModule
+from records.errors import UserError
+from studies.checkpoints.load import Trained
+from studies.segmentation.seams import EDGES, SHIFTS
+from studies.stats.sample import evenly
+
+Network = Callable[[Tensor], Tensor]
+"""Logits (N, C, h, w) of normalised images (N, 3, h, w)."""
+
+
+def patch_side(height: int, width: int, stride: int) -> int:
+    """About half of the shorter side: a multiple of the stride and 1, where strided convolutions pad evenly."""
+    return min(height, width) // 2 // stride * stride + 1
+
+
+def measure(
+    network: Network, images: Iterable[Tensor], stride: int, side: int | None
+) -> tuple[dict[str, list[float | None]], int]:
+    """Means over images (3, H, W) of at least a patch and its shifts, and their number.
+
+    Args:
+        stride: of the network, in pixels.
+        side: of the patches; None: `patch_side`.
+
+    Returns:
+        meanE: entropy in nats of the classes that a pixel gets, mean over pixels; disR: pixels in percent with more
+        than one; apart: disagreeing decisions in percent, and squared: squared difference of the logits over their mean
+        square, of the same pixel in two patches, by distance (EDGES) to the nearer of their borders.
+
+    Raises:
+        UserError: if an image is too small.
+    """
+    entropy = several = 0.0
+    sums, count = torch.zeros(4, len(EDGES) + 1, dtype=torch.double), 0
+    for image in images:
+        length = side or patch_side(*image.shape[1:], stride)
+        need = length + max((SHIFTS - 1) * stride, half(length, stride))
+        if min(image.shape[1:]) < need:
+            size = " x ".join(map(str, reversed(image.shape[1:])))
+            raise UserError(
+                f"an image of {size} pixels is too small for overlapping patches of {length}: they need {need}; "
+                "give a smaller --tile-size"
+            )
+        found = stability(network, image, length, stride)
+        entropy, several = entropy + found[0], several + found[1]
+        sums += mismatch(network, image, length, stride)
+        count += 1
+    pixels, apart, off, square = sums
+    # A bin that no pair of patches reaches has no value.
+    shares = {"apart": 100 * apart / pixels, "squared": off / square}
+    values = {name: [None if each != each else each for each in found.tolist()] for name, found in shares.items()}
+    return {"meanE": [entropy / count], "disR": [100 * several / count], **values}, count
+
+
+def stability(network: Network, image: Tensor, side: int, stride: int) -> tuple[float, float]:
+    """Mean entropy of a pixel's classes over SHIFTS x SHIFTS central patches that hold it; share with several."""
+    room = (SHIFTS - 1) * stride
+    top, left = ((length - side - room) // 2 for length in image.shape[1:])
+    votes = None
+    for row, column in product(range(SHIFTS), repeat=2):
+        down, right = row * stride, column * stride
+        scores = network(patch(image, top + down, left + right, side))[0]
+        # What all patches hold is `room` from the top of the first and 0 from that of the last.
+        common = scores[:, room - down : side - down, room - right : side - right].argmax(0)
+        vote = one_hot(common, len(scores))
+        votes = vote if votes is None else votes + vote
+    share = votes.double() / SHIFTS**2
+    return float(torch.special.entr(share).sum(-1).mean()), float(((share > 0).sum(-1) > 1).double().mean())
+
+
+def mismatch(network: Network, image: Tensor, side: int, stride: int) -> Tensor:
+    """(4, bins): pixels, disagreements, squared differences and squares of logits, over neighbouring patches."""
+    step = half(side, stride)
+    places = list(product(*(range(0, length - side + 1, step) for length in image.shape[1:])))
+    seen = {}
+    for top, left in places:
+        scores = network(patch(image, top, left, side))[0]
+        # A constant added to all logits of a pixel changes nothing.
+        seen[top, left] = scores - scores.mean(0)
+    sums = torch.zeros(4, len(EDGES) + 1, dtype=torch.double)
+    for (top, left), (down, right) in product(places, ((step, 0), (0, step))):
+        if (top + down, left + right) in seen:
+            one = seen[top, left][:, down:, right:]
+            other = seen[top + down, left + right][:, : side - down, : side - right]
+            bins = distance_groups(nearer(side, down, right), EDGES).flatten().long()
+            differ = (one.argmax(0) != other.argmax(0)).double()
+            parts = [torch.ones_like(differ), differ, (one - other).square().mean(0)]
+            parts.append((one.square() + other.square()).mean(0) / 2)
+            sums.index_add_(1, bins, torch.stack(parts).flatten(1).double().cpu())
+    return sums
+
+
+def nearer(side: int, down: int, right: int) -> Tensor:
+    """Distance to the nearest border of two patches, the second `down` and `right` of the first, where both lie."""
+    axes = [_depth(side)[shift:].minimum(_depth(side)[: side - shift]) for shift in (down, right)]
+    return axes[0][:, None].minimum(axes[1][None])
+
+
+def _depth(length: int) -> Tensor:
+    along = torch.arange(length, dtype=torch.int32)
+    return along.minimum(along.flip(0))
+
+
+def half(side: int, stride: int) -> int:
+    """Between neighbouring patches: half of a patch, as a multiple of the stride."""
+    return max(1, side // 2 // stride) * stride
+
+
+def patch(image: Tensor, top: int, left: int, side: int) -> Tensor:
+    """(1, 3, side, side)."""
+    return image[None, :, *Box(top, left, top + side, left + side).slices]
+
+
+def measure_scenes(trained: Trained, count: int, side: int | None) -> tuple[dict[str, list[float | None]], int]:
+    """`measure` of a run on its tested images, `count` of them spread evenly. Raises UserError for classifiers."""
+    if not isinstance(trained.module, SegmentationModule):
+        raise UserError("is a run of classification; --seams is of segmentation")
+    data = trained.find_images().data
+    files, device = data.val_set(), trained.module.device
+    numbers = evenly(range(len(files)), count)
+    images = (normalise(files[number][0][None].to(device), data.mean, data.std)[0] for number in numbers)
+    return measure(trained.module, images, trained.module.network.output_stride, side)

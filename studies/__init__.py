@@ -87,7 +87,11 @@ STUDIES = (
     Study("shift", "how often the decision changes with the position of the crop, under each scheme", ("table:study",)),
     Study("sizes", "accuracy at other image sizes than that of training, under each scheme", ("table:study",)),
     Study("position", "accuracy by the position of a small object on an empty canvas", ("table:study",)),
-    Study("probe", "how well absolute position can be read from the maps of a frozen network", ("table:study",)),
+    Study(
+        "probe",
+        "how well absolute position can be read from the maps of a frozen network",
+        ("table:study", "rings:study"),
+    ),
     Study(
         "geometry",
         "uneven padding, foveation and the response to constants of any timm network; needs no data, no training",

@@ -7,8 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from evaluation.context import cut
+from evaluation.rings import RingSums
 from records.errors import UserError, in_one_line
-from studies.border_error.maps import LayerMaps, Sums, cut, small_maps, true_maps
+from studies.border_error.maps import LayerMaps, small_maps, true_maps
 from studies.border_error.record import TRUE, BorderErrorRecord, Decisions, Errors
 from studies.checkpoints.images import Images, read_batch
 from studies.checkpoints.networks import ZERO, Source, padded_convolutions
@@ -57,7 +59,7 @@ class BorderErrors:
                 self.variants[scheme] = source.under(scheme)
             except Exception as error:
                 self.failed.append(f"{scheme}: {in_one_line(error)}")
-        self.true: dict[str, Sums] = {}
+        self.true: dict[str, RingSums] = {}
         self.whole: dict[str, list[Tensor]] = {}
         self.alone: dict[str, list[Tensor]] = {}
         self.logits: dict[str, list[Tensor]] = {}
@@ -69,7 +71,7 @@ class BorderErrors:
         shapes, _ = small_maps(self.zero, self.layers, small[:1])
         true, logits = true_maps(self.zero, shapes, images, self.margin)
         for layer in self.layers:
-            self.true.setdefault(layer, Sums.of(true[layer].output)).add(true[layer].output)
+            self.true.setdefault(layer, RingSums.of(true[layer].output)).add(true[layer].output)
         if not self.floor:
             self.floor = self._floor(shapes, images, true)
         if logits is not None:
@@ -112,7 +114,7 @@ class BorderErrors:
         """Takes a `state` up; returns the number of images in it."""
         shapes, _ = small_maps(self.zero, self.layers, torch.zeros(1, 3, self.size, self.size))
         for layer, (count, total, squares) in state["sums"].items():
-            self.true[layer] = Sums(Sums.of(shapes[layer].output).distance, count, total, squares)
+            self.true[layer] = RingSums(RingSums.of(shapes[layer].output).distance, count, total, squares)
         self.logits = {scheme: [found] for scheme, found in state["logits"].items()}
         self.whole, self.alone = state["whole"], state["alone"]
         self.floor, self.failed = state["floor"], state["failed"]

@@ -8,8 +8,10 @@ no schedule and no seed. Lin et al., 2022, https://arxiv.org/abs/2206.01202, fin
 import torch
 import torch.nn.functional as F
 from scipy.stats import rankdata
+from timm.layers import LayerNorm2d
 from torch import Tensor, nn
 
+from evaluation.rings import RingSums
 from studies.checkpoints.networks import padded_convolutions
 from studies.checkpoints.pictures import Pictures
 from studies.probe.table import TARGETS
@@ -17,6 +19,9 @@ from studies.stats.sample import evenly
 
 STAGES, SIDE = 5, 28
 """Padded convolutions that are read, evenly from first to last; side that their maps are resized to, at most."""
+
+NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, LayerNorm2d)
+"""Normalisations of maps (N, C, H, W)."""
 
 RIDGE = 1e-6
 """Times the mean of the diagonal, added to it: maps have channels that are sums of others."""
@@ -62,6 +67,44 @@ def measure(network: nn.Module, pictures: Pictures) -> dict[str, list[float | No
             pairs = [scores(each[..., number], wanted[number]) for each in read]
             found[f"{name} {target}"] = [sum(column) / len(pairs) for column in zip(*pairs, strict=True)]
     return found
+
+
+def rings(network: nn.Module, pictures: Pictures) -> dict[str, list[float | None]]:
+    """Mean and variance of what enters each normalisation, by the distance to the border, against the inner half.
+
+    Returns:
+        For each layer in the order of the calls, a value a ring from the border inwards. shift: root of the summed
+        squared differences of the channels' means from those inside, over the root of the variances inside, summed;
+        variance: the channels' variances there over those inside, both summed. None where nothing varies inside.
+    """
+    found: dict[str, RingSums] = {}
+    layers = {name: each for name, each in network.named_modules() if isinstance(each, NORMS)}
+
+    def add(name: str, maps: Tensor) -> None:
+        if maps.dim() == 4 and min(maps.shape[2:]) > 2:
+            found.setdefault(name, RingSums.of(maps.cpu())).add(maps.cpu())
+
+    hooks = [
+        layer.register_forward_pre_hook(lambda _, inputs, name=name: add(name, inputs[0]))
+        for name, layer in layers.items()
+    ]
+    try:
+        for images, _ in pictures.squares(pictures.size):
+            network(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    values = {}
+    for name, sums in found.items():
+        means, variances = sums.moments()
+        inner = len(means[0]) // 2
+        middle, spread = sums.moments(slice(inner, None))
+        spread = spread.sum()
+        shift = (means - middle).square().sum(0)
+        known = float(spread) > 0
+        values[f"shift {name}"] = (shift / spread).sqrt().tolist() if known else [None] * len(shift)
+        values[f"variance {name}"] = (variances.sum(0) / spread).tolist() if known else [None] * len(shift)
+    return values
 
 
 def windows(network: nn.Module, layers: list[str], images: Tensor, side: int) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from timm.layers import SqueezeExcite
 from torch import nn
 
-from studies.border_error.maps import cut, local_gates
+from evaluation.context import cut, local_means
 from studies.border_error.measure import BorderErrors
 from studies.border_error.record import TRUE
 
@@ -82,7 +82,7 @@ def test_gates_see_the_small_image_alone():
     network = nn.Sequential(SqueezeExcite(8)).eval()
     images = torch.randn(2, 8, 12, 12)
     gate = network[0](cut(images, (6, 6))) / cut(images, (6, 6))
-    with local_gates(network, Fraction(1, 2)):
+    with local_means(network, (Fraction(1, 2), Fraction(1, 2))):
         assert network(images).allclose(images * gate.mean((2, 3), keepdim=True), atol=1e-5)
     assert not network(images).allclose(images * gate.mean((2, 3), keepdim=True), atol=1e-5)
 

@@ -155,6 +155,24 @@ def test_planted_coordinates_are_read_exactly():
     assert abs(found["black horizontal"][0]) < 0.5
 
 
+def test_rings_of_an_average_of_constant_images():
+    """Values 1 and 3, whose mean is 2 and variance 1; the 3x3 mean keeps 2/3 of them at an edge, 4/9 in a corner."""
+    images = torch.tensor([1.0, 3.0])[:, None, None, None].expand(2, 3, 14, 14)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4)).eval()
+    nn.init.constant_(network[0].weight, 1 / 27)
+    with torch.no_grad():
+        zero = probe.rings(network, Drawn(lambda side: images, [0, 0], batch=1))
+        convert_padding(network, "replicate")
+        flat = probe.rings(network, Drawn(lambda side: images, [0, 0]))
+        still = probe.rings(network, Drawn(lambda side: images[:1], [0]))
+    share = np.array([2 / 3] * 48 + [4 / 9] * 4)
+    assert zero["shift 1"] == pytest.approx([2 - 2 * share.mean()] + [0] * 6, abs=1e-6)
+    assert zero["variance 1"] == pytest.approx([5 * (share**2).mean() - 4 * share.mean() ** 2] + [1] * 6)
+    assert flat["shift 1"] == pytest.approx([0] * 7, abs=1e-6)
+    assert flat["variance 1"] == pytest.approx([1] * 7)
+    assert still["shift 1"] == still["variance 1"] == [None] * 7, "nothing varies"
+
+
 def test_the_canvas_is_black_white_or_the_mean():
     drawn = Drawn(None, [], mean=(0.25,) * 3, std=(0.5,) * 3)
     values = [float(drawn.colour(name)[0]) for name in CANVASES]
@@ -166,7 +184,9 @@ def test_records_are_kept_and_the_same_command_measures_nothing(study, trained_p
     runs = shutil.copytree(trained_pair, tmp_path / "runs")
     assert main([study, str(runs), "--count", "6"]) == 0
     assert f"{study} of 6 images" in capsys.readouterr().out
-    assert {file.name for file in (runs / "report").iterdir()} == {f"{study}.{end}" for end in ("csv", "md", "svg")}
+    names = {"probe": ["probe", "rings"]}.get(study, [study])
+    written = {f"{name}.{end}" for name in names for end in ("csv", "md", "svg")}
+    assert {file.name for file in (runs / "report").iterdir()} == written
     files = {file: file.read_bytes() for file in runs.rglob(f"evaluations/*{study}*.json")}
     assert len(files) == 2
     assert {json.loads(each)["images"] for each in files.values()} == {6}

@@ -70,7 +70,8 @@ def test_classification(tmp_path, sample_tree, waits):
 
 def test_segmentation(tmp_path, sample_streets, waits):
     roots = [f"--data.root={sample_streets}", f"--run.root={tmp_path}"]
-    assert main_here("fit", *SMALL_SCENES, *roots, *OFTEN, "--data.num_workers=1") == 0
+    # With the jitter and blur of the batches on the device.
+    assert main_here("fit", *SMALL_SCENES, *roots, *OFTEN, "--data.num_workers=1", "--data.fast=true") == 0
     assert not waits
 
 

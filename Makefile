@@ -79,6 +79,7 @@ bench: $(READY)
 lint: $(READY)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
 
 format: $(READY)
 	$(RUN) -m ruff check --fix .

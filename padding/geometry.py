@@ -1,17 +1,20 @@
 """Where a convolution's windows lie: strides, dilations, and how many rows are added before and after each axis."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import torch
 
 from padding.errors import PaddingError
 
-SAME_DYNAMIC = "same_dynamic"
+SAME_DYNAMIC: Final = "same_dynamic"
 """TensorFlow's SAME: the pads depend on the input's size, so they are known only at the call."""
 
 Pads = tuple[tuple[int, int], ...]
 """For each axis, outermost first: how many positions are added before and after."""
+
+AnyPads = Pads | Literal["same_dynamic"]
+"""Pads, or the word for those that are known only at the call."""
 
 
 class Geometry(NamedTuple):
@@ -63,7 +66,7 @@ def static_pads(padding: int | str | Sequence, kernel_size: Sequence[int], dilat
     return tuple(_pair(amount) for amount in per_axis(padding, axes, "padding"))
 
 
-def _pair(amount: int | Sequence[int]) -> tuple[int, int]:
+def _pair(amount: int | Sequence[Any]) -> tuple[int, int]:
     return tuple(amount) if isinstance(amount, Sequence) else (amount, amount)
 
 
@@ -83,7 +86,7 @@ def _dynamic_pair(size: int, kernel: int, stride: int, dilation: int) -> tuple[i
 
 
 def resolve(
-    padding: Pads | str,
+    padding: AnyPads,
     sizes: Sequence[int],
     kernel_size: Sequence[int],
     stride: Sequence[int],

@@ -7,6 +7,7 @@ needs no convolution of ones, and a new size costs a few operations on vectors.
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,7 +23,7 @@ def valid_taps(
     stride: int,
     before: int,
     dilation: int,
-    device: torch.device | None = None,
+    device: torch.device | str | None = None,
 ) -> Tensor:
     """How many taps of each window along one axis fall inside the input: int64 of shape (outputs,).
 
@@ -58,7 +59,7 @@ def axis_factors(
         outputs = [max(0, each) for each in map(output_size, sizes, kernel_size, stride, pads, dilation)]
     starts = [before for before, _ in pads]
     axes = zip(sizes, outputs, kernel_size, stride, starts, dilation, strict=True)
-    taps = [valid_taps(*axis, device) for axis in axes]
+    taps = [valid_taps(size, count, kernel, step, start, gap, device) for size, count, kernel, step, start, gap in axes]
     return [axis_ratio(counts, kernel, dtype) for counts, kernel in zip(taps, kernel_size, strict=True)]
 
 
@@ -66,7 +67,7 @@ def axis_factors(
 def powered(exponents: tuple[float, ...]) -> Callable[..., list[Tensor]]:
     """`axis_factors` with each axis' factor raised to an exponent; to 0, the axis has no ratio (no empty windows)."""
 
-    def factors(*call) -> list[Tensor]:
+    def factors(*call: Any) -> list[Tensor]:
         return [factor**exponent for factor, exponent in zip(axis_factors(*call), exponents, strict=True)]
 
     return factors

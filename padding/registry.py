@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
 from padding.errors import PaddingError
-from padding.geometry import Pads
+from padding.geometry import AnyPads
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Convolution:
     """A module class that convolves."""
 
     base: type[nn.Module]
-    padding: Callable[[nn.Module], Pads | str]
+    padding: Callable[[Any], AnyPads]
     """`padding(layer)`: the pads of an instance, or SAME_DYNAMIC; all zero if it does not pad with zeros."""
     forward: Callable[..., Tensor]
     """The base's forward, its convolution done by `layer.convolve(...)`, or `layer.convolve_transposed(...)`."""
@@ -70,7 +71,7 @@ _MADE: dict[str, Scheme] = {}
 _CONVOLUTIONS: dict[type[nn.Module], Convolution] = {}
 
 
-def register_scheme(name: str, *, survives_fusing: bool, **others) -> Callable:
+def register_scheme(name: str, *, survives_fusing: bool, **others: Any) -> Callable:
     """Decorator: makes `convolve(input, weight, bias, geometry) -> output` the scheme `name`, for every convolution.
 
     `input` is (N, C, *sizes), `weight` and `bias` as for torch's functional convolutions, `geometry` a
@@ -150,7 +151,7 @@ def available_schemes() -> tuple[str, ...]:
 
 
 def register_convolution(
-    base: type[nn.Module], *, padding: Callable[[nn.Module], Pads | str], own_weight: bool = False
+    base: type[nn.Module], *, padding: Callable[[Any], AnyPads], own_weight: bool = False
 ) -> Callable:
     """Decorator: registers `forward(layer, *inputs) -> output` as the forward of `base` under every scheme but zero.
 

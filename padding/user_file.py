@@ -66,6 +66,8 @@ def _module(file: Path) -> ModuleType:
     name = f"padding_user_{digest(file)[:16]}"
     if name not in sys.modules:
         specification = importlib.util.spec_from_file_location(name, file)
+        assert specification is not None
+        assert specification.loader is not None  # the name ends in .py
         module = importlib.util.module_from_spec(specification)
         specification.loader.exec_module(module)
         sys.modules[name] = module

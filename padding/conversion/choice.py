@@ -57,10 +57,11 @@ def choose(padding: str | Mapping[str, str]) -> Choice:
         PaddingError: an unknown scheme; patterns that are none.
     """
     if isinstance(padding, str) and "=" in padding:
-        pairs = [tuple(part.split("=", 1)) for part in padding.split(";")]
-        if any(len(pair) != 2 for pair in pairs) or len(dict(pairs)) != len(pairs):
+        parts = [part.partition("=") for part in padding.split(";")]
+        pairs = {pattern: name for pattern, mark, name in parts if mark}
+        if len(pairs) != len(parts):
             raise PaddingError(f"padding {padding!r}: say PATTERN=SCHEME;PATTERN=SCHEME, each pattern once")
-        padding = dict(pairs)
+        padding = pairs
     if isinstance(padding, str):
         scheme = find_scheme(padding)
         return Choice(scheme.name, (("*", scheme),))

@@ -28,7 +28,7 @@ from padding.conversion.pairs import Pair, find_pairs
 from padding.conversion.report import ConversionReport
 from padding.conversion.sites import CONVERT, LEAVE, UNSUPPORTED, Decision, judge, unfit
 from padding.errors import PaddingError
-from padding.registry import find_convolution, find_scheme
+from padding.registry import find_scheme
 from padding.tracing import is_compiled
 from padding.user_file import digest
 
@@ -99,13 +99,16 @@ def convert_padding(
         _refuse_axes(plan, choice)
         report = _report(plan, choice)
         targets = {module: choice.scheme_of(plan.name_of(module)) for module in schemes}
-        kept = {module: before[module] for module, same in targets.items() if same and same.name == schemes[module]}
+        kept = {
+            module: own
+            for module, own in before.items()
+            if own is not None and (same := targets[module]) and same.name == schemes[module]
+        }
         _restore(model, plan, choice)
         _apply(plan, choice, kept)
         changed = [module for module, learned in before.items() if module._parameters.get(LEARNED) is not learned]
-        report.learned = sum(
-            module._parameters[LEARNED].numel() for module in plan.names if LEARNED in module._parameters
-        )
+        learned = (module._parameters.get(LEARNED) for module in plan.names)
+        report.learned = sum(each.numel() for each in learned if each is not None)
         if choice.changes:
             if strict:
                 _refuse_unsupported(report)
@@ -261,7 +264,7 @@ def _make_plan(model: nn.Module, choice: Choice, pools: bool, followers: dict[nn
         alone = verdict and verdict.outcome == CONVERT and target.first_alone
         if alone and first.setdefault(target.name, deciding) != deciding:
             verdict = Decision(LEAVE, f"'{target.name}' is for the first convolution; this one pads with zeros")
-        if module in paired and verdict.outcome != CONVERT:
+        if module in paired and verdict and verdict.outcome != CONVERT:
             paired.discard(module)
         if verdict and verdict.outcome == LEAVE and original_class(module) in target.pools:
             if pools and not getattr(module, "return_indices", False):  # they would count in the padded map
@@ -286,7 +289,8 @@ def _report(plan: _Plan, choice: Choice) -> ConversionReport:
             f"files of one name, {' and '.join(report.files)}: a run keeps a copy of each by its name; rename one"
         )
     if choice.by_name:
-        report.schemes = {name: choice.scheme_of(plan.name_of(module)).name for name, module in plan.converted.items()}
+        targets = {name: choice.scheme_of(plan.name_of(module)) for name, module in plan.converted.items()}
+        report.schemes = {name: target.name for name, target in targets.items() if target}
     for name, verdict in plan.verdicts.items():
         {LEAVE: report.left, UNSUPPORTED: report.unsupported}[verdict.outcome].append(name)
         report.reasons[name] = verdict.reason
@@ -319,6 +323,7 @@ def _restore(model: nn.Module, plan: _Plan, choice: Choice) -> None:
 def _apply(plan: _Plan, choice: Choice, kept: Mapping[nn.Module, nn.Parameter]) -> None:
     pads = {pair.convolution: pair.pads for pair in plan.pairs}
     padders = {pair.padder for pair in plan.pairs}
+    module: Any
     for name, module in plan.converted.items():
         target = choice.scheme_of(plan.name_of(module))
         if target is None or target.name == built_mode(module):
@@ -332,7 +337,7 @@ def _apply(plan: _Plan, choice: Choice, kept: Mapping[nn.Module, nn.Parameter]) 
         elif module in plan.pools:
             module.__class__ = target.pools[type(module)]
         else:
-            module.__class__ = layer_class(type(module), target.name)
+            module.__class__ = layer_class(type(module), target.name)  # type: ignore[arg-type]  # classes are hashable
             module.layer_name = name
             if module in pads:
                 module.outer_pads = pads[module]
@@ -366,10 +371,11 @@ def _refuse_masks(plan: _Plan, choice: Choice) -> None:
 
 def _refuse_axes(plan: _Plan, choice: Choice) -> None:
     for name, module in plan.converted.items():
-        target, axes = choice.scheme_of(plan.name_of(module)), len(getattr(module, "kernel_size", ()))
-        if find_convolution(original_class(module)) and target.axes not in (None, axes):
+        target, kernel = choice.scheme_of(plan.name_of(module)), getattr(module, "kernel_size", None)
+        # A pool's may be a number.
+        if isinstance(kernel, tuple) and target and target.axes not in (None, len(kernel)):
             raise PaddingError(
-                f"layer '{name}' ({original_class(module).__name__}) has {axes} axes, and '{target.name}' names "
+                f"layer '{name}' ({original_class(module).__name__}) has {len(kernel)} axes, and '{target.name}' names "
                 f"{target.axes}; name a scheme for each axis"
             )
 

@@ -8,7 +8,7 @@ product, as in an attention over windows, sees tokens one by one.
 import contextlib
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -189,7 +189,7 @@ class _Recorder(TorchDispatchMode):
         finally:
             self.running.pop()
 
-    def __torch_dispatch__(self, function: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+    def __torch_dispatch__(self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         name = function._schema.name
         result = function(*args, **(kwargs or {}))
         if name == "aten::convolution":

@@ -58,7 +58,8 @@ def fused_convolutions(block: nn.Module) -> Iterator[nn.Module]:
 
 def _left_by_fusing(block: nn.Module) -> Iterator[str]:
     """The modules that a method of the block sets where it deletes others, if the others are gone."""
-    for written, deleted in _deleting_methods(type(block)):
+    kind: type = type(block)
+    for written, deleted in _deleting_methods(kind):
         present = {name for name in written if isinstance(getattr(block, name, None), nn.Module)}
         lost = deleted - present
         if lost and not any(isinstance(getattr(block, name, None), nn.Module) for name in lost):
@@ -82,7 +83,7 @@ def _deleting_methods(kind: type) -> list[tuple[set[str], set[str]]]:
     return found
 
 
-def _at(module: nn.Module | None, path: list[str]) -> Iterator[nn.Module]:
+def _at(module: nn.Module, path: list[str]) -> Iterator[nn.Module]:
     if not path:
         yield module
     elif path[0] == "*":

@@ -5,14 +5,15 @@ Conversion changes nothing but a layer's class: its parameters, attributes and s
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from inspect import signature
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 from torch.overrides import has_torch_function_variadic
 
 from padding.errors import PaddingError, UnfollowableError
-from padding.geometry import SAME_DYNAMIC, Pads, SettledGeometry, resolve, static_pads
+from padding.geometry import SAME_DYNAMIC, AnyPads, Pads, SettledGeometry, resolve, static_pads
 from padding.registry import (
     Convolution,
     find_convolution,
@@ -29,12 +30,20 @@ from padding.tracing import is_traced
 Output = Tensor | tuple[Tensor, Tensor]
 """What a layer returns: the output; with a mask, the output and its mask."""
 
+Layer = Any
+"""A PaddedLayer and its base at once, for which there is no type."""
 
 LEARNED = "padding_learned"
 """The parameter that a scheme with parameters gives to a layer."""
 
 
-class PaddedLayer:
+if TYPE_CHECKING:
+    from torch.nn.modules.conv import _ConvNd as _Base  # the attributes that most bases have
+else:
+    _Base = object
+
+
+class PaddedLayer(_Base):
     """Base of the generated classes. Each is also a subclass of the class it replaces, so isinstance keeps working."""
 
     padding_base: type[nn.Module]
@@ -116,7 +125,7 @@ class PaddedLayer:
             learned = self.__dict__.get(LEARNED)  # pruned, or a replica of DataParallel
         return self.training, learned, None if learned is None else widest_pads(self)
 
-    def _load_from_state_dict(self, state_dict, prefix, *args):
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         """Weights of another scheme have no parameters of this one: they start as in a conversion."""
         if LEARNED in self._parameters and prefix + LEARNED not in state_dict:
             state_dict[prefix + LEARNED] = start_of(self, state_dict.get(f"{prefix}weight"))
@@ -124,7 +133,7 @@ class PaddedLayer:
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """Some modules call this of their child, with a weight of their own: it pads by the scheme, too."""
-        return self.convolve(input, weight, bias)
+        return self.convolve(input, weight, bias)  # type: ignore[return-value]  # a pair under return_mask alone
 
     def convolve_transposed(
         self, input: Tensor, weight: Tensor, bias: Tensor | None, output_padding: Sequence[int]
@@ -135,16 +144,17 @@ class PaddedLayer:
             weight,
             bias,
             self.stride,
-            self.padding,
+            self.padding,  # type: ignore[arg-type]  # no text in a transposed convolution
             output_padding,
             self.dilation,
             self.groups,
             self.padding_scheme,
         )
 
-    def __reduce_ex__(self, protocol):
+    def __reduce_ex__(self, protocol: Any) -> tuple:
         """Pickles by the base's name and the scheme's, so that generated classes need no importable name."""
-        _, _, state, *others = super().__reduce_ex__(protocol)
+        reduced: Any = super().__reduce_ex__(protocol)
+        _, _, state, *others = reduced
         state = {name: value for name, value in state.items() if name != "_recent_call"}
         return _blank_layer, (self.padding_base, self.padding_scheme), state, *others
 
@@ -164,6 +174,9 @@ True
 """
 
 
+_AXES: dict[type[nn.Module], int] = {nn.Conv1d: 1, nn.Conv2d: 2, nn.Conv3d: 3}
+
+
 def widest_pads(layer: PaddedLayer) -> Pads:
     """The largest pads that the layer may have; those of TensorFlow's SAME depend on the input."""
     pads = effective_pads(layer)
@@ -173,11 +186,13 @@ def widest_pads(layer: PaddedLayer) -> Pads:
 def start_of(layer: PaddedLayer, weight: Tensor | None = None) -> Tensor:
     """What the scheme's parameter of a layer begins with, for its own or other weights."""
     weight = (layer.weight if weight is None else weight).detach()
-    return find_scheme(layer.padding_scheme).start(weight, layer.in_channels, widest_pads(layer))
+    start = find_scheme(layer.padding_scheme).start
+    assert start is not None  # the caller has asked
+    return start(weight, layer.in_channels, widest_pads(layer))
 
 
-def _blank_layer(base: type[nn.Module], scheme: str) -> nn.Module:
-    kind = layer_class(base, scheme)
+def _blank_layer(base: type, scheme: str) -> nn.Module:
+    kind: Any = layer_class(base, scheme)
     return kind.__new__(kind)
 
 
@@ -187,11 +202,12 @@ def describe(layer: nn.Module) -> str:
     return f"layer '{name}' ({type(layer).__name__})" if name else f"layer {layer!r}"
 
 
-def effective_pads(layer: PaddedLayer) -> Pads | str:
+def effective_pads(layer: PaddedLayer) -> AnyPads:
     """The layer's pads, plus those of a zero padding module that was converted with it."""
     own = layer.padding_site.padding(layer)
     if layer.outer_pads is None:
         return own
+    assert own != SAME_DYNAMIC  # such a layer is in no pair
     return tuple((b + ob, a + oa) for (b, a), (ob, oa) in zip(own, layer.outer_pads, strict=True))
 
 
@@ -217,7 +233,7 @@ def layer_class(base: type[nn.Module], scheme: str) -> type[nn.Module]:
     takes_masks = find_scheme(scheme).with_holes is not None and "mask_in" in signature(site.forward).parameters
     masks = _ABOUT_MASKS if takes_masks else ""
     name = "".join(word.capitalize() for word in re.split(r"[\W_]+", scheme)) + base.__name__
-    axes = {nn.Conv1d: 1, nn.Conv2d: 2, nn.Conv3d: 3}.get(base)
+    axes = _AXES.get(base)
     example = _EXAMPLE.format(name, (2,) + (6,) * axes, (4,) + (6,) * axes) if axes else ""
     namespace = {
         "__module__": "padding",
@@ -234,11 +250,11 @@ def layer_class(base: type[nn.Module], scheme: str) -> type[nn.Module]:
     return type(name, (PaddedLayer, base), namespace)
 
 
-def _initialiser(base: type[nn.Module], takes_masks: bool):
+def _initialiser(base: type[nn.Module], takes_masks: bool) -> Callable[..., None]:
     """The base's `__init__`; where the layer takes masks, it takes the keywords of the authors' layer, too."""
 
     @functools.wraps(base.__init__)
-    def __init__(self, *args, **kwargs):  # noqa: N807
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
         options = {
             name: kwargs.pop(name) for name in ("return_mask", "multi_channel") if takes_masks and name in kwargs
         }
@@ -274,7 +290,7 @@ def original_class(module: nn.Module) -> type[nn.Module]:
     Raises:
         PaddingError: the class was replaced by another one since, a parametrisation for instance.
     """
-    kind = type(module)
+    kind: Any = type(module)
     # In the class itself: one that was derived since, as parametrisations do, inherits the attribute.
     if "padding_base" in kind.__dict__:
         return kind.padding_base
@@ -291,14 +307,14 @@ def built_mode(module: nn.Module) -> str:
     return getattr(module, "built_padding_mode", getattr(module, "padding_mode", "zeros"))
 
 
-def pads_anything(pads: Pads | str, kernel_size: tuple[int, ...]) -> bool:
+def pads_anything(pads: AnyPads, kernel_size: tuple[int, ...]) -> bool:
     """Whether a layer with these pads ever pads; TensorFlow's SAME does unless every kernel is 1 wide."""
     if pads == SAME_DYNAMIC:
         return max(kernel_size) > 1
     return any(amount != 0 for pair in pads for amount in pair)
 
 
-def own_padding(layer: nn.Module) -> Pads | str:
+def own_padding(layer: Any) -> AnyPads:
     """The pads that torch's `padding` argument asks for."""
     return static_pads(layer.padding, layer.kernel_size, layer.dilation)
 
@@ -306,7 +322,7 @@ def own_padding(layer: nn.Module) -> Pads | str:
 @register_convolution(nn.Conv1d, padding=own_padding, own_weight=True)
 @register_convolution(nn.Conv2d, padding=own_padding, own_weight=True)
 @register_convolution(nn.Conv3d, padding=own_padding, own_weight=True)
-def plain(layer: nn.Module, input: Tensor, mask_in: Tensor | None = None) -> Output:
+def plain(layer: Layer, input: Tensor, mask_in: Tensor | None = None) -> Output:
     """The forward of torch's convolutions under a scheme."""
     return layer.convolve(input, layer.weight, layer.bias, mask=mask_in)
 
@@ -314,7 +330,7 @@ def plain(layer: nn.Module, input: Tensor, mask_in: Tensor | None = None) -> Out
 @register_transposed(nn.ConvTranspose1d)
 @register_transposed(nn.ConvTranspose2d)
 @register_transposed(nn.ConvTranspose3d)
-def _transposed(layer: nn.Module, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+def _transposed(layer: Layer, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
     axes = len(layer.kernel_size)
     output_padding = layer._output_padding(
         input, output_size, layer.stride, layer.padding, layer.kernel_size, axes, layer.dilation

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from torch import nn
 
@@ -22,7 +22,7 @@ class Pair(NamedTuple):
     pads: Pads
 
 
-def is_zero_pad(module: nn.Module) -> bool:
+def is_zero_pad(module: nn.Module | None) -> TypeGuard[nn.modules.padding._ConstantPadNd]:
     """Whether the module does nothing but add zeros."""
     return isinstance(module, nn.modules.padding._ConstantPadNd) and module.value == 0 and any(module.padding)
 
@@ -36,7 +36,8 @@ def find_pairs(
         followers: from a run, see `find_followers`.
     """
     uses = _count_uses(model)
-    pairs, verdicts = [], {}
+    pairs: list[Pair] = []
+    verdicts: dict[nn.Module, Decision] = {}
     for parent in model.modules():
         in_sequence = type(parent).forward is nn.Sequential.forward
         children = [child for child in parent._modules.values() if child is not None and type(child) is not nn.Identity]
@@ -63,7 +64,7 @@ def _count_uses(model: nn.Module) -> dict[nn.Module, int]:
     return uses
 
 
-def _pair(padder: nn.Module, follower: nn.Module | None, uses: dict[nn.Module, int]) -> Pair | None:
+def _pair(padder: Any, follower: Any, uses: dict[nn.Module, int]) -> Pair | None:
     if follower is None or original_class(padder) not in DEFERRED or min(padder.padding) < 0:
         return None
     site = find_convolution(original_class(follower))

@@ -88,9 +88,8 @@ def unfit(module: nn.Module, target: Scheme) -> Decision | None:
     """Why a registered convolution cannot have the parameters of a scheme; None if it can, or there are none."""
     if target.start is not None and not hasattr(module, "in_channels"):
         return Decision(UNSUPPORTED, f"'{target.name}' needs a layer that knows its channels")
-    if target.own_weights and not (
-        find_convolution(original_class(module)).own_weight and "weight" in module._parameters
-    ):
+    site = find_convolution(original_class(module))
+    if target.own_weights and not (site and site.own_weight and "weight" in module._parameters):
         return Decision(UNSUPPORTED, f"computes its weights at each call, and '{target.name}' has some of its own")
     return None
 
@@ -120,7 +119,7 @@ def _judge_unknown_convolution(name: str, module: nn.Module) -> Decision | None:
             f"layer '{name}' is a {class_path(type(module))}, a padded convolution with a forward of its own; say how "
             "it convolves with padding.register_convolution"
         )
-    if max(module.kernel_size) > 1:
+    if max(_kernel(module)) > 1:
         return Decision(UNSUPPORTED, "has a forward of its own, which may pad; see padding.register_convolution")
     return None
 
@@ -155,7 +154,7 @@ def _judge_windows(module: nn.Module, parent: nn.Module | None) -> Decision | No
 def _pool_pads(pool: nn.Module) -> bool:
     """timm's pools with TensorFlow's SAME pad in their forward, and say nothing of it in `padding`."""
     if isinstance(pool, MaxPool2dSame | AvgPool2dSame):
-        return max(pool.kernel_size) > 1
+        return max(_kernel(pool)) > 1
     return _amounts(pool)
 
 

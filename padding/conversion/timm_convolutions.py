@@ -4,6 +4,8 @@ A class that is not here and has a forward of its own is refused by `convert_pad
 `register_convolution`.
 """
 
+from typing import Any
+
 import torch.nn.functional as F
 from timm.layers import (
     BlurPool2d,
@@ -16,24 +18,24 @@ from timm.layers import (
 )
 from torch import Tensor
 
-from padding.conversion.layers import Output, own_padding, plain
-from padding.geometry import SAME_DYNAMIC, Pads
+from padding.conversion.layers import Layer, Output, own_padding, plain
+from padding.geometry import SAME_DYNAMIC, AnyPads, Pads
 from padding.registry import register_convolution
 
 
-def _always_dynamic(layer: Conv2dSame) -> str:
+def _always_dynamic(layer: Any) -> AnyPads:
     return SAME_DYNAMIC  # `.padding` is (0, 0): Conv2dSame pads in its forward
 
 
-def _dynamic_if_same(layer: StdConv2dSame | ScaledStdConv2dSame) -> Pads | str:
+def _dynamic_if_same(layer: Any) -> AnyPads:
     return SAME_DYNAMIC if layer.same_pad else own_padding(layer)
 
 
-def _dynamic_if_conditional(layer: CondConv2d) -> Pads | str:
+def _dynamic_if_conditional(layer: Any) -> AnyPads:
     return SAME_DYNAMIC if layer.dynamic_padding else own_padding(layer)
 
 
-def _zero_mode_padding(layer: BlurPool2d) -> Pads:
+def _zero_mode_padding(layer: Any) -> Pads:
     if layer.pad_mode != "constant":
         return ((0, 0), (0, 0))
     left, right, top, bottom = layer.padding
@@ -45,15 +47,13 @@ register_convolution(Conv2dSame, padding=_always_dynamic, own_weight=True)(plain
 
 @register_convolution(StdConv2d, padding=own_padding)
 @register_convolution(StdConv2dSame, padding=_dynamic_if_same)
-def _standardised(layer: StdConv2d | StdConv2dSame, input: Tensor, mask_in: Tensor | None = None) -> Output:
+def _standardised(layer: Layer, input: Tensor, mask_in: Tensor | None = None) -> Output:
     return layer.convolve(input, _standardise(layer.weight, layer.eps), layer.bias, mask=mask_in)
 
 
 @register_convolution(ScaledStdConv2d, padding=own_padding)
 @register_convolution(ScaledStdConv2dSame, padding=_dynamic_if_same)
-def _standardised_and_scaled(
-    layer: ScaledStdConv2d | ScaledStdConv2dSame, input: Tensor, mask_in: Tensor | None = None
-) -> Output:
+def _standardised_and_scaled(layer: Layer, input: Tensor, mask_in: Tensor | None = None) -> Output:
     scale = (layer.gain * layer.scale).flatten()
     return layer.convolve(input, _standardise(layer.weight, layer.eps, scale), layer.bias, mask=mask_in)
 
@@ -68,7 +68,7 @@ def _standardise(weight: Tensor, eps: float, scale: Tensor | None = None) -> Ten
 
 
 @register_convolution(CondConv2d, padding=_dynamic_if_conditional)
-def _conditional(layer: CondConv2d, input: Tensor, routing_weights: Tensor) -> Tensor:
+def _conditional(layer: Layer, input: Tensor, routing_weights: Tensor) -> Tensor:
     """Each sample has its own mixture of the experts' filters: the batch becomes groups of one grouped convolution."""
     batch, _, *sizes = input.shape
     filters = batch * layer.out_channels
@@ -79,7 +79,7 @@ def _conditional(layer: CondConv2d, input: Tensor, routing_weights: Tensor) -> T
 
 
 @register_convolution(BlurPool2d, padding=_zero_mode_padding)
-def _blurred(layer: BlurPool2d, input: Tensor, mask_in: Tensor | None = None) -> Output:
+def _blurred(layer: Layer, input: Tensor, mask_in: Tensor | None = None) -> Output:
     channels = input.shape[1] if layer.channels is None else layer.channels
     kernel = layer.filt.expand(channels, 1, layer.filt_size, layer.filt_size)
     return layer.convolve(

@@ -1,6 +1,6 @@
 """One call of a torch function, and the rules that follow such calls."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ class Result(NamedTuple):
     """What a rule returns: the output, and the state of each tensor in it, in order; None for a constant."""
 
     output: Output
-    states: list[Valid | None]
+    states: Sequence[Valid | None]
 
 
 def result(output: Output, axes: Iterable[Extents | None] | None, batch: int | None) -> Result:
@@ -65,7 +65,7 @@ class Call:
 
     def input(self) -> tuple[Tensor, Valid]:
         """The first argument, which must come from the images."""
-        tensor = self.args[0] if self.args else self.kwargs.get("input")
+        tensor: Any = self.args[0] if self.args else self.kwargs.get("input")
         state = self.valid(tensor) if isinstance(tensor, Tensor) else None
         if state is None:
             raise UnfollowableError("its first argument does not come from the images")
@@ -110,6 +110,11 @@ def namesakes(*names: str) -> Iterator[Callable]:
     # torch.add and Tensor.add are two objects, and the mode meets the one that the network calls.
     found = (getattr(namespace, name, None) for name in names for namespace in _NAMESPACES)
     return filter(callable, found)
+
+
+def getter(name: str) -> Callable:
+    """What the mode meets where a network reads that attribute of a tensor."""
+    return getattr(Tensor, name).__get__
 
 
 def rule(*names: str) -> Callable[[Rule], Rule]:

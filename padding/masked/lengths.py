@@ -9,9 +9,11 @@ which the comparison with single images finds (check.py).
 import math
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, SupportsIndex, TypeVar
 
 from padding.errors import UnfollowableError
+
+_Number = TypeVar("_Number", int, float)
 
 
 class MaskedRun:
@@ -27,13 +29,13 @@ class Sized:
     run: MaskedRun
 
     def __bool__(self) -> bool:
-        return self != 0
+        return self != 0  # type: ignore[comparison-overlap]  # __ne__ is set below
 
     # Equal hashes lead a dict to __eq__, so that a look-up by size raises where the images' sizes differ.
     def __hash__(self) -> int:
         return hash(plain(self))
 
-    def __reduce_ex__(self, protocol: int) -> tuple:
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple:
         return type(plain(self)), (plain(self),)
 
 
@@ -45,11 +47,11 @@ class Ratio(Sized, float):
     """A fraction of sizes."""
 
 
-def sized(value: float, own: Sequence[float], run: MaskedRun) -> float:
+def sized(value: _Number, own: Sequence[float], run: MaskedRun) -> _Number:
     """The number with those of the images; plain where they are all the same."""
     if all(each == value for each in own):
         return value
-    number = (Ratio if isinstance(value, float) else Length)(value)
+    number: Any = (Ratio if isinstance(value, float) else Length)(value)
     number.own, number.run = tuple(own), run
     return number
 
@@ -77,8 +79,8 @@ def _operator(function: Callable, finish: Callable) -> Callable:
         if not sizes:
             return value
         # Sizes of a run that is over count as plain numbers.
-        numbers = [each if any(each is size for size in sizes) else plain(each) for each in numbers]
-        own = [function(*(own_number(each, image) for each in numbers)) for image in range(len(sizes[0].own))]
+        current = [each if any(each is size for size in sizes) else plain(each) for each in numbers]
+        own = [function(*(own_number(each, image) for each in current)) for image in range(len(sizes[0].own))]
         return finish(value, own, sizes)
 
     return compute

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode, resolve_name
 
 from padding.errors import PaddingError, UnfollowableError
-from padding.masked.call import RULES, Call, Result, leaves, map_leaves, namesakes, tensors_in
+from padding.masked.call import RULES, Call, Result, getter, leaves, map_leaves, namesakes, tensors_in
 from padding.masked.extents import GROW
 from padding.masked.lengths import MaskedRun, Sized, plain, sized
 from padding.masked.rules.singly import image_by_image
@@ -27,7 +27,7 @@ get_device has_names data_ptr storage_offset _is_view __len__ result_type
 """
 _METADATA = frozenset(
     [
-        *(getattr(Tensor, name).__get__ for name in _PROPERTIES.split() if hasattr(Tensor, name)),
+        *(getter(name) for name in _PROPERTIES.split() if hasattr(Tensor, name)),
         *namesakes(*_METHODS.split()),
         torch._assert,
         torch.device,
@@ -38,7 +38,7 @@ _METADATA = frozenset(
 )
 """Functions that read form only, not values; passed through unchanged."""
 
-_SIZES = frozenset([Tensor.shape.__get__, *namesakes("size", "numel")])
+_SIZES = frozenset([getter("shape"), *namesakes("size", "numel")])
 
 _READS_SIZES = frozenset(namesakes("view", "reshape", "unflatten"))
 """Run on the canvas with sizes of the images; other functions that are given such sizes run image by image."""

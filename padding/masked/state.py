@@ -17,7 +17,7 @@ class Valid:
         axes: one entry an axis; None where every image fills it, so that nothing done along it reads a wrong value.
         batch: the images' axis. Where no axis is cut, an image may take several positions of it (attention merges
             windows and heads with the batch). None where it is no longer known, which is allowed for one image only.
-        cut: the axes that some image does not fill.
+        cut: the axes that some image does not fill, in order, with their extents.
     """
 
     # One is made for every tensor of a run.
@@ -25,7 +25,7 @@ class Valid:
 
     def __init__(self, axes: tuple[Extents | None, ...], batch: int | None):
         self.axes, self.batch = axes, batch
-        self.cut = tuple(axis for axis, extents in enumerate(axes) if extents is not None)
+        self.cut = {axis: extents for axis, extents in enumerate(axes) if extents is not None}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Valid) and (self.axes, self.batch) == (other.axes, other.batch)
@@ -52,8 +52,8 @@ def extents_of(tensor: Tensor, valid: Valid, axis: int, images: int) -> Extents:
 
 def crop(tensor: Tensor, valid: Valid, image: int, images: int) -> Tensor:
     """The part of the tensor that holds one image, its batch axis kept: a view."""
-    for axis in valid.cut:
-        start, stop = valid.axes[axis][image]
+    for axis, extents in valid.cut.items():
+        start, stop = extents[image]
         tensor = tensor.narrow(axis, start, stop - start)
     if valid.batch is None:
         return tensor
@@ -73,12 +73,12 @@ def filled(tensor: Tensor, valid: Valid, value: float = 0.0, in_place: bool = Fa
     """The tensor with `value` wherever it is not valid. Filled, never multiplied: NaN may stand there."""
     if in_place and tensor.is_cpu and not tensor.requires_grad:
         # Two calls an image instead of passes over the map. On other devices every call is a launch.
-        for image in range(len(valid.axes[valid.cut[0]]) if valid.cut else 0):
-            _fill_slices(tensor.select(valid.batch, image), valid, image, value)
+        for image in range(max(map(len, valid.cut.values()), default=0)):
+            _fill_slices(tensor, valid, image, value)
         return tensor
-    for axis in valid.cut:
+    for axis, extents in valid.cut.items():
         positions = torch.arange(tensor.shape[axis], device=tensor.device)
-        bounds = torch.tensor(valid.axes[axis], device=tensor.device)
+        bounds = torch.tensor(extents, device=tensor.device)
         outside = (positions < bounds[:, :1]) | (positions >= bounds[:, 1:])
         outside = axis_vectors(outside, axis, tensor, valid.batch) > 0
         # masked_fill keeps integers integers.
@@ -86,10 +86,12 @@ def filled(tensor: Tensor, valid: Valid, value: float = 0.0, in_place: bool = Fa
     return tensor
 
 
-def _fill_slices(part: Tensor, valid: Valid, image: int, value: float) -> None:
-    for axis in valid.cut:
+def _fill_slices(tensor: Tensor, valid: Valid, image: int, value: float) -> None:
+    assert valid.batch is not None  # where an axis is cut
+    part = tensor.select(valid.batch, image)
+    for axis, extents in valid.cut.items():
         here = axis - (axis > valid.batch)
-        (start, stop), size = valid.axes[axis][image], part.shape[here]
+        (start, stop), size = extents[image], part.shape[here]
         if stop < size:
             part.narrow(here, stop, size - stop).fill_(value)
         if start > 0:
@@ -97,8 +99,9 @@ def _fill_slices(part: Tensor, valid: Valid, image: int, value: float) -> None:
         part = part.narrow(here, start, stop - start)  # the rest is filled already
 
 
-def axis_vectors(values: Sequence[Sequence[float]] | Tensor, axis: int, like: Tensor, batch: int) -> Tensor:
+def axis_vectors(values: Sequence[Sequence[float]] | Tensor, axis: int, like: Tensor, batch: int | None) -> Tensor:
     """One vector an image, shaped to broadcast along `axis` of `like`; in at least float32."""
+    assert batch is not None  # where an axis is cut
     dtype = torch.promote_types(like.dtype, torch.float32) if like.dtype.is_floating_point else torch.float32
     table = torch.as_tensor(values, dtype=dtype, device=like.device)
     shape = [1] * like.dim()

@@ -4,32 +4,37 @@ A max pool pads with -inf and a blur pool by reflection, so a network whose conv
 its border there.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import torch.nn.functional as F
 from timm.layers import BlurPool2d
 from torch import Tensor, nn
 
 from padding.geometry import per_axis
 
+_Forward = Callable[[Any, Tensor], Tensor]
 
-def _around(pool: nn.Module, input: Tensor, axes: int) -> Tensor:
+
+def _around(pool: Any, input: Tensor, axes: int) -> Tensor:
     amounts = per_axis(pool.padding, axes, "padding")
     return F.pad(input, [amount for amount in reversed(amounts) for _ in range(2)], mode="circular")
 
 
-def _max_pool(axes: int):
+def _max_pool(axes: int) -> _Forward:
     function = getattr(F, f"max_pool{axes}d")
 
-    def forward(self: nn.Module, input: Tensor) -> Tensor:
+    def forward(self: Any, input: Tensor) -> Tensor:
         window = (self.kernel_size, self.stride, 0, self.dilation, self.ceil_mode)
         return function(_around(self, input, axes), *window)
 
     return forward
 
 
-def _average_pool(axes: int):
+def _average_pool(axes: int) -> _Forward:
     function = getattr(F, f"avg_pool{axes}d")
 
-    def forward(self: nn.Module, input: Tensor) -> Tensor:
+    def forward(self: Any, input: Tensor) -> Tensor:
         # One axis knows no divisor of its own.
         divisor = (self.divisor_override,) if axes > 1 else ()
         return function(_around(self, input, axes), self.kernel_size, self.stride, 0, self.ceil_mode, True, *divisor)
@@ -37,13 +42,13 @@ def _average_pool(axes: int):
     return forward
 
 
-def _blur(self: BlurPool2d, input: Tensor) -> Tensor:
+def _blur(self: Any, input: Tensor) -> Tensor:
     channels = input.shape[1]
     kernel = self.filt.expand(channels, 1, self.filt_size, self.filt_size)
     return F.conv2d(F.pad(input, list(self.padding), mode="circular"), kernel, stride=self.stride, groups=channels)
 
 
-_FORWARDS = {
+_FORWARDS: dict[type[nn.Module], _Forward] = {
     **{kind: _max_pool(axes) for axes, kind in enumerate((nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d), start=1)},
     **{kind: _average_pool(axes) for axes, kind in enumerate((nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d), start=1)},
     BlurPool2d: _blur,

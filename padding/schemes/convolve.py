@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
 from padding.errors import PaddingError
-from padding.geometry import Geometry, Pads, pad_argument, resolve
+from padding.geometry import AnyPads, Geometry, Pads, pad_argument, resolve
 from padding.registry import find_scheme
 
 _CONVOLUTION = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
@@ -16,7 +16,7 @@ def padded_convolution(
     weight: Tensor,
     bias: Tensor | None,
     stride: tuple[int, ...],
-    padding: Pads | str,
+    padding: AnyPads,
     dilation: tuple[int, ...],
     groups: int,
     scheme: str,
@@ -59,13 +59,15 @@ def convolve_by(
 ) -> Tensor:
     """`padded_convolution` of a batch whose geometry is known."""
     chosen = find_scheme(scheme)
+    convolve = chosen.convolve
+    assert convolve is not None  # under 'zero' a layer is torch's own
     if chosen.sees_training:
-        return chosen.convolve(input, weight, bias, geometry, training=training)
+        return convolve(input, weight, bias, geometry, training=training)
     if chosen.start is None:
-        return chosen.convolve(input, weight, bias, geometry)
+        return convolve(input, weight, bias, geometry)
     if learned is None:
         raise PaddingError(f"'{scheme}' has parameters, which a function has not; convert a layer with convert_padding")
-    return chosen.convolve(input, weight, bias, geometry, learned, *((widest,) if chosen.needs_pads else ()))
+    return convolve(input, weight, bias, geometry, learned, *((widest,) if chosen.needs_pads else ()))
 
 
 def zero_padded(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:

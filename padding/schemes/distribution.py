@@ -28,9 +28,10 @@ def pad_by_mean(mirrored: bool, input: Tensor, pads: Pads, training: bool = Fals
     with torch.no_grad():
         wide = input.float() if input.dtype in (torch.float16, torch.bfloat16) else input
         strips = [
-            (axis, *(strip.to(input.dtype) for strip in _ends(wide, pads, axis, mirrored)))
+            (axis, before.to(input.dtype), after.to(input.dtype))
             for axis, pair in enumerate(pads, start=2)
             if sum(pair)
+            for before, after in [_ends(wide, pads, axis, mirrored)]
         ]
     return joined(input, strips)
 

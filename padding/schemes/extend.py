@@ -15,7 +15,7 @@ from padding.geometry import Geometry, pad_argument
 from padding.registry import register_scheme
 from padding.schemes.circular_pools import CIRCULAR
 from padding.schemes.convolve import unpadded
-from padding.schemes.ring import Fill, convolve_filled, filling, register_fill
+from padding.schemes.ring import Fill, alike, convolve_filled, register_fill
 from padding.tracing import is_traced
 
 
@@ -35,30 +35,30 @@ def _amount(amount: int, size: int) -> int:
     return amount
 
 
-_REFLECT = filling(Fill("reflect", _behind_the_edge, lambda amount, size: amount + 1))
-_REPLICATE = filling(Fill("replicate", _edge))
-_CIRCULAR = filling(Fill("circular", _nearest, _amount, opposite=True))
+_REFLECT = alike(Fill("reflect", _behind_the_edge, lambda amount, size: amount + 1))
+_REPLICATE = alike(Fill("replicate", _edge))
+_CIRCULAR = alike(Fill("circular", _nearest, _amount, opposite=True))
 
 
-@register_scheme("reflect", survives_fusing=True, fills=_REFLECT.fills)
+@register_scheme("reflect", survives_fusing=True, fills=_REFLECT)
 def reflect(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
     """Mirrors the input at its border, the border itself not repeated."""
     _check_room(input, geometry, "reflect", spare=1)
     if _must_be_deterministic(input):
-        return convolve_filled(_REFLECT.fills, input, weight, bias, geometry)
+        return convolve_filled(_REFLECT, input, weight, bias, geometry)
     return _extended(input, weight, bias, geometry, "reflect")
 
 
-@register_scheme("replicate", survives_fusing=True, fills=_REPLICATE.fills)
+@register_scheme("replicate", survives_fusing=True, fills=_REPLICATE)
 def replicate(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
     """Repeats the value at the border."""
     if torch.compiler.is_dynamo_compiling() or _must_be_deterministic(input):
         # inductor (torch 2.14) cannot compile the backward pass of replication_pad2d.
-        return convolve_filled(_REPLICATE.fills, input, weight, bias, geometry)
+        return convolve_filled(_REPLICATE, input, weight, bias, geometry)
     return _extended(input, weight, bias, geometry, "replicate")
 
 
-@register_scheme("circular", survives_fusing=True, pools=CIRCULAR, fills=_CIRCULAR.fills)
+@register_scheme("circular", survives_fusing=True, pools=CIRCULAR, fills=_CIRCULAR)
 def circular(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
     """Continues with the values at the opposite border."""
     _check_room(input, geometry, "circular", spare=0)

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
 from padding.errors import PaddingError
-from padding.geometry import Geometry, Pads, resolve
+from padding.geometry import AnyPads, Geometry, resolve
 from padding.registry import find_scheme
 from padding.schemes.convolve import padded_convolution, zero_padded
 
@@ -24,7 +24,7 @@ def masked_convolution(
     weight: Tensor,
     bias: Tensor | None,
     stride: tuple[int, ...],
-    padding: Pads | str,
+    padding: AnyPads,
     dilation: tuple[int, ...],
     groups: int,
     scheme: str,

@@ -60,7 +60,8 @@ def _filled(input: Tensor, pads: Pads, members: list[Scheme], training: bool) ->
     """The map with every axis filled but those of zeros and of a ratio, and the pads that these still need."""
     fills = [None if member.fills is None else member.fills(1)[0] for member in members]
     last = max(
-        (axis for axis, each in enumerate(members) if each.pad or (fills[axis] and not fills[axis].linear)), default=0
+        (axis for axis, each in enumerate(members) if each.pad or ((fill := fills[axis]) and not fill.linear)),
+        default=0,
     )
     # Zeros that a later axis reads, and may not continue with zeros, lie in the map; the convolution adds the others.
     fills = [_ZEROS if each.convolve is None and axis < last else fills[axis] for axis, each in enumerate(members)]

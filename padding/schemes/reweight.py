@@ -10,7 +10,7 @@ has one factor, so it is scaled by a number: broadcasting two factors over strid
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from weakref import ref
 
 import torch
@@ -203,7 +203,7 @@ class _Reweight(torch.autograd.Function):
     """`reweight` for training: left to autograd, every row would cost a copy of the whole gradient."""
 
     @staticmethod
-    def forward(ctx, output: Tensor, bias: Tensor | None, frame: Frame) -> Tensor:
+    def forward(ctx: Any, output: Tensor, bias: Tensor | None, frame: Frame) -> Tensor:
         ctx.frame = frame
         ctx.bias_dtype = None if bias is None else bias.dtype
         # The convolution's output is overwritten; its backward pass reads input and weight alone.
@@ -212,7 +212,7 @@ class _Reweight(torch.autograd.Function):
         return output
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor | None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, None]:
         for_bias = _bias_gradient(grad, ctx.frame).to(ctx.bias_dtype) if ctx.needs_input_grad[1] else None
         return _scaled(grad, ctx.frame), for_bias, None
 
@@ -232,7 +232,7 @@ def _bias_gradient(grad: Tensor, frame: Frame) -> Tensor:
 
     1 - r_h * r_w = (1 - r_h) * r_w + (1 - r_w): only rows and columns that differ are read.
     """
-    total = 0.0
+    total: Any = 0.0
     for axis, position, factor, inner_ratio in frame.rows:
         row = grad.select(axis, position)
         weighted = row.to(frame.ratio.dtype) if inner_ratio is None else row * inner_ratio

@@ -47,7 +47,7 @@ class Fill:
     linear: bool = True
 
 
-def register_fill(name: str, *, survives_fusing: bool = True, sees_training: bool = False, **options) -> Callable:
+def register_fill(name: str, *, survives_fusing: bool = True, sees_training: bool = False, **options: Any) -> Callable:
     """Decorator: makes `ring(near, amount, measured) -> values` the scheme `name`; `options` are those of `Fill`.
 
     >>> from padding.registry import _SCHEMES
@@ -68,12 +68,14 @@ def register_fill(name: str, *, survives_fusing: bool = True, sees_training: boo
     return register
 
 
+def alike(fill: Fill) -> Callable[[int], tuple[Fill, ...]]:
+    """The fills of a scheme that fills every axis alike."""
+    return lambda axes: (fill,) * axes
+
+
 def filling(fill: Fill, survives_fusing: bool = True, sees_training: bool = False) -> Scheme:
     """The scheme that fills every axis alike."""
-
-    def fills(axes: int) -> tuple[Fill, ...]:
-        return (fill,) * axes
-
+    fills = alike(fill)
     convolve = partial(convolve_filled, fills)
     return Scheme(fill.name, convolve, survives_fusing, fills=fills, sees_training=sees_training)
 
@@ -121,8 +123,8 @@ def surround(
     strips: list[tuple[int, Tensor, Tensor]] = []
     for axis, fill, pair in chosen:
         told = measured[fill][axis - 2] if fill in measured else None
-        ends = [_strip(*next(near), fill, amount, side, strips, told) for side, amount in _sides(pair)]
-        strips.append((axis, *ends))
+        before, after = [_strip(*next(near), fill, amount, side, strips, told) for side, amount in _sides(pair)]
+        strips.append((axis, before, after))
     return joined(input, strips)
 
 
@@ -213,13 +215,13 @@ class _Bands(torch.autograd.Function):
     """A map and bands of it; backwards the bands' gradients are added in place, where autograd would add whole maps."""
 
     @staticmethod
-    def forward(ctx, input: Tensor, regions: list[tuple[int, int, int]]) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, input: Tensor, regions: list[tuple[int, int, int]]) -> tuple[Tensor, ...]:
         ctx.regions = regions
         ctx.set_materialize_grads(False)
         return input.view_as(input), *(input.narrow(*region).clone() for region in regions)
 
     @staticmethod
-    def backward(ctx, center: Tensor, *bands: Tensor | None) -> tuple[Tensor, None]:
+    def backward(ctx: Any, center: Tensor, *bands: Tensor | None) -> tuple[Tensor, None]:
         gradient = center.clone()
         for region, band in zip(ctx.regions, bands, strict=True):
             if band is not None:
@@ -231,10 +233,10 @@ class _Joined(torch.autograd.Function):
     """`_assembled` for training; backwards every piece gets a view of the gradient."""
 
     @staticmethod
-    def forward(ctx, frame: list[tuple[int, int, int]], *pieces: Tensor) -> Tensor:
+    def forward(ctx: Any, frame: list[tuple[int, int, int]], *pieces: Tensor) -> Tensor:
         ctx.frame = frame
         return _assembled(frame, *pieces)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         return None, *_places(gradient, ctx.frame)

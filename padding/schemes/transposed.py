@@ -8,11 +8,11 @@ axis, and have a closed form.
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
 from padding.ratio import outer_product
@@ -51,7 +51,9 @@ def transposed_convolution(
     if input.dim() == weight.dim() - 1:
         return transposed_convolution(input.unsqueeze(0), *operands).squeeze(0)
     geometry = TransposedGeometry(tuple(stride), tuple(padding), tuple(output_padding), tuple(dilation), groups)
-    return find_scheme(scheme).transposed(input, weight, bias, geometry)
+    convolve = find_scheme(scheme).transposed
+    assert convolve is not None  # under other schemes a layer is torch's own
+    return convolve(input, weight, bias, geometry)
 
 
 def partial_transposed(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: TransposedGeometry) -> Tensor:
@@ -117,7 +119,7 @@ def axis_factors(
     return [_ratio(full, inside, dtype) for full, inside in _taps(sizes, kernel_size, geometry, device)]
 
 
-def axis_roots(*call) -> list[Tensor]:
+def axis_roots(*call: Any) -> list[Tensor]:
     """The factors of the ratio's root."""
     return [factor.sqrt() for factor in axis_factors(*call)]
 
@@ -138,8 +140,10 @@ def _taps(
             )
         ]
     return [
-        contributing_taps(*axis, device)
-        for axis in zip(sizes, outputs, kernel_size, stride, padding, dilation, strict=True)
+        contributing_taps(size, count, kernel, step, cut, gap, device)
+        for size, count, kernel, step, cut, gap in zip(
+            sizes, outputs, kernel_size, stride, padding, dilation, strict=True
+        )
     ]
 
 
@@ -165,7 +169,7 @@ def contributing_taps(
     return torch.where(reached, full, 0), torch.where(reached, inside, 0)
 
 
-def meets_border(layer: nn.Module) -> bool:
+def meets_border(layer: Any) -> bool:
     """Whether some output of a transposed convolution may collect less than an unbounded input would give it.
 
     `output_size` at the call may ask for any output padding below the stride or the dilation.

@@ -1,5 +1,6 @@
 """Element-wise operations: an output position is valid where every input it reads is valid."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from torch import Tensor
@@ -39,7 +40,8 @@ def _with_in_place(names: str) -> list[str]:
 @rule(*_with_in_place(_OF_ONE))
 def inherits(call: Call) -> Result:
     """Functions of one tensor."""
-    return call.run_like(call.states[0][1]) if len(call.states) == 1 else position_by_position(call)
+    state = call.states[0][1] if len(call.states) == 1 else None
+    return position_by_position(call) if state is None else call.run_like(state)
 
 
 @rule(*_OF_THE_FIRST.split())
@@ -96,7 +98,7 @@ def _agreed(call: Call, along: list[tuple[Tensor, Valid | None, int]], union: bo
         return None
     if any(state is None for _, state, _ in along):
         raise UnfollowableError("a constant extends along an axis on which the images end at different positions")
-    known = {extents_of(tensor, state, axis, call.images) for tensor, state, axis in along}
+    known = {extents_of(tensor, state, axis, call.images) for tensor, state, axis in along if state}
     if len(known) == 1:
         return known.pop()
     if not union:
@@ -126,7 +128,7 @@ def _on_one_canvas(call: Call, cuts: list[Extents | None]) -> Call:
     return _with_tensors(call, narrowed) if smallest else call
 
 
-def _with_tensors(call: Call, change) -> Call:
+def _with_tensors(call: Call, change: Callable[[Tensor], Tensor]) -> Call:
     args, kwargs = map_tensors((call.args, call.kwargs), change)
     return replace(call, args=args, kwargs=kwargs)
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from padding.errors import UnfollowableError
-from padding.masked.call import Call, Output, Result, map_tensors, result, rule, rule_for, tensors_in
+from padding.masked.call import Call, Output, Result, getter, map_tensors, result, rule, rule_for, tensors_in
 from padding.masked.rules.singly import image_by_image
 from padding.masked.state import Valid
 
@@ -29,7 +29,7 @@ chunk split split_with_sizes unsafe_chunk tensor_split unbind select __getitem__
 _PRIMES = (104729, 104723, 104717, 104711, 104707, 104701, 104693, 104683, 104681, 104677)
 
 
-@rule_for(Tensor.T.__get__, Tensor.mT.__get__)
+@rule_for(getter("T"), getter("mT"))
 @rule(*_VIEWS.split())
 def viewed(call: Call) -> Result:
     """Views that keep all of each cut axis; others are taken image by image."""
@@ -77,7 +77,7 @@ def _kept_axes(before: Sequence[int], after: Sequence[int], state: Valid, images
     Where nothing is cut, the images' axis may take up the axes behind it or give them back.
     """
     source: list[int | None] = [None] * len(after)
-    for axis in sorted({*state.cut, state.batch} - {None}):
+    for axis in sorted(axis for axis in {*state.cut, state.batch} if axis is not None):
         ahead = prod(before[:axis])
         fits = [size == before[axis] if state.cut else size % images == 0 for size in after]
         # The size alone might be another axis'; with as many positions ahead it is this one.

@@ -31,8 +31,8 @@ def convolution(call: Call) -> Result:
         return result(call.run(), None, batch=None)
     batched = tensor.dim() == weight.dim() and state.batch == 0
     # Under `grow` a window may see nothing even of images that fill the canvas, with more padding than it reaches over.
-    reweights = scheme is not None and scheme.power is not None
-    power = scheme.power if reweights else 1.0
+    power = None if scheme is None else scheme.power
+    reweights = power is not None
     if not state.cut and not (reweights and call.rule == GROW and batched):
         return result(call.run(), None, batch=0 if batched else None)
     if not batched or 1 in state.cut:
@@ -60,7 +60,8 @@ def convolution(call: Call) -> Result:
     geometry = Geometry(stride, pads, dilation, bound.groups, symmetric)
     output = zero_padded(tensor, weight, None if reweights else bias, geometry)
     sizes = output.shape[2:]
-    output = _reweighted(output, bias, windows, extents, call.writes, power) if reweights else output
+    if reweights:
+        output = _reweighted(output, bias, windows, extents, call.writes, 1.0 if power is None else power)
     return result(output, [None, None, *map(slide, extents, windows, sizes, [call.rule] * len(sizes))], batch=0)
 
 

@@ -79,7 +79,7 @@ def _reads_outside(call: Call, state: Valid, windows: list[Window]) -> bool:
 
 def _result(call: Call, output: Tensor, state: Valid, windows: list[Window]) -> Result:
     axes = [
-        slide(state.axes[axis], windows[axis - 2], size, call.rule) if axis in state.cut else None
+        slide(state.cut[axis], windows[axis - 2], size, call.rule) if axis in state.cut else None
         for axis, size in enumerate(output.shape)
     ]
     return result(output, axes, state.batch)

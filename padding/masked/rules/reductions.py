@@ -49,7 +49,7 @@ def _mean(call: Call, tensor: Tensor, state: Valid, dims: tuple[int, ...], keepd
     total = call.clear(tensor, state).sum(dims, keepdim=True, dtype=wide)
     for axis in set(dims) & set(state.cut):
         # Under `grow` nothing may be left of an image; its sum, and so its mean, is 0.
-        counts = [[max(1, stop - start)] for start, stop in state.axes[axis]]
+        counts = [[max(1, stop - start)] for start, stop in state.cut[axis]]
         total = total / axis_vectors(counts, axis, total, state.batch)
     total = (total / prod(tensor.shape[axis] for axis in dims if axis not in state.cut)).to(tensor.dtype)
     return total if keepdim else total.squeeze(dims)
@@ -124,6 +124,6 @@ def matmul(call: Call) -> Result:
     state = call.valid(first)
     mixed = () if state is None else (*state.cut, state.batch)
     constant = isinstance(second, Tensor) and second.dim() == 2 and call.valid(second) is None
-    if constant and call.function.__name__ != "__rmatmul__" and first.dim() - 1 not in mixed:
+    if state and constant and call.function.__name__ != "__rmatmul__" and first.dim() - 1 not in mixed:
         return call.run_like(state)
     return batched(call)

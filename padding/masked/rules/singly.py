@@ -3,10 +3,12 @@
 The slow way, right for every function that does not mix the images of a batch.
 """
 
+from typing import Any
+
 from torch import Tensor
 
 from padding.errors import UnfollowableError
-from padding.masked.call import Call, Result, map_leaves, result, rule, rule_for, tensors_in
+from padding.masked.call import Call, Output, Result, map_leaves, result, rule, rule_for, tensors_in
 from padding.masked.extents import GROW
 from padding.masked.lengths import own_number
 from padding.masked.state import Valid, crop, from_lengths, make_valid, paste
@@ -35,8 +37,8 @@ def image_by_image(call: Call) -> Result:
     return Result(output, [state for _, state in pasted])
 
 
-def _run_for_image(call: Call, image: int):
-    def own(leaf):
+def _run_for_image(call: Call, image: int) -> Output:
+    def own(leaf: Any) -> Any:
         if not isinstance(leaf, Tensor):
             return own_number(leaf, image)
         state = call.valid(leaf)

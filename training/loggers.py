@@ -1,4 +1,4 @@
-"""The W&B logger of a run, and the files of its attempts that were logged offline.
+"""The loggers of a run: W&B's, others that the user chose, and the files of its attempts that were logged offline.
 
 W&B's own settings decide where a run is logged; without an account it stays offline.
 """
@@ -7,13 +7,13 @@ import contextlib
 import logging
 import os
 from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import wandb
 from pydantic import ValidationError
-from pytorch_lightning.loggers import WandbLogger
+from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_only
 
@@ -22,6 +22,9 @@ from records.atomic import free_name, write_problem
 from records.errors import UserError
 
 PROJECT = "convolution-padding"
+
+_UNNAMED = ("project", "lightning_logs")  # what Lightning's logger makes of no project
+_GIVEN = ("project", "name", "group", "entity", "tags", "notes")
 
 PATIENCE = {"init_timeout": 30.0, "finish_timeout": 300.0, "finish_timeout_raises": True}
 """Seconds that a run waits for W&B's server: to begin, and at its end for uploads. W&B waits 90, and for days."""
@@ -123,18 +126,50 @@ class RunLogger(WandbLogger):
         self._wandb_init["mode"], self._experiment = mode, None
 
 
-def attempt(logger: Any, action: Callable[[Any], None]) -> None:
-    """`action(run)` with the run of a W&B logger; nothing with another logger."""
-    if isinstance(logger, RunLogger):
-        logger.attempt(action)
-    elif isinstance(logger, WandbLogger):
-        action(logger.experiment)
+def attempt(loggers: Iterable[Logger], action: Callable[[Any], None]) -> None:
+    """`action(run)` with the run of each W&B logger."""
+    for logger in loggers:
+        if isinstance(logger, RunLogger):
+            logger.attempt(action)
+        elif isinstance(logger, WandbLogger):
+            action(logger.experiment)
 
 
-def wandb_logger(folder: RunFolder, record: RunRecord) -> RunLogger:
+def of_run(logger: Logger, folder: RunFolder, record: RunRecord) -> Logger:
+    """A logger that the user chose, made to continue one curve at every start of the run.
+
+    W&B's becomes a RunLogger with the settings it was given; what CSV's and TensorBoard's call a version, if nobody
+    does, is the run's id.
+    """
+    if type(logger) is WandbLogger:
+        given = {name: value for name, value in logger._wandb_init.items() if name in _GIVEN and value}
+        return wandb_logger(folder, record, **{k: v for k, v in given.items() if (k, v) != _UNNAMED})
+    if isinstance(logger, CSVLogger | TensorBoardLogger) and logger._version is None:
+        logger._version = record.id
+    return logger
+
+
+def begins_anew(logger: Logger, record: RunRecord) -> bool:
+    """Whether a start writes the curve from its beginning, in the place of what earlier starts wrote.
+
+    CSV's does so by itself; of TensorBoard's the files that the run's earlier starts left are removed.
+    """
+    ours = isinstance(logger, TensorBoardLogger) and logger.version == record.id
+    return ours or isinstance(logger, CSVLogger)
+
+
+def event_files(logger: Logger, record: RunRecord) -> list[Path]:
+    """TensorBoard's files of a run, by its earlier starts."""
+    if not (isinstance(logger, TensorBoardLogger) and begins_anew(logger, record)):
+        return []
+    return [*Path(logger.log_dir).glob("events.out.tfevents.*")]
+
+
+def wandb_logger(folder: RunFolder, record: RunRecord, **given: Any) -> RunLogger:
     """A logger that creates, or continues, the W&B run with the run's own id.
 
-    WANDB_MODE, WANDB_PROJECT, WANDB_ENTITY, WANDB_NAME, WANDB_RUN_GROUP and W&B's settings files are followed.
+    WANDB_MODE, WANDB_PROJECT, WANDB_ENTITY, WANDB_NAME, WANDB_RUN_GROUP and W&B's settings files are followed, unless
+    `given`, settings of `wandb.init`, say otherwise.
 
     Raises:
         UserError: if one of them is invalid.
@@ -145,6 +180,8 @@ def wandb_logger(folder: RunFolder, record: RunRecord) -> RunLogger:
             "name": os.environ.get("WANDB_NAME", record.name),
             "group": os.environ.get("WANDB_RUN_GROUP", record.group),
             "id": record.id,
+            "tags": [record.network, record.padding],
+            **given,
         }
         wandb.Settings(project=settings["project"], run_id=record.id)
         mode = _mode()
@@ -154,7 +191,7 @@ def wandb_logger(folder: RunFolder, record: RunRecord) -> RunLogger:
             f"W&B's settings are not valid: {first_line(error)}. Correct WANDB_MODE, WANDB_PROJECT or the like, or say "
             "--trainer.logger=false to train without W&B"
         ) from error
-    return RunLogger(folder, mode, tags=[record.network, record.padding], **settings)
+    return RunLogger(folder, mode, **settings)
 
 
 def _mode() -> str:

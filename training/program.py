@@ -48,7 +48,7 @@ from training.checks.trainer import (
 from training.cluster import check_cores, check_tasks, choose_meeting, slurm_plugins
 from training.evaluation_record import check_keeping, keep_and_print, keep_validation, keeps_validation
 from training.identity import find_again, identify
-from training.loggers import wandb_logger
+from training.loggers import event_files, of_run, wandb_logger
 from training.loops import install_loops
 from training.resume import KeyedRandomness, MetricState, ResumeCheckpoint
 from training.settings import ConvergenceSettings, PredictionSettings, RunSettings
@@ -219,11 +219,12 @@ class ExperimentCLI(LightningCLI):
             return [*bar, self.stop]
         folder, record, seed = self.run_folder, self.run_record, self.config.fit.seed_everything
         run, recorder = self.config.fit.run, callbacks.RunRecorder(folder)
-        self.recorder = recorder
+        self.recorder, self.dashboard = recorder, callbacks.Dashboard(recorder, record, self.plain_config())
         # Lightning keeps the order of the last ones (all Checkpoints): row, weights, resume checkpoint, dashboard.
         return [
             *bar,
-            *([] if self._get(self.config, "trainer").logger is False else [LearningRateMonitor("epoch")]),
+            # Other loggers than W&B's alone get the rate from the epochs' rows.
+            *([LearningRateMonitor("epoch")] if self.config.fit.trainer.logger in (None, True) else []),
             KeyedRandomness(seed),
             MetricState(),
             callbacks.SkippedImages(folder),
@@ -233,15 +234,15 @@ class ExperimentCLI(LightningCLI):
             *([] if bar else [callbacks.EpochLines(recorder)]),
             *callbacks.best_and_last_epochs(recorder, record.monitor),
             ResumeCheckpoint(folder.checkpoints, run.checkpoint_every_n_steps, self.stop, run.checkpoint_every_minutes),
-            callbacks.Dashboard(recorder, record, self.plain_config()),
+            self.dashboard,
         ]
 
     def _logger(self, chosen: Any) -> Any:
-        if chosen not in (None, True):
-            return chosen
         if self.run_folder is None:
-            return False
-        return wandb_logger(self.run_folder, self.run_record)
+            return False if chosen in (None, True) else chosen
+        if chosen in (None, True):
+            return wandb_logger(self.run_folder, self.run_record)
+        return [of_run(each, self.run_folder, self.run_record) for each in as_list(chosen or None)]
 
     def check_settings(self) -> None:
         """Raises an error for users for what is wrong with data, network and trainer."""
@@ -276,6 +277,7 @@ class ExperimentCLI(LightningCLI):
         if chosen is None and not any(self.run_folder.checkpoints.glob(RESUME_PATTERN)):
             self.model.initialise()
         checkpoint = prepare(self.run_folder, chosen)
+        self.dashboard.replaced = [file for logger in trainer.loggers for file in event_files(logger, self.run_record)]
         self.recorder.begin = partial(write_attempt, self.run_folder, self.run_record, config, files, checkpoint, facts)
         if checkpoint is not None:
             self.model.initialised = True
@@ -339,6 +341,7 @@ def filter_noise() -> None:
         ".*configure_optimizers` will be overridden by.*",  # that is what --optimizer is for
         ".*Checkpoint directory .* exists and is not empty.*",
         ".*smaller than the logging interval.*",
+        ".*Previous log files in this directory will be deleted.*",  # they are written anew
         ".*logger=True.*but have no logger configured.*",  # without one, validate and test print these all the same
         ".*isinstance\\(treespec, LeafSpec\\).*",  # between Lightning and torch
     ):

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import pytorch_lightning as pl
 import torch
 from PIL import Image
+from pytorch_lightning.utilities.rank_zero import rank_zero_info
 from torch.utils.data import Dataset
 
 from datamodules.errors import DataError, at_least, checked
@@ -111,6 +112,7 @@ class ResumableDataModule(pl.LightningDataModule):
         self.noted_in: Path | None = None
         self.accept_changed_data = False
         self._start: tuple[int, int] | None = None
+        self._overfitting: pl.Trainer | None = None
 
     @abstractmethod
     def train_size(self) -> int:
@@ -211,14 +213,20 @@ class ResumableDataModule(pl.LightningDataModule):
         return batch_on_device(batch, self.mean, self.std, self.trainer)
 
     def check_trainer(self) -> None:
-        """Refuse batches that do not divide over the processes, and Trainers that would replace the sampler."""
+        """Refuse batches that do not divide over the processes, and Trainers that would replace the sampler.
+
+        A Trainer's `overfit_batches` becomes epochs that repeat the first batches of epoch 0: Lightning would sample
+        positions in order, and our training samples are asked for by (epoch, index).
+        """
         self.per_process("batch_size")
         self.per_process("eval_batch_size")
-        # Lightning would sample positions in order then, and our training samples are asked for by (epoch, index).
-        if getattr(self.trainer, "overfit_batches", 0):
-            raise DataError(
-                "`overfit_batches` replaces the sampler that the samples are keyed by",
-                todo="Use `limit_train_batches`, or `data.images_per_class` for fewer images.",
+        if share := getattr(self.trainer, "overfit_batches", 0):
+            # It has become the limits of batches already.
+            self.trainer.overfit_batches, self._overfitting = 0, self.trainer
+            count = f"{share} batches" if isinstance(share, int) else f"{share:.0%} of the batches"
+            rank_zero_info(
+                f"trainer.overfit_batches: every epoch trains on the first {count} of epoch 0, images and augmentation "
+                "the same, and validates on as many of the validation set"
             )
         connector = getattr(self.trainer, "_accelerator_connector", None)
         if self.world_size > 1 and getattr(connector, "use_distributed_sampler", False):
@@ -247,11 +255,15 @@ class ResumableDataModule(pl.LightningDataModule):
         """The training loader, which begins at the restored position, if one was restored."""
         start, dataset = self._start or (0, 0), self._samples()
         self._refuse_lost_position()
-        sampler = TrainSampler(len(dataset), self.batch_size, self.rank, self.world_size, self.seed, start)
+        sampler = self._sampler(dataset, self.rank, start)
         # Lightning makes the loader's iterator, and workers prefetch from it, before it calls set_epoch.
         if self.trainer:
             sampler.set_epoch(max(start[0], self.trainer.fit_loop.epoch_progress.current.processed))
         return self._make_loader("train", dataset, sampler, "batch_size", collate, drop_last=True)
+
+    def _sampler(self, dataset: Dataset, rank: int, start: tuple[int, int]) -> TrainSampler:
+        repeats = self.trainer is not None and self._overfitting is self.trainer
+        return TrainSampler(len(dataset), self.batch_size, rank, self.world_size, self.seed, start, repeats)
 
     def _samples(self) -> Dataset:
         samples = self.train_set()
@@ -260,7 +272,7 @@ class ResumableDataModule(pl.LightningDataModule):
     def batch_files(self, epoch: int, batch: int, rank: int) -> list[str]:
         """The files of one process's part of a training batch."""
         dataset = self.train_set()
-        sampler = TrainSampler(len(dataset), self.batch_size, rank, self.world_size, self.seed, (epoch, batch))
+        sampler = self._sampler(dataset, rank, (epoch, batch))
         return [dataset.file(key) for key in islice(sampler, self.per_process("batch_size"))]
 
     def make_eval_loader(

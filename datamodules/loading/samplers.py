@@ -28,6 +28,7 @@ class TrainSampler(Sampler[tuple[int, int]]):
         world_size: processes.
         seed: seed of the order.
         start: (epoch, batch) to begin at; skips batches in that epoch only.
+        repeats: whether every epoch has the keys of epoch 0, so that batch b is the same images, augmented alike.
 
     Raises:
         DataError: the training set is smaller than one global batch.
@@ -39,6 +40,7 @@ class TrainSampler(Sampler[tuple[int, int]]):
     world_size: int = 1
     seed: int = 0
     start: tuple[int, int] = (0, 0)
+    repeats: bool = False
 
     def __post_init__(self):
         self.epoch, self.batches = self.start[0], self.size // self.batch_size
@@ -61,9 +63,9 @@ class TrainSampler(Sampler[tuple[int, int]]):
         return self.batches * (self.batch_size // self.world_size)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        epoch = self.epoch
+        skipped = self.start[1] if self.epoch == self.start[0] else 0
+        epoch = 0 if self.repeats else self.epoch
         mine = self.order(epoch)[: self.batches * self.batch_size][self.rank :: self.world_size]
-        skipped = self.start[1] if epoch == self.start[0] else 0
         return ((epoch, index) for index in mine[skipped * (self.batch_size // self.world_size) :].tolist())
 
 

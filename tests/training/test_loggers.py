@@ -1,23 +1,28 @@
 """No failure of W&B ends or changes a training; what a kill leaves of W&B's files is moved away where it is empty."""
 
+import csv
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import wandb
+from pytorch_lightning.loggers import WandbLogger
 
-from records import RunFolder, RunRecord
-from tests.support.program import ROOT, fit, refusal
+from lightning_modules import ClassificationModule
+from records import RunFolder, RunRecord, find_runs
+from tests.support.program import ROOT, fit, main_here, refusal
 from tests.support.wandb_server import KEY, WandbServer
 from training import loggers
 from training.callbacks import Dashboard
-from training.loggers import PROJECT, set_aside_empty, wandb_logger
+from training.loggers import PROJECT, of_run, set_aside_empty, wandb_logger
 
 
 def test_only_attempts_without_a_record_are_set_aside(tmp_path):
@@ -56,14 +61,15 @@ def run(tmp_path, monkeypatch):
         wandb.run = None  # `wandb.login` does nothing after a run that was not finished
         recorder = SimpleNamespace(folder=folder, rows=[])
         dashboard = Dashboard(recorder, record, {})
-        trainer = SimpleNamespace(logger=wandb_logger(folder, record), is_global_zero=True)
+        logger = wandb_logger(folder, record)
+        trainer = SimpleNamespace(loggers=[logger], is_global_zero=True)
 
         def show(epochs):
             recorder.rows = [{"epoch": epoch, "step": epoch + 1, "val/acc1": 1.0} for epoch in range(epochs)]
             folder.write_rows(recorder.rows)
             dashboard.on_train_epoch_end(trainer, None)
 
-        return SimpleNamespace(show=show, logger=trainer.logger, end=lambda: dashboard.on_fit_end(trainer, None))
+        return SimpleNamespace(show=show, logger=logger, end=lambda: dashboard.on_fit_end(trainer, None))
 
     yield SimpleNamespace(start=start, folder=folder, files=folder.path / "wandb")
     wandb.teardown()
@@ -179,3 +185,56 @@ def test_wrong_settings_are_refused_in_one_line_before_anything_is_written(
     assert message in error
     assert error.count("\n") == 1
     assert not (tmp_path / "runs").exists()
+
+
+def csv_epochs(folder):
+    with (folder / "metrics.csv").open() as file:
+        return [(float(row["epoch"]), float(row["val/acc1"])) for row in csv.DictReader(file)]
+
+
+def tensorboard_epochs(folder):
+    """From the records of its files: 8 bytes of length, 4 of checksum, a message, 4 of checksum."""
+    event = pytest.importorskip("tensorboardX.proto.event_pb2").Event
+    values = {"epoch": [], "val/acc1": []}
+    for file in folder.glob("events*"):
+        data = file.read_bytes()
+        while data:
+            (length,) = struct.unpack("<Q", data[:8])
+            for value in event.FromString(data[12 : 12 + length]).summary.value:
+                values.get(value.tag, []).append(value.simple_value)
+            data = data[16 + length :]
+    return [*zip(*values.values(), strict=True)]
+
+
+@pytest.mark.parametrize(("kind", "read"), [("CSVLogger", csv_epochs), ("TensorBoardLogger", tensorboard_epochs)])
+def test_each_epoch_is_once_in_every_logger_after_kills(kind, read, sample_tree, tmp_path, monkeypatch):
+    if kind == "TensorBoardLogger":
+        pytest.importorskip("tensorboardX")
+    two = [{"class_path": kind, "init_args": {"save_dir": str(tmp_path), "name": name}} for name in ("one", "two")]
+    (tmp_path / "loggers.yaml").write_text(json.dumps({"trainer": {"logger": two}}))
+    every = "--run.checkpoint_every_n_steps=3"
+    arguments = fit(tmp_path, sample_tree, every, "--run.id=a1", f"--config={tmp_path}/loggers.yaml")
+    step, ends = ClassificationModule.training_step, [11, 17]  # in the second epoch and, from a checkpoint, the third
+
+    def training_step(module, batch):
+        if module.global_step in ends[:1]:
+            raise RuntimeError("killed")
+        return step(module, batch)
+
+    monkeypatch.setattr(ClassificationModule, "training_step", training_step)
+    for status in (1, 1, 0):
+        assert main_here(*arguments) == status
+        del ends[:1]
+    (run,) = find_runs(tmp_path)
+    rows = [(row["epoch"], row["val/acc1"]) for row in run.read_rows()]
+    assert [epoch for epoch, _ in rows] == [0, 1, 2]
+    for name in ("one", "two"):
+        assert np.array(read(tmp_path / name / "a1")) == pytest.approx(np.array(rows))
+
+
+def test_wandb_by_its_class_continues_the_run_too(tmp_path):
+    record = RunRecord("a1", "net-zero-seed0", "net-zero", "net", "zero", 0, 3, "val/acc1")
+    for given, project in (({}, PROJECT), ({"project": "mine", "tags": ["b"]}, "mine")):
+        settings = of_run(WandbLogger(**given), RunFolder(tmp_path), record)._wandb_init
+        assert (settings["project"], settings["id"], settings["resume"]) == (project, "a1", "allow")
+        assert settings["tags"] == given.get("tags", ["net", "zero"])

@@ -1,19 +1,20 @@
-"""The run as W&B shows it: every epoch's row exactly once on the epoch axis, the summary, the configuration once."""
+"""The run as loggers show it: every epoch's row exactly once; in W&B the summary and the configuration, too."""
 
 import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
-from pytorch_lightning.loggers import WandbLogger
+from pytorch_lightning.loggers import Logger, WandbLogger
 
 from records import WANDB_PREFIX, RunFolder, RunRecord, summarise
 from training.callbacks.run_recorder import RunRecorder
-from training.loggers import HEADER, RunLogger, attempt, set_aside_shown
+from training.loggers import HEADER, RunLogger, attempt, begins_anew, set_aside_shown
 
 CURVES = ("train/*", "val/*", "lr", "seconds")
 
@@ -22,26 +23,34 @@ IDENTITY = ("network", "compared_as", "padding", "seed", "group", "monitor", "di
 
 
 class Dashboard(Checkpoint):
-    """Pushes to W&B the rows that it does not have yet.
+    """Pushes to each logger the rows that it does not have yet.
 
-    The rows are the truth, W&B a view of them: after a resume this asks the view for its last epoch and fills in what
-    is missing. A Checkpoint by class and behind ResumeCheckpoint, so that only epochs that will not be run again are
-    pushed.
+    The rows are the truth, loggers views of them. After a resume W&B is asked for its last epoch and gets what is
+    missing; CSV files and TensorBoard's are written anew; other loggers get the epochs that are new. A Checkpoint by
+    class and behind ResumeCheckpoint, so that only epochs that will not be run again are pushed.
 
     Args:
         recorder: holds the rows.
         record: the run: its monitored metric, targets and identity.
         config: the resolved configuration, shown in the run's config beside the identity.
+
+    Attributes:
+        replaced: files of earlier starts, removed once the checkpoint is loaded: a refused resume changes nothing.
     """
 
     def __init__(self, recorder: RunRecorder, record: RunRecord, config: dict[str, Any]) -> None:
         self.recorder = recorder
         self.record = record
         self.config = config
+        self.replaced: list[Path] = []
         self._last_shown = -1
+        self._counts: dict[Logger, int] = {}
         self._run: Any = None
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.is_global_zero:
+            for file in self.replaced:
+                file.unlink(missing_ok=True)
         self._show(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -50,12 +59,24 @@ class Dashboard(Checkpoint):
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         # Nothing is new; but a client that died since the last epoch is noticed, and its rows are logged again.
         self._show(trainer)
-        if trainer.is_global_zero and isinstance(trainer.logger, RunLogger):
-            trainer.logger.finish()
+        for logger in trainer.loggers if trainer.is_global_zero else ():
+            if isinstance(logger, RunLogger):
+                logger.finish()
 
     def _show(self, trainer: pl.Trainer) -> None:
-        if trainer.is_global_zero:
-            attempt(trainer.logger, lambda run: self._push(run, trainer.logger))
+        for logger in trainer.loggers if trainer.is_global_zero else ():
+            if isinstance(logger, WandbLogger):
+                attempt([logger], partial(self._push, logger))
+            else:
+                self._extend(logger)
+
+    def _extend(self, logger: Logger) -> None:
+        rows = self.recorder.rows
+        begin = self._counts.get(logger, 0 if begins_anew(logger, self.record) else len(rows))
+        for row in rows[begin:]:
+            logger.log_metrics({key: value for key, value in row.items() if key != "step"}, step=int(row["step"]))
+        logger.save()
+        self._counts[logger] = len(rows)
 
     def _begin(self, run: Any) -> None:
         identity = {name: getattr(self.record, name) for name in IDENTITY}
@@ -76,7 +97,7 @@ class Dashboard(Checkpoint):
             record.attempts[-1]["url"] = url
             folder.write_record(record)
 
-    def _push(self, run: Any, logger: WandbLogger) -> None:
+    def _push(self, logger: WandbLogger, run: Any) -> None:
         if run.disabled:
             return
         if begins := run is not self._run:

@@ -60,7 +60,7 @@ class StopSignal(pl.Callback):
             return  # before that W&B may just be opening the run
         if self._validates:
             rank_zero_info(f"in the validation after step {trainer.global_step}, which the same command repeats")
-        attempt(trainer.logger, lambda run: run.mark_preempting())
+        attempt(trainer.loggers, lambda run: run.mark_preempting())
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.received is not None and number == signal.SIGINT:
@@ -105,5 +105,5 @@ def leave(trainer: pl.Trainer, reason: str, status: int) -> None:
     rank_zero_info(f"stopped by {reason} in {where}, unfinished; checkpoint saved, the same command continues")
     if not trainer.is_global_zero:
         sys.exit(0)
-    attempt(trainer.logger, lambda run: run.mark_preempting())
+    attempt(trainer.loggers, lambda run: run.mark_preempting())
     sys.exit(status)

@@ -201,9 +201,15 @@ def test_half_precision_reaches_the_network(sample_tree):
     assert trainer.global_step == 1
 
 
-def test_trainer_that_replaces_the_sampler_is_refused(sample_tree):
-    with pytest.raises(DataError, match="`overfit_batches` replaces the sampler"):
-        run(data_module(sample_tree), Recorder(), overfit_batches=2)
+def test_overfitted_batches_are_the_first_of_every_epoch_after_a_resume_too(whole, sample_tree, tmp_path, caplog):
+    make, limit = partial(data_module, sample_tree), {"overfit_batches": 2}
+    expected = [(epoch, batch, whole[batch][2]) for epoch in range(3) for batch in range(2)]
+    assert stop_and_resume(make, ("train_batch_end", 1, 0), 0, tmp_path / "stopped.ckpt", **limit) == expected
+    assert "every epoch trains on the first 2 batches of epoch 0" in caplog.text
+    data, recorder = make(), Recorder()
+    run(data, Recorder(), max_epochs=1, **limit)
+    run(data, recorder, max_epochs=1)  # another Trainer, the same object
+    assert recorder.seen == whole[:BATCHES]
 
 
 def test_resuming_raises_no_warning_about_the_loader(stopped, sample_tree, recwarn):

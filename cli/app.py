@@ -9,6 +9,7 @@ from collections.abc import Callable
 from processes.signals import left_by, listening
 from records.errors import is_for_users, message_for_users
 from studies import STUDIES, find
+from training.checks.sources import refuse_unknown
 
 TRAINING = {
     "fit": "train a network under a padding scheme; the same command again resumes",
@@ -43,17 +44,22 @@ def main(arguments: list[str]) -> int:
         print(f"error: unknown command '{command}'\n\n{usage()}", file=sys.stderr)
         return 2
     try:
-        start = load(command)
+        start = load(command, arguments)
         with listening():
             return start(arguments)
     except Exception as error:
         return explain(error)
 
 
-def load(command: str) -> Callable[[list[str]], int]:
-    """The function that runs `command`, whose name its arguments begin with."""
+def load(command: str, arguments: list[str]) -> Callable[[list[str]], int]:
+    """The function that runs `command`, whose name its arguments begin with.
+
+    Raises:
+        UserError: if an option of a training cannot be one.
+    """
     # Imported only now: `--help` and `report` need not wait for torch and Lightning.
     if command in TRAINING:
+        refuse_unknown(arguments)
         return importlib.import_module("training.program").main
     study = find(command)
     run = importlib.import_module(f"cli.{command}.command").main if study is None else study.main

@@ -1,5 +1,6 @@
 """Every command: its help starts without torch, and bad options get one line, status 2 and no file."""
 
+import contextlib
 import subprocess
 import sys
 
@@ -7,6 +8,8 @@ import pytest
 
 from cli.app import COMMANDS, TRAINING, main
 from tests.support.program import ROOT
+from training.checks.sources import GROUPS
+from training.program import ParserOnly
 
 PROGRAM = """
 import sys
@@ -19,6 +22,8 @@ for command in COMMANDS.keys() - TRAINING:
     except SystemExit as left:
         assert left.code == 0, command
     assert (found := {"torch", "matplotlib", "scipy", "wandb", "timm"} & set(sys.modules)) == set(), (command, found)
+assert main(["fit", "--trainr.max_epochs=3"]) == 2
+assert "torch" not in sys.modules
 """
 
 
@@ -71,6 +76,16 @@ def test_bad_options(arguments, words, tmp_path, monkeypatch, capsys):
     assert captured.err.count("\n") == 1
     assert captured.out == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_groups_that_are_refused_before_torch_are_those_of_no_parser(monkeypatch):
+    parsers = []
+    monkeypatch.setattr(ParserOnly, "parse_arguments", lambda self, parser, args: parsers.append(self._parser(args[0])))
+    for command in TRAINING:
+        with contextlib.suppress(AttributeError):  # nothing was parsed
+            ParserOnly([command])
+    names = {name for parser in parsers for action in parser._actions for name in action.option_strings}
+    assert {name.removeprefix("--").partition(".")[0] for name in names if name.startswith("--")} == {*GROUPS}
 
 
 def test_unknown_command(capsys):

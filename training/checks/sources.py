@@ -19,6 +19,41 @@ NAMES = r"`(\w+)`|^(\w+) (?=is |must |holds )|(?<![-\w])((?:model|data|trainer|r
 """How messages name settings: `batch_size`, a first word, model.lr."""
 
 
+GROUPS = [
+    "ckpt_path",
+    "config",
+    "convergence",
+    "data",
+    "help",
+    "lr_scheduler",
+    "model",
+    "optimizer",
+    "prediction",
+    "print_config",
+    "return_predictions",
+    "run",
+    "seed_everything",
+    "trainer",
+    "verbose",
+    "weights_only",
+]
+"""Beginnings of the options of fit, validate, test and predict."""
+
+
+def refuse_unknown(arguments: Sequence[str]) -> None:
+    """Refuses options that begin as none does: within a second, since the parser that knows all would import torch.
+
+    Raises:
+        UserError: as of the parser.
+    """
+    for argument in arguments[1:]:
+        option = argument.partition("=")[0]
+        group, dot, rest = option.removeprefix("--").partition(".")
+        if argument.startswith("--") and group.removesuffix("+") not in GROUPS:
+            known = nearest(group, GROUPS).replace("?", f"{dot}{rest}?")
+            raise UserError(f"{option} is no option{known} (python main.py {arguments[0]} --help lists the options)")
+
+
 class Sources:
     """The options and configuration files of a command line, and the lines in which the files give their settings.
 

@@ -107,6 +107,18 @@ def output_size(size: int, kernel: int, stride: int, pads: tuple[int, int], dila
     return (size + sum(pads) - dilation * (kernel - 1) - 1) // stride + 1
 
 
+def whole_windows(size: int, outputs: int, reach: int, stride: int, before: int) -> tuple[int, int]:
+    """The first window along one axis that begins inside the map, and behind it the first that ends beyond.
+
+    Between them windows lie inside. `reach` is the distance from a window's first tap to its last.
+
+    >>> whole_windows(size=6, outputs=6, reach=2, stride=1, before=1)
+    (1, 5)
+    """
+    inside = min(-(-before // stride), outputs)
+    return inside, min(max((size - reach - 1 + before) // stride + 1, inside), outputs)
+
+
 def pad_argument(pads: Pads) -> list[int]:
     """The pads in the order of `torch.nn.functional.pad`: last axis first."""
     return [amount for pair in reversed(pads) for amount in pair]

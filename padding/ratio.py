@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from padding.errors import PaddingError
-from padding.geometry import Geometry, output_size, per_axis, static_pads
+from padding.geometry import Geometry, output_size, per_axis, static_pads, whole_windows
 
 
 def valid_taps(
@@ -53,14 +53,33 @@ def axis_factors(
     device: torch.device,
     outputs: Sequence[int] | None = None,
 ) -> list[Tensor]:
-    """The factors of the ratio of one geometry, one an axis; `outputs` may be given where sizes are symbolic."""
+    """The factors of the ratio of one geometry, one an axis.
+
+    With `outputs`, sizes may be symbolic; without, they are whole numbers, and a few tens of operations are saved.
+    """
     stride, pads, dilation, *_ = geometry
+    starts = [before for before, _ in pads]
     if outputs is None:
         outputs = [max(0, each) for each in map(output_size, sizes, kernel_size, stride, pads, dilation)]
-    starts = [before for before, _ in pads]
+        axes = [*zip(sizes, outputs, kernel_size, stride, starts, dilation, strict=True)]
+        # A square map has one factor.
+        found = {axis: axis_ratio(torch.tensor(_taps(*axis), device=device), axis[2], dtype) for axis in {*axes}}
+        return [found[axis] for axis in axes]
     axes = zip(sizes, outputs, kernel_size, stride, starts, dilation, strict=True)
     taps = [valid_taps(size, count, kernel, step, start, gap, device) for size, count, kernel, step, start, gap in axes]
     return [axis_ratio(counts, kernel, dtype) for counts, kernel in zip(taps, kernel_size, strict=True)]
+
+
+def _taps(size: int, outputs: int, kernel: int, stride: int, before: int, dilation: int) -> list[int]:
+    """`valid_taps` of whole numbers: windows that lie inside are not looked at one by one."""
+
+    def taps(output: int) -> int:
+        start = output * stride - before
+        first, last = max(0, -(start // dilation)), min((size - 1 - start) // dilation, kernel - 1)
+        return max(0, last - first + 1)
+
+    inside, beyond = whole_windows(size, outputs, dilation * (kernel - 1), stride, before)
+    return [*map(taps, range(inside)), *[kernel] * (beyond - inside), *map(taps, range(beyond, outputs))]
 
 
 @cache

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from padding.geometry import Geometry, Pads, pad_argument
+from padding.geometry import Geometry, Pads, pad_argument, whole_windows
 from padding.registry import register_scheme
 from padding.schemes.convolve import unpadded, zero_padded
 from padding.schemes.holes import without_autocast
@@ -117,9 +117,7 @@ def _displacements(size: int, outputs: int, reach: int, stride: int, before: int
         over, under = max(0, first + reach + 1 - size), max(0, -first)
         return -under if under >= over else over, output, 1
 
-    # Between the first window that begins in the map and the first that ends beyond it none is displaced.
-    inside = min(-(-before // stride), outputs)
-    beyond = min(max((size - reach - 1 + before) // stride + 1, inside), outputs)
+    inside, beyond = whole_windows(size, outputs, reach, stride, before)
     whole = [(0, inside, beyond - inside)] if beyond > inside else []
     runs = [*map(alone, range(inside)), *whole, *map(alone, range(beyond, outputs))]
     alike = [list(equal) for _, equal in itertools.groupby(runs, key=lambda run: run[0])]

@@ -42,8 +42,8 @@ class Frame:
     """The ratio of one geometry on one device. Built once, shared by all layers and calls of that geometry."""
 
     def __init__(self, factors: list[Tensor], device: torch.device):
-        self.has_empty_windows = any(bool((factor == 0).any()) for factor in factors)
         self.rows = tuple(row for axis in range(len(factors)) for row in _rows(factors, axis, device))
+        self.has_empty_windows = any(row.factor == 0 for row in self.rows)
         self.ratio = outer_product(factors).to(device)
         self.gap = 1 - self.ratio
         self.nbytes = self.ratio.nbytes + self.gap.nbytes

@@ -59,13 +59,14 @@ def axis_factors(
     """
     stride, pads, dilation, *_ = geometry
     starts = [before for before, _ in pads]
+    known = outputs is None
     if outputs is None:
         outputs = [max(0, each) for each in map(output_size, sizes, kernel_size, stride, pads, dilation)]
-        axes = [*zip(sizes, outputs, kernel_size, stride, starts, dilation, strict=True)]
+    axes = [*zip(sizes, outputs, kernel_size, stride, starts, dilation, strict=True)]
+    if known:
         # A square map has one factor.
         found = {axis: axis_ratio(torch.tensor(_taps(*axis), device=device), axis[2], dtype) for axis in {*axes}}
         return [found[axis] for axis in axes]
-    axes = zip(sizes, outputs, kernel_size, stride, starts, dilation, strict=True)
     taps = [valid_taps(size, count, kernel, step, start, gap, device) for size, count, kernel, step, start, gap in axes]
     return [axis_ratio(counts, kernel, dtype) for counts, kernel in zip(taps, kernel_size, strict=True)]
 

@@ -27,6 +27,12 @@ def cut(maps: Tensor, sides: Sides) -> Tensor:
     return maps[:, :, top : top + sides[0], left : left + sides[1]]
 
 
+def without_margin(maps: Tensor, margin: int) -> Tensor:
+    """Maps (..., H, W) without `margin` positions on each side."""
+    height, width = maps.shape[-2:]
+    return maps[..., margin : height - margin, margin : width - margin]
+
+
 def shares_of(images: Tensor, margin: int) -> Shares:
     """Of images (N, 3, H, W) with `margin` pixels on each side around the small ones."""
     height, width = (Fraction(length - 2 * margin, length) for length in images.shape[2:])
@@ -56,19 +62,19 @@ def logits_in_context(network: nn.Module, images: Tensor, margin: int) -> Tensor
     Raises:
         EvaluationError: if the network has no such maps, or the margin does not fit its stride.
     """
-    shares, small = shares_of(images, margin), [length - 2 * margin for length in images.shape[2:]]
+    shares = shares_of(images, margin)
     with local_means(network, shares):
         if not hasattr(network, "forward_head"):
             logits = network(images)
             if logits.dim() != 4 or logits.shape[2:] != images.shape[2:]:
                 raise EvaluationError("this network has no last map that a margin could be cut from; leave margin at 0")
             _check_stride(margin, getattr(network, "output_stride", 1))
-            return cut(logits, (small[0], small[1]))
+            return without_margin(logits, margin)
         last = network.forward_features(images)
         if last.dim() != 4:
             raise EvaluationError("this network has no last map that a margin could be cut from; leave margin at 0")
-        # Strides are powers of 2; a map of an odd image is up to one position larger.
-        _check_stride(margin, 2 ** round(math.log2(images.shape[-1] / last.shape[-1])))
+        # Strides are powers of 2; an image that is no multiple has up to a position more, or a little less.
+        _check_stride(margin, 2 ** math.ceil(math.log2(images.shape[-1] / last.shape[-1]) - 0.01))
         return network.forward_head(cut(last, sides_of(last, shares)))
 
 

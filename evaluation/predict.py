@@ -9,7 +9,7 @@ from fractions import Fraction
 import torch
 
 from evaluation.errors import EvaluationError
-from evaluation.tiles import coverage, tile_boxes
+from evaluation.tiles import Box, coverage, tile_boxes
 
 Network = Callable[[torch.Tensor], torch.Tensor]
 """Normalised images (N, 3, H, W) to logits (N, C, H, W)."""
@@ -21,15 +21,16 @@ AVERAGES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 """Averaged where tiles overlap: a function of one tile's logits (C, h, w)."""
 
 
-def predict_whole(network: Network, image: torch.Tensor) -> torch.Tensor:
+def predict_whole(network: Network, image: torch.Tensor, margin: int = 0) -> torch.Tensor:
     """Logits of the whole image at once ("regular" in Table 6).
 
     Args:
         network: maps (1, 3, H, W) to logits (1, C, H, W).
         image: normalised, (3, H, W) or (1, 3, H, W).
+        margin: pixels of context on each side; the network then returns logits without them.
 
     Returns:
-        (C, H, W) in float32, or float64 if the network computes in it.
+        (C, H, W) without the margin in float32, or float64 if the network computes in it.
 
     Raises:
         EvaluationError: if the image or what the network returns has another shape.
@@ -37,11 +38,16 @@ def predict_whole(network: Network, image: torch.Tensor) -> torch.Tensor:
     >>> predict_whole(torch.nn.Conv2d(3, 19, 1), torch.zeros(3, 4, 8)).shape
     torch.Size([19, 4, 8])
     """
-    return _logits(network, _one_image(image))
+    return _logits(network, _one_image(image), margin)
 
 
 def predict_tiled(
-    network: Network, image: torch.Tensor, size: int, overlap: float | Fraction, average: str = "logits"
+    network: Network,
+    image: torch.Tensor,
+    size: int,
+    overlap: float | Fraction,
+    average: str = "logits",
+    margin: int = 0,
 ) -> torch.Tensor:
     """Scores of the image from square tiles, averaged with equal weight where tiles overlap ("tile" in Table 6).
 
@@ -53,9 +59,10 @@ def predict_tiled(
         size: pixels of a tile's side.
         overlap: share of a tile that the next one repeats, in [0, 1).
         average: "logits", or "probabilities" for the softmax of each tile.
+        margin: pixels of context on each side, of the image and so of each tile, as in `predict_whole`.
 
     Returns:
-        (C, H, W) logits or probabilities, in float32, or float64 if the network computes in it.
+        (C, H, W) without the margin: logits or probabilities, in float32, or float64 if the network computes in it.
 
     Raises:
         EvaluationError: if a setting is out of range, or the image or what the network returns has another shape.
@@ -66,14 +73,15 @@ def predict_tiled(
     if average not in AVERAGES:
         raise EvaluationError(f"average is {average!r}; it must be one of {', '.join(AVERAGES)}")
     image = _one_image(image)
-    height, width = image.shape[-2:]
+    height, width = (length - 2 * margin for length in image.shape[-2:])
     boxes = tile_boxes(height, width, size, overlap)
     # No copy, and the same bits as `predict_whole`.
     if len(boxes) == 1:
-        return AVERAGES[average](_logits(network, image))
+        return AVERAGES[average](_logits(network, image, margin))
     total = None
     for box in boxes:
-        scores = AVERAGES[average](_logits(network, image[..., *box.slices]))
+        around = Box(box.top, box.left, box.bottom + 2 * margin, box.right + 2 * margin)
+        scores = AVERAGES[average](_logits(network, image[..., *around.slices], margin))
         if total is None:
             total = scores.new_zeros((len(scores), height, width))
         total[:, *box.slices] += scores
@@ -92,9 +100,10 @@ def _one_image(image: torch.Tensor) -> torch.Tensor:
     return image
 
 
-def _logits(network: Network, image: torch.Tensor) -> torch.Tensor:
+def _logits(network: Network, image: torch.Tensor, margin: int) -> torch.Tensor:
     logits = network(image)
-    if logits.dim() != 4 or len(logits) != 1 or logits.shape[-2:] != image.shape[-2:]:
+    size = tuple(length - 2 * margin for length in image.shape[-2:])
+    if logits.dim() != 4 or len(logits) != 1 or logits.shape[-2:] != size:
         raise EvaluationError(
             f"the network gave {tuple(logits.shape)} for an image of {tuple(image.shape)}; "
             "it must return logits (1, C, H, W) at the image's size"

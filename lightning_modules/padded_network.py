@@ -11,6 +11,8 @@ from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch import nn
 
+from evaluation import EvaluationError
+from evaluation.context import logits_in_context, without_margin
 from lightning_modules.errors import ModelError, checked
 from networks import NetworkError, load_initial_weights
 from padding import (
@@ -29,6 +31,9 @@ __all__ = ["PaddedNetworkModule", "check_scheme", "look_in", "one_line", "pads",
 
 SINGLY, UNMASKED = "singly", "none"
 """The mask rules that need no mask: images one by one, each at its own size; and a padded batch as it is."""
+
+VALID = "valid"
+"""Real context instead of padding, at test: a margin of the image, data.margin."""
 
 TRIED_SIDE = 512
 """Pixels of the part of an evaluation image that the network is tried on."""
@@ -50,7 +55,7 @@ class PaddedNetworkModule(pl.LightningModule):
         num_classes: number of classes.
         lr: learning rate of SGD at the start.
         padding_at_test: scheme of validate, test and predict where it differs from the one of training (cross testing,
-            Table 4 of the paper).
+            Table 4 of the paper); valid: that of training, with data.margin pixels of real context around the image.
         momentum: SGD momentum.
         weight_decay: SGD weight decay, on all parameters.
         mask_rule: how padded batches (data.eval_padded) are masked: fixed, each image gets what it gets alone; grow,
@@ -106,6 +111,8 @@ class PaddedNetworkModule(pl.LightningModule):
         self.fused_optimizer = fused_optimizer
         self.network, self.network_name, self.num_classes = network, name, num_classes
         self.padding_at_test = None if padding_at_test is None else check_scheme("padding_at_test", padding_at_test)
+        self.margin = 0
+        """Pixels on each side of evaluation images that are not evaluated."""
         self.padding_report = convert_padding(network, padding)
         self.tried = False
         """Whether a run has added to the report what pads inside a forward."""
@@ -126,6 +133,7 @@ class PaddedNetworkModule(pl.LightningModule):
 
     def setup(self, stage: str) -> None:
         self.check(stage, self.trainer.datamodule)
+        self.margin = getattr(self.trainer.datamodule, "margin", 0)
         self.use_test_scheme()
         if stage == "fit" and not self.initialised:
             self.initialise()
@@ -155,7 +163,7 @@ class PaddedNetworkModule(pl.LightningModule):
         Raises:
             PaddingError: if the scheme cannot be applied to this network.
         """
-        if self.padding_at_test is not None:
+        if self.padding_at_test not in (None, VALID):
             self.padding_report = convert_padding(self.network, self.padding_at_test)
             self.tried = False
 
@@ -175,6 +183,11 @@ class PaddedNetworkModule(pl.LightningModule):
             raise ModelError(
                 "data.eval_padded is on, and masks cannot be followed through a compiled network; say "
                 f"--model.compile=false, or --model.mask_rule={SINGLY}"
+            )
+        if self.scheme == VALID and (stage == "predict" or not getattr(data, "margin", 0)):
+            raise ModelError(
+                "model.padding_at_test is valid, which is for validate and test and takes a margin of real context in "
+                "the place of padding; say how many pixels of it with --data.margin"
             )
         targets = getattr(data, "targets_of", None)
         if stage != "predict" and targets not in (None, self.targets_of):
@@ -236,7 +249,7 @@ class PaddedNetworkModule(pl.LightningModule):
                 none.
         """
         if sizes is None or self.mask_rule == UNMASKED:
-            return self(images)
+            return self.evaluated(self.seen(images))
         images = images.contiguous(memory_format=self.memory_format)
         if self.mask_rule == SINGLY:
             return forward_singly(self.network, images, sizes).output
@@ -244,6 +257,24 @@ class PaddedNetworkModule(pl.LightningModule):
             return forward_masked(self.network, images, sizes, rule=self.mask_rule).output
         except UnfollowableError as error:
             raise PaddingError(f"{error}; --model.mask_rule={SINGLY} takes the images one by one instead") from error
+
+    @property
+    def context(self) -> int:
+        """Pixels of the margin that the network sees: all under VALID, else none."""
+        return self.margin if self.scheme == VALID else 0
+
+    def seen(self, images: torch.Tensor) -> torch.Tensor:
+        """What the network sees of evaluation images (..., H, W): without the margin, but under VALID."""
+        return images if self.context else without_margin(images, self.margin)
+
+    def evaluated(self, images: torch.Tensor) -> torch.Tensor:
+        """As `forward`; under VALID of the images without their margin, computed with it."""
+        if not self.context:
+            return self(images)
+        try:
+            return logits_in_context(self.network, images.contiguous(memory_format=self.memory_format), self.context)
+        except EvaluationError as error:
+            raise ModelError(f"data.margin: {error}") from None
 
     def make_sgd(self) -> torch.optim.SGD:
         """The optimiser of the paper's recipes: SGD with momentum and weight decay on all parameters."""
@@ -299,7 +330,7 @@ class PaddedNetworkModule(pl.LightningModule):
                 f"Say --model.padding={trained_with}; to test it under {self.padding} padding on purpose, add "
                 f"--model.padding_at_test={self.padding}; to train its weights with that, give it as --model.init_from"
             )
-        if self.scheme != self.padding:
+        if self.scheme not in (self.padding, VALID):
             weights, trained, tested = checkpoint["state_dict"], choose(self.padding), choose(self.scheme)
 
             def differs(layer: str) -> bool:
@@ -326,6 +357,8 @@ def to_channels_last(network: nn.Module) -> nn.Module:
 
 def check_scheme(name: str, padding: str | dict[str, str]) -> str:
     """The name of the scheme or patterns of the setting `model.name`. Raises ModelError, listing the schemes."""
+    if padding == VALID and name == "padding_at_test":
+        return VALID
     try:
         return choose(padding).name
     except PaddingError as error:

@@ -15,6 +15,7 @@ from timm.layers import convert_sync_batchnorm
 from torch import nn
 
 from evaluation import Box, leave_out_bands, mean_iou, predict_tiled, predict_whole, tile_boxes
+from evaluation.context import without_margin
 from lightning_modules.errors import ModelError
 from lightning_modules.exact_mean import ExactMean
 from lightning_modules.padded_network import PaddedNetworkModule, unpack
@@ -136,12 +137,15 @@ class SegmentationModule(PaddedNetworkModule):
         images, targets, sizes = unpack(batch)
         if sizes is None:
             for image, target in zip(images, targets, strict=True):
-                self._count(predict_whole(self, image), target)
+                self._count(self._whole(image), without_margin(target, self.margin))
             return
         for logits, target, (height, width) in zip(
             self.forward_padded(images, sizes), targets, sizes.tolist(), strict=True
         ):
             self._count(logits[:, :height, :width], target[:height, :width])
+
+    def _whole(self, image: torch.Tensor) -> torch.Tensor:
+        return predict_whole(self.evaluated, self.seen(image), self.context)
 
     def _count(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         classes = self.eval_metrics.update(logits, target)
@@ -166,14 +170,16 @@ class SegmentationModule(PaddedNetworkModule):
     def test_step(self, batch: tuple[torch.Tensor, torch.Tensor]) -> None:
         """Counts images predicted at once and in tiles; all tables come from these predictions."""
         for image, target in zip(*batch, strict=True):
+            target = without_margin(target, self.margin)
             self.scenes.images.update((target != IGNORED_PIXEL).any())
-            self.scenes.count(REGULAR, self._count(predict_whole(self, image), target), target)
+            self.scenes.count(REGULAR, self._count(self._whole(image), target), target)
             for mode in self.scenes.tilings:
-                self.scenes.count(mode, self._classes_in_tiles(image, mode), target)
+                tiling = self.scenes.tiling(mode, *target.shape)
+                self.scenes.count(mode, self._classes_in_tiles(image, tiling), target)
 
-    def _classes_in_tiles(self, image: torch.Tensor, mode: str) -> torch.Tensor:
+    def _classes_in_tiles(self, image: torch.Tensor, tiling: dict[str, Any]) -> torch.Tensor:
         # A function, so that these logits are freed before those of the next tiling are made.
-        return predict_tiled(self, image, **self.scenes.tiling(mode, *image.shape[-2:])).argmax(0)
+        return predict_tiled(self.evaluated, self.seen(image), **tiling, margin=self.context).argmax(0)
 
     def on_test_epoch_end(self) -> None:
         self._log_epoch("test")

@@ -130,16 +130,28 @@ class TrainScenes(Dataset):
 
 @dataclass(eq=False)
 class EvalScenes(Dataset):
-    """Whole images and their classes; for STAND_IN, the first image with nothing but ignored pixels."""
+    """Whole images and their classes; for STAND_IN, the first image with nothing but ignored pixels.
+
+    Args:
+        margin: pixels on each side that are not evaluated.
+    """
 
     files: SceneFiles
+    margin: int = 0
 
     def __len__(self) -> int:
         return len(self.files)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """uint8 image (3, H, W) and uint8 classes (H, W)."""
+        """uint8 image (3, H, W) and uint8 classes (H, W). Raises DataError for an image that is all margin."""
         image, classes = self.files.load(max(index, 0))
+        height, width = classes.shape
+        if min(height, width) <= 2 * self.margin:
+            raise DataError(
+                f"is {width} x {height} pixels, too small for a margin of {self.margin} on each side",
+                where=os.path.join(self.files.root, self.files.images[max(index, 0)]),
+                todo="Lower `margin`.",
+            )
         if index == STAND_IN:
             classes = np.full_like(classes, IGNORED_PIXEL)
         return to_uint8(image), torch.from_numpy(np.array(classes))

@@ -199,7 +199,7 @@ class CityscapesDataModule(ResumableDataModule):
 
     def eval_set_key(self) -> dict[str, int | str]:
         """The scenes that are evaluated on; the root may move."""
-        return {"split": self.split, "images": self.val_size, "files": _digest(self.val_scenes)}
+        return {"split": self.split, "images": self.val_size, "files": _digest(self.val_scenes), **self.margin_key}
 
     def validation_key(self) -> dict[str, int | str]:
         """The scenes that `validate` serves, in whatever way they are shown: those of `eval_set_key`."""

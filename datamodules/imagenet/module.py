@@ -89,7 +89,8 @@ class ImageNetDataModule(ResumableDataModule):
         self.train_transform = train_transform(
             train_crop, image_size, tuple(crop_scale), tuple(crop_ratio), flip, bool(self.fast)
         )
-        self.eval_transform = eval_transform(image_size, eval_resize, bool(self.fast))
+        self.image_size = image_size
+        self.eval_transform = eval_transform(image_size + 2 * self.margin, eval_resize, bool(self.fast))
         self.whole_transform = uncropped_transform(image_size, eval_resize, padded_side)
 
     # What the data are; each part is read from the disk when it is first asked for.
@@ -207,7 +208,8 @@ class ImageNetDataModule(ResumableDataModule):
     def eval_set_key(self) -> dict[str, int | str]:
         """The images that `test` serves, their classes, and how they are cut; the root may move."""
         digest = _digest(self._val_files, self._val_targets)
-        return {"images": self.test_size, "files": digest, "transform": repr(self.eval_transform)}
+        key = {"images": self.test_size, "files": digest, "transform": repr(self.eval_transform)}
+        return {**key, **self.margin_key}
 
     def eval_files(self) -> tuple[Path, list[str], list[int]]:
         """The folder of the images that `test` serves, their paths relative to it, and their targets, in order."""
@@ -221,7 +223,7 @@ class ImageNetDataModule(ResumableDataModule):
     def validation_key(self) -> dict[str, int | str]:
         """The images that `validate` serves and their classes, in whatever way they are shown; the root may move."""
         files, numbers, targets = self._validation_images
-        return {"images": len(numbers), "files": _digest(files, numbers, targets)}
+        return {"images": len(numbers), "files": _digest(files, numbers, targets), **self.margin_key}
 
     @property
     def _validation_images(self) -> tuple[FileIndex, np.ndarray, np.ndarray]:

@@ -173,7 +173,8 @@ def _refuse_smaller(image: Image.Image, size: int, where: str) -> None:
         raise DataError(
             f"is {image.width} x {image.height} pixels, smaller than the crop of {size} x {size}",
             where=where,
-            todo="Lower `image_size`, or resize first (`train_crop: random_resized`, `eval_resize`).",
+            todo="Lower `image_size` (or `margin`, if there is one), or resize first (`train_crop: random_resized`, "
+            "`eval_resize`).",
         )
 
 
@@ -196,7 +197,7 @@ def eval_transform(size: int, resize: int | None, fast: bool) -> EvalTransform:
     """The centre crop that the settings ask for; raises DataError where it would have to be padded."""
     if resize is not None and resize < size:
         raise DataError(
-            f"`eval_resize` is {resize}, smaller than `image_size` {size}: the crop would have to be padded",
+            f"`eval_resize` is {resize}, smaller than `image_size` and its `margin`s, {size}: the crop would be padded",
             todo="Raise it, or set it to null to crop without resizing.",
         )
     return (FastEvalTransform if fast and resize else EvalTransform)(size, resize)

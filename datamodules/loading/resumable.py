@@ -66,6 +66,8 @@ class ResumableDataModule(pl.LightningDataModule):
         num_workers: Loader processes for each training process; 0 loads in the process itself.
         seed: Seed of order, sampling and augmentation.
         predict_folder: Folder of images, in any depth, for `predict`.
+        margin: Pixels of real context that evaluation images carry on each side of what is evaluated: the network uses
+            them under model.padding_at_test=valid, and any other scheme pads there instead; null for none.
         eval_padded: Whether `validate` pads images of different sizes to one batch.
         cache_index: Whether to keep what reading the labels found out below $XDG_CACHE_HOME, or the folder for it.
         loader_timeout: Seconds to wait for a loader process before giving up; 0 waits for ever.
@@ -86,6 +88,7 @@ class ResumableDataModule(pl.LightningDataModule):
         num_workers: int = 4,
         seed: int = 0,
         predict_folder: str | None = None,
+        margin: int | None = None,
         eval_padded: bool = False,
         cache_index: bool | str = True,
         loader_timeout: int = 600,
@@ -107,12 +110,18 @@ class ResumableDataModule(pl.LightningDataModule):
         self.num_workers = at_least(0, "num_workers", num_workers)
         self.loader_timeout = at_least(0, "loader_timeout", loader_timeout)
         self.seed = seed
-        self.eval_padded = eval_padded
+        self.margin, self.eval_padded = at_least(0, "margin", margin or 0), eval_padded
+        checked("margin", margin, not (margin and eval_padded), "null with eval_padded, which cuts no image")
         self.on_damaged, self.max_skipped = on_damaged, at_least(0, "max_skipped", max_skipped)
         self.noted_in: Path | None = None
         self.accept_changed_data = False
         self._start: tuple[int, int] | None = None
         self._overfitting: pl.Trainer | None = None
+
+    @property
+    def margin_key(self) -> dict[str, int]:
+        """The part of a key of evaluated images; empty without a margin, as in older records."""
+        return {"margin": self.margin} if self.margin else {}
 
     @abstractmethod
     def train_size(self) -> int:

@@ -20,7 +20,7 @@ from studies.checkpoints.options import EvaluationOptions
 from studies.page.terminal import run_studies
 from studies.runs.collect import Run, SetAside
 from studies.runs.command import Runs, say
-from studies.runs.comparable import METRICS, Record, value_of
+from studies.runs.comparable import METRICS, Record, margin_of, value_of
 from training.program import filter_noise
 
 Task = tuple[Run, str]
@@ -28,15 +28,21 @@ Task = tuple[Run, str]
 
 
 def evaluate_and_show(
-    runs: Runs, options: EvaluationOptions, tasks: Sequence[Task], study: Callable, nothing: str
+    runs: Runs,
+    options: EvaluationOptions,
+    tasks: Sequence[Task],
+    study: Callable,
+    nothing: str,
+    margin: Sequence[str] = (),
 ) -> int:
     """Evaluates what is missing for `study`, then shows the study; returns the exit status.
 
     Args:
         study, nothing: as of `run_studies`.
+        margin: options of `main.py test` that give the images a margin of real context.
     """
     runs.output_folder()  # asked before the evaluation, which takes long
-    one = partial(evaluate_one, options=options, device=choose_device(options.device))
+    one = partial(evaluate_one, options=options, device=choose_device(options.device), margin=margin)
     return run_studies(runs, [study], nothing, evaluate_missing(tasks, one, Console()))
 
 
@@ -70,17 +76,21 @@ def evaluate_missing(tasks: Sequence[Task], one: Callable[[Run, str], str | None
     return failed
 
 
-def evaluate_one(run: Run, scheme: str, *, options: EvaluationOptions, device: str) -> str | None:
+def evaluate_one(
+    run: Run, scheme: str, *, options: EvaluationOptions, device: str, margin: Sequence[str] = ()
+) -> str | None:
     """Evaluates a checkpoint, scenes whole, unless there is a record of it; returns its value, None for an old one.
 
     Raises:
         UserError: if it cannot be loaded, or run.
     """
     path = find_checkpoint(run.folder, options.checkpoint)
-    old = known(run, path, scheme)
-    if old and options.data_root is None:
+    old = {file: each for file, each in known(run, path, scheme).items() if bool(margin_of(each)) == bool(margin)}
+    # Only the data say whether a margin, and the size of the images within it, are the same.
+    if old and options.data_root is None and not margin:
         return None
-    trained = load(run.folder, path.name, scheme, options.data_root, device=device, batch_size=options.batch_size)
+    settings = {"device": device, "batch_size": options.batch_size}
+    trained = load(run.folder, path.name, scheme, options.data_root, margin, **settings)
     key = trained.find_images().data.eval_set_key()
     if same := {file: record for file, record in old.items() if record.data == key}:
         _note_move(same, trained)

@@ -82,7 +82,7 @@ def find_source(name: str, weights: Path | None, pretrained: bool, checkpoint: s
         words = f"{trained.checkpoint.name}, epoch {trained.epoch}"
         found = (trained.folder.path.name, module.network, module.scheme, words)
         # Scenes have no size of their own: the usual one of crops in segmentation.
-        size = data.eval_transform.size if hasattr(data, "eval_transform") else SCENE
+        size = data.image_size if hasattr(data, "image_size") else SCENE
         names = ()
         with contextlib.suppress(Exception):  # the images of the training are gone, and with them the names
             names = trained.find_images().data.class_folders

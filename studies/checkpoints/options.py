@@ -9,6 +9,9 @@ from jsonargparse.typing import PositiveInt
 
 from records.errors import UserError
 
+VALID = "valid"
+"""Real context in the place of padding: a scheme at test alone."""
+
 if TYPE_CHECKING:
     from studies.checkpoints.networks import Source
 
@@ -88,6 +91,6 @@ def check_schemes(schemes: Sequence[str]) -> list[str]:
     from padding.conversion.choice import choose
 
     try:
-        return list(dict.fromkeys(choose(scheme).name for scheme in schemes))
+        return list(dict.fromkeys(scheme if scheme == VALID else choose(scheme).name for scheme in schemes))
     except PaddingError as error:
         raise UserError(f"--schemes: {error}") from None

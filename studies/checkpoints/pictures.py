@@ -159,7 +159,7 @@ def _pictures(trained: Trained, count: int | None, batch: int, device: str) -> P
     folder, files, targets = trained.data.eval_files()
     numbers = evenly(range(len(files)), len(files) if count is None else count)
     chosen = [str(folder / files[number]) for number in numbers]
-    size = trained.data.eval_transform.size
+    size = trained.data.image_size
     return Pictures(
         chosen, [targets[number] for number in numbers], size, trained.data.mean, trained.data.std, batch, device
     )

@@ -2,12 +2,21 @@
 
 from functools import partial
 
+from jsonargparse.typing import PositiveInt
+
 from records.errors import UserError
-from studies.checkpoints.options import EvaluationOptions, check_schemes
+from studies.checkpoints.options import VALID, EvaluationOptions, check_schemes
 from studies.runs.command import Runs
 
 
-def main(runs: Runs, evaluation: EvaluationOptions, *, schemes: list[str] | None = None) -> int:
+def main(
+    runs: Runs,
+    evaluation: EvaluationOptions,
+    *,
+    schemes: list[str] | None = None,
+    margin: PositiveInt | None = None,
+    size: PositiveInt | None = None,
+) -> int:
     """Table 4 of the paper, for any number of schemes: each finished run's weights under every padding scheme.
 
     They are tested under the scheme of training and under every other one, on the reported images (those of `test`):
@@ -15,11 +24,21 @@ def main(runs: Runs, evaluation: EvaluationOptions, *, schemes: list[str] | None
     RUN/evaluations/ as soon as it is there: after Ctrl-C the same command continues. Runs that cannot be evaluated are
     named, and the rest goes on.
 
-    Writes table4_cross.csv and .md.
+    With --margin the images carry that many pixels of real context on each side. The scheme `valid`, which is then
+    tested, too, lets the network see them, so that no padding of the image's border is seen: the ceiling of padding.
+    Every other scheme pads where the margin begins, on the same pixels.
+
+    Writes table4_cross.csv and .md; of a margin of 8 pixels table4_cross_margin8.csv and .md.
 
     Args:
         schemes: to test under; default: those that the runs were trained with
+        margin: pixels on each side, a multiple of the network's stride. Scenes lose as many to it
+        size: of classified images without their margin, pixels a side; default: the run's. With --margin alone
     """
+    if size and not margin:
+        raise UserError("--size goes with --margin; `main.py sizes` tests other sizes")
+    around = [f"--data.margin={margin}"] if margin else []
+    around += [f"--data.image_size={size}"] if size else []
     collection = runs.collect()
     # Imported late: --help need not wait for torch.
     from studies.checkpoints.missing import evaluate_and_show
@@ -28,7 +47,9 @@ def main(runs: Runs, evaluation: EvaluationOptions, *, schemes: list[str] | None
 
     if collection.metric not in METRICS:
         raise UserError(f"{collection.metric} is not evaluated; choose one of --metric {', '.join(METRICS)}")
-    schemes = check_schemes(schemes or collection.schemes)
+    schemes = check_schemes([*(schemes or collection.schemes), *([VALID] if margin else [])])
+    if VALID in schemes and not margin:
+        raise UserError("--schemes valid takes real context in the place of padding; say how much with --margin PIXELS")
     return evaluate_and_show(
         runs,
         evaluation,
@@ -36,4 +57,5 @@ def main(runs: Runs, evaluation: EvaluationOptions, *, schemes: list[str] | None
         [(run, scheme) for run in collection.runs for scheme in dict.fromkeys([run.record.padding, *schemes])],
         partial(study, checkpoint=evaluation.checkpoint),
         "no run could be tested under another scheme than its own; name some with --schemes",
+        around,
     )

@@ -10,16 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from records.classification import ClassificationRecord
+from records.evaluation import EvaluationRecord
 from studies.page import palette
 from studies.page.blocks import Block, Bullets, Section, Text
 from studies.page.tables import Column, Linked, Table, decimals, signed, starts
 from studies.runs import paper
 from studies.runs.collect import Collection, Run, scheme_order
-from studies.runs.comparable import METRICS, ComparableRecords, comparable_records
+from studies.runs.comparable import METRICS, ComparableRecords, comparable_records, margin_of
 from studies.stats.intervals import interval
 from studies.stats.spread import mean, stdev
 
 STEM = "table4_cross"
+
+MARGIN = (
+    " The images carry a margin of real context. valid: the network of the training sees it, so that no padding of the "
+    "image's border is seen; every other scheme pads where the margin begins, on the same pixels."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,21 +70,40 @@ class Cell:
 
 
 def study(collection: Collection, output: Path, checkpoint: str | None = None) -> Section | None:
-    """Table 4 as a section, or None if no run was tested under another scheme; writes `table4_cross.csv` and `.md`."""
-    evaluations = comparable_records(collection, checkpoint)
-    found = cells(collection, evaluations)
-    if all(cell.is_own for cell in found):
-        return None
+    """Table 4 as a section, or None if no run was tested under another scheme; writes `table4_cross.csv` and `.md`.
+
+    Images with a margin of real context have tables and files of their own, `table4_cross_margin4` and the like.
+    """
+    margins = {
+        margin_of(record)
+        for run in collection.runs
+        for kind in (ClassificationRecord, EvaluationRecord)
+        for record in run.evaluations(kind).values()
+    }
+    blocks, files, title = [], [], None
+    for margin in sorted(margins):
+        evaluations = comparable_records(collection, checkpoint, margin)
+        found = cells(collection, evaluations)
+        if any(not cell.is_own for cell in found):
+            by_run, written = _blocks(collection, evaluations, found, margin)
+            title, blocks = title or by_run.title, blocks + written
+            files += by_run.write(output, STEM + (f"_margin{margin}" if margin else ""))
+    return Section(title, blocks, files) if blocks else None
+
+
+def _blocks(
+    collection: Collection, evaluations: ComparableRecords, found: Sequence[Cell], margin: int
+) -> tuple[Table, list[Block]]:
+    """The table by run, and everything that is shown of one margin."""
     words = METRICS[collection.metric]
-    by_run = runs_table(found, f"Cross test: {words} (Table 4)")
-    blocks: list[Block] = [Text(_reading(evaluations, words))]
+    around = f", margin of {margin} pixels" if margin else ""
+    by_run = runs_table(found, f"Cross test: {words} (Table 4){around}")
+    blocks: list[Block] = [Text(_reading(evaluations, words) + (MARGIN if margin else ""))]
     for network in dict.fromkeys(cell.network for cell in found):
-        crossed = matrix([cell for cell in found if cell.network == network], f"{network}: averages in percent")
+        crossed = matrix([cell for cell in found if cell.network == network], f"{network}: averages in percent{around}")
         blocks += [Text(crossed.title), crossed]
     notes = Bullets(_notes(collection, evaluations, found), terminal=True)
-    return Section(
-        by_run.title, [*blocks, Text("Run by run, in the paper's form:"), by_run, notes], by_run.write(output, STEM)
-    )
+    return by_run, [*blocks, Text("Run by run, in the paper's form:"), by_run, notes]
 
 
 def cells(collection: Collection, evaluations: ComparableRecords) -> list[Cell]:

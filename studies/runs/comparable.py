@@ -42,8 +42,13 @@ class ComparableRecords:
         return None if record is None else value_of(record, metric)
 
 
-def comparable_records(collection: Collection, checkpoint: str | None = None) -> ComparableRecords:
-    """The records of one checkpoint of each run.
+def margin_of(record: Record) -> int:
+    """Pixels of real context around the images; 0 of usual evaluations."""
+    return record.data.get("margin", 0)
+
+
+def comparable_records(collection: Collection, checkpoint: str | None = None, margin: int = 0) -> ComparableRecords:
+    """The records of one checkpoint of each run, of images with this margin.
 
     Args:
         checkpoint: `best`, `last` or the name of a file; None: the best if there is any record of one, else the last.
@@ -51,7 +56,8 @@ def comparable_records(collection: Collection, checkpoint: str | None = None) ->
     records: dict[Run, list[Record]] = {}
     left_out: list[str] = []
     for run in collection.runs:
-        records[run] = [*run.evaluations(ClassificationRecord).values(), *run.evaluations(EvaluationRecord).values()]
+        every = [*run.evaluations(ClassificationRecord).values(), *run.evaluations(EvaluationRecord).values()]
+        records[run] = [record for record in every if margin_of(record) == margin]
     if checkpoint is None:
         there = any(_is_of(record, BEST, run) for run in records for record in records[run])
         checkpoint = BEST if there else LAST

@@ -115,7 +115,8 @@ def setting_of(record: EvaluationRecord) -> dict[str, str]:
     side = "the shorter side" if record.tile_size is None else f"{record.tile_size} pixels"
     return {
         "checkpoint": record.checkpoint,
-        "data": "{images} images of split {split} ({files})".format_map(defaultdict(str, record.data)),
+        "data": "{images} images of split {split} ({files})".format_map(defaultdict(str, record.data))
+        + (f" without a margin of {record.data['margin']} pixels" if record.data.get("margin") else ""),
         "modes": f"tiles that overlap by {overlaps}" if overlaps else "no tiles",
         "tile_size": f"tiles of {side}",
         "average": f"{record.average} averaged",

@@ -60,6 +60,7 @@ def is_of(record: EvaluationRecord, run: Run, expected: dict[str, Any]) -> bool:
     if record.padding_at_test != run.record.padding:
         return False
     found = {**vars(record), "modes": set(record.confusion), "split": record.data.get("split")}
+    found["margin"] = record.data.get("margin", 0)
     return all(found[name] == value for name, value in expected.items())
 
 
@@ -80,4 +81,5 @@ def as_recorded(config: dict[str, Any]) -> dict[str, Any]:
         "average": settings.average,
         "precision": PRECISIONS.get(precision, precision),
         "split": config["data"]["init_args"].get("split"),
+        "margin": config["data"]["init_args"].get("margin") or 0,
     }

@@ -81,7 +81,7 @@ def test_random_crop_cuts_pixels_of_the_file(tree):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"eval_resize": 31}, "`eval_resize` is 31, smaller than `image_size` 32"),
+        ({"eval_resize": 31}, "`eval_resize` is 31, smaller than `image_size` and its `margin`s, 32"),
         ({"image_size": 0}, "`image_size` is 0"),
         ({"train_crop": "padded"}, "`train_crop` is 'padded'; it must be"),
         ({"crop_scale": (0.0, 1.0)}, "`crop_scale`"),

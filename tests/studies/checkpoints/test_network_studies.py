@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from lightning_modules import ClassificationModule
-from records import RunFolder
+from records import RunFolder, find_runs
 from records.checkpoint import ActivationRecord
 from records.classification import ClassificationRecord, ImageList
 from records.errors import UserError
@@ -217,3 +217,27 @@ def test_bad_input_gets_one_message_and_status_2(runs, arguments, message, capsy
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
+
+
+def test_with_a_margin_real_context_is_tested_beside_padding_on_the_same_pixels(runs, tmp_path, capsys):
+    copy = shutil.copytree(runs, tmp_path / "copy")
+    for run in find_runs(copy):
+        run.config.write_text(run.config.read_text().replace("eval_resize: 28", "eval_resize: null"))
+    options = ["cross-test", str(copy), "--schemes", "zero", "--margin", "16", "--size", "16"]
+    assert main_here(*options) == 0
+    assert capsys.readouterr().out.count("under valid: ") == 2
+    table = {(row["Training"], row["Inference"]): row for row in rows_of(copy / "report/table4_cross_margin16.csv")}
+    assert {inference.rpartition("_")[2] for _, inference in table} == {"zero", "partial", "valid"}
+    # Without context, images of 16 pixels are what they are without a margin.
+    run = copy / "zero"
+    arguments = [
+        "test",
+        f"--config={run}/config.yaml",
+        f"--ckpt_path={run}/checkpoints/best.ckpt",
+        "--data.image_size=16",
+    ]
+    assert main_here(*arguments) == 0
+    shown = float(re.search(r"test/acc1\W+([\d.]+)", capsys.readouterr().out)[1])
+    assert float(next(row["1"] for (_, to), row in table.items() if to.endswith("zero"))) == pytest.approx(shown)
+    assert main_here(*options) == 0
+    assert "under valid: " not in capsys.readouterr().out

@@ -4,6 +4,7 @@ import statistics
 
 import pytest
 
+from records.classification import ClassificationRecord
 from studies.cross_test.table import drops, study
 from studies.runs.collect import collect
 from studies.runs.comparable import comparable_records
@@ -70,3 +71,20 @@ def test_nothing_without_a_test_under_another_scheme(make_run, keep_evaluation, 
     assert study(collect(tmp_path / "runs"), tmp_path) is None
     assert drops(collect(tmp_path / "runs")) == []
     assert not list(tmp_path.glob("table4*"))
+
+
+def test_images_with_a_margin_stand_in_tables_of_their_own(crossed, make_run, keep_evaluation, tmp_path, rows_of):
+    run = make_run("resnet50", "zero", 0)
+    files = [keep_evaluation(run, own, scheme) for own, scheme in ((FIVE, None), (ALL, "valid"))]
+    for file in files:
+        record = ClassificationRecord.read(file)
+        record.data["margin"] = 4
+        file.unlink()
+        record.write(file.with_name(record.file_name))
+    keep_evaluation(run, ALL)
+    section = study(collect(crossed), tmp_path)
+    names = ["table4_cross.csv", "table4_cross.md", "table4_cross_margin4.csv", "table4_cross_margin4.md"]
+    assert [file.name for file in section.files] == names
+    _, valid = rows_of("table4_cross_margin4.csv")
+    assert (valid["Inference"], float(valid["diff"])) == ("resnet50_valid", pytest.approx(100 / 6))
+    assert "resnet50_valid" not in [row["Inference"] for row in rows_of("table4_cross.csv")]

@@ -29,6 +29,10 @@ class DataError(ValueError):
         super().__init__(" ".join(part if part.endswith((".", "!", "?")) else part + "." for part in parts))
 
 
+class CacheError(DataError):
+    """A cache of decoded images that cannot be used: no image of it counts as damaged."""
+
+
 def checked(name: str, value: _T, valid: bool, must: str) -> _T:
     """A setting's value; raises DataError, which says what it must be, unless it is `valid`."""
     if not valid:

@@ -20,7 +20,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from datamodules.errors import DataError, some
+from datamodules.errors import CacheError, DataError, some
 from datamodules.loading.workers import map_in_workers
 
 _T = TypeVar("_T")
@@ -28,6 +28,8 @@ _T = TypeVar("_T")
 # Raise it when other pixels would be kept of the same files.
 _FORMAT = "1"
 _ARRAYS = ("sizes", "starts", "stamps", "sums")
+# After so many images the index is written: a killed process loses no more.
+_OFTEN = 200
 # Bytes of the index beside its arrays.
 _OVERHEAD = 4096
 
@@ -140,7 +142,7 @@ class PixelCache:
         """The bytes of an image, on the disk until they are looked at, and its (height, width).
 
         Raises:
-            DataError: there is no such cache, or a file has changed since it was made.
+            CacheError: there is no such cache, or a file has changed since it was made.
         """
         index = self._read()
         if index["stamps"][number].tolist() != self._stamps(number):
@@ -150,7 +152,7 @@ class PixelCache:
         return np.memmap(self._pixels, np.uint8, "r", start, height * width * self.channels), (height, width)
 
     def check(self) -> None:
-        """Raises DataError unless every image is in the cache and none of their files has changed since."""
+        """Raises CacheError unless every image is in the cache and none of their files has changed since."""
         stamps = self._read()["stamps"].tolist()
         if stale := [name for i, name in enumerate(self.names) if stamps[i] != self._stamps(i)]:
             raise self._refused(
@@ -188,6 +190,8 @@ class PixelCache:
                         errors.append(result)
                     else:
                         index["stamps"][wanted[done]], index["sums"][wanted[done]] = result
+                    if (done + 1) % _OFTEN == 0:
+                        self._keep(index)
                     yield "decoding", done + 1, len(wanted)
             finally:
                 # Also after Ctrl-C: the next call goes on from here.
@@ -242,8 +246,8 @@ class PixelCache:
             raise self._refused("it was not made for these images, or for this transform of them")
         return self._index
 
-    def _refused(self, why: str) -> DataError:
-        return DataError(
+    def _refused(self, why: str) -> CacheError:
+        return CacheError(
             f"the cache of decoded images cannot be used: {why}",
             where=self.folder,
             todo="Make it anew with `python main.py cache CONFIG` and the options of `fit`, or leave `data.cache` out.",

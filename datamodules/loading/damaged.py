@@ -9,7 +9,7 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
-from datamodules.errors import DataError
+from datamodules.errors import CacheError, DataError
 
 NOTES, BY_PILLOW = ".skipped-*.jsonl", ".pillow-*.jsonl"
 """Files of the notes: of damaged images, and of those that only Pillow can read."""
@@ -48,6 +48,8 @@ class SkipDamaged(Dataset):
             found = (epoch, (index + number) % len(self))
             try:
                 return self.samples[found]
+            except CacheError:
+                raise
             except DataError as error:
                 self._note(self.samples.file(found), error)
                 last = str(error)

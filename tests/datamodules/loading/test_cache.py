@@ -127,13 +127,16 @@ def test_crops_from_the_cache_are_the_decoded_ones(options, sample_tree, tmp_pat
         images(sample_tree, tmp_path, eval_resize=40, **options).check("validate")
 
 
-def test_without_a_cache_or_with_part_of_one_nothing_is_served(streets, tmp_path):
+def test_without_a_cache_or_with_part_of_one_nothing_is_served(streets, tmp_path, monkeypatch):
+    monkeypatch.setattr(caches, "_OFTEN", 2)
     data = scenes(streets, tmp_path)
     with pytest.raises(DataError, match=r"cache: the cache of .* it was not made .*main\.py cache"):
         data.check("fit")
     steps = data.pixel_cache.build(0)
     for _ in range(4):
         next(steps)
+    with pytest.raises(DataError, match="23 of 25 images are not in it"):  # what a kill would leave
+        scenes(streets, tmp_path).check("fit")
     steps.close()  # as Ctrl-C does
     with pytest.raises(
         DataError, match=rf"{len(data.pixel_cache) - 3} of {len(data.pixel_cache)} images are not in it"
@@ -157,6 +160,10 @@ def test_a_changed_file_is_refused_in_mid_run_too_and_decoded_anew(kind, streets
     os.utime(path, ns=(old.st_atime_ns, old.st_mtime_ns))
     with pytest.raises(DataError, match=r"leftImg8bit\.png has changed since"):
         files.load(0)
+    data.on_damaged, samples = "skip", data.train_set()
+    key = next((0, i) for i in range(len(samples)) if samples.file((0, i)) == files.paths(0)[0])
+    with pytest.raises(DataError, match="has changed since"):  # it is not damaged
+        data._samples()[key]
     with pytest.raises(DataError, match=r"1 of 25 images are not in it or have changed since: \S+leftImg8bit\.png"):
         scenes(streets, tmp_path).check("fit")
     assert [step for step in built(data) if step[0] == "decoding"] == [("decoding", 1, 1)]

@@ -27,7 +27,7 @@ def linked(text: str) -> str:
     for name, source in PAGES.items():
         text = text.replace(f"]({source})", f"]({name})")
     # no page, and of interest to those who have the files
-    for other in ("LICENSE", "CITATION.cff"):
+    for other in ("LICENSE", "CITATION.cff", "notebooks/padding.ipynb"):
         text = text.replace(f"[{other}]({other})", f"`{other}`")
     return text
 

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import yaml
 
 from cli.app import COMMANDS
 from tests.support.program import ROOT
@@ -32,6 +33,25 @@ def test_every_file_and_link_exists():
     links = [f"docs/{link}" for link in re.findall(r"\]\(([^)#]+)\)", PAGE) if not link.startswith("http")]
     assert {"sweeps/imagenet.yaml", "docs/method.svg"} <= {*named, *links}
     assert [path for path in (*named, *links) if not (ROOT / path).exists()] == []
+
+
+def test_every_configuration_says_what_to_expect_as_the_paper_prints_it():
+    section = PAGE[PAGE.index("## What to expect") : PAGE.index("## The studies")]
+    files = [file.relative_to(ROOT).as_posix() for file in ROOT.glob("configs/*/*.yaml")]
+    assert [file for file in files if f"`{file}`" not in section] == []
+    paper = yaml.safe_load((ROOT / "studies/runs/paper.yaml").read_text())
+    rows = [row for row in ROWS if row[3:4] in (["Table 2"], ["Table 5"])]
+    for row, below in zip(rows, [None, *rows], strict=False):
+        split = 2 if row[0].startswith("the same") else 0
+        network = re.search(r"(\w+)\.yaml", (below if split else row)[0])[1]
+        table = paper["table2" if row[3] == "Table 2" else "table5"]["rows"]
+        means = {
+            each["padding"]: each["average"]
+            for each in table
+            if (each["network"], each.get("split", 0)) == (network, split)
+        }
+        assert [float(row[1]), float(row[2])] == [means["zero"], means["partial"]]
+    assert len(rows) == 9
 
 
 def test_code_that_the_deviations_name_exists():

@@ -53,7 +53,7 @@ STUDIES = (
         "every study below that applies to a folder of runs, as one page",
         ("provenance:study",),
     ),
-    Study("claims", "each claim of the paper, and whether these runs support it", ("table:study",)),
+    Study("claims", "each claim of the paper and of others, and whether these runs support it", ("table:study",)),
     Study(
         "accuracy",
         "Tables 2, 3 and 5, Figure 1: best and last-5 average of each run, differences with intervals",

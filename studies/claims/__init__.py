@@ -1,1 +1,1 @@
-"""Each claim of the paper, and whether the runs support it."""
+"""Each claim of the paper, and of other papers on padding, and whether the runs support it."""

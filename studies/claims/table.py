@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from studies.claims import accuracy, measurements
+from studies.claims import accuracy, measurements, others
 from studies.claims.verdict import Claim, Evidence, Verdict, summary
 from studies.page.blocks import Details, Section, Text
 from studies.page.tables import Column, Table, counts, decimals, p_value, starts
 from studies.runs.collect import Collection
 from studies.stats.intervals import ALPHA
 
-CLAIMS: tuple[Claim, ...] = (*accuracy.CLAIMS, *measurements.CLAIMS)
-"""Those that training curves decide, then those that need a measurement."""
+CLAIMS: tuple[Claim, ...] = (*accuracy.CLAIMS, *measurements.CLAIMS, *others.CLAIMS)
+"""Those that training curves decide, those that need a measurement, and those of other papers."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,13 @@ def examine(collection: Collection) -> list[ExaminedClaim]:
 
 
 def _summary(tested: Sequence[ExaminedClaim]) -> Table:
-    columns = [Column("Claim"), Column("in the paper"), Column("these runs"), Column("n"), Column("study")]
+    columns = [Column("Claim"), Column("where"), Column("these runs"), Column("n"), Column("study")]
     rows = []
     for each in tested:
         n = sorted({counts(evidence.found) for evidence in each.evidence})
         runs, command = ", ".join(n) or None, f"main.py {each.claim.command}"
         rows.append([f"{each.number}. {each.claim.text}", each.claim.where, summary(each.verdicts), runs, command])
-    return Table("The paper's claims", columns, rows, words=True)
+    return Table("Claims of the paper, and of others", columns, rows, words=True)
 
 
 def _evidence(tested: Sequence[ExaminedClaim]) -> Table:
@@ -81,5 +81,6 @@ READING = (
     f"A claim is supported or contradicted where the test of its quantity gives p < {ALPHA:g} for every network, and "
     "not yet decidable where it does not: few runs decide little. Runs of small networks on small images say nothing "
     "about the paper's, which are ResNets and VGGs on ImageNet and DeepLabV3+ on Cityscapes. n: runs of a side, of "
-    "Table 1 rounds, of Figure 5 images. With this many tests some small p value is to be expected by chance."
+    "Table 1 rounds, of Figure 5 images, of linear prediction layers. With this many tests some small p value is to be "
+    "expected by chance."
 )

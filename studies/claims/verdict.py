@@ -37,11 +37,11 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of the paper as something that can be measured.
+    """A sentence of a paper as something that can be measured.
 
     Attributes:
         text: the claim in one line.
-        where: in the paper it stands.
+        where: in the paper it stands; whose it is, if another's.
         command: the study that tests it.
         quantity: what is measured, with its unit.
         above: whether the claim puts the quantity above the line (True) or below it.

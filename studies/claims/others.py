@@ -1,0 +1,87 @@
+"""Claims of other papers on padding that the studies test, by the same rules as those of the paper."""
+
+from collections.abc import Iterator
+from functools import partial
+
+from records.checkpoint import MeasureRecord
+from studies.border_error.record import BorderErrorRecord
+from studies.border_error.table import FOLDER as BORDER_ERRORS
+from studies.claims.verdict import Claim, Evidence
+from studies.location.record import LocationRecord
+from studies.location.table import CHANCE, PUBLISHED
+from studies.location.table import FOLDER as LOCATION
+from studies.probe.table import rho
+from studies.runs.collect import REFERENCE, Collection, Run
+from studies.runs.measured import measured_runs, read_measured
+from studies.stats.intervals import compare, compare_with, sign_test
+
+KAYHAN = "Kayhan and van Gemert, CVPR 2020, section 3.2"
+
+
+def swapped(schemes: tuple[str, ...], collection: Collection) -> Iterator[Evidence]:
+    """Accuracy of the red-green test with the halves swapped, a value a seed, of each of `schemes`."""
+    records, _ = read_measured(collection.root / LOCATION, LocationRecord)
+    for scheme in schemes if records else ():
+        if scheme in records[-1].accuracy:
+            values = [dissimilar for _, dissimilar in records[-1].values(scheme)]
+            yield Evidence(f"red-green, {scheme}", compare_with(values, CHANCE), PUBLISHED[scheme][1])
+
+
+def against_zero(
+    collection: Collection, records: dict[Run, MeasureRecord], values: dict[Run, float]
+) -> Iterator[Evidence]:
+    """Zero padding minus each other scheme of the same network, of a value that each run has."""
+    for group in filter(collection.baseline, collection.groups):
+        sides = [
+            [(run.record.seed, values[run]) for run in side.runs if run in records]
+            for side in (collection.baseline(group), group)
+        ]
+        if all(sides):
+            yield Evidence(f"{group.network}, zero − {group.padding}", compare(*sides))
+
+
+def position(collection: Collection) -> Iterator[Evidence]:
+    """Spearman's rho of the position probe, mean over its targets."""
+    records = measured_runs(collection, "probe")
+    yield from against_zero(collection, records, {run: rho(record, "images") for run, record in records.items()})
+
+
+def used_to_zeros(collection: Collection) -> Iterator[Evidence]:
+    """Accuracy at the largest size less that at the size of training, the content's scale kept."""
+    records, changes = measured_runs(collection, "sizes"), {}
+    for run, record in records.items():
+        found = dict(zip(record.how["factors"], record.values["kept"], strict=True))
+        largest = max(found)
+        if largest > 1 and None not in (found[largest], found[1.0]):
+            changes[run] = found[largest] - found[1.0]
+    known = {run: record for run, record in records.items() if run in changes}
+    yield from against_zero(collection, known, changes)
+
+
+def predicted(collection: Collection) -> Iterator[Evidence]:
+    """NMSE of each layer alone at the border under linear prediction, over that of zero and of replicate padding."""
+    for record in read_measured(collection.root / BORDER_ERRORS, BorderErrorRecord)[0]:
+        for scheme in (REFERENCE, "replicate"):
+            if {"lp1", scheme} <= record.errors.keys():
+                pairs = zip(record.errors["lp1"].alone, record.errors[scheme].alone, strict=True)
+                ratios = [ours[0] / theirs[0] for ours, theirs in pairs if theirs[0]]
+                if ratios:
+                    name = f"{record.network} ({record.weights}), lp1 / {scheme}, by layer"
+                    yield Evidence(name, sign_test(ratios, 1.0))
+
+
+# fmt: off
+CLAIMS = (
+    Claim("Under zero padding a network reads location: with the halves swapped it is wrong", KAYHAN, "location",
+          f"accuracy with swapped halves, percent, against {CHANCE}", False, partial(swapped, (REFERENCE,)), CHANCE),
+    Claim("Circular padding and full convolution hide location", KAYHAN, "location",
+          f"accuracy with swapped halves, percent, against {CHANCE}", True, partial(swapped, ("circular", "full")),
+          CHANCE),
+    Claim("Zero padding makes a network encode position", "Islam et al., ICLR 2020 and IJCV 2024", "probe",
+          "Spearman's rho of the position probe, zero − other scheme", True, position),
+    Claim("A network gets used to its share of zeros, and loses at larger images", "maintainers of nnU-Net", "sizes",
+          "change of accuracy at the largest size, zero − other scheme, points", False, used_to_zeros),
+    Claim("Linear prediction is nearer to real maps than zero and replication padding", "Niemitalo et al., 2025",
+          "border-error", "NMSE at the border, layer alone, lp1 / other scheme, median", False, predicted, 1.0),
+)
+# fmt: on

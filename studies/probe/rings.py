@@ -27,7 +27,7 @@ READING = (
 )
 CAPTION = (
     "What enters each normalisation, from the first to the last, at the outermost ring against the map's inner half; "
-    "mean over runs. Left: 0 is best; right: 1 is best. Zero padding is solid yellow."
+    "mean over runs. Left: 0 is best; right: 1 is best. Zero padding is solid orange."
 )
 
 

@@ -36,7 +36,7 @@ READING = (
 )
 CAPTION = (
     "Different classes for one pixel in two patches, by distance to the nearer border; less is better, and zero "
-    "padding is solid yellow. Line: mean over runs; band: lowest to highest run."
+    "padding is solid orange. Line: mean over runs; band: lowest to highest run."
 )
 
 

@@ -2,16 +2,13 @@
 
 import importlib.metadata
 import shutil
-import socket
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import torch
-import torch.distributed as dist
-from torch.multiprocessing import start_processes
 
+from cli.doctor.all_reduce import all_reduce
 from cli.sweep.resolver import PointCLI
 from processes.cores import cores
 from records.atomic import check_writable
@@ -53,26 +50,6 @@ def devices() -> str:
     for number in range(len(names)):
         torch.ones(8, device=f"cuda:{number}").sum().item()
     return ", ".join(names) or f"no GPU; {cores()} CPU cores"
-
-
-def all_reduce() -> str:
-    """Two processes add a number up, by NCCL on two GPUs and by gloo otherwise."""
-    backend = "nccl" if torch.cuda.device_count() > 1 else "gloo"
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    start_processes(_add_up, (backend, port), nprocs=2, start_method="spawn")
-    return f"2 processes by {backend}"
-
-
-def _add_up(rank: int, backend: str, port: int) -> None:
-    meeting, limit = f"tcp://127.0.0.1:{port}", timedelta(seconds=60)
-    dist.init_process_group(backend, init_method=meeting, rank=rank, world_size=2, timeout=limit)
-    number = torch.tensor(float(rank + 1), device=f"cuda:{rank}" if backend == "nccl" else "cpu")
-    dist.all_reduce(number)
-    dist.destroy_process_group()
-    if number.item() != 3:
-        raise RuntimeError(f"1 + 2 became {number.item()}")
 
 
 def disk(root: Path) -> str:

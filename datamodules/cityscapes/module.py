@@ -214,7 +214,8 @@ class CityscapesDataModule(ResumableDataModule):
         return TrainScenes(files, self._sampling, self.transform, self.seed)
 
     def val_set(self) -> EvalScenes:
-        return EvalScenes(SceneFiles(self.root, self.val_scenes, self.pixel_cache, self.decode))
+        files = SceneFiles(self.root, self.val_scenes, self.pixel_cache, self.decode)
+        return EvalScenes(files, self.margin)
 
     test_set = val_set
 

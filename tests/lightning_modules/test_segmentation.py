@@ -294,3 +294,31 @@ def test_weights_that_cannot_be_used_are_refused(tmp_path, classifier, trainer):
         module(encoder_weights=str(tmp_path / "absent.ckpt")).initialise()
     with pytest.raises(ModelError, match=r"--model\.encoder_weights"):
         trainer().validate(module(), loader(1), ckpt_path=str(classifier), weights_only=True, verbose=False)
+
+
+def test_a_margin_is_not_evaluated_and_seen_under_valid_alone():
+    """Under `valid` the far border's padding reaches less; without it the logits are those of the image cut."""
+    torch.manual_seed(0)
+    image = torch.randn(3, 24 + 256, 40 + 256)
+    logits = {}
+    for padding in ("zero", "replicate"):
+        for scheme in (None, "valid"):
+            torch.manual_seed(1)
+            network = module(padding=padding, padding_at_test=scheme, atrous_rates=[1, 2, 3]).eval()
+            network.margin = 128
+            with torch.no_grad():
+                logits[padding, scheme] = network._whole(image)
+                if scheme is None:
+                    assert torch.equal(logits[padding, scheme], network(image[None, :, 128:-128, 128:-128])[0])
+    assert {tuple(each.shape) for each in logits.values()} == {(4, 24, 40)}
+    apart = {
+        scheme: float((logits["zero", scheme] - logits["replicate", scheme]).abs().max()) for scheme in (None, "valid")
+    }
+    assert apart["valid"] < 1e-4 < 1e-2 < apart[None]
+
+
+def test_valid_needs_a_margin():
+    network = module(padding_at_test="valid")
+    for stage, margin in (("test", 0), ("predict", 8)):
+        with pytest.raises(ModelError, match=r"padding_at_test is valid, .* --data.margin"):
+            network.check(stage, SimpleNamespace(margin=margin))

@@ -167,6 +167,12 @@ def test_bad_label_of_any_training_file_is_found_before_training(streets):
         cityscapes(streets).check("fit")
 
 
+def test_an_image_that_is_all_margin_is_refused(street_tree):
+    assert cityscapes(street_tree, margin=31).val_set()[0][0].shape == (3, 64, 128)
+    with pytest.raises(DataError, match=r"frankfurt_\S+ is 128 x 64 pixels, too small for a margin of 32 on each side"):
+        cityscapes(street_tree, margin=32).check("test")
+
+
 def test_image_and_label_of_different_size_are_named(streets):
     label = streets / "gtFine" / "val" / "frankfurt" / "frankfurt_000000_000019_gtFine_labelIds.png"
     Image.fromarray(np.zeros((32, 64), dtype=np.uint8)).save(label)

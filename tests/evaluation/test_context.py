@@ -57,6 +57,9 @@ def test_with_enough_context_the_scheme_does_not_matter(name):
     found = logits_in_context(network, images, margin)
     assert found.shape == network(inside).shape
     assert torch.allclose(found, logits_in_context(other, images, margin), atol=1e-9)
+    # Nor do pixels out of reach.
+    images[..., :8, :] = 5
+    assert torch.allclose(found, logits_in_context(network, images, margin), atol=1e-9)
 
 
 @pytest.mark.parametrize(

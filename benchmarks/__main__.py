@@ -23,7 +23,7 @@ from benchmarks.program import program_rows
 from benchmarks.scene_pipeline import scene_rows
 from benchmarks.training import loop_rows, option_rows, scheme_rows
 from networks.create import create_network
-from padding.schemes.reweight import forget_ratios
+from padding.reweight import forget_ratios
 from studies.runs.collect import REFERENCE
 from studies.timing.inference import compile_variant, make_variant, variant_names
 from studies.timing.interleaved import interleaved

@@ -54,8 +54,9 @@ class KeyedLoader(WorkersLoader):
 class ResumableDataModule(pl.LightningDataModule):
     """Global batches, keyed loaders, and the position in the data as checkpoint state.
 
-    A subclass gives `train_set_key` and the four methods below it. Its loaders are made with `make_eval_loader` where
-    those of this class will not do.
+    A subclass gives what is abstract here. Studies that load checkpoints call `eval_set_key`, `eval_files`,
+    `class_names` and `image_size`, too, as `ImageNetDataModule` has them. Its loaders are made with `make_eval_loader`
+    where those of this class will not do.
 
     Args:
         root: Folder of the data.
@@ -98,6 +99,10 @@ class ResumableDataModule(pl.LightningDataModule):
         fast: bool | None = None,
     ):
         super().__init__()
+        # Lightning's base is no ABC, which would say so itself.
+        members = {name: getattr(type(self), name) for name in vars(ResumableDataModule)}
+        if missing := [name for name, each in members.items() if getattr(each, "__isabstractmethod__", False)]:
+            raise TypeError(f"{type(self).__name__} must define {', '.join(missing)}; see ResumableDataModule")
         self.root = Path(root).expanduser()
         self.predict_folder = expanded(predict_folder)
         self.cache_index = cache_index
@@ -123,9 +128,10 @@ class ResumableDataModule(pl.LightningDataModule):
         """The part of a key of evaluated images; empty without a margin, as in older records."""
         return {"margin": self.margin} if self.margin else {}
 
+    @property
     @abstractmethod
     def train_size(self) -> int:
-        """Samples of an epoch, which uses the whole batches among them; a property."""
+        """Samples of an epoch, which uses the whole batches among them."""
 
     @abstractmethod
     def train_set_key(self) -> dict[str, int | str]:

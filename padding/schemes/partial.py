@@ -12,9 +12,9 @@ from torch import Tensor
 from padding.geometry import Geometry, SettledGeometry
 from padding.ratio import axis_factors, outer_product, powered
 from padding.registry import register_scheme
+from padding.reweight import find_frame, reweight
 from padding.schemes.convolve import zero_padded
 from padding.schemes.holes import partial_with_holes
-from padding.schemes.reweight import find_frame, reweight
 from padding.schemes.transposed import partial_transposed, root_transposed
 from padding.tracing import is_traced
 

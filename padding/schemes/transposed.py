@@ -17,7 +17,7 @@ from torch.overrides import handle_torch_function, has_torch_function_variadic
 
 from padding.ratio import outer_product
 from padding.registry import find_scheme
-from padding.schemes.reweight import find_frame, reweight
+from padding.reweight import find_frame, reweight
 from padding.tracing import is_traced
 
 _CONVOLUTION = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}

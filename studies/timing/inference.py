@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from networks.create import create_network
 from padding import ConversionReport, PaddingError, convert_padding
 from padding.conversion.convert import report_hidden
-from padding.schemes.reweight import forget_ratios
+from padding.reweight import forget_ratios
 from studies.runs.collect import REFERENCE
 from studies.timing.interleaved import Step, StepError, interleaved
 from studies.timing.options import Options

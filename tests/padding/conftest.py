@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-import padding.schemes.reweight
+import padding.reweight
 
 
 @pytest.fixture(autouse=True)
@@ -13,5 +13,5 @@ def _reproducible():
 def path(request, monkeypatch):
     """Both ways of correcting the border, whatever the size of the map."""
     limit = {"cpu": -1 if request.param == "row by row" else 1 << 60}
-    monkeypatch.setattr(padding.schemes.reweight, "_PASS_UP_TO", limit)
-    monkeypatch.setattr(padding.schemes.reweight, "_PASS_UP_TO_STRIDED", limit)
+    monkeypatch.setattr(padding.reweight, "_PASS_UP_TO", limit)
+    monkeypatch.setattr(padding.reweight, "_PASS_UP_TO_STRIDED", limit)

@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 import torch
 
 from datamodules import IGNORED_PIXEL, IGNORED_TARGET, DataError
+from datamodules.loading.resumable import ResumableDataModule
 from tests.datamodules.support import QUIET, Recorder, StopError, cityscapes, fit, imagenet
 
 EPOCHS = 3
@@ -210,6 +211,16 @@ def test_overfitted_batches_are_the_first_of_every_epoch_after_a_resume_too(whol
     run(data, Recorder(), max_epochs=1, **limit)
     run(data, recorder, max_epochs=1)  # another Trainer, the same object
     assert recorder.seen == whole[:BATCHES]
+
+
+def test_a_subclass_that_lacks_something_is_told_what(tmp_path):
+    class Half(ResumableDataModule):
+        train_size = 3
+
+    with pytest.raises(
+        TypeError, match="Half must define train_set_key, file_sets, train_set, val_set"
+    ):
+        Half(root=str(tmp_path), batch_size=1)
 
 
 def test_resuming_raises_no_warning_about_the_loader(stopped, sample_tree, recwarn):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-import padding.schemes.reweight
+import padding.reweight
 from studies.timing import inference
 from studies.timing.inference import CaseError, Conditions, make_variant, measure_case
 from studies.timing.options import Options
@@ -24,7 +24,7 @@ class Recorder(nn.Module):
         self.convolution = nn.Conv2d(3, 4, 3, padding=1)
 
     def forward(self, images):
-        self.passes.append((self, type(self.convolution).__name__, len(padding.schemes.reweight._CACHE._frames)))
+        self.passes.append((self, type(self.convolution).__name__, len(padding.reweight._CACHE._frames)))
         return self.convolution(images)
 
 

@@ -217,9 +217,7 @@ def test_a_subclass_that_lacks_something_is_told_what(tmp_path):
     class Half(ResumableDataModule):
         train_size = 3
 
-    with pytest.raises(
-        TypeError, match="Half must define train_set_key, file_sets, train_set, val_set"
-    ):
+    with pytest.raises(TypeError, match="Half must define train_set_key, file_sets, train_set, val_set"):
         Half(root=str(tmp_path), batch_size=1)
 
 

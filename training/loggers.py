@@ -39,6 +39,10 @@ HEADER = 7
 """Bytes that W&B's client writes before the first record of a run's file."""
 
 
+LOCAL_PATIENCE = {"init_timeout": 180.0}
+"""Offline only W&B's own process is waited for, which takes longer than a server's patience on a busy machine."""
+
+
 class RunLogger(WandbLogger):
     """W&B's logger for a run that no failure of W&B may end: training goes on offline, else without W&B, and says so.
 
@@ -49,7 +53,8 @@ class RunLogger(WandbLogger):
     """
 
     def __init__(self, folder: RunFolder, mode: str, **settings: Any) -> None:
-        patience = {name: value for name, value in PATIENCE.items() if f"WANDB_{name.upper()}" not in os.environ}
+        patience = PATIENCE | (LOCAL_PATIENCE if mode == "offline" else {})
+        patience = {name: value for name, value in patience.items() if f"WANDB_{name.upper()}" not in os.environ}
         settings |= {"mode": mode, "resume": "allow", "settings": wandb.Settings(**patience)}
         super().__init__(save_dir=str(folder.path), **settings)
         # Lightning always passes it, and W&B warns whenever it is passed.

@@ -77,3 +77,13 @@ def _loggers_as_they_were():
     yield
     for name, level in before.items():
         logging.getLogger(name).setLevel(level)
+
+
+WANDB = {name for name in os.environ if name.startswith("WANDB")}
+
+
+@pytest.fixture(autouse=True)
+def _no_wandb_of_others():
+    """What W&B in this process left for its children would make a run started here a child of it."""
+    for name in [name for name in os.environ if name.startswith("WANDB") and name not in WANDB]:
+        del os.environ[name]

@@ -7,7 +7,7 @@ from benchmarks import __main__ as bench
 from benchmarks import program
 from benchmarks.parts import Setting
 from benchmarks.training import loops
-from padding.schemes import reweight
+from padding import reweight
 from tests.support.program import main_here
 
 

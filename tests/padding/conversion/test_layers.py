@@ -11,9 +11,8 @@ from torch import nn
 from torch.autograd import forward_ad, gradcheck, gradgradcheck
 
 import padding
-from padding import PaddingError, layer_class
+from padding import PaddingError, layer_class, reweight
 from padding.geometry import static_pads
-from padding.schemes import reweight
 from tests.support.window_oracle import pads_of, partial_oracle, random_case, worst_error
 
 CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}

@@ -12,8 +12,7 @@ from torch.autograd import forward_ad
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils.flop_counter import FlopCounterMode
 
-from padding import convert_padding
-from padding.schemes import reweight
+from padding import convert_padding, reweight
 from tests.support.padded_nets import build, images, sizes
 
 AUTO = torch.export.Dim.AUTO

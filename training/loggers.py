@@ -89,10 +89,13 @@ class RunLogger(WandbLogger):
                 self._change_mode(error, mode)
 
     def finish(self) -> None:
-        """Waits for what is still to be uploaded, `finish_timeout` seconds at most."""
+        """Waits for what is still to be written or uploaded, `finish_timeout` seconds at most.
+
+        Offline, too: where the process that started this one has W&B running (a notebook, a script of `wandb.init`), W&B
+        writes for both, and would keep this run's last rows until that one ends.
+        """
         try:
-            if not self.experiment.offline:
-                self.experiment.finish()
+            self.experiment.finish()
         except Exception as error:
             command = f"wandb sync --no-skip-online {self._files}/run-*"
             rank_zero_info(f"W&B lacks the end of this run ({first_line(error)}); later, `{command}` uploads it")

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -54,9 +55,12 @@ def test_seeding_one_device_draws_what_seeding_all_drew():
     assert torch.equal(torch.rand(4), expected)
 
 
-@pytest.mark.slow  # its dashboard was empty in two runs of the whole suite, and never alone: unexplained
-def test_one_process_killed_three_times(tmp_path, sample_tree, whole):
-    """Killed in mid-epoch, again under other workers, and in the middle of writing; then it ends the same."""
+def test_one_process_killed_three_times(tmp_path, sample_tree, whole, monkeypatch):
+    """Killed in mid-epoch, again under other workers, and in the middle of writing; then it ends the same.
+
+    Started by a process that has W&B running, which is not this run's: there, its epochs would be kept back or lost.
+    """
+    monkeypatch.setenv("WANDB_SERVICE", f"3-{os.getpid()}-unix-{tmp_path}/socket")
     command = fit(tmp_path, sample_tree, *NETWORK)
     killed("step", 5, *command)
     killed("step", 8, *command, "--data.num_workers=2")
@@ -73,7 +77,7 @@ def test_one_process_killed_three_times(tmp_path, sample_tree, whole):
         "resume-0000000009.ckpt",
     ]
     assert_same_end(whole, folder)
-    assert epochs_in_dashboard(folder) == [(row["epoch"], row["val/acc1"]) for row in whole.read_rows()], last.stdout
+    assert epochs_in_dashboard(folder) == [(row["epoch"], row["val/acc1"]) for row in whole.read_rows()]
     assert not list(folder.checkpoints.glob(".*.tmp"))
 
 

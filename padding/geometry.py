@@ -1,6 +1,6 @@
 """Where a convolution's windows lie: strides, dilations, and how many rows are added before and after each axis."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 import torch
@@ -37,10 +37,11 @@ class Geometry(NamedTuple):
 class SettledGeometry(Geometry):
     """The geometry of a call that runs now, which its layer keeps for the next input of the same size.
 
-    A scheme may keep on it what it derives for that size; see `find_frame`.
+    A scheme may leave `again(input, weight, bias) -> output` on it, which then does this layer's calls of the same
+    shapes, dtype and device: see `reweighted`.
     """
 
-    kept: tuple | None = None
+    again: Callable[..., Any] | None = None
 
 
 def per_axis(value: int | Sequence, axes: int, what: str) -> tuple:

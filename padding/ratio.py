@@ -64,8 +64,11 @@ def axis_factors(
         outputs = [max(0, each) for each in map(output_size, sizes, kernel_size, stride, pads, dilation)]
     axes = [*zip(sizes, outputs, kernel_size, stride, starts, dilation, strict=True)]
     if known:
-        # A square map has one factor.
-        found = {axis: axis_ratio(torch.tensor(_taps(*axis), device=device), axis[2], dtype) for axis in {*axes}}
+        # A square map has one factor. Its few numbers are divided here: on small maps each of torch's calls shows.
+        found = {
+            axis: torch.tensor([axis[2] / taps if taps else 0.0 for taps in _taps(*axis)], dtype=dtype, device=device)
+            for axis in {*axes}
+        }
         return [found[axis] for axis in axes]
     taps = [valid_taps(size, count, kernel, step, start, gap, device) for size, count, kernel, step, start, gap in axes]
     return [axis_ratio(counts, kernel, dtype) for counts, kernel in zip(taps, kernel_size, strict=True)]

@@ -11,12 +11,10 @@ has one factor, so it is scaled by a number: broadcasting two factors over strid
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, NamedTuple
-from weakref import ref
 
 import torch
 from torch import Tensor
 
-from padding.geometry import SettledGeometry
 from padding.ratio import outer_product
 
 # Elements of a map for each row or column that differs, above which rows and columns are corrected one by one; measured
@@ -34,26 +32,24 @@ class Row(NamedTuple):
     axis: int
     position: int
     factor: float
-    inner_ratio: Tensor | None
-    """The ratio along the axes inside this one, which the correction reaches later; None for the last axis."""
 
 
 class Frame:
     """The ratio of one geometry on one device. Built once, shared by all layers and calls of that geometry."""
 
     def __init__(self, factors: list[Tensor], device: torch.device):
-        self.rows = tuple(row for axis in range(len(factors)) for row in _rows(factors, axis, device))
+        self.rows = tuple(
+            Row(axis - len(factors), at, value)
+            for axis, factor in enumerate(factors)
+            for at, value in enumerate(factor.tolist())
+            if value != 1
+        )
         self.has_empty_windows = any(row.factor == 0 for row in self.rows)
         self.ratio = outer_product(factors).to(device)
         self.gap = 1 - self.ratio
+        self.inner = {at - len(factors): outer_product(factors[at + 1 :]).to(device) for at in range(len(factors) - 1)}
+        """For each axis but the last the ratio along the axes inside it, which the correction reaches later."""
         self.nbytes = self.ratio.nbytes + self.gap.nbytes
-
-
-def _rows(factors: list[Tensor], axis: int, device: torch.device) -> list[Row]:
-    inner = factors[axis + 1 :]
-    inner_ratio = outer_product(inner).to(device) if inner else None
-    values = factors[axis].tolist()
-    return [Row(axis - len(factors), at, value, inner_ratio) for at, value in enumerate(values) if value != 1]
 
 
 class _FrameCache:
@@ -97,20 +93,6 @@ def find_frame(
 
     `axis_factors(sizes, kernel_size, geometry, dtype, device)` computes the ratio's factors of a frame not cached yet.
     """
-    if type(geometry) is not SettledGeometry:
-        return _found(input, weight, geometry, axis_factors)
-    kept = geometry.kept
-    if kept is not None and kept[0] is axis_factors and kept[1] is weight.dtype and kept[2] == weight.device:
-        frame = kept[3]()
-        if frame is not None and not _is_captured(weight):
-            return frame
-    frame = _found(input, weight, geometry, axis_factors)
-    # Weakly: the cache alone decides what stays in memory.
-    geometry.kept = None if frame is None else (axis_factors, weight.dtype, weight.device, ref(frame))
-    return frame
-
-
-def _found(input: Tensor, weight: Tensor, geometry: NamedTuple, axis_factors: Callable) -> Frame | None:
     if not weight.dtype.is_floating_point:
         return None
     return frame_of_size(input.shape[2:], weight, geometry, axis_factors)
@@ -127,19 +109,20 @@ def frame_of_size(
     key = (sizes, weight.shape[2:], geometry, axis_factors, weight.device, dtype)
     frame = _CACHE.get(key)
     if frame is None:
-        if _is_captured(weight):
+        if is_captured(weight):
             return None  # the copy to the device cannot be captured, and the graph's memory is not ours to keep
-        # A tensor made under inference_mode could not be used in a later training step.
-        with torch.inference_mode(False), torch.no_grad():
-            factors = axis_factors(sizes, weight.shape[2:], geometry, dtype, torch.device("cpu"))
-            frame = Frame(factors, weight.device)
+        if torch.is_inference_mode_enabled():
+            with torch.inference_mode(False):  # a tensor made there could not be used in a later training step
+                return frame_of_size(sizes, weight, geometry, axis_factors)
+        factors = axis_factors(sizes, weight.shape[2:], geometry, dtype, torch.device("cpu"))
+        frame = Frame(factors, weight.device)
         _CACHE.put(key, frame)
-    if _is_captured(weight):
+    if is_captured(weight):
         _CAPTURED.add(frame)
     return frame
 
 
-def _is_captured(weight: Tensor) -> bool:
+def is_captured(weight: Tensor) -> bool:
     """Whether this call is being recorded into a CUDA graph, whose replays read the same memory again."""
     return weight.is_cuda and torch.cuda.is_current_stream_capturing()
 
@@ -169,7 +152,7 @@ def _reweight_in_place(output: Tensor, bias: Tensor | None, frame: Frame) -> Non
 
 
 def _row_by_row(output: Tensor, frame: Frame) -> bool:
-    if output.numel() <= _PASS_ANYWAY * len(frame.rows):
+    if is_small(output, frame):
         return False
     device = output.device.type
     limit = _PASS_UP_TO.get(device, _PASS_UP_TO_ELSEWHERE)
@@ -179,10 +162,15 @@ def _row_by_row(output: Tensor, frame: Frame) -> bool:
     return output.numel() > limit * len(frame.rows)
 
 
+def is_small(output: Tensor, frame: Frame) -> bool:
+    """Whether one pass over the whole map is the fastest way, whatever its dtype and layout."""
+    return output.numel() <= _PASS_ANYWAY * len(frame.rows)
+
+
 def _blend_rows(output: Tensor, bias: Tensor | None, frame: Frame) -> None:
     if bias is not None:
         bias = bias.squeeze(-1).to(output.dtype)
-    for axis, position, factor, _ in frame.rows:
+    for axis, position, factor in frame.rows:
         row = output.select(axis, position)
         if bias is None:
             row.mul_(factor)
@@ -233,8 +221,8 @@ def _bias_gradient(grad: Tensor, frame: Frame) -> Tensor:
     1 - r_h * r_w = (1 - r_h) * r_w + (1 - r_w): only rows and columns that differ are read.
     """
     total: Any = 0.0
-    for axis, position, factor, inner_ratio in frame.rows:
+    for axis, position, factor in frame.rows:
         row = grad.select(axis, position)
-        weighted = row.to(frame.ratio.dtype) if inner_ratio is None else row * inner_ratio
+        weighted = row * frame.inner[axis] if axis in frame.inner else row.to(frame.ratio.dtype)
         total = total + (1 - factor) * weighted.sum([each for each in range(row.dim()) if each != 1])
     return total

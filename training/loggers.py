@@ -91,8 +91,8 @@ class RunLogger(WandbLogger):
     def finish(self) -> None:
         """Waits for what is still to be written or uploaded, `finish_timeout` seconds at most.
 
-        Offline, too: where the process that started this one has W&B running (a notebook, a script of `wandb.init`), W&B
-        writes for both, and would keep this run's last rows until that one ends.
+        Offline, too: in a program that has W&B running besides (a notebook), it would keep this run's last rows until
+        that program ends.
         """
         try:
             self.experiment.finish()

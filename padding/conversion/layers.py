@@ -82,6 +82,8 @@ class PaddedLayer(_Base):
             if mask is None and not self.return_mask:
                 settled = self._settled(input, weight, stride, dilation, groups)
                 if settled is not None:
+                    if settled.again is not None:
+                        return settled.again(input, weight, bias)
                     return convolve_by(self.padding_scheme, input, weight, bias, settled, *self._own())
                 geometry = (stride, effective_pads(self), dilation, groups)
                 return padded_convolution(input, weight, bias, *geometry, self.padding_scheme, *self._own())
@@ -100,23 +102,23 @@ class PaddedLayer(_Base):
 
         On small maps what Python does costs as much as the convolution: see docs/padding.md.
         """
-        if has_torch_function_variadic(input, weight) or input.dim() != weight.dim() or is_traced(input, weight):
+        if has_torch_function_variadic(input, weight) or is_traced(input, weight):
             return None
-        key = (input.shape, weight.shape, stride, dilation, groups, self.outer_pads, self._padding_setting)
-        recent = self.__dict__.get("_recent_call")
+        attributes = self.__dict__
+        pads = attributes["padding"] if self.padding_site.padding is own_padding else self.padding_site.padding(self)
+        sizes = (input.shape, weight.shape, weight.dtype, weight.device)
+        key = (sizes, stride, dilation, groups, pads, attributes.get("outer_pads"))
+        recent = attributes.get("_recent_call")
         if recent is not None and recent[0] == key:
             return recent[1]
+        if input.dim() != weight.dim():
+            return None
         if any(isinstance(setting, list) for setting in key):
             return None  # it may change in place
         geometry = resolve(effective_pads(self), input.shape[2:], weight.shape[2:], stride, dilation, groups)
         geometry = SettledGeometry(*geometry)
-        self.__dict__["_recent_call"] = key, geometry
+        attributes["_recent_call"] = key, geometry
         return geometry
-
-    @property
-    def _padding_setting(self) -> object:
-        """What decides the layer's own pads."""
-        return self.padding if self.padding_site.padding is own_padding else self.padding_site.padding(self)
 
     def _own(self) -> tuple[bool, Tensor | None, Pads | None]:
         """What the scheme sees of the layer."""

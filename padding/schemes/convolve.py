@@ -8,7 +8,7 @@ from padding.errors import PaddingError
 from padding.geometry import AnyPads, Geometry, Pads, pad_argument, resolve
 from padding.registry import find_scheme
 
-_CONVOLUTION = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
+CONVOLUTION = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 
 
 def padded_convolution(
@@ -83,5 +83,5 @@ def unpadded(
     input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, padding: int | tuple[int, ...] = 0
 ) -> Tensor:
     """The convolution of an input whose border is filled already."""
-    convolution = _CONVOLUTION[weight.dim() - 2]
+    convolution = CONVOLUTION[weight.dim() - 2]
     return convolution(input, weight, bias, geometry.stride, padding, geometry.dilation, geometry.groups)

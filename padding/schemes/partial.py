@@ -5,6 +5,7 @@ Partial Convolution based Padding, Liu et al. 2018, https://arxiv.org/abs/1811.1
 
 from collections.abc import Callable
 from functools import partial as with_arguments
+from weakref import ref
 
 import torch
 from torch import Tensor
@@ -12,8 +13,8 @@ from torch import Tensor
 from padding.geometry import Geometry, SettledGeometry
 from padding.ratio import axis_factors, outer_product, powered
 from padding.registry import register_scheme
-from padding.reweight import find_frame, reweight
-from padding.schemes.convolve import zero_padded
+from padding.reweight import Frame, find_frame, is_captured, is_small, reweight
+from padding.schemes.convolve import CONVOLUTION, zero_padded
 from padding.schemes.holes import partial_with_holes
 from padding.schemes.transposed import partial_transposed, root_transposed
 from padding.tracing import is_traced
@@ -58,7 +59,34 @@ def reweighted(
     if frame is None or frame.has_empty_windows:
         return by_formula(input, weight, bias, geometry, factors)
     output = zero_padded(input, weight, bias, geometry)
+    if type(geometry) is SettledGeometry and geometry.symmetric:
+        geometry.again = _again(output, geometry, factors, frame)
     return reweight(output, bias, frame)
+
+
+def _again(output: Tensor, geometry: SettledGeometry, factors: Callable, frame: Frame) -> Callable[..., Tensor]:
+    """`reweighted` for inputs of this size in one function, since on small maps every further call shows."""
+    axes = len(geometry.pads)
+    convolution, amounts = CONVOLUTION[axes], tuple(before for before, _ in geometry.pads)
+    stride, dilation, groups = geometry.stride, geometry.dilation, geometry.groups
+    column = (-1,) + (1,) * axes
+    in_one_pass = is_small(output, frame)
+    dtype = frame.ratio.dtype
+    # Weakly: the cache alone decides what stays in memory.
+    kept = ref(frame)
+
+    def again(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        frame = kept()
+        if frame is None or is_captured(weight):
+            return reweighted(input, weight, bias, geometry, factors)
+        output = convolution(input, weight, bias, stride, amounts, dilation, groups)
+        if not in_one_pass or output.requires_grad or output.dtype != dtype:
+            return reweight(output, bias, frame)
+        if bias is None:
+            return output.mul_(frame.ratio)
+        return output.lerp_(bias.view(column), frame.gap)
+
+    return again
 
 
 def by_formula(

@@ -3,6 +3,7 @@
 import copy
 import pickle
 import random
+import sys
 import weakref
 
 import pytest
@@ -176,7 +177,8 @@ def test_a_frame_that_a_cuda_graph_reads_is_never_freed(monkeypatch):
     layer(x)
     (frame,) = (weakref.ref(each) for each in reweight._CACHE._frames.values())
     with monkeypatch.context() as capturing:
-        capturing.setattr(reweight, "_is_captured", lambda weight: True)
+        for module in ("padding.reweight", "padding.schemes.partial"):
+            capturing.setattr(sys.modules[module], "is_captured", lambda weight: True)
         capturing.setattr(reweight, "_CAPTURED", set())
         layer(x)
         reweight.forget_ratios()

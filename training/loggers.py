@@ -166,11 +166,11 @@ def begins_anew(logger: Logger, record: RunRecord) -> bool:
     return ours or isinstance(logger, CSVLogger)
 
 
-def event_files(logger: Logger, record: RunRecord) -> list[Path]:
-    """TensorBoard's files of a run, by its earlier starts."""
+def event_files(logger: Logger, record: RunRecord) -> dict[Path, int]:
+    """TensorBoard's files of a run, by its earlier starts, and when each was last written, in nanoseconds."""
     if not (isinstance(logger, TensorBoardLogger) and begins_anew(logger, record)):
-        return []
-    return [*Path(logger.log_dir).glob("events.out.tfevents.*")]
+        return {}
+    return {file: file.stat().st_mtime_ns for file in Path(logger.log_dir).glob("events.out.tfevents.*")}
 
 
 def wandb_logger(folder: RunFolder, record: RunRecord, **given: Any) -> RunLogger:

@@ -277,7 +277,8 @@ class ExperimentCLI(LightningCLI):
         if chosen is None and not any(self.run_folder.checkpoints.glob(RESUME_PATTERN)):
             self.model.initialise()
         checkpoint = prepare(self.run_folder, chosen)
-        self.dashboard.replaced = [file for logger in trainer.loggers for file in event_files(logger, self.run_record)]
+        for logger in trainer.loggers:
+            self.dashboard.replaced |= event_files(logger, self.run_record)
         self.recorder.begin = partial(write_attempt, self.run_folder, self.run_record, config, files, checkpoint, facts)
         if checkpoint is not None:
             self.model.initialised = True

@@ -69,6 +69,7 @@ def test_two_agents_run_each_point_of_a_grid_once(laboratory):
         assert_shows(run, laboratory.folder_of(run))
 
 
+@pytest.mark.slow
 def test_failing_points_are_shown_as_failed_and_the_others_run(laboratory):
     """One value is no number; one makes the loss overflow in mid-run, which anomaly detection turns into an error."""
     sweep = laboratory.register(
@@ -129,6 +130,7 @@ def test_a_run_preempted_while_it_starts_is_requeued(laboratory):
     assert (run.state, run.exit_code, run.sessions) == ("finished", 0, 2)
 
 
+@pytest.mark.slow
 def test_two_processes_under_an_agent_are_one_run(laboratory):
     sweep = laboratory.register(
         parameters={

@@ -7,6 +7,8 @@ from records.checkpoint import MeasureRecord
 from studies.border_error.record import BorderErrorRecord
 from studies.border_error.table import FOLDER as BORDER_ERRORS
 from studies.claims.verdict import Claim, Evidence
+from studies.geometry.record import GeometryRecord
+from studies.geometry.table import FOLDER as GEOMETRY
 from studies.location.record import LocationRecord
 from studies.location.table import CHANCE, PUBLISHED
 from studies.location.table import FOLDER as LOCATION
@@ -14,6 +16,7 @@ from studies.probe.table import rho
 from studies.runs.collect import REFERENCE, Collection, Run
 from studies.runs.measured import measured_runs, read_measured
 from studies.stats.intervals import compare, compare_with, sign_test
+from studies.stats.spread import mean
 
 KAYHAN = "Kayhan and van Gemert, CVPR 2020, section 3.2"
 
@@ -58,6 +61,25 @@ def used_to_zeros(collection: Collection) -> Iterator[Evidence]:
     yield from against_zero(collection, known, changes)
 
 
+def steadiness(collection: Collection) -> Iterator[Evidence]:
+    """meanE: entropy of the classes that a pixel gets in patches around it."""
+    records = measured_runs(collection, "seams")
+    yield from against_zero(collection, records, {run: record.values["meanE"][0] for run, record in records.items()})
+
+
+def lopsided(collection: Collection) -> Iterator[Evidence]:
+    """Asymmetry of the zero-padded foveation at sizes with uneven padding less that at even ones, a value a network."""
+    asymmetries: dict[tuple[str, str], dict[bool, list[float]]] = {}
+    for record in read_measured(collection.root / GEOMETRY, GeometryRecord)[0]:
+        if found := record.foveation.get(REFERENCE):
+            even = all(layer.even for layer in record.windows)
+            sides = asymmetries.setdefault((record.network, record.weights), {True: [], False: []})
+            sides[even].append(max(found.left_right, found.top_bottom))
+    differences = [mean(sides[False]) - mean(sides[True]) for sides in asymmetries.values() if all(sides.values())]
+    if differences:
+        yield Evidence("networks at uneven − even sizes, zero", sign_test(differences, 0.0))
+
+
 def predicted(collection: Collection) -> Iterator[Evidence]:
     """NMSE of each layer alone at the border under linear prediction, over that of zero and of replicate padding."""
     for record in read_measured(collection.root / BORDER_ERRORS, BorderErrorRecord)[0]:
@@ -83,5 +105,9 @@ CLAIMS = (
           "change of accuracy at the largest size, zero − other scheme, points", False, used_to_zeros),
     Claim("Linear prediction is nearer to real maps than zero and replication padding", "Niemitalo et al., 2025",
           "border-error", "NMSE at the border, layer alone, lp1 / other scheme, median", False, predicted, 1.0),
+    Claim("Under zero padding a pixel's class depends on where the patch around it lies",
+          "Mukai and Yamanaka, ICIP 2023", "segmentation", "meanE, zero − other scheme, nats", True, steadiness),
+    Claim("Padding that is read on one side alone skews what a network sees", "Alsallakh et al., ICLR 2021", "geometry",
+          "asymmetry of foveation, uneven − even sizes, median over networks", True, lopsided),
 )
 # fmt: on

@@ -8,6 +8,7 @@ from records.checkpoint import MeasureRecord
 from studies.border_error.record import BorderErrorRecord, Errors
 from studies.claims.others import CLAIMS
 from studies.claims.verdict import Verdict
+from studies.geometry.record import Foveation, GeometryRecord, LayerWindows
 from studies.location.record import LocationRecord
 from studies.probe.table import TARGETS
 from studies.runs.collect import collect
@@ -41,7 +42,7 @@ def test_the_red_green_test(tmp_path, make_run):
     found, verdict = zero["red-green, zero"]
     assert (found.found.mean, found.paper, verdict) == (pytest.approx(5 + np.mean(NOISE)), 8.4, Verdict.SUPPORTED)
     assert [verdict for _, verdict in others.values()] == [Verdict.SUPPORTED, Verdict.CONTRADICTED]
-    assert rest == [{}] * 3
+    assert rest == [{}] * 5
 
 
 def test_zero_padding_against_every_other_scheme_by_seed(tmp_path, make_run):
@@ -53,14 +54,15 @@ def test_zero_padding_against_every_other_scheme_by_seed(tmp_path, make_run):
             keep(run, "probe", {}, {f"images {target}": [value, 0.1] for target in TARGETS})
             kept = [50.0, 60.0, 60 - 10 * value]
             keep(run, "sizes", {"factors": [0.5, 1.0, 2.0]}, {"kept": kept, "rescaled": kept})
-    *_, position, sizes, _ = examined(tmp_path)
+            keep(run, "seams", {}, {"meanE": [value]})
+    position, sizes, seams = (examined(tmp_path)[at] for at in (2, 3, 5))
     name = "resnet18, zero − reflect"
     expected = [0.3 - 0.01 * NOISE[-1 - seed] for seed in range(5)]
     found = position[name][0].found
     assert (found.mean, found.kind) == (pytest.approx(np.mean(expected)), "paired")
     assert found.p == pytest.approx(stats.ttest_1samp(expected, 0).pvalue)
-    verdicts = {name: [each[name][1] for each in (position, sizes)] for name in position}
-    assert verdicts == {name: [Verdict.SUPPORTED] * 2, "resnet18, zero − partial": [Verdict.OPEN] * 2}
+    verdicts = {name: [each[name][1] for each in (position, sizes, seams)] for name in position}
+    assert verdicts == {name: [Verdict.SUPPORTED] * 3, "resnet18, zero − partial": [Verdict.OPEN] * 3}
     assert sizes[name][0].found.mean == pytest.approx(-10 * np.mean(expected))
 
 
@@ -82,8 +84,23 @@ def test_linear_prediction_is_compared_layer_by_layer(tmp_path, make_run):
     record = BorderErrorRecord("net", "random", "zero", 32, 8, 4, "ab", [*errors], layers, [0.0] * 10, errors, {}, None)
     (tmp_path / "runs/border-error").mkdir()
     record.write(tmp_path / "runs/border-error/net-32.json")
-    found = examined(tmp_path)[-1]
+    found = examined(tmp_path)[4]
     zero, replicate = (f"net (random), lp1 / {scheme}, by layer" for scheme in ("zero", "replicate"))
     assert [found[name][0].found.mean for name in (zero, replicate)] == pytest.approx([0.1, 2])
     assert [found[name][1] for name in (zero, replicate)] == [Verdict.SUPPORTED, Verdict.CONTRADICTED]
     assert found[zero][0].found.p == pytest.approx(2 * 0.5**10)
+
+
+def test_a_network_at_an_uneven_size_is_compared_with_itself_at_an_even_one(tmp_path, make_run):
+    make_run()
+    (tmp_path / "runs/geometry").mkdir()
+    for number in range(10):  # the last network has no even size
+        for size, read, skew in ((224, 0, 0.11 + 0.01 * number), (225, 1, 0.1))[: 1 if number == 9 else 2]:
+            window = LayerWindows("stem", "both", size, 3, 2, 1, 1, 1, 1, read)
+            seen = {"zero": Foveation(np.ones((2, 2), "float32"), skew, skew - 0.05, 1.0, 1.0)}
+            record = GeometryRecord(f"net{number}", "random", size, ["zero"], 0, [window], [225, 225], seen, {})
+            record.write(tmp_path / f"runs/geometry/net{number}-{size}.json")
+    evidence, verdict = examined(tmp_path)[6]["networks at uneven − even sizes, zero"]
+    assert evidence.found.mean == pytest.approx(0.05)
+    assert evidence.found.n == (9, 9)
+    assert verdict == Verdict.SUPPORTED

@@ -159,6 +159,8 @@ def loop_rows(setting: Setting) -> Iterator[Row]:
         yield from loops(setting, "tiny_resnet10", size, batch, rounds, 50)
         rounds = 5
     yield from loops(setting, name, size, batch, rounds, 3 if setting.tiny else 50 if cuda else 12)
+    if not (cuda or setting.tiny):
+        yield from loops(setting, "cifar_resnet18", size, batch, 3, 20)
 
 
 def loops(setting: Setting, network: str, size: int, batch: int, rounds: int, steps: int) -> Iterator[Row]:

@@ -1,5 +1,7 @@
 """Whether a call runs now or is being recorded."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
@@ -11,6 +13,16 @@ _PLAIN = (Tensor, torch.nn.Parameter)
 def is_compiled(module: torch.nn.Module) -> bool:
     """Whether torch.compile stands between the module and its functions."""
     return module._compiled_call_impl is not None or type(module).__name__ == "OptimizedModule"
+
+
+def are_static(sizes: Sequence[int]) -> bool:
+    """Whether sizes are plain numbers in what is being recorded, so that what follows from them may be a constant."""
+    if torch.jit.is_tracing():
+        return False
+    # Imported only here: it loads sympy, which eager calls need not wait for.
+    from torch.fx.experimental.symbolic_shapes import has_static_value
+
+    return all(has_static_value(size) for size in sizes)
 
 
 def is_traced(*tensors: Tensor) -> bool:

@@ -17,7 +17,7 @@ from padding.reweight import Frame, find_frame, is_captured, is_small, reweight
 from padding.schemes.convolve import CONVOLUTION, zero_padded
 from padding.schemes.holes import partial_with_holes
 from padding.schemes.transposed import partial_transposed, root_transposed
-from padding.tracing import is_traced
+from padding.tracing import are_static, is_traced
 
 
 @register_scheme(
@@ -103,8 +103,10 @@ def by_formula(
     """
     output = zero_padded(input, weight, None, geometry)
     dtype = torch.float64 if output.dtype in (torch.float64, torch.complex128) else torch.float32
-    sizes, outputs = input.shape[2:], output.shape[2:]
-    ratio = outer_product(factors(sizes, weight.shape[2:], geometry, dtype, output.device, outputs))
+    sizes, kernel_size = input.shape[2:], weight.shape[2:]
+    # Of sizes that a graph is made for, the factors are constants; else each element of the map would compute them.
+    outputs = () if are_static([*sizes, *kernel_size]) else (output.shape[2:],)
+    ratio = outer_product(factors(sizes, kernel_size, geometry, dtype, output.device, *outputs))
     result = output * ratio
     if bias is not None:
         shape = (-1,) + (1,) * (weight.dim() - 2)

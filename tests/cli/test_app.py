@@ -12,6 +12,7 @@ from training.checks.sources import GROUPS
 from training.program import ParserOnly
 
 PROGRAM = """
+import gc
 import sys
 from cli.app import COMMANDS, TRAINING, main
 main(["--help"])
@@ -24,6 +25,7 @@ for command in COMMANDS.keys() - TRAINING:
     assert (found := {"torch", "matplotlib", "scipy", "wandb", "timm"} & set(sys.modules)) == set(), (command, found)
 assert main(["fit", "--trainr.max_epochs=3"]) == 2
 assert "torch" not in sys.modules
+assert gc.isenabled()
 """
 
 

@@ -47,7 +47,9 @@ demo: $(READY)
 	@echo "  sweeps/cifar10_laptop.yaml                  four schemes, two networks on real images (docs/data.md says how to get them)"
 	@echo "Open the report: $(CURDIR)/runs/demo/report/report.html"
 
-test: lint works-with
+# Beside each other: mypy has one core's work.
+test: $(READY)
+	@$(MAKE) --no-print-directory -j 2 lint works-with
 	$(RUN) -m pytest -n 2 --dist worksteal -m "not slow"
 
 test-all: lint works-with

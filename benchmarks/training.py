@@ -8,7 +8,6 @@ device, so that no loader is measured.
 
 import argparse
 import copy
-import math
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -160,7 +159,7 @@ def loop_rows(setting: Setting) -> Iterator[Row]:
         rounds = 5
     yield from loops(setting, name, size, batch, rounds, 3 if setting.tiny else 50 if cuda else 12)
     if not (cuda or setting.tiny):
-        yield from loops(setting, "cifar_resnet18", size, batch, 3, 20)
+        yield from loops(setting, "cifar_resnet18", size, batch, 3, 6)
 
 
 def loops(setting: Setting, network: str, size: int, batch: int, rounds: int, steps: int) -> Iterator[Row]:
@@ -185,7 +184,9 @@ def loops(setting: Setting, network: str, size: int, batch: int, rounds: int, st
             row["ours against"] = "(null: plain against itself)"
         base = clock.others["plain"][1:] if other == "null" else ours
         row["speed ratio"] = spread(ratios(seconds[1:], base))
-        yield row | {"ms a step": round(1000 * sorted(base)[rounds // 2] / steps, 2), "_seconds": seconds[1:]}
+        row["ms a step"] = round(1000 * sorted(base)[rounds // 2] / steps, 2)
+        row["ms an epoch's end"] = None if other == "null" else round(1000 * sorted(clock.ends[1:])[rounds // 2], 1)
+        yield row | {"_seconds": seconds[1:]}
 
 
 def timm_step(network: nn.Module, data: tuple[Tensor, Tensor], channels_last: bool, bf16: bool) -> Callable[[], object]:
@@ -244,33 +245,34 @@ class Resident(pl.LightningDataModule):
 
 
 class Between(pl.Callback):
-    """Runs the other loops between two epochs, and times each epoch without its validation."""
+    """Runs the other loops between two epochs, and times each epoch's steps, and what follows its validation."""
 
     def __init__(self, others: dict[str, Callable[[], None]], stopwatch: Stopwatch) -> None:
         self.stopwatch, self.run = stopwatch, others
         self.others: dict[str, list[float]] = {name: [] for name in others}
         self.ours: list[float] = []
-        self._began, self._validated = math.nan, 0.0
+        self.ends: list[float] = []
+        """Of each epoch the seconds of its end: checkpoints, above all, which do not grow with the steps."""
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._note()
+        self._note_end()
         found = interleaved(list(self.run), self.run.__getitem__, 1, self.stopwatch, len(self.ours))
         for name, seconds in found.items():
             self.others[name] += seconds
-        self._began, self._validated = self._now(), 0.0
+        self._began = self._now()
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._validated -= self._now()
+        self.ours.append(self._now() - self._began)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._validated += self._now()
+        self._validated = self._now()
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._note()
+        self._note_end()
 
-    def _note(self) -> None:
-        if not math.isnan(self._began):
-            self.ours.append(self._now() - self._began - self._validated)
+    def _note_end(self) -> None:
+        if len(self.ours) > len(self.ends):
+            self.ends.append(self._now() - self._validated)
 
     def _now(self) -> float:
         self.stopwatch(lambda: None)  # waits for the device

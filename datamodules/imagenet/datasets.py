@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
-from datamodules.imagenet.transforms import EvalTransform, TrainTransform
+from datamodules.imagenet.transforms import EvalTransform, FastEvalTransform, TrainTransform
 from datamodules.loading import keyed
 from datamodules.loading.cache import PixelCache
 from datamodules.loading.decode import decode_rgb
@@ -94,7 +94,9 @@ class EvalImages(Dataset):
 def crop_cache(folder: Path, paths: PathTable, transform: EvalTransform) -> PixelCache:
     """A cache of evaluation crops: 3 bytes a pixel, 7.5 GB for ImageNet's 50,000 of 224 x 224 pixels."""
     crops = _Crops(paths, transform)
-    key = ("crops", repr(transform), PIL.__version__)  # another Pillow may decode otherwise
+    # Another Pillow may decode otherwise, and another torch resize otherwise.
+    versions = (PIL.__version__, torch.__version__) if isinstance(transform, FastEvalTransform) else (PIL.__version__,)
+    key = ("crops", repr(transform), *versions)
     return PixelCache(folder, key, paths, crops.files, crops.pixels, crops.size, channels=3)
 
 

@@ -4,6 +4,7 @@ import os
 import shutil
 
 import numpy as np
+import PIL
 import pytest
 import torch
 
@@ -112,8 +113,8 @@ def test_scenes_from_the_cache_are_the_decoded_ones(options, workers, street_tre
     scenes(street_tree, tmp_path, split=2).check()
 
 
-@pytest.mark.parametrize("options", [{}, {"val_from_train": 3}])
-def test_crops_from_the_cache_are_the_decoded_ones(options, sample_tree, tmp_path):
+@pytest.mark.parametrize("options", [{}, {"val_from_train": 3}, {"fast": True}])
+def test_crops_from_the_cache_are_the_decoded_ones(options, sample_tree, tmp_path, monkeypatch):
     plain, cached = imagenet(sample_tree, **options), images(sample_tree, tmp_path, **options)
     built(cached)
     cached.check()
@@ -125,6 +126,10 @@ def test_crops_from_the_cache_are_the_decoded_ones(options, sample_tree, tmp_pat
             assert ours[index][1] == theirs[index][1]
     with pytest.raises(DataError, match="it was not made for these images, or for this transform"):
         images(sample_tree, tmp_path, eval_resize=40, **options).check("validate")
+    # Another version may resize otherwise.
+    monkeypatch.setattr(*((torch, "__version__") if options.get("fast") else (PIL, "__version__")), "0.1")
+    with pytest.raises(DataError, match="it was not made for these images"):
+        images(sample_tree, tmp_path, **options).check("validate")
 
 
 def test_without_a_cache_or_with_part_of_one_nothing_is_served(streets, tmp_path, monkeypatch):

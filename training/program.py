@@ -253,7 +253,8 @@ class ExperimentCLI(LightningCLI):
         # sweep has it on the meta device.
         image = self.datamodule.train_set()[0, 0][0]
         self.model.try_on(image[None].to(next(self.model.parameters()).device).float() / 255)
-        check_loop(self.trainer, len(self.datamodule.train_dataloader()), len(self.datamodule.val_dataloader()))
+        batches = len(self.datamodule.train_dataloader()), len(self.datamodule.val_dataloader())
+        check_loop(self.trainer, *batches, self.config.fit.trainer.overfit_batches)
         if type(self.model) in (ClassificationModule, SegmentationModule):  # a class of one's own may log more
             check_monitors(self.trainer, self.model.metrics(getattr(self.datamodule, "class_names", ())))
 

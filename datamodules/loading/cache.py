@@ -88,19 +88,25 @@ def read_arrays(file: Path, key: tuple, build: Callable[[dict[str, np.ndarray]],
 
 
 def write_arrays(file: Path, key: tuple, arrays: Mapping[str, np.ndarray], complaint: str) -> None:
-    """Writes an .npz file under another name and renames it; where that fails, warns with `complaint` and goes on."""
-    temporary = None
+    """As `_replace`; where that fails, warns with `complaint` and goes on."""
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=file.parent, suffix=".tmp")
+        _replace(file, key, arrays)
+    except OSError as error:
+        warnings.warn(f"{complaint}: {error}", stacklevel=3)
+
+
+def _replace(file: Path, key: tuple, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes an .npz file under another name and renames it; raises OSError where that fails."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=file.parent, suffix=".tmp")
+    try:
         with os.fdopen(handle, "wb") as stream:
             np.savez(stream, key=np.array(repr(key)), **arrays)
         os.replace(temporary, file)
-    except OSError as error:
-        warnings.warn(f"{complaint}: {error}", stacklevel=3)
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
 
 
 @dataclass(eq=False)
@@ -111,7 +117,7 @@ class PixelCache:
     the stamps of its files, which each reading compares: pixels of a file that has changed are never served.
 
     Args:
-        folder: of all caches; each has two files in it, KEY.pixels and KEY.npz.
+        folder: of all caches; each has two files in it, KEY-LAYOUT.pixels and KEY.npz.
         key: what the pixels depend on besides the files, such as the transform.
         names: of the images.
         files: from the number of an image to the paths that it is made from, as many for each.
@@ -128,12 +134,12 @@ class PixelCache:
     size: Callable[[int], tuple[int, int]]
     channels: int
     _index: dict[str, np.ndarray] | None = field(default=None, init=False)
+    _pixels: Path = field(default=Path(), init=False)
 
     def __post_init__(self):
         names = hashlib.blake2b("\0".join(self.names).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
         self.key = (_FORMAT, *self.key, self.channels, names)
         self._file = cache_file("pixels", str(self.folder), self.key)
-        self._pixels = self._file.with_suffix(".pixels")
 
     def __len__(self) -> int:
         return len(self.names)
@@ -147,9 +153,14 @@ class PixelCache:
         index = self._read()
         if index["stamps"][number].tolist() != self._stamps(number):
             raise self._refused(f"{self.names[number]} has changed since")
-        # Opened for each image: no open file is shared with workers, which need not be forks.
         start, height, width = int(index["starts"][number]), *index["sizes"][number].tolist()
-        return np.memmap(self._pixels, np.uint8, "r", start, height * width * self.channels), (height, width)
+        try:
+            # Opened for each image: no open file is shared with workers, which need not be forks.
+            pixels = np.memmap(self._pixels, np.uint8, "r", start, height * width * self.channels)
+        # A ValueError is of a file that was cut.
+        except (OSError, ValueError) as error:
+            raise self._refused(f"{self._pixels} is gone or damaged ({error})") from error
+        return pixels, (height, width)
 
     def check(self) -> None:
         """Raises CacheError unless every image is in the cache and none of their files has changed since."""
@@ -170,44 +181,58 @@ class PixelCache:
             DataError: an image cannot be decoded, the disk is too small, or does not hold what was written.
         """
         sizes = np.array([self.size(number) for number in range(len(self))], dtype=np.int64)
-        ends = np.cumsum(sizes.prod(axis=1) * self.channels)
-        index = self._load()
-        if index is None or not np.array_equal(index["sizes"], sizes):
-            width = len(self._stamps(0))
-            index = {"sizes": sizes, "starts": np.r_[0, ends[:-1]], "sums": np.zeros(len(self), np.int64)}
-            index["stamps"] = np.zeros((len(self), width), np.int64)
-        wanted = [i for i, known in enumerate(index["stamps"].tolist()) if known != self._stamps(i)]
-        total = int(ends[-1]) + sum(array.nbytes for array in index.values()) + _OVERHEAD
-        yield f"{len(self)} images, {total / 1e9:.3f} GB in {self.folder}", 0, len(wanted)
+        ends, width = np.cumsum(sizes.prod(axis=1) * self.channels), len(self._stamps(0))
+        anew = {"sizes": sizes, "starts": np.r_[0, ends[:-1]], "sums": np.zeros(len(self), np.int64)}
+        anew["stamps"] = np.zeros((len(self), width), np.int64)
+        total = int(ends[-1]) + sum(array.nbytes for array in anew.values()) + _OVERHEAD
+        yield f"{len(self)} images, {total / 1e9:.3f} GB in {self.folder}", 0, len(self)
         with one_at_a_time(self._file):
-            self._reserve(int(ends[-1]), total)
-            errors = []
-            try:
-                for done, result in enumerate(
-                    map_in_workers(partial(self._store, index, wanted), len(wanted), num_workers)
-                ):
-                    if isinstance(result, DataError):
-                        errors.append(result)
-                    else:
-                        index["stamps"][wanted[done]], index["sums"][wanted[done]] = result
-                    if (done + 1) % _OFTEN == 0:
-                        self._keep(index)
-                    yield "decoding", done + 1, len(wanted)
-            finally:
-                # Also after Ctrl-C: the next call goes on from here.
-                self._keep(index)
-            if errors:
-                raise DataError(f"{len(errors)} of {len(self)} images cannot be decoded. {some(errors, 3)}")
+            # Read only now: another process may have made it meanwhile.
+            index = self._load()
+            index = anew if index is None or not np.array_equal(index["sizes"], sizes) else index
+            self._index, self._pixels = index, self._pixels_of(index)
+            if wanted := [i for i, known in enumerate(index["stamps"].tolist()) if known != self._stamps(i)]:
+                yield from self._decode(index, wanted, num_workers, total)
         for number in range(len(self)):
             if zlib.crc32(self[number][0]) != index["sums"][number]:
                 raise self._refused(f"{self._pixels} is damaged at {self.names[number]}; remove it")
             yield "comparing checksums", number + 1, len(self)
+
+    def _decode(
+        self, index: dict[str, np.ndarray], wanted: list[int], num_workers: int, total: int
+    ) -> Iterator[tuple[str, int, int]]:
+        self._reserve(index, total)
+        # Said before their bytes are written over, so that a kill leaves none that count as those of another file.
+        index["stamps"][wanted] = 0
+        self._keep(index)
+        errors = []
+        try:
+            for done, result in enumerate(
+                map_in_workers(partial(self._store, index, wanted), len(wanted), num_workers)
+            ):
+                if isinstance(result, CacheError):
+                    raise result
+                if isinstance(result, DataError):
+                    errors.append(result)
+                else:
+                    index["stamps"][wanted[done]], index["sums"][wanted[done]] = result
+                if (done + 1) % _OFTEN == 0:
+                    self._keep(index)
+                yield "decoding", done + 1, len(wanted)
+        finally:
+            # Also after Ctrl-C: the next call goes on from here.
+            self._keep(index)
+        if errors:
+            raise DataError(f"{len(errors)} of {len(self)} images cannot be decoded. {some(errors, 3)}")
 
     def _store(self, index: dict[str, np.ndarray], wanted: list[int], place: int) -> tuple[list[int], int]:
         """Decodes an image into the file; returns its stamps, of before the decoding, and its checksum."""
         number = wanted[place]
         time.sleep(max(unsettled(stamp(file), time.time_ns()) for file in self.files(number)) / 1e9)
         stamps, pixels = self._stamps(number), np.ascontiguousarray(self.decode(number))
+        if len(pixels) != index["sizes"][number].prod() * self.channels:
+            # Its bytes would be written over those of the next image.
+            raise self._refused(f"{self.names[number]} has changed its size meanwhile")
         with _writing(self._pixels), open(self._pixels, "r+b") as file:
             file.seek(int(index["starts"][number]))
             file.write(pixels)
@@ -216,35 +241,46 @@ class PixelCache:
     def _stamps(self, number: int) -> list[int]:
         return [value for file in self.files(number) for value in stamp(file)]
 
-    def _reserve(self, size: int, total: int) -> None:
-        """Gives the file of the pixels its final length."""
+    def _reserve(self, index: dict[str, np.ndarray], total: int) -> None:
+        """Gives the file of the pixels its final length, and removes that of another layout."""
         with _writing(self._pixels):
             self.folder.mkdir(parents=True, exist_ok=True)
+            for file in self.folder.glob(f"{self._file.stem}*.pixels"):
+                if file != self._pixels:
+                    file.unlink()
             there = self._pixels.stat().st_blocks * 512 if self._pixels.exists() else 0
             if (free := shutil.disk_usage(self.folder).free) < total - there:
                 raise DataError(f"has {free / 1e9:.3f} GB free, less than the cache needs", where=self.folder)
             with open(self._pixels, "ab") as file:
-                file.truncate(size)
+                file.truncate(self._length(index))
 
     def _keep(self, index: dict[str, np.ndarray]) -> None:
-        with _writing(self._pixels), open(self._pixels, "rb") as file:
+        with _writing(self._file), open(self._pixels, "rb") as file:
             os.fsync(file.fileno())
-        write_arrays(self._file, self.key, index, f"the cache was not kept in {self.folder}")
-        self._index = index
+            _replace(self._file, self.key, index)
 
     def _load(self) -> dict[str, np.ndarray] | None:
         index = read_arrays(self._file, self.key, lambda stored: {name: stored[name] for name in _ARRAYS})
-        whole = index and self._pixels.exists() and len(index["sizes"]) == len(self)
+        whole = index and len(index["sizes"]) == len(self) and self._pixels_of(index).exists()
         return index if whole else None
 
     def _read(self) -> dict[str, np.ndarray]:
         if self._index is None and (index := self._load()):
-            if self._pixels.stat().st_size != index["starts"][-1] + index["sizes"][-1].prod() * self.channels:
+            self._pixels = self._pixels_of(index)
+            if self._pixels.stat().st_size != self._length(index):
                 raise self._refused(f"{self._pixels} is of another length than it was; remove it")
             self._index = index
         if self._index is None:
             raise self._refused("it was not made for these images, or for this transform of them")
         return self._index
+
+    def _pixels_of(self, index: dict[str, np.ndarray]) -> Path:
+        """Named by where in it which image lies: a training that runs must not find another one's bytes there."""
+        layout = hashlib.blake2b(index["sizes"].tobytes(), digest_size=8).hexdigest()
+        return self._file.with_name(f"{self._file.stem}-{layout}.pixels")
+
+    def _length(self, index: dict[str, np.ndarray]) -> int:
+        return int(index["starts"][-1] + index["sizes"][-1].prod() * self.channels)
 
     def _refused(self, why: str) -> CacheError:
         return CacheError(
@@ -259,6 +295,6 @@ def _writing(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise DataError(
+        raise CacheError(
             f"cannot be written ({error.strerror})", where=file, todo="Choose another `data.cache`."
         ) from error

@@ -238,7 +238,7 @@ class ResumableDataModule(pl.LightningDataModule):
         if share := getattr(self.trainer, "overfit_batches", 0):
             # It has become the limits of batches already.
             self.trainer.overfit_batches, self._overfitting = 0, self.trainer
-            count = f"{share} batches" if isinstance(share, int) else f"{share:.0%} of the batches"
+            count = f"{share} batches" if isinstance(share, int) else f"{100 * share:g} % of the batches"
             rank_zero_info(
                 f"trainer.overfit_batches: every epoch trains on the first {count} of epoch 0, images and augmentation "
                 "the same, and validates on as many of the validation set"

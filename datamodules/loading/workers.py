@@ -79,4 +79,4 @@ class _Calls(Dataset):
             return self.function(index)
         except DataError as error:
             # Without the exception that caused it, which may not survive the way to the other process.
-            return DataError(str(error))
+            return type(error)(str(error))

@@ -181,22 +181,24 @@ def naming_monitors(trainer: pl.Trainer) -> Iterator[None]:
         ) from error
 
 
-def check_loop(trainer: pl.Trainer, batches: int, val_batches: int) -> None:
+def check_loop(trainer: pl.Trainer, batches: int, val_batches: int, overfit: int | float) -> None:
     """Refuses limits and intervals that do not fit the number of batches.
 
     Args:
         batches: of the training loader, on each process.
         val_batches: of the validation loader, on each process.
+        overfit: `overfit_batches` as the user set it; unless 0, Lightning made it both limits.
 
     Raises:
         UserError: naming the setting, its value, and the number of batches.
     """
-    used = _used("train", trainer.limit_train_batches, batches)
+    train, val = ("overfit_batches",) * 2 if overfit else ("limit_train_batches", "limit_val_batches")
+    used = _used(train, trainer.limit_train_batches, batches)
     interval, every = trainer.val_check_interval, trainer.check_val_every_n_epoch
     if not trainer.limit_val_batches:
         rank_zero_warn("trainer.limit_val_batches is 0: nothing is validated, and there will be no best.ckpt")
     elif (
-        _used("val", trainer.limit_val_batches, val_batches) and isinstance(interval, int) and every and interval > used
+        _used(val, trainer.limit_val_batches, val_batches) and isinstance(interval, int) and every and interval > used
     ):
         raise UserError(
             f"trainer.val_check_interval is {interval}, more than the {used} batches of an epoch; lower it, or "
@@ -208,5 +210,5 @@ def _used(name: str, limit: int | float, batches: int) -> int:
     """Batches that a limit leaves; a whole number is that many, 1.0 all."""
     used = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
     if not used:
-        raise UserError(f"trainer.limit_{name}_batches is {limit}, which leaves none of {batches} batches; raise it")
+        raise UserError(f"trainer.{name} is {limit}, which leaves none of {batches} batches; raise it")
     return used

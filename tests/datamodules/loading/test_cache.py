@@ -1,5 +1,6 @@
 """What caches promise: arrays that are damaged or of another key are as good as none; changed pixels are refused."""
 
+import errno
 import os
 import shutil
 
@@ -7,8 +8,10 @@ import numpy as np
 import PIL
 import pytest
 import torch
+from PIL import Image
 
 from datamodules import DataError
+from datamodules.errors import CacheError
 from datamodules.loading import cache as caches
 from datamodules.loading.cache import cache_file, read_arrays, write_arrays
 from tests.datamodules.support import cityscapes, imagenet, same_batches
@@ -200,6 +203,82 @@ def test_what_cannot_be_kept_or_decoded_is_named(streets, tmp_path, monkeypatch)
     for workers in (0, 1):
         with pytest.raises(DataError, match="1 of 25 images cannot be decoded"):
             built(scenes(streets, tmp_path), workers)
+
+
+def test_what_cannot_be_written_ends_it_with_the_reason(streets, tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(caches.np, "savez", full)
+        with pytest.raises(CacheError, match=r"npz: cannot be written \(No space left"):
+            built(scenes(streets, tmp_path))
+    assert not list((tmp_path / "cache").glob("*.tmp"))
+    real = open
+    monkeypatch.setattr(caches, "open", lambda *args: full() if "r+b" in args else real(*args), raising=False)
+    for workers in (0, 1):
+        with pytest.raises(CacheError, match=r"pixels: cannot be written \(No space"):
+            built(scenes(streets, tmp_path), workers)
+
+
+def test_a_kill_leaves_no_bytes_of_another_file_as_those_of_this_one(sample_tree, tmp_path):
+    shutil.copytree(sample_tree, tmp_path / "old")
+    other = tmp_path / "new"
+    shutil.copytree(sample_tree, other)
+    first, second = sorted(str(file) for file in (other / "val").glob("*/*"))[:2]
+    shutil.copy(second, first)
+    link = tmp_path / "data"
+    link.symlink_to("old")
+    built(images(link, tmp_path))
+    link.unlink()
+    link.symlink_to("new")
+    steps = images(link, tmp_path).pixel_cache.build(0)
+    while next(steps)[0] != "decoding":
+        pass
+    shutil.copytree(tmp_path / "cache", tmp_path / "killed")
+    steps.close()
+    link.unlink()
+    link.symlink_to("old")
+    with pytest.raises(DataError, match="images are not in it or have changed since"):
+        imagenet(link, cache=str(tmp_path / "killed")).check("validate")
+
+
+def test_a_cache_that_another_process_made_meanwhile_is_taken(streets, tmp_path):
+    steps = scenes(streets, tmp_path).pixel_cache.build(0)
+    next(steps)
+    built(scenes(streets, tmp_path))
+    assert {text for text, *_ in steps} == {"comparing checksums"}
+
+
+def resize(path, size):
+    with Image.open(path) as image:
+        image.resize(size, Image.Resampling.NEAREST).save(path)
+
+
+def test_images_of_another_size_move_no_bytes_under_a_training_that_runs(streets, tmp_path):
+    data = scenes(streets, tmp_path)
+    built(data)
+    data.check("fit")
+    files = data.train_set().files
+    numbers = sorted(range(len(files)), key=lambda i: files.paths(i)[0])
+    for path in files.paths(numbers[0]):
+        resize(path, (100, 60))
+    built(scenes(streets, tmp_path))
+    with pytest.raises(CacheError, match=r"cache: the cache of .* \S+\.pixels is gone or damaged"):
+        files.load(numbers[-1])
+    assert len(list((tmp_path / "cache").glob("*.pixels"))) == 1
+    scenes(streets, tmp_path).check("fit")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_image_whose_size_changes_meanwhile_overwrites_no_other(workers, streets, tmp_path):
+    data = scenes(streets, tmp_path)
+    steps = data.pixel_cache.build(workers)
+    next(steps)
+    for path in data.pixel_cache.files(3):
+        resize(path, (400, 300))
+    with pytest.raises(CacheError, match="has changed its size meanwhile"):
+        list(steps)
 
 
 def test_a_file_of_this_moment_is_waited_for(streets, tmp_path, monkeypatch):

@@ -197,9 +197,7 @@ def check_loop(trainer: pl.Trainer, batches: int, val_batches: int, overfit: int
     interval, every = trainer.val_check_interval, trainer.check_val_every_n_epoch
     if not trainer.limit_val_batches:
         rank_zero_warn("trainer.limit_val_batches is 0: nothing is validated, and there will be no best.ckpt")
-    elif (
-        _used(val, trainer.limit_val_batches, val_batches) and isinstance(interval, int) and every and interval > used
-    ):
+    elif _used(val, trainer.limit_val_batches, val_batches) and isinstance(interval, int) and every and interval > used:
         raise UserError(
             f"trainer.val_check_interval is {interval}, more than the {used} batches of an epoch; lower it, or "
             "count over epochs with trainer.check_val_every_n_epoch=null"

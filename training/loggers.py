@@ -14,17 +14,18 @@ from typing import Any
 import wandb
 from pydantic import ValidationError
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
+from pytorch_lightning.loggers.csv_logs import ExperimentWriter
 from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_only
 
 from records import RunFolder, RunRecord
-from records.atomic import free_name, write_problem
+from records.atomic import check_writable, free_name, write_problem, writing
 from records.errors import UserError
 
 PROJECT = "convolution-padding"
 
 _UNNAMED = ("project", "lightning_logs")  # what Lightning's logger makes of no project
-_GIVEN = ("project", "name", "group", "entity", "tags", "notes")
+_GIVEN = ("project", "name", "group", "entity", "tags", "notes", "mode")
 
 PATIENCE = {"init_timeout": 30.0, "finish_timeout": 300.0, "finish_timeout_raises": True}
 """Seconds that a run waits for W&B's server: to begin, and at its end for uploads. W&B waits 90, and for days."""
@@ -151,6 +152,7 @@ def of_run(logger: Logger, folder: RunFolder, record: RunRecord) -> Logger:
     """
     if type(logger) is WandbLogger:
         given = {name: value for name, value in logger._wandb_init.items() if name in _GIVEN and value}
+        given |= {"mode": "offline"} if logger._offline else {}
         return wandb_logger(folder, record, **{k: v for k, v in given.items() if (k, v) != _UNNAMED})
     if isinstance(logger, CSVLogger | TensorBoardLogger) and logger._version is None:
         logger._version = record.id
@@ -160,17 +162,39 @@ def of_run(logger: Logger, folder: RunFolder, record: RunRecord) -> Logger:
 def begins_anew(logger: Logger, record: RunRecord) -> bool:
     """Whether a start writes the curve from its beginning, in the place of what earlier starts wrote.
 
-    CSV's does so by itself; of TensorBoard's the files that the run's earlier starts left are removed.
+    The files that the run's earlier starts left are removed.
     """
     ours = isinstance(logger, TensorBoardLogger) and logger.version == record.id
     return ours or isinstance(logger, CSVLogger)
 
 
-def event_files(logger: Logger, record: RunRecord) -> dict[Path, int]:
-    """TensorBoard's files of a run, by its earlier starts, and when each was last written, in nanoseconds."""
-    if not (isinstance(logger, TensorBoardLogger) and begins_anew(logger, record)):
+class _Writer(ExperimentWriter):
+    """Leaves the file of earlier starts to `callbacks.Dashboard`; Lightning's removes it before a resume is refused."""
+
+    def _check_log_dir_exists(self) -> None:
+        pass
+
+    def save(self) -> None:
+        # Lightning saves once more when this has failed, and what that raises is what is told.
+        with writing(Path(self.metrics_file_path)):
+            super().save()
+
+
+def earlier_files(logger: Logger, record: RunRecord) -> dict[Path, int]:
+    """Files of CSV's or TensorBoard's of a run, by its earlier starts, and when each was last written, in ns."""
+    if not begins_anew(logger, record):
         return {}
-    return {file: file.stat().st_mtime_ns for file in Path(logger.log_dir).glob("events.out.tfevents.*")}
+    names = "events.out.tfevents.*"
+    if isinstance(logger, CSVLogger):
+        logger._experiment, names = _Writer(logger.log_dir), _Writer.NAME_METRICS_FILE
+    return {file: file.stat().st_mtime_ns for file in Path(logger.log_dir).glob(names)}
+
+
+def check_places(loggers: Iterable[Logger]) -> None:
+    """Raises UserError where the folder of a logger of CSV's or TensorBoard's cannot be written."""
+    for logger in loggers:
+        if isinstance(logger, CSVLogger | TensorBoardLogger):
+            check_writable(Path(logger.log_dir), "choose another save_dir of trainer.logger")
 
 
 def wandb_logger(folder: RunFolder, record: RunRecord, **given: Any) -> RunLogger:
@@ -191,8 +215,9 @@ def wandb_logger(folder: RunFolder, record: RunRecord, **given: Any) -> RunLogge
             "tags": [record.network, record.padding],
             **given,
         }
-        wandb.Settings(project=settings["project"], run_id=record.id)
-        mode = _mode()
+        mode = settings.pop("mode", None)
+        wandb.Settings(project=settings["project"], run_id=record.id, mode=mode or "online")
+        mode = _mode(mode or wandb.setup().settings.mode)
     # pydantic's errors, W&B's own, and those of its settings file.
     except Exception as error:
         raise UserError(
@@ -202,9 +227,9 @@ def wandb_logger(folder: RunFolder, record: RunRecord, **given: Any) -> RunLogge
     return RunLogger(folder, mode, **settings)
 
 
-def _mode() -> str:
+def _mode(mode: str) -> str:
     """The mode that W&B's settings name; offline where that is online without credentials to go there."""
-    mode = {"run": "online", "dryrun": "offline"}.get(wandb.setup().settings.mode, wandb.setup().settings.mode)
+    mode = {"run": "online", "dryrun": "offline"}.get(mode, mode)
     if mode != "online" or rank_zero_only.rank != 0:
         return mode
     return "online" if wandb.login(prompt=False, verify=False) else "offline"

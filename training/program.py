@@ -48,7 +48,7 @@ from training.checks.trainer import (
 from training.cluster import check_cores, check_tasks, choose_meeting, slurm_plugins
 from training.evaluation_record import check_keeping, keep_and_print, keep_validation, keeps_validation
 from training.identity import find_again, identify
-from training.loggers import event_files, of_run, wandb_logger
+from training.loggers import check_places, earlier_files, of_run, wandb_logger
 from training.loops import install_loops
 from training.resume import KeyedRandomness, MetricState, ResumeCheckpoint
 from training.settings import ConvergenceSettings, PredictionSettings, RunSettings
@@ -238,11 +238,13 @@ class ExperimentCLI(LightningCLI):
         ]
 
     def _logger(self, chosen: Any) -> Any:
-        if self.run_folder is None:
-            return False if chosen in (None, True) else chosen
         if chosen in (None, True):
-            return wandb_logger(self.run_folder, self.run_record)
-        return [of_run(each, self.run_folder, self.run_record) for each in as_list(chosen or None)]
+            return wandb_logger(self.run_folder, self.run_record) if self.run_folder else False
+        loggers = as_list(chosen or None)
+        if self.run_folder:
+            loggers = [of_run(each, self.run_folder, self.run_record) for each in loggers]
+        check_places(loggers)
+        return loggers
 
     def check_settings(self) -> None:
         """Raises an error for users for what is wrong with data, network and trainer."""
@@ -279,7 +281,7 @@ class ExperimentCLI(LightningCLI):
             self.model.initialise()
         checkpoint = prepare(self.run_folder, chosen)
         for logger in trainer.loggers:
-            self.dashboard.replaced |= event_files(logger, self.run_record)
+            self.dashboard.replaced |= earlier_files(logger, self.run_record)
         self.recorder.begin = partial(write_attempt, self.run_folder, self.run_record, config, files, checkpoint, facts)
         if checkpoint is not None:
             self.model.initialised = True

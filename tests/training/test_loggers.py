@@ -223,12 +223,27 @@ def test_each_epoch_is_once_in_every_logger_after_kills(kind, read, sample_tree,
     monkeypatch.setattr(ClassificationModule, "training_step", training_step)
     for status in (1, 1, 0):
         assert main_here(*arguments) == status
+        shown = read(tmp_path / "one" / "a1")
+        if status:
+            assert main_here(*arguments, "--data.eval_batch_size=8") == 2  # refused with the checkpoint loaded
+            assert read(tmp_path / "one" / "a1") == shown != []
         del ends[:1]
     (run,) = find_runs(tmp_path)
     rows = [(row["epoch"], row["val/acc1"]) for row in run.read_rows()]
     assert [epoch for epoch, _ in rows] == [0, 1, 2]
     for name in ("one", "two"):
         assert np.array(read(tmp_path / name / "a1")) == pytest.approx(np.array(rows))
+
+
+@pytest.mark.parametrize("given", [{"offline": True}, {"mode": "offline"}, {"mode": "disabled"}])
+def test_wandb_by_its_class_is_offline_where_it_was_asked_to_be(given, tmp_path, monkeypatch):
+    monkeypatch.setattr(loggers, "_mode", lambda mode: mode)
+    monkeypatch.setenv("WANDB_MODE", "online")
+    wandb.teardown()
+    record = RunRecord("a1", "net-zero-seed0", "net-zero", "net", "zero", 0, 3, "val/acc1")
+    settings = of_run(WandbLogger(**given), RunFolder(tmp_path), record)._wandb_init
+    wandb.teardown()
+    assert settings["mode"] == given.get("mode", "offline")
 
 
 def test_wandb_by_its_class_continues_the_run_too(tmp_path):

@@ -2,10 +2,12 @@
 
 import errno
 import os
+import re
 import shutil
 import tempfile
 
 import pytest
+from pytorch_lightning.loggers import TensorBoardLogger, csv_logs
 
 from records import RunFolder, find_runs
 from tests.support.program import NO_DASHBOARD, ROOT, fit, main_here, only_run, refusal, rows_without_time
@@ -55,6 +57,31 @@ def test_a_training_on_a_full_disk_ends_with_one_line_and_goes_on_later(name, re
     assert folder.read_record().finished
     assert len(rows_without_time(folder)) == 1
     assert not list(folder.path.rglob(".*.tmp"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "writer"), [("CSVLogger", csv_logs.ExperimentWriter), ("TensorBoardLogger", TensorBoardLogger)]
+)
+def test_a_logger_that_cannot_write_is_refused_first_and_later_ends_the_training_with_one_line(
+    kind, writer, sample_tree, tmp_path, monkeypatch, capsys
+):
+    arguments = [*fit(tmp_path / "runs", sample_tree, *SHORT[:-1]), f"--trainer.logger={kind}"]
+    (tmp_path / "file").touch()
+    error = refusal(capsys, *arguments, f"--trainer.logger.save_dir={tmp_path}/file")
+    assert re.search(r"/file/lightning_logs/\w+ cannot be written: Not a directory; choose another save_dir", error)
+    assert not (tmp_path / "runs").exists()
+
+    def full(writer):
+        if only_run(tmp_path / "runs").read_rows():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, "save", full)
+        assert main_here(*arguments, f"--trainer.logger.save_dir={tmp_path}/logs") == 1
+    error = capsys.readouterr().err
+    assert re.search(r"/logs\S* cannot be written: No space left on device", error)
+    assert "Traceback" not in error
+    assert main_here(*arguments, f"--trainer.logger.save_dir={tmp_path}/logs") == 0
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.loggers import Logger, WandbLogger
 
 from records import WANDB_PREFIX, RunFolder, RunRecord, summarise
+from records.atomic import writing
 from training.callbacks.run_recorder import RunRecorder
 from training.loggers import HEADER, RunLogger, attempt, begins_anew, set_aside_shown
 
@@ -75,9 +76,10 @@ class Dashboard(Checkpoint):
     def _extend(self, logger: Logger) -> None:
         rows = self.recorder.rows
         begin = self._counts.get(logger, 0 if begins_anew(logger, self.record) else len(rows))
-        for row in rows[begin:]:
-            logger.log_metrics({key: value for key, value in row.items() if key != "step"}, step=int(row["step"]))
-        logger.save()
+        with writing(Path(logger.save_dir or logger.name or "")):
+            for row in rows[begin:]:
+                logger.log_metrics({key: value for key, value in row.items() if key != "step"}, step=int(row["step"]))
+            logger.save()
         self._counts[logger] = len(rows)
 
     def _begin(self, run: Any) -> None:

@@ -4,21 +4,18 @@ import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from jsonargparse.typing import PositiveInt
 from rich.console import Console
 
 from cli.sweep.display import SweepDisplay, print_outcome
-from cli.sweep.file import Point, SweepFile, read_sweep
+from cli.sweep.file import read_sweep
 from cli.sweep.points import PointRun, State, check_points, resolve_points
-from cli.sweep.process import StopRequest
-from cli.sweep.runner import run_points
+from cli.sweep.runner import run_points, stop_requests
 from processes.cores import cores
 from records.errors import UserError
 from studies.runs import options
 from studies.runs.command import say
-from training.identity import has_moved
 
 WANDB_IDENTITY = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_SWEEP_PARAM_PATH")
 """An agent sets these for one run; inherited by every point, they would make all points one run."""
@@ -64,53 +61,27 @@ def sweep(
         raise UserError("--output goes with --plan")
     if inherited := " ".join(name for name in WANDB_IDENTITY if name in os.environ):
         raise UserError(f"{inherited} set: every point would be that one W&B run; unset {inherited} and start again")
-    grid = read_sweep(file)
-    points = grid.points()
-    check_program(grid, points)
+    points, notes = read_sweep(file)
     console = Console()
-    for note in grid.notes:
+    for note in notes:
         say(console, f"note: {note}")
-    resolver = find_resolver()
+    # Imported late: it imports torch and Lightning, which --help and a misspelt file name need not wait for.
+    from cli.sweep.resolver import Resolver
+
+    resolver = Resolver()
     with console.status(f"looking for {len(points)} runs"):
         runs = resolve_points(points, resolver, file)
     if plan:
-        # Imported late, like what else a sweep alone does not need.
         from cli.sweep.plan import show_plan
 
         return show_plan(console, runs, file, output)
-    for run in runs:
-        if run.problem:
-            raise UserError(f"{file}: point {run.point.label}: {run.problem}")
-        # Where the data lie elsewhere now, the run itself sees whether they are the same.
-        if run.recorded and run.recorded.finished and not has_moved(run.folder, run.recorded, run.record):
-            run.state = State.SKIPPED
     with console.status(f"checking {len(points)} runs"):
-        check_points([run for run in runs if run.state is State.WAITING], resolver.check, file)
+        check_points(runs, resolver.check, file)
     if not dry_run:
         return train(console, runs, jobs, threads)
     for run in runs:
         say(console, f"{run.record.name} ({run.state}): {run.folder.path}\n    {shlex.join(run.command)}")
     return 0
-
-
-def check_program(file: SweepFile, points: Sequence[Point]) -> None:
-    """Raises UserError unless the file runs this project's `main.py fit`."""
-    program = Path(file.program)
-    if program.name != "main.py" or points[0].arguments[:1] != ("fit",):
-        raise UserError(
-            f"{file.path}: this runner runs main.py fit only (program: main.py, and - fit after - ${{program}} in "
-            "command); for other programs, wandb sweep and wandb agent"
-        )
-    if not program.is_file():
-        raise UserError(f"{file.path}: program {program} is not in {Path.cwd()}; start the sweep where main.py is")
-
-
-def find_resolver() -> Any:
-    """A `cli.sweep.resolver.Resolver`."""
-    # Imported late: it imports torch and Lightning, which --help and a misspelt file name need not wait for.
-    from cli.sweep.resolver import Resolver
-
-    return Resolver()
 
 
 def train(console: Console, runs: Sequence[PointRun], jobs: int | None, threads: int | None) -> int:
@@ -119,7 +90,7 @@ def train(console: Console, runs: Sequence[PointRun], jobs: int | None, threads:
     jobs = min(jobs or default_jobs(), len(waiting)) if waiting else 1
     skipped = f", {len(runs) - len(waiting)} finished already" if len(waiting) < len(runs) else ""
     say(console, f"{len(runs)} runs{skipped}, {jobs} at a time")
-    with StopRequest() as stop:
+    with stop_requests() as stop:
         with SweepDisplay(console, runs) as display:
             run_points(waiting, jobs, child_environment(os.environ, jobs, threads), stop, display)
         print_outcome(console, runs)
@@ -131,7 +102,7 @@ def train(console: Console, runs: Sequence[PointRun], jobs: int | None, threads:
         say(console, "\nThe same command started again tries the failed runs again.")
     if states & {State.FINISHED, State.SKIPPED}:
         say(console, f"\nNext: {shlex.join(['python', 'main.py', 'report', str(common_root(runs))])}")
-    return stop.exit_status if cut_short else int(State.FAILED in states)
+    return 128 + stop[0] if cut_short else int(State.FAILED in states)
 
 
 def default_jobs() -> int:
@@ -146,10 +117,8 @@ def child_environment(environment: Mapping[str, str], jobs: int, threads: int | 
 
     Without a limit each run would start a thread for every core, and all of them would wait for one another.
     """
-    child = dict(environment)
-    if threads or "OMP_NUM_THREADS" not in child:
-        child["OMP_NUM_THREADS"] = str(threads or max(1, cores() // jobs))
-    return child
+    given = str(threads) if threads else environment.get("OMP_NUM_THREADS")
+    return {**environment, "OMP_NUM_THREADS": given or str(max(1, cores() // jobs))}
 
 
 def common_root(runs: Sequence[PointRun]) -> Path:

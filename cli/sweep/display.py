@@ -2,8 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from threading import Lock
-from typing import Self
 
 from rich import progress
 from rich.console import Console
@@ -13,19 +11,17 @@ from records.rows import Row
 from studies.runs.command import say
 
 
-class SweepDisplay:
+class SweepDisplay(progress.Progress):
     """Lines for what happened; in a terminal a bar for each running run and one for the epochs of the whole sweep.
 
-    The threads of the runs call `started` and `ended`, the sweep calls `refresh` in between.
+    Any thread may call `started` and `ended`; the one that made it calls `look` in between.
 
     Args:
         runs: of the whole sweep, also those that were finished before.
     """
 
     def __init__(self, console: Console, runs: Sequence[PointRun]) -> None:
-        self._console, self._runs = console, runs
-        self._lock = Lock()
-        self._bars = progress.Progress(
+        super().__init__(
             progress.TextColumn("{task.description}", markup=False),
             progress.BarColumn(20),
             progress.MofNCompleteColumn(),
@@ -38,53 +34,44 @@ class SweepDisplay:
             # Rich estimates the time left from the last 30 s, in which most runs finish no epoch.
             speed_estimate_period=math.inf,
         )
-        self._ended = sum(run.state is State.SKIPPED for run in runs)
-        self._all = self._add("", *map(sum, zip(*map(epochs, runs), strict=True)))
-        self._running: dict[PointRun, progress.Task] = {}
-
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._bars.stop()
+        self._runs, self._bars = runs, dict[PointRun, progress.Task]()
+        sizes = {run: epochs(run) for run in runs}
+        self._all = self._add("", *map(sum, zip(*sizes.values(), strict=True)))
+        self._open = {run: size for run, size in sizes.items() if run.state is State.WAITING}
 
     def started(self, run: PointRun, how: str = "started") -> None:
-        with self._lock:
-            if run not in self._running:
-                self._running[run] = self._add(run.record.name, *epochs(run))
-            self._say(f"{how} {run.record.name}, log {run.folder.log}")
+        self._say(f"{how} {run.record.name}, log {run.folder.log}")
 
     def ended(self, run: PointRun) -> None:
-        with self._lock:
-            self._ended += 1
-            if (bar := self._running.pop(run, None)) is not None:
-                self._show(run, bar)
+        self._say(f"{run.state} {run.record.name}" + (f": {run.reason}" if run.reason else ""))
+
+    def look(self) -> None:
+        """Reads the epochs of the runs that are running, or ended since the last look."""
+        if self.disable:
+            return
+        failed = sum(run.state is State.FAILED for run in self._runs)
+        text = f"{self._count()} of {len(self._runs)} runs" + (f", {failed} failed" if failed else "")
+        self.update(self._all.id, description=text)
+        for run, size in [each for each in self._open.items() if each[0].state is not State.WAITING]:
+            bar = self._bars.get(run) or self._bars.setdefault(run, self._add(run.record.name, *size))
+            ended, rows = run.state is not State.RUNNING, run.rows()
+            self.update(self._all.id, advance=len(rows) - bar.completed)
+            self.update(bar.id, completed=len(rows), metric=latest(rows, run.record.monitor))
+            if ended:
                 # Not by `update`, which would forget how fast the epochs before were.
                 self._all.total -= max(0, bar.remaining)
-                self._bars.remove_task(bar.id)
-            self._say(f"{run.state} {run.record.name}" + (f": {run.reason}" if run.reason else ""))
-
-    def refresh(self) -> None:
-        """Reads the epochs of the running runs."""
-        if self._console.is_terminal:
-            with self._lock:
-                for run, bar in self._running.items():
-                    self._show(run, bar)
+                self.remove_task(bar.id)
+                del self._open[run], self._bars[run]
 
     def _add(self, name: str, done: int, total: int) -> progress.Task:
-        self._bars.add_task(name, completed=done, total=total, metric="")
-        return self._bars.tasks[-1]
+        self.add_task(name, completed=done, total=total, metric="")
+        return self.tasks[-1]
 
-    def _show(self, run: PointRun, bar: progress.Task) -> None:
-        rows = run.rows()
-        failed = sum(run.state is State.FAILED for run in self._runs)
-        text = f"{self._ended} of {len(self._runs)} runs" + (f", {failed} failed" if failed else "")
-        self._bars.update(self._all.id, advance=len(rows) - bar.completed, description=text)
-        self._bars.update(bar.id, completed=len(rows), metric=latest(rows, run.record.monitor))
+    def _count(self) -> int:
+        return sum(run.state not in (State.WAITING, State.RUNNING) for run in self._runs)
 
     def _say(self, line: str) -> None:
-        say(self._console, f"[{self._ended} of {len(self._runs)}] {line}")
+        say(self.console, f"[{self._count()} of {len(self._runs)}] {line}")
 
 
 def epochs(run: PointRun) -> tuple[int, int]:

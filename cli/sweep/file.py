@@ -11,15 +11,14 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 from records.errors import UserError
+from training.checks.sources import read_lines
 
-DEFAULT_COMMAND = ["${env}", "${interpreter}", "${program}", "${args}"]
-"""W&B's default for `command:`."""
-
+CONTENT = "a sweep file is a mapping with the keys program, method, command and parameters, such as sweeps/demo.yaml"
 ENVIRONMENT_MACRO = re.compile(r"\$\{envvar:([A-Z0-9_]*)\}")
 PARAMETER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
@@ -39,57 +38,50 @@ class Point:
     """
 
     values: dict[str, Any]
-    command: tuple[str, ...]
-    arguments: tuple[str, ...]
+    command: list[str]
+    arguments: list[str]
 
     @property
     def label(self) -> str:
         return " ".join(f"{name}={value}" for name, value in self.values.items())
 
 
-@dataclass(frozen=True)
-class SweepFile:
-    """A checked sweep file.
+class SweepFile(NamedTuple):
+    """What a sweep file asks for.
 
     Attributes:
-        path: of the file, for messages.
-        program: `program:`, relative to the folder that the sweep is started in.
-        command: `command:`, macros not yet filled in.
-        parameters: name to its values, in the file's order; a constant has one.
-        run_cap: the largest number of points; None is no limit.
+        points: the grid, the last parameter of the file varying fastest, `run_cap` points at most.
         notes: accepted keys without effect here, in words.
     """
 
-    path: Path
-    program: str
-    command: tuple[str, ...]
-    parameters: dict[str, tuple[Any, ...]]
-    run_cap: int | None
-    notes: tuple[str, ...]
+    points: list[Point]
+    notes: list[str]
 
-    def points(self, interpreter: str = sys.executable) -> list[Point]:
-        """The grid, the last parameter of the file varying fastest, `run_cap` points at most.
 
-        Raises:
-            UserError: if an environment variable that the command names is not set.
-        """
-        elements = [ENVIRONMENT_MACRO.sub(self._variable, element) for element in self.command]
-        before = elements.index("${program}") + 1
-        points = []
-        for chosen in itertools.islice(itertools.product(*self.parameters.values()), self.run_cap):
-            values = dict(zip(self.parameters, chosen, strict=True))
-            macros = macro_values(values, self.program, interpreter)
-            start, arguments = (
-                tuple(word for element in part for word in macros.get(element, [element]))
-                for part in (elements[:before], elements[before:])
-            )
-            points.append(Point(values, start + arguments, arguments))
-        return points
+def read_sweep(path: Path, interpreter: str = sys.executable) -> SweepFile:
+    """Reads and checks a sweep file of this project's `main.py fit`.
 
-    def _variable(self, match: re.Match[str]) -> str:
-        if (name := match[1]) not in os.environ:
-            raise UserError(f"{self.path}: command has {match[0]}, but {name} is not set; export it first")
-        return os.environ[name]
+    Raises:
+        UserError: naming the file, the key and what is allowed, for whatever this runner cannot run as W&B would; or
+            an environment variable that the command names and that is not set.
+    """
+    list(read_lines(path, str(path), CONTENT))
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        _check_keys(content)
+        command, parameters = _command(content.get("command", "missing")), _parameters(content.get("parameters"))
+        if not Path(content["program"]).is_file():
+            raise UserError(f"program {content['program']} is not in {Path.cwd()}; start the sweep where main.py is")
+    except (UserError, yaml.YAMLError, ValueError) as error:
+        raise UserError(f"{path}: {' '.join(str(error).split())}") from None
+    points = []
+    for chosen in itertools.islice(itertools.product(*parameters.values()), content.get("run_cap")):
+        values = dict(zip(parameters, chosen, strict=True))
+        macros = macro_values(values, content["program"], interpreter)
+        start, arguments = ([word for each in part for word in macros.get(each, [each])] for part in command)
+        points.append(Point(values, start + arguments, arguments))
+    ignored = "early_terminate is ignored: every run goes on to its last epoch"
+    return SweepFile(points, [ignored] if "early_terminate" in content else [])
 
 
 def macro_values(values: Mapping[str, Any], program: str, interpreter: str) -> dict[str, list[str]]:
@@ -110,52 +102,6 @@ def macro_values(values: Mapping[str, Any], program: str, interpreter: str) -> d
     }
 
 
-def read_sweep(path: str | Path) -> SweepFile:
-    """Reads and checks a sweep file.
-
-    Raises:
-        UserError: naming the file, the key and what is allowed, for whatever this runner cannot run as W&B would.
-    """
-    path = Path(path)
-    content = _load(path)
-    try:
-        _check_keys(content)
-        command = _command(content.get("command", DEFAULT_COMMAND))
-        parameters = _parameters(content.get("parameters"))
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
-    ignored = "early_terminate is ignored: every run goes on to its last epoch"
-    notes = (ignored,) if "early_terminate" in content else ()
-    return SweepFile(path, content["program"], command, parameters, content.get("run_cap"), notes)
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML that refuses a key written twice; PyYAML would silently keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"{key.value} is there twice", problem_mark=key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{path} cannot be read: {reason}; give a sweep file, such as sweeps/demo.yaml") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        raise UserError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: a sweep file is a mapping with the keys program, method, command, parameters")
-    return content
-
-
 def _check_keys(content: Mapping[str, Any]) -> None:
     for key in content:
         if key in LAUNCH:
@@ -164,55 +110,69 @@ def _check_keys(content: Mapping[str, Any]) -> None:
             raise UserError(f"unknown key {key}; allowed: {', '.join(sorted(USED | ONLY_FOR_WANDB))}")
     if (method := content.get("method", "missing")) != "grid":
         raise UserError(f"method is {method}; this runner takes grid; for others, wandb sweep and wandb agent")
-    if not isinstance(content.get("program"), str):
-        raise UserError("program is missing; write program: main.py")
+    program = content.get("program", "missing")
+    if Path(str(program)).name != "main.py":
+        raise UserError(f"program is {program}; this runner runs main.py only; for others, wandb sweep and wandb agent")
     cap = content.get("run_cap", 1)
     if isinstance(cap, bool) or not isinstance(cap, int) or cap < 1:
         raise UserError(f"run_cap is {cap!r}; it is a whole number from 1 on")
 
 
-def _command(command: Any) -> tuple[str, ...]:
-    if not isinstance(command, list) or not command:
-        raise UserError("command is not a list; write one element a line, such as - ${args}")
+def _command(command: Any) -> tuple[list[str], list[str]]:
+    """`command:` up to the program, and what follows; environment variables filled in, other macros not yet."""
+    if not isinstance(command, list) or any(isinstance(each, dict | list | None) for each in command):
+        raise UserError(
+            f"command is {command}; it is a list of texts, one a line, such as - ${{args}}, quoted where they hold "
+            "':' or braces"
+        )
     known = macro_values({}, "", "")
     for element in command:
-        if isinstance(element, (dict, list)) or element is None:
-            raise UserError(f"command has {element!r}; each element is text, quoted if it holds ':' or braces")
         rest = ENVIRONMENT_MACRO.sub("", str(element))
         if "${" in rest and rest not in known:
             allowed = ", ".join([*known, "${envvar:NAME}"])
             raise UserError(f"command has {element}; a macro is a whole element, one of {allowed}")
     if (count := command.count("${program}")) != 1:
         raise UserError(f"command must hold ${{program}} once; it stands {count} times")
-    return tuple(map(str, command))
+    filled = [ENVIRONMENT_MACRO.sub(_variable, str(element)) for element in command]
+    before = filled.index("${program}") + 1
+    if filled[before : before + 1] != ["fit"]:
+        raise UserError("this runner runs main.py fit only: write - fit after - ${program} in command")
+    return filled[:before], filled[before:]
 
 
-def _parameters(parameters: Any) -> dict[str, tuple[Any, ...]]:
+def _variable(match: re.Match[str]) -> str:
+    if (name := match[1]) not in os.environ:
+        raise UserError(f"command has {match[0]}, but {name} is not set; export it first")
+    return os.environ[name]
+
+
+def _parameters(parameters: Any) -> dict[str, list[Any]]:
+    """Name to its values, in the file's order; a constant has one."""
     if not isinstance(parameters, dict) or not parameters:
         raise UserError("parameters is missing or empty; write name: {values: [...]} below it")
     for name in parameters:
-        if not isinstance(name, str) or not PARAMETER_NAME.fullmatch(name):
+        if not PARAMETER_NAME.fullmatch(name):
             raise UserError(f"parameters: {name!r} is no parameter name; write an option, without --")
     return {name: _values(f"parameters: {name}", entry) for name, entry in parameters.items()}
 
 
-def _values(where: str, entry: Any) -> tuple[Any, ...]:
+def _values(where: str, entry: Any) -> list[Any]:
     if isinstance(entry, dict) and "parameters" in entry:
         raise UserError(f"{where}: nested parameters never reach the program; write flat names with dots")
-    if not isinstance(entry, dict) or ("value" in entry) == ("values" in entry):
-        raise UserError(f"{where}: give either value: X or values: [X, Y]")
-    if unknown := set(entry) - {"value", "values", "distribution"}:
-        raise UserError(f"{where}: {', '.join(sorted(map(str, unknown)))} does not go with a grid; give values")
-    fitting = "constant" if "value" in entry else "categorical"
-    if entry.get("distribution", fitting) != fitting:
-        raise UserError(f"{where}: distribution is {entry['distribution']}; in a grid leave it out")
-    values = [entry["value"]] if "value" in entry else entry["values"]
-    if not isinstance(values, list) or not values:
-        raise UserError(f"{where}: values is {values!r}; it is a list of at least one value")
+    given = dict(entry) if isinstance(entry, dict) else {}
+    # W&B's names of what either key is; other distributions are drawn from.
+    if given.get("distribution") == ("constant" if "value" in given else "categorical"):
+        del given["distribution"]
+    values = [given["value"]] if "value" in given else given.get("values")
+    if unknown := given.keys() - {"value", "values"}:
+        named = ", ".join(f"{key}: {given[key]}" for key in sorted(unknown))
+        raise UserError(f"{where}: {named} does not go with a grid; leave it out")
+    if len(given) != 1 or not isinstance(values, list) or not values:
+        raise UserError(f"{where} is {entry!r}; give either value: X or values: [X, Y], a list of at least one value")
     if None in values:
         raise UserError(f"{where}: null is passed on as the text None; give a value, or leave the parameter out")
     # As texts: 1 and 1.0 are equal, and two values on a command line.
     texts = list(map(str, values))
     if twice := [text for text in texts if texts.count(text) > 1]:
         raise UserError(f"{where}: {twice[0]} is there twice; each point of the grid runs once")
-    return tuple(values)
+    return values

@@ -1,15 +1,16 @@
 """The points of a sweep as runs: the run folder of each, under whatever id the run was started."""
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from cli.sweep.file import Point
 from records import RunFolder, RunFolderError, RunRecord
-from records.errors import UserError, in_one_line, is_for_users
+from records.errors import UserError, in_one_line
 from records.rows import Row
-from training.identity import current_digest
+from training.identity import current_digest, has_moved
 
 Resolve = Callable[[list[str]], tuple[RunFolder, RunRecord]]
 """Arguments of `main.py` to the run that they start, without starting it."""
@@ -44,7 +45,7 @@ class PointRun:
     point: Point
     folder: RunFolder
     record: RunRecord
-    command: tuple[str, ...]
+    command: list[str]
     recorded: RunRecord | None = None
     problem: str = ""
     state: State = State.WAITING
@@ -68,39 +69,48 @@ def resolve_points(points: Iterable[Point], resolve: Resolve, where: Path) -> li
         UserError: if a point's arguments are invalid, or two points are one run or have one id. It names the sweep
             file `where` and the point.
     """
-    runs: dict[Path, PointRun] = {}
-    ids: dict[str, PointRun] = {}
+    runs: list[PointRun] = []
+    seen: dict[Path | str, Point] = {}
     for point in points:
-        try:
-            folder, record = resolve(list(point.arguments))
-        except Exception as error:
-            if not is_for_users(error):
-                raise
-            raise UserError(f"{where}: point {point.label}: {error}") from None
-        run = runs.setdefault(folder.path.resolve(), PointRun(point, folder, record, point.command))
-        if run.point is not point:
-            raise UserError(
-                f"{where}: the points {run.point.label} and {point.label} are one run, {folder.path}; "
-                "remove the parameter that makes no difference, or give it an effect"
-            )
+        with _naming(point, where):
+            folder, record = resolve(point.arguments)
+        runs.append(PointRun(point, folder, record, point.command))
+        todo = "remove the parameter that makes no difference, or give it an effect"
+        clashes: dict[Path | str, str] = {folder.path.resolve(): f"are one run, {folder.path}; {todo}"}
         # An id of its settings, the default, is the run's own.
-        if record.id != record.digest[:8] and (other := ids.setdefault(record.id, run)) is not run:
-            raise UserError(
-                f"{where}: the points {other.point.label} and {point.label} have one id, {record.id}, and W&B would "
-                "take them for one run; leave run.id out"
-            )
-    for root in {run.folder.path.parent for run in runs.values()}:
-        _look_up([run for run in runs.values() if run.folder.path.parent == root], root)
-    return list(runs.values())
+        if record.id != record.digest[:8]:
+            clashes[record.id] = f"have one id, {record.id}, and W&B would take them for one run; leave run.id out"
+        for key, problem in clashes.items():
+            if (other := seen.setdefault(key, point)) is not point:
+                raise UserError(f"{where}: the points {other.label} and {point.label} {problem}")
+    for root in {run.folder.path.parent for run in runs}:
+        _look_up([run for run in runs if run.folder.path.parent == root], root)
+    return runs
 
 
 def check_points(runs: Iterable[PointRun], check: Callable[[list[str]], None], where: Path) -> None:
-    """Checks every point as its start will; raises UserError, naming the sweep file `where` and the point."""
+    """Skips runs that are finished, and checks every other point as its start will.
+
+    Raises:
+        UserError: naming the sweep file `where` and the point.
+    """
     for run in runs:
-        try:
-            check(list(run.point.arguments))
-        except Exception as error:
-            raise UserError(f"{where}: point {run.point.label}: {in_one_line(error)}") from error
+        with _naming(run.point, where):
+            if run.problem:
+                raise UserError(run.problem)
+            # Where the data lie elsewhere now, the run itself sees whether they are the same.
+            if run.recorded and run.recorded.finished and not has_moved(run.folder, run.recorded, run.record):
+                run.state = State.SKIPPED
+            else:
+                check(run.point.arguments)
+
+
+@contextlib.contextmanager
+def _naming(point: Point, where: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        raise UserError(f"{where}: point {point.label}: {in_one_line(error)}") from error
 
 
 def _look_up(runs: Iterable[PointRun], root: Path) -> None:
@@ -122,6 +132,7 @@ def _look_up(runs: Iterable[PointRun], root: Path) -> None:
     for run in runs:
         path = run.folder.path
         other = by_digest.get(run.record.digest) if run.record.digest else None
-        if other is not None and path not in records and path not in problems:
-            run.folder, run.command = RunFolder(other), (*run.command, f"--run.id={records[other].id}")
-        run.recorded, run.problem = records.get(run.folder.path), problems.get(path, "")
+        if other is not None and path not in records.keys() | problems.keys():
+            path, run.command = other, [*run.command, f"--run.id={records[other].id}"]
+            run.folder = RunFolder(path)
+        run.recorded, run.problem = records.get(path), problems.get(path, "")

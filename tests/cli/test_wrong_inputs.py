@@ -29,6 +29,12 @@ START = {
 }
 """What precedes the options of a group's cases; a later option wins over these."""
 
+SWEEP_BEGINS = {
+    "sweep": "",
+    "parameters": "method: grid\nprogram: main.py\ncommand: ['${program}', fit]\nparameters: ",
+}
+"""What precedes the text of a case in a sweep file."""
+
 
 def cases() -> list:
     found = []
@@ -120,12 +126,12 @@ def refused(places, tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize(("group", "given", "says"), cases())
 def test_wrong_input_gets_one_message_and_leaves_nothing(group, given, says, refused, tmp_path):
-    if group in ("configuration", "sweep"):
-        file = tmp_path / f"{group}.yaml"
-        file.write_text(given)
+    if group == "configuration":
+        (file := tmp_path / "configuration.yaml").write_text(given)
+        command = ["fit", SMALL[0], f"--config={file}", NO_DASHBOARD, *START["fit"][-2:]]
+    elif group in SWEEP_BEGINS:
+        (file := tmp_path / "sweep.yaml").write_text(SWEEP_BEGINS[group] + given)
         command = ["sweep", str(file), "--dry-run"]
-        if group == "configuration":
-            command = ["fit", SMALL[0], f"--config={file}", NO_DASHBOARD, *START["fit"][-2:]]
     else:
         command = [*START[group], *shlex.split(given)]
     message = refused(*command)

@@ -127,7 +127,7 @@ def test_the_points_of_a_sweep_are_whole_valid_and_different_with_seeds_slowest(
     networks, paddings, seeds = GRIDS[path.removeprefix("sweeps/").removesuffix(".yaml")]
     # Without `project:` W&B would name it after the folder that the repository was cloned into.
     assert yaml.safe_load((ROOT / path).read_text())["project"] == PROJECT
-    points = read_sweep(path).points()
+    points = read_sweep(ROOT / path).points
     size = len(networks) * len(paddings)
     assert len(points) == size * seeds
     # The other seeds repeat the first block: seeds are in a run's digest (training/test_identity.py), and a third of a

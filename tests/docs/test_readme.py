@@ -2,10 +2,8 @@
 
 import re
 
-import pytest
 import torch
 
-from cli.sweep.file import read_sweep
 from tests.support.program import ROOT, main_here
 from training.program import parse
 
@@ -51,11 +49,6 @@ def test_the_training_commands_parse(monkeypatch):
     assert commands
     for line in commands:
         assert parse(line.split()[2:])["model"]["init_args"]["padding"] == "partial"
-
-
-@pytest.mark.parametrize("path", sorted(ROOT.glob("sweeps/*.yaml")), ids=lambda path: path.name)
-def test_the_sweep_files_read(path):
-    assert read_sweep(path).program == "main.py"
 
 
 def test_links_and_folders_exist():

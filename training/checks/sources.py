@@ -11,6 +11,8 @@ from records.errors import UserError
 
 Line = tuple[str, int, str | None]
 
+CONFIGURATION = "a configuration is a mapping with keys such as model, data and trainer"
+
 MOST_NODES = 100_000
 """Values that a configuration may hold with its aliases written out: nested ones grow without bounds."""
 
@@ -79,7 +81,10 @@ class Sources:
             if key not in ("config", "-c"):
                 self.given[key] = value
             elif value and "://" not in value:
-                for key, line, text in read_lines(Path(value)):
+                lines = list(read_lines(Path(value), f"--config: {value}", CONFIGURATION))
+                if {"method", "parameters"} <= {key for key, *_ in lines}:
+                    raise UserError(f"{value} is a sweep file, no configuration; python main.py sweep {value} runs it")
+                for key, line, text in lines:
                     self.lines[key], self.texts[key] = f"{value}, line {line}", text
 
     def where(self, key: str, value: str | None = None) -> str:
@@ -125,16 +130,20 @@ def nearest(name: str, known: Sequence[str]) -> str:
     return f"; did you mean {found[0]}?" if found else ""
 
 
-def read_lines(path: Path) -> Iterator[Line]:
-    """The keys of a configuration file, their lines (from 1), and their values as written, None for a mapping.
+def read_lines(path: Path, given: str, content: str) -> Iterator[Line]:
+    """The keys of a YAML file, their lines (from 1), and their values as written, None for a mapping.
+
+    Args:
+        given: the path as the user gave it, for the message that it cannot be read.
+        content: sentence on what the file has to hold.
 
     Raises:
-        UserError: as Sources.
+        UserError: a file that cannot be read, is no YAML mapping, or gives a key twice.
     """
-    if not path.is_file():
-        raise UserError(f"--config: {path} is {'a folder' if path.is_dir() else 'no file'}; name a YAML file")
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
+    except OSError as error:
+        raise UserError(f"{given} cannot be read: {error.strerror}; name a YAML file: {content}") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is no text: {error.reason} at byte {error.start}; name a YAML file") from None
     except yaml.YAMLError as error:
@@ -143,9 +152,7 @@ def read_lines(path: Path) -> Iterator[Line]:
         raise UserError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', None) or error}") from None
     if not isinstance(node, yaml.MappingNode):
         kind = "is empty" if node is None else f"holds a {'list' if isinstance(node, yaml.SequenceNode) else 'text'}"
-        raise UserError(f"{path} {kind}; a configuration is a mapping with keys such as model, data and trainer")
-    if {"method", "parameters"} <= {key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)}:
-        raise UserError(f"{path} is a sweep file, no configuration; python main.py sweep {path} runs it")
+        raise UserError(f"{path} {kind}; {content}")
     _refuse_endless(node, path)
     return _keys(node, "", lambda mark, text: UserError(f"{path}, line {mark.line + 1}: {text}"))
 

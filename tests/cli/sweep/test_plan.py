@@ -2,7 +2,9 @@
 
 import csv
 import os
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -52,7 +54,7 @@ def resolve(arguments):
 
 
 def plan_of(*names, resolve=resolve):
-    points = [Point({"name": name}, ("main.py", "fit", f"--name={name}"), ("fit", f"--name={name}")) for name in names]
+    points = [Point({"name": name}, ["main.py", "fit", f"--name={name}"], ["fit", f"--name={name}"]) for name in names]
     return SweepPlan(resolve_points(points, resolve, Path("sweep.yaml")))
 
 
@@ -118,15 +120,15 @@ def test_a_run_that_steps_end_has_fewer_epochs(runs):
 
 def test_a_run_that_an_agent_began_is_found_by_its_settings_and_continued(runs):
     agents = runs("a-zero-0", [10], V100, folder="a-zero-0-x1y2z3")
-    points = [Point({}, ("python", "main.py", "fit", "--name=a-zero-0"), ("fit", "--name=a-zero-0"))]
+    points = [Point({}, ["python", "main.py", "fit", "--name=a-zero-0"], ["fit", "--name=a-zero-0"])]
 
     def found():
         (run,) = resolve_points(points, resolve, Path("sweep.yaml"))
         return run.folder, run.command
 
-    assert found() == (agents, (*points[0].command, "--run.id=a-zero-0-x1y2z3"))
+    assert found() == (agents, [*points[0].command, "--run.id=a-zero-0-x1y2z3"])
     finished = runs("a-zero-0", [10, 10], V100, folder="a-zero-0-zz", finished=True)
-    assert found() == (finished, (*points[0].command, "--run.id=a-zero-0-zz")), "the finished one of two"
+    assert found() == (finished, [*points[0].command, "--run.id=a-zero-0-zz"]), "the finished one of two"
     own = runs("a-zero-0", [], V100)
     assert found() == (own, points[0].command)
 
@@ -134,7 +136,7 @@ def test_a_run_that_an_agent_began_is_found_by_its_settings_and_continued(runs):
 @pytest.fixture
 def command(runs, monkeypatch):
     """Writes a sweep of the given runs and plans it; returns the exit status."""
-    monkeypatch.setattr(cli.sweep.command, "find_resolver", lambda: resolve)
+    monkeypatch.setitem(sys.modules, "cli.sweep.resolver", SimpleNamespace(Resolver=lambda: resolve))
     for name in cli.sweep.command.WANDB_IDENTITY:
         monkeypatch.delenv(name, raising=False)
     Path("main.py").touch()

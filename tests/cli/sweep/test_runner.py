@@ -6,12 +6,15 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
 import cli.sweep.command
+from cli.sweep import runner
 from cli.sweep.display import SweepDisplay
 from cli.sweep.points import PointRun, State
 from records import RunFolder, RunRecord
@@ -40,8 +43,11 @@ if do == "fail":
 if do == "silent":
     sys.exit(0)
 if do in ("sleep", "stubborn"):
-    if do == "stubborn":
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    def save(*_):
+        time.sleep(0.5)
+        sys.exit("saved")
+
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if do == "stubborn" else save)
     helper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     with open("pids", "a") as file:
         file.write(f"{os.getpid()} {helper.pid}\\n")
@@ -62,10 +68,11 @@ command: ["${interpreter}", "${program}", fit, "${args}"]
 
 DRIVER = f"""
 import sys
+from types import SimpleNamespace
 sys.path.insert(0, {str(ROOT)!r})
 import cli.sweep.command
 from tests.cli.sweep.test_runner import resolve
-cli.sweep.command.find_resolver = lambda: resolve
+sys.modules["cli.sweep.resolver"] = SimpleNamespace(Resolver=lambda: resolve)
 sys.exit(cli.sweep.command.main(sys.argv[1:]))
 """
 
@@ -85,15 +92,15 @@ resolve.check = lambda arguments: None
 def sweep(tmp_path, monkeypatch):
     """In a working folder with the program in it: writes a sweep file and runs it; returns the exit status."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli.sweep.command, "find_resolver", lambda: resolve)
+    monkeypatch.setitem(sys.modules, "cli.sweep.resolver", SimpleNamespace(Resolver=lambda: resolve))
     # The real one imports torch to look for a GPU.
     monkeypatch.setattr(cli.sweep.command, "default_jobs", lambda: 2)
     for name in (*cli.sweep.command.WANDB_IDENTITY, "OMP_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "main.py").write_text(PROGRAM)
 
-    def sweep(names, do="finish", *options, change=("", "")):
-        text = SWEEP.replace("NAMES", ", ".join(names)).replace("DO", do).replace(*change)
+    def sweep(names, do="finish", *options):
+        text = SWEEP.replace("NAMES", ", ".join(names)).replace("DO", do)
         (tmp_path / "sweep.yaml").write_text(text)
         return cli.sweep.command.main(["sweep.yaml", *options])
 
@@ -146,12 +153,7 @@ def test_all_points_are_checked_before_the_first_starts(sweep):
     assert not Path("runs/a").exists()
 
 
-def test_other_programs_a_missing_program_and_an_inherited_run_are_refused(sweep, monkeypatch):
-    for change in (("main.py", "train.py"), ("fit, ", "")):
-        with pytest.raises(UserError, match=r"main\.py fit only"):
-            sweep("a", change=change)
-    with pytest.raises(UserError, match=r"start the sweep where main\.py is"):
-        sweep("a", change=("main.py", "elsewhere/main.py"))
+def test_an_inherited_run_is_refused(sweep, monkeypatch):
     monkeypatch.setenv("WANDB_RUN_ID", "x")
     with pytest.raises(UserError, match="unset WANDB_RUN_ID"):
         sweep("a")
@@ -181,6 +183,7 @@ def test_a_signal_leaves_no_process_behind(sweep, do, signals, status):
     assert shown.count("interrupted a") == shown.count("interrupted b") == 1
     assert "not started" in shown
     assert "started again continues" in shown
+    assert ("saved" in log("a")) == (do == "sleep")
     # What was interrupted is continued.
     assert sweep("abc") == 0
 
@@ -250,6 +253,79 @@ def test_threads_are_shared_out_unless_the_user_said_how_many(monkeypatch, envir
     assert cli.sweep.command.child_environment(environment, jobs, threads)["OMP_NUM_THREADS"] == expected
 
 
+@pytest.mark.parametrize(
+    ("program", "problem"),
+    [
+        ("print('fine')", ""),
+        ("print('\\033[31mError: no images\\033[0m\\nusage: ...\\nwandb: bye'); exit(2)", "Error: no images"),
+        ("import os; os.write(1, b'here\\xff\\n\\n\\033[1mwandb\\033[0m: bye'); exit(2)", "here\ufffd"),
+        ("exit(3)", "exit status 3, nothing in the log"),
+        ("import os; os.kill(os.getpid(), 9)", "killed by SIGKILL (out of memory?)"),
+        (None, "could not be started: [Errno 2] No such file or directory: '/no/such/python'"),
+    ],
+)
+def test_what_went_wrong_is_the_last_error_of_this_attempt(program, problem, tmp_path):
+    (log := tmp_path / "log.txt").write_text("error: of an earlier attempt\n")
+    command = ["/no/such/python"] if program is None else [sys.executable, "-c", program]
+    assert runner.run_logged(command, log, os.environ, []) == problem
+    assert log.read_text(errors="replace").startswith("error: of an earlier attempt\n")
+
+
+HOLD = "import fcntl, sys; folder = sys.argv[1]\n{}\nprint('held', flush=True); sys.stdin.read()"
+A_SWEEP = "file = open(folder + '/log.txt', 'a'); fcntl.flock(file, fcntl.LOCK_EX)"
+A_FIT = "file = open(folder + '/.lock', 'a'); fcntl.lockf(file, fcntl.LOCK_EX)"
+FIT = """
+from pathlib import Path
+from records import RunFolder
+from training.start import _lock
+_lock(RunFolder(Path(folder)))
+"""
+TRAIN = """
+import fcntl, sys
+try:
+    fcntl.lockf(open(sys.argv[1] + "/.lock", "a"), fcntl.LOCK_EX | fcntl.LOCK_NB)
+except OSError:
+    sys.exit("error: another process is training in here; wait for it or stop it")
+print("trained")
+"""
+
+
+@pytest.mark.parametrize(
+    ("holder", "known", "ends"),
+    [
+        *((holder, False, ends) for holder in (A_SWEEP, A_FIT) for ends in ("by itself", "by a stop")),
+        (FIT, True, "by a stop"),
+    ],
+    ids=["a sweep", "a sweep, stopped", "a fit", "a fit, stopped", "a fit since long, stopped"],
+)
+def test_what_another_process_trains_is_waited_for_and_left_to_it(holder, known, ends, tmp_path, monkeypatch):
+    """Unless it is `known`, it began between the look at it and the start of the run."""
+    record = RunRecord("a", "a", "g", "n", "zero", 0, 4, "val/acc1")
+    run = PointRun(None, RunFolder(tmp_path), record, [sys.executable, "-c", TRAIN, tmp_path])
+    hold, shown, stop = [sys.executable, "-c", HOLD.format(holder), tmp_path], io.StringIO(), []
+    assert not runner.is_trained(run.folder)
+    with (
+        subprocess.Popen(hold, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as other,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        assert other.stdout.readline() == "held\n"
+        answers, is_trained = iter(() if known else (False, False)), runner.is_trained
+        monkeypatch.setattr(runner, "is_trained", lambda folder: next(answers, None) is None and is_trained(folder))
+        display = SweepDisplay(Console(file=shown), [run])
+        found = pool.submit(runner.train_run, run, os.environ, stop, display)
+        while "waiting for what trains already a" not in shown.getvalue() and not found.done():
+            time.sleep(0.05)
+        if ends == "by a stop":
+            stop.append(signal.SIGTERM)
+            found.result()
+            assert (run.state, other.poll()) == (State.INTERRUPTED, None)
+        other.stdin.close()
+        found.result()
+    assert ("waiting" in shown.getvalue(), runner.is_trained(run.folder)) == (True, False)
+    log = run.folder.log
+    assert (log.exists() and log.read_text().endswith("trained\n")) == (ends == "by itself")
+
+
 def test_bars_count_the_epochs_that_are_still_to_come(tmp_path):
     """Two epochs of four are there when the sweep starts; a run that fails no longer counts what it did not do."""
     runs = []
@@ -258,17 +334,18 @@ def test_bars_count_the_epochs_that_are_still_to_come(tmp_path):
         folder = RunFolder(tmp_path / name)
         folder.write_record(record)
         folder.write_rows([{"epoch": 0, "step": 1}, {"epoch": 1, "step": 2, "val/acc1": 33.333}])
-        runs.append(PointRun(None, folder, record, (), record))
+        runs.append(PointRun(None, folder, record, [], record))
     text = io.StringIO()
     display = SweepDisplay(Console(file=text, force_terminal=True, width=120), runs)
-    display.started(runs[0])
+    runs[0].state = State.RUNNING
     runs[0].folder.write_rows([{"epoch": epoch, "step": epoch + 1, "val/acc1": 50.0} for epoch in range(3)])
-    display.refresh()
+    display.look()
     with display:
         pass
     runs[0].state, runs[0].reason = State.FAILED, "error: full [disk]"
     display.ended(runs[0])
+    display.look()
     with display:
         pass
-    for shown in ("5/8", "3/4", "val/acc1 50.00", "5/7", "[1 of 2] failed a: error: full [disk]"):
+    for shown in ("5/8", "3/4", "val/acc1 50.00", "5/7", "1 of 2 runs, 1 failed", "failed a: error: full [disk]"):
         assert shown in text.getvalue(), shown

@@ -291,6 +291,8 @@ def make_trees(folder: Path) -> dict[bool, Path]:
 
 def main() -> int:
     options = _options()
+    if options.keep:
+        options.keep.mkdir(parents=True, exist_ok=True)
     # W&B would read the settings of whoever runs this.
     home = Path(tempfile.mkdtemp(prefix="kill_many-", dir=options.keep))
     os.environ.update({f"WANDB_{name}_DIR": str(home / "wandb") for name in ("CONFIG", "CACHE", "DATA")})

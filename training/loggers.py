@@ -159,6 +159,13 @@ def of_run(logger: Logger, folder: RunFolder, record: RunRecord) -> Logger:
     return logger
 
 
+def of_evaluation(logger: Logger, command: str) -> Logger:
+    """A logger of a run's configuration, made to leave the curve of `fit` alone, which has the version that is set."""
+    if isinstance(logger, CSVLogger | TensorBoardLogger) and logger._version is not None:
+        logger._version = f"{logger._version}-{command}"
+    return logger
+
+
 def begins_anew(logger: Logger, record: RunRecord) -> bool:
     """Whether a start writes the curve from its beginning, in the place of what earlier starts wrote.
 

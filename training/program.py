@@ -48,7 +48,7 @@ from training.checks.trainer import (
 from training.cluster import check_cores, check_tasks, choose_meeting, slurm_plugins
 from training.evaluation_record import check_keeping, keep_and_print, keep_validation, keeps_validation
 from training.identity import find_again, identify
-from training.loggers import check_places, earlier_files, of_run, wandb_logger
+from training.loggers import check_places, earlier_files, of_evaluation, of_run, wandb_logger
 from training.loops import install_loops
 from training.resume import KeyedRandomness, MetricState, ResumeCheckpoint
 from training.settings import ConvergenceSettings, PredictionSettings, RunSettings
@@ -240,9 +240,11 @@ class ExperimentCLI(LightningCLI):
     def _logger(self, chosen: Any) -> Any:
         if chosen in (None, True):
             return wandb_logger(self.run_folder, self.run_record) if self.run_folder else False
-        loggers = as_list(chosen or None)
-        if self.run_folder:
-            loggers = [of_run(each, self.run_folder, self.run_record) for each in loggers]
+        folder, record = self.run_folder, self.run_record
+        loggers = [
+            of_run(each, folder, record) if folder else of_evaluation(each, self.subcommand)
+            for each in as_list(chosen or None)
+        ]
         check_places(loggers)
         return loggers
 

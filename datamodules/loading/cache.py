@@ -8,15 +8,15 @@ import fcntl
 import hashlib
 import os
 import shutil
-import tempfile
 import time
+import uuid
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 import numpy as np
 
@@ -88,7 +88,7 @@ def read_arrays(file: Path, key: tuple, build: Callable[[dict[str, np.ndarray]],
 
 
 def write_arrays(file: Path, key: tuple, arrays: Mapping[str, np.ndarray], complaint: str) -> None:
-    """As `_replace`; where that fails, warns with `complaint` and goes on."""
+    """Writes an .npz file, whole or not at all; where that fails, warns with `complaint` and goes on."""
     try:
         _replace(file, key, arrays)
     except OSError as error:
@@ -96,12 +96,19 @@ def write_arrays(file: Path, key: tuple, arrays: Mapping[str, np.ndarray], compl
 
 
 def _replace(file: Path, key: tuple, arrays: Mapping[str, np.ndarray]) -> None:
-    """Writes an .npz file under another name and renames it; raises OSError where that fails."""
+    with replacing(file) as stream:
+        np.savez(stream, key=np.array(repr(key)), **arrays)
+
+
+@contextlib.contextmanager
+def replacing(file: Path) -> Iterator[IO[bytes]]:
+    """A stream into a file of another name, which becomes `file` at the end; raises OSError where that fails."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=file.parent, suffix=".tmp")
+    # Not by mkstemp, whose 0600 would keep a shared cache from the rest of a group.
+    temporary = file.with_name(f"{file.stem}-{uuid.uuid4().hex}.tmp")
     try:
-        with os.fdopen(handle, "wb") as stream:
-            np.savez(stream, key=np.array(repr(key)), **arrays)
+        with open(temporary, "xb") as stream:
+            yield stream
         os.replace(temporary, file)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -4,13 +4,12 @@ import argparse
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from datamodules.errors import DataError, some
-from datamodules.loading.cache import cache_file
+from datamodules.loading.cache import cache_file, replacing
 from datamodules.loading.workers import map_in_workers
 from processes.cores import cores
 
@@ -88,11 +87,8 @@ def compare_digests(root: Path, found: dict[str, str], file: Path | None) -> str
 
 def _write(file: Path, digests: dict[str, str]) -> None:
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=file.parent, suffix=".tmp")
-        with os.fdopen(handle, "w") as stream:
-            json.dump(digests, stream, indent=0)
-        os.replace(temporary, file)
+        with replacing(file) as stream:
+            stream.write(json.dumps(digests, indent=0).encode())
     except OSError as error:
         raise DataError(
             f"cannot be written ({error.strerror})", where=file, todo="Name another with --digests."

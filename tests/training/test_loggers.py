@@ -210,6 +210,7 @@ def tensorboard_epochs(folder):
 @pytest.mark.parametrize(("kind", "read"), [("CSVLogger", csv_epochs), ("TensorBoardLogger", tensorboard_epochs)])
 def test_each_epoch_is_once_in_every_logger_after_kills(kind, read, sample_tree, tmp_path, monkeypatch):
     two = [{"class_path": kind, "init_args": {"save_dir": str(tmp_path), "name": name}} for name in ("one", "two")]
+    two[1]["init_args"]["version"] = "a1"  # as its own setting
     (tmp_path / "loggers.yaml").write_text(json.dumps({"trainer": {"logger": two}}))
     every = "--run.checkpoint_every_n_steps=3"
     arguments = fit(tmp_path, sample_tree, every, "--run.id=a1", f"--config={tmp_path}/loggers.yaml")
@@ -231,6 +232,9 @@ def test_each_epoch_is_once_in_every_logger_after_kills(kind, read, sample_tree,
     (run,) = find_runs(tmp_path)
     rows = [(row["epoch"], row["val/acc1"]) for row in run.read_rows()]
     assert [epoch for epoch, _ in rows] == [0, 1, 2]
+    assert (
+        main_here("validate", f"--config={run.path}/config.yaml", f"--ckpt_path={run.path}/checkpoints/best.ckpt") == 0
+    )
     for name in ("one", "two"):
         assert np.array(read(tmp_path / name / "a1")) == pytest.approx(np.array(rows))
 

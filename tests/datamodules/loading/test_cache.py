@@ -33,6 +33,9 @@ def file(tmp_path):
 def test_arrays_come_back_and_nothing_else_is_left(file):
     assert read_arrays(file, KEY, content) == list(range(99))
     assert list(file.parent.iterdir()) == [file]
+    plain = file.with_suffix(".plain")
+    plain.touch()
+    assert file.stat().st_mode == plain.stat().st_mode  # others of a group read a shared cache, too
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "text", "flipped", "foreign", "missing", "lacking"])

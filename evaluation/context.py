@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from fractions import Fraction
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +17,7 @@ POOLS = ("ImageBranch",)
 """Modules whose output is a function of the map's mean alone (DeepLab's global pool)."""
 
 Sides = tuple[int, int]
-Shares = tuple[Fraction, Fraction]
-"""Of a larger image's height and width that the small one takes."""
+"""Height and width."""
 
 
 def cut(maps: Tensor, sides: Sides) -> Tensor:
@@ -33,16 +32,64 @@ def without_margin(maps: Tensor, margin: int) -> Tensor:
     return maps[..., margin : height - margin, margin : width - margin]
 
 
-def shares_of(images: Tensor, margin: int) -> Shares:
-    """Of images (N, 3, H, W) with `margin` pixels on each side around the small ones."""
-    height, width = (Fraction(length - 2 * margin, length) for length in images.shape[2:])
-    return height, width
+def stride_of(length: int, positions: int) -> int:
+    """The stride of a map of `positions` of an image of `length` pixels along one side, or a multiple of it.
+
+    The quotient is no stride where the side is no multiple: strides are powers of 2, and maps are rounded up or down.
+
+    >>> stride_of(225, 8), stride_of(240, 8), stride_of(225, 7), stride_of(224, 32)
+    (32, 32, 32, 7)
+    """
+    nearest = 2 ** max(0, round(math.log2(length / positions)))
+    for stride in (nearest, 2 * nearest):
+        if -(-length // stride) == positions:
+            return stride
+    for stride in (nearest, nearest // 2):
+        if stride and length // stride == positions:
+            return stride
+    # Patches of 7 or 14 pixels; else windows that do not pad, which leave less than length / stride.
+    return nearest if length % positions else length // positions
 
 
-def sides_of(maps: Tensor, shares: Shares) -> Sides:
-    """Height and width of the small image's part of maps of a larger one."""
-    height, width = (round(length * share) for length, share in zip(maps.shape[2:], shares, strict=True))
-    return height, width
+@dataclass(frozen=True)
+class Context:
+    """Images of `sides` pixels, with `margin` of them on each side around the small ones."""
+
+    sides: Sides
+    margin: int
+
+    @classmethod
+    def of(cls, images: Tensor, margin: int) -> "Context":
+        height, width = images.shape[2:]
+        return cls((height, width), margin)
+
+    def inner(self, maps: Tensor) -> Sides:
+        """Height and width of the small images' part of maps (N, C, h, w)."""
+        height, width = (self._inner(*pair) for pair in zip(self.sides, maps.shape[2:], strict=True))
+        return height, width
+
+    def _inner(self, length: int, positions: int) -> int:
+        stride = stride_of(length, positions)
+        if self.margin % stride == 0:
+            return positions - 2 * self.margin // stride
+        return round(positions * (length - 2 * self.margin) / length)
+
+
+def last_map(network: nn.Module, images: Tensor) -> Tensor:
+    """(N, C, h, w): what a timm classifier's head takes. Raises EvaluationError if it has no such map."""
+    last = network.forward_features(images)
+    if last.dim() != 4:
+        raise EvaluationError("this network has no last map of features (N, C, h, w): nothing there has a border")
+    return last.movedim(-1, 1) if _is_channels_last(network) else last
+
+
+def logits_of(network: nn.Module, last: Tensor) -> Tensor:
+    """(N, classes) of what `last_map` returned, or a part of it."""
+    return network.forward_head(last.movedim(1, -1) if _is_channels_last(network) else last)
+
+
+def _is_channels_last(network: nn.Module) -> bool:
+    return getattr(network, "output_fmt", "NCHW") == "NHWC"
 
 
 def logits_in_context(network: nn.Module, images: Tensor, margin: int) -> Tensor:
@@ -62,20 +109,18 @@ def logits_in_context(network: nn.Module, images: Tensor, margin: int) -> Tensor
     Raises:
         EvaluationError: if the network has no such maps, or the margin does not fit its stride.
     """
-    shares = shares_of(images, margin)
-    with local_means(network, shares):
+    context = Context.of(images, margin)
+    with local_means(network, context):
         if not hasattr(network, "forward_head"):
             logits = network(images)
             if logits.dim() != 4 or logits.shape[2:] != images.shape[2:]:
                 raise EvaluationError("this network has no last map that a margin could be cut from; leave margin at 0")
             _check_stride(margin, getattr(network, "output_stride", 1))
             return without_margin(logits, margin)
-        last = network.forward_features(images)
-        if last.dim() != 4:
-            raise EvaluationError("this network has no last map that a margin could be cut from; leave margin at 0")
-        # Strides are powers of 2; an image that is no multiple has up to a position more, or a little less.
-        _check_stride(margin, 2 ** math.ceil(math.log2(images.shape[-1] / last.shape[-1]) - 0.01))
-        return network.forward_head(cut(last, sides_of(last, shares)))
+        last = last_map(network, images)
+        for length, positions in zip(context.sides, last.shape[2:], strict=True):
+            _check_stride(margin, stride_of(length, positions))
+        return logits_of(network, cut(last, context.inner(last)))
 
 
 def _check_stride(margin: int, stride: int) -> None:
@@ -84,20 +129,20 @@ def _check_stride(margin: int, stride: int) -> None:
 
 
 @contextmanager
-def local_means(network: nn.Module, shares: Shares) -> Iterator[None]:
+def local_means(network: nn.Module, context: Context) -> Iterator[None]:
     """Within it, squeeze-and-excite modules and global pools take the mean of the cut map, as on the small image.
 
     Else the larger image would change every channel's scale, at the centre too, and the error would not be padding's.
     """
 
     def gate(module: nn.Module, inputs: tuple, _: Tensor) -> Tensor:
-        centre = cut(inputs[0], sides_of(inputs[0], shares)).mean((2, 3), keepdim=True)
+        centre = cut(inputs[0], context.inner(inputs[0])).mean((2, 3), keepdim=True)
         # Of two positions with this mean, one apart, the module returns values that lie its gate apart.
         pair = module.forward(torch.cat([centre + 0.5, centre - 0.5], 3))
         return inputs[0] * (pair[..., :1] - pair[..., 1:])
 
     def pool(_: nn.Module, inputs: tuple) -> Tensor:
-        return cut(inputs[0], sides_of(inputs[0], shares))
+        return cut(inputs[0], context.inner(inputs[0]))
 
     hooks = [each.register_forward_hook(gate) for each in network.modules() if type(each).__name__ in GATES]
     hooks += [each.register_forward_pre_hook(pool) for each in network.modules() if type(each).__name__ in POOLS]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from evaluation.context import cut, local_means, shares_of, sides_of
+from evaluation.context import Context, cut, last_map, local_means, logits_of
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,15 @@ def true_maps(
     Args:
         images: (N, 3, H, W), with `margin` pixels on each side around the small ones.
     """
-    shares = shares_of(images, margin)
+    context = Context.of(images, margin)
 
     def keep(layer: str, before: Tensor, after: Tensor) -> LayerMaps:
         sides = [tuple(each.shape[2:]) for each in (small[layer].input, small[layer].output)]
         return LayerMaps(cut(before, sides[0]).clone(), cut(after, sides[1]).clone())
 
-    with recorded(network, list(small), keep) as found, local_means(network, shares):
+    with recorded(network, list(small), keep) as found, local_means(network, context):
         if not hasattr(network, "forward_head"):
             network(images)
             return found, None
-        last = network.forward_features(images)
-        return found, network.forward_head(cut(last, sides_of(last, shares)))
+        last = last_map(network, images)
+        return found, logits_of(network, cut(last, context.inner(last)))

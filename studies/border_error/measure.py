@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from evaluation.context import cut
+from evaluation.context import cut, last_map, stride_of
+from evaluation.errors import EvaluationError
 from evaluation.rings import RingSums
 from records.errors import UserError, in_one_line
 from studies.border_error.maps import LayerMaps, small_maps, true_maps
@@ -22,7 +23,7 @@ SECONDS = 20
 
 
 def total_stride(source: Source, size: int) -> int:
-    """Pixels of the image to a position of the last map.
+    """Pixels of the image to a position of the last map, or a multiple of them.
 
     Raises:
         UserError: if the network does not run at this size, or has no maps.
@@ -31,12 +32,12 @@ def total_stride(source: Source, size: int) -> int:
         raise UserError(f"{source.name} has no last map that its stride could be read from")
     try:
         with torch.inference_mode():
-            last = source.network.forward_features(torch.zeros(1, 3, size, size))
+            last = last_map(source.network, torch.zeros(1, 3, size, size))
+    except EvaluationError as error:
+        raise UserError(f"{source.name}: {error}") from None
     except Exception as error:
         raise UserError(f"{source.name} does not run at {size} x {size} pixels: {in_one_line(error)}") from None
-    if last.ndim != 4:
-        raise UserError(f"{source.name} has no last map of features (N, C, h, w): nothing there has a border")
-    return size // last.shape[-1]
+    return stride_of(size, last.shape[-1])
 
 
 class BorderErrors:

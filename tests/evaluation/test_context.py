@@ -63,6 +63,22 @@ def test_with_enough_context_the_scheme_does_not_matter(name):
 
 
 @pytest.mark.parametrize(
+    ("name", "side", "margin"), [("cifar_resnet10", 25, 32), ("cifar_resnet10", 28, 40), ("mambaout_femto", 65, 96)]
+)
+def test_the_small_image_has_as_many_positions_as_alone(name, side, margin):
+    """At sides that are no multiple of the stride, too, and where maps are (N, h, w, C)."""
+    torch.manual_seed(0)
+    network = create_network(name, 10).eval().requires_grad_(False)
+    images = torch.randn(2, 3, side + 2 * margin, side + 8 + 2 * margin)
+    inside = images[..., margin:-margin, margin:-margin]
+    large, small = network.forward_features(images), network.forward_features(inside)
+    spatial = (1, 2) if name == "mambaout_femto" else (2, 3)
+    for axis in spatial:
+        large = large.narrow(axis, (large.shape[axis] - small.shape[axis]) // 2, small.shape[axis])
+    assert torch.allclose(logits_in_context(network, images, margin), network.forward_head(large), atol=1e-5)
+
+
+@pytest.mark.parametrize(
     ("name", "margin", "words"),
     [
         ("cifar_resnet10", 3, "margin of 3 pixels does not fit a network of stride 8"),

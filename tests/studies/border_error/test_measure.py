@@ -1,15 +1,13 @@
 """Border errors where they are known: white noise, images that continue as a scheme does, and position by position."""
 
-from fractions import Fraction
-
 import numpy as np
 import pytest
 import torch
 from timm.layers import SqueezeExcite
 from torch import nn
 
-from evaluation.context import cut, local_means
-from studies.border_error.measure import BorderErrors
+from evaluation.context import Context, cut, local_means
+from studies.border_error.measure import BorderErrors, total_stride
 from studies.border_error.record import TRUE
 
 
@@ -62,6 +60,17 @@ def test_of_an_image_that_repeats_itself_circular_padding_is_the_true_context(so
     assert max(errors.floor) < 1e-6, "the margin exceeds the reach of every layer"
 
 
+@pytest.mark.parametrize("size", [32, 33, 30])
+def test_the_maps_lie_on_each_other_at_every_size(source, size):
+    """One layer alone errs at the border only: the margin is a multiple of the stride, not of a quotient of sides."""
+    made = source(size=size)
+    margin = 3 * total_stride(made, size)
+    errors = BorderErrors(made, size, margin, ["zero"])
+    errors.add(torch.randn(2, 3, size + 2 * margin, size + 2 * margin))
+    assert margin == 3 * 8
+    assert max(error for layer in errors.errors()["zero"].alone for error in layer[1:]) < 1e-9
+
+
 def test_alone_a_layer_has_true_input(source):
     """The second of two averages errs by itself at the border only, and in the whole network one ring deeper."""
     network = nn.Sequential(Average(), nn.Conv2d(3, 3, 3, padding=1, groups=3))
@@ -82,7 +91,7 @@ def test_gates_see_the_small_image_alone():
     network = nn.Sequential(SqueezeExcite(8)).eval()
     images = torch.randn(2, 8, 12, 12)
     gate = network[0](cut(images, (6, 6))) / cut(images, (6, 6))
-    with local_means(network, (Fraction(1, 2), Fraction(1, 2))):
+    with local_means(network, Context((12, 12), 3)):
         assert network(images).allclose(images * gate.mean((2, 3), keepdim=True), atol=1e-5)
     assert not network(images).allclose(images * gate.mean((2, 3), keepdim=True), atol=1e-5)
 

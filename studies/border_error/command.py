@@ -61,7 +61,7 @@ def main(
             raise UserError(f"--margin {context}: {source.name} has a total stride of {stride}; give a multiple of it")
         file = output / f"{source.name}-{side}.json"
         wanted = {"weights": source.weights, "size": side, "margin": context, "schemes": schemes}
-        wanted |= {"images": len(found.files), "digest": found.digest}
+        wanted |= {"images": len(found.files), "digest": found.digest, "state": source.digest(schemes)}
         record = read_same(file, BorderErrorRecord, wanted)
         if record is None:
             progress = Progress(file.with_suffix(".part"), {**wanted, "network": source.name})

@@ -195,4 +195,5 @@ def measure(
         targets=images.targets,
         failed=errors.failed,
         provenance=origin,
+        state=source.digest(schemes),
     )

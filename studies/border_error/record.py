@@ -48,7 +48,7 @@ class BorderErrorRecord(Record):
         padding: scheme that it was trained with.
         size, margin: of the image and of the context on each side, in pixels.
         images: their number.
-        digest: of their files' names.
+        digest: of their files' names and sizes; in older records of the names alone.
         schemes: that were asked for.
         layers: padded convolutions by module path, from input to output.
         floor: of each layer, the NMSE at the border between two true-context networks whose large images are padded by
@@ -58,6 +58,7 @@ class BorderErrorRecord(Record):
         targets: correct classes; None where they are not known.
         failed: a sentence for each scheme that could not be measured.
         provenance: start, command, versions, commit, host.
+        state: digest of the weights and of users' files with schemes; empty in older records.
     """
 
     KIND: ClassVar[str] = "border-error"
@@ -77,3 +78,4 @@ class BorderErrorRecord(Record):
     targets: list[int] | None
     failed: list[str] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict, repr=False)
+    state: str = ""

@@ -34,8 +34,11 @@ class Images:
 
     @property
     def digest(self) -> str:
-        """Of the files' names, in order."""
-        return hashlib.sha1("\n".join(Path(file).name for file in self.files).encode()).hexdigest()[:8]
+        """Of the files' names and sizes, in order; the folder may move."""
+        # Numbered images of two folders have the same names. One that is gone is named when it is read.
+        files = map(Path, self.files)
+        parts = [f"{file.name} {file.stat().st_size if file.exists() else None}" for file in files]
+        return hashlib.sha1("\n".join(parts).encode()).hexdigest()[:8]
 
 
 def find_images(folder: Path, count: int | None, classes: Mapping[str, int]) -> Images:

@@ -11,12 +11,13 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from padding.conversion.choice import choose
 from records.classification import ClassificationRecord, ImageList
 from records.errors import RecordError, UserError, WriteError, in_one_line
 from records.evaluation import EvaluationRecord
 from studies.checkpoints.evaluate import evaluate
 from studies.checkpoints.load import Trained, find_checkpoint, load, read_step
-from studies.checkpoints.options import EvaluationOptions
+from studies.checkpoints.options import VALID, EvaluationOptions
 from studies.page.terminal import run_studies
 from studies.runs.collect import Run, SetAside
 from studies.runs.command import Runs, say
@@ -115,7 +116,15 @@ def known(run: Run, checkpoint: Path, scheme: str) -> dict[Path, Record]:
     }
     # A run that was begun anew has other weights under the same name.
     step = read_step(checkpoint) if found else None
-    return {file: record for file, record in found.items() if record.step == step}
+    found = {file: record for file, record in found.items() if record.step == step}
+    changed = _changed(scheme) if found and scheme != run.record.padding else 0
+    return {file: record for file, record in found.items() if file.stat().st_mtime >= changed}
+
+
+def _changed(scheme: str) -> float:
+    """When the last of the user's files that define a scheme was changed; 0 without any."""
+    rules = () if scheme == VALID else choose(scheme).rules
+    return max((file.stat().st_mtime for _, each in rules for file in each.files), default=0)
 
 
 def _is_whole(run: Run, record: Record) -> bool:

@@ -2,7 +2,8 @@
 
 import contextlib
 import copy
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from networks.create import check_name, create_network
 from networks.initial_weights import describe_content, describe_unreadable
 from padding import convert_padding
+from padding.conversion.choice import choose
 from padding.conversion.layers import original_class
 from padding.geometry import Pads, resolve
 from padding.registry import find_convolution
@@ -52,6 +54,15 @@ class Source:
     def under(self, scheme: str) -> nn.Module:
         """A copy under `scheme` that shares the weights. Raises PaddingError if the scheme cannot be put on it."""
         return padded_copy(self.network, scheme, self.padding)
+
+    def digest(self, schemes: Sequence[str]) -> str:
+        """Of the weights, and of users' files that define `schemes`: names alone do not say which these are."""
+        found = hashlib.blake2b(digest_size=8)
+        for tensor in chain(self.network.parameters(), self.network.buffers()):
+            found.update(tensor.detach().cpu().flatten().contiguous().view(torch.uint8).numpy())
+        for file in (file for name in schemes for _, scheme in choose(name).rules for file in scheme.files):
+            found.update(file.read_bytes())
+        return found.hexdigest()
 
 
 def padded_copy(network: nn.Module, scheme: str, padding: str = ZERO) -> nn.Module:

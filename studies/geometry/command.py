@@ -39,6 +39,7 @@ def main(networks: Networks, *, sizes: list[PositiveInt] | None = None, output: 
         for size in dict.fromkeys(sizes or [source.size]):
             file = output / f"{source.name}-{size}.json"
             wanted = {"weights": source.weights, "size": size, "schemes": schemes, "seed": networks.seed}
+            wanted["state"] = source.digest(schemes)
             record = read_same(file, GeometryRecord, wanted)
             if record is None:
                 try:

@@ -47,5 +47,6 @@ def measure(source: Source, size: int, schemes: list[str], seed: int, say: Calla
             say(f"[{number}/{len(schemes)}] {source.name} {size}: {scheme} ({time.monotonic() - start:.1f} s)")
     even = nearest_even(zero, size)
     return GeometryRecord(
-        source.name, source.weights, size, schemes, seed, windows, even, maps, constants, failed, origin
+        *(source.name, source.weights, size, schemes, seed, windows, even, maps, constants, failed, origin),
+        state=source.digest(schemes),
     )

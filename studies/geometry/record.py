@@ -91,6 +91,7 @@ class GeometryRecord(Record):
         responses: by scheme, a value a layer and input.
         failed: a sentence for what could not be measured.
         provenance: start, command, versions, commit, host.
+        state: digest of the weights and of users' files with schemes; empty in older records.
     """
 
     KIND: ClassVar[str] = "geometry"
@@ -106,3 +107,4 @@ class GeometryRecord(Record):
     responses: dict[str, list[Response]]
     failed: list[str] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict, repr=False)
+    state: str = ""

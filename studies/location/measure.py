@@ -10,6 +10,7 @@ import torch
 
 from padding import PaddingError
 from padding.registry import find_scheme
+from padding.user_file import digest
 from records.errors import UserError, in_one_line
 from studies.location.record import FULL, VALID, LocationRecord
 from studies.location.train import accuracies, make
@@ -44,6 +45,10 @@ def measure(
             record.failed.append(f"{scheme}: {in_one_line(error)}")
         else:
             usable.append(scheme)
+            files = [] if scheme in (VALID, FULL) else [digest(file) for file in find_scheme(scheme).files]
+            if files != record.files.pop(scheme, []):
+                record.accuracy.pop(scheme, None)
+            record.files |= {scheme: files} if files else {}
     done = {(scheme, int(seed)) for scheme, seeds in record.accuracy.items() for seed in seeds}
     todo = [(scheme, seed) for seed in range(seeds) for scheme in usable if (scheme, seed) not in done]
     for number, ((scheme, seed), found) in enumerate(trained(todo, images, epochs, jobs), start=1):

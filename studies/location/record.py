@@ -19,6 +19,7 @@ class LocationRecord(Record):
         accuracy: by scheme and seed, in percent: halves as trained (similar), and swapped (dissimilar).
         failed: a sentence for each scheme that could not be trained.
         provenance: start, command, versions, commit, host.
+        files: digests of the user's files by scheme.
     """
 
     KIND: ClassVar[str] = "location"
@@ -29,6 +30,7 @@ class LocationRecord(Record):
     accuracy: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict, repr=False)
+    files: dict[str, list[str]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         for scheme, seeds in self.accuracy.items():

@@ -1,9 +1,11 @@
 """`main.py border-error`: what it writes, how it continues, and what it refuses."""
 
 import json
+import shutil
 import sys
 
 import pytest
+from PIL import Image
 
 from cli.app import main
 from studies.border_error import measure
@@ -48,6 +50,21 @@ def test_stopped_it_continues_and_ends_as_if_it_had_not_been(command, tmp_path, 
     assert "continuing after 8 images" in capsys.readouterr().out
     assert content(tmp_path) == whole
     assert not list((tmp_path / "out").glob("*.part"))
+
+
+def test_other_images_of_the_same_names_are_measured(command, tmp_path, sample_tree):
+    assert main(command) == 0
+    before, other = content(tmp_path), shutil.copytree(sample_tree / "val", tmp_path / "val")
+    command[command.index("--images") + 1] = str(other)
+    stamp = (tmp_path / "out/cifar_resnet10-32.json").stat().st_mtime_ns
+    assert main(command) == 0
+    assert (tmp_path / "out/cifar_resnet10-32.json").stat().st_mtime_ns == stamp, "the folder may move"
+    for file in other.rglob("*.*"):
+        with Image.open(file) as image:
+            turned = image.transpose(Image.Transpose.ROTATE_90)
+        turned.crop((0, 0, 40, 44)).save(file)
+    assert main(command) == 0
+    assert content(tmp_path)["errors"] != before["errors"]
 
 
 def test_of_a_run_the_right_classes_are_known(trained_pair, sample_tree, tmp_path):

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from lightning_modules import ClassificationModule
+from padding.registry import forget_made
 from records import RunFolder, find_runs
 from records.checkpoint import ActivationRecord
 from records.classification import ClassificationRecord, ImageList
@@ -97,6 +98,18 @@ def test_what_is_there_is_not_computed_again_and_a_broken_run_is_named(copy, cap
     shutil.copy(copy / "zero/checkpoints/epoch-001.ckpt", copy / "zero/checkpoints/best.ckpt")
     assert main_here("cross-test", str(copy), "--schemes", "zero") == 1
     assert "[1/3] tiny_resnet10-zero-seed0 under zero: " in capsys.readouterr().out
+
+
+def test_a_scheme_of_a_file_that_was_changed_is_evaluated_anew(copy, tmp_path, capsys):
+    file, evaluated = tmp_path / "mine.py", []
+    for value in (1, 1, 2):
+        text = f"def ones(near, amount, measured):\n    return near * 0 + {value}\n"
+        if not file.exists() or file.read_text() != text:
+            file.write_text(text)
+        forget_made(".py:")
+        assert main_here("cross-test", str(copy), "--schemes", f"{file}:ones") == 0
+        evaluated.append("[2/4]" in capsys.readouterr().out)
+    assert evaluated == [True, False, True]
 
 
 @pytest.fixture(params=["foreign class", "other shapes"])

@@ -3,9 +3,12 @@
 import json
 
 import pytest
+import torch
 
 from cli.app import main
+from networks.create import create_network
 from padding import available_schemes
+from padding.registry import forget_made
 from studies.geometry.record import GeometryRecord
 from studies.geometry.table import section
 
@@ -28,6 +31,24 @@ def test_the_same_command_measures_only_what_is_missing(measured, tmp_path, caps
     assert "[1/2]" in capsys.readouterr().out
     names = {file.name for file in tmp_path.iterdir()}
     assert {"geometry_foveation.csv", "geometry_constant.md", "geometry_cifar_resnet10-32_foveation.svg"} <= names
+
+
+@pytest.mark.parametrize("changed", ["weights", "scheme"])
+def test_other_weights_or_another_scheme_of_the_same_name_are_measured(changed, tmp_path, capsys):
+    network, weights, scheme = create_network("cifar_resnet10", 1000), tmp_path / "a.pth", tmp_path / "mine.py"
+    torch.save(network.state_dict(), weights)
+    scheme.write_text("def ones(near, amount, measured):\n    return near * 0 + 1\n")
+    command = ["geometry", "cifar_resnet10", "--sizes", "32", "--weights", str(weights), "--output", str(tmp_path)]
+    measured = []
+    for change in (None, None, changed):
+        if change == "weights":
+            torch.save({name: 2 * each for name, each in network.state_dict().items()}, weights)
+        elif change:
+            scheme.write_text(scheme.read_text().replace("+ 1", "+ 2"))
+        forget_made(".py:")
+        assert main([*command, "--schemes", f"{scheme}:ones"]) == 0
+        measured.append("[1/1]" in capsys.readouterr().out)
+    assert measured == [True, False, True]
 
 
 def test_a_scheme_that_fails_is_named_and_the_others_are_shown(tmp_path, capsys, page_of):

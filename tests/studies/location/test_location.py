@@ -6,6 +6,7 @@ import torch
 
 from cli.app import main
 from padding import available_schemes
+from padding.registry import forget_made
 from records.errors import UserError
 from studies.location import measure
 from studies.location.draw import ROWS, draw
@@ -65,6 +66,17 @@ def test_the_same_command_trains_only_what_is_missing(tmp_path, capsys):
     assert {file.name for file in tmp_path.iterdir()} == {f"location.{end}" for end in ("json", "csv", "md", "svg")}
     assert main([*command, "--epochs", "2", "--schemes", "zero"]) == 0
     assert "[2/2]" in capsys.readouterr().out, "another training"
+
+
+def test_a_scheme_of_a_file_that_was_changed_is_trained_anew(tmp_path):
+    file, trained = tmp_path / "mine.py", []
+    for value in (1, 1, 2):
+        file.write_text(f"def ones(near, amount, measured):\n    return near * 0 + {value}\n")
+        forget_made(".py:")
+        lines = []
+        measure.measure(tmp_path / "location.json", ["zero", f"{file}:ones"], 1, 50, 1, 1, lines.append)
+        trained.append(len(lines))
+    assert trained == [2, 0, 1]
 
 
 def test_several_at_a_time_give_the_same(tmp_path):

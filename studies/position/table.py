@@ -41,11 +41,17 @@ def grid(record: MeasureRecord, canvas: str) -> np.ndarray:
     return np.array(record.values[canvas]).reshape(record.how["grid"], -1)
 
 
+def central(values: np.ndarray) -> float:
+    """Of the cell in the middle; of an even grid the mean of the four there."""
+    middle = slice((len(values) - 1) // 2, len(values) // 2 + 1)
+    return float(values[middle, middle].mean())
+
+
 def unevenness(values: np.ndarray) -> tuple[float, float, float, float]:
     """Mean, standard deviation over cells, border minus centre, corner minus centre, of accuracies (G, G)."""
     inside = np.zeros(values.shape, bool)
     inside[1:-1, 1:-1] = True
-    centre = values[len(values) // 2, len(values) // 2]
+    centre = central(values)
     corner = values[[0, 0, -1, -1], [0, -1, 0, -1]].mean()
     return values.mean(), values.std(), values[~inside].mean() - centre, corner - centre
 
@@ -68,7 +74,7 @@ def make_table(found: Found) -> Table:
 def draw(found: Found) -> Drawing:
     """A map for each network and scheme."""
     maps = {str(group): np.mean([grid(each, SHOWN) for each in records], 0) for group, records in found.items()}
-    maps = {name: values - values[len(values) // 2, len(values) // 2] for name, values in maps.items()}
+    maps = {name: values - central(values) for name, values in maps.items()}
     most = max(1.0, *(float(abs(values).max()) for values in maps.values()))
     rows = math.ceil(len(maps) / COLUMNS)
 

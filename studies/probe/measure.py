@@ -12,6 +12,7 @@ from timm.layers import LayerNorm2d
 from torch import Tensor, nn
 
 from evaluation.rings import RingSums
+from records.errors import UserError
 from studies.checkpoints.networks import padded_convolutions
 from studies.checkpoints.pictures import Pictures
 from studies.probe.table import TARGETS
@@ -36,25 +37,33 @@ def goals(side: int) -> Tensor:
 
 
 def measure(network: nn.Module, pictures: Pictures) -> dict[str, list[float | None]]:
-    """Fits on the first half of each batch, tests on the second.
+    """Fits on every other image, the first among them; tests on the others.
 
     Returns:
         For `images`, `black`, `white` and `noise` with each of TARGETS: Spearman's rho (0 where nothing differs) and
         mean absolute error, means over images.
+
+    Raises:
+        UserError: without an image to test on.
     """
     size = pictures.size
     layers = [*padded_convolutions(network, lambda each: each(torch.zeros(1, 3, size, size, device=pictures.device)))]
     layers, side = evenly(layers, min(STAGES, len(layers))), min(SIDE, size)
     wanted = goals(side)
     gram = moments = None
-    tested = []
+    tested, first = [], 0
     for images, _ in pictures.squares(size):
-        half = (len(images) + 1) // 2
-        rows = windows(network, layers, images[:half], side).flatten(0, 2)
-        right = wanted.permute(1, 2, 0).expand(half, -1, -1, -1).flatten(0, 2).double()
-        new = rows.T @ rows, rows.T @ right
-        gram, moments = new if gram is None else (gram + new[0], moments + new[1])
-        tested.append(images[half:])
+        # By the image's number, whatever the batches.
+        fitted, others = images[first % 2 :: 2], images[1 - first % 2 :: 2]
+        first += len(images)
+        tested.append(others)
+        if len(fitted):
+            rows = windows(network, layers, fitted, side).flatten(0, 2)
+            right = wanted.permute(1, 2, 0).expand(len(fitted), -1, -1, -1).flatten(0, 2).double()
+            new = rows.T @ rows, rows.T @ right
+            gram, moments = new if gram is None else (gram + new[0], moments + new[1])
+    if first < 2:
+        raise UserError("the probe needs two images: one that fits the readout, and one that tests it")
     ridge = RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)
     weights = torch.linalg.solve(gram + ridge, moments)
     shown = {"images": torch.cat(tested)}
@@ -62,7 +71,8 @@ def measure(network: nn.Module, pictures: Pictures) -> dict[str, list[float | No
     shown["noise"] = torch.randn(len(shown["images"]), 3, size, size, generator=torch.Generator().manual_seed(0))
     found = {}
     for name, images in shown.items():
-        read = windows(network, layers, images.to(pictures.device), side) @ weights
+        parts = images.to(pictures.device).split(pictures.batch)
+        read = torch.cat([windows(network, layers, part, side) @ weights for part in parts])
         for number, target in enumerate(TARGETS):
             pairs = [scores(each[..., number], wanted[number]) for each in read]
             found[f"{name} {target}"] = [sum(column) / len(pairs) for column in zip(*pairs, strict=True)]

@@ -1,5 +1,7 @@
 """Mean and variance of what enters each normalisation, by ring: how far the border's statistics are from the inside."""
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -42,6 +44,13 @@ def layers(record: MeasureRecord, quantity: str, ring: int) -> list[float]:
     return [each[ring] for each in chosen if ring < len(each) and each[ring] is not None]
 
 
+def curve(records: Sequence[MeasureRecord], quantity: str) -> list[float]:
+    """A mean over the runs at the border for each normalisation, NaN where none varies."""
+    names = [name for name in records[0].values if name.startswith(f"{quantity} ")]
+    columns = ([each for record in records if (each := record.values[name][0]) is not None] for name in names)
+    return [mean(known) if known else math.nan for known in columns]
+
+
 def make_table(found: Found) -> Table:
     """A line for each network and scheme."""
     columns = [Column("Network"), Column("n"), Column("images"), Column("layers")]
@@ -67,8 +76,7 @@ def draw(found: Found) -> Drawing:
         network, quantity = panel
         for group, records in found.items():
             if group.network == network:
-                curves = zip(*(layers(each, quantity, 0) for each in records), strict=True)
-                values = [mean(each) for each in curves]
+                values = curve(records, quantity)
                 axes.plot(
                     range(1, len(values) + 1), values, marker="o", markersize=3, **line_style(styles[group.padding])
                 )

@@ -2,7 +2,6 @@
 
 import json
 import shlex
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -51,17 +50,21 @@ def facts(provenance: Mapping[str, Any]) -> str:
 
 
 def measured_runs(collection: Collection, study: str) -> dict[Run, MeasureRecord]:
-    """The newest record of a study of each run, of the settings and images that most runs have."""
-    newest = {
-        run: found[-1]
-        for run in collection.runs
-        if (found := [each for each in run.evaluations(MeasureRecord).values() if each.study == study])
-    }
-    if not newest:
-        return {}
-    kinds = {run: json.dumps([record.how, record.data], sort_keys=True) for run, record in newest.items()}
-    usual = Counter(kinds.values()).most_common(1)[0][0]
-    return {run: record for run, record in newest.items() if kinds[run] == usual}
+    """The newest record of a study of each run, of the checkpoint, settings and images that most runs have.
+
+    Of several that as many runs have, the newest. A run counts with all its records: the first runs of a new
+    measurement, stopped, do not lose their old ones.
+    """
+    found: dict[str, dict[Run, MeasureRecord]] = {}
+    newest: dict[str, int] = {}
+    for run in collection.runs:
+        for file, record in run.evaluations(MeasureRecord).items():
+            if record.study == study:
+                best = record.checkpoint == "best.ckpt"
+                kind = json.dumps([best, record.how, record.data], sort_keys=True)
+                found.setdefault(kind, {})[run] = record
+                newest[kind] = max(newest.get(kind, 0), file.stat().st_mtime_ns)
+    return found[max(found, key=lambda kind: (len(found[kind]), newest[kind]))] if found else {}
 
 
 def by_group(collection: Collection, records: Mapping[Run, MeasureRecord]) -> dict[Group, list[MeasureRecord]]:

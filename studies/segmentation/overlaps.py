@@ -45,13 +45,19 @@ def measure(
         square, of the same pixel in two patches, by distance (EDGES) to the nearer of their borders.
 
     Raises:
-        UserError: if an image is too small.
+        UserError: if an image or a patch is too small.
     """
     entropy = several = 0.0
     sums, count = torch.zeros(4, len(EDGES) + 1, dtype=torch.double), 0
     for image in images:
         length = side or patch_side(*image.shape[1:], stride)
-        need = length + max((SHIFTS - 1) * stride, half(length, stride))
+        room = (SHIFTS - 1) * stride
+        if length <= room:
+            raise UserError(
+                f"patches of {length} pixels, {SHIFTS} a side and {stride} apart, have no pixel in common; "
+                "give a larger --tile-size"
+            )
+        need = length + max(room, half(length, stride))
         if min(image.shape[1:]) < need:
             size = " x ".join(map(str, reversed(image.shape[1:])))
             raise UserError(

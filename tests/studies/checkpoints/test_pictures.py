@@ -11,10 +11,13 @@ from torch import nn
 
 from cli.app import main
 from padding import PaddingError, convert_padding
+from records.checkpoint import MeasureRecord
+from records.errors import UserError
 from studies.checkpoints.pictures import CANVASES, Pictures
 from studies.position import measure as position
 from studies.position.table import unevenness
 from studies.probe import measure as probe
+from studies.probe.rings import curve
 from studies.shift import measure as shift
 from studies.sizes import measure as sizes
 
@@ -117,7 +120,10 @@ def test_a_planted_position_bias_is_found():
     found = np.array(position.measure(network, drawn, 5)["mean"]).reshape(5, 5)
     assert (found == np.array([75, 75, 75, 25, 25])).all(), "columns 0, 2, 5, 8, 10 of 14, four wide"
     assert unevenness(found)[:2] == (55, pytest.approx(600**0.5))
-    assert unevenness(np.pad(np.full((3, 3), 80.0), 1, constant_values=60))[2:] == (-20, -20)
+    for inner in (3, 2):
+        assert unevenness(np.pad(np.full((inner, inner), 80.0), 1, constant_values=60))[2:] == (-20, -20)
+    slope = np.arange(4.0)[:, None] + np.arange(4.0)
+    assert unevenness(slope)[2:] == (0, 0), "the centre of an even grid is no cell"
 
 
 def test_a_map_that_holds_its_position_is_read_and_one_without_is_not():
@@ -137,6 +143,17 @@ def test_a_map_that_holds_its_position_is_read_and_one_without_is_not():
     assert min(zero[f"images {target}"][0] for target in probe.TARGETS) > 0.9
     wanted = probe.goals(14)[2]
     assert flat["images gaussian"] == [0, pytest.approx(float((wanted - wanted.mean()).abs().mean()), rel=0.01)]
+
+
+def test_the_readout_is_of_the_images_alone_whatever_the_batch():
+    torch.manual_seed(0)
+    images, network = torch.randn(7, 3, 14, 14), nn.Sequential(nn.Conv2d(3, 2, 3, padding=1)).requires_grad_(False)
+    one, three, all_ = (probe.measure(network, Drawn(lambda side: images, [0] * 7, batch=batch)) for batch in (1, 3, 7))
+    assert one.keys() == three.keys() == all_.keys()
+    for name, values in all_.items():
+        assert [one[name], three[name]] == [pytest.approx(values, rel=1e-3)] * 2, name
+    with pytest.raises(UserError, match="needs two images"):
+        probe.measure(network, Drawn(lambda side: images[:1], [0]))
 
 
 def test_planted_coordinates_are_read_exactly():
@@ -171,6 +188,15 @@ def test_rings_of_an_average_of_constant_images():
     assert flat["shift 1"] == pytest.approx([0] * 7, abs=1e-6)
     assert flat["variance 1"] == pytest.approx([1] * 7)
     assert still["shift 1"] == still["variance 1"] == [None] * 7, "nothing varies"
+
+
+def test_a_run_without_variance_in_a_layer_leaves_that_of_the_others():
+    """A run that diverged has no statistics: the figure is of the rest."""
+    whole, diverged = (
+        MeasureRecord(*["best.ckpt", 1, 2, "net", "zero", "zero", "32-true", {}], "rings", {}, 1, values)
+        for values in ({"shift a": [1.0], "shift b": [3.0]}, {"shift a": [2.0], "shift b": [None]})
+    )
+    assert curve([whole, diverged], "shift") == [1.5, 3.0]
 
 
 def test_the_canvas_is_black_white_or_the_mean():

@@ -12,6 +12,9 @@ from studies.geometry.record import Foveation, GeometryRecord, LayerWindows
 from studies.location.record import LocationRecord
 from studies.probe.table import TARGETS
 from studies.runs.collect import collect
+from studies.runs.measured import measured_runs
+
+BEST = "best.ckpt"
 
 NOISE = (0.0, 0.3, -0.2, 0.1, -0.1)
 
@@ -22,9 +25,9 @@ def examined(tmp_path):
     return [{each.network: (each, claim.verdict(each)) for each in claim.evidence(collection)} for claim in CLAIMS]
 
 
-def keep(run, study, how, values):
+def keep(run, study, how, values, checkpoint=BEST):
     record = run.read_record()
-    settings = ["best.ckpt", 1, 2, record.network, record.padding, record.padding, "32-true", {"images": 9}]
+    settings = [checkpoint, 1, 2, record.network, record.padding, record.padding, "32-true", {"images": 9}]
     measured = MeasureRecord(*settings, study=study, how=how, images=9, values=values)
     measured.write(run.evaluations / measured.file_name)
 
@@ -64,6 +67,15 @@ def test_zero_padding_against_every_other_scheme_by_seed(tmp_path, make_run):
     verdicts = {name: [each[name][1] for each in (position, sizes, seams)] for name in position}
     assert verdicts == {name: [Verdict.SUPPORTED] * 3, "resnet18, zero − partial": [Verdict.OPEN] * 3}
     assert sizes[name][0].found.mean == pytest.approx(-10 * np.mean(expected))
+
+
+@pytest.mark.parametrize("checkpoint", ["best.ckpt", "epoch-003.ckpt"])
+def test_a_measurement_that_was_stopped_does_not_take_the_place_of_a_whole_one(checkpoint, tmp_path, make_run):
+    runs = [make_run(seed=seed) for seed in range(3)]
+    for number, (run, count) in enumerate([*((run, 9) for run in runs), (runs[0], 5 if checkpoint == BEST else 9)]):
+        keep(run, "sizes", {"count": count}, {"kept": [number]}, checkpoint if number == 3 else BEST)
+    found = measured_runs(collect(tmp_path / "runs"), "sizes")
+    assert sorted(record.values["kept"][0] for record in found.values()) == [0, 1, 2]
 
 
 def test_a_size_that_does_not_run_is_no_evidence(tmp_path, make_run):

@@ -81,6 +81,11 @@ def test_the_distance_is_to_the_nearer_of_two_borders():
     assert len(BINS) == len(EDGES) + 1
 
 
+def test_patches_without_a_common_pixel_are_refused():
+    with pytest.raises(UserError, match="patches of 24 pixels, 4 a side and 8 apart, have no pixel in common"):
+        measure(None, images(), 8, 24)
+
+
 @pytest.mark.parametrize(("side", "need"), [(30, 45), (48, 72)])
 def test_a_small_image_is_refused(side, need):
     with pytest.raises(

@@ -211,6 +211,14 @@ def test_overfitted_batches_are_the_first_of_every_epoch_after_a_resume_too(whol
     run(data, Recorder(), max_epochs=1, **limit)
     run(data, recorder, max_epochs=1)  # another Trainer, the same object
     assert recorder.seen == whole[:BATCHES]
+    caplog.clear()
+    pl.Trainer(**QUIET, **limit).validate(Pointwise(), data, verbose=False)
+    assert "overfit_batches: validates on the first 2 batches of the validation set" in caplog.text
+    module = Pointwise()
+    module.test_step = module.validation_step
+    caplog.clear()
+    pl.Trainer(**QUIET, **limit).test(module, data, verbose=False)  # of all images
+    assert "overfit_batches" not in caplog.text
 
 
 def test_a_subclass_that_lacks_something_is_told_what(tmp_path):

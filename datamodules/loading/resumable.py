@@ -239,10 +239,10 @@ class ResumableDataModule(pl.LightningDataModule):
             # It has become the limits of batches already.
             self.trainer.overfit_batches, self._overfitting = 0, self.trainer
             count = f"{share} batches" if isinstance(share, int) else f"{100 * share:g} % of the batches"
-            rank_zero_info(
-                f"trainer.overfit_batches: every epoch trains on the first {count} of epoch 0, images and augmentation "
-                "the same, and validates on as many of the validation set"
-            )
+            trains = f"every epoch trains on the first {count} of epoch 0, images and augmentation the same, and "
+            if (command := self.trainer.state.fn) in (None, "fit", "validate"):
+                trains = "" if command == "validate" else trains
+                rank_zero_info(f"trainer.overfit_batches: {trains}validates on the first {count} of the validation set")
         connector = getattr(self.trainer, "_accelerator_connector", None)
         if self.world_size > 1 and getattr(connector, "use_distributed_sampler", False):
             raise DataError(

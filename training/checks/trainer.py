@@ -193,20 +193,25 @@ def check_loop(trainer: pl.Trainer, batches: int, val_batches: int, overfit: int
         UserError: naming the setting, its value, and the number of batches.
     """
     train, val = ("overfit_batches",) * 2 if overfit else ("limit_train_batches", "limit_val_batches")
-    used = _used(train, trainer.limit_train_batches, batches)
+    used = _used(train, trainer.limit_train_batches, batches, "training")
     interval, every = trainer.val_check_interval, trainer.check_val_every_n_epoch
     if not trainer.limit_val_batches:
         rank_zero_warn("trainer.limit_val_batches is 0: nothing is validated, and there will be no best.ckpt")
-    elif _used(val, trainer.limit_val_batches, val_batches) and isinstance(interval, int) and every and interval > used:
+    elif (
+        _used(val, trainer.limit_val_batches, val_batches, "validation")
+        and isinstance(interval, int)
+        and every
+        and interval > used
+    ):
         raise UserError(
             f"trainer.val_check_interval is {interval}, more than the {used} batches of an epoch; lower it, or "
             "count over epochs with trainer.check_val_every_n_epoch=null"
         )
 
 
-def _used(name: str, limit: int | float, batches: int) -> int:
+def _used(name: str, limit: int | float, batches: int, kind: str) -> int:
     """Batches that a limit leaves; a whole number is that many, 1.0 all."""
     used = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
     if not used:
-        raise UserError(f"trainer.{name} is {limit}, which leaves none of {batches} batches; raise it")
+        raise UserError(f"trainer.{name} is {limit}, which leaves none of {batches} {kind} batches; raise it")
     return used

@@ -137,6 +137,8 @@ def name_settings(settings: Mapping[str, Any]) -> Callable[[str, str], str]:
 
     def named(reason: str, owner: str) -> str:
         given = {name: value for name, value in settings.items() if value not in (None, "auto", 1, [], {})}
+        if given.get("overfit_batches"):  # Lightning made it these limits
+            reason = re.sub("limit_(train|val)_batches", "overfit_batches", reason)
         found = [name for name in given if re.search(rf"(?<![\w.]){name}(?!\w)", reason)]
         found = found or [name for name, value in given.items() if isinstance(value, str) and repr(value) in reason]
         found = found or [name for name in PLACE if name in given]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import cache
 from typing import Any
 
 NOT_DECIDING = (
@@ -80,5 +81,6 @@ def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+@cache
 def _is_free(key: str) -> bool:
     return any(key == parent or key.startswith(f"{parent}.") for parent in NOT_DECIDING)

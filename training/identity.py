@@ -16,21 +16,23 @@ from records.repair import configuration, recorded
 
 
 def identify(config: dict[str, Any]) -> tuple[RunFolder, RunRecord]:
-    """The folder and record of the run that `config` (a resolved `fit` configuration, plain values) describes.
+    """The folder and record of the run that a resolved `fit` configuration describes.
+
+    Args:
+        config: plain values; nested, or its keys joined by dots.
 
     Raises:
         UserError: if the run's id cannot name a folder.
     """
-    model = config["model"]
-    settings = model.get("init_args") or {}
-    seed = config["seed_everything"]
+    config = flatten(config)
+    seed, padding = config["seed_everything"], config["model.init_args.padding"]
+    network = config["model.init_args." + ("network" if "model.init_args.network" in config else "encoder")]
     digest = settings_digest(config)
-    network, padding = settings["network"] if "network" in settings else settings["encoder"], settings["padding"]
-    split = (config["data"].get("init_args") or {}).get("split")
+    split = config.get("data.init_args.split")
     variant = f"split{split}" if isinstance(split, int) else ""
     group = "-".join(filter(None, (network, variant, padding)))
     name = f"{group}-seed{seed}"
-    run_id = config["run"]["id"] or os.environ.get("WANDB_RUN_ID") or digest[:8]
+    run_id = config["run.id"] or os.environ.get("WANDB_RUN_ID") or digest[:8]
     if not re.fullmatch(r"[\w.-]+", run_id):
         raise UserError(f"run.id is '{run_id}': use letters, digits, '.', '_' and '-' only")
     record = RunRecord(
@@ -40,18 +42,18 @@ def identify(config: dict[str, Any]) -> tuple[RunFolder, RunRecord]:
         network=network,
         padding=padding,
         seed=seed,
-        max_epochs=config["trainer"]["max_epochs"] or -1,
-        monitor=getattr(locate(model["class_path"]), "monitor", "val/loss"),
-        targets=list(config["convergence"]["targets"]),
+        max_epochs=config["trainer.max_epochs"] or -1,
+        monitor=getattr(locate(config["model.class_path"]), "monitor", "val/loss"),
+        targets=list(config["convergence.targets"]),
         digest=digest,
         variant=variant,
-        max_steps=config["trainer"]["max_steps"],
+        max_steps=config["trainer.max_steps"],
         digest_rule=2,
-        data_root=str((config["data"].get("init_args") or {}).get("root", "")),
+        data_root=str(config.get("data.init_args.root", "")),
     )
     # A timm name may hold a slash or a colon (hf-hub:owner/model), a folder's name may not.
     folder = plain(f"{name}-{run_id}")
-    return RunFolder(Path(config["run"]["root"]).expanduser() / folder), record
+    return RunFolder(Path(config["run.root"]).expanduser() / folder), record
 
 
 def find_again(folder: RunFolder, record: RunRecord) -> tuple[RunFolder, RunRecord]:

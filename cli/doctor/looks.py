@@ -64,7 +64,7 @@ def disk(root: Path) -> str:
 
 def configuration(cli: PointCLI) -> str:
     """Checks settings and data as `fit` does before it writes anything."""
-    cli.check("model", "data", "rest")
+    cli.check()
     images, batches = len(cli.datamodule.train_set()), len(cli.datamodule.train_dataloader())
     return f"as fit checks it: {images} training images, {batches} batches an epoch"
 

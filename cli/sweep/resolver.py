@@ -1,12 +1,12 @@
 """The points of a sweep: which run each one is, and whether `fit` would refuse it; nothing is started or written."""
 
 import contextlib
-import itertools
 import json
 import logging
 import os
 import re
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,14 +24,20 @@ from training.checks.trainer import guarded, name_class
 from training.identity import identify
 from training.program import ExperimentCLI, ParserOnly
 
-OPTION = re.compile(r"--((?:model|data|trainer|run|convergence)\.[\w.]+|seed_everything)=(.*)", re.DOTALL)
+OPTION = re.compile(r"--([\w.]+)=(.*)", re.DOTALL)
 SEED = re.compile(r"0|[1-9]\d*")
+
+SEEDS = ("seed_everything", "data.init_args.seed")
+"""Where the seed stands in a resolved configuration."""
 
 VERIFIED = 3
 """Configurations put together from several options that are compared with what the parser makes of them."""
 
 KEPT = 16
 """Models, and data modules, that are kept for later points."""
+
+Config = dict[str, Any]
+"""A resolved configuration, its keys joined by dots."""
 
 
 @dataclass
@@ -40,27 +46,22 @@ class Family:
 
     Attributes:
         options: of the first one, name to text.
-        config: of the one that was asked for last.
-        values: (name, text) of an option to its values at `places(name)`.
+        config: of the first one.
+        changes: (name, text) of an option to what it changes in that configuration.
         verified: configurations of several changed options that were compared with the parser's.
     """
 
     options: dict[str, str]
-    config: dict[str, Any]
-    values: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
+    config: Config
+    changes: dict[tuple[str, str], Config] = field(default_factory=dict)
     verified: int = 0
-
-    def put(self, options: dict[str, str]) -> None:
-        for option in options.items():
-            for (*path, last), value in zip(places(option[0]), self.values[option], strict=True):
-                _at(self.config, path)[last] = value
 
 
 class Resolver:
     """Finds the runs that `fit` command lines would start, and checks them, many of them faster than one by one.
 
     The parser takes a tenth of a second. It parses each value of an option once, not each combination: an option that
-    changes more than its own place in the configuration, as a class or a file does, is parsed in every combination.
+    changes more than one place in the configuration, as a class or a file does, is parsed in every combination.
     """
 
     def __init__(self) -> None:
@@ -77,26 +78,25 @@ class Resolver:
         """
         return identify(self.config(arguments))
 
-    def config(self, arguments: list[str]) -> dict[str, Any]:
-        """The resolved configuration as `parse` returns it; the next call may change it."""
+    def config(self, arguments: list[str]) -> Config:
+        """The resolved configuration of `main.py *arguments`. Raises UserError as a call does."""
         line, options = self._split(arguments)
         if line not in self._families:
-            family = self._families[line] = Family(options, self._parse(arguments))
-            try:
-                family.values = {(name, options[name]): _values(family.config, name) for name in options}
-            except KeyError as error:
-                return self._parse_always({*error.args}, arguments)
+            first = dict.fromkeys(options.items(), Config())
+            self._families[line] = Family(options, self._parse(arguments), first)
         family = self._families[line]
-        for name, text in options.items():
-            if (name, text) not in family.values and not self._learn(line, family, name, text):
-                return self._parse_always({name}, arguments)
-        family.put(options)
-        changed = sum(text != family.options[name] for name, text in options.items())
-        if changed > 1 and family.verified < VERIFIED:
+        config = family.config
+        for option in options.items():
+            if option not in family.changes and not self._learn(line, family, *option):
+                self._changing_more.add(option[0])
+                return self.config(arguments)
+            config = config | family.changes[option]
+        if len(options.items() - family.options.items()) > 1 and family.verified < VERIFIED:
             family.verified += 1
-            if family.config != self._parse(arguments):
-                return self._parse_always(set(options), arguments)
-        return family.config
+            if config != self._parse(arguments):
+                self._changing_more |= options.keys()
+                return self.config(arguments)
+        return config
 
     def check(self, arguments: list[str]) -> None:
         """Checks what `fit` checks before it writes anything. What does not differ but by seed is checked once.
@@ -104,92 +104,89 @@ class Resolver:
         Raises:
             Exception: what `fit` raises.
         """
-        config = self.config(arguments)
-        data = {**config["data"], "init_args": {**(config["data"].get("init_args") or {}), "seed": None}}
-        rest = {name: value for name, value in config.items() if name not in ("model", "data", "seed_everything")}
-        keys = [json.dumps(part, sort_keys=True, default=str) for part in (config["model"], data, rest)]
-        if hash(tuple(keys)) in self._checked:
+        point = hash(tuple(parts(self.config(arguments)).items()))
+        if point in self._checked:
             return
         self._parse(arguments)
         try:
-            self._cli.check(*keys)
+            self._cli.check()
         except Exception as error:
             if is_for_users(error):
                 error.args = (self._cli.sources.located(str(error)),)
             raise
-        self._checked.add(hash(tuple(keys)))
+        self._checked.add(point)
 
     def _split(self, arguments: list[str]) -> tuple[tuple[str, ...], dict[str, str]]:
         """The command line without the values of the options that are parsed one by one, and these."""
         found = [OPTION.fullmatch(argument) for argument in arguments]
-        names = [match[1] for match in found if match]
-        plain = {
-            name
-            for place, name in enumerate(names)
-            if name not in self._changing_more
-            and "class_path" not in name
-            and not any(_overlap(name, other) for other in names[:place] + names[place + 1 :])
-        }
-        line = [
-            f"--{match[1]}=" if match and match[1] in plain else argument
-            for match, argument in zip(found, arguments, strict=True)
-        ]
-        return tuple(line), {match[1]: match[2] for match in found if match and match[1] in plain}
+        counts, line, options = Counter(match[1] for match in found if match), [], {}
+        for argument, match in zip(arguments, found, strict=True):
+            if match and counts[match[1]] == 1 and match[1] not in self._changing_more:
+                options[match[1]] = match[2]
+                argument = f"--{match[1]}="
+            line.append(argument)
+        return tuple(line), options
 
     def _learn(self, line: tuple[str, ...], family: Family, name: str, text: str) -> bool:
-        """Parses the family's first line with another value of one option; False if more than that changed."""
-        if name == "seed_everything" and SEED.fullmatch(text):
-            # The commonest option, and a number: see `add_arguments_to_parser` for its two places.
-            family.values[name, text] = [int(text)] * 2
+        """Parses the family's first line with another value of one option; False if that changed several places."""
+        if name == "seed_everything" and SEED.fullmatch(text) and not any(".seed=" in each for each in line):
+            # The commonest option, a number; beside data.seed the parser refuses all but one.
+            family.changes[name, text] = dict.fromkeys(SEEDS, int(text))
             return True
         texts = {f"--{each}=": f"--{each}={value}" for each, value in (family.options | {name: text}).items()}
         parsed = self._parse([texts.get(argument, argument) for argument in line])
-        family.values[name, text] = _values(parsed, name)
-        family.put(family.options | {name: text})
-        return family.config == parsed
+        changed = {key: value for key, value in parsed.items() if family.config.get(key) != value}
+        family.changes[name, text] = changed
+        return len(changed) <= 1 and parsed.keys() == family.config.keys()
 
-    def _parse_always(self, names: set[str], arguments: list[str]) -> dict[str, Any]:
-        self._changing_more |= names
-        return self.config(arguments)
-
-    def _parse(self, arguments: list[str]) -> dict[str, Any]:
+    def _parse(self, arguments: list[str]) -> Config:
         if self._cli is None:
             self._cli = PointCLI(arguments)
         else:
             # Lightning dumps a configuration once, and would return the first one again.
             vars(self._cli).pop("config_dump", None)
             self._cli.parse_arguments(self._cli.parser, configurations_first(arguments))
-        return self._cli.plain_config()
+        return flatten(self._cli.plain_config())
+
+
+def parts(config: Config) -> dict[str, str]:
+    """What the model, the data and all else are made of, as texts, but for the seed: no check depends on it."""
+    found: dict[str, Config] = {"model": {}, "data": {}, "rest": {}}
+    for key in config.keys() - SEEDS:
+        group = key.partition(".")[0]
+        found[group if group in found else "rest"][key] = config[key]
+    return {name: json.dumps(values, sort_keys=True, default=str) for name, values in found.items()}
 
 
 class PointCLI(ParserOnly):
     """Checks the configuration that was parsed last as `fit` does; points that have a part in common share it."""
 
-    def check(self, model: str, data: str, rest: str) -> None:
-        """Takes a key for each part: the model, the data, and all else, which decides the trainer."""
+    def check(self) -> None:
+        """Raises what `fit` raises before it writes anything."""
+        keys, chosen = parts(flatten(self.plain_config())), self.config.fit
         with _unnoticed():
             ExperimentCLI.before_instantiate_classes(self)
-            chosen = self.config.fit
-            self.datamodule = self._shared("data", data, lambda: self.build("data", chosen.data))
+            self.datamodule = self._shared("data", keys["data"], lambda: self.build("data", chosen.data))
             self.config_init = Namespace(trainer=self.build("trainer", chosen.trainer))
             try:
                 # A tenth of the time. Whether a network that fails there fails for real, it has to show for real.
-                self._check_model("meta", model, rest)
+                self._check_model("meta", keys)
             except Exception:
-                self._check_model("cpu", model, rest)
+                self._check_model("cpu", keys)
 
-    def _check_model(self, device: str, model: str, rest: str) -> None:
+    def _check_model(self, device: str, keys: dict[str, str]) -> None:
+        chosen = self.config.fit
         with torch.device(device):
-            self.model = self._shared(f"model on {device}", model, lambda: self.build("model", self.config.fit.model))
-        if optimizer := self.config.fit.optimizer:
-            guarded(partial(self._build_optimizer, optimizer), name_class(flatten(self.plain_config())))
-        self.trainer = self._shared("trainer", rest, self.instantiate_trainer)
-        if self.config.fit.ckpt_path:
-            check_fits(self.model, self.config.fit.ckpt_path)
+            self.model = self._shared(f"model on {device}", keys["model"], lambda: self.build("model", chosen.model))
+        if chosen.optimizer:
+            guarded(self._build_optimizer, name_class(flatten(self.plain_config())))
+        self.trainer = self._shared("trainer", keys["rest"], self.instantiate_trainer)
+        if chosen.ckpt_path:
+            check_fits(self.model, chosen.ckpt_path)
         self.check_settings()
 
-    def _build_optimizer(self, optimizer: Namespace) -> None:
-        built = instantiate_class(self.model.parameters(), optimizer.as_dict())
+    def _build_optimizer(self) -> None:
+        built = instantiate_class(self.model.parameters(), self.config.fit.optimizer.as_dict())
         if scheduler := self.config.fit.lr_scheduler:
             instantiate_class(built, scheduler.as_dict())
 
@@ -207,36 +204,6 @@ class PointCLI(ParserOnly):
         return built[key]
 
 
-def places(name: str) -> list[list[str]]:
-    """Where an option stands in the resolved configuration."""
-    if name == "seed_everything":
-        return [[name], ["data", "init_args", "seed"]]
-    group, *rest = name.split(".")
-    inside = ["init_args"] if group in ("model", "data") and rest[0] != "init_args" else []
-    return [[group, *inside, *rest]]
-
-
-def _overlap(name: str, other: str) -> bool:
-    """Whether one of two options stands at or within a place of the other."""
-    return any(
-        all(a == b for a, b in zip(*two, strict=False)) for two in itertools.product(places(name), places(other))
-    )
-
-
-def _values(config: dict[str, Any], name: str) -> list[Any]:
-    """Raises KeyError(name) where the option has no place of its own."""
-    try:
-        return [_at(config, path) for path in places(name)]
-    except (KeyError, TypeError):
-        raise KeyError(name) from None
-
-
-def _at(config: dict[str, Any], path: list[str]) -> Any:
-    for key in path:
-        config = config[key]
-    return config
-
-
 @contextlib.contextmanager
 def _unnoticed() -> Iterator[None]:
     """Without lines and warnings, which each run prints itself, and without the port noted for processes to come."""
@@ -245,8 +212,7 @@ def _unnoticed() -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.WARNING)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             yield
     finally:
         logger.setLevel(level)

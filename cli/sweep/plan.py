@@ -7,21 +7,22 @@ Hours of different devices are never added up; each kind of device has a table o
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
 from rich.console import Console
 
 from cli.sweep.points import PointRun
-from records import RunFolderError, RunRecord, write_text
+from records import RunFolderError, write_text
+from records.atomic import check_writable
 from records.errors import UserError
 from records.rows import Row
 from studies.page.tables import Column, Table
 from studies.page.terminal import print_whole, rich_table
 from studies.runs.command import say
 
+CPU = "CPU"
 STATES = ("finished", "unfinished", "not started", "damaged")
 
 SHOWN = ("run", "state", "epochs_done", "epochs", "folder")
@@ -31,28 +32,22 @@ COLUMNS = (
 )
 
 
-class Hardware(NamedTuple):
-    """A device such as `NVIDIA A100-SXM4-80GB` or `CPU`; how many, of a CPU its cores: processes x threads of each."""
+def device_of(attempt: dict[str, Any]) -> tuple[str, int] | None:
+    """What an attempt of a run computed on, such as `NVIDIA A100-SXM4-80GB` or `CPU`, and how many of them.
 
-    name: str
-    unit: str
-    count: int
-
-
-def hardware_of(attempt: dict[str, Any]) -> Hardware | None:
-    """The device that an attempt of a run computed on; None if it was not recorded."""
+    Of a CPU these are its cores: processes x threads of each. None if it was not recorded.
+    """
     if not {"devices", "accelerator", "processes"} <= attempt.keys():
         return None
     devices, processes = attempt["devices"], attempt["processes"]
     if attempt["accelerator"] == "cpu":
         # `devices` of a machine with GPUs lists these, also for a run that uses none.
-        return Hardware("CPU", "core hours", processes * (attempt.get("threads") or 1))
-    return Hardware(str(devices[0]), "GPU hours", processes) if devices else None
+        return CPU, processes * (attempt.get("threads") or 1)
+    return (str(devices[0]), processes) if devices else None
 
 
-@dataclass(frozen=True)
 class PlannedRun:
-    """Progress of a run of the grid.
+    """Progress of a run of the grid, as its folder says.
 
     Attributes:
         record: identity of the run, from the point's settings.
@@ -60,20 +55,25 @@ class PlannedRun:
         state: one of STATES.
         problem: what is damaged.
         rows: its epochs so far.
-        hardware: of all its attempts; None if that was not recorded or changed between them.
-        hours: device hours of each epoch; empty where the hardware is not known.
+        hours: device hours of each epoch, by device; empty where that was not recorded or changed between attempts.
     """
 
-    record: RunRecord
-    folder: Path
-    state: str
-    problem: str = ""
-    rows: Sequence[Row] = ()
-    hardware: Hardware | None = None
-    hours: Sequence[float] = ()
-
-    def hours_on(self, device: str) -> Sequence[float]:
-        return self.hours if self.hardware and self.hardware.name == device else ()
+    def __init__(self, run: PointRun) -> None:
+        self.record, self.folder, self.problem = run.record, run.folder.path, run.problem
+        self.rows: list[Row] = []
+        self.hours: dict[str, list[float]] = {}
+        try:
+            self.rows = run.folder.read_rows() if run.recorded else []
+        except (RunFolderError, OSError) as error:
+            self.problem = str(error)
+        if self.problem or run.recorded is None:
+            self.state = "damaged" if self.problem else "not started"
+            return
+        self.state = "finished" if run.recorded.finished else "unfinished"
+        devices = {device_of(attempt) for attempt in run.recorded.attempts}
+        if len(devices) == 1 and (found := devices.pop()):
+            device, count = found
+            self.hours[device] = [row["seconds"] * count / 3600 for row in self.rows if "seconds" in row]
 
     @property
     def sources(self) -> tuple[str, str, str]:
@@ -81,37 +81,21 @@ class PlannedRun:
         return self.record.group, self.record.compared_as, self.record.network
 
 
-def planned(run: PointRun) -> PlannedRun:
-    """Reads the run's folder; a run whose files cannot be read is damaged."""
-    who = (run.record, run.folder.path)
-    if run.problem or run.recorded is None:
-        return PlannedRun(*who, "damaged" if run.problem else "not started", run.problem)
-    try:
-        rows = run.folder.read_rows()
-    except (RunFolderError, OSError) as error:
-        return PlannedRun(*who, "damaged", str(error))
-    devices = {hardware_of(attempt) for attempt in run.recorded.attempts}
-    hardware = devices.pop() if len(devices) == 1 else None
-    hours = [row["seconds"] * hardware.count / 3600 for row in rows if "seconds" in row] if hardware else ()
-    return PlannedRun(*who, "finished" if run.recorded.finished else "unfinished", "", rows, hardware, hours)
-
-
 class SweepPlan:
     """The runs of a grid, in its order, and their expected costs."""
 
     def __init__(self, runs: Iterable[PointRun]) -> None:
-        self.runs = [planned(run) for run in runs]
-        self.units = {run.hardware.name: run.hardware.unit for run in self.runs if run.hours}
-        self.devices = sorted(self.units)
+        self.runs = list(map(PlannedRun, runs))
         self._steps: dict[str, int] = {}
         hours: dict[tuple[str, str], list[float]] = defaultdict(list)
         for run in self.runs:
             for source in dict.fromkeys(run.sources):
                 if run.rows:
                     self._steps.setdefault(source, run.rows[0]["step"])
-                if run.hours:
-                    hours[run.hardware.name, source] += run.hours
-        self._rates = {key: median(values) for key, values in hours.items()}
+                for device, spent in run.hours.items():
+                    hours[device, source] += spent
+        self._rates = {key: median(values) for key, values in hours.items() if values}
+        self.devices = sorted({device for device, _ in self._rates})
 
     def epochs(self, run: PlannedRun) -> int | None:
         """Epochs of the whole run; where steps end it, as many as its own or other runs' epochs have steps."""
@@ -128,32 +112,25 @@ class SweepPlan:
         """The closest group that ran on `device`."""
         return next((source for source in run.sources if (device, source) in self._rates), None)
 
-    def cost(self, run: PlannedRun, device: str) -> tuple[float, float] | None:
+    def cost(self, run: PlannedRun, device: str) -> tuple[float, float] | tuple[None, None]:
         """Expected hours on `device` of what is left of a run and of the whole run; None where they are not known."""
         source, epochs = self.source(run, device), self.epochs(run)
         if source is None or epochs is None:
-            return None
+            return None, None
         rate = self._rates[device, source]
         return rate * max(0, epochs - len(run.rows)), rate * epochs
 
-    def headline(self) -> str:
-        counts = Counter(run.state for run in self.runs)
-        return f"{len(self.runs)} runs: " + ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
-
     def grid(self, devices: Sequence[str]) -> Table:
         """A row for each run and device; hours in the CSV alone."""
-        rows = [self._row(run, device) for run in self.runs for device in devices or [""]]
-        columns = [Column(name, only_csv=name not in SHOWN) for name in COLUMNS]
-        return Table("Runs of the grid", columns, rows, words=True)
-
-    def _row(self, run: PlannedRun, device: str) -> tuple[Any, ...]:
-        record = run.record
-        who = (record.name, record.network, record.variant, record.padding, record.seed)
-        far = (run.state, len(run.rows), self.epochs(run), run.folder)
-        if not device:
-            return (*who, *far, *[None] * 5)
-        spent = sum(run.hours_on(device), 0.0)
-        return (*who, *far, device, self.units[device], spent, *(self.cost(run, device) or (None, None)))
+        rows: list[tuple[Any, ...]] = []
+        for run in self.runs:
+            who = [getattr(run.record, name) for name in ("name", "network", "variant", "padding", "seed")]
+            far = (*who, run.state, len(run.rows), self.epochs(run), run.folder)
+            hours = [(each, _unit(each), sum(run.hours.get(each, ()), 0.0), *self.cost(run, each)) for each in devices]
+            rows += [(*far, *each) for each in hours or [[None] * 5]]
+        return Table(
+            "Runs of the grid", [Column(name, only_csv=name not in SHOWN) for name in COLUMNS], rows, words=True
+        )
 
     def costs(self, device: str) -> Table:
         """What is done on `device`, and what the rest would cost on it."""
@@ -169,34 +146,41 @@ class SweepPlan:
             starts.append(len(rows))
         if len(networks) > 1:
             rows.append(("all", "all", *self._sums(self.runs, device)))
-        return Table(f"Expected {self.units[device]} on {device}", columns, rows, starts)
+        return Table(f"Expected {_unit(device)} on {device}", columns, rows, starts)
 
     def _sums(self, runs: Sequence[PlannedRun], device: str) -> tuple[Any, ...]:
         finished = sum(run.state == "finished" for run in runs)
-        here = [hours for run in runs for hours in run.hours_on(device)]
+        here = [hours for run in runs for hours in run.hours.get(device, ())]
         source = self.source(runs[0], device)
         measured = f"0, as {source}" if source and not here else str(len(here))
-        costs = [self.cost(run, device) for run in runs]
-        known = [cost for cost in costs if cost is not None]
-        left, whole = (sum(cost[which] for cost in known) for which in (0, 1))
-        if len(known) < len(runs):
-            unknown = _no_run_of(run for run, cost in zip(runs, costs, strict=True) if cost is None)
-            left, whole = (f"{_hours(hours)} + {unknown}" if known else unknown for hours in (left, whole))
-        return f"{finished} of {len(runs)}", measured, sum(here), left, whole
+        costs = {run: self.cost(run, device) for run in runs}
+        unknown = [run for run, (left, _) in costs.items() if left is None]
+        sums = [sum(each for each in column if each is not None) for column in zip(*costs.values(), strict=True)]
+        if unknown:
+            known = len(unknown) < len(runs)
+            sums = [f"{_hours(hours)} + {_no_run_of(unknown)}" if known else _no_run_of(unknown) for hours in sums]
+        return f"{finished} of {len(runs)}", measured, sum(here), *sums
 
     def notes(self) -> list[str]:
-        """Sentences on damaged and uncounted runs, and on how core hours are counted."""
-        lines = [f"damaged, counted as not begun: {run.problem}" for run in self.runs if run.problem]
+        """How many runs are how far, what is damaged or not counted, and how core hours are counted."""
+        counts = Counter(run.state for run in self.runs)
+        far = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
+        lines = [f"{len(self.runs)} runs: {far}"]
+        lines += [f"damaged, counted as not begun: {run.problem}" for run in self.runs if run.problem]
         lines += [
             f"{run.folder}: not recorded on what it was run, or not the same in every attempt; not counted"
             for run in self.runs
-            if run.rows and run.hardware is None
+            if run.rows and not run.hours
         ]
         if not self.devices:
             lines.append(f"expected hours: {_no_run_of(self.runs)}")
-        elif "core hours" in self.units.values():
+        elif CPU in self.devices:
             lines.append("core hours: processes x threads of each; processes that load data come on top")
         return lines
+
+
+def _unit(device: str) -> str:
+    return "core hours" if device == CPU else "GPU hours"
 
 
 def _grouped(runs: Iterable[PlannedRun], key: Callable[[PlannedRun], str]) -> dict[str, list[PlannedRun]]:
@@ -221,18 +205,18 @@ def show_plan(console: Console, runs: Sequence[PointRun], file: Path, output: Pa
     Raises:
         UserError: if `output` holds something else or cannot be written.
     """
-    if output is not None and output.exists() and not _is_plan(output):
-        raise UserError(f"{output} is there and is no plan; choose another --output")
+    if output is not None:
+        if output.exists() and not _is_plan(output):
+            raise UserError(f"{output} is there and is no plan; choose another --output")
+        check_writable(output.parent, "choose another --output")
     plan = SweepPlan(runs)
     for table in (plan.grid(plan.devices[:1]), *map(plan.costs, plan.devices)):
         print_whole(console, rich_table(table))
-    for line in (f"{file}: {plan.headline()}", *plan.notes()):
+    headline, *notes = plan.notes()
+    for line in (f"{file}: {headline}", *notes):
         say(console, line)
     if output is not None:
-        try:
-            write_text(output, plan.grid(plan.devices).csv())
-        except OSError as error:
-            raise UserError(f"{output} cannot be written: {error.strerror}; choose another --output") from None
+        write_text(output, plan.grid(plan.devices).csv())
         say(console, f"wrote {output}")
     return 0
 

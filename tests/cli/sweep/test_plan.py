@@ -11,7 +11,7 @@ import yaml
 
 import cli.sweep.command
 from cli.sweep.file import Point
-from cli.sweep.plan import Hardware, SweepPlan, hardware_of
+from cli.sweep.plan import SweepPlan, device_of
 from cli.sweep.points import resolve_points
 from records import RunFolder, RunRecord
 from records.errors import UserError
@@ -184,17 +184,19 @@ def test_the_csv_has_a_row_a_run_and_replaces_nothing_but_itself(runs, command):
     with pytest.raises(UserError, match=r"notes\.csv is there and is no plan"):
         command("a-zero-0", options=["--output", "notes.csv"])
     assert Path("notes.csv").read_text() == "mine\n"
+    with pytest.raises(UserError, match=r"/proc cannot be written: .*choose another --output"):
+        command("a-zero-0", options=["--output", "/proc/plan.csv"])
 
 
 @pytest.mark.parametrize(
     ("attempt", "expected"),
     [
-        (V100, Hardware("Tesla V100-SXM2-16GB", "GPU hours", 8)),
-        (CPU, Hardware("CPU", "core hours", 6)),
+        (V100, ("Tesla V100-SXM2-16GB", 8)),
+        (CPU, ("CPU", 6)),
         # On the CPU of a machine that has GPUs.
-        ({**V100, "accelerator": "cpu", "processes": 1}, Hardware("CPU", "core hours", 4)),
+        ({**V100, "accelerator": "cpu", "processes": 1}, ("CPU", 4)),
         ({"devices": ["NVIDIA A100"]}, None),
     ],
 )
 def test_what_an_attempt_ran_on(attempt, expected):
-    assert hardware_of(attempt) == expected
+    assert device_of(attempt) == expected

@@ -25,6 +25,7 @@ ALLOWED = {
     "datamodules/loading": "datamodules/errors.py records/errors.py processes/signals.py processes/cores.py",
     "datamodules/imagenet": "datamodules/loading datamodules/errors.py records/errors.py",
     "datamodules/cityscapes": "datamodules/loading datamodules/errors.py records/errors.py",
+    "datamodules/samples/cityscapes.py": "datamodules/samples datamodules/cityscapes/splits.py datamodules/errors.py",
     "datamodules/samples": "datamodules/loading datamodules/errors.py records/errors.py",
     "datamodules": "datamodules",
     "lightning_modules": "networks evaluation padding",

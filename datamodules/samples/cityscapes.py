@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
+from datamodules.cityscapes.splits import TRAIN_CITIES, VAL_CITIES
 from datamodules.errors import DataError
 from datamodules.samples.folder import command, make_folder
 from datamodules.samples.streets import VERSION, draw_street
@@ -25,38 +26,26 @@ DEFAULT_ROOT = Path(__file__).resolve().parents[2] / "data" / "sample_cityscapes
 
 _SMALLEST = 64
 
-# What the scenes of a city show for sure; the first scene what stands beside it, the next what stands further on.
-_TRAIN = {
-    "aachen": ("dynamic", "truck"),
-    "bochum": ("static", "bus"),
-    "bremen": ("ground", "motorcycle"),
-    "cologne": ("parking", "rider"),
-    "darmstadt": ("rail track", "bicycle"),
-    "dusseldorf": ("guard rail", "wall"),
-    "erfurt": ("bridge", "fence"),
-    "hamburg": ("tunnel", "truck"),
-    "hanover": ("polegroup", "motorcycle"),
-    "jena": ("caravan", "fence"),
-    "krefeld": ("trailer", "rider"),
-    "monchengladbach": ("wall", "fence", "bicycle"),
-    "strasbourg": ("bus", "rider"),
-    "stuttgart": ("truck", "motorcycle"),
-    "tubingen": ("wall", "bicycle"),
-    "ulm": ("fence", "person"),
-    "weimar": ("motorcycle", "bus"),
-    "zurich": ("parking", "wall"),
-}
-_VAL = {
-    "frankfurt": ("bus", "fence", "rider"),
-    "lindau": ("truck", "wall", "person"),
-    "munster": ("bicycle", "fence", "rail track"),
-}
+# What the scenes of each city show for sure; the first scene what stands beside it, the next what stands further on.
+_TRAIN = (
+    *(("dynamic", "truck"), ("static", "bus"), ("ground", "motorcycle"), ("parking", "rider")),
+    *(("rail track", "bicycle"), ("guard rail", "wall"), ("bridge", "fence"), ("tunnel", "truck")),
+    *(("polegroup", "motorcycle"), ("caravan", "fence"), ("trailer", "rider"), ("wall", "fence", "bicycle")),
+    *(("bus", "rider"), ("truck", "motorcycle"), ("wall", "bicycle"), ("fence", "person")),
+    *(("motorcycle", "bus"), ("parking", "wall")),
+)
+_VAL = (("bus", "fence", "rider"), ("truck", "wall", "person"), ("bicycle", "fence", "rail track"))
 _COARSE = {
     "augsburg": ("train", "terrain", "rail track"),
     "bamberg": ("train", "terrain", "truck"),
     "erlangen": ("train", "wall", "motorcycle"),
     "konstanz": ("terrain", "fence", "bus", "rider"),
 }
+_SETS = (
+    ("train", "gtFine", TRAIN_CITIES, _TRAIN),
+    ("val", "gtFine", VAL_CITIES, _VAL),
+    ("train_extra", "gtCoarse", tuple(_COARSE), tuple(_COARSE.values())),
+)
 
 
 def make(root: Path = DEFAULT_ROOT, images_per_city: int = 2, height: int = 128, width: int = 256) -> Path:
@@ -85,9 +74,7 @@ def coarsened(label_ids: np.ndarray) -> np.ndarray:
 
 
 def _write_tree(images_per_city: int, height: int, width: int, root: Path) -> None:
-    sets = (("train", "gtFine", _TRAIN), ("val", "gtFine", _VAL), ("train_extra", "gtCoarse", _COARSE))
-    for folder, labels, cities in sets:
-        table = list(cities.values())
+    for folder, labels, cities, table in _SETS:
         for position, city in enumerate(cities):
             for number in range(images_per_city):
                 features = table[(position + 7 * number) % len(table)]
@@ -106,8 +93,7 @@ def _write(file: Path, pixels: np.ndarray) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    cities = len(_TRAIN | _VAL | _COARSE)
-    command(make, f"{cities} cities", "datamodules.samples.cityscapes", arguments)
+    command(make, arguments)
 
 
 if __name__ == "__main__":

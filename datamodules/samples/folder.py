@@ -49,7 +49,7 @@ def _is_there(root: Path, expected: dict) -> bool:
         found = json.loads((root / MARKER).read_text())
     except (OSError, ValueError):
         found = {}
-    if any(found.get(key) != value for key, value in expected.items()):
+    if not expected.items() <= found.items():
         raise DataError(
             f"holds something else than the sample data {expected}, and is not replaced",
             where=root,
@@ -58,23 +58,20 @@ def _is_there(root: Path, expected: dict) -> bool:
     return True
 
 
-def command(make: Callable[..., Path], what: str, module: str, arguments: list[str] | None = None) -> None:
-    """Run `python -m MODULE`, whose options are the arguments of `make`.
+def command(make: Callable[..., Path], arguments: list[str] | None) -> None:
+    """Run `python -m MODULE`, whose options are the arguments of its function `make`.
 
     Args:
         make: draws a tree below its argument `root`; its other arguments are whole numbers, with defaults.
-        what: what is drawn, for the message.
-        module: name of the module that is run.
         arguments: of the command line; None takes the process's own.
     """
-    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=inspect.getdoc(make).splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {inspect.getmodule(make).__spec__.name}", description=inspect.getdoc(make).splitlines()[0]
+    )
     for name, option in inspect.signature(make).parameters.items():
-        default, flag = option.default, f"--{name.replace('_', '-')}"
-        parser.add_argument(flag, type=type(default), default=default, help="default: %(default)s")
-    options = vars(parser.parse_args(arguments))
+        flag = f"--{name.replace('_', '-')}"
+        parser.add_argument(flag, type=type(option.default), default=option.default, help="default: %(default)s")
     try:
-        root = make(**options)
+        print(f"sample data in {make(**vars(parser.parse_args(arguments)))}")
     except DataError as error:
         raise SystemExit(f"error: {error}") from None
-    counts = ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in options.items() if name != "root")
-    print(f"sample data in {root} ({what}: {counts})")

@@ -59,13 +59,12 @@ def make(root: Path = DEFAULT_ROOT, train_per_class: int = 120, val_per_class: i
 
     Returns the root, with train/, val/ and LOC_synset_mapping.txt. Raises DataError where it holds something else.
     """
-    counts = {"train": train_per_class, "val": val_per_class}
     expected = {"version": VERSION, "train_per_class": train_per_class, "val_per_class": val_per_class}
-    return make_folder(Path(root), expected, partial(_write_tree, counts))
+    return make_folder(Path(root), expected, partial(_write_tree, train_per_class, val_per_class))
 
 
-def _write_tree(counts: dict[str, int], root: Path) -> None:
-    for split, count in counts.items():
+def _write_tree(train_per_class: int, val_per_class: int, root: Path) -> None:
+    for split, count in (("train", train_per_class), ("val", val_per_class)):
         for position, (folder, name) in enumerate(_FOLDERS.items()):
             (root / split / folder).mkdir(parents=True)
             for number in range(count):
@@ -165,7 +164,7 @@ def _mask(size: tuple[int, int], parts: list, x: int, y: int, radius: int, turn:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    command(make, f"{len(_FOLDERS)} classes", "datamodules.samples.imagenet", arguments)
+    command(make, arguments)
 
 
 if __name__ == "__main__":

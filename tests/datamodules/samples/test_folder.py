@@ -85,4 +85,4 @@ def test_command_says_where_it_is(module, options, tmp_path, monkeypatch, capsys
     monkeypatch.setattr(module, "_write_tree", lambda *arguments: arguments[-1].mkdir())
     for _ in range(2):
         module.main(["--root", str(tmp_path / "tree"), *options])
-        assert capsys.readouterr().out.startswith(f"sample data in {tmp_path / 'tree'} (")
+        assert capsys.readouterr().out == f"sample data in {tmp_path / 'tree'}\n"

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -130,7 +131,7 @@ def _check_stride(margin: int, stride: int) -> None:
 
 @contextmanager
 def local_means(network: nn.Module, context: Context) -> Iterator[None]:
-    """Within it, squeeze-and-excite modules and global pools take the mean of the cut map, as on the small image.
+    """Within it, squeeze-and-excite modules, group norms and global pools measure the cut map, as on the small image.
 
     Else the larger image would change every channel's scale, at the centre too, and the error would not be padding's.
     """
@@ -141,10 +142,23 @@ def local_means(network: nn.Module, context: Context) -> Iterator[None]:
         pair = module.forward(torch.cat([centre + 0.5, centre - 0.5], 3))
         return inputs[0] * (pair[..., :1] - pair[..., 1:])
 
+    def group_norm(module: Any, inputs: tuple, output: Tensor) -> Tensor:
+        if inputs[0].dim() != 4:
+            return output
+        maps = inputs[0].unflatten(1, (module.num_groups, -1))
+        centre = cut(inputs[0], context.inner(inputs[0])).unflatten(1, (module.num_groups, -1))
+        variance, mean = torch.var_mean(centre, (2, 3, 4), correction=0, keepdim=True)
+        found = ((maps - mean) * (variance + module.eps).rsqrt()).flatten(1, 2)
+        if module.affine:
+            found = found * module.weight[:, None, None] + module.bias[:, None, None]
+        # timm's have their activation with them.
+        return module.act(module.drop(found)) if hasattr(module, "act") else found
+
     def pool(_: nn.Module, inputs: tuple) -> Tensor:
         return cut(inputs[0], context.inner(inputs[0]))
 
     hooks = [each.register_forward_hook(gate) for each in network.modules() if type(each).__name__ in GATES]
+    hooks += [each.register_forward_hook(group_norm) for each in network.modules() if isinstance(each, nn.GroupNorm)]
     hooks += [each.register_forward_pre_hook(pool) for each in network.modules() if type(each).__name__ in POOLS]
     try:
         yield

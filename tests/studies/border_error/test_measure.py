@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from timm.layers import SqueezeExcite
+from timm.layers import GroupNormAct, SqueezeExcite
 from torch import nn
 
 from evaluation.context import Context, cut, local_means
@@ -94,6 +94,18 @@ def test_gates_see_the_small_image_alone():
     with local_means(network, Context((12, 12), 3)):
         assert network(images).allclose(images * gate.mean((2, 3), keepdim=True), atol=1e-5)
     assert not network(images).allclose(images * gate.mean((2, 3), keepdim=True), atol=1e-5)
+
+
+@pytest.mark.parametrize("norm", [nn.GroupNorm(2, 8), nn.GroupNorm(4, 8, affine=False), GroupNormAct(8, 2)])
+def test_group_norms_see_the_small_image_alone(norm):
+    images = torch.randn(2, 8, 12, 12) * torch.linspace(0.1, 3, 12)
+    with torch.no_grad():
+        for each in norm.parameters():
+            each.uniform_(0.5, 2)
+        alone = norm(cut(images, (6, 6)))
+        with local_means(norm, Context((24, 24), 6)):
+            assert cut(norm(images), (6, 6)).allclose(alone, atol=1e-5)
+        assert not cut(norm(images), (6, 6)).allclose(alone, atol=1e-5)
 
 
 def test_probabilities_are_those_of_the_right_class(source):

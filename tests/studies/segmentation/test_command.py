@@ -75,6 +75,18 @@ def test_one_command_tests_what_is_missing_and_draws(runs, capsys):
     assert retested(runs, capsys) == ["partial"]
 
 
+def test_other_images_are_tested_and_the_same_elsewhere_are_not(runs, sample_streets, tmp_path, capsys):
+    few = "--model.evaluation.overlaps=[0]"
+    assert retested(runs, capsys, few) == ["zero", "partial"]
+    moved = shutil.copytree(sample_streets, tmp_path / "moved")
+    assert retested(runs, capsys, few, "--data-root", str(moved)) == []
+    scene = next((moved / "leftImg8bit/val").rglob("*.png")).name.removesuffix("_leftImg8bit.png")
+    for file in moved.rglob(f"{scene}_*"):
+        file.unlink()
+    for named in (["--data-root", str(moved)], [f"--data.root={moved}"]):
+        assert retested(runs, capsys, few, *named) == (["zero", "partial"] if named[0] == "--data-root" else [])
+
+
 def test_the_cross_test_is_of_whole_images(runs):
     assert main_here("cross-test", str(runs), "--schemes", "partial") == 0
     modes = [EvaluationRecord.read(path).confusion.keys() for path in runs.glob("*/evaluations/*")]

@@ -16,8 +16,8 @@ def is_compiled(module: torch.nn.Module) -> bool:
 
 
 def are_static(sizes: Sequence[int]) -> bool:
-    """Whether sizes are plain numbers in what is being recorded, so that what follows from them may be a constant."""
-    if torch.jit.is_tracing():
+    """Whether a compiler is at work and these are plain numbers to it, so that what follows may be a constant."""
+    if not torch.compiler.is_compiling():
         return False
     # Imported only here: it loads sympy, which eager calls need not wait for.
     from torch.fx.experimental.symbolic_shapes import has_static_value

@@ -105,7 +105,9 @@ def by_formula(
     dtype = torch.float64 if output.dtype in (torch.float64, torch.complex128) else torch.float32
     sizes, kernel_size = input.shape[2:], weight.shape[2:]
     # Of sizes that a graph is made for, the factors are constants; else each element of the map would compute them.
-    outputs = () if are_static([*sizes, *kernel_size]) else (output.shape[2:],)
+    # On a CPU alone: elsewhere every call would copy them to the device, which a CUDA graph being recorded refuses.
+    constant = output.is_cpu and are_static([*sizes, *kernel_size])
+    outputs = () if constant else (output.shape[2:],)
     ratio = outer_product(factors(sizes, kernel_size, geometry, dtype, output.device, *outputs))
     result = output * ratio
     if bias is not None:

@@ -68,15 +68,23 @@ def steadiness(collection: Collection) -> Iterator[Evidence]:
 
 
 def lopsided(collection: Collection) -> Iterator[Evidence]:
-    """Asymmetry of the zero-padded foveation at sizes with uneven padding less that at even ones, a value a network."""
-    asymmetries: dict[tuple[str, str], dict[bool, list[float]]] = {}
+    """Asymmetry of the zero-padded foveation at sizes with uneven padding less that at even ones.
+
+    A network of averages knows neither weights nor widths: runs of one network, and networks whose windows are alike
+    (ResNet50 and Wide ResNet50), are one value.
+    """
+    asymmetries: dict[str, dict[bool, list[float]]] = {}
+    layers: dict[str, set[tuple]] = {}
     for record in read_measured(collection.root / GEOMETRY, GeometryRecord)[0]:
         if found := record.foveation.get(REFERENCE):
             even = all(layer.even for layer in record.windows)
-            sides = asymmetries.setdefault((record.network, record.weights), {True: [], False: []})
+            sides = asymmetries.setdefault(record.network, {True: [], False: []})
             sides[even].append(max(found.left_right, found.top_bottom))
-    differences = [mean(sides[False]) - mean(sides[True]) for sides in asymmetries.values() if all(sides.values())]
-    if differences:
+            windows = ((each.layer, each.kernel, each.stride, each.dilation) for each in record.windows)
+            layers.setdefault(record.network, set()).update(windows)
+    known = {frozenset(layers[name]): sides for name, sides in asymmetries.items() if all(sides.values())}
+    if known:
+        differences = [mean(sides[False]) - mean(sides[True]) for sides in known.values()]
         yield Evidence("networks at uneven − even sizes, zero", sign_test(differences, 0.0))
 
 

@@ -6,10 +6,13 @@ import onnxruntime
 import pytest
 import timm
 import torch
+import torch._dynamo.testing
 from timm.layers import Conv2dSame
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.experimental.proxy_tensor import make_fx
 
-from padding import PaddingError, ReflectConv2d, convert_padding
+from padding import PaddingError, ReflectConv2d, conv2d, convert_padding
 from tests.support.padded_nets import SMALL_NETS, build, error, images, sizes, whole_network
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch.jit is deprecated, and warns of timm's own comparisons
@@ -181,6 +184,17 @@ def test_partial_recompiles_no_more_than_zero():
             compiled(torch.randn(2, 3, *size))
         counts[scheme] = counter.frame_count
     assert counts["partial"] <= counts["zero"]
+
+
+@pytest.mark.parametrize("compiling", [False, True])
+def test_on_a_gpu_nothing_is_copied_to_it(compiling, monkeypatch):
+    """A copy would be one at every call of a compiled network, and a CUDA graph that is being recorded refuses it."""
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: compiling)
+    with FakeTensorMode():
+        operands = [torch.empty(shape, device="cuda") for shape in ((2, 3, 16, 16), (4, 3, 3, 3), (4,))]
+        recorded = make_fx(lambda *operands: conv2d(*operands, padding=1, scheme="partial"))(*operands)
+    copies = [node for node in recorded.graph.nodes if node.target is torch.ops.aten._to_copy.default]
+    assert not [node for node in copies if "device" in node.kwargs]
 
 
 def test_a_whole_network_under_autocast_and_compile():

@@ -106,9 +106,9 @@ def test_linear_prediction_is_compared_layer_by_layer(tmp_path, make_run):
 def test_a_network_at_an_uneven_size_is_compared_with_itself_at_an_even_one(tmp_path, make_run):
     make_run()
     (tmp_path / "runs/geometry").mkdir()
-    for number in range(10):  # the last network has no even size
-        for size, read, skew in ((224, 0, 0.11 + 0.01 * number), (225, 1, 0.1))[: 1 if number == 9 else 2]:
-            window = LayerWindows("stem", "both", size, 3, 2, 1, 1, 1, 1, read)
+    for number in range(11):  # the first is a wider or another run of the second, the last has no even size
+        for size, read, skew in ((224, 0, 0.1 + 0.01 * max(number, 1)), (225, 1, 0.1))[: 1 if number == 10 else 2]:
+            window = LayerWindows(f"stem{max(number, 1)}", "both", size, 3, 2, 1, 1, 1, 1, read)
             seen = {"zero": Foveation(np.ones((2, 2), "float32"), skew, skew - 0.05, 1.0, 1.0)}
             record = GeometryRecord(f"net{number}", "random", size, ["zero"], 0, [window], [225, 225], seen, {})
             record.write(tmp_path / f"runs/geometry/net{number}-{size}.json")

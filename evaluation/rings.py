@@ -7,6 +7,9 @@ from torch import Tensor
 
 from evaluation.border import distance_to_border
 
+ROUNDING = 1e-6
+"""Times the squares: what float32 leaves of a difference of equal sums."""
+
 
 @dataclass(eq=False)
 class RingSums:
@@ -55,6 +58,7 @@ class RingSums:
 
     @property
     def spread(self) -> Tensor:
-        """(D): sums of (true - mean)^2."""
+        """(D): sums of (true - mean)^2; NaN where it is rounding, as of one image at a ring of one position."""
         positions = torch.bincount(self.distance) * self.count
-        return (self.squares - self.total.square() / positions).sum(0)
+        found = (self.squares - self.total.square() / positions).sum(0)
+        return found.where(found > ROUNDING * self.squares.sum(0), torch.nan)

@@ -27,7 +27,7 @@ class Decisions:
 
 @dataclass
 class Errors:
-    """NMSE(d) of each layer in order, d = 0 at the border, under one scheme.
+    """NMSE(d) of each layer in order, d = 0 at the border, under one scheme; NaN where the true maps do not vary.
 
     Attributes:
         whole: of the whole network, errors of earlier layers included.

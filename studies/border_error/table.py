@@ -1,5 +1,6 @@
 """Tables of what `main.py border-error` measured: errors and decisions by scheme, nearest to true context first."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -63,17 +64,22 @@ CAPTION = (
 
 def conditions(record: BorderErrorRecord) -> str:
     """What was measured on, and how true the true context is."""
+    floor = record.floor[-1]
     return (
         f"{record.network} ({record.weights}): {record.images} images of {record.size} pixels with {record.margin} "
         f"pixels of real context on each side; NMSE that the far border leaves in the true maps, last layer: "
-        f"{record.floor[-1]:.2g}"
+        f"{'unknown' if math.isnan(floor) else f'{floor:.2g}'}"
     )
 
 
 def mean_error(record: BorderErrorRecord, scheme: str) -> float:
     """NMSE at the border, geometric mean over the layers: they differ by orders of magnitude."""
-    values = [each[0] for each in record.errors[scheme].whole]
-    return float(np.exp(np.mean(np.log(np.maximum(values, 1e-12)))))
+    values = _known(record.errors[scheme].whole)
+    return float(np.exp(np.mean(np.log(np.maximum(values, 1e-12))))) if values else math.nan
+
+
+def _known(layers: Sequence[Sequence[float]]) -> list[float]:
+    return [each[0] for each in layers if not math.isnan(each[0])]
 
 
 def by_error(record: BorderErrorRecord) -> list[str]:
@@ -108,8 +114,9 @@ def _errors(record: BorderErrorRecord, scheme: str) -> list[float | None]:
     found = record.errors.get(scheme)
     if found is None:
         return [None, None, None]
-    alone = float(np.mean([each[0] for each in found.alone]))
-    return [found.whole[-1][0], mean_error(record, scheme), alone]
+    alone = _known(found.alone)
+    values = [found.whole[-1][0], mean_error(record, scheme), float(np.mean(alone)) if alone else math.nan]
+    return [None if math.isnan(each) else each for each in values]
 
 
 def _decisions(record: BorderErrorRecord, scheme: str) -> list:

@@ -94,7 +94,7 @@ def predicted(collection: Collection) -> Iterator[Evidence]:
         for scheme in (REFERENCE, "replicate"):
             if {"lp1", scheme} <= record.errors.keys():
                 pairs = zip(record.errors["lp1"].alone, record.errors[scheme].alone, strict=True)
-                ratios = [ours[0] / theirs[0] for ours, theirs in pairs if theirs[0]]
+                ratios = [ours[0] / theirs[0] for ours, theirs in pairs if theirs[0] > 0]
                 if ratios:
                     name = f"{record.network} ({record.weights}), lp1 / {scheme}, by layer"
                     yield Evidence(name, sign_test(ratios, 1.0))

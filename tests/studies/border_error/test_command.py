@@ -52,6 +52,14 @@ def test_stopped_it_continues_and_ends_as_if_it_had_not_been(command, tmp_path, 
     assert not list((tmp_path / "out").glob("*.part"))
 
 
+def test_of_one_image_and_maps_of_one_position_the_layers_that_vary_are_shown(command, tmp_path, capsys):
+    assert main([*command, "--size", "8", "--count", "1", "--schemes", "zero", "replicate"]) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "cifar_resnet10_zero" in line)
+    _, _, last, mean, alone, *_ = line.split()
+    assert last == "-", "one position of one image does not vary"
+    assert min(float(mean), float(alone)) > 0
+
+
 def test_other_images_of_the_same_names_are_measured(command, tmp_path, sample_tree):
     assert main(command) == 0
     before, other = content(tmp_path), shutil.copytree(sample_tree / "val", tmp_path / "val")

@@ -7,6 +7,7 @@ from timm.layers import GroupNormAct, SqueezeExcite
 from torch import nn
 
 from evaluation.context import Context, cut, local_means
+from evaluation.rings import RingSums
 from studies.border_error.measure import BorderErrors, total_stride
 from studies.border_error.record import TRUE
 
@@ -79,6 +80,18 @@ def test_alone_a_layer_has_true_input(source):
     found = errors.errors()["zero"]
     assert found.whole[1][1] > 1e-4 > found.alone[1][1]
     assert found.alone[1][0] > 0.01
+
+
+def test_where_true_maps_do_not_vary_there_is_no_error(source):
+    """One image at rings of one position: the middle of an odd map, and a map of one position."""
+    errors = BorderErrors(source(Average(), 5), 5, 4, ["zero"])
+    errors.add(torch.randn(1, 3, 13, 13) + 3)
+    found = errors.errors()["zero"].whole[0]
+    assert np.isnan(found).tolist() == [False, False, True]
+    maps = torch.full((1, 8, 1, 1), 0.1)
+    sums = RingSums.of(maps)
+    sums.add(maps)
+    assert np.isnan(sums.spread.tolist()).all()
 
 
 def test_a_margin_below_the_reach_leaves_a_floor(source):

@@ -5,6 +5,8 @@ https://arxiv.org/abs/2001.08248. There the readout is trained by descent; here 
 no schedule and no seed. Lin et al., 2022, https://arxiv.org/abs/2206.01202, find the probe unreliable.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from scipy.stats import rankdata
@@ -16,7 +18,6 @@ from records.errors import UserError
 from studies.checkpoints.networks import padded_convolutions
 from studies.checkpoints.pictures import Pictures
 from studies.probe.table import TARGETS
-from studies.stats.sample import evenly
 
 STAGES, SIDE = 5, 28
 """Padded convolutions that are read, evenly from first to last; side that their maps are resized to, at most."""
@@ -36,6 +37,12 @@ def goals(side: int) -> Tensor:
     return torch.stack(maps)[:, 1:-1, 1:-1]
 
 
+def stages(layers: Sequence[str]) -> list[str]:
+    """STAGES of them, the first and the last among them."""
+    count = min(STAGES, len(layers))
+    return [layers[round(number * (len(layers) - 1) / max(1, count - 1))] for number in range(count)]
+
+
 def measure(network: nn.Module, pictures: Pictures) -> dict[str, list[float | None]]:
     """Fits on every other image, the first among them; tests on the others.
 
@@ -48,7 +55,7 @@ def measure(network: nn.Module, pictures: Pictures) -> dict[str, list[float | No
     """
     size = pictures.size
     layers = [*padded_convolutions(network, lambda each: each(torch.zeros(1, 3, size, size, device=pictures.device)))]
-    layers, side = evenly(layers, min(STAGES, len(layers))), min(SIDE, size)
+    layers, side = stages(layers), min(SIDE, size)
     wanted = goals(side)
     gram = moments = None
     tested, first = [], 0

@@ -156,6 +156,11 @@ def test_the_readout_is_of_the_images_alone_whatever_the_batch():
         probe.measure(network, Drawn(lambda side: images[:1], [0]))
 
 
+@pytest.mark.parametrize(("layers", "read"), [(17, [0, 4, 8, 12, 16]), (6, [0, 1, 2, 4, 5]), (2, [0, 1]), (1, [0])])
+def test_the_stages_reach_from_the_first_layer_to_the_last(layers, read):
+    assert probe.stages([*range(layers)]) == read
+
+
 def test_planted_coordinates_are_read_exactly():
     side = 14
     rows, columns = (

@@ -1,5 +1,6 @@
 """Measures the border error of one network, batch by batch, all schemes on each; what is done is kept on the way."""
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,6 +19,9 @@ from studies.checkpoints.networks import ZERO, Source, padded_convolutions
 from studies.checkpoints.progress import Progress
 from training.provenance import started
 
+LARGEST = 512
+"""Side up to which a network's stride is looked for, in pixels."""
+
 SECONDS = 20
 """Between two times that the state is kept."""
 
@@ -33,6 +37,12 @@ def total_stride(source: Source, size: int) -> int:
     try:
         with torch.inference_mode():
             last = last_map(source.network, torch.zeros(1, 3, size, size))
+            # One position tells no stride: a ResNet of stride 32 has one for 16 pixels, too. A network may take one
+            # size alone.
+            with contextlib.suppress(Exception):
+                while last.shape[-1] == 1 and size < LARGEST:
+                    last = last_map(source.network, torch.zeros(1, 3, 2 * size, 2 * size))
+                    size *= 2
     except EvaluationError as error:
         raise UserError(f"{source.name}: {error}") from None
     except Exception as error:

@@ -8,6 +8,7 @@ from torch import nn
 
 from evaluation.context import Context, cut, local_means
 from evaluation.rings import RingSums
+from networks.create import create_network
 from studies.border_error.measure import BorderErrors, total_stride
 from studies.border_error.record import TRUE
 
@@ -70,6 +71,10 @@ def test_the_maps_lie_on_each_other_at_every_size(source, size):
     errors.add(torch.randn(2, 3, size + 2 * margin, size + 2 * margin))
     assert margin == 3 * 8
     assert max(error for layer in errors.errors()["zero"].alone for error in layer[1:]) < 1e-9
+
+
+def test_one_position_tells_no_stride(source):
+    assert total_stride(source(create_network("resnet10t", 10)), 16) == 32
 
 
 def test_alone_a_layer_has_true_input(source):

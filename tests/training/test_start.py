@@ -91,23 +91,7 @@ def test_attempts_before_the_damage_are_kept(run):
     assert [attempt["started"] for attempt in start(run)[2].attempts[:-1]] == ["1", "2"]
 
 
-def test_a_refused_resume_changes_no_file(run, capsys):
-    """Not even the list of the data where it may be written anew."""
-    record = unfinished(run)
-    run.data_files.unlink()
-    home = run.path.rename(run.path.parent / f"{record.name}-{record.id}")
-    before = {path: path.read_bytes() for path in home.glob("*.*")}
-    command = [f"--config={home / 'config.yaml'}", NO_DASHBOARD, f"--run.root={home.parent}"]
-    assert "data.eval_batch_size was 16 and is 5" in refusal(capsys, "fit", *command, "--data.eval_batch_size=5")
-    assert {path: path.read_bytes() for path in home.glob("*.*")} == before
-
-
-@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.ESTALE], ids=errno.errorcode.get)
-@pytest.mark.parametrize("name", ["run.json", "epochs.csv", "config.yaml"])
-def test_what_the_system_does_not_let_be_read_is_no_damage(run, name, number, monkeypatch):
-    shutil.copy(run.config, run.path / "original.yaml")
-    unfinished(run)
-
+def not_readable(monkeypatch, name, number):
     def refuse(file, *arguments, **how):
         if Path(str(file)).name == name:
             raise OSError(number, os.strerror(number))
@@ -116,6 +100,28 @@ def test_what_the_system_does_not_let_be_read_is_no_damage(run, name, number, mo
     io_open = io.open
     for opener in ("builtins.open", "io.open"):
         monkeypatch.setattr(opener, refuse)
+
+
+def test_a_refused_resume_changes_no_file(run, capsys, monkeypatch):
+    """Not even the list of the data where it may be written anew."""
+    record = unfinished(run)
+    run.data_files.unlink()
+    home = run.path.rename(run.path.parent / f"{record.name}-{record.id}")
+    before = {path: path.read_bytes() for path in home.glob("*.*")}
+    command = [f"--config={home / 'config.yaml'}", NO_DASHBOARD, f"--run.root={home.parent}"]
+    assert "data.eval_batch_size was 16 and is 5" in refusal(capsys, "fit", *command, "--data.eval_batch_size=5")
+    not_readable(monkeypatch, "best.ckpt", errno.EIO)
+    assert "best.ckpt cannot be read: Input/output error" in refusal(capsys, "fit", *command)
+    monkeypatch.undo()
+    assert {path: path.read_bytes() for path in home.glob("*.*")} == before
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.ESTALE], ids=errno.errorcode.get)
+@pytest.mark.parametrize("name", ["run.json", "epochs.csv", "config.yaml"])
+def test_what_the_system_does_not_let_be_read_is_no_damage(run, name, number, monkeypatch):
+    shutil.copy(run.config, run.path / "original.yaml")
+    unfinished(run)
+    not_readable(monkeypatch, name, number)
     with pytest.raises(UserError, match=rf"{name} cannot be read: {os.strerror(number)}; it stays as it is"):
         start(run)
     assert not list(run.path.glob("*.bad"))

@@ -24,15 +24,21 @@ class KeptEpochs(ModelCheckpoint):
     forgets the best score where the folder has another one. A file that is damaged is set aside. One that is missing is
     taken from beside the checkpoint that training starts from, where that lies in another folder (--ckpt_path).
 
+    All are read before RunRecorder writes anything, so that one which the system does not let be read leaves no trace.
+
     Args:
         recorder: holds the rows and the run's folder.
+        pattern: of the files' names.
+        read: what was read, for all who share it: (epoch, step) of a file, or what is wrong with it.
     """
 
-    def __init__(self, recorder: RunRecorder, **settings: Any) -> None:
+    def __init__(
+        self, recorder: RunRecorder, pattern: str, read: dict[Path, tuple[int, int] | CheckpointError], **settings: Any
+    ) -> None:
         settings |= {"save_weights_only": True, "auto_insert_metric_name": False, "mode": "max"}
         settings |= {"save_on_train_epoch_end": True, "enable_version_counter": False}
         super().__init__(dirpath=recorder.folder.checkpoints, **settings)
-        self.recorder = recorder
+        self.recorder, self.pattern, self._read = recorder, pattern, read
 
     @property
     def state_key(self) -> str:
@@ -45,6 +51,13 @@ class KeptEpochs(ModelCheckpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         return
 
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        if trainer.is_global_zero:
+            for path in self._paths(_source(trainer), self.pattern):
+                self._position(path)
+
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.monitor in self._monitor_candidates(trainer):
             super().on_train_epoch_end(trainer, pl_module)
@@ -54,7 +67,7 @@ class KeptEpochs(ModelCheckpoint):
             return
         kept, lines = {}, []
         if trainer.is_global_zero:
-            kept = self._settle(Path(trainer.ckpt_path).resolve().parent, lines)
+            kept = self._settle(_source(trainer), lines)
             self._note(lines)
         kept = trainer.strategy.broadcast(kept)  # all processes must take the same epoch for the best one
         scores = {f"{self.dirpath}/{name}": score for name, score in kept.items()}
@@ -83,26 +96,41 @@ class KeptEpochs(ModelCheckpoint):
 
     def _find(self, source: Path, pattern: str, lines: list[str]) -> dict[Path, int]:
         """Checkpoints of that name, the run's own first, to their epochs: those whose weights a row describes."""
-        own, rows, found = Path(self.dirpath), self.recorder.rows, {}
-        for folder in dict.fromkeys((own, source)):
-            for path in sorted(folder.glob(pattern)):
-                try:
-                    content = read_checkpoint(path, mmap=True)
-                except CheckpointError as error:
-                    if folder == own:
-                        lines.append(f"{error}".replace("take another one", f"set aside as {set_aside(path).name}"))
-                    continue
-                epoch = content["epoch"]
-                if epoch < len(rows) and rows[epoch]["step"] == content["global_step"]:
-                    found[path] = epoch
+        rows, found = self.recorder.rows, {}
+        for path in self._paths(source, pattern):
+            position = self._position(path)
+            if isinstance(position, CheckpointError):
+                if path.parent == Path(self.dirpath):
+                    lines.append(f"{position}".replace("take another one", f"set aside as {set_aside(path).name}"))
+                continue
+            epoch, step = position
+            if epoch < len(rows) and rows[epoch]["step"] == step:
+                found[path] = epoch
         return found
+
+    def _paths(self, source: Path, pattern: str) -> list[Path]:
+        folders = dict.fromkeys((Path(self.dirpath), source))
+        return [path for folder in folders for path in sorted(folder.glob(pattern))]
+
+    def _position(self, path: Path) -> tuple[int, int] | CheckpointError:
+        if path not in self._read:
+            try:
+                content = read_checkpoint(path, mmap=True)
+                self._read[path] = content["epoch"], content["global_step"]
+            except CheckpointError as error:
+                self._read[path] = error
+        return self._read[path]
+
+
+def _source(trainer: pl.Trainer) -> Path:
+    return Path(trainer.ckpt_path).resolve().parent
 
 
 class LastEpochs(KeptEpochs):
     """`epoch-NNN.ckpt` of the last epochs."""
 
     def _settle(self, source: Path, lines: list[str]) -> dict[str, float]:
-        found = {path.name: path for path in reversed(self._find(source, EPOCHS, lines))}
+        found = {path.name: path for path in reversed(self._find(source, self.pattern, lines))}
         epochs = [int(row["epoch"]) for row in self.recorder.rows][-LAST:]
         names = [f"epoch-{epoch:03d}.ckpt" for epoch in epochs]
         folder = Path(self.dirpath)
@@ -128,7 +156,7 @@ class BestEpoch(KeptEpochs):
         # As Lightning counts: of equal epochs the first is the best.
         scores = dict(values(filter(is_sound, self.recorder.rows), self.monitor))
         wanted = max(scores, key=scores.__getitem__, default=None)
-        found = self._find(source, BEST, lines)
+        found = self._find(source, self.pattern, lines)
         if found.get(best) != wanted:
             found |= self._find(source, EPOCHS, [])
         left = {path: scores[epoch] for path, epoch in found.items() if epoch in scores}
@@ -151,7 +179,8 @@ def _copy(source: Path, target: Path) -> None:
 
 def best_and_last_epochs(recorder: RunRecorder, monitor: str) -> list[KeptEpochs]:
     """Weights for the paper's two ways of reporting: `best.ckpt` by `monitor`, `epoch-NNN.ckpt` of the last five."""
+    read: dict[Path, tuple[int, int] | CheckpointError] = {}
     return [
-        LastEpochs(recorder, filename="epoch-{epoch:03d}", monitor="epoch", save_top_k=LAST),
-        BestEpoch(recorder, filename="best", monitor=monitor, save_top_k=1),
+        LastEpochs(recorder, EPOCHS, read, filename="epoch-{epoch:03d}", monitor="epoch", save_top_k=LAST),
+        BestEpoch(recorder, BEST, read, filename="best", monitor=monitor, save_top_k=1),
     ]

@@ -6,6 +6,7 @@ padding.json        the conversion report: which layers got the padding scheme
 epochs.csv          a row of metrics an epoch
 data.json.gz        names and sizes of the files that it trains and validates on, and digests of some
 skipped_images.csv  damaged training images that were passed over (data.on_damaged), and why
+logged.json         how many epochs loggers have, other than those of W&B, CSV and TensorBoard
 decoded_by_pillow.csv  images that the decoders of data.fast=true cannot read, and why
 evaluations/        what checkpoints did on the reported images, one file a way of testing: EvaluationRecord of
                     segmentation networks, ClassificationRecord of classifiers, with the list of images (ImageList);
@@ -113,6 +114,7 @@ class RunFolder:
     data_files = _within("data.json.gz")
     skipped = _within("skipped_images.csv")
     by_pillow = _within("decoded_by_pillow.csv")
+    logged = _within("logged.json")
     checkpoints = _within("checkpoints")
     evaluations = _within("evaluations")
     log = _within("log.txt")

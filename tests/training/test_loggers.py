@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import wandb
-from pytorch_lightning.loggers import WandbLogger
+from pytorch_lightning.loggers import Logger, WandbLogger
 
 from lightning_modules import ClassificationModule
 from records import RunFolder, RunRecord, find_runs
@@ -237,6 +237,40 @@ def test_each_epoch_is_once_in_every_logger_after_kills(kind, read, sample_tree,
     )
     for name in ("one", "two"):
         assert np.array(read(tmp_path / name / "a1")) == pytest.approx(np.array(rows))
+
+
+class Lines(Logger):
+    """A logger of another package: it appends, and does not know what it has."""
+
+    name, version, shown = "lines", "0", []
+
+    def log_metrics(self, metrics, step=None):
+        self.shown.append((int(metrics["epoch"]), step))
+
+    def log_hyperparams(self, params):
+        pass
+
+
+def test_another_logger_gets_what_a_kill_kept_from_it_and_nothing_twice(tmp_path, monkeypatch):
+    monkeypatch.setattr(Lines, "shown", [])
+    record, recorder = RunRecord("a1", "n", "g", "net", "zero", 0, 9, "val/acc1"), SimpleNamespace()
+    recorder.folder = RunFolder(tmp_path)
+
+    def start(*epochs):
+        """With so many epochs in the checkpoint, and then after each of the next ones."""
+        dashboard, trainer = Dashboard(recorder, record, {}), SimpleNamespace(loggers=[Lines()], is_global_zero=True)
+        hooks = [dashboard.on_fit_start, *[dashboard.on_train_epoch_end] * len(epochs)]
+        for number, hook in zip(epochs, hooks, strict=False):
+            recorder.rows = [{"epoch": epoch, "step": 8 * epoch} for epoch in range(number)]
+            hook(trainer, None)
+
+    start(0, 1, 2)
+    start(3, 4)  # killed between the third epoch's checkpoint and its log
+    start(2, 3, 4, 5)  # from an older checkpoint, where the newest was damaged
+    assert Lines.shown == [(epoch, 8 * epoch) for epoch in range(5)]
+    RunFolder(tmp_path).logged.unlink()  # as in the folder of an earlier version
+    start(5, 6)
+    assert Lines.shown[5:] == [(5, 40)]
 
 
 @pytest.mark.parametrize("given", [{"offline": True}, {"mode": "offline"}, {"mode": "disabled"}])

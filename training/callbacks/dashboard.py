@@ -12,7 +12,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.loggers import Logger, WandbLogger
 
-from records import WANDB_PREFIX, RunFolder, RunRecord, summarise
+from records import WANDB_PREFIX, RunFolder, RunRecord, summarise, write_text
 from records.atomic import writing
 from training.callbacks.run_recorder import RunRecorder
 from training.loggers import HEADER, RunLogger, attempt, begins_anew, set_aside_shown
@@ -27,8 +27,9 @@ class Dashboard(Checkpoint):
     """Pushes to each logger the rows that it does not have yet.
 
     The rows are the truth, loggers views of them. After a resume W&B is asked for its last epoch and gets what is
-    missing; CSV files and TensorBoard's are written anew; other loggers get the epochs that are new. A Checkpoint by
-    class and behind ResumeCheckpoint, so that only epochs that will not be run again are pushed.
+    missing; CSV files and TensorBoard's are written anew; of other loggers logged.json counts the epochs, and a kill
+    between log and count repeats the last one. A Checkpoint by class and behind ResumeCheckpoint, so that only epochs
+    that will not be run again are pushed.
 
     Args:
         recorder: holds the rows.
@@ -45,7 +46,7 @@ class Dashboard(Checkpoint):
         self.config = config
         self.replaced: dict[Path, int] = {}
         self._last_shown = -1
-        self._counts: dict[Logger, int] = {}
+        self._counts: dict[str, int] = {}
         self._run: Any = None
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -67,20 +68,26 @@ class Dashboard(Checkpoint):
                 logger.finish()
 
     def _show(self, trainer: pl.Trainer) -> None:
-        for logger in trainer.loggers if trainer.is_global_zero else ():
+        for place, logger in enumerate(trainer.loggers if trainer.is_global_zero else ()):
             if isinstance(logger, WandbLogger):
                 attempt([logger], partial(self._push, logger))
             else:
-                self._extend(logger)
+                self._extend(f"{type(logger).__name__} {place}", logger)
 
-    def _extend(self, logger: Logger) -> None:
-        rows = self.recorder.rows
-        begin = self._counts.get(logger, 0 if begins_anew(logger, self.record) else len(rows))
+    def _extend(self, name: str, logger: Logger) -> None:
+        rows, file = self.recorder.rows, self.recorder.folder.logged
+        anew = begins_anew(logger, self.record)
+        known = {} if anew else read_counts(file)
+        # An earlier version of the program kept no such file, and logged all that are there.
+        begin = self._counts.get(name, 0 if anew else known.get(name, len(rows)))
         with writing(Path(logger.save_dir or logger.name or "")):
             for row in rows[begin:]:
                 logger.log_metrics({key: value for key, value in row.items() if key != "step"}, step=int(row["step"]))
             logger.save()
-        self._counts[logger] = len(rows)
+        # Behind an older checkpoint there are fewer rows than the logger has.
+        self._counts[name] = max(begin, len(rows))
+        if not anew and known.get(name) != self._counts[name]:
+            write_text(file, json.dumps(known | {name: self._counts[name]}) + "\n")
 
     def _begin(self, run: Any) -> None:
         identity = {name: getattr(self.record, name) for name in IDENTITY}
@@ -115,6 +122,14 @@ class Dashboard(Checkpoint):
         if begins and not run.offline:
             set_aside_shown(self.recorder.folder.path / "wandb")
         self._run = run
+
+
+def read_counts(file: Path) -> dict[str, int]:
+    """Logger to the epochs that it has; none where the file is missing or damaged."""
+    try:
+        return {str(name): int(count) for name, count in json.loads(file.read_text()).items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
 
 
 def save_files(run: Any, folder: RunFolder) -> None:

@@ -293,7 +293,7 @@ class PixelCache:
         return CacheError(
             f"the cache of decoded images cannot be used: {why}",
             where=self.folder,
-            todo="Make it anew with `python main.py cache CONFIG` and the options of `fit`, or leave `data.cache` out.",
+            todo="Make it anew with `python main.py cache CONFIG` and the options of `fit`, or say --data.cache=null.",
         )
 
 

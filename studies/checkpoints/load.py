@@ -92,6 +92,8 @@ def load(
         raise UserError(f"{folder.path}: {path.name} does not fit config.yaml: {in_one_line(error)}") from None
     except Exception as error:
         raise UserError(f"{folder.path} cannot be loaded: {message_for_users(error)}") from None
+    # A cache changes no pixel, may be gone by now, and is of one root and one size of the crops.
+    cli.datamodule.cache = None
     if batch_size is not None:
         cli.datamodule.eval_batch_size = batch_size
     module.eval().to(device)

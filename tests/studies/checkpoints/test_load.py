@@ -56,6 +56,13 @@ def test_the_images_may_have_moved(zero, sample_tree, tmp_path):
         load(zero, data_root="/absent").find_images()
 
 
+def test_the_cache_that_a_run_was_trained_with_may_be_gone(damaged, tmp_path):
+    text = damaged.config.read_text()
+    damaged.config.write_text(text.replace("    cache: null\n", f"    cache: {tmp_path}/gone\n"))
+    assert damaged.config.read_text() != text
+    assert len(next(iter(load(damaged).find_images().data.test_dataloader()))[0])
+
+
 def test_what_is_missing_or_damaged_is_named_with_its_run(damaged):
     with pytest.raises(UserError, match=r"copy: its checkpoint epoch-009.ckpt is missing; .*best.ckpt, epoch-000.ckpt"):
         load(damaged, "epoch-009.ckpt")

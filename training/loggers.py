@@ -6,6 +6,7 @@ W&B's own settings decide where a run is logged; without an account it stays off
 import contextlib
 import logging
 import os
+import time
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -187,14 +188,21 @@ class _Writer(ExperimentWriter):
             super().save()
 
 
-def earlier_files(logger: Logger, record: RunRecord) -> dict[Path, int]:
-    """Files of CSV's or TensorBoard's of a run, by its earlier starts, and when each was last written, in ns."""
+def keep_earlier_files(logger: Logger, record: RunRecord) -> list[Path]:
+    """Keeps a start from writing to the files of CSV's or TensorBoard's that the run's earlier starts left.
+
+    Returns:
+        These files.
+    """
     if not begins_anew(logger, record):
-        return {}
+        return []
     names = "events.out.tfevents.*"
     if isinstance(logger, CSVLogger):
         logger._experiment, names = _Writer(logger.log_dir), _Writer.NAME_METRICS_FILE
-    return {file: file.stat().st_mtime_ns for file in Path(logger.log_dir).glob(names)}
+    else:
+        # tensorboardX names a file by its second: another start within it would empty the file, even if refused.
+        logger._kwargs["filename_suffix"] = f"{logger._kwargs.get('filename_suffix', '')}.{time.time_ns()}"
+    return list(Path(logger.log_dir).glob(names))
 
 
 def check_places(loggers: Iterable[Logger]) -> None:

@@ -48,7 +48,7 @@ from training.checks.trainer import (
 from training.cluster import check_cores, check_tasks, choose_meeting, slurm_plugins
 from training.evaluation_record import check_keeping, keep_and_print, keep_validation, keeps_validation
 from training.identity import find_again, identify
-from training.loggers import check_places, earlier_files, of_evaluation, of_run, wandb_logger
+from training.loggers import check_places, keep_earlier_files, of_evaluation, of_run, wandb_logger
 from training.loops import install_loops
 from training.resume import KeyedRandomness, MetricState, ResumeCheckpoint
 from training.settings import ConvergenceSettings, PredictionSettings, RunSettings
@@ -283,7 +283,7 @@ class ExperimentCLI(LightningCLI):
             self.model.initialise()
         checkpoint = prepare(self.run_folder, chosen)
         for logger in trainer.loggers:
-            self.dashboard.replaced |= earlier_files(logger, self.run_record)
+            self.dashboard.replaced += keep_earlier_files(logger, self.run_record)
         self.recorder.begin = partial(write_attempt, self.run_folder, self.run_record, config, files, checkpoint, facts)
         if checkpoint is not None:
             self.model.initialised = True

@@ -44,17 +44,15 @@ class Dashboard(Checkpoint):
         self.recorder = recorder
         self.record = record
         self.config = config
-        self.replaced: dict[Path, int] = {}
+        self.replaced: list[Path] = []
         self._last_shown = -1
         self._counts: dict[str, int] = {}
         self._run: Any = None
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.is_global_zero:
-            for file, written in self.replaced.items():
-                # Named by its second, a start's own file may have the name, and taken the place, of an earlier one's.
-                if file.exists() and file.stat().st_mtime_ns == written:
-                    file.unlink()
+            for file in self.replaced:
+                file.unlink(missing_ok=True)
         self._show(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -26,7 +26,8 @@ from records.errors import UserError
 PROJECT = "convolution-padding"
 
 _UNNAMED = ("project", "lightning_logs")  # what Lightning's logger makes of no project
-_GIVEN = ("project", "name", "group", "entity", "tags", "notes", "mode")
+_GIVEN = ("project", "name", "group", "entity", "tags", "notes", "job_type", "mode")
+_OURS = ("dir", "resume", "anonymous")  # set by Lightning's logger, and here for every run
 
 PATIENCE = {"init_timeout": 30.0, "finish_timeout": 300.0, "finish_timeout_raises": True}
 """Seconds that a run waits for W&B's server: to begin, and at its end for uploads. W&B waits 90, and for days."""
@@ -150,14 +151,29 @@ def of_run(logger: Logger, folder: RunFolder, record: RunRecord) -> Logger:
 
     W&B's becomes a RunLogger with the settings it was given; what CSV's and TensorBoard's call a version, if nobody
     does, is the run's id.
+
+    Raises:
+        UserError: for a setting of W&B's logger that a run cannot follow.
     """
     if type(logger) is WandbLogger:
+        _check_given(logger)
         given = {name: value for name, value in logger._wandb_init.items() if name in _GIVEN and value}
         given |= {"mode": "offline"} if logger._offline else {}
         return wandb_logger(folder, record, **{k: v for k, v in given.items() if (k, v) != _UNNAMED})
     if isinstance(logger, CSVLogger | TensorBoardLogger) and logger._version is None:
         logger._version = record.id
     return logger
+
+
+def _check_given(logger: WandbLogger) -> None:
+    others = {name for name, value in logger._wandb_init.items() if value and name not in _GIVEN + _OURS}
+    others |= {name for name in ("log_model", "prefix") if getattr(logger, f"_{name}")}
+    if others:
+        raise UserError(
+            f"trainer.logger: WandbLogger's {', '.join(sorted(others))} would have no effect: the id is --run.id, "
+            "W&B's config is config.yaml, checkpoints stay in the run's folder. Leave out all but "
+            f"{', '.join(_GIVEN)} and offline"
+        )
 
 
 def of_evaluation(logger: Logger, command: str) -> Logger:

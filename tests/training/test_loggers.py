@@ -19,6 +19,7 @@ from pytorch_lightning.loggers import Logger, WandbLogger
 
 from lightning_modules import ClassificationModule
 from records import RunFolder, RunRecord, find_runs
+from records.errors import UserError
 from tests.support.program import ROOT, fit, main_here, refusal
 from tests.support.wandb_server import KEY, WandbServer
 from training import loggers
@@ -292,3 +293,10 @@ def test_wandb_by_its_class_continues_the_run_too(tmp_path):
         settings = of_run(WandbLogger(**given), RunFolder(tmp_path), record)._wandb_init
         assert (settings["project"], settings["id"], settings["resume"]) == (project, "a1", "allow")
         assert settings["tags"] == given.get("tags", ["net", "zero"])
+
+
+@pytest.mark.parametrize("given", [{"log_model": True}, {"prefix": "a"}, {"config": {"a": 1}}, {"id": "b"}])
+def test_settings_of_wandb_that_a_run_cannot_follow_are_refused(given, tmp_path):
+    record = RunRecord("a1", "net-zero-seed0", "net-zero", "net", "zero", 0, 3, "val/acc1")
+    with pytest.raises(UserError, match=f"WandbLogger's {next(iter(given))} would have no effect"):
+        of_run(WandbLogger(**given), RunFolder(tmp_path), record)

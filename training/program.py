@@ -4,6 +4,7 @@ import contextlib
 import logging
 import sys
 import warnings
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -337,9 +338,7 @@ def filter_noise() -> None:
     """Hides advertisements, and warnings that are about choices made here on purpose."""
     # Each of its ten tries, where pretrained weights cannot be downloaded.
     logging.getLogger("huggingface_hub.utils._http").setLevel(logging.ERROR)
-    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
-        lambda record: "Tip:" not in record.getMessage()
-    )
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(_is_no_tip)
     for message in (
         ".*ended before the epoch ended and your dataloader is not resumable.*",  # the sampler resumes by itself
         ".*sync_dist=True.*",  # the metrics are already summed over the processes
@@ -352,3 +351,20 @@ def filter_noise() -> None:
         ".*isinstance\\(treespec, LeafSpec\\).*",  # between Lightning and torch
     ):
         warnings.filterwarnings("ignore", message=message)
+
+
+def _is_no_tip(record: logging.LogRecord) -> bool:
+    return "Tip:" not in record.getMessage()
+
+
+@contextlib.contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Silences Lightning below warnings: it prints its devices for every trainer."""
+    filter_noise()
+    logger = logging.getLogger("pytorch_lightning.utilities.rank_zero")
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

@@ -91,12 +91,11 @@ def print_outcome(console: Console, runs: Sequence[PointRun]) -> None:
     from studies.page.tables import Column, Table
     from studies.page.terminal import print_whole, rich_table
 
-    columns = [Column(name) for name in ("run", "state", "epochs", "metric")]
-    rows = []
+    columns, rows = [Column(name) for name in ("run", "state", "epochs", "metric")], []
     for run in runs:
-        done = run.rows()
-        metric = latest(done, run.record.monitor)
-        rows.append((run.record.name, run.state, f"{len(done)} of {run.record.max_epochs}", metric))
+        done, record = run.rows(), run.record
+        far = f"{len(done)} of {record.max_epochs}"
+        rows.append((record.name, run.state, far, latest(done, record.monitor)))
     print_whole(console, rich_table(Table("", columns, rows, words=True)))
     failures = [run for run in runs if run.state is State.FAILED]
     if failures:

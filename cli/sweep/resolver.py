@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import logging
 import os
 import re
 import warnings
@@ -22,7 +21,7 @@ from records.errors import is_for_users
 from training.checks.arguments import check_fits, configurations_first
 from training.checks.trainer import guarded, name_class
 from training.identity import identify
-from training.program import ExperimentCLI, ParserOnly
+from training.program import ExperimentCLI, ParserOnly, quiet_lightning
 
 OPTION = re.compile(r"--([\w.]+)=(.*)", re.DOTALL)
 SEED = re.compile(r"0|[1-9]\d*")
@@ -208,13 +207,9 @@ class PointCLI(ParserOnly):
 def _unnoticed() -> Iterator[None]:
     """Without lines and warnings, which each run prints itself, and without the port noted for processes to come."""
     before = dict(os.environ)
-    logger = logging.getLogger("pytorch_lightning")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
     try:
-        with warnings.catch_warnings(action="ignore"):
+        with quiet_lightning(), warnings.catch_warnings(action="ignore"):
             yield
     finally:
-        logger.setLevel(level)
         os.environ.clear()
         os.environ.update(before)

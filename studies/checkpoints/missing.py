@@ -1,10 +1,8 @@
 """Evaluates checkpoints under padding schemes, except those whose record the run folder already holds."""
 
-import contextlib
 import dataclasses
-import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +20,7 @@ from studies.page.terminal import run_studies
 from studies.runs.collect import Run, SetAside
 from studies.runs.command import Runs, say
 from studies.runs.comparable import METRICS, Record, margin_of, value_of
-from training.program import filter_noise
+from training.program import quiet_lightning
 
 Task = tuple[Run, str]
 """A run, and the scheme to evaluate its checkpoint under."""
@@ -155,16 +153,3 @@ def choose_device(name: str | None) -> str:
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"--device {name}: {str(error).splitlines()[0]}") from None
     return name
-
-
-@contextlib.contextmanager
-def quiet_lightning() -> Iterator[None]:
-    """Silences Lightning below warnings: it prints its devices for every network."""
-    filter_noise()
-    logger = logging.getLogger("pytorch_lightning.utilities.rank_zero")
-    before = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)

@@ -17,18 +17,15 @@ the run's own time, so it falls near the same place, not on the same instruction
 """
 
 import argparse
-import atexit
 import contextlib
 import os
 import random
-import runpy
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-import traceback
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +36,7 @@ os.environ.update(HERMETIC)
 
 from datamodules.samples import cityscapes, imagenet  # noqa: E402
 from records import RunFolder, find_runs  # noqa: E402
+from tests.support.forked import begin  # noqa: E402
 from tests.support.program import ROOT, SMALL, SMALL_SCENES  # noqa: E402
 from tests.support.same_end import assert_same_end  # noqa: E402
 
@@ -120,8 +118,7 @@ class Attempt:
         self.log = log
         self.begun = time.monotonic()
         self._status: int | None = None
-        with open(log, "ab") as output:
-            self.pid = _started(command, output.fileno()) if fresh else _forked(command, output.fileno())
+        self.pid = _started(command, log) if fresh else begin("main.py", command, str(log), dict(os.environ))
 
     def poll(self) -> int | None:
         """The exit status, negative for a signal that ended the process, or None while it runs."""
@@ -166,39 +163,10 @@ class Attempt:
         self.poll()
 
 
-def _started(command: list[str], output: int) -> int:
+def _started(command: list[str], log: Path) -> int:
     arguments = [sys.executable, "-u", "main.py", *command]
-    return subprocess.Popen(arguments, cwd=ROOT, stdout=output, stderr=output, start_new_session=True).pid
-
-
-def _forked(command: list[str], output: int) -> int:
-    sys.stdout.flush()
-    pid = os.fork()
-    if pid:
-        # Both sides set the group, so that it exists for whichever comes first.
-        with contextlib.suppress(OSError):
-            os.setpgid(pid, pid)
-        return pid
-    status = 1
-    try:
-        with contextlib.suppress(OSError):
-            os.setpgid(0, 0)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
-        os.chdir(ROOT)
-        sys.argv = [str(ROOT / "main.py"), *command]
-        runpy.run_path(sys.argv[0], run_name="__main__")
-        status = 0
-    except SystemExit as end:
-        status = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        with contextlib.suppress(BaseException):
-            atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+    with open(log, "ab") as output:
+        return subprocess.Popen(arguments, cwd=ROOT, stdout=output, stderr=output, start_new_session=True).pid
 
 
 def _group_lives(group: int) -> bool:

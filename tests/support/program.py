@@ -1,10 +1,13 @@
 """Runs main.py as a user does, on the small sample tree, and reads what it left."""
 
+import functools
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import torch
@@ -36,19 +39,27 @@ SMALL_SCENES = [
 """The same of the segmentation demo: 4 steps an epoch of 18 images."""
 
 
-def main(*arguments: str, check: bool = True, timeout: int = 600) -> subprocess.CompletedProcess:
-    """Runs `python main.py *arguments`; stdout and stderr come together in stdout."""
-    done = subprocess.run(
-        [sys.executable, "main.py", *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
+def main(*arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+    """Runs `python main.py *arguments` in a process of its own; stdout and stderr come together in stdout."""
+    done = run_forked("main.py", *arguments)
     assert not check or done.returncode == 0, done.stdout
     return done
+
+
+@functools.cache
+def _server() -> subprocess.Popen:
+    """Of this test process; it ends with its input, when this one does."""
+    command = [sys.executable, "-m", "tests.support.forked"]
+    return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def run_forked(program: str, *arguments: str) -> subprocess.CompletedProcess:
+    """Runs a Python file of the repository as a program: see forked.py."""
+    server = _server()
+    with tempfile.NamedTemporaryFile() as output:
+        print(json.dumps([program, arguments, output.name, dict(os.environ)]), file=server.stdin, flush=True)
+        status = int(server.stdout.readline())
+        return subprocess.CompletedProcess(program, status, Path(output.name).read_text(errors="replace"))
 
 
 def main_here(*arguments: str) -> int:
@@ -73,14 +84,10 @@ def refusal(capsys, *arguments: str) -> str:
     return error[error.index("error:") :]
 
 
-def killed(where: str, count: int, *arguments: str, timeout: int = 600) -> None:
+def killed(where: str, count: int, *arguments: str) -> None:
     """Runs main.py and ends it at the `count`-th `where`: see killed.py. SIGKILL, or SIGTERM for `term`."""
-    command = [sys.executable, str(ROOT / "tests/support/killed.py"), where, str(count), *arguments]
-    process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
-    output, _ = process.communicate(timeout=timeout)
-    assert process.returncode == (143 if where == "term" else -signal.SIGKILL), output
+    done = run_forked("tests/support/killed.py", where, str(count), *arguments)
+    assert done.returncode == (143 if where == "term" else -signal.SIGKILL), done.stdout
 
 
 def fit(root: Path, tree: Path, *arguments: str) -> list[str]:

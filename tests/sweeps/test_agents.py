@@ -48,7 +48,7 @@ def assert_shows(run: Run, folder: RunFolder) -> None:
 
 
 def test_two_agents_run_each_point_of_a_grid_once(laboratory):
-    paddings, seeds = ["zero", "partial"], [1, 0]
+    paddings, seeds = ["partial", "zero"], [1]
     sweep = laboratory.register(
         parameters={
             "seed_everything": {"values": seeds},

@@ -1,29 +1,18 @@
-"""Random runs killed at random moments: ten in `make test`, a hundred in `make test-all`."""
-
-import subprocess
-import sys
+"""Random runs killed at random moments: six in `make test`, a hundred in `make test-all`."""
 
 import pytest
 
-from tests.support.program import ROOT
+from tests.support.program import run_forked
 
-CASES = 5
-FIRST = [1000, 1005]
-"""Numbers of the first cases of a group; other numbers are other runs and other kills."""
-FURTHER = range(1010, 1100, CASES)
+CASES = {1000: 5, 1009: 1}
+"""First case of a group to their number: by processes, workers, W&B and interruptions they differ, one is of scenes."""
+FURTHER = {1005: 4} | dict.fromkeys(range(1010, 1100, 5), 5)
 
 
-@pytest.mark.parametrize("seed", [*FIRST, *(pytest.param(seed, marks=pytest.mark.slow) for seed in FURTHER)])
-def test_every_run_survives(tmp_path, seed):
-    """A process of its own, since the harness forks, which a process with threads must not do."""
-    command = [
-        sys.executable,
-        "-m",
-        "tests.support.kill_many",
-        f"--seed={seed}",
-        f"--cases={CASES}",
-        f"--keep={tmp_path}",
-    ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{CASES} cases: {CASES} survived" in done.stdout
+@pytest.mark.parametrize(
+    ("seed", "cases"), [*CASES.items(), *(pytest.param(*group, marks=pytest.mark.slow) for group in FURTHER.items())]
+)
+def test_every_run_survives(tmp_path, seed, cases):
+    done = run_forked("tests/support/kill_many.py", f"--seed={seed}", f"--cases={cases}", f"--keep={tmp_path}")
+    assert done.returncode == 0, done.stdout
+    assert f"{cases} cases: {cases} survived" in done.stdout

@@ -39,9 +39,9 @@ SMALL_SCENES = [
 """The same of the segmentation demo: 4 steps an epoch of 18 images."""
 
 
-def main(*arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+def main(*arguments: str, check: bool = True, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess:
     """Runs `python main.py *arguments` in a process of its own; stdout and stderr come together in stdout."""
-    done = run_forked("main.py", *arguments)
+    done = run_forked("main.py", *arguments, environment=environment)
     assert not check or done.returncode == 0, done.stdout
     return done
 
@@ -53,11 +53,15 @@ def _server() -> subprocess.Popen:
     return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-def run_forked(program: str, *arguments: str) -> subprocess.CompletedProcess:
+def run_forked(program: str, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess:
     """Runs a Python file of the repository as a program: see forked.py."""
     server = _server()
     with tempfile.NamedTemporaryFile() as output:
-        print(json.dumps([program, arguments, output.name, dict(os.environ)]), file=server.stdin, flush=True)
+        print(
+            json.dumps([program, arguments, output.name, environment or dict(os.environ)]),
+            file=server.stdin,
+            flush=True,
+        )
         status = int(server.stdout.readline())
         return subprocess.CompletedProcess(program, status, Path(output.name).read_text(errors="replace"))
 

@@ -1,13 +1,10 @@
 """The studies and the dashboard of a W&B project, through W&B's own clients, against the loopback server."""
 
-import subprocess
-import sys
-
 import pytest
 import wandb
 
 from records import RunFolder, find_runs
-from tests.support.program import ROOT, fit, main_here
+from tests.support.program import fit, main, main_here
 from tests.support.wandb_operations import OPERATIONS
 from tests.support.wandb_reading import Reading
 from tests.support.wandb_server import WandbServer
@@ -25,12 +22,8 @@ def logged(sample_tree, tmp_path_factory):
         for number in range(FOREIGN):
             project.new_run(f"foreign{number}").state = "finished"
         environment = server.environment(runs / "wandb_home", WANDB_ENTITY="lab", WANDB_PROJECT="pads")
-        arguments = [[*fit(runs, sample_tree), f"--model.padding={padding}"] for padding in ("zero", "partial")]
-        programs = [
-            subprocess.Popen([sys.executable, "main.py", *each], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
-            for each in arguments
-        ]
-        assert [program.wait(timeout=600) for program in programs] == [0, 0]
+        for padding in ("zero", "partial"):
+            main(*fit(runs, sample_tree), f"--model.padding={padding}", environment=environment)
         yield server, reading, runs
 
 

@@ -41,7 +41,7 @@ def valid_taps(
 
 
 def axis_ratio(taps: Tensor, kernel: int, dtype: torch.dtype) -> Tensor:
-    """One axis' factor of the ratio; 0 where no tap is inside (Eq. 1), set exactly, without an epsilon."""
+    """The ratio of a whole window, or one axis' factor of it; 0 where no tap is inside (Eq. 1), without an epsilon."""
     return torch.where(taps > 0, kernel / taps.clamp(min=1).to(dtype), 0.0)
 
 
@@ -87,13 +87,15 @@ def _taps(size: int, outputs: int, kernel: int, stride: int, before: int, dilati
 
 
 @cache
-def powered(exponents: tuple[float, ...]) -> Callable[..., list[Tensor]]:
-    """`axis_factors` with each axis' factor raised to an exponent; to 0, the axis has no ratio (no empty windows)."""
+def powered(
+    exponents: tuple[float, ...], factors: Callable[..., list[Tensor]] = axis_factors
+) -> Callable[..., list[Tensor]]:
+    """`factors` with each axis' factor raised to an exponent; to 0, the axis has no ratio (no empty windows)."""
 
-    def factors(*call: Any) -> list[Tensor]:
-        return [factor**exponent for factor, exponent in zip(axis_factors(*call), exponents, strict=True)]
+    def raised(*call: Any) -> list[Tensor]:
+        return [factor**exponent for factor, exponent in zip(factors(*call), exponents, strict=True)]
 
-    return factors
+    return raised
 
 
 def outer_product(factors: Sequence[Tensor]) -> Tensor:

@@ -59,7 +59,7 @@ class Convolution:
     padding: Callable[[Any], AnyPads]
     """`padding(layer)`: the pads of an instance, or SAME_DYNAMIC; all zero if it does not pad with zeros."""
     forward: Callable[..., Tensor]
-    """The base's forward, its convolution done by `layer.convolve(...)`, or `layer.convolve_transposed(...)`."""
+    """The base's forward, its convolution done by `layer.convolve(...)`, or by `transposed_convolution`."""
     transposed: bool = False
     own_weight: bool = False
     """Whether it convolves with `layer.weight` as it is."""
@@ -151,7 +151,11 @@ def available_schemes() -> tuple[str, ...]:
 
 
 def register_convolution(
-    base: type[nn.Module], *, padding: Callable[[Any], AnyPads], own_weight: bool = False
+    base: type[nn.Module],
+    *,
+    padding: Callable[[Any], AnyPads] = lambda layer: (),
+    own_weight: bool = False,
+    transposed: bool = False,
 ) -> Callable:
     """Decorator: registers `forward(layer, *inputs) -> output` as the forward of `base` under every scheme but zero.
 
@@ -159,7 +163,7 @@ def register_convolution(
     convolution. `padding(layer)` gives an instance's pads. Registration is by exact type: a subclass with a forward of
     its own is another convolution. A forward with `mask_in=None`, handed on by
     `layer.convolve(..., mask=mask_in)`, takes masks under 'partial'. `own_weight` says that it convolves with
-    `layer.weight` as it is.
+    `layer.weight` as it is, `transposed` that it calls `padding.schemes.transposed.transposed_convolution` instead.
 
     Raises:
         PaddingError: the class is registered already.
@@ -173,31 +177,12 @@ def register_convolution(
     """
 
     def register(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        _add_convolution(Convolution(base, padding, forward, own_weight=own_weight))
+        if base in _CONVOLUTIONS:
+            raise PaddingError(f"{base.__module__}.{base.__qualname__} is registered already")
+        _CONVOLUTIONS[base] = Convolution(base, padding, forward, transposed, own_weight)
         return forward
 
     return register
-
-
-def register_transposed(base: type[nn.Module]) -> Callable:
-    """Decorator: registers the forward of a transposed convolution, which calls `layer.convolve_transposed(...)`.
-
-    Raises:
-        PaddingError: the class is registered already.
-    """
-
-    def register(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        _add_convolution(Convolution(base, lambda layer: (), forward, transposed=True))
-        return forward
-
-    return register
-
-
-def _add_convolution(convolution: Convolution) -> None:
-    base = convolution.base
-    if base in _CONVOLUTIONS:
-        raise PaddingError(f"{base.__module__}.{base.__qualname__} is registered already")
-    _CONVOLUTIONS[base] = convolution
 
 
 def find_convolution(kind: type[nn.Module]) -> Convolution | None:

@@ -6,6 +6,7 @@ axis, and so is the correction: first the outer rows, then the outer columns.
 
 On a small map one pass over all of it costs less than the calls for its rows and columns, on a large one more. A row
 has one factor, so it is scaled by a number: broadcasting two factors over strided columns was up to eight times slower.
+Where such a pass interpolates to a bias, an infinite y becomes NaN (0 * inf); other ways cost a quarter more.
 """
 
 from collections import OrderedDict
@@ -95,27 +96,15 @@ def find_frame(
     """
     if not weight.dtype.is_floating_point:
         return None
-    return frame_of_size(input.shape[2:], weight, geometry, axis_factors)
-
-
-def frame_of_size(
-    sizes: torch.Size | tuple[int, ...],
-    weight: Tensor,
-    geometry: NamedTuple,
-    axis_factors: Callable[..., list[Tensor]],
-) -> Frame | None:
-    """The frame for an input of these spatial sizes, on the weight's device; None in a CUDA graph that lacks it."""
     dtype = torch.float64 if weight.dtype == torch.float64 else torch.float32
-    key = (sizes, weight.shape[2:], geometry, axis_factors, weight.device, dtype)
+    call = (input.shape[2:], weight.shape[2:], geometry)
+    key = (*call, axis_factors, weight.device, dtype)
     frame = _CACHE.get(key)
     if frame is None:
         if is_captured(weight):
             return None  # the copy to the device cannot be captured, and the graph's memory is not ours to keep
-        if torch.is_inference_mode_enabled():
-            with torch.inference_mode(False):  # a tensor made there could not be used in a later training step
-                return frame_of_size(sizes, weight, geometry, axis_factors)
-        factors = axis_factors(sizes, weight.shape[2:], geometry, dtype, torch.device("cpu"))
-        frame = Frame(factors, weight.device)
+        with torch.inference_mode(False):  # a tensor made in that mode could not be used in a later training step
+            frame = Frame(axis_factors(*call, dtype, torch.device("cpu")), weight.device)
         _CACHE.put(key, frame)
     if is_captured(weight):
         _CAPTURED.add(frame)

@@ -5,14 +5,13 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
-from torch.nn.modules.conv import _ConvNd
 
 from padding.conversion.choice import Choice, choose
-from padding.conversion.dry_run import HiddenPad, find_followers, find_hidden_pads
+from padding.conversion.dry_run import find_followers, find_hidden_pads, most_axes
 from padding.conversion.fused import class_path, fused_convolutions
 from padding.conversion.layers import (
     DEFERRED,
@@ -28,7 +27,7 @@ from padding.conversion.pairs import Pair, find_pairs
 from padding.conversion.report import ConversionReport
 from padding.conversion.sites import CONVERT, LEAVE, UNSUPPORTED, Decision, judge, unfit
 from padding.errors import PaddingError
-from padding.registry import find_scheme
+from padding.registry import Scheme, find_scheme
 from padding.tracing import is_compiled
 from padding.user_file import digest
 
@@ -37,15 +36,51 @@ from padding.user_file import digest
 class _Plan:
     """Every change, decided before the first one is made, so that an error leaves the model as it was."""
 
+    choice: Choice
+    names: dict[nn.Module, str]
     converted: dict[str, nn.Module] = field(default_factory=dict)
     verdicts: dict[str, Decision] = field(default_factory=dict)
     pairs: list[Pair] = field(default_factory=list)
     pools: set[nn.Module] = field(default_factory=set)
-    names: dict[nn.Module, str] = field(default_factory=dict)
 
     def name_of(self, module: nn.Module) -> str:
         """The name that decides on a module's scheme: of a pair, the convolution's."""
         return self.names[next((pair.convolution for pair in self.pairs if pair.padder is module), module)]
+
+    def target(self, module: nn.Module) -> Scheme | None:
+        """The scheme of a module; None: it stays as it was built."""
+        return self.choice.scheme_of(self.name_of(module))
+
+
+_ATTRIBUTES = ("layer_name", "outer_pads", "built_padding_mode", "padding_mode", "_recent_call")
+"""What a conversion, or a call of a converted layer, sets on a layer beside its class."""
+
+
+class _Before(NamedTuple):
+    """What a conversion may change of a module."""
+
+    kind: Any
+    attributes: dict[str, Any]
+    learned: nn.Parameter | None
+
+
+def _snapshot(model: nn.Module) -> dict[nn.Module, _Before]:
+    found = {}
+    for module in model.modules():
+        attributes = {name: module.__dict__[name] for name in _ATTRIBUTES if name in module.__dict__}
+        found[module] = _Before(type(module), attributes, module._parameters.get(LEARNED))
+    return found
+
+
+def _put_back(before: dict[nn.Module, _Before]) -> None:
+    for module, (kind, attributes, learned) in before.items():
+        module.__class__ = kind
+        for name in _ATTRIBUTES:
+            module.__dict__.pop(name, None)
+        module.__dict__.update(attributes)
+        module._parameters.pop(LEARNED, None)
+        if learned is not None:
+            module._parameters[LEARNED] = learned
 
 
 def convert_padding(
@@ -89,37 +124,28 @@ def convert_padding(
     _refuse_wrapped(model)
     if pools and not any(target.pools for _, target in choice.rules):
         raise PaddingError(f"pools=True is for 'circular'; '{choice.name}' leaves pools as they are")
-    with _undone_if_refused(model):
-        before = {module: module._parameters.get(LEARNED) for module in model.modules()}
-        schemes = {module: module.padding_scheme for module, own in before.items() if own is not None}
+    before = _snapshot(model)
+    try:
         followers, shapes = _followers(model, choice, example)
         plan = _make_plan(model, choice, pools, followers)
-        _refuse_fused(model, plan, choice)
-        _refuse_masks(plan, choice)
-        _refuse_axes(plan, choice)
-        report = _report(plan, choice)
-        targets = {module: choice.scheme_of(plan.name_of(module)) for module in schemes}
-        kept = {
-            module: own
-            for module, own in before.items()
-            if own is not None and (same := targets[module]) and same.name == schemes[module]
-        }
-        _restore(model, plan, choice)
-        _apply(plan, choice, kept)
-        changed = [module for module, learned in before.items() if module._parameters.get(LEARNED) is not learned]
-        learned = (module._parameters.get(LEARNED) for module in plan.names)
+        _refuse_fused(model, plan)
+        _refuse_masks(plan)
+        _refuse_axes(plan)
+        report = _report(plan)
+        _restore(plan)
+        _apply(plan, before)
+        learned = [module._parameters.get(LEARNED) for module in before]
         report.learned = sum(each.numel() for each in learned if each is not None)
-        if choice.changes:
-            if strict:
-                _refuse_unsupported(report)
-            if strict and example is None:
-                _refuse_unread(plan)
-            if example is not None:
-                report_hidden(model, report, example, shapes)
-            if strict:
-                _refuse_unsupported(report)
+        if choice.changes and example is not None:
+            report_hidden(model, report, example, shapes)
+        if choice.changes and strict:
+            _refuse_unknown(plan, report, example)
+    except BaseException:  # Ctrl-C during the run of an example, too
+        _put_back(before)
+        raise
     if not report.converted:
         warnings.warn(f"no padded convolution in {type(model).__name__}: '{choice.name}' changes nothing", stacklevel=2)
+    changed = [module for module, own in zip(before, learned, strict=True) if before[module].learned is not own]
     if changed:
         warn_of_optimisers(changed, stacklevel=2)
     return report
@@ -138,45 +164,12 @@ def padded(model: nn.Module, scheme: str | Mapping[str, str], **options: Any) ->
     >>> type(model[0]).__name__
     'Conv2d'
     """
-    before = {module: (type(module), *_padding_state(module)) for module in model.modules()}
+    before = _snapshot(model)
     report = convert_padding(model, scheme, **options)
     try:
         yield report
     finally:
-        for module, (kind, attributes, learned) in before.items():
-            module.__class__ = kind
-            for name in _ATTRIBUTES:
-                module.__dict__.pop(name, None)
-            module.__dict__.update(attributes)
-            module._parameters.pop(LEARNED, None)
-            if learned is not None:
-                module._parameters[LEARNED] = learned
-
-
-_ATTRIBUTES = ("layer_name", "outer_pads", "built_padding_mode", "padding_mode", "_recent_call")
-"""What a conversion, or a call of a converted layer, sets on a layer beside its class."""
-
-
-def _padding_state(module: nn.Module) -> tuple[dict[str, Any], nn.Parameter | None]:
-    attributes = {name: module.__dict__[name] for name in _ATTRIBUTES if name in module.__dict__}
-    return attributes, module._parameters.get(LEARNED)
-
-
-@contextlib.contextmanager
-def _undone_if_refused(model: nn.Module) -> Iterator[None]:
-    """Gives every module its class and attributes back where the conversion is refused."""
-    before = {
-        module: (module.__class__, {**module.__dict__, "_parameters": dict(module._parameters)})
-        for module in model.modules()
-    }
-    try:
-        yield
-    except BaseException:  # Ctrl-C during the run of an example, too
-        for module, (kind, attributes) in before.items():
-            module.__class__ = kind
-            module.__dict__.clear()
-            module.__dict__.update(attributes)
-        raise
+        _put_back(before)
 
 
 def _followers(
@@ -189,18 +182,18 @@ def _followers(
         or not any(issubclass(original_class(module), tuple(DEFERRED)) for module in model.modules())
     ):
         return {}, []
-    _restore(model, _Plan(names={module: name for name, module in model.named_modules()}), choice)
+    _restore(_Plan(choice, {module: name for name, module in model.named_modules()}))
     return find_followers(model, example)
 
 
-def _refuse_unsupported(report: ConversionReport) -> None:
+def _refuse_unknown(plan: _Plan, report: ConversionReport, example: Any) -> None:
+    """Refuses what is padded with zeros, and without a run what may be.
+
+    A module's children do not show what its forward does; torch's and timm's forwards were read (timm_blocks.py).
+    """
     if report.unsupported:
         raise PaddingError(f"some layers cannot be padded by '{report.scheme}':\n{report}")
-
-
-def _refuse_unread(plan: _Plan) -> None:
-    """A module's children do not show what its forward does; torch's and timm's forwards were read (timm_blocks.py)."""
-    for module, name in plan.names.items():
+    for module, name in plan.names.items() if example is None else ():
         kind = original_class(module)
         if not kind.__module__.startswith(("torch.nn.", "timm.")):
             raise PaddingError(
@@ -217,10 +210,7 @@ def report_hidden(
         return
     names = {module: name for name, module in model.named_modules()}
     reported = {*report.left, *report.unsupported}
-    calls: dict[nn.Module, list[HiddenPad]] = {}
-    for pad in find_hidden_pads(model, example, shapes):
-        calls.setdefault(pad.module, []).append(pad)
-    for module, pads in calls.items():
+    for module, pads in find_hidden_pads(model, example, shapes).items():
         name = names[module]
         if report.schemes.get(name) == "zero":
             continue  # as was asked for
@@ -243,11 +233,11 @@ def _withdraw(model: nn.Module, report: ConversionReport, weight: torch.Tensor, 
 
 
 def _make_plan(model: nn.Module, choice: Choice, pools: bool, followers: dict[nn.Module, nn.Module]) -> _Plan:
-    plan = _Plan(names={module: name for name, module in model.named_modules()})
+    plan = _Plan(choice, {module: name for name, module in model.named_modules()})
     plan.pairs, verdicts = find_pairs(model, followers)
     paired = {module for pair in plan.pairs for module in (pair.padder, pair.convolution)}
     parents = {child: parent for parent in model.modules() for child in parent.children()}
-    axes = max((len(module.kernel_size) for module in model.modules() if isinstance(module, _ConvNd)), default=0)
+    axes = most_axes(model)
     first: dict[str, str] = {}
     padding_layers = []
     for module, name in plan.names.items():
@@ -281,15 +271,15 @@ def _make_plan(model: nn.Module, choice: Choice, pools: bool, followers: dict[nn
     return plan
 
 
-def _report(plan: _Plan, choice: Choice) -> ConversionReport:
-    report = ConversionReport(choice.name, converted=list(plan.converted))
-    report.files = {str(file): digest(file) for _, scheme in choice.rules for file in scheme.files}
+def _report(plan: _Plan) -> ConversionReport:
+    report = ConversionReport(plan.choice.name, converted=list(plan.converted))
+    report.files = {str(file): digest(file) for _, scheme in plan.choice.rules for file in scheme.files}
     if len({Path(file).name for file in report.files}) < len(report.files):
         raise PaddingError(
             f"files of one name, {' and '.join(report.files)}: a run keeps a copy of each by its name; rename one"
         )
-    if choice.by_name:
-        targets = {name: choice.scheme_of(plan.name_of(module)) for name, module in plan.converted.items()}
+    if plan.choice.by_name:
+        targets = {name: plan.target(module) for name, module in plan.converted.items()}
         report.schemes = {name: target.name for name, target in targets.items() if target}
     for name, verdict in plan.verdicts.items():
         {LEAVE: report.left, UNSUPPORTED: report.unsupported}[verdict.outcome].append(name)
@@ -299,11 +289,11 @@ def _report(plan: _Plan, choice: Choice) -> ConversionReport:
     return report
 
 
-def _restore(model: nn.Module, plan: _Plan, choice: Choice) -> None:
+def _restore(plan: _Plan) -> None:
     """Makes every layer what it was built as."""
     converted = set(plan.converted.values())
-    for module in model.modules():
-        target = choice.scheme_of(plan.name_of(module))
+    for module in plan.names:
+        target = plan.target(module)
         same = target is not None and isinstance(module, PaddedLayer) and module.padding_scheme == target.name
         # A `PartialConv` that the user built by hand, unpadded, to use masks: leave it.
         if module not in converted and same and module.outer_pads is None:
@@ -320,12 +310,12 @@ def _restore(model: nn.Module, plan: _Plan, choice: Choice) -> None:
             module.__class__ = original
 
 
-def _apply(plan: _Plan, choice: Choice, kept: Mapping[nn.Module, nn.Parameter]) -> None:
+def _apply(plan: _Plan, before: Mapping[nn.Module, _Before]) -> None:
     pads = {pair.convolution: pair.pads for pair in plan.pairs}
     padders = {pair.padder for pair in plan.pairs}
     module: Any
     for name, module in plan.converted.items():
-        target = choice.scheme_of(plan.name_of(module))
+        target = plan.target(module)
         if target is None or target.name == built_mode(module):
             continue  # as it was built
         if built_mode(module) != "zeros":
@@ -342,15 +332,16 @@ def _apply(plan: _Plan, choice: Choice, kept: Mapping[nn.Module, nn.Parameter]) 
             if module in pads:
                 module.outer_pads = pads[module]
             if target.start is not None:
-                learned = kept[module] if module in kept else nn.Parameter(start_of(module))
-                module.register_parameter(LEARNED, learned)
+                kind, _, learned = before[module]
+                kept = learned is not None and kind.padding_scheme == target.name
+                module.register_parameter(LEARNED, learned if kept else nn.Parameter(start_of(module)))
 
 
-def _refuse_fused(model: nn.Module, plan: _Plan, choice: Choice) -> None:
+def _refuse_fused(model: nn.Module, plan: _Plan) -> None:
     converted = set(plan.converted.values())
     for block in model.modules():
         for convolution in fused_convolutions(block):
-            target = choice.scheme_of(plan.names[convolution])
+            target = plan.choice.scheme_of(plan.names[convolution])
             if convolution in converted and target and not target.survives_fusing:
                 raise PaddingError(
                     f"layer '{plan.names[convolution]}' was fused from parallel branches ({class_path(type(block))}), "
@@ -359,9 +350,9 @@ def _refuse_fused(model: nn.Module, plan: _Plan, choice: Choice) -> None:
                 )
 
 
-def _refuse_masks(plan: _Plan, choice: Choice) -> None:
+def _refuse_masks(plan: _Plan) -> None:
     for module, name in plan.names.items():
-        target = choice.scheme_of(name) or find_scheme("zero")
+        target = plan.choice.scheme_of(name) or find_scheme("zero")
         if isinstance(module, PaddedLayer) and module.return_mask and target.with_holes is None:
             raise PaddingError(
                 f"layer '{name}' ({type(module).__name__}) returns a mask with its output (return_mask=True), which "
@@ -369,9 +360,9 @@ def _refuse_masks(plan: _Plan, choice: Choice) -> None:
             )
 
 
-def _refuse_axes(plan: _Plan, choice: Choice) -> None:
+def _refuse_axes(plan: _Plan) -> None:
     for name, module in plan.converted.items():
-        target, kernel = choice.scheme_of(plan.name_of(module)), getattr(module, "kernel_size", None)
+        target, kernel = plan.target(module), getattr(module, "kernel_size", None)
         # A pool's may be a number.
         if isinstance(kernel, tuple) and target and target.axes not in (None, len(kernel)):
             raise PaddingError(

@@ -9,6 +9,7 @@ import contextlib
 import functools
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -32,22 +33,19 @@ FILLS = {f"aten::{kind}_pad{axes}d": f"by {kind}" for kind in ("reflection", "re
 _ZEROS = {"aten::zeros", "aten::new_zeros", "aten::zeros_like"}
 
 
+@dataclass(eq=False)
 class HiddenPad:
-    """One place of a model that pads with zeros.
+    """One place of a model that pads with zeros."""
 
-    Attributes:
-        module: the innermost module that was running.
-        call: what it did, such as "pads (0, 1, 0, 1) with zeros".
-        read_by: "convolution" or "windows" if those read the padded border, "pool", "product", or "" if nothing was
-            seen.
-        weight: what the place convolved with, if it did.
-        readers: the modules that were running when the padded map itself was read, each as often as it read; None for
-            one that did something else than convolve.
-    """
-
-    def __init__(self, module: nn.Module, call: str, read_by: str = "", weight: Tensor | None = None) -> None:
-        self.module, self.call, self.read_by, self.weight = module, call, read_by, weight
-        self.readers: list[nn.Module | None] = []
+    call: str
+    """What it did, such as "pads (0, 1, 0, 1) with zeros"."""
+    read_by: str = ""
+    """What read the padded border: "convolution" or "windows", "pool", "product", or "" if nothing was seen to."""
+    weight: Tensor | None = None
+    """What the place convolved with, if it did."""
+    readers: list[nn.Module | None] = field(default_factory=list)
+    """The modules that were running when the padded map itself was read, each as often as it read; None for one that
+    did something else than convolve."""
 
     @property
     def matters(self) -> bool:
@@ -65,11 +63,14 @@ class HiddenPad:
         return f"{self.call}{read}"
 
 
-def find_hidden_pads(model: nn.Module, example: Any, shapes: list[tuple[int, ...]] | None = None) -> list[HiddenPad]:
+def find_hidden_pads(
+    model: nn.Module, example: Any, shapes: list[tuple[int, ...]] | None = None
+) -> dict[nn.Module, list[HiddenPad]]:
     """Runs `model` on `example` and lists what padded with zeros outside of converted layers, in the order of calls.
 
-    The model runs once, in evaluation mode and without gradients; its modes and the random generators' states are put
-    back. Branches that evaluation skips, such as auxiliary heads, are not seen.
+    The keys are the innermost modules that were running. The model runs once, in evaluation mode and without gradients;
+    its modes and the random generators' states are put back. Branches that evaluation skips, such as auxiliary heads,
+    are not seen.
 
     Args:
         model: converted or not.
@@ -98,11 +99,8 @@ def find_followers(model: nn.Module, example: Any) -> tuple[dict[nn.Module, nn.M
     reads nothing else. A module that did not pad in the run is its own follower. Raises as `find_hidden_pads`.
     """
     recorder = _run(model, example)
-    pads: dict[nn.Module, list[HiddenPad]] = {}
-    for pad in recorder.found:
-        pads.setdefault(pad.module, []).append(pad)
-    followers = {module: module for module in model.modules() if module not in pads}
-    for module, found in pads.items():
+    followers = {module: module for module in model.modules() if module not in recorder.found}
+    for module, found in recorder.found.items():
         readers = [reader for pad in found for reader in pad.readers]
         only = readers[0] if readers else None
         if only is not None and set(readers) == {only} and len(readers) == len(found) == recorder.convolved[only]:
@@ -112,7 +110,7 @@ def find_followers(model: nn.Module, example: Any) -> tuple[dict[nn.Module, nn.M
 
 def _run(model: nn.Module, example: Any) -> "_Recorder":
     recorder = _Recorder(model)
-    axes = max((len(each.kernel_size) for each in model.modules() if isinstance(each, _ConvNd)), default=0)
+    axes = most_axes(model)
     recorder.unbatched = axes if isinstance(example, Tensor) and example.dim() == axes + 1 else 0
     modes = {module: module.training for module in model.modules()}
     try:
@@ -138,6 +136,11 @@ def _run(model: nn.Module, example: Any) -> "_Recorder":
     # Of maps alone: how many boxes a detector finds may change with the border.
     recorder.shapes = [tuple(leaf.shape[2:]) for leaf in _tensors(output) if leaf.dim() > 2]
     return recorder
+
+
+def most_axes(model: nn.Module) -> int:
+    """The largest number of axes that a convolution of the model slides over: 2 for images."""
+    return max((len(each.kernel_size) for each in model.modules() if isinstance(each, _ConvNd)), default=0)
 
 
 def _call(model: nn.Module, example: Any) -> Any:
@@ -170,7 +173,7 @@ class _Recorder(TorchDispatchMode):
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.running: list[nn.Module] = [model]
-        self.found: list[HiddenPad] = []
+        self.found: dict[nn.Module, list[HiddenPad]] = {}  # by the module that was running
         self.shapes: list[tuple[int, ...]] = []  # sizes of the maps that the model returned
         self.unbatched = 0  # axes of space, where the example has no axis of the batch
         self._padded: WeakIdKeyDictionary = WeakIdKeyDictionary()  # tensor -> the pads that its border came from
@@ -263,9 +266,8 @@ class _Recorder(TorchDispatchMode):
 
     def _note(self, call: str, name: str, args: tuple, result: Any) -> None:
         read_by = {"aten::convolution": "convolution", "aten::im2col": "windows"} | dict.fromkeys(POOLS, "pool")
-        weight = args[1] if name == "aten::convolution" else None
-        pad = HiddenPad(self.running[-1], call, read_by.get(name, ""), weight)
-        self.found.append(pad)
+        pad = HiddenPad(call, read_by.get(name, ""), args[1] if name == "aten::convolution" else None)
+        self.found.setdefault(self.running[-1], []).append(pad)
         if not pad.read_by:
             padded = args[0]._base if name == "aten::copy_" else result
             self._padded[padded], self._made[padded] = (pad,), pad

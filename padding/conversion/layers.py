@@ -14,13 +14,7 @@ from torch.overrides import has_torch_function_variadic
 
 from padding.errors import PaddingError, UnfollowableError
 from padding.geometry import SAME_DYNAMIC, AnyPads, Pads, SettledGeometry, resolve, static_pads
-from padding.registry import (
-    Convolution,
-    find_convolution,
-    find_scheme,
-    register_convolution,
-    register_transposed,
-)
+from padding.registry import Convolution, find_convolution, find_scheme, register_convolution
 from padding.schemes.circular_pools import CIRCULAR
 from padding.schemes.convolve import convolve_by, padded_convolution
 from padding.schemes.holes import masked_convolution
@@ -136,22 +130,6 @@ class PaddedLayer(_Base):
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """Some modules call this of their child, with a weight of their own: it pads by the scheme, too."""
         return self.convolve(input, weight, bias)  # type: ignore[return-value]  # a pair under return_mask alone
-
-    def convolve_transposed(
-        self, input: Tensor, weight: Tensor, bias: Tensor | None, output_padding: Sequence[int]
-    ) -> Tensor:
-        """A transposed convolution under this layer's scheme."""
-        return transposed_convolution(
-            input,
-            weight,
-            bias,
-            self.stride,
-            self.padding,  # type: ignore[arg-type]  # no text in a transposed convolution
-            output_padding,
-            self.dilation,
-            self.groups,
-            self.padding_scheme,
-        )
 
     def __reduce_ex__(self, protocol: Any) -> tuple:
         """Pickles by the base's name and the scheme's, so that generated classes need no importable name."""
@@ -329,12 +307,13 @@ def plain(layer: Layer, input: Tensor, mask_in: Tensor | None = None) -> Output:
     return layer.convolve(input, layer.weight, layer.bias, mask=mask_in)
 
 
-@register_transposed(nn.ConvTranspose1d)
-@register_transposed(nn.ConvTranspose2d)
-@register_transposed(nn.ConvTranspose3d)
+@register_convolution(nn.ConvTranspose1d, transposed=True)
+@register_convolution(nn.ConvTranspose2d, transposed=True)
+@register_convolution(nn.ConvTranspose3d, transposed=True)
 def _transposed(layer: Layer, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
     axes = len(layer.kernel_size)
     output_padding = layer._output_padding(
         input, output_size, layer.stride, layer.padding, layer.kernel_size, axes, layer.dilation
     )
-    return layer.convolve_transposed(input, layer.weight, layer.bias, output_padding)
+    geometry = (layer.stride, layer.padding, output_padding, layer.dilation, layer.groups)
+    return transposed_convolution(input, layer.weight, layer.bias, *geometry, layer.padding_scheme)

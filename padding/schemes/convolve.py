@@ -1,5 +1,6 @@
 """The one operation behind every converted layer."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function_variadic
@@ -85,3 +86,21 @@ def unpadded(
     """The convolution of an input whose border is filled already."""
     convolution = CONVOLUTION[weight.dim() - 2]
     return convolution(input, weight, bias, geometry.stride, padding, geometry.dilation, geometry.groups)
+
+
+def weighted(output: Tensor, ratio: Tensor, bias: Tensor | None) -> Tensor:
+    """W X r + b, `output` being W X; where r is 0, no bias is added (Eq. 1).
+
+    The ratio is multiplied in at least float32 and the result returned in the convolution's dtype: autocast stays
+    autocast, and a compiler keeps the wider numbers in registers.
+    """
+    result = output * ratio
+    if bias is not None:
+        shape = (-1,) + (1,) * (output.dim() - 2)
+        result = result + torch.where(ratio > 0, bias.reshape(shape), 0.0)
+    return result.to(output.dtype)
+
+
+def ratio_dtype(output: Tensor) -> torch.dtype:
+    """What the ratio of a convolution is computed in."""
+    return torch.float64 if output.dtype in (torch.float64, torch.complex128) else torch.float32

@@ -69,13 +69,12 @@ def circular(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geome
 register_fill("symmetric", reach=_amount)(_nearest)
 
 
-def _check_globe(input: Tensor, training: bool) -> tuple[None, ...]:
+def _check_globe(input: Tensor) -> None:
     if input.dim() != 4 or (not is_traced(input) and input.shape[-1] % 2):
         raise PaddingError(
             "earth padding takes 2-d maps of an even number of columns, half of them on either side of a pole; this "
             f"map is {'x'.join(map(str, input.shape[2:]))}: give it an even width, or use 'replicate,circular'"
         )
-    return None, None
 
 
 def _over_the_pole(near: Tensor, amount: int, measured: None) -> Tensor:
@@ -84,15 +83,14 @@ def _over_the_pole(near: Tensor, amount: int, measured: None) -> Tensor:
     return torch.cat([near[..., half:, :amount], near[..., :half, :amount]], -2)
 
 
-_ROWS = Fill("earth", _over_the_pole, _amount, measure=_check_globe)
-_COLUMNS = Fill("earth", _nearest, _amount, opposite=True, measure=_check_globe)
+_GLOBE = Fill("earth", _over_the_pole, _amount), Fill("earth", _nearest, _amount, opposite=True)
 
 
 @register_scheme("earth", survives_fusing=True)
 def earth(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
     """x[-j, w] = x[j - 1, (w + W / 2) mod W] beyond the poles; columns are circular."""
-    _check_globe(input, False)
-    return convolve_filled(lambda axes: (_ROWS, _COLUMNS)[:axes], input, weight, bias, geometry)
+    _check_globe(input)
+    return convolve_filled(lambda axes: _GLOBE, input, weight, bias, geometry)
 
 
 def _must_be_deterministic(input: Tensor) -> bool:

@@ -14,8 +14,9 @@ from torch.overrides import handle_torch_function, has_torch_function_variadic
 
 from padding.errors import PaddingError
 from padding.geometry import AnyPads, Geometry, resolve
+from padding.ratio import axis_ratio
 from padding.registry import find_scheme
-from padding.schemes.convolve import padded_convolution, zero_padded
+from padding.schemes.convolve import padded_convolution, ratio_dtype, weighted, zero_padded
 
 
 def masked_convolution(
@@ -87,20 +88,15 @@ def partial_with_holes(
 ) -> tuple[Tensor, Tensor]:
     """Eq. 1 to 3 on a batch, `valid` boolean: W (X where valid) r^power + b, and 0 where a window sees nothing.
 
-    Positions beyond the border are holes, too. The ratio is multiplied in at least float32 and the result
-    returned in the convolution's dtype.
+    Positions beyond the border are holes, too.
     """
     output = zero_padded(torch.where(valid, input, 0.0), weight, None, geometry)
-    dtype = torch.float64 if output.dtype in (torch.float64, torch.complex128) else torch.float32
     counts, window = _count_valid(valid, weight, geometry)
+    ratio, seen = axis_ratio(counts, window, ratio_dtype(output)) ** power, counts > 0
     if counts.shape[1] > 1:
-        counts = _for_each_filter(counts, weight)
-    seen = counts > 0
-    result = output * (window / counts.clamp(min=1).to(dtype)) ** power  # already 0 where nothing was seen
-    if bias is not None:
-        result = torch.where(seen, result + bias.reshape((-1,) + (1,) * (weight.dim() - 2)), 0.0)
+        ratio = _for_each_filter(ratio, weight)
     updated = seen if valid.shape[1] == 1 else _for_each_filter(seen, weight)
-    return result.to(output.dtype), updated
+    return weighted(output, ratio, bias), updated
 
 
 def _count_valid(valid: Tensor, weight: Tensor, geometry: Geometry) -> tuple[Tensor, int]:

@@ -7,16 +7,15 @@ from collections.abc import Callable
 from functools import partial as with_arguments
 from weakref import ref
 
-import torch
 from torch import Tensor
 
 from padding.geometry import Geometry, SettledGeometry
 from padding.ratio import axis_factors, outer_product, powered
 from padding.registry import register_scheme
 from padding.reweight import Frame, find_frame, is_captured, is_small, reweight
-from padding.schemes.convolve import CONVOLUTION, zero_padded
+from padding.schemes.convolve import CONVOLUTION, ratio_dtype, weighted, zero_padded
 from padding.schemes.holes import partial_with_holes
-from padding.schemes.transposed import partial_transposed, root_transposed
+from padding.schemes.transposed import partial_transposed
 from padding.tracing import are_static, is_traced
 
 
@@ -36,7 +35,7 @@ def partial(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geomet
     "partial_sqrt",
     survives_fusing=False,
     with_holes=with_arguments(partial_with_holes, power=0.5),
-    transposed=root_transposed,
+    transposed=with_arguments(partial_transposed, power=0.5),
     power=0.5,
 )
 def partial_sqrt(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
@@ -96,21 +95,12 @@ def by_formula(
     geometry: Geometry,
     factors: Callable[..., list[Tensor]] = axis_factors,
 ) -> Tensor:
-    """Eq. 4 in operations that trace, differentiate and vectorise, for sizes that may be symbolic.
-
-    The ratio is multiplied in at least float32 and the result returned in the convolution's dtype: autocast stays
-    autocast, and a compiler keeps the wider numbers in registers.
-    """
+    """Eq. 4 in operations that trace, differentiate and vectorise, for sizes that may be symbolic."""
     output = zero_padded(input, weight, None, geometry)
-    dtype = torch.float64 if output.dtype in (torch.float64, torch.complex128) else torch.float32
     sizes, kernel_size = input.shape[2:], weight.shape[2:]
     # Of sizes that a graph is made for, the factors are constants; else each element of the map would compute them.
     # On a CPU alone: elsewhere every call would copy them to the device, which a CUDA graph being recorded refuses.
     constant = output.is_cpu and are_static([*sizes, *kernel_size])
     outputs = () if constant else (output.shape[2:],)
-    ratio = outer_product(factors(sizes, kernel_size, geometry, dtype, output.device, *outputs))
-    result = output * ratio
-    if bias is not None:
-        shape = (-1,) + (1,) * (weight.dim() - 2)
-        result = result + torch.where(ratio > 0, bias.reshape(shape), 0.0)
-    return result.to(output.dtype)
+    ratio = outer_product(factors(sizes, kernel_size, geometry, ratio_dtype(output), output.device, *outputs))
+    return weighted(output, ratio, bias)

@@ -3,11 +3,10 @@
 Each input reaches `kernel_size` outputs, so an output in the interior collects as many inputs as its phase (position
 modulo stride) has taps, and one near the border fewer: the others would lie beyond the border. Its ratio follows Eq. 5:
 taps that would contribute on an unbounded input over taps that do. Both counts are a product of one factor an
-axis, and have a closed form.
+axis.
 """
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -15,9 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
-from padding.ratio import outer_product
+from padding.ratio import outer_product, powered
 from padding.registry import find_scheme
 from padding.reweight import find_frame, reweight
+from padding.schemes.convolve import ratio_dtype, weighted
 from padding.tracing import is_traced
 
 _CONVOLUTION = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
@@ -56,52 +56,28 @@ def transposed_convolution(
     return convolve(input, weight, bias, geometry)
 
 
-def partial_transposed(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: TransposedGeometry) -> Tensor:
-    """W X r + b, as in Eq. 4; 0 where every contributing input lies beyond the border (Eq. 1).
+def partial_transposed(
+    input: Tensor, weight: Tensor, bias: Tensor | None, geometry: TransposedGeometry, power: float = 1.0
+) -> Tensor:
+    """W X r^power + b, as in Eq. 4; 0 where every contributing input lies beyond the border (Eq. 1).
 
     Where the stride leaves gaps, nothing contributes on an unbounded input either, and there is nothing to correct: the
     bias alone, as without this scheme.
     """
-    return _reweighted(input, weight, bias, geometry, axis_factors)
-
-
-def root_transposed(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: TransposedGeometry) -> Tensor:
-    """W X sqrt(r) + b, otherwise as `partial_transposed`."""
-    return _reweighted(input, weight, bias, geometry, axis_roots, power=0.5)
-
-
-def _reweighted(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    geometry: TransposedGeometry,
-    factors: Callable[..., list[Tensor]],
-    power: float = 1.0,
-) -> Tensor:
+    factors = powered((power,) * len(geometry.stride), axis_factors)
     frame = None if is_traced(input, weight) else find_frame(input, weight, geometry, factors)
-    if frame is None or frame.has_empty_windows:
-        return _by_formula(input, weight, bias, geometry, power)
-    return reweight(_zero(input, weight, bias, geometry), bias, frame)
+    if frame is not None and not frame.has_empty_windows:
+        return reweight(_zero(input, weight, bias, geometry), bias, frame)
+    output = _zero(input, weight, None, geometry)
+    taps = _taps(input.shape[2:], output.shape[2:], weight.shape[2:], geometry, output.device)
+    full, inside = (outer_product(counts) for counts in zip(*taps, strict=True))
+    return weighted(output, _ratio(full, inside, ratio_dtype(output)) ** power, bias)
 
 
 def _zero(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: TransposedGeometry) -> Tensor:
     stride, padding, output_padding, dilation, groups = geometry
     convolution = _CONVOLUTION[weight.dim() - 2]
     return convolution(input, weight, bias, stride, padding, output_padding, groups, dilation)
-
-
-def _by_formula(
-    input: Tensor, weight: Tensor, bias: Tensor | None, geometry: TransposedGeometry, power: float = 1.0
-) -> Tensor:
-    output = _zero(input, weight, None, geometry)
-    dtype = torch.float64 if output.dtype in (torch.float64, torch.complex128) else torch.float32
-    taps = _taps(input.shape[2:], weight.shape[2:], geometry, output.device, output.shape[2:])
-    full, inside = (outer_product(counts) for counts in zip(*taps, strict=True))
-    ratio = _ratio(full, inside, dtype) ** power
-    result = output * ratio
-    if bias is not None:
-        result = result + torch.where(ratio > 0, bias.reshape((-1,) + (1,) * (weight.dim() - 2)), 0.0)
-    return result.to(output.dtype)
 
 
 def _ratio(full: Tensor, inside: Tensor, dtype: torch.dtype) -> Tensor:
@@ -116,35 +92,22 @@ def axis_factors(
     device: torch.device,
 ) -> list[Tensor]:
     """The factors of the ratio, one an axis. They multiply to it only where none of them is 0."""
-    return [_ratio(full, inside, dtype) for full, inside in _taps(sizes, kernel_size, geometry, device)]
-
-
-def axis_roots(*call: Any) -> list[Tensor]:
-    """The factors of the ratio's root."""
-    return [factor.sqrt() for factor in axis_factors(*call)]
+    outputs = [
+        max(0, (size - 1) * step - 2 * cut + gap * (kernel - 1) + extra + 1)
+        for size, kernel, step, cut, extra, gap in zip(sizes, kernel_size, *geometry[:4], strict=True)
+    ]
+    return [_ratio(*taps, dtype) for taps in _taps(sizes, outputs, kernel_size, geometry, device)]
 
 
 def _taps(
     sizes: Sequence[int],
+    outputs: Sequence[int],
     kernel_size: Sequence[int],
     geometry: TransposedGeometry,
     device: torch.device,
-    outputs: Sequence[int] | None = None,
 ) -> list[tuple[Tensor, Tensor]]:
-    stride, padding, output_padding, dilation, _ = geometry
-    if outputs is None:
-        outputs = [
-            max(0, (size - 1) * step - 2 * cut + gap * (kernel - 1) + extra + 1)
-            for size, kernel, step, cut, extra, gap in zip(
-                sizes, kernel_size, stride, padding, output_padding, dilation, strict=True
-            )
-        ]
-    return [
-        contributing_taps(size, count, kernel, step, cut, gap, device)
-        for size, count, kernel, step, cut, gap in zip(
-            sizes, outputs, kernel_size, stride, padding, dilation, strict=True
-        )
-    ]
+    axes = zip(sizes, outputs, kernel_size, geometry.stride, geometry.padding, geometry.dilation, strict=True)
+    return [contributing_taps(*axis, device) for axis in axes]
 
 
 def contributing_taps(
@@ -152,21 +115,11 @@ def contributing_taps(
 ) -> tuple[Tensor, Tensor]:
     """How many taps reach each output along one axis: on an unbounded input, and from inside; int64, (outputs,).
 
-    Tap k reaches output o from input i where i * stride + k * dilation = o + padding: the taps of an output are every
-    `stride / gcd(stride, dilation)`-th one, or none. Sizes may be symbolic.
+    Tap k reaches output o from input i where i * stride + k * dilation = o + padding. Sizes may be symbolic.
     """
-    at = torch.arange(outputs, device=device) + padding
-    common = math.gcd(stride, dilation)
-    period = stride // common
-    # k * dilation = o + padding (mod stride), solved for the first tap by the inverse of dilation modulo stride.
-    first = at // common * pow(dilation // common, -1, period) % period
-    full = (kernel - 1 - first) // period + 1
-    # Taps whose input exists: 0 <= (o + padding - k * dilation) / stride <= size - 1.
-    lowest = ((at - (size - 1) * stride + dilation - 1) // dilation).clamp(min=0)
-    highest = (at // dilation).clamp(max=kernel - 1)
-    inside = ((highest - first) // period - (lowest - 1 - first) // period).clamp(min=0)
-    reached = at % common == 0
-    return torch.where(reached, full, 0), torch.where(reached, inside, 0)
+    at = torch.arange(outputs, device=device)[:, None] + padding - torch.arange(kernel, device=device) * dilation
+    reached = at % stride == 0
+    return reached.sum(1), (reached & (at >= 0) & (at < size * stride)).sum(1)
 
 
 def meets_border(layer: Any) -> bool:

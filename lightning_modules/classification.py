@@ -12,11 +12,10 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from timm.data import Mixup
-from torch import nn
 from torch.nn.functional import cross_entropy
 
 from lightning_modules.errors import checked
-from lightning_modules.exact_mean import ExactMean
+from lightning_modules.exact_mean import EpochMetrics, ExactMean
 from lightning_modules.padded_network import PaddedNetworkModule, unpack
 from networks import create_network
 
@@ -116,13 +115,6 @@ class ClassificationModule(PaddedNetworkModule):
             self.train_metrics.update(logits, targets, loss)
         return loss
 
-    def on_train_epoch_start(self) -> None:
-        # Lightning skips this hook when it resumes in mid-epoch, so the restored sums stay.
-        self.train_metrics.reset()
-
-    def on_train_epoch_end(self) -> None:
-        self._log_epoch("train", self.train_metrics)
-
     def evaluation_step(self, batch: Any) -> torch.Tensor:
         """Counts a batch (images, targets), or a PaddedBatch; images with target -1 fill up the last batch.
 
@@ -142,25 +134,11 @@ class ClassificationModule(PaddedNetworkModule):
     def test_step(self, batch: Any) -> torch.Tensor:
         return self.evaluation_step(batch)
 
-    def on_validation_epoch_end(self) -> None:
-        super().on_validation_epoch_end()
-        self._log_epoch("val", self.eval_metrics)
-
-    def on_test_epoch_start(self) -> None:
-        self.eval_metrics.reset()
-
-    def on_test_epoch_end(self) -> None:
-        self._log_epoch("test", self.eval_metrics)
-
     def predict_step(self, batch: Any) -> dict[str, Any]:
         """Class probabilities (N, num_classes), and the images' paths where the data gives them."""
         images, paths, sizes = unpack(batch)
         logits = self.forward_padded(images, sizes)
         return {"paths": paths, "probabilities": logits.float().softmax(1).cpu()}
-
-    def _log_epoch(self, stage: str, metrics: "ImageMetrics") -> None:
-        for name, value in metrics.compute().items():
-            self.log_epoch(f"{stage}/{name}", value, prog_bar=name == "acc1")
 
     def configure_optimizers(self) -> dict[str, Any]:
         optimizer = self.make_sgd()
@@ -168,23 +146,12 @@ class ClassificationModule(PaddedNetworkModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "epoch"}}
 
 
-class ImageMetrics(nn.Module):
-    """Mean loss and top-k accuracies; each image counts once over all processes. No update waits for the device.
-
-    Args:
-        top: each k.
-    """
+class ImageMetrics(EpochMetrics):
+    """Mean loss and top-k accuracies, for each k of `top`. No update waits for the device."""
 
     def __init__(self, top: tuple[int, ...]) -> None:
-        super().__init__()
-        self.loss, self.top = ExactMean(), top
-        for k in top:
-            self.add_module(f"acc{k}", ExactMean())
-
-    def reset(self) -> None:
-        """Sets all sums to 0."""
-        for metric in self.children():
-            metric.reset()
+        super().__init__(loss=ExactMean(), **{f"acc{k}": ExactMean() for k in top})
+        self.top = top
 
     def update(self, logits: torch.Tensor, targets: torch.Tensor, loss: torch.Tensor | None = None) -> None:
         """Counts logits (N, num_classes) of images whose target is not IGNORED_TARGET.
@@ -204,6 +171,6 @@ class ImageMetrics(nn.Module):
             right = (classes == targets[:, None]).any(1)
             getattr(self, f"acc{k}").update(right.float(), weight=counted)
 
-    def compute(self) -> dict[str, float | torch.Tensor]:
-        """`loss` in nats, `acc1` and `acc5` in percent, the same on every process."""
-        return {name: metric.compute() * (1 if name == "loss" else 100) for name, metric in self.named_children()}
+    def compute(self) -> dict[str, float]:
+        """`loss` in nats, `acc1` and `acc5` in percent."""
+        return {name: value * (1 if name == "loss" else 100) for name, value in super().compute().items()}

@@ -1,6 +1,7 @@
 """A mean whose sum is exact, so that it does not depend on batches, processes or the order of the images."""
 
 import torch
+from torch import nn
 from torchmetrics import Metric
 
 UNIT = 2**24
@@ -58,3 +59,21 @@ class ExactMean(Metric):
         """The mean; NaN without any value."""
         total, count = int(self.total), int(self.count)
         return (total / UNIT + float(self.rest)) / count if count else float("nan")
+
+
+class EpochMetrics(nn.Module):
+    """Metrics of an epoch by name; each image or pixel counts once over all processes."""
+
+    def __init__(self, **metrics: Metric) -> None:
+        super().__init__()
+        for name, metric in metrics.items():
+            self.add_module(name, metric)
+
+    def reset(self) -> None:
+        """Sets all sums to 0."""
+        for metric in self.children():
+            metric.reset()
+
+    def compute(self) -> dict[str, float]:
+        """The values to log by name, the same on every process."""
+        return {name: metric.compute() for name, metric in self.named_children()}

@@ -14,6 +14,7 @@ from torch import nn
 from evaluation import EvaluationError
 from evaluation.context import logits_in_context, without_margin
 from lightning_modules.errors import ModelError, checked
+from lightning_modules.exact_mean import EpochMetrics
 from networks import NetworkError, load_initial_weights
 from padding import (
     PaddingError,
@@ -281,6 +282,19 @@ class PaddedNetworkModule(pl.LightningModule):
         settings = {"lr": self.lr, "momentum": self.momentum, "weight_decay": self.weight_decay}
         return torch.optim.SGD(self.network.parameters(), **settings, fused=self.fused_optimizer)
 
+    def on_train_epoch_start(self) -> None:
+        # Lightning skips this hook when it resumes in mid-epoch, so the restored sums stay.
+        self.train_metrics.reset()
+
+    def on_train_epoch_end(self) -> None:
+        self._log_metrics("train", self.train_metrics)
+
+    def on_test_epoch_start(self) -> None:
+        self.eval_metrics.reset()
+
+    def on_test_epoch_end(self) -> None:
+        self._log_metrics("test", self.eval_metrics)
+
     def on_validation_epoch_start(self) -> None:
         self.eval_metrics.reset()
         if self.counts is not None:
@@ -294,6 +308,11 @@ class PaddedNetworkModule(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         if self.counts is not None:
             self.image_counts = self.counts.compute(self.all_gather)
+        self._log_metrics("val", self.eval_metrics)
+
+    def _log_metrics(self, stage: str, metrics: EpochMetrics) -> None:
+        for name, value in metrics.compute().items():
+            self.log_epoch(f"{stage}/{name}", value, prog_bar=self.monitor == f"val/{name}")
 
     @property
     def scheme(self) -> str:

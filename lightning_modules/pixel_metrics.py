@@ -1,12 +1,11 @@
 """Loss and mIoU of semantic segmentation, over the pixels that have a class."""
 
 import torch
-from torch import nn
 from torch.nn.functional import cross_entropy
 from torchmetrics import Metric
 
 from evaluation import class_iou, confusion_matrix, mean_iou
-from lightning_modules.exact_mean import ExactMean
+from lightning_modules.exact_mean import EpochMetrics, ExactMean
 
 IGNORED_PIXEL = 255
 """Target of a pixel without a class; no loss and no metric counts it."""
@@ -15,11 +14,7 @@ IGNORED_PIXEL = 255
 class GroupedConfusion(Metric):
     """Confusion matrices (groups, classes, classes) of all pixels seen, rows target, columns prediction.
 
-    Integers, so that the sum over processes is exact.
-
-    Args:
-        num_classes: classes that count; other targets must be 255, the ignored label.
-        num_groups: groups that pixels are counted in separately.
+    Integers, so that the sum over processes is exact. Targets beyond the classes must be 255, the ignored label.
     """
 
     full_state_update = False
@@ -39,21 +34,11 @@ class GroupedConfusion(Metric):
         return self.counts
 
 
-class PixelMetrics(nn.Module):
-    """Mean loss a pixel and mIoU of all images, from one confusion matrix; each pixel counts once over all processes.
-
-    Args:
-        num_classes: classes that count.
-    """
+class PixelMetrics(EpochMetrics):
+    """Mean loss a pixel and mIoU of all images, from one confusion matrix."""
 
     def __init__(self, num_classes: int) -> None:
-        super().__init__()
-        self.loss, self.confusion = ExactMean(), GroupedConfusion(num_classes)
-
-    def reset(self) -> None:
-        """Sets all sums to 0."""
-        self.loss.reset()
-        self.confusion.reset()
+        super().__init__(loss=ExactMean(), confusion=GroupedConfusion(num_classes))
 
     def update(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Counts the logits (C, H, W) of an image with a target (H, W); returns its predicted classes (H, W)."""
@@ -64,7 +49,7 @@ class PixelMetrics(nn.Module):
         return prediction
 
     def compute(self) -> dict[str, float]:
-        """`loss` in nats and `miou` in percent, the same on every process."""
+        """`loss` in nats and `miou` in percent."""
         (confusion,) = self.confusion.compute()
         return {"loss": self.loss.compute(), "miou": 100 * mean_iou(confusion)}
 

@@ -82,11 +82,7 @@ class EvaluationSettings:
 
 
 def share(name: str, value: Share, group: str = "model.evaluation") -> Fraction:
-    """`value` as a fraction from 0 to below 1.
-
-    Raises:
-        ModelError: if it is none; `group` and `name` are the option's.
-    """
+    """`value` as a fraction from 0 to below 1. Raises ModelError if it is none; `group` and `name` are the option's."""
     try:
         found = Fraction(str(value)).limit_denominator(10_000)
     except (ValueError, ZeroDivisionError):
@@ -115,10 +111,6 @@ class SceneEvaluation(nn.Module):
     The ways of predicting are `regular` and `tiled_OVERLAP` for each overlap, such as `tiled_0` and `tiled_1-3`.
     Distances are to the image's border for `regular` and to the nearest border of a tile otherwise. Bands lie around
     the image's centre; with the scope "tile" around each tile's, in the tiling without overlap.
-
-    Args:
-        settings: tiles, bands and bins.
-        num_classes: classes that count.
     """
 
     def __init__(self, settings: EvaluationSettings, num_classes: int) -> None:

@@ -12,12 +12,11 @@ from typing import Any
 import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from timm.layers import convert_sync_batchnorm
-from torch import nn
 
 from evaluation import Box, leave_out_bands, mean_iou, predict_tiled, predict_whole, tile_boxes
 from evaluation.context import without_margin
 from lightning_modules.errors import ModelError
-from lightning_modules.exact_mean import ExactMean
+from lightning_modules.exact_mean import EpochMetrics, ExactMean
 from lightning_modules.padded_network import PaddedNetworkModule, unpack
 from lightning_modules.pixel_metrics import IGNORED_PIXEL, PixelMetrics, pixel_loss
 from lightning_modules.scene_evaluation import REGULAR, EvaluationSettings, SceneCounts, SceneEvaluation, share
@@ -91,7 +90,7 @@ class SegmentationModule(PaddedNetworkModule):
         self.encoder, self.encoder_weights = encoder, encoder_weights
         self.dilation = self.network.dilation
         self.evaluation = evaluation or EvaluationSettings()
-        self.train_metrics, self.eval_metrics = nn.ModuleDict({"loss": ExactMean()}), PixelMetrics(num_classes)
+        self.train_metrics, self.eval_metrics = EpochMetrics(loss=ExactMean()), PixelMetrics(num_classes)
         self.scenes: SceneEvaluation | None = None
         self.tested: SceneCounts | None = None
 
@@ -122,15 +121,8 @@ class SegmentationModule(PaddedNetworkModule):
         images, targets = batch
         loss, pixels = pixel_loss(self(images), targets)
         with torch.no_grad():
-            self.train_metrics["loss"].update(loss, weight=pixels)
+            self.train_metrics.loss.update(loss, weight=pixels)
         return loss
-
-    def on_train_epoch_start(self) -> None:
-        # Lightning skips this hook when it resumes in mid-epoch, so the restored sums stay.
-        self.train_metrics["loss"].reset()
-
-    def on_train_epoch_end(self) -> None:
-        self.log_epoch("train/loss", self.train_metrics["loss"].compute())
 
     def validation_step(self, batch: Any) -> None:
         """Counts images one at a time, so that memory holds one image's logits; of a PaddedBatch the batch's."""
@@ -154,18 +146,10 @@ class SegmentationModule(PaddedNetworkModule):
 
     def on_validation_epoch_end(self) -> None:
         super().on_validation_epoch_end()
-        self._log_epoch("val")
         names = getattr(self.trainer.datamodule, "class_names", range(self.num_classes))
         for name, value in zip(names, self.eval_metrics.class_iou(), strict=True):
             if not math.isnan(value):  # a class that neither occurs nor is predicted has no IoU
                 self.log_epoch(iou_name(name), value)
-
-    def _log_epoch(self, stage: str) -> None:
-        for name, value in self.eval_metrics.compute().items():
-            self.log_epoch(f"{stage}/{name}", value, prog_bar=name == "miou")
-
-    def on_test_epoch_start(self) -> None:
-        self.eval_metrics.reset()
 
     def test_step(self, batch: tuple[torch.Tensor, torch.Tensor]) -> None:
         """Counts images predicted at once and in tiles; all tables come from these predictions."""
@@ -182,7 +166,7 @@ class SegmentationModule(PaddedNetworkModule):
         return predict_tiled(self.evaluated, self.seen(image), **tiling, margin=self.context).argmax(0)
 
     def on_test_epoch_end(self) -> None:
-        self._log_epoch("test")
+        super().on_test_epoch_end()
         self.tested = self.scenes.compute()
         for mode in self.scenes.tilings:
             self.log_epoch(f"test/miou_{mode}", 100 * mean_iou(self.tested.confusion[mode].sum((0, 1))))

@@ -120,7 +120,7 @@ def test_the_epochs_loss_is_the_mean_over_its_pixels_not_over_its_batches(monkey
         count = 2 * labelled * 40
         total += built.training_step((images, targets)).item() * count
         pixels += count
-    assert built.train_metrics["loss"].compute() == pytest.approx(total / pixels, rel=1e-5)
+    assert built.train_metrics.loss.compute() == pytest.approx(total / pixels, rel=1e-5)
 
 
 def brute_force_iou(pairs, classes):

@@ -17,19 +17,11 @@ MOST_GROUPS = 256
 
 
 def centre_box(height: int, width: int, proportion: float | Fraction) -> Box:
-    """The centre that Table 7 leaves out: `proportion` of the height by `proportion` of the width.
+    """The centre that Table 7 leaves out: `proportion`, in [0, 1), of the height by as much of the width, in pixels.
 
     Rows [m, height - m) with m = round(height * (1 - proportion) / 2), a half rounded up, and columns alike. A half
     goes up rather than to the even number so that proportion 0 is empty at odd sizes too. Boxes of rising proportions
-    nest, and each is symmetric about both axes.
-
-    Args:
-        height: pixels.
-        width: pixels.
-        proportion: in [0, 1); 0 gives an empty box.
-
-    Raises:
-        EvaluationError: if the proportion is outside [0, 1).
+    nest, and each is symmetric about both axes. Raises EvaluationError for another proportion.
 
     >>> centre_box(8, 16, 1 / 2)
     Box(top=2, left=4, bottom=6, right=12)
@@ -52,11 +44,10 @@ def leave_out_bands(
     """For each pixel, the number of proportions that leave it out.
 
     The boxes nest, so proportion i of n keeps the pixels in bands 0 to n - 1 - i, and one confusion matrix grouped by
-    these n + 1 bands gives every column of Table 7; see `leave_out_confusions`.
+    these n + 1 bands gives every column of Table 7; see `leave_out_miou`.
 
     Args:
-        height: pixels.
-        width: pixels.
+        height, width: in pixels.
         proportions: rising, each in [0, 1).
         tiles: boxes that cover each pixel once; each tile's centre is left out instead of the image's.
 
@@ -100,13 +91,9 @@ def distance_to_border(height: int, width: int, tiles: Sequence[Box] | None = No
     """Pixels between each pixel and the nearest border, 0 along the border itself.
 
     Args:
-        height: pixels.
-        width: pixels.
+        height, width: in pixels; the distances are (height, width) int32.
         tiles: boxes that may overlap; the distance is to the border of the tile instead of the image, and a pixel in
             several tiles gets its largest one.
-
-    Returns:
-        (height, width) int32.
 
     Raises:
         EvaluationError: if a tile lies outside the image, or a pixel in no tile.
@@ -114,20 +101,15 @@ def distance_to_border(height: int, width: int, tiles: Sequence[Box] | None = No
     >>> distance_to_border(3, 5)[1]
     tensor([0, 1, 1, 1, 0], dtype=torch.int32)
     """
-    if tiles is None:
-        return _depth(height, width)
+    tiles = [Box(0, 0, height, width)] if tiles is None else tiles
     if (coverage(height, width, tiles) == 0).any():
         raise EvaluationError(f"the tiles {_shown(tiles)} leave gaps in a {height}x{width} image; they must cover it")
     distance = torch.zeros((height, width), dtype=torch.int32)
     for tile in tiles:
         inside = distance[tile.slices]
-        torch.maximum(inside, _depth(tile.height, tile.width), out=inside)
+        depth = torch.minimum(_axis_depth(tile.height)[:, None], _axis_depth(tile.width))
+        torch.maximum(inside, depth, out=inside)
     return distance
-
-
-def _depth(height: int, width: int) -> torch.Tensor:
-    rows, columns = _axis_depth(height), _axis_depth(width)
-    return torch.minimum(rows[:, None], columns[None, :])
 
 
 def _axis_depth(length: int) -> torch.Tensor:
@@ -138,15 +120,7 @@ def _axis_depth(length: int) -> torch.Tensor:
 def distance_groups(distance: torch.Tensor, edges: Sequence[int]) -> torch.Tensor:
     """The bin of each distance: below edges[0], from edges[0] to below edges[1], ..., from the last edge on.
 
-    Args:
-        distance: pixels, any shape, as `distance_to_border` gives.
-        edges: rising, 1 pixel or more.
-
-    Returns:
-        uint8 of the same shape, 0 to len(edges).
-
-    Raises:
-        EvaluationError: if the edges do not rise from 1 or more.
+    Distances are in pixels, of any shape, bins uint8 of the same shape, 0 to len(edges). Raises as `check_edges`.
 
     >>> distance_groups(torch.tensor([0, 3, 4, 99]), [4, 8])
     tensor([0, 0, 1, 2], dtype=torch.uint8)

@@ -73,14 +73,10 @@ def _check_range(what: str, values: torch.Tensor, count: int, also: str = "") ->
 
 
 def class_iou(confusion: torch.Tensor) -> torch.Tensor:
-    """Intersection over union of each class: TP / (row + column - TP).
+    """Intersection over union of each class, (..., C), of confusion matrices (..., C, C): TP / (row + column - TP).
 
-    Args:
-        confusion: (C, C) or (..., C, C), rows target, columns prediction.
-
-    Returns:
-        (C,) or (..., C) float64 on the CPU (not every device has float64). NaN for a class that neither target nor
-        prediction has; 0 for one that is predicted though the target lacks it.
+    Rows are the target's classes. float64 on the CPU (not every device has float64). NaN for a class that neither
+    target nor prediction has; 0 for one that is predicted though the target lacks it.
 
     >>> class_iou(torch.tensor([[3, 1], [0, 4]]))
     tensor([0.7500, 0.8000], dtype=torch.float64)

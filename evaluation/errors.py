@@ -2,10 +2,6 @@
 
 
 class EvaluationError(ValueError):
-    """Tiles, proportions or class maps that cannot be evaluated as asked; the message names the value at fault.
-
-    >>> issubclass(EvaluationError, ValueError)
-    True
-    """
+    """Tiles, proportions or class maps that cannot be evaluated as asked; the message names the value at fault."""
 
     for_users = True

@@ -22,15 +22,15 @@ AVERAGES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 
 def predict_whole(network: Network, image: torch.Tensor, margin: int = 0) -> torch.Tensor:
-    """Logits of the whole image at once ("regular" in Table 6).
+    """Logits (C, H, W) of the whole image at once ("regular" in Table 6).
 
     Args:
         network: maps (1, 3, H, W) to logits (1, C, H, W).
         image: normalised, (3, H, W) or (1, 3, H, W).
-        margin: pixels of context on each side; the network then returns logits without them.
+        margin: pixels of context on each side; the network then returns logits without them, and so does this.
 
     Returns:
-        (C, H, W) without the margin in float32, or float64 if the network computes in it.
+        float32, or float64 if the network computes in it.
 
     Raises:
         EvaluationError: if the image or what the network returns has another shape.
@@ -54,15 +54,11 @@ def predict_tiled(
     Tiles go through the network one after another; besides the tile at hand, memory holds one image's scores.
 
     Args:
-        network: maps (1, 3, h, w) to logits (1, C, h, w).
-        image: normalised, (3, H, W) or (1, 3, H, W).
+        network, image: as in `predict_whole`, and so is the result.
         size: pixels of a tile's side.
         overlap: share of a tile that the next one repeats, in [0, 1).
         average: "logits", or "probabilities" for the softmax of each tile.
-        margin: pixels of context on each side, of the image and so of each tile, as in `predict_whole`.
-
-    Returns:
-        (C, H, W) without the margin: logits or probabilities, in float32, or float64 if the network computes in it.
+        margin: pixels of context on each side, of the image and so of each tile.
 
     Raises:
         EvaluationError: if a setting is out of range, or the image or what the network returns has another shape.

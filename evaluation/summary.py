@@ -12,11 +12,8 @@ from evaluation.errors import EvaluationError
 def leave_out_miou(grouped: torch.Tensor) -> list[float]:
     """mIoU outside each proportion's centre box, from 0 to 1, in the order of the proportions: one line of Table 7.
 
-    Args:
-        grouped: (n + 1, C, C), by the bands that `leave_out_bands` gives for n proportions.
-
-    Raises:
-        EvaluationError: for fewer than two groups.
+    `grouped` is (n + 1, C, C), by the bands that `leave_out_bands` gives for n proportions. Raises EvaluationError for
+    fewer than two groups.
 
     >>> leave_out_miou(torch.tensor([[[1, 0], [0, 1]], [[0, 2], [0, 3]]]))
     [1.0]
@@ -29,12 +26,8 @@ def leave_out_miou(grouped: torch.Tensor) -> list[float]:
 def distance_miou(grouped: torch.Tensor, edges: Sequence[int]) -> dict[str, float]:
     """mIoU, from 0 to 1, by distance from the border: `0-3` to that of the pixels 0 to 3 pixels away; NaN without any.
 
-    Args:
-        grouped: (len(edges) + 1, C, C), by the bins that `distance_groups` gives for the same edges.
-        edges: in pixels, as for `distance_groups`.
-
-    Raises:
-        EvaluationError: if the edges do not rise from 1 or more, or do not match the number of groups.
+    `grouped` is (len(edges) + 1, C, C), by the bins that `distance_groups` gives for the same edges, in pixels. Raises
+    EvaluationError if the edges do not rise from 1 or more, or do not match the number of groups.
 
     >>> distance_miou(torch.tensor([[[1, 1], [0, 2]], [[4, 0], [0, 4]]]), edges=[8])["8+"]
     1.0

@@ -56,13 +56,8 @@ def tile_starts(length: int, size: int, overlap: float | Fraction) -> list[int]:
     The stride is ceil(size * (1 - overlap)); the last tile is moved back to end with the axis. A tile as long as the
     axis or longer is the whole axis. For tiles of 1024 on 2048 pixels: 0, 1024 without overlap; 0, 683, 1024 with 1/3.
 
-    Args:
-        length: pixels along the axis.
-        size: pixels of a tile along the axis.
-        overlap: share of a tile that the next one repeats, in [0, 1).
-
     Raises:
-        EvaluationError: if length or size is below 1, or overlap is outside [0, 1).
+        EvaluationError: if length or size is below 1, or overlap, the share that the next tile repeats, outside [0, 1).
 
     >>> tile_starts(2048, 1024, 1 / 3)
     [0, 683, 1024]

@@ -1,6 +1,7 @@
 """Pictures of class maps: classes over the photograph, tile seams, the left-out centre, and a legend.
 
-Every function takes and returns uint8 pictures (H, W, 3) and leaves its arguments as they were, so that they chain:
+Every function takes and returns uint8 pictures (H, W, 3), raises ValueError for others, and leaves its arguments as
+they were, so that they chain:
 `np.concatenate([draw_tiles(overlay(image, classes, colours), boxes), legend(names, colours, width)])`.
 """
 
@@ -28,16 +29,8 @@ def overlay(image: np.ndarray, classes: np.ndarray, colours: Colours, opacity: f
     """The photograph, in grey, under the colours of its classes.
 
     In grey, because a red car under a blue class would otherwise read as a third class. Pixels without a class
-    (any value outside the colours, such as 255) are darkened.
-
-    Args:
-        image: (H, W, 3) uint8.
-        classes: (H, W) integers.
-        colours: red, green and blue of each class.
-        opacity: of the colours, from 0 (the photograph alone) to 1 (the class map alone).
-
-    Raises:
-        ValueError: if shapes do not fit or the opacity is outside [0, 1].
+    (any value outside the colours, such as 255) are darkened. `classes` is (H, W), `opacity` of the colours from 0
+    (the photograph alone) to 1 (the class map alone). Raises ValueError if shapes do not fit or it lies outside.
 
     >>> overlay(np.zeros((1, 2, 3), np.uint8), np.array([[0, 255]]), [(200, 0, 0)]).tolist()
     [[[100, 0, 0], [0, 0, 0]]]
@@ -61,13 +54,6 @@ def draw_tiles(picture: np.ndarray, boxes: Iterable[Box]) -> np.ndarray:
 
     Lines are a pixel wide up to 1,000 pixels of the longer side, and wider in proportion beyond.
 
-    Args:
-        picture: (H, W, 3) uint8.
-        boxes: top, left, bottom, right of each tile in pixels.
-
-    Raises:
-        ValueError: if the picture is not (H, W, 3) uint8.
-
     >>> draw_tiles(np.full((1, 4, 3), 9, np.uint8), [(0, 0, 1, 2), (0, 2, 1, 4)])[0, :, 0].tolist()
     [9, 9, 255, 9]
     """
@@ -84,14 +70,7 @@ def draw_tiles(picture: np.ndarray, boxes: Iterable[Box]) -> np.ndarray:
 
 
 def leave_out(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The picture with the pixels that do not count, as in Figure 7 of the paper, grey and hatched.
-
-    Args:
-        picture: (H, W, 3) uint8.
-        mask: (H, W) bool, the pixels that do not count.
-
-    Raises:
-        ValueError: if the picture is not (H, W, 3) uint8, or the mask has another size or type.
+    """The picture with the pixels that do not count, `mask` (H, W) bool, grey and hatched as in Figure 7 of the paper.
 
     >>> leave_out(np.zeros((1, 3, 3), np.uint8), np.array([[False, False, True]]))[0, :, 0].tolist()
     [0, 0, 75]
@@ -110,16 +89,8 @@ def leave_out(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def legend(names: Sequence[str], colours: Colours, width: int) -> np.ndarray:
     """A strip of swatches and names in even columns, to go below or above a picture of the same width.
 
-    Args:
-        names: of the classes.
-        colours: red, green and blue, one a name.
-        width: of the strip in pixels; text grows with it.
-
-    Returns:
-        (h, width, 3) uint8, as high as it needs to be.
-
-    Raises:
-        ValueError: if there are not as many colours as names, or the longest name does not fit the width.
+    (h, width, 3) uint8, as high as it needs to be; text grows with the width. Raises ValueError if there are not as
+    many colours as names, or the longest name does not fit the width.
 
     >>> legend(["road", "sky"], [(128, 64, 128), (70, 130, 180)], width=200).shape[1:]
     (200, 3)

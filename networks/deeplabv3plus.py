@@ -99,12 +99,8 @@ def _refuse_below_1(**settings: int | Sequence[int] | None) -> None:
 class ASPP(nn.Module):
     """Atrous spatial pyramid pooling: parallel branches on one feature map, joined by a plain 1x1 convolution.
 
-    The branches, in the order of concatenation: global average pooling, 1x1, 3x3 at each dilation.
-
-    Args:
-        in_channels: channels of the encoder's last map.
-        channels: outputs of each branch and of the whole.
-        dilations: of the 3x3 convolutions.
+    The branches, of `channels` outputs each, in the order of concatenation: global average pooling, 1x1, 3x3 at each
+    dilation.
     """
 
     def __init__(self, in_channels: int, channels: int, dilations: tuple[int, ...]) -> None:
@@ -167,11 +163,8 @@ def _values_per_channel(pooled: Tensor, norm: nn.Module) -> int:
 class Decoder(nn.Module):
     """Joins the upsampled context with a narrow skip connection and classifies every position of the skip map.
 
-    Args:
-        skip_in_channels: channels of the encoder's skip map.
-        skip_channels: outputs of the plain 1x1 convolution on the skip map.
-        context_channels: outputs of the ASPP, and of both 3x3 convolutions.
-        num_classes: number of logits.
+    A plain 1x1 convolution makes the encoder's skip map `skip_channels` wide; both 3x3 convolutions give
+    `context_channels`, as the ASPP does.
     """
 
     def __init__(self, skip_in_channels: int, skip_channels: int, context_channels: int, num_classes: int) -> None:

@@ -4,10 +4,12 @@ Deep Residual Learning for Image Recognition (He et al. 2015), https://arxiv.org
 Very Deep Convolutional Networks for Large-Scale Image Recognition (Simonyan and Zisserman 2014),
 https://arxiv.org/abs/1409.1556
 
-`cifar_resnet18` is the usual CIFAR variant of ResNet18: a 3x3 stem of stride 1 and no pooling. The thin networks train
-in seconds on a laptop: a ResNet, and a VGG whose padded convolutions have biases, as in the paper's two families.
+`cifar_resnet18` is the usual CIFAR variant of ResNet18: a 3x3 stem of stride 1 and no pooling. The thin networks (16 to
+128 channels, of `tiny_vgg7_bn` 12 to 96) train in seconds on a laptop: a ResNet, and a VGG whose padded convolutions
+have biases, as in the paper's two families.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -28,8 +30,7 @@ default_cfgs = generate_default_cfgs(
 )
 
 
-def _build_resnet(name: str, layers: tuple[int, ...], stem_stride: int, pretrained: bool, **settings: Any) -> nn.Module:
-    _refuse_weights(name, pretrained)
+def _build_resnet(name: str, layers: tuple[int, ...], stem_stride: int, **settings: Any) -> nn.Module:
     make = partial(_resnet_with_small_stem, name, layers, stem_stride)
     return build_model_with_cfg(make, name, pretrained=False, **settings)
 
@@ -39,11 +40,8 @@ def _resnet_with_small_stem(
 ) -> ResNet:
     """timm's ResNet with its stem (stride 4 in all) replaced by a single 3x3 convolution.
 
-    Args:
-        output_stride: of the whole network as built here; None: that of all its strides.
-
-    Raises:
-        ValueError: for an output stride that the network cannot have.
+    `output_stride` is of the whole network as built here; None: that of all its strides. Raises ValueError for one that
+    it cannot have.
     """
     # timm reckons with its own stem of stride 4, which is replaced below.
     possible = {stem_stride * timms // 4: timms for timms in (8, 16, 32)}
@@ -62,56 +60,10 @@ def _resnet_with_small_stem(
     return network
 
 
-@register_model
-def cifar_resnet18(pretrained: bool = False, **settings: Any) -> nn.Module:
-    """ResNet18 for 32x32 images: 11.2 M parameters at 10 classes, 17 padded convolutions."""
-    return _build_resnet("cifar_resnet18", (2, 2, 2, 2), 1, pretrained, **{**AS_THE_PAPER, **settings})
-
-
-@register_model
-def cifar_resnet10(pretrained: bool = False, **settings: Any) -> nn.Module:
-    """Thin ResNet10 (16 to 128 channels) for 32x32 images: 0.3 M parameters at 10 classes, 9 padded convolutions."""
-    return _build_resnet("cifar_resnet10", (1, 1, 1, 1), 1, pretrained, **{**THIN, **settings})
-
-
-@register_model
-def tiny_resnet10(pretrained: bool = False, **settings: Any) -> nn.Module:
-    """cifar_resnet10 with a stem of stride 2, a quarter of the work: for images of 40 pixels and more."""
-    return _build_resnet("tiny_resnet10", (1, 1, 1, 1), 2, pretrained, **{**THIN, **settings})
-
-
-@register_model
-def cifar_vgg8_bn(pretrained: bool = False, **settings: Any) -> "SmallVGG":
-    """Thin VGG (16 to 128 channels) with batch normalisation: 0.3 M parameters at 10 classes, 7 padded convolutions."""
-    _refuse_weights("cifar_vgg8_bn", pretrained)
-    return SmallVGG(((16,), (32, 32), (64, 64), (128, 128)), **_constructor_only(settings))
-
-
-@register_model
-def cifar_vgg16_bn(pretrained: bool = False, **settings: Any) -> "SmallVGG":
-    """VGG16 with batch normalisation for 32x32 images: 14.7 M parameters at 10 classes, 13 padded convolutions.
-
-    Without VGG16's last two poolings, since a map of one position could not be reflected; one linear layer.
-    """
-    _refuse_weights("cifar_vgg16_bn", pretrained)
-    return SmallVGG(((64,) * 2, (128,) * 2, (256,) * 3, (512,) * 6), **_constructor_only(settings))
-
-
-@register_model
-def tiny_vgg7_bn(pretrained: bool = False, **settings: Any) -> "SmallVGG":
-    """Thinner VGG (12 to 96 channels) with batch normalisation: 0.08 M parameters, 6 padded convolutions."""
-    _refuse_weights("tiny_vgg7_bn", pretrained)
-    return SmallVGG(((12,), (24, 24), (48, 48), (96,)), **_constructor_only(settings))
-
-
 class SmallVGG(nn.Module):
     """Stages of 3x3 convolutions with bias, batch normalisation and ReLU, max pooling between them, one linear layer.
 
-    Args:
-        stages: output channels of each convolution, stage by stage.
-        num_classes: number of logits.
-        in_chans: channels of the image.
-        drop_rate: dropout before the linear layer.
+    `stages` are the output channels of each convolution, stage by stage; `drop_rate` is before the linear layer.
     """
 
     def __init__(
@@ -147,11 +99,30 @@ class SmallVGG(nn.Module):
         return self.fc(self.drop(maps.mean((2, 3))))
 
 
-def _refuse_weights(name: str, pretrained: bool) -> None:
-    if pretrained:
-        raise ValueError(f"{name} has no pretrained weights; leave pretrained out")
-
-
-def _constructor_only(settings: dict[str, Any]) -> dict[str, Any]:
+def _build_vgg(name: str, stages: tuple[tuple[int, ...], ...], **settings: Any) -> SmallVGG:
     # timm hands its own bookkeeping to every registered function; only what the constructor knows is passed on.
-    return {key: value for key, value in settings.items() if not key.startswith(("pretrained", "cache_dir"))}
+    known = {key: value for key, value in settings.items() if not key.startswith(("pretrained", "cache_dir"))}
+    return SmallVGG(stages, **known)
+
+
+def _register(name: str, build: Callable[..., nn.Module], *shape: Any, **defaults: Any) -> None:
+    """Registers `build(name, *shape, **settings)` with timm."""
+
+    def make(pretrained: bool = False, **settings: Any) -> nn.Module:
+        if pretrained:
+            raise ValueError(f"{name} has no pretrained weights; leave pretrained out")
+        return build(name, *shape, **{**defaults, **settings})
+
+    make.__name__ = name
+    register_model(make)
+
+
+# With the parameters at 10 classes, and how many convolutions are padded.
+_register("cifar_resnet18", _build_resnet, (2, 2, 2, 2), 1, **AS_THE_PAPER)  # 11.2 M, 17
+_register("cifar_resnet10", _build_resnet, (1, 1, 1, 1), 1, **THIN)  # 0.3 M, 9
+# A stem of stride 2, a quarter of the work: for images of 40 pixels and more.
+_register("tiny_resnet10", _build_resnet, (1, 1, 1, 1), 2, **THIN)  # 0.3 M, 9
+_register("cifar_vgg8_bn", _build_vgg, ((16,), (32, 32), (64, 64), (128, 128)))  # 0.3 M, 7
+# Without VGG16's last two poolings, since a map of one position could not be reflected; one linear layer.
+_register("cifar_vgg16_bn", _build_vgg, ((64,) * 2, (128,) * 2, (256,) * 3, (512,) * 6))  # 14.7 M, 13
+_register("tiny_vgg7_bn", _build_vgg, ((12,), (24, 24), (48, 48), (96,)))  # 0.08 M, 6

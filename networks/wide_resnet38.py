@@ -70,20 +70,13 @@ class PreActivationBlock(nn.Module):
     Where shape or stride changes, the shortcut is a 1x1 projection of the activated input, else the raw input.
 
     Args:
-        in_channels: channels of the input.
         channels: outputs of the convolutions: (3x3, 3x3) or (1x1, 3x3, 1x1).
-        stride: of the first convolution, a bottleneck's 1x1 one included.
-        dilation: of all 3x3 convolutions.
+        stride: of the first convolution, a bottleneck's 1x1 one included; `dilation` is of all 3x3 ones.
         drop_rate: of the channel dropout before a bottleneck's last convolution.
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        channels: tuple[int, ...],
-        stride: int = 1,
-        dilation: int = 1,
-        drop_rate: float = 0.0,
+        self, in_channels: int, channels: tuple[int, ...], stride: int = 1, dilation: int = 1, drop_rate: float = 0.0
     ) -> None:
         super().__init__()
         self.norm1, self.act1 = _norm_and_activation(in_channels)
@@ -112,11 +105,9 @@ class WideResNet38(nn.Module):
 
     Args:
         num_classes: number of logits; 0 leaves the classifier out.
-        in_chans: channels of the image.
         output_stride: 32 strides in mod4, mod5 and mod6; 16 dilates mod6 and mod7 by 2 instead; 8 (the paper's for
             segmentation) dilates mod5 by 2, mod6 and mod7 by 4.
-        global_pool: timm's name of the pooling before the classifier.
-        drop_rate: of a dropout before the classifier.
+        in_chans, global_pool, drop_rate: as of timm's models; the dropout is before the classifier.
 
     Raises:
         ValueError: for another output stride.

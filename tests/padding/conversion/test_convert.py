@@ -15,7 +15,6 @@ from torch.nn.utils import parametrize
 
 from padding import ConversionReport, PaddingError, convert_padding
 from padding.conversion.layers import PaddedLayer
-from tests.support.window_oracle import partial_oracle, worst_error
 
 SCHEMES = ("zero", "partial", "reflect", "replicate", "circular", "zero,circular", "extrapolate:2", "lp1")
 
@@ -112,16 +111,6 @@ def test_copies_and_pickles(net, x, scheme):
     assert torch.equal(net(x), expected), "a copy is tied to its original"
 
 
-def test_a_pair_is_one_padded_convolution():
-    pair = nn.Sequential(nn.ZeroPad2d((2, 0, 1, 0)), nn.Conv2d(2, 2, 3, padding=(0, 1))).double()
-    x = torch.randn(1, 2, 5, 6, dtype=torch.float64)
-    convert_padding(pair, "partial")
-    y = pair(x)
-    expected, shape = partial_oracle(x, pair[1].weight, pair[1].bias, (1, 1), [(1, 0), (3, 1)], (1, 1), 1)
-    assert tuple(y.shape[2:]) == shape
-    assert worst_error(y, expected) < 1e-13
-
-
 @pytest.mark.parametrize(
     "unpaired",
     [
@@ -152,16 +141,6 @@ def test_timm_blocks_that_pad_inside_are_reported():
     assert "stem2a" in report.reasons["stem"]
     with pytest.raises(PaddingError, match="stem"):
         convert_padding(model, "reflect", strict=True)
-
-
-def test_channel_attention_is_left():
-    with torch.device("meta"):
-        model = timm.create_model("eca_resnet33ts")
-    report = convert_padding(model, "partial")
-    assert any(
-        "channels" in report.reasons[name] for name in report.left if name.endswith("attn_last.conv") or "conv" in name
-    )
-    assert not any(isinstance(module, PaddedLayer) and isinstance(module, nn.Conv1d) for module in model.modules())
 
 
 def test_nothing_to_convert_warns_once():

@@ -166,9 +166,9 @@ def test_an_example_that_the_model_cannot_run_on():
 
 def test_quantised_layers_and_traced_pads_are_reported():
     quantised = torch.ao.nn.quantized.Conv2d(3, 4, 3, padding=1)
-    traced = torch.fx.symbolic_trace(Net(padded))
-    report = convert_padding(nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), quantised, traced), "partial")
-    assert report.unsupported == ["1", "2"]
+    traced = [torch.fx.symbolic_trace(Net(how)) for how in (padded, functional)]
+    report = convert_padding(nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), quantised, *traced), "partial")
+    assert report.unsupported == ["1", "2", "3"]
 
 
 class RepBlock(nn.Module):
@@ -235,19 +235,12 @@ def test_a_pad_module_and_its_convolution_are_one_layer(axes, kind):
     """Uneven pads of every axis, with an Identity between, as efficientnets of other packages have it."""
     pads = (1, 2, 0, 3, 2, 1)[: 2 * axes]
     pad = getattr(nn, f"{kind}{axes}d")(pads, *([0.0] if kind == "ConstantPad" else []))
-    model = nn.Sequential(pad, nn.Identity(), getattr(nn, f"Conv{axes}d")(2, 3, 3)).double()
+    model = nn.Sequential(pad, nn.Identity(), getattr(nn, f"Conv{axes}d")(2, 3, 3, padding=1)).double()
     x = torch.randn(1, 2, *(7, 6, 5)[:axes], dtype=torch.float64)
     zero = model(x)
     assert convert_padding(model, "partial", example=x).converted == ["0", "2"]
-    expected, _ = partial_oracle(
-        x,
-        model[2].weight,
-        model[2].bias,
-        (1,) * axes,
-        tuple(zip(pads[::2], pads[1::2], strict=True))[::-1],
-        (1,) * axes,
-        1,
-    )
+    both = [(before + 1, after + 1) for before, after in zip(pads[::2], pads[1::2], strict=True)][::-1]
+    expected, _ = partial_oracle(x, model[2].weight, model[2].bias, (1,) * axes, both, (1,) * axes, 1)
     for position, value in expected.items():
         torch.testing.assert_close(model(x)[(..., *position)], value, rtol=1e-10, atol=1e-10)
     copied = pickle.loads(pickle.dumps(model))

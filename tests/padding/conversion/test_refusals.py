@@ -87,19 +87,6 @@ def test_a_class_changed_after_converting():
         convert_padding(model, "zero")
 
 
-def test_a_traced_graph_is_reported():
-    class Functional(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.weight = nn.Parameter(torch.ones(1, 1, 3, 3))
-
-        def forward(self, x):
-            return F.conv2d(x, self.weight, padding=1)
-
-    model = with_layer(torch.fx.symbolic_trace(Functional()))
-    assert convert_padding(model, "partial").unsupported == ["1.0"]
-
-
 @pytest.mark.parametrize(
     "name",
     [

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from padding import PaddingError, convert_padding
+from padding.conversion import dry_run
 from padding.conversion.layers import PaddedLayer
 from tests.padding.conversion.pad_calls import PadCalls
 
@@ -64,58 +65,46 @@ UNET3D = {"channels": (8, 16, 32), "strides": (2, 2)}
 ENCODER = {"channels": (8, 16), "num_res_blocks": (1, 1), "attention_levels": (False,) * 2, "norm_num_groups": 4}
 WHISPER = {f"{part}_{what}": 1 for part in ("encoder", "decoder") for what in ("layers", "attention_heads")}
 
+
+def row(name, build, converted, example=IMAGE, left=(), hidden=()):
+    """Numbers of layers converted, and the kinds of those that are left and hidden."""
+    return pytest.param(build, example, converted, {*left}, {*hidden}, id=name)
+
+
+EFFICIENTNET_PADS = ("Conv2dStaticSamePadding", "ZeroPad2d")
+SPOKEN = {"input_features": torch.rand(1, 80, 3000), "decoder_input_ids": torch.tensor([[1, 2]])}
 TABLE = [
-    ("smp Unet", lambda: smp("Unet"), IMAGE, 28, {"MaxPool2d"}, set()),
-    ("smp DeepLabV3+", lambda: smp("DeepLabV3Plus"), IMAGE, 22, {"MaxPool2d"}, set()),
-    (
-        "smp Unet, EfficientNet",
-        lambda: smp("Unet", "efficientnet-b0"),
-        IMAGE,
-        11,
-        set(),
-        {"Conv2dStaticSamePadding", "ZeroPad2d"},
-    ),
-    ("torchvision ResNet18", lambda: torchvision("resnet18"), IMAGE, 17, {"MaxPool2d"}, set()),
-    ("torchvision LR-ASPP", lambda: torchvision("lraspp_mobilenet_v3_large"), IMAGE, 16, set(), set()),
-    ("torchvision SSDlite", lambda: torchvision("ssdlite320_mobilenet_v3_large"), [IMAGE[0]], 32, set(), set()),
-    (
-        "diffusers UNet2D",
-        lambda: diffusers("UNet2DModel", sample_size=32),
-        (SMALL, torch.tensor([1])),
-        28,
-        set(),
-        set(),
-    ),
-    ("diffusers AutoencoderKL", lambda: diffusers("AutoencoderKL"), SMALL, 25, set(), {"Downsample2D"}),
-    (
+    row("smp Unet", lambda: smp("Unet"), 28, left=["MaxPool2d"]),
+    row("smp DeepLabV3+", lambda: smp("DeepLabV3Plus"), 22, left=["MaxPool2d"]),
+    row("smp Unet, EfficientNet", lambda: smp("Unet", "efficientnet-b0"), 11, hidden=EFFICIENTNET_PADS),
+    row("torchvision ResNet18", lambda: torchvision("resnet18"), 17, left=["MaxPool2d"]),
+    row("torchvision LR-ASPP", lambda: torchvision("lraspp_mobilenet_v3_large"), 16),
+    row("torchvision SSDlite", lambda: torchvision("ssdlite320_mobilenet_v3_large"), 32, [IMAGE[0]]),
+    row("diffusers UNet2D", lambda: diffusers("UNet2DModel", sample_size=32), 28, (SMALL, torch.tensor([1]))),
+    row("diffusers AutoencoderKL", lambda: diffusers("AutoencoderKL"), 25, SMALL, hidden=["Downsample2D"]),
+    row(
         "transformers ConvNeXt",
         lambda: transformers("ConvNext", hidden_sizes=[16, 32], depths=[1, 1], num_stages=2),
-        IMAGE,
         2,
-        set(),
-        set(),
     ),
-    ("transformers SegFormer", lambda: transformers("Segformer"), IMAGE, 12, set(), set()),
-    ("transformers MobileNetV2", lambda: transformers("MobileNetV2"), IMAGE, 0, set(), {"MobileNetV2ConvLayer"}),
-    (
+    row("transformers SegFormer", lambda: transformers("Segformer"), 12),
+    row("transformers MobileNetV2", lambda: transformers("MobileNetV2"), 0, hidden=["MobileNetV2ConvLayer"]),
+    row(
         "transformers Whisper",
         lambda: transformers("Whisper", d_model=16, encoder_ffn_dim=8, decoder_ffn_dim=8, **WHISPER),
-        {"input_features": torch.rand(1, 80, 3000), "decoder_input_ids": torch.tensor([[1, 2]])},
         2,
-        set(),
-        set(),
+        SPOKEN,
     ),
-    ("monai UNet, 2d", lambda: monai("UNet", 2, 1, 2, num_res_units=1, **UNET3D), IMAGE[:, :1], 9, set(), set()),
-    ("monai UNet, 3d", lambda: monai("UNet", 3, 1, 2, **UNET3D), torch.rand(1, 1, 16, 16, 16), 5, set(), set()),
-    (
+    row("monai UNet, 2d", lambda: monai("UNet", 2, 1, 2, num_res_units=1, **UNET3D), 9, IMAGE[:, :1]),
+    row("monai UNet, 3d", lambda: monai("UNet", 3, 1, 2, **UNET3D), 5, torch.rand(1, 1, 16, 16, 16)),
+    row(
         "monai AutoencoderKL",
         lambda: monai("AutoencoderKL", 2, 1, 1, latent_channels=2, **ENCODER),
-        SMALL[:, :1],
         21,
-        set(),
-        {"AsymmetricPad"},
+        SMALL[:, :1],
+        hidden=["AsymmetricPad"],
     ),
-    ("a 1-d network", WaveNet, torch.rand(1, 1, 64), 4, set(), set()),
+    row("a 1-d network", WaveNet, 4, torch.rand(1, 1, 64)),
 ]
 
 
@@ -169,9 +158,7 @@ def further():
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(
-    ("build", "example", "converted", "left", "hidden"), [pytest.param(*row[1:], id=row[0]) for row in TABLE]
-)
+@pytest.mark.parametrize(("build", "example", "converted", "left", "hidden"), TABLE)
 def test_report_is_true(build, example, converted, left, hidden):
     report = report_of(build, example)
     kinds = {name: {report.kinds[layer] for layer in getattr(report, name)} for name in ("left", "unsupported")}
@@ -192,10 +179,7 @@ def report_of(build, example):
     report = convert_padding(model, "partial", example=example)
     names = {module: name for name, module in model.named_modules()}
     with torch.no_grad(), PadCalls(model) as calls:
-        if isinstance(example, tuple):
-            model(*example)
-        else:
-            model(**example) if isinstance(example, dict) else model(example)
+        dry_run._call(model, example)
     padding = {names[module] for module, _ in calls.found if not isinstance(module, PaddedLayer)}
     assert padding <= {*report.left, *report.unsupported}, "zero padding that the report does not name"
     refused = pytest.raises(PaddingError, match="cannot be padded") if report.unsupported else contextlib.nullcontext()

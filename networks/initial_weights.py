@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from networks.create import NetworkError
 from padding.conversion.layers import LEARNED
+from padding.conversion.report import shortened
 
 TODO = "give a checkpoint of this suite, or weights of timm's or torchvision's for the same network"
 
@@ -133,13 +134,8 @@ def refuse_misfit(
     missing = [key for key in wanted if key not in given]
     problems = {"missing": missing, "unexpected": sorted(unexpected), "of another shape": shapes}
     if any(problems.values()):
-        text = "; ".join(f"{problem}: {_shortened(keys)}" for problem, keys in problems.items() if keys)
+        text = "; ".join(f"{problem}: {shortened(keys, 5)}" for problem, keys in problems.items() if keys)
         raise NetworkError(f"{path} does not fit {what}: {text}; {todo}")
-
-
-def _shortened(keys: list[str], shown: int = 5) -> str:
-    more = f" and {len(keys) - shown} more" if len(keys) > shown else ""
-    return ", ".join(keys[:shown]) + more
 
 
 def describe_unreadable(path: str | Path, error: Exception | None = None) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from padding.conversion.report import shortened
 from padding.errors import PaddingError
 from padding.registry import Scheme, available_schemes, find_scheme
 
@@ -38,8 +39,8 @@ class Choice:
         layers = list(layers)
         for pattern, _ in self.rules if self.by_name else ():
             if not any(fnmatchcase(layer, pattern) for layer in layers):
-                few = ", ".join(layers[:6]) + (f" and {len(layers) - 6} more" if len(layers) > 6 else "")
-                raise PaddingError(f"padding pattern {pattern!r} names no padded layer; there are {few or 'none'}")
+                there = shortened(layers, 6) or "none"
+                raise PaddingError(f"padding pattern {pattern!r} names no padded layer; there are {there}")
 
 
 def one_line(padding: str | Mapping[str, str]) -> str:

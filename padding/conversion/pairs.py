@@ -1,5 +1,6 @@
 """Zero padding modules in front of a convolution: converted together, as one padded convolution."""
 
+from collections import Counter
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeGuard
@@ -35,7 +36,7 @@ def find_pairs(
     Args:
         followers: from a run, see `find_followers`.
     """
-    uses = _count_uses(model)
+    uses = Counter(child for parent in model.modules() for child in parent._modules.values())
     pairs: list[Pair] = []
     verdicts: dict[nn.Module, Decision] = {}
     for parent in model.modules():
@@ -55,16 +56,7 @@ def find_pairs(
     return pairs, verdicts
 
 
-def _count_uses(model: nn.Module) -> dict[nn.Module, int]:
-    uses: dict[nn.Module, int] = {}
-    for parent in model.modules():
-        for child in parent._modules.values():
-            if child is not None:
-                uses[child] = uses.get(child, 0) + 1
-    return uses
-
-
-def _pair(padder: Any, follower: Any, uses: dict[nn.Module, int]) -> Pair | None:
+def _pair(padder: Any, follower: Any, uses: Mapping[nn.Module | None, int]) -> Pair | None:
     if follower is None or original_class(padder) not in DEFERRED or min(padder.padding) < 0:
         return None
     site = find_convolution(original_class(follower))

@@ -39,7 +39,7 @@ class ConversionReport:
         lines = [f"padding '{self.scheme}': {self._counted(self.converted) or 'nothing'} converted"]
         for scheme in dict.fromkeys(self.schemes.values()):
             names = [name for name in self.converted if self.schemes[name] == scheme]
-            lines.append(f"  '{scheme}': {self._counted(names)}: {_shortened(names)}")
+            lines.append(f"  '{scheme}': {self._counted(names)}: {shortened(names)}")
         if self.learned:
             lines.append(f"parameters of the scheme: {self.learned}, trained by optimisers made from now on")
         if self.left:
@@ -58,9 +58,10 @@ class ConversionReport:
         by_reason: dict[str, list[str]] = {}
         for name in names:
             by_reason.setdefault(self.reasons[name], []).append(name or "(the model itself)")
-        return [f"  {title}: {_shortened(members)}: {reason}" for reason, members in by_reason.items()]
+        return [f"  {title}: {shortened(members)}: {reason}" for reason, members in by_reason.items()]
 
 
-def _shortened(names: list[str], shown: int = 3) -> str:
+def shortened(names: list[str], shown: int = 3) -> str:
+    """The first of some names, and how many more there are."""
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
     return ", ".join(names[:shown]) + more

@@ -32,6 +32,7 @@ def test_resnet50_equals_torchvisions_bit_for_bit():
     assert torch.equal(ours.eval()(images), theirs.eval()(images))
 
 
+@pytest.mark.slow  # twice 138 M parameters
 def test_vgg16_begins_and_computes_as_torchvisions_does():
     ours, theirs = create_network("vgg16_bn", 1000), torchvision.models.vgg16_bn()
     rates = [m.p for m in ours.modules() if isinstance(m, torch.nn.Dropout) and m.p > 0]

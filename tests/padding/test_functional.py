@@ -44,7 +44,6 @@ def test_words_and_pairs(pads, torchs):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"scheme": "mirror"}, "unknown padding scheme 'mirror'"),
         ({"stride": (1, 2, 3)}, "stride has 3 values for 2 axes"),
         ({"padding": "full"}, "padding must be numbers, 'same' or 'valid', got 'full'"),
         ({"padding": 3, "scheme": "reflect"}, "needs padding smaller than the map"),

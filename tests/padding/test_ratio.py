@@ -53,7 +53,6 @@ def test_defaults_and_words():
         ((0, 3), "size must be positive"),
         ((4, 3, 0), "stride must be positive"),
         ((2, 5), "does not fit"),
-        ((4, 3, 1, "full"), "'same' or 'valid'"),
     ],
 )
 def test_refusals(arguments, message):

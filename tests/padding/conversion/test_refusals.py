@@ -41,7 +41,6 @@ def patched():
 @pytest.mark.parametrize(
     ("layer", "scheme", "message"),
     [
-        (nn.ReLU, "mirror", "unknown padding scheme 'mirror'; choose one of .*zero.*partial"),
         *((lambda: Own(1, 1, 3, padding=1), scheme, "layer '1.0' .*register_conv") for scheme in ("partial", "zero")),
         (lambda: Inner(1, 1, 3, padding=1), "reflect", "layer '1.0' .*register_convolution"),
         (lambda: nn.LazyConv2d(1, 3, padding=1), "partial", "layer '1.0' .*run the model once"),

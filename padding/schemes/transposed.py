@@ -64,10 +64,10 @@ def partial_transposed(
     Where the stride leaves gaps, nothing contributes on an unbounded input either, and there is nothing to correct: the
     bias alone, as without this scheme.
     """
-    factors = powered((power,) * len(geometry.stride), axis_factors)
-    frame = None if is_traced(input, weight) else find_frame(input, weight, geometry, factors)
-    if frame is not None and not frame.has_empty_windows:
-        return reweight(_zero(input, weight, bias, geometry), bias, frame)
+    if not is_traced(input, weight):
+        frame = find_frame(input, weight, geometry, powered((power,) * len(geometry.stride), axis_factors))
+        if frame is not None and not frame.has_empty_windows:
+            return reweight(_zero(input, weight, bias, geometry), bias, frame)
     output = _zero(input, weight, None, geometry)
     taps = _taps(input.shape[2:], output.shape[2:], weight.shape[2:], geometry, output.device)
     full, inside = (outer_product(counts) for counts in zip(*taps, strict=True))

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from networks import DeepLabV3Plus, NetworkError, create_network
 from networks.deeplabv3plus import ImageBranch, create_encoder
 from padding import PaddingError, available_schemes, convert_padding
-from tests.support.networks_by_hand import norm_relu
+from tests.support.padded_nets import norm_relu
 
 
 def on_meta(encoder, *args, **arguments):

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from networks import NetworkError, create_network
 from networks.wide_resnet38 import PreActivationBlock, _Stage
-from tests.support.networks_by_hand import norm_relu
+from tests.support.padded_nets import norm_relu
 
 TRUNK = 105_062_720
 

@@ -72,13 +72,14 @@ def test_output_size_at_the_call():
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision(dtype):
+def test_half_precision(dtype, monkeypatch):
     layer = layer_class(nn.ConvTranspose2d, "partial")(4, 3, 4, 2, padding=1)
     x = torch.randn(2, 4, 6, 5)
     exact = expect(x.double(), copy.deepcopy(layer).double(), (12, 10))
     with torch.autocast("cpu", dtype=dtype):
         y = layer(x)
-        formula = torch.vmap(layer)(x[:, None])[:, 0]
+        monkeypatch.setattr("padding.schemes.transposed.is_traced", lambda *_: True)
+        formula = layer(x)
     assert y.dtype == formula.dtype == dtype
     assert max((y - exact).abs().max(), (formula - exact).abs().max()) < 0.02 * exact.abs().max()
 

@@ -48,13 +48,15 @@ def _blur(self: Any, input: Tensor) -> Tensor:
     return F.conv2d(F.pad(input, list(self.padding), mode="circular"), kernel, stride=self.stride, groups=channels)
 
 
+_FORWARDS: dict[type[nn.Module], _Forward] = {
+    **{kind: _max_pool(axes) for axes, kind in enumerate((nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d), start=1)},
+    **{kind: _average_pool(axes) for axes, kind in enumerate((nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d), start=1)},
+    BlurPool2d: _blur,
+}
+
 CIRCULAR: dict[type[nn.Module], type[nn.Module]] = {
     base: type(f"Circular{base.__name__}", (base,), {"forward": forward, "__module__": __name__})
-    for base, forward in {
-        **{kind: _max_pool(axes) for axes, kind in enumerate((nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d), start=1)},
-        **{kind: _average_pool(axes) for axes, kind in enumerate((nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d), start=1)},
-        BlurPool2d: _blur,
-    }.items()
+    for base, forward in _FORWARDS.items()
 }
 """Class of a pool to the class of one that goes around."""
 globals().update({kind.__name__: kind for kind in CIRCULAR.values()})  # where pickle looks for them

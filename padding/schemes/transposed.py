@@ -106,8 +106,13 @@ def _taps(
     geometry: TransposedGeometry,
     device: torch.device,
 ) -> list[tuple[Tensor, Tensor]]:
-    axes = zip(sizes, outputs, kernel_size, geometry.stride, geometry.padding, geometry.dilation, strict=True)
-    return [contributing_taps(*axis, device) for axis in axes]
+    stride, padding, _, dilation, _ = geometry
+    return [
+        contributing_taps(size, count, kernel, step, cut, gap, device)
+        for size, count, kernel, step, cut, gap in zip(
+            sizes, outputs, kernel_size, stride, padding, dilation, strict=True
+        )
+    ]
 
 
 def contributing_taps(

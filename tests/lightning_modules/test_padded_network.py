@@ -43,11 +43,12 @@ def prepared(module):
     return module.eval()
 
 
-def images():
-    """Noise of different sizes, each at the top left, 0 elsewhere."""
+def images(beyond=0.0):
+    """Noise of different sizes, each at the top left, `beyond` elsewhere."""
     padded = torch.randn(5, 3, 40, 40, generator=torch.Generator().manual_seed(1))
     for image, (height, width) in zip(padded, SIZES.tolist(), strict=True):
-        image[:, height:] = image[:, :, width:] = 0
+        image[:, height:] = beyond
+        image[:, :, width:] = beyond
     return padded
 
 
@@ -124,6 +125,16 @@ def test_segmentation(rule):
     assert module.logged["val/loss"] == pytest.approx(torch.tensor(losses).mean().item(), rel=1e-4)
     assert "val/iou/0" in module.logged
     assert counts == expected[:4]
+
+
+@pytest.mark.parametrize("rule", ["fixed", "singly"])
+@pytest.mark.parametrize("make", [classifier, segmenter])
+def test_values_beyond_an_image_do_not_matter(make, rule):
+    module = make(mask_rule=rule)
+    with torch.no_grad():
+        expected = module.forward_padded(images(), SIZES)
+        assert torch.equal(module.forward_padded(images(float("nan")), SIZES), expected)
+        assert not torch.allclose(module(images()), expected, atol=1e-2)
 
 
 def test_predict():

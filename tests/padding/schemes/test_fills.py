@@ -125,14 +125,29 @@ def pad_of(x, amount, scheme):
 X = torch.randn(2, 3, 6, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
 
-def test_a_constant_map_stays_constant_and_a_pair_of_equals_is_the_scheme():
-    assert torch.equal(pad_of(torch.full_like(X, 0.25), 2, "lp1"), torch.full((2, 3, 10, 12), 0.25).double())  # 0 / 0
+def test_schemes_are_tied_together():
+    same = torch.equal
+    assert same(pad_of(torch.full_like(X, 0.25), 2, "lp1"), torch.full((2, 3, 10, 12), 0.25).double())  # 0 / 0
+    assert same(pad_of(X, 2, "extrapolate:1"), pad_of(X, 2, "replicate"))
+    assert same(
+        pad_of(X, 3, "symmetric"), torch.from_numpy(np.pad(X.numpy(), [(0, 0)] * 2 + [(3, 3)] * 2, "symmetric"))
+    )
+    line = torch.arange(5.0).double()[None, None]
+    for degree, scheme in ((1, "extrapolate:2"), (2, "extrapolate:3"), (3, "extrapolate:4")):
+        further = torch.arange(-2.0, 7.0).double()[None, None]
+        torch.testing.assert_close(pad_of(line**degree - 3, 2, scheme), further**degree - 3)
     constant = torch.full_like(X, 0.1)
     for scheme in ("mean", "lp1", "mean_interp", "mean_reflect", "extrapolate:3", "noise", "lp1,mean"):
         torch.testing.assert_close(pad_of(constant, 2, scheme), torch.full_like(pad_of(X, 2, "zero"), 0.1))
     for scheme in padding.available_schemes():
         if scheme not in ("earth", "constant", "explicit", "pad_channel"):
-            assert torch.equal(pad_of(X, 1, f"{scheme},{scheme}"), pad_of(X, 1, scheme)), scheme
+            assert same(pad_of(X, 1, f"{scheme},{scheme}"), pad_of(X, 1, scheme)), scheme
+    assert same(pad_of(X.roll(4, -1), 2, "earth")[..., 2:-2], pad_of(X, 2, "earth")[..., 2:-2].roll(4, -1))
+    # Where neighbours say nothing of each other a = 0, and lp1 is the mean; on a long ramp a = 1, and it is replicate.
+    noise = torch.randn(1, 1, 100_000).double()
+    torch.testing.assert_close(pad_of(noise, 1, "lp1"), pad_of(noise, 1, "mean"), atol=0.02, rtol=0)
+    ramp = torch.linspace(0, 1, 100_000).double()[None, None]
+    torch.testing.assert_close(pad_of(ramp, 1, "lp1"), pad_of(ramp, 1, "replicate"), atol=1e-4, rtol=0)
 
 
 def test_training_draws_from_torchs_generator_and_evaluation_does_not():

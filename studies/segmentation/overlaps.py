@@ -49,17 +49,22 @@ def measure(
     """
     entropy = several = 0.0
     sums, count = torch.zeros(4, len(EDGES) + 1, dtype=torch.double), 0
+    room = (SHIFTS - 1) * stride
     for image in images:
+        size, shorter = " x ".join(map(str, reversed(image.shape[1:]))), min(image.shape[1:])
+        if shorter <= 2 * room:
+            raise UserError(
+                f"an image of {size} pixels is too small for patches of any size, {SHIFTS} a side and {stride} apart: "
+                f"they need {2 * room + 1}; give larger images with --data-root, or a network of a smaller stride"
+            )
         length = side or patch_side(*image.shape[1:], stride)
-        room = (SHIFTS - 1) * stride
         if length <= room:
             raise UserError(
                 f"patches of {length} pixels, {SHIFTS} a side and {stride} apart, have no pixel in common; "
                 "give a larger --tile-size"
             )
         need = length + max(room, half(length, stride))
-        if min(image.shape[1:]) < need:
-            size = " x ".join(map(str, reversed(image.shape[1:])))
+        if shorter < need:
             raise UserError(
                 f"an image of {size} pixels is too small for overlapping patches of {length}: they need {need}; "
                 "give a smaller --tile-size"

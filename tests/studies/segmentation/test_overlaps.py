@@ -81,14 +81,19 @@ def test_the_distance_is_to_the_nearer_of_two_borders():
     assert len(BINS) == len(EDGES) + 1
 
 
-def test_patches_without_a_common_pixel_are_refused():
-    with pytest.raises(UserError, match="patches of 24 pixels, 4 a side and 8 apart, have no pixel in common"):
-        measure(None, images(), 8, 24)
-
-
-@pytest.mark.parametrize(("side", "need"), [(30, 45), (48, 72)])
-def test_a_small_image_is_refused(side, need):
-    with pytest.raises(
-        UserError, match=f"an image of 44 x 44 pixels .* patches of {side}: they need {need}; .* --tile-size"
-    ):
-        measure(None, images(1, 44), 1, side)
+@pytest.mark.parametrize(
+    ("shown", "stride", "side", "words"),
+    [
+        (49, 8, 24, "patches of 24 pixels, 4 a side and 8 apart, have no pixel in common; give a larger --tile-size"),
+        (44, 1, 30, "for overlapping patches of 30: they need 45; give a smaller --tile-size"),
+        (44, 1, 48, "for overlapping patches of 48: they need 72; give a smaller --tile-size"),
+        # The smallest patches that have a pixel in common, of 49, reach over 97: no other size of them helps.
+        *((96, 16, side, "of any size, 4 a side and 16 apart: they need 97; give larger images") for side in (None, 9)),
+    ],
+)
+def test_what_helps_is_said_where_patches_do_not_fit(shown, stride, side, words):
+    with pytest.raises(UserError) as raised:
+        measure(None, images(1, shown), stride, side)
+    assert words in str(raised.value)
+    with pytest.raises(TypeError, match="not callable"):  # there is no network; the image is large enough
+        measure(None, images(1, 97), 16, None)

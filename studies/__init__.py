@@ -1,7 +1,6 @@
 """Studies of finished runs: a folder each, listed here in the order of the report's page.
 
-Adding a study: a folder below this one with `command.py`, and a line in STUDIES. The signature and the docstring of its
-`main` are the options and the help of `python main.py NAME` (studies/runs/options.py).
+The signature and the docstring of a command's `main` are its options and its help (studies/runs/options.py).
 """
 
 from collections.abc import Callable
@@ -38,6 +37,13 @@ class Study:
         """What `name`, such as `table:study`, stands for."""
         file, _, function = name.partition(":")
         return getattr(import_module(f"studies.{self.folder}.{file}"), function)
+
+    def show(self, runs: Any, nothing: str) -> int:
+        """Shows all sections, as the command of a study that measures nothing; returns its exit status."""
+        # Imported late: --help need not wait for scipy.
+        from studies.page.terminal import run_studies
+
+        return run_studies(runs, self.functions, nothing)
 
     def main(self, arguments: list[str]) -> int:
         """Runs the study's command; returns its exit status. Raises UserError for arguments that it does not take."""

@@ -13,7 +13,4 @@ def main(runs: Runs) -> int:
     Writes table2_best, table3_last5 (of segmentation runs table5_best and last5) and differences as .csv and .md,
     and figure1.svg.
     """
-    # Imported late: --help need not wait for scipy.
-    from studies.page.terminal import run_studies
-
-    return run_studies(runs, find("accuracy").functions, "nothing to compare")
+    return find("accuracy").show(runs, "nothing to compare")

@@ -15,8 +15,6 @@ from studies.runs.collect import REFERENCE, Collection, Group
 from studies.runs.statistic import BEST, LAST5
 from studies.stats.intervals import ALPHA, POWER, Comparison, compare_spread, holm
 
-STATISTICS = {"best": BEST, "last5": LAST5}
-
 
 @dataclass(frozen=True)
 class AccuracyDifference:
@@ -38,12 +36,11 @@ class AccuracyDifference:
 
 
 def study(collection: Collection, output: Path) -> Section | None:
-    """A line for each group and statistic, or None if nothing can be compared; writes `differences.csv` and `.md`."""
+    """None if nothing can be compared; writes `differences.csv` and `.md`."""
     found = differences(collection)
     if not found:
         return None
-    styles = palette.styles(collection.schemes)
-    table = _table(found, styles)
+    table = _table(found, palette.styles(collection.schemes))
     return Section(table.title, [Text(READING), table], table.write(output, "differences"))
 
 
@@ -51,11 +48,11 @@ def differences(collection: Collection) -> list[AccuracyDifference]:
     """Every scheme but zero, of each network that was run with zero, by both of the paper's statistics."""
     found = []
     for group in filter(collection.baseline, collection.groups):
-        for name, statistic in STATISTICS.items():
+        for statistic in (BEST, LAST5):
             printed = statistic.paper_difference(group, collection.metric)
             sides = (statistic.values(each, collection.metric) for each in (group, collection.baseline(group)))
             difference = statistic.difference(collection, group)
-            found.append(AccuracyDifference(group, name, difference, compare_spread(*sides), printed))
+            found.append(AccuracyDifference(group, statistic.stem, difference, compare_spread(*sides), printed))
     return found
 
 
@@ -67,12 +64,11 @@ def _table(found: list[AccuracyDifference], styles: dict[str, palette.Style]) ->
     columns += [Column("low", only_csv=True), Column("high", only_csv=True)]
     rows = []
     for each, p in zip(found, adjusted, strict=True):
-        result, name = each.found, Marked(each, styles[each.group.padding])
+        result, spread, name = each.found, each.spread, Marked(each, styles[each.group.padding])
         row = [name, each.statistic, counts(result), result.mean, interval(result), result.kind, result.p, p]
-        spread = each.spread
-        ratio = [None if isnan(spread.mean) else spread.mean]
-        ratio.append(None if spread.low is None else f"{spread.low:.2f} to {spread.high:.2f}")
-        rows.append([*row, result.seeds, *ratio, result.low, result.high])
+        ratio = None if isnan(spread.mean) else spread.mean
+        around = None if spread.low is None else f"{spread.low:.2f} to {spread.high:.2f}"
+        rows.append([*row, result.seeds, ratio, around, result.low, result.high])
     if any(each.paper is not None for each in found):
         columns.append(Column("paper: diff", signed(3)))
         rows = [[*row, each.paper] for row, each in zip(rows, found, strict=True)]

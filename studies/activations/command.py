@@ -100,11 +100,7 @@ def choose_runs(collection: Collection, network: str, schemes: Sequence[str] | N
 
 
 def choose_images(trained, count: int) -> list[Image]:
-    """`count` of the reported images, spread evenly.
-
-    Raises:
-        UserError: if the reported images cannot be found.
-    """
+    """`count` of the reported images, spread evenly. Raises UserError if the reported images cannot be found."""
     from lightning_modules import SegmentationModule
 
     data = trained.data

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 import torch
@@ -15,6 +14,7 @@ from lightning_modules import SegmentationModule
 from records.checkpoint import ActivationRecord, Shown
 from records.errors import UserError
 from studies.checkpoints.load import Trained
+from studies.checkpoints.networks import noted
 from training.provenance import provenance
 
 ACTIVATIONS = ("torch.nn.modules.activation", "timm.layers.activations", "timm.layers.activations_me")
@@ -34,8 +34,9 @@ def record_of(trained: Trained, images: Sequence[tuple[Path, str]], layers: Sequ
         UserError: for a layer that is not there or has no maps.
         DataError: for an image that cannot be used.
     """
-    network = trained.module.network
-    check_layers(network, layers)
+    names = {name for name, _ in trained.module.network.named_modules()}
+    if unknown := [layer for layer in layers if layer not in names]:
+        raise UserError(f"--layers: the network has no module {', '.join(unknown)}; --list lists what it has")
     shown, maps = [], {layer: [] for layer in layers}
     for path, label in images:
         pixels = as_seen(trained, path)
@@ -71,17 +72,12 @@ def activations(trained: Trained, pixels: torch.Tensor, layers: Sequence[str]) -
     """Each layer's output for one image (3, H, W) uint8; of a layer that is called several times, the last."""
     module, found = trained.module, {}
 
-    def keep(name: str, output: object) -> None:
+    def keep(layer: str, _: tuple, output: object) -> None:
         # A copy at once: what follows may work in place.
         if isinstance(output, torch.Tensor):
-            found[name] = output.detach().clone()
+            found[layer] = output.detach().clone()
 
-    with ExitStack() as stack, torch.inference_mode():
-        for layer in layers:
-            hook = module.network.get_submodule(layer).register_forward_hook(
-                lambda _, __, output, layer=layer: keep(layer, output)
-            )
-            stack.callback(hook.remove)
+    with torch.inference_mode(), noted(module.network, layers, keep):
         images, _ = trained.data.on_after_batch_transfer((pixels[None].to(module.device), []), 0)
         module(images)
     return {layer: found[layer] for layer in layers if layer in found}
@@ -103,12 +99,6 @@ def default_layers(available: dict[str, tuple[nn.Module, tuple[int, int, int]]])
             last.pop((height, width), None)
             last[height, width] = name
     return list(last.values())[-DEPTHS:] or list(available)[-1:]
-
-
-def check_layers(network: nn.Module, layers: Sequence[str]) -> None:
-    names = {name for name, _ in network.named_modules()}
-    if unknown := [layer for layer in layers if layer not in names]:
-        raise UserError(f"--layers: the network has no module {', '.join(unknown)}; --list lists what it has")
 
 
 def _png(pixels: torch.Tensor) -> bytes:

@@ -11,12 +11,7 @@ from studies.runs.collect import Collection, Run
 
 @dataclass(frozen=True, eq=False)
 class Beside:
-    """Maps of one network that stand side by side: the same images and layers.
-
-    Attributes:
-        network: name that the runs are compared under.
-        records: of a run of each scheme, in the order of the schemes.
-    """
+    """Maps of one network with the same images and layers, of a run of each scheme in the order of the schemes."""
 
     network: str
     records: dict[Run, ActivationRecord]

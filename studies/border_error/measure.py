@@ -29,8 +29,7 @@ SECONDS = 20
 def total_stride(source: Source, size: int) -> int:
     """Pixels of the image to a position of the last map, or a multiple of them.
 
-    Raises:
-        UserError: if the network does not run at this size, or has no maps.
+    Raises UserError if the network does not run at this size, or has no maps.
     """
     if not hasattr(source.network, "forward_features"):
         raise UserError(f"{source.name} has no last map that its stride could be read from")
@@ -51,13 +50,7 @@ def total_stride(source: Source, size: int) -> int:
 
 
 class BorderErrors:
-    """The sums of one network over the images so far.
-
-    Args:
-        source: the network.
-        size, margin: in pixels.
-        schemes: to measure.
-    """
+    """The sums of one network over the images so far; size and margin are in pixels."""
 
     def __init__(self, source: Source, size: int, margin: int, schemes: Sequence[str]):
         self.source, self.size, self.margin = source, size, margin

@@ -1,29 +1,33 @@
-"""Tables of what `main.py border-error` measured: errors and decisions by scheme, nearest to true context first."""
+"""Tables and the figure of what `main.py border-error` measured: errors and decisions by scheme."""
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure as Canvas
 from scipy import stats
 
-from studies.border_error.figure import draw
 from studies.border_error.record import TRUE, BorderErrorRecord
 from studies.page import palette
 from studies.page.blocks import Bullets, Details, Figure, Notice, Section, Text
+from studies.page.drawing import Drawing
+from studies.page.heat import matrix, scale
 from studies.page.measured import of_folder
 from studies.page.tables import Column, Marked, Table, decimals, starts
-from studies.runs.collect import Collection
 from studies.runs.measured import facts
 from studies.stats.intervals import interval
 
 TITLE = "Border error against true context"
 FOLDER = "border-error"
 
+LOW, HIGH = 1e-3, 10
+"""Ends of the colour scale of NMSE; 1 is the variance of the true map."""
 
-def study(collection: Collection, output: Path) -> Section | None:
-    """The records in the folder `border-error` of the runs, or None without any; writes what `section` writes."""
-    return of_folder(collection, output, FOLDER, BorderErrorRecord, TITLE, section)
+DEPTH = 7
+"""Distances from the border that are drawn."""
 
 
 def section(records: Sequence[BorderErrorRecord], output: Path, problems: Sequence[str] = ()) -> Section:
@@ -92,22 +96,14 @@ def make_table(records: Sequence[BorderErrorRecord]) -> Table:
     columns += [Column(f"NMSE {name}", _short) for name in ("last", "mean", "alone")]
     columns += [Column("agree", decimals(1)), Column("agree: 95 %"), Column("p", decimals(3)), Column("p: 95 %")]
     columns.append(Column("top-1", decimals(1)))
-    rows = [row for record in records for row in _rows(record)]
-    return Table(TITLE, columns, rows, starts([id(record) for record in records for _ in _rows(record)]))
-
-
-def _rows(record: BorderErrorRecord) -> list[list]:
-    styles = palette.styles(list(record.errors))
-    shown = ([TRUE] if record.decisions else []) + by_error(record)
-    return [
-        [
-            Marked(f"{record.network}_{scheme}", styles.get(scheme)),
-            *(scheme, record.images),
-            *_errors(record, scheme),
-            *_decisions(record, scheme),
-        ]
-        for scheme in shown
-    ]
+    rows, blocks = [], []
+    for record in records:
+        styles = palette.styles(list(record.errors))
+        for scheme in ([TRUE] if record.decisions else []) + by_error(record):
+            name = Marked(f"{record.network}_{scheme}", styles.get(scheme))
+            rows.append([name, scheme, record.images, *_errors(record, scheme), *_decisions(record, scheme)])
+            blocks.append(id(record))
+    return Table(TITLE, columns, rows, starts(blocks))
 
 
 def _errors(record: BorderErrorRecord, scheme: str) -> list[float | None]:
@@ -147,3 +143,41 @@ def layer_table(records: Sequence[BorderErrorRecord]) -> Table:
 
 def _short(value: float) -> str:
     return f"{value:.3f}" if value >= 0.01 or value < 1e-9 else f"{value:.1e}"
+
+
+def draw(record: BorderErrorRecord, schemes: list[str]) -> Drawing:
+    """Three matrices of one colour scale; `schemes` in the order of the rows."""
+    errors = [record.errors[scheme] for scheme in schemes]
+    middle = middle_layer(record)
+    panels = {
+        "whole network, at the border": ([[each[0] for each in found.whole] for found in errors], "layer"),
+        "layer alone, at the border": ([[each[0] for each in found.alone] for found in errors], "layer"),
+        f"whole network, layer {middle + 1}": (
+            [found.whole[middle][:DEPTH] for found in errors],
+            "distance from the border",
+        ),
+    }
+
+    def fill(figure: Canvas) -> None:
+        places = figure.subplots(1, len(panels), sharey=True)
+        for place, (title, (values, words)) in zip(places, panels.items(), strict=True):
+            found = np.clip(np.array(values), LOW, HIGH)
+            drawn = matrix(place, found, schemes, "viridis", LogNorm(LOW, HIGH))
+            place.set_title(title, fontsize=9, loc="left")
+            place.set_xlabel(words, fontsize=9)
+            start = 0 if words.startswith("distance") else 1
+            numbers = range(0, found.shape[1], max(1, found.shape[1] // 5))
+            place.set_xticks(numbers, [str(number + start) for number in numbers], fontsize=9)
+        scale(figure, drawn, list(places), "NMSE")
+
+    size = (9.6, 0.23 * len(schemes) + 1.0)
+    return Drawing(fill, size, f"Border error of {record.network}: schemes by layers and by distance")
+
+
+def middle_layer(record: BorderErrorRecord) -> int:
+    """The deepest layer whose maps still have DEPTH rings, else the first: deep, and not all border."""
+    rings = [len(each) for each in next(iter(record.errors.values())).whole]
+    return max((number for number, count in enumerate(rings) if count >= DEPTH), default=0)
+
+
+study = partial(of_folder, folder=FOLDER, kind=BorderErrorRecord, title=TITLE, section=section)

@@ -20,11 +20,8 @@ from training.provenance import provenance
 def evaluate(trained: Trained, *, in_tiles: bool = False) -> ClassificationRecord | EvaluationRecord:
     """Runs Lightning's `test` and writes the record into the run's `evaluations/`.
 
-    Args:
-        in_tiles: whether scenes are also predicted in tiles, as the run's configuration says.
-
-    Raises:
-        UserError: if the record could not be written.
+    Scenes are predicted whole; with `in_tiles` also as the run's configuration says. Raises UserError if the record
+    could not be written.
     """
     check_writable(trained.folder.evaluations, "its results could not be kept")
     if isinstance(trained.module, SegmentationModule):

@@ -22,12 +22,7 @@ IMAGENET = {name: number for number, name in enumerate(ImageNetInfo().label_name
 
 @dataclass(frozen=True)
 class Images:
-    """Files of images.
-
-    Attributes:
-        files: paths.
-        targets: class of each; None where the folder's classes are not those of the network.
-    """
+    """Files of images, and the class of each; None where the folder's classes are not those of the network."""
 
     files: list[str]
     targets: list[int] | None
@@ -61,8 +56,7 @@ def find_images(folder: Path, count: int | None, classes: Mapping[str, int]) -> 
 def read_batch(files: Sequence[str], side: int, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """(N, 3, side, side), normalised: each image's shorter side resized to `side`, the centre cropped.
 
-    Raises:
-        DataError: for a file that cannot be decoded.
+    Raises DataError for a file that cannot be decoded.
     """
     transform = EvalTransform(side, side)
     return normalise(torch.stack([transform(decode_rgb(file), file) for file in files]), mean, std)

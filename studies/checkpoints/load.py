@@ -21,13 +21,10 @@ class Trained:
     """A network with its weights, and the data that it is evaluated on.
 
     Attributes:
-        folder: the run's.
-        record: who the run is.
         module: in evaluation mode, under the scheme that was asked for, on the device.
         data: that `find_images` sets up for `test`.
         checkpoint: the file that the weights are from.
-        epoch: of the checkpoint, from 0.
-        step: of the checkpoint.
+        epoch, step: of the checkpoint; the first epoch is 0.
         precision: of the run's Trainer, as Lightning calls it; None is its default.
     """
 
@@ -104,8 +101,7 @@ def load(
 def find_checkpoint(folder: RunFolder, name: str) -> Path:
     """The file of a checkpoint: `last` (the `epoch-NNN.ckpt` of the highest epoch), or a name with or without `.ckpt`.
 
-    Raises:
-        UserError: naming the run folder and what it has, if there is none.
+    Raises UserError, naming the run folder and what it has, if there is none.
     """
     if name == "last":
         found = sorted(folder.checkpoints.glob("epoch-*.ckpt"), key=lambda path: int(path.stem.rpartition("-")[2]))
@@ -128,11 +124,7 @@ def read_step(path: Path) -> int:
 
 
 def arguments(folder: RunFolder, checkpoint: Path, padding_at_test: str | None) -> list[str]:
-    """The command line of `test` that evaluates `checkpoint`.
-
-    Raises:
-        UserError: if the run has no configuration.
-    """
+    """The command line of `test` that evaluates `checkpoint`. Raises UserError if the run has no configuration."""
     if not folder.config.is_file():
         raise UserError(f"{folder.path}: config.yaml is missing, so its network cannot be built again")
     return [

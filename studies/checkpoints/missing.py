@@ -3,7 +3,6 @@
 import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -41,18 +40,29 @@ def evaluate_and_show(
         margin: options of `main.py test` that give the images a margin of real context.
     """
     runs.output_folder()  # asked before the evaluation, which takes long
-    one = partial(evaluate_one, options=options, device=choose_device(options.device), margin=margin)
+    settings = {"device": choose_device(options.device), "batch_size": options.batch_size}
+
+    def one(run: Run, scheme: str) -> str | None:
+        path = find_checkpoint(run.folder, options.checkpoint)
+        old = {file: each for file, each in known(run, path, scheme).items() if bool(margin_of(each)) == bool(margin)}
+        # Only the data say whether a margin, and the size of the images within it, are the same.
+        if old and options.data_root is None and not margin:
+            return None
+        trained = load(run.folder, path.name, scheme, options.data_root, margin, **settings)
+        key = trained.find_images().data.eval_set_key()
+        if same := {file: record for file, record in old.items() if record.data == key}:
+            _note_move(same, trained)
+            return None
+        return in_words(evaluate(trained))
+
     return run_studies(runs, [study], nothing, evaluate_missing(tasks, one, Console()))
 
 
 def evaluate_missing(tasks: Sequence[Task], one: Callable[[Run, str], str | None], console: Console) -> list[SetAside]:
-    """Evaluates each task that has no record yet, keeping each result as soon as it is there.
+    """Evaluates each task that has no record yet, and returns the runs that could not be evaluated.
 
     Args:
         one: evaluates a run under a scheme and keeps the record; returns what came out, in words, None for an old one.
-
-    Returns:
-        The runs that could not be evaluated, and why.
 
     Raises:
         WriteError: if a result cannot be written: the next could not be, either.
@@ -73,28 +83,6 @@ def evaluate_missing(tasks: Sequence[Task], one: Callable[[Run, str], str | None
                 if words is not None:
                     say(console, f"{which}: {words} ({time.monotonic() - start:.0f} s)")
     return failed
-
-
-def evaluate_one(
-    run: Run, scheme: str, *, options: EvaluationOptions, device: str, margin: Sequence[str] = ()
-) -> str | None:
-    """Evaluates a checkpoint, scenes whole, unless there is a record of it; returns its value, None for an old one.
-
-    Raises:
-        UserError: if it cannot be loaded, or run.
-    """
-    path = find_checkpoint(run.folder, options.checkpoint)
-    old = {file: each for file, each in known(run, path, scheme).items() if bool(margin_of(each)) == bool(margin)}
-    # Only the data say whether a margin, and the size of the images within it, are the same.
-    if old and options.data_root is None and not margin:
-        return None
-    settings = {"device": device, "batch_size": options.batch_size}
-    trained = load(run.folder, path.name, scheme, options.data_root, margin, **settings)
-    key = trained.find_images().data.eval_set_key()
-    if same := {file: record for file, record in old.items() if record.data == key}:
-        _note_move(same, trained)
-        return None
-    return in_words(evaluate(trained))
 
 
 def in_words(record: Record) -> str:

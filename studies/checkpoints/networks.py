@@ -3,16 +3,17 @@
 import contextlib
 import copy
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from networks.create import check_name, create_network
-from networks.initial_weights import describe_content, describe_unreadable
+from networks.initial_weights import read_weights
 from padding import convert_padding
 from padding.conversion.choice import choose
 from padding.conversion.layers import original_class
@@ -83,9 +84,7 @@ def check_source(name: str) -> None:
 def find_source(name: str, weights: Path | None, pretrained: bool, checkpoint: str, seed: int) -> Source:
     """The network that `name` stands for.
 
-    Raises:
-        UserError: naming the folder or file at fault.
-        NetworkError: for a name that is neither a run folder nor a timm model.
+    Raises UserError, naming the folder or file at fault, NetworkError if it is neither a run folder nor a timm model.
     """
     if RunFolder(Path(name)).record_file.is_file():
         trained = load(RunFolder(Path(name)), checkpoint)
@@ -111,22 +110,12 @@ def find_source(name: str, weights: Path | None, pretrained: bool, checkpoint: s
 
 
 def load_in_order(network: nn.Module, file: Path) -> None:
-    """Loads a state dict by names, or else by order: another library's names, the same tensors.
+    """Loads a file of weights by names, or else by order: another library's names, the same tensors.
 
-    Counters of batches (`num_batches_tracked`) are left out, which some libraries do not save.
-
-    Raises:
-        UserError: naming the file and the first tensor that does not fit.
+    Counters of batches (`num_batches_tracked`) are left out, which some libraries do not save. Raises NetworkError for
+    a file without weights, UserError naming the first tensor that does not fit.
     """
-    try:
-        given = torch.load(file, map_location="cpu", weights_only=True)
-    # Anything may come out of a foreign pickle.
-    except Exception as error:
-        raise UserError(f"--weights {file} {describe_unreadable(file, error)}") from None
-    given = given.get("state_dict", given) if isinstance(given, dict) else given
-    if not isinstance(given, dict) or not all(isinstance(each, Tensor) for each in given.values()):
-        raise UserError(f"--weights {file} {describe_content(given)}; give a state dict")
-    own, given = (_without_counters(state) for state in (network.state_dict(), given))
+    own, given = (_without_counters(state) for state in (network.state_dict(), read_weights(file)[0]))
     if own.keys() != given.keys():
         pairs = list(zip(own.items(), given.items(), strict=False))
         wrong = next((pair for pair in pairs if pair[0][1].shape != pair[1][1].shape), None)
@@ -156,16 +145,31 @@ def pads_of(layer: nn.Module, sizes: tuple[int, ...]) -> Pads | None:
 def padded_convolutions(network: nn.Module, run: Callable[[nn.Module], object]) -> dict[str, nn.Module]:
     """The convolutions of images that pad, by module path, in the order in which `run(network)` calls them."""
     found: dict[str, nn.Module] = {}
-    names = {module: name for name, module in network.named_modules()}
+    candidates = {name: each for name, each in network.named_modules() if find_convolution(original_class(each))}
 
-    def note(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    def note(name: str, inputs: tuple[Tensor, ...], _: object) -> None:
+        layer = candidates[name]
         if inputs[0].ndim == 4 and any(map(any, pads_of(layer, tuple(inputs[0].shape[2:])) or ())):
-            found[names[layer]] = layer
+            found[name] = layer
 
-    candidates = [module for module in names if find_convolution(original_class(module))]
-    hooks = [module.register_forward_pre_hook(note) for module in candidates]
-    with torch.no_grad():
+    with torch.no_grad(), noted(network, candidates, note):
         run(network)
-    for hook in hooks:
-        hook.remove()
     return found
+
+
+@contextlib.contextmanager
+def noted(network: nn.Module, layers: Iterable[str], note: Callable[[str, tuple, Any], object]) -> Iterator[None]:
+    """Within it `note(layer, inputs, output)` is called after each call of one of the layers, named by module path."""
+
+    def hook(layer: str) -> Callable:
+        def call(_: nn.Module, inputs: tuple, output: Any) -> None:
+            note(layer, inputs, output)
+
+        return call
+
+    hooks = [network.get_submodule(layer).register_forward_hook(hook(layer)) for layer in layers]
+    try:
+        yield
+    finally:
+        for each in hooks:
+            each.remove()

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -11,15 +10,14 @@ from rich.console import Console
 from torch import Tensor
 
 from lightning_modules import SegmentationModule
-from records import RunFolder
 from records.atomic import check_writable
 from records.checkpoint import MeasureRecord
 from records.errors import UserError
-from records.evaluation import read_evaluations
 from studies.checkpoints.images import read_batch
 from studies.checkpoints.load import Trained, find_checkpoint, load, read_step
 from studies.checkpoints.missing import choose_device, evaluate_missing
 from studies.checkpoints.options import EvaluationOptions, Weights
+from studies.page.measured import RunsStudy
 from studies.page.terminal import run_studies
 from studies.runs.collect import Run, SetAside
 from studies.runs.command import Runs
@@ -41,11 +39,9 @@ Measure = Callable[[Trained], tuple[dict[str, list[float | None]], int]]
 
 @dataclass(frozen=True)
 class Pictures:
-    """Images with their classes.
+    """Images, by their paths, with their classes.
 
     Attributes:
-        files: paths.
-        targets: class of each.
         size: side that the network was trained at, in pixels.
         mean, std: that images are normalised with, on a scale of 0 to 1.
         batch: images at a time.
@@ -76,8 +72,7 @@ class Pictures:
 def measure_runs(
     runs: Runs,
     options: EvaluationOptions,
-    study: Callable,
-    name: str,
+    study: RunsStudy,
     how: Mapping[str, Any],
     count: int | None,
     measure: Callable[[Network, Pictures], dict[str, list[float | None]]],
@@ -85,20 +80,18 @@ def measure_runs(
     """Measures every run of classification that has no such record yet, then shows the study; returns the exit status.
 
     Args:
-        study: of the report.
-        name, how: of the study, and its settings.
+        how: settings of the study.
         count: images, spread evenly; None: all.
-        measure: what is measured.
     """
 
     def classified(trained: Trained) -> tuple[dict[str, list[float | None]], int]:
         if isinstance(trained.module, SegmentationModule):
             raise UserError("is a run of segmentation; this study is of classifiers")
-        pictures = _pictures(trained.find_images(), count, options.batch_size or BATCH, str(trained.module.device))
+        pictures = _pictures(trained.find_images(), count, options.batch_size or BATCH)
         return measure(trained.module.network, pictures), len(pictures.files)
 
     runs.output_folder()  # asked before the measurement, which takes long
-    failed = measure_missing(runs, options, name, {**how, "count": count}, classified)
+    failed = measure_missing(runs, options, study.name, {**how, "count": count}, classified)
     return run_studies(runs, [study], "no run could be measured", failed)
 
 
@@ -110,56 +103,42 @@ def measure_missing(
     Args:
         name, how: of the study, and its settings.
     """
-    tasks = [(run, run.record.padding) for run in runs.collect().runs]
     device = choose_device(options.device)
-    one = partial(_one, options=options, device=device, name=name, how=dict(how), measure=measure)
-    return evaluate_missing(tasks, one, Console())
+
+    def one(run: Run, scheme: str) -> str | None:
+        path = find_checkpoint(run.folder, options.checkpoint)
+        if options.data_root is None:
+            wanted, known = (path.name, read_step(path), name, how), run.evaluations(MeasureRecord).values()
+            if any((each.checkpoint, each.step, each.study, each.how) == wanted for each in known):
+                return None
+        trained = load(run.folder, path.name, scheme, options.data_root, device=device)
+        check_writable(run.folder.evaluations, "its results could not be kept")
+        with torch.inference_mode():
+            values, images = measure(trained)
+        record = MeasureRecord(
+            checkpoint=trained.checkpoint.name,
+            epoch=trained.epoch,
+            step=trained.step,
+            network=trained.module.network_name,
+            padding=trained.module.padding,
+            padding_at_test=trained.module.scheme,
+            precision="32-true",
+            data=trained.data.eval_set_key(),
+            study=name,
+            how=dict(how),
+            images=images,
+            values=values,
+            provenance={**provenance(), "device": device, "command": sys.argv},
+        )
+        record.write(run.folder.evaluations / record.file_name)
+        return f"{name} of {images} images"
+
+    return evaluate_missing([(run, run.record.padding) for run in runs.collect().runs], one, Console())
 
 
-def _one(
-    run: Run, scheme: str, *, options: Weights, device: str, name: str, how: dict[str, Any], measure: Measure
-) -> str | None:
-    """Measures a run unless there is a record of it; returns that in words, None for an old record."""
-    folder = run.folder
-    path = find_checkpoint(folder, options.checkpoint)
-    if options.data_root is None and _known(folder, path.name, read_step(path), name, how):
-        return None
-    trained = load(folder, path.name, scheme, options.data_root, device=device)
-    check_writable(folder.evaluations, "its results could not be kept")
-    with torch.inference_mode():
-        values, images = measure(trained)
-    record = MeasureRecord(
-        checkpoint=trained.checkpoint.name,
-        epoch=trained.epoch,
-        step=trained.step,
-        network=trained.module.network_name,
-        padding=trained.module.padding,
-        padding_at_test=trained.module.scheme,
-        precision="32-true",
-        data=trained.data.eval_set_key(),
-        study=name,
-        how=how,
-        images=images,
-        values=values,
-        provenance={**provenance(), "device": device, "command": sys.argv},
-    )
-    record.write(folder.evaluations / record.file_name)
-    return f"{name} of {record.images} images"
-
-
-def _known(folder: RunFolder, checkpoint: str, step: int, name: str, how: dict[str, Any]) -> bool:
-    return any(
-        isinstance(record, MeasureRecord)
-        and (record.checkpoint, record.step, record.study, record.how) == (checkpoint, step, name, how)
-        for record in read_evaluations(folder)[0].values()
-    )
-
-
-def _pictures(trained: Trained, count: int | None, batch: int, device: str) -> Pictures:
-    folder, files, targets = trained.data.eval_files()
+def _pictures(trained: Trained, count: int | None, batch: int) -> Pictures:
+    data, device = trained.data, str(trained.module.device)
+    folder, files, targets = data.eval_files()
     numbers = evenly(range(len(files)), len(files) if count is None else count)
-    chosen = [str(folder / files[number]) for number in numbers]
-    size = trained.data.image_size
-    return Pictures(
-        chosen, [targets[number] for number in numbers], size, trained.data.mean, trained.data.std, batch, device
-    )
+    chosen = [str(folder / files[number]) for number in numbers], [targets[number] for number in numbers]
+    return Pictures(*chosen, data.image_size, data.mean, data.std, batch, device)

@@ -13,7 +13,4 @@ def main(runs: Runs) -> int:
 
     Writes claims and claims_evidence as .csv and .md.
     """
-    # Imported late: --help need not wait for scipy.
-    from studies.page.terminal import run_studies
-
-    return run_studies(runs, find("claims").functions, "nothing to test a claim with")
+    return find("claims").show(runs, "nothing to test a claim with")

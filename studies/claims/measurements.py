@@ -51,7 +51,8 @@ def asymmetric(collection: Collection) -> Iterator[Evidence]:
         if padding == REFERENCE and other:
             zero, partial_ = (_printed_diff(network, scheme) for scheme in FIRST_SCHEMES)
             printed = None if None in (zero, partial_) else zero - partial_
-            yield Evidence(network, compare(*(_by_seed(each) for each in (cell, other))), printed)
+            sides = ([(run.record.seed, diff) for run, diff in each.diffs.items()] for each in (cell, other))
+            yield Evidence(network, compare(*sides), printed)
 
 
 def robust(collection: Collection) -> Iterator[Evidence]:
@@ -59,10 +60,6 @@ def robust(collection: Collection) -> Iterator[Evidence]:
     for (network, padding), cell in crossed(collection).items():
         if padding == PARTIAL:
             yield Evidence(network, compare_with([*cell.diffs.values()], BARELY), _printed_diff(network, PARTIAL))
-
-
-def _by_seed(cell: Cell) -> list[tuple[int, float]]:
-    return [(run.record.seed, diff) for run, diff in cell.diffs.items()]
 
 
 def _printed_diff(network: str, padding: str) -> float | None:

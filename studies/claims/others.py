@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from functools import partial
 
-from records.checkpoint import MeasureRecord
 from studies.border_error.record import BorderErrorRecord
 from studies.border_error.table import FOLDER as BORDER_ERRORS
 from studies.claims.verdict import Claim, Evidence
@@ -30,41 +29,36 @@ def swapped(schemes: tuple[str, ...], collection: Collection) -> Iterator[Eviden
             yield Evidence(f"red-green, {scheme}", compare_with(values, CHANCE), PUBLISHED[scheme][1])
 
 
-def against_zero(
-    collection: Collection, records: dict[Run, MeasureRecord], values: dict[Run, float]
-) -> Iterator[Evidence]:
-    """Zero padding minus each other scheme of the same network, of a value that each run has."""
+def against_zero(collection: Collection, values: dict[Run, float]) -> Iterator[Evidence]:
+    """Zero padding minus each other scheme of the same network, of the runs that have a value."""
     for group in filter(collection.baseline, collection.groups):
-        sides = [
-            [(run.record.seed, values[run]) for run in side.runs if run in records]
-            for side in (collection.baseline(group), group)
-        ]
+        both = (collection.baseline(group), group)
+        sides = [[(run.record.seed, values[run]) for run in side.runs if run in values] for side in both]
         if all(sides):
             yield Evidence(f"{group.network}, zero − {group.padding}", compare(*sides))
 
 
 def position(collection: Collection) -> Iterator[Evidence]:
     """Spearman's rho of the position probe, mean over its targets."""
-    records = measured_runs(collection, "probe")
-    yield from against_zero(collection, records, {run: rho(record, "images") for run, record in records.items()})
+    records = measured_runs(collection, "probe").items()
+    yield from against_zero(collection, {run: rho(record, "images") for run, record in records})
 
 
 def used_to_zeros(collection: Collection) -> Iterator[Evidence]:
     """Accuracy at the largest size less that at the size of training, the content's scale kept."""
-    records, changes = measured_runs(collection, "sizes"), {}
-    for run, record in records.items():
+    changes = {}
+    for run, record in measured_runs(collection, "sizes").items():
         found = dict(zip(record.how["factors"], record.values["kept"], strict=True))
         largest = max(found)
         if largest > 1 and None not in (found[largest], found[1.0]):
             changes[run] = found[largest] - found[1.0]
-    known = {run: record for run, record in records.items() if run in changes}
-    yield from against_zero(collection, known, changes)
+    yield from against_zero(collection, changes)
 
 
 def steadiness(collection: Collection) -> Iterator[Evidence]:
     """meanE: entropy of the classes that a pixel gets in patches around it."""
-    records = measured_runs(collection, "seams")
-    yield from against_zero(collection, records, {run: record.values["meanE"][0] for run, record in records.items()})
+    records = measured_runs(collection, "seams").items()
+    yield from against_zero(collection, {run: record.values["meanE"][0] for run, record in records})
 
 
 def lopsided(collection: Collection) -> Iterator[Evidence]:

@@ -40,12 +40,10 @@ class Claim:
     """A sentence of a paper as something that can be measured.
 
     Attributes:
-        text: the claim in one line.
         where: in the paper it stands; whose it is, if another's.
         command: the study that tests it.
         quantity: what is measured, with its unit.
         above: whether the claim puts the quantity above the line (True) or below it.
-        line: that it is tested against.
         evidence: from the runs; empty where they hold nothing for it.
     """
 

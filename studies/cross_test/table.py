@@ -35,8 +35,6 @@ class Cell:
 
     Attributes:
         network: name that the runs are compared under.
-        padding: scheme that they were trained with.
-        padding_at_test: scheme that they were tested with.
         values: each run that was tested, by seed, to its value in percent.
         own: the same runs under the scheme that they were trained with, as far as that was evaluated.
     """
@@ -58,9 +56,9 @@ class Cell:
     @property
     def diffs(self) -> dict[Run, float]:
         """Under this scheme minus under its own, of each run that has both, in points: below 0 is the paper's drop."""
-        return (
-            {} if self.is_own else {run: value - self.own[run] for run, value in self.values.items() if run in self.own}
-        )
+        if self.is_own:
+            return {}
+        return {run: value - self.own[run] for run, value in self.values.items() if run in self.own}
 
     @property
     def paper(self) -> paper.Row:
@@ -156,21 +154,10 @@ def _row(cell: Cell, width: int, printed: Sequence[str]) -> list[Any]:
     values = [Linked(value, run.folder.path) for run, value in cell.values.items()]
     diffs = [*cell.diffs.values()]
     low, high = interval(diffs) or (None, None)
-    return [
-        f"{cell.network}_{cell.padding}",
-        f"{cell.network}_{cell.padding_at_test}",
-        *values,
-        *[None] * (width - len(values)),
-        cell.average,
-        mean(diffs) if diffs else None,
-        stdev(diffs),
-        None if low is None else f"{low:+.2f} to {high:+.2f}",
-        *map(cell.paper.get, printed),
-        low,
-        high,
-        len(cell.values),
-        " ".join(str(run.record.seed) for run in cell.values),
-    ]
+    row = [f"{cell.network}_{cell.padding}", f"{cell.network}_{cell.padding_at_test}"]
+    row += [*values, *[None] * (width - len(values)), cell.average, mean(diffs) if diffs else None, stdev(diffs)]
+    row += [None if low is None else f"{low:+.2f} to {high:+.2f}", *map(cell.paper.get, printed), low, high]
+    return [*row, len(cell.values), " ".join(str(run.record.seed) for run in cell.values)]
 
 
 def _reading(found: ComparableRecords, words: str) -> str:
@@ -192,17 +179,10 @@ def _notes(collection: Collection, evaluations: ComparableRecords, found: Sequen
         for scheme in sorted({tested for network, _, tested in there if network == group.network}, key=scheme_order)
         if (count := there.get((group.network, group.padding, scheme), 0)) < len(group.runs)
     ]
-    learned = sorted(
-        {
-            f"'{padding}'"
-            for _, padding, tested in there
-            for name in palette.LEARNED
-            if name in padding and padding != tested
-        }
-    )
+    crossed = {padding for _, padding, tested in there if padding != tested}
+    learned = [f"'{each}'" for each in sorted(crossed) if any(name in each for name in palette.LEARNED)]
     notes = [f"Not evaluated, or not all: {'; '.join(missing)}."] if missing else []
     if learned:
-        notes.append(
-            f"Under other schemes weights of {', '.join(learned)} are tested without that scheme's parameters."
-        )
+        words = "are tested without that scheme's parameters"
+        notes.append(f"Under other schemes weights of {', '.join(learned)} {words}.")
     return notes + list(evaluations.left_out)

@@ -2,17 +2,13 @@
 
 from functools import partial
 
-from jsonargparse.typing import PositiveInt
-
 from records.errors import UserError
 from studies.checkpoints.options import EvaluationOptions, check_schemes
 from studies.runs.collect import PARTIAL, REFERENCE
 from studies.runs.command import Runs
 
 
-def main(
-    runs: Runs, evaluation: EvaluationOptions, *, wrong: str = REFERENCE, right: str = PARTIAL, limit: PositiveInt = 18
-) -> int:
+def main(runs: Runs, evaluation: EvaluationOptions, *, wrong: str = REFERENCE, right: str = PARTIAL) -> int:
     """Figure 4 of the paper: images that every run of one padding scheme gets wrong and every run of another right.
 
     Of the reported images, with the count of the opposite, and the count to expect if schemes did not matter. Each
@@ -24,7 +20,6 @@ def main(
     Args:
         wrong: scheme whose runs are all wrong
         right: scheme whose runs are all right
-        limit: most images of a network in the picture
     """
     collection = runs.collect()
     pair = check_schemes([wrong, right])
@@ -40,6 +35,6 @@ def main(
         runs,
         evaluation,
         [(run, run.record.padding) for run in collection.runs if run.record.padding in pair],
-        partial(study, wrong=wrong, right=right, checkpoint=evaluation.checkpoint, limit=limit),
+        partial(study, wrong=wrong, right=right, checkpoint=evaluation.checkpoint),
         "no network has evaluated classification runs of both schemes",
     )

@@ -25,7 +25,7 @@ from studies.runs.comparable import ComparableRecords, comparable_records
 from studies.stats.sample import evenly
 
 LIMIT = 18
-"""Images of a network that the figure shows unless told otherwise."""
+"""Images of a network that the figure shows."""
 
 STEM = "figure4"
 
@@ -35,14 +35,11 @@ class Disagreement:
     """What all runs of one scheme get wrong and all of another right, of one network.
 
     Attributes:
-        network: name that the runs are compared under.
-        wrong, right: the two schemes.
-        runs: of each.
+        runs: number of each scheme.
         images: positions in the list of images, rising.
         expected: how many there would be on average if the schemes were dealt out to the runs at random.
         chance: share of the ways to deal them out, the actual one among them, with as many images or more.
         said: classes that the wrong runs predict, (runs, all images).
-        files: the list of images.
         folder: that the images were in.
     """
 
@@ -73,21 +70,11 @@ class Disagreement:
 
 
 def study(
-    collection: Collection,
-    output: Path,
-    wrong: str = REFERENCE,
-    right: str = PARTIAL,
-    checkpoint: str | None = None,
-    limit: int = LIMIT,
+    collection: Collection, output: Path, wrong: str = REFERENCE, right: str = PARTIAL, checkpoint: str | None = None
 ) -> Section | None:
     """Figure 4 as a section, or None if no network has evaluated runs of both schemes.
 
     Writes `figure4.csv` and `.md` (the images), `figure4_counts.csv` and `.md`, and `figure4.png`, where there are any.
-
-    Args:
-        wrong, right: schemes.
-        checkpoint: as of `comparable_records`.
-        limit: most images of each network in the figure.
     """
     found, problems = compare(collection, wrong, right, checkpoint)
     title = f"Wrong in every run with {wrong} padding, right in every run with {right} (Figure 4)"
@@ -99,11 +86,11 @@ def study(
     every = Linked(f"all {len(images.rows)} images, both ways", files[0])
     blocks: list[Block] = [Text(_reading(wrong, right)), counts, left_out]
     pictured = [each for each in found if each.wrong == wrong]
-    if picture := contact_sheet.draw(dict(_strip(each, limit) for each in pictured)):
+    if picture := contact_sheet.draw(dict(map(_strip, pictured))):
         files.append(output / f"{STEM}.png")
         write_atomically(files[-1], lambda file: file.write(picture))
-        cut = any(len(each.images) > limit for each in pictured)
-        caption = _caption(wrong, right) + f" At most {limit} a network, spread evenly over the list." * cut
+        cut = any(len(each.images) > LIMIT for each in pictured)
+        caption = _caption(wrong, right) + f" At most {LIMIT} a network, spread evenly over the list." * cut
         blocks.append(Figure([Raster(contact_sheet.as_jpeg(picture), title)], caption))
     blocks += [
         Text(
@@ -201,10 +188,10 @@ def images_table(found: Sequence[Disagreement]) -> Table:
     return Table("Images that divide the schemes", [Column(name) for name in names], rows)
 
 
-def _strip(each: Disagreement, limit: int) -> tuple[str, list[contact_sheet.Thumbnail]]:
+def _strip(each: Disagreement) -> tuple[str, list[contact_sheet.Thumbnail]]:
     """Title and pictures of a network."""
     pictures = []
-    for image, path in each.there(evenly(each.images, limit)).items():
+    for image, path in each.there(evenly(each.images, LIMIT)).items():
         said = Counter(each.answers(image)).most_common()
         lines = [name if times == 1 else f"{name} ×{times}" for name, times in said]
         pictures.append(contact_sheet.Thumbnail(path, each.label(image), lines))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from evaluation.border import distance_to_border
+from studies.checkpoints.networks import noted
 from studies.geometry.record import BLACK, MEAN, NOISE, Response
 
 DEEPEST = 16
@@ -29,18 +30,12 @@ def inputs(size: int, mean: tuple[float, ...], std: tuple[float, ...], seed: int
 def responses(network: nn.Module, layers: list[str], images: Tensor) -> list[Response]:
     """Of each layer, in order, to each input; `images` are those of `inputs`."""
     found: dict[str, list[Response]] = {}
-    hooks = [
-        network.get_submodule(layer).register_forward_hook(
-            lambda _, __, output, layer=layer: found.update({layer: of_maps(layer, output)})
-        )
-        for layer in layers
-    ]
-    try:
-        with torch.inference_mode():
-            network(images)
-    finally:
-        for hook in hooks:
-            hook.remove()
+
+    def note(layer: str, _: tuple, output: Tensor) -> None:
+        found[layer] = of_maps(layer, output)
+
+    with torch.inference_mode(), noted(network, layers, note):
+        network(images)
     return [each for layer in layers for each in found.get(layer, [])]
 
 

@@ -1,27 +1,30 @@
-"""Tables of what `main.py geometry` measured: uneven layers, foveation, response to constants.
+"""Tables and pictures of what `main.py geometry` measured: uneven layers, foveation, response to constants.
 
 Alsallakh et al., Mind the Pad: CNNs can develop blind spots, ICLR 2021, https://arxiv.org/abs/2010.02178.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from studies.geometry.figure import constant_responses, foveation_maps
+import numpy as np
+from matplotlib.colors import LogNorm, TwoSlopeNorm
+from matplotlib.figure import Figure as Canvas
+
 from studies.geometry.record import BLACK, NOISE, GeometryRecord
 from studies.page import palette
 from studies.page.blocks import Bullets, Details, Figure, Notice, Section, Text
+from studies.page.drawing import Drawing
+from studies.page.heat import grid_of_maps, matrix, scale
 from studies.page.measured import of_folder
 from studies.page.tables import Column, Marked, Table, decimals, starts
-from studies.runs.collect import Collection
 from studies.runs.measured import facts
 
 TITLE = "Geometry: padding without training"
 FOLDER = "geometry"
 
-
-def study(collection: Collection, output: Path) -> Section | None:
-    """The records in the folder `geometry` of the runs, or None without any; writes what `section` writes."""
-    return of_folder(collection, output, FOLDER, GeometryRecord, TITLE, section)
+FLOOR = 1e-6
+"""Below this a response is drawn as none: rounding in single precision."""
 
 
 def section(records: Sequence[GeometryRecord], output: Path, problems: Sequence[str] = ()) -> Section:
@@ -124,3 +127,32 @@ def _blocks(records: Sequence[GeometryRecord], name: str) -> list[int]:
 
 def _small(value: float) -> str:
     return "0" if value < 1e-9 else f"{value:.2g}"
+
+
+def foveation_maps(record: GeometryRecord) -> Drawing:
+    """A map for each scheme: white is the weight of the centre."""
+    maps = {scheme: found.cells for scheme, found in record.foveation.items()}
+    words = f"Foveation of {record.network} at {record.size} pixels, by padding scheme"
+    looks = {"fontsize": 9, "weight": "normal"}
+    return grid_of_maps(maps, TwoSlopeNorm(1, 0, 2), "weight / centre", words, (1.35, 1.6), **looks)
+
+
+def constant_responses(record: GeometryRecord) -> Drawing:
+    """Schemes by layers: the response to a black image at the border, on a logarithmic scale."""
+    schemes = list(record.responses)
+    found = [[each for each in record.responses[scheme] if each.input == BLACK] for scheme in schemes]
+    values = np.array([[max(each.by_distance[0], FLOOR) for each in row] for row in found])
+
+    def fill(figure: Canvas) -> None:
+        axes = figure.add_subplot()
+        drawn = matrix(axes, values, schemes, "magma", LogNorm(FLOOR, max(10 * FLOOR, values.max())))
+        axes.set_xlabel("padded convolution, from input to output")
+        numbers = range(0, values.shape[1], max(1, values.shape[1] // 9))
+        axes.set_xticks(numbers, [str(number + 1) for number in numbers])
+        scale(figure, drawn, axes, "E(0), black image")
+
+    words = f"Response of {record.network} to a black image at the border"
+    return Drawing(fill, (6.4, 0.24 * len(schemes) + 0.9), words)
+
+
+study = partial(of_folder, folder=FOLDER, kind=GeometryRecord, title=TITLE, section=section)

@@ -6,13 +6,14 @@ padding on one side alone: the weights learn to lean. Shapes are computed on tor
 """
 
 import copy
+from dataclasses import replace
 
 import torch
 from timm.layers.pool2d_same import AvgPool2dSame, MaxPool2dSame
-from torch import nn
+from torch import Tensor, nn
 
 from padding.geometry import dynamic_pads, per_axis
-from studies.checkpoints.networks import pads_of
+from studies.checkpoints.networks import noted, pads_of
 from studies.geometry.record import LayerWindows
 
 POOLS = (nn.MaxPool2d, nn.AvgPool2d)
@@ -64,19 +65,14 @@ def _on_meta(network: nn.Module) -> nn.Module:
 
 def _windows(network: nn.Module, size: int) -> list[LayerWindows]:
     found: list[LayerWindows] = []
-    names = {module: name for name, module in network.named_modules()}
+    layers = {name: module for name, module in network.named_modules() if hasattr(module, "kernel_size")}
 
-    def note(layer: nn.Module, inputs: tuple, output: object) -> None:
+    def note(name: str, inputs: tuple, output: Tensor) -> None:
         if inputs[0].ndim == 4:
-            found.extend(_of_layer(names[layer], layer, tuple(inputs[0].shape[2:]), tuple(output.shape[2:])))
+            found.extend(_of_layer(name, layers[name], tuple(inputs[0].shape[2:]), tuple(output.shape[2:])))
 
-    hooks = [module.register_forward_hook(note) for module in names if hasattr(module, "kernel_size")]
-    try:
-        with torch.no_grad():
-            network(torch.empty(1, 3, size, size, device="meta"))
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with torch.no_grad(), noted(network, layers, note):
+        network(torch.empty(1, 3, size, size, device="meta"))
     return found
 
 
@@ -91,13 +87,7 @@ def _of_layer(name: str, layer: nn.Module, sizes: tuple[int, ...], outputs: tupl
         pads = pads_of(layer, sizes)
     if pads is None or not any(map(any, pads)):
         return []
-    axes = [
-        window(name, axis, *numbers)
-        for axis, *numbers in zip(("rows", "columns"), sizes, kernel, stride, dilation, pads, outputs, strict=True)
-    ]
-    alike = {str(vars(each) | {"axis": "both"}) for each in axes}
-    return (
-        [window(name, "both", sizes[0], kernel[0], stride[0], dilation[0], pads[0], outputs[0])]
-        if len(alike) == 1
-        else axes
-    )
+    numbers = zip(("rows", "columns"), sizes, kernel, stride, dilation, pads, outputs, strict=True)
+    axes = [window(name, *each) for each in numbers]
+    one, other = (replace(each, axis="both") for each in axes)
+    return [one] if one == other else axes

@@ -31,8 +31,7 @@ def measure(
 ) -> LocationRecord:
     """Everything of `schemes` and the first `seeds` seeds; what `file` holds already is not trained again.
 
-    Raises:
-        UserError: if nothing could be trained, or `file` is something else.
+    Raises UserError if nothing could be trained, or `file` is something else.
     """
     record = read_same(file, LocationRecord, {"images": images, "epochs": epochs}) or LocationRecord(images, epochs)
     record.failed = []

@@ -4,17 +4,17 @@ Kayhan and van Gemert, On Translation Invariance in CNNs, CVPR 2020, section 3.2
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
 
 from studies.location.record import LocationRecord
 from studies.page import palette
 from studies.page.blocks import Bullets, Details, Figure, Notice, Section, Text
-from studies.page.drawing import Drawing, grid_of_panels
+from studies.page.drawing import Drawing
 from studies.page.measured import of_folder
 from studies.page.tables import Column, Marked, Table, decimals
-from studies.runs.collect import Collection
 from studies.runs.measured import facts
 from studies.stats.intervals import interval
 from studies.stats.spread import mean, stdev
@@ -26,11 +26,6 @@ PUBLISHED = {"valid": (100.0, 0.2), "zero": (99.8, 8.4), "circular": (73.7, 73.7
 """Similar and dissimilar, in percent, means of the paper's ten networks."""
 
 CHANCE = 50
-
-
-def study(collection: Collection, output: Path) -> Section | None:
-    """The record in the folder `location` of the runs, or None without one; writes what `section` writes."""
-    return of_folder(collection, output, FOLDER, LocationRecord, TITLE, section)
 
 
 def section(records: Sequence[LocationRecord], output: Path, problems: Sequence[str] = ()) -> Section:
@@ -93,33 +88,28 @@ def make_table(record: LocationRecord) -> Table:
 
 def draw(record: LocationRecord) -> Drawing:
     """A row for each scheme."""
-    schemes = by_gap(record)
-    return grid_of_panels(
-        lambda axes, _: _fill(axes, record, schemes), [None], (6.6, 0.27 * len(schemes) + 0.9), TITLE, columns=1
-    )
+    schemes, styles = by_gap(record), palette.styles(list(record.accuracy))
+
+    def fill(figure: Canvas) -> None:
+        axes = figure.add_subplot()
+        axes.axvline(CHANCE, color=palette.MUTED, linewidth=1, linestyle=(0, (4, 3)))
+        for row, scheme in enumerate(schemes):
+            colour = styles[scheme].placeholder
+            for number, face in ((0, "none"), (1, colour)):
+                values = [pair[number] for pair in record.values(scheme)]
+                axes.plot(values, [row] * len(values), "o", markersize=3, color=colour, alpha=0.5, linestyle="none")
+                axes.plot([mean(values)], [row], "o", markersize=8, color=colour, markerfacecolor=face)
+                if scheme in PUBLISHED:
+                    looks = {"markersize": 4, "color": palette.MUTED, "markerfacecolor": face}
+                    axes.plot([PUBLISHED[scheme][number]], [row + 0.3], "D", **looks)
+        axes.set_yticks(range(len(schemes)), schemes, parse_math=False, fontsize=9)
+        axes.set_ylim(len(schemes) - 0.4, -0.6)
+        axes.set_xlim(-3, 103)
+        axes.grid(False, axis="y")
+        axes.tick_params(axis="y", length=0, labelcolor=palette.INK)
+        axes.set_xlabel("accuracy, % (50 is chance)")
+
+    return Drawing(fill, (6.6, 0.27 * len(schemes) + 0.9), TITLE)
 
 
-def _fill(axes: Axes, record: LocationRecord, schemes: Sequence[str]) -> None:
-    styles = palette.styles(list(record.accuracy))
-    axes.axvline(CHANCE, color=palette.MUTED, linewidth=1, linestyle=(0, (4, 3)))
-    for row, scheme in enumerate(schemes):
-        colour = styles[scheme].placeholder
-        for number, face in ((0, "none"), (1, colour)):
-            values = [pair[number] for pair in record.values(scheme)]
-            axes.plot(values, [row] * len(values), "o", markersize=3, color=colour, alpha=0.5, linestyle="none")
-            axes.plot([mean(values)], [row], "o", markersize=8, color=colour, markerfacecolor=face)
-            if scheme in PUBLISHED:
-                axes.plot(
-                    [PUBLISHED[scheme][number]],
-                    [row + 0.3],
-                    "D",
-                    markersize=4,
-                    color=palette.MUTED,
-                    markerfacecolor=face,
-                )
-    axes.set_yticks(range(len(schemes)), schemes, parse_math=False, fontsize=9)
-    axes.set_ylim(len(schemes) - 0.4, -0.6)
-    axes.set_xlim(-3, 103)
-    axes.grid(False, axis="y")
-    axes.tick_params(axis="y", length=0, labelcolor=palette.INK)
-    axes.set_xlabel("accuracy, % (50 is chance)")
+study = partial(of_folder, folder=FOLDER, kind=LocationRecord, title=TITLE, section=section)

@@ -13,9 +13,5 @@ def main(runs: Runs) -> int:
 
     Writes padded_validation.csv and .md.
     """
-    # Imported late: --help need not wait for scipy.
-    from studies.page.terminal import run_studies
-
     todo = "say main.py validate of one with and without --data.eval_padded=true (docs/data.md)"
-    nothing = f"no checkpoint was validated in two ways; {todo}"
-    return run_studies(runs, find("padded-validation").functions, nothing)
+    return find("padded-validation").show(runs, f"no checkpoint was validated in two ways; {todo}")

@@ -17,19 +17,10 @@ from studies.runs.collect import Collection, Run
 from studies.stats.intervals import compare_pairs
 
 COLUMNS = (
-    Column("Run"),
-    Column("checkpoint"),
-    Column("padding"),
-    Column("first"),
-    Column("second"),
-    Column("images"),
-    Column("first %", decimals(2)),
-    Column("second %", decimals(2)),
-    Column("difference", signed(2)),
-    Column("low", signed(2)),
-    Column("high", signed(2)),
-    Column("better"),
-    Column("worse"),
+    *map(Column, ("Run", "checkpoint", "padding", "first", "second", "images")),
+    *(Column(name, decimals(2)) for name in ("first %", "second %")),
+    *(Column(name, signed(2)) for name in ("difference", "low", "high")),
+    *map(Column, ("better", "worse")),
     Column("p", p_value),
 )
 

@@ -61,12 +61,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class Raster:
-    """A photograph or map.
-
-    Attributes:
-        data: content of a PNG or JPEG file.
-        alt: for readers who do not see it.
-    """
+    """A photograph or map, the content of a PNG or JPEG file; `alt` is for readers who do not see it."""
 
     data: bytes
     alt: str
@@ -74,10 +69,7 @@ class Raster:
 
 @dataclass(frozen=True)
 class Figure:
-    """One picture, or several panels side by side, above a caption.
-
-    Drawings show their legend once, above all panels.
-    """
+    """One picture, or several panels side by side, above a caption; a legend of drawings stands once, above all."""
 
     panels: Sequence[Drawing | Raster]
     caption: str = ""
@@ -98,13 +90,7 @@ Block = Text | Bullets | Notice | Table | Figure | Details
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report.
-
-    Attributes:
-        title: heading on the page.
-        blocks: in order.
-        files: written beside the page.
-    """
+    """A part of the report: a heading, blocks in order, and the files written beside the page."""
 
     title: str
     blocks: Sequence[Block]
@@ -113,11 +99,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Chapter:
-    """Sections under one entry of the page's contents; folded unless `opened`.
-
-    Attributes:
-        title: of the entry, and of the fold.
-    """
+    """Sections under one entry of the page's contents, and under a fold of the same title unless `opened`."""
 
     title: str
     sections: Sequence[Section]

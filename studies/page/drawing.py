@@ -106,13 +106,7 @@ class Drawing:
 def draw_png(
     fill: Callable[[Figure], None], size: tuple[float, float], font_size: float = 9, pixels: int = 120
 ) -> bytes:
-    """PNG of photographs or maps on white, which SVG would hold as larger pictures of their own.
-
-    Args:
-        fill: draws into an empty figure.
-        size: width and height in inches.
-        pixels: an inch.
-    """
+    """PNG of photographs or maps on white, which SVG would hold as larger pictures of their own; `size` in inches."""
     # Dollar signs in a name would be read as mathematics.
     with mpl.rc_context({"font.family": ["sans-serif"], "text.parse_math": False, "font.size": font_size}):
         figure = Figure(figsize=size, dpi=pixels, facecolor="white", layout="constrained")

@@ -1,6 +1,8 @@
 """Matrices as coloured cells: schemes by layers, or the positions of a map."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,6 +10,10 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from studies.page import palette
+from studies.page.drawing import Drawing
+
+COLUMNS = 6
+"""Maps in a row."""
 
 
 def cells(axes: Axes, values: np.ndarray, colours: str, norm: Normalize):
@@ -34,3 +40,28 @@ def scale(figure: Figure, drawn, axes: Sequence[Axes] | Axes, words: str) -> Non
     bar.set_label(words, fontsize=9)
     bar.ax.tick_params(labelsize=8)
     bar.outline.set_visible(False)
+
+
+def grid_of_maps(
+    maps: Mapping[str, np.ndarray], norm: Normalize, label: str, words: str, sides: tuple[float, float], **looks: Any
+) -> Drawing:
+    """Each map under its heading, white in the middle of one colour scale, which has a `label`.
+
+    Args:
+        words: for readers who do not see the picture.
+        sides: width and height of a map with its heading, in inches.
+        looks: of the headings.
+    """
+    rows = math.ceil(len(maps) / COLUMNS)
+
+    def fill(figure: Figure) -> None:
+        places = figure.subplots(rows, COLUMNS, squeeze=False)
+        for place in places.flat:
+            place.set_axis_off()
+        for place, (heading, values) in zip(places.flat, maps.items(), strict=False):
+            drawn = cells(place, values, "RdBu_r", norm)
+            place.set_aspect("equal")
+            place.set_title(heading, parse_math=False, **looks)
+        scale(figure, drawn, list(places.flat), label)
+
+    return Drawing(fill, (COLUMNS * sides[0] + 0.9, rows * sides[1]), words)

@@ -1,8 +1,9 @@
 """Sections of what commands measured: of records in a folder beside the runs, and of records in the runs' folders."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from matplotlib.axes import Axes
 
@@ -10,19 +11,24 @@ from records.checkpoint import MeasureRecord
 from records.codec import Record
 from studies.page import palette
 from studies.page.blocks import Figure, Notice, Section, Text
-from studies.page.drawing import Drawing, grid_of_panels
-from studies.page.tables import Table
+from studies.page.drawing import PANEL_SIZE, Drawing, grid_of_panels
+from studies.page.tables import Column, Marked, Table, starts
 from studies.runs.collect import Collection, Group
 from studies.runs.measured import by_group, measured_runs, read_measured
 
 R = TypeVar("R", bound=Record)
+Records = Sequence[MeasureRecord]
 Found = dict[Group, list[MeasureRecord]]
 """The records of each network and scheme."""
+
+Cells = Mapping[Column, Any]
+"""Behind Network, n and images: the columns of a line with their values."""
 
 
 def of_folder(
     collection: Collection,
     output: Path,
+    *,
     folder: str,
     kind: type[R],
     title: str,
@@ -41,49 +47,100 @@ def of_folder(
     return Section(title, [Notice("Left out", damaged, terminal=True)]) if damaged else None
 
 
-def of_runs(
-    collection: Collection,
-    output: Path,
-    name: str,
-    title: str,
-    reading: str,
-    make_table: Callable[[Found], Table],
-    draw: Callable[[Found], Drawing],
-    caption: str,
-) -> Section | None:
-    """A table and a figure of the runs' records of the study `name`; None without any.
+@dataclass(frozen=True)
+class RunsStudy:
+    """A table and a figure of what a command measured of the runs; called by the report like any study.
 
-    Writes `name`.csv, .md and .svg.
+    Attributes:
+        name: of the records' study, and of the files written, .csv, .md and .svg.
+        lines: from the records of a network and scheme to the cells of its lines, by what stands in the column `each`.
+        each: heading of a second column that tells the lines of a scheme apart; "" where there is one line.
+        apart: whether the lines of a scheme are a block of the table, instead of those of a network.
     """
-    found = by_group(collection, measured_runs(collection, name))
-    if not found:
-        return None
-    table, drawing = make_table(found), draw(found)
-    files = [*table.write(output, name), drawing.write(output / f"{name}.svg")]
-    return Section(title, [Text(reading), table, Figure([drawing], caption)], files)
+
+    name: str
+    title: str
+    reading: str
+    caption: str
+    lines: Callable[[Records], Mapping[str, Cells]]
+    draw: Callable[[Found], Drawing]
+    each: str = ""
+    apart: bool = False
+
+    def __call__(self, collection: Collection, output: Path) -> Section | None:
+        """None where no run was measured."""
+        found = by_group(collection, measured_runs(collection, self.name))
+        if not found:
+            return None
+        table, drawing = self.table(found), self.draw(found)
+        files = [*table.write(output, self.name), drawing.write(output / f"{self.name}.svg")]
+        return Section(self.title, [Text(self.reading), table, Figure([drawing], self.caption)], files)
+
+    def table(self, found: Found) -> Table:
+        styles, rows, groups = scheme_styles(found), [], []
+        for group, records in found.items():
+            for part, cells in self.lines(records).items():
+                which = [Marked(group, styles[group.padding]), *([part] if self.each else [])]
+                rows.append([*which, len(records), records[0].images, *cells.values()])
+                groups.append(group if self.apart else group.network)
+        heads = [Column(name) for name in ("Network", self.each, "n", "images") if name]
+        return Table(self.title, [*heads, *cells], rows, starts(groups))
 
 
-def rows_by_scheme(
-    found: Found, plot: Callable[[Axes, int, Sequence[MeasureRecord], str], None], label: str, title: str
-) -> Drawing:
+def scheme_styles(found: Found) -> dict[str, palette.Style]:
+    return palette.styles([group.padding for group in found])
+
+
+def by_network(found: Found) -> dict[str, dict[str, list[MeasureRecord]]]:
+    """Network to scheme to its records."""
+    networks: dict[str, dict[str, list[MeasureRecord]]] = {}
+    for group, records in found.items():
+        networks.setdefault(group.network, {})[group.padding] = records
+    return networks
+
+
+def rows_by_scheme(found: Found, plot: Callable[[Axes, int, Records, str], None], label: str, title: str) -> Drawing:
     """A panel for each network, a row for each scheme.
 
     Args:
         plot: `plot(axes, row, records, colour)` draws one row.
         label: of the x axis.
     """
-    networks = list(dict.fromkeys(group.network for group in found))
-    styles = palette.styles([group.padding for group in found])
+    styles = scheme_styles(found)
 
-    def fill(axes: Axes, network: str) -> None:
-        groups = [group for group in found if group.network == network]
-        for row, group in enumerate(groups):
-            plot(axes, row, found[group], styles[group.padding].placeholder)
-        axes.set_yticks(range(len(groups)), [group.padding for group in groups], parse_math=False)
-        axes.set_ylim(len(groups) - 0.4, -0.6)
+    def fill(axes: Axes, item: tuple[str, dict[str, list[MeasureRecord]]]) -> None:
+        network, schemes = item
+        for row, (scheme, records) in enumerate(schemes.items()):
+            plot(axes, row, records, styles[scheme].placeholder)
+        axes.set_yticks(range(len(schemes)), list(schemes), parse_math=False)
+        axes.set_ylim(len(schemes) - 0.4, -0.6)
         axes.grid(False, axis="y")
         axes.set_title(network, loc="left", parse_math=False)
         axes.set_xlabel(label)
 
-    rows = max(sum(group.network == network for group in found) for network in networks)
-    return grid_of_panels(fill, networks, (5.4, 0.32 * rows + 1.1), title)
+    networks = by_network(found)
+    rows = max(map(len, networks.values()))
+    return grid_of_panels(fill, list(networks.items()), (5.4, 0.32 * rows + 1.1), title)
+
+
+def curves_by_scheme(
+    found: Found,
+    plot: Callable[[Axes, list[tuple[palette.Style, list[MeasureRecord]]], str], None],
+    title: str,
+    parts: Mapping[str, str],
+) -> Drawing:
+    """For each network a panel for each of `parts`.
+
+    Args:
+        plot: `plot(axes, a style and its records for each scheme, part)` draws one panel.
+        parts: to what stands behind the network in the panel's heading, or "".
+    """
+    styles = scheme_styles(found)
+
+    def fill(axes: Axes, panel: tuple[str, dict[str, list[MeasureRecord]], str]) -> None:
+        network, schemes, part = panel
+        plot(axes, [(styles[scheme], records) for scheme, records in schemes.items()], part)
+        axes.set_title(", ".join(filter(None, (network, parts[part]))), loc="left", parse_math=False)
+
+    panels = [(network, schemes, part) for network, schemes in by_network(found).items() for part in parts]
+    return grid_of_panels(fill, panels, PANEL_SIZE, title, styles)

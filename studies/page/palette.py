@@ -2,8 +2,7 @@
 
 The families' colours are Okabe and Ito's for colour-blind readers ("Color Universal Design", 2008), darkened on light
 ground and lightened on dark ground until a line stands out (contrast 3:1 and more); within a family dashes tell schemes
-apart, in grey print, too. Figures are drawn in placeholder colours that
-stand for CSS variables, so that the page's theme reaches into them.
+apart, in grey print, too. Figures are drawn in placeholder colours that stand for CSS variables of the page's theme.
 """
 
 from collections.abc import Sequence

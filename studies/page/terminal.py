@@ -27,7 +27,6 @@ def run_studies(
     """Collects the runs, runs each study, prints what it found and the files it wrote; returns the exit status.
 
     Args:
-        studies: from a collection and the output folder to a Section, or None where the runs hold nothing for it.
         nothing: what to do where no study applies, for the message.
         failed: runs that something was to be done with before, and could not; they make the exit status 1.
 

@@ -26,4 +26,4 @@ def main(runs: Runs, evaluation: EvaluationOptions, *, grid: AtLeastThree = 5, c
     from studies.position.measure import measure
     from studies.position.table import study
 
-    return measure_runs(runs, evaluation, study, "position", {"grid": grid}, count, lambda *of: measure(*of, grid))
+    return measure_runs(runs, evaluation, study, {"grid": grid}, count, lambda *of: measure(*of, grid))

@@ -23,11 +23,10 @@ def main(runs: Runs, evaluation: EvaluationOptions, *, count: PositiveInt = 200)
     # Imported late: --help need not wait for torch.
     from studies.checkpoints.pictures import measure_runs
     from studies.probe.measure import measure, rings
-    from studies.probe.rings import NAME
     from studies.probe.rings import study as study_rings
     from studies.probe.table import study
 
     # Apart from records whose halves were those of each batch, and whose stages were without the last.
     how = {"fitted": "every other image", "stages": "first to last"}
-    status = measure_runs(runs, evaluation, study, "probe", how, count, measure)
-    return max(status, measure_runs(runs, evaluation, study_rings, NAME, {}, count, rings))
+    status = measure_runs(runs, evaluation, study, how, count, measure)
+    return max(status, measure_runs(runs, evaluation, study_rings, {}, count, rings))

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from evaluation.rings import RingSums
 from records.errors import UserError
-from studies.checkpoints.networks import padded_convolutions
+from studies.checkpoints.networks import noted, padded_convolutions
 from studies.checkpoints.pictures import Pictures
 from studies.probe.table import TARGETS
 
@@ -95,22 +95,15 @@ def rings(network: nn.Module, pictures: Pictures) -> dict[str, list[float | None
         variance: the channels' variances there over those inside, both summed. None where nothing varies inside.
     """
     found: dict[str, RingSums] = {}
-    layers = {name: each for name, each in network.named_modules() if isinstance(each, NORMS)}
 
-    def add(name: str, maps: Tensor) -> None:
+    def add(name: str, inputs: tuple, _: Tensor) -> None:
+        maps = inputs[0].cpu()
         if maps.dim() == 4 and min(maps.shape[2:]) > 2:
-            found.setdefault(name, RingSums.of(maps.cpu())).add(maps.cpu())
+            found.setdefault(name, RingSums.of(maps)).add(maps)
 
-    hooks = [
-        layer.register_forward_pre_hook(lambda _, inputs, name=name: add(name, inputs[0]))
-        for name, layer in layers.items()
-    ]
-    try:
+    with noted(network, [name for name, each in network.named_modules() if isinstance(each, NORMS)], add):
         for images, _ in pictures.squares(pictures.size):
             network(images)
-    finally:
-        for hook in hooks:
-            hook.remove()
     values = {}
     for name, sums in found.items():
         means, variances = sums.moments()
@@ -127,17 +120,8 @@ def rings(network: nn.Module, pictures: Pictures) -> dict[str, list[float | None
 def windows(network: nn.Module, layers: list[str], images: Tensor, side: int) -> Tensor:
     """(N, side - 2, side - 2, 9 C + 1) double: 3x3 windows of the stacked maps, and 1."""
     found: dict[str, Tensor] = {}
-    hooks = [
-        network.get_submodule(layer).register_forward_hook(
-            lambda _, __, output, layer=layer: found.update({layer: output.clone()})
-        )
-        for layer in layers
-    ]
-    try:
+    with noted(network, layers, lambda layer, _, output: found.update({layer: output.clone()})):
         network(images)
-    finally:
-        for hook in hooks:
-            hook.remove()
     maps = [F.interpolate(found[layer], (side, side), mode="bilinear", align_corners=False) for layer in layers]
     rows = F.unfold(torch.cat(maps, 1), 3).transpose(1, 2).unflatten(1, (side - 2, side - 2)).double().cpu()
     return torch.cat([rows, torch.ones_like(rows[..., :1])], -1)

@@ -1,17 +1,12 @@
 """The position probe of the runs: a line for each network and scheme, and a dot for each run."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 
 from matplotlib.axes import Axes
 
 from records.checkpoint import MeasureRecord
-from studies.page import palette
-from studies.page.blocks import Section
-from studies.page.drawing import Drawing
-from studies.page.measured import Found, of_runs, rows_by_scheme
-from studies.page.tables import Column, Marked, Table, decimals, starts
-from studies.runs.collect import Collection
+from studies.page.measured import Cells, Records, RunsStudy, rows_by_scheme
+from studies.page.tables import Column, decimals
 from studies.stats.spread import mean, stdev
 
 TITLE = "Position that can be read from frozen maps"
@@ -28,38 +23,24 @@ READING = (
 CAPTION = "Mean rho over three targets: filled on images, open on black. A dot a run. Less position is to the left."
 
 
-def study(collection: Collection, output: Path) -> Section | None:
-    """Writes `probe.csv`, `.md` and `.svg`; None where no run was measured."""
-    return of_runs(collection, output, "probe", TITLE, READING, make_table, draw, CAPTION)
-
-
 def rho(record: MeasureRecord, shown: str) -> float:
     """Mean over the targets."""
     return mean([record.values[f"{shown} {target}"][0] for target in TARGETS])
 
 
-def make_table(found: Found) -> Table:
-    """A line for each network and scheme."""
-    names = ("rho h", "rho v", "rho g", "stdev", "MAE", "black", "white", "noise")
-    columns = [Column("Network"), Column("n"), Column("images"), *(Column(name, decimals(3)) for name in names)]
-    styles = palette.styles([group.padding for group in found])
-    rows = []
-    for group, records in found.items():
-        each = [mean([record.values[f"images {target}"][0] for record in records]) for target in TARGETS]
-        error = mean([mean([record.values[f"images {target}"][1] for target in TARGETS]) for record in records])
-        empty = [mean([rho(record, shown) for record in records]) for shown in ("black", "white", "noise")]
-        spread = stdev([rho(record, "images") for record in records])
-        name = Marked(group, styles[group.padding])
-        rows.append([name, len(records), records[0].images, *each, spread, error, *empty])
-    return Table(TITLE, columns, rows, starts([group.network for group in found]))
+def lines(records: Records) -> dict[str, Cells]:
+    values = {f"rho {name[0]}": mean([each.values[f"images {name}"][0] for each in records]) for name in TARGETS}
+    values["stdev"] = stdev([rho(each, "images") for each in records])
+    values["MAE"] = mean([mean([each.values[f"images {target}"][1] for target in TARGETS]) for each in records])
+    values |= {shown: mean([rho(each, shown) for each in records]) for shown in ("black", "white", "noise")}
+    return {"": {Column(heading, decimals(3)): value for heading, value in values.items()}}
 
 
-def draw(found: Found) -> Drawing:
-    """A panel for each network, a row for each scheme."""
+def plot(axes: Axes, row: int, records: Records, colour: str) -> None:
+    for shown, face in (("images", colour), ("black", "none")):
+        values = [rho(record, shown) for record in records]
+        axes.plot(values, [row] * len(values), "o", markersize=6, color=colour, markerfacecolor=face)
 
-    def plot(axes: Axes, row: int, records: Sequence[MeasureRecord], colour: str) -> None:
-        for shown, face in (("images", colour), ("black", "none")):
-            values = [rho(record, shown) for record in records]
-            axes.plot(values, [row] * len(values), "o", markersize=6, color=colour, markerfacecolor=face)
 
-    return rows_by_scheme(found, plot, "Spearman's rho, mean of three targets", TITLE)
+draw = partial(rows_by_scheme, plot=plot, label="Spearman's rho, mean of three targets", title=TITLE)
+study = RunsStudy("probe", TITLE, READING, CAPTION, lines, draw)

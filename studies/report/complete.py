@@ -20,16 +20,7 @@ IMAGE_SIZE = "data.init_args.image_size"
 def run_missing(folder: Path, data_root: Path | None, collection: Collection, output: Path) -> list[str]:
     """Runs each step; one that cannot be run is named, and the rest goes on.
 
-    Returns:
-        A sentence for each step that was not completed.
-
-    Raises:
-        SystemExit: if a step was interrupted, with its status.
-
-    Args:
-        folder: of the runs.
-        data_root: folder of the images; None: where the runs found them.
-        output: the report's folder.
+    Returns a sentence for each step that was not completed. Raises SystemExit if one was interrupted, with its status.
     """
     console, failed = Console(), []
     for command, arguments in steps(folder, data_root, collection, output):

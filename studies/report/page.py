@@ -29,11 +29,8 @@ OPENED = (
 def write_report(collection: Collection, output: Path) -> tuple[list[Section], list[str]]:
     """Writes the page and the studies' files into `output`, which is made if need be.
 
-    Returns:
-        The sections in the order of the page, and a sentence for each study that could not be shown.
-
-    Raises:
-        WriteError: if the folder cannot be written.
+    Returns the sections in the order of the page, and a sentence for each study that could not be shown. Raises
+    WriteError if the folder cannot be written.
     """
     problems: list[str] = []
 

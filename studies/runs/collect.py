@@ -79,13 +79,7 @@ class Group:
 
 @dataclass(frozen=True)
 class SetAside:
-    """A run, or a file of one, that is not part of the tables, and why not.
-
-    Attributes:
-        folder: the run's, or the file.
-        reason: why it was left out.
-        url: its page, where it has no folder.
-    """
+    """A run, or a file of one, that is not part of the tables, and why not; `url` is its page, if it has no folder."""
 
     folder: Path
     reason: str

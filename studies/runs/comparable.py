@@ -27,7 +27,6 @@ class ComparableRecords:
     """Records that can be compared: of one checkpoint a run, on the same images for all runs of a network.
 
     Attributes:
-        checkpoint: `best`, `last` or the name of a file.
         of: run and scheme that it was evaluated under, to the record.
         left_out: a sentence for each record of other images.
     """

@@ -28,8 +28,7 @@ def read_measured(folder: Path, kind: type[R]) -> tuple[list[R], list[str]]:
 def read_same(file: Path, kind: type[R], wanted: Mapping[str, Any]) -> R | None:
     """An earlier record of the same measurement; None where there is none, or one of other settings.
 
-    Raises:
-        UserError: for a file of another kind, which is not to be replaced.
+    Raises UserError for a file of another kind, which is not to be replaced.
     """
     if not file.exists():
         return None

@@ -36,8 +36,7 @@ class Argument:
 def run(name: str, function: Callable[..., int], arguments: Sequence[str]) -> int:
     """Calls `function`, the command `name`, with what `arguments` say; returns its exit status.
 
-    Raises:
-        UserError: naming the option, its value and what it may be, if the arguments do not fit.
+    Raises UserError, naming the option, its value and what it may be, if the arguments do not fit.
     """
     signature, types = inspect.signature(function), get_type_hints(function)
     rest = [each for each in signature.parameters.values() if each.kind is each.VAR_POSITIONAL]

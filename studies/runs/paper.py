@@ -31,8 +31,7 @@ def rows(table: str, **where: Any) -> list[Row]:
 def row(table: str, **where: Any) -> Row | None:
     """The one row of `table` that `where` describes, or None if the paper has none.
 
-    Raises:
-        ValueError: if there are several.
+    Raises ValueError if there are several.
     """
     found = rows(table, **where)
     if len(found) > 1:

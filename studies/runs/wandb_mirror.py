@@ -73,8 +73,7 @@ def mirror(runs: Iterable["LoggedRun"], root: Path) -> list[SetAside]:
 def checked(run: "LoggedRun") -> RunRecord:
     """The record of a run whose files are all there, with the address of its page.
 
-    Raises:
-        RunFolderError: if W&B does not hold all of them, or one is damaged; the message says what is wrong.
+    Raises RunFolderError if W&B does not hold all of them, or one is damaged; the message says what is wrong.
     """
     if not run.ours:
         raise RunFolderError(f"no run of this program ({run.name})")

@@ -51,13 +51,9 @@ class LoggedRun:
 
 
 def read_runs(project: str, downloads: Path) -> list[LoggedRun]:
-    """Every run of `project` (ENTITY/PROJECT), oldest first, with the files of its run folder.
+    """Every run of `project` (ENTITY/PROJECT), oldest first, with its files in a folder of its own in `downloads`.
 
-    Args:
-        downloads: folder for the files, a folder in it for each run.
-
-    Raises:
-        UserError: if W&B cannot be reached, knows no such project, or refuses the account.
+    Raises UserError if W&B cannot be reached, knows no such project, or refuses the account.
     """
     with one_message(project):
         runs = connect().runs(project, lazy=False)
@@ -95,8 +91,7 @@ def download(run: Any, folder: RunFolder) -> None:
 def connect() -> wandb.Api:
     """The API with the account that W&B's settings name.
 
-    Raises:
-        UserError: if they name none; nobody is asked for a key.
+    Raises UserError if they name none; nobody is asked for a key.
     """
     settings = wandb.setup(settings=wandb.Settings(silent=True, **PATIENCE)).settings
     # Under WANDB_MODE=offline, which is about logging, login() says no whatever the account; the API itself complains.

@@ -58,10 +58,10 @@ def main(
         from studies.checkpoints.options import Weights
         from studies.checkpoints.pictures import measure_missing
         from studies.segmentation.overlaps import measure_scenes
-        from studies.segmentation.seams import NAME
+        from studies.segmentation.seams import study
 
         how = {"count": seams, "side": tile_size}
-        failed += measure_missing(runs, Weights(data_root=data_root), NAME, how, partial(measure_scenes, **how))
+        failed += measure_missing(runs, Weights(data_root=data_root), study.name, how, partial(measure_scenes, **how))
     # Imported late: --help need not wait for scipy.
     from studies.page.terminal import run_studies
 

@@ -1,7 +1,6 @@
 """Tests the best checkpoint of every run that was not tested in the way asked for."""
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,37 +23,27 @@ PRECISIONS = {"None": "32-true", "32": "32-true", "64": "64-true", "16": "16-mix
 def run_missing(collection: Collection, data_root: Path | None, options: Sequence[str]) -> list[SetAside]:
     """Runs the missing tests one after another, each kept as soon as it is there; returns the runs that failed.
 
-    Args:
-        data_root: folder of the images where they are not where the runs found them.
-        options: of `main.py test`, such as `--model.evaluation.tile_size=512`.
-
-    Raises:
-        UserError: if the options fit no run.
-        WriteError: if a result cannot be written.
+    Raises UserError if the options, those of `main.py test`, fit no run, WriteError if a result cannot be written.
     """
+    device = choose_device(None)
+    moved = data_root is not None or any(option.startswith("--data") for option in options)
+
+    def test(run: Run, scheme: str) -> str | None:
+        expected = as_recorded(parse([*arguments(run.folder, find_checkpoint(run.folder, "best"), scheme), *options]))
+        known = [record for record in run.evaluations(EvaluationRecord).values() if is_of(record, run, expected)]
+        # Only the data say whether images that lie elsewhere are the same.
+        if known and not moved:
+            return None
+        trained = load(run.folder, BEST_CHECKPOINT, scheme, data_root, options, device=device).find_images()
+        if any(record.data == trained.data.eval_set_key() for record in known):
+            return None
+        return in_words(evaluate(trained, in_tiles=True))
+
     tasks = [(run, run.record.padding) for run in collection.runs]
-    test = partial(test_one, data_root=data_root, options=options, device=choose_device(None))
     failed = evaluate_missing(tasks, test, Console())
     if options and len(failed) == len(tasks):
         raise UserError(str(failed[0]))
     return failed
-
-
-def test_one(run: Run, scheme: str, *, data_root: Path | None, options: Sequence[str], device: str) -> str | None:
-    """Tests the run's best checkpoint unless it was tested so; returns its value, None for an old record.
-
-    Raises:
-        UserError: if it cannot be loaded or tested.
-    """
-    expected = as_recorded(parse([*arguments(run.folder, find_checkpoint(run.folder, "best"), scheme), *options]))
-    known = [record for record in run.evaluations(EvaluationRecord).values() if is_of(record, run, expected)]
-    # Only the data say whether images that lie elsewhere are the same.
-    if known and data_root is None and not any(option.startswith("--data") for option in options):
-        return None
-    trained = load(run.folder, BEST_CHECKPOINT, scheme, data_root, options, device=device).find_images()
-    if any(record.data == trained.data.eval_set_key() for record in known):
-        return None
-    return in_words(evaluate(trained, in_tiles=True))
 
 
 def is_of(record: EvaluationRecord, run: Run, expected: dict[str, Any]) -> bool:
@@ -71,8 +60,7 @@ def is_of(record: EvaluationRecord, run: Run, expected: dict[str, Any]) -> bool:
 def as_recorded(config: dict[str, Any]) -> dict[str, Any]:
     """The fields that the record of a test with this configuration would have.
 
-    Raises:
-        ModelError: if an option of the evaluation is wrong.
+    Raises ModelError if an option of the evaluation is wrong.
     """
     settings = EvaluationSettings(**(config["model"]["init_args"].get("evaluation") or {}))
     precision = str(config["trainer"]["precision"])

@@ -89,13 +89,7 @@ class NetworkPair:
 
 @dataclass(frozen=True)
 class Picture:
-    """The words about a picture, kept beside it.
-
-    Attributes:
-        title: heading.
-        caption: what it shows, and how that was chosen.
-        alt: for readers who do not see it.
-    """
+    """The words about a picture, kept beside it; `alt` is for readers who do not see it."""
 
     title: str
     caption: str

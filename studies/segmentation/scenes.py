@@ -30,8 +30,7 @@ def make_pictures(
 ) -> None:
     """Writes Figures 6 to 8 into `output`, as the options of `main.py segmentation` say.
 
-    Raises:
-        UserError: if there is no pair of runs, or a network or its images cannot be loaded.
+    Raises UserError if there is no pair of runs, or a network or its images cannot be loaded.
     """
     console, device = Console(), choose_device(None)
     runs = closest(collection, network)
@@ -48,13 +47,8 @@ def make_pictures(
 def closest(collection: Collection, network: str | None) -> tuple[Run, Run]:
     """A run with zero and one with partial padding: of all pairs, the one whose best mIoU are closest.
 
-    The paper, too, shows two models "with different padding schemes but similar mIOU" (section 4.2.1).
-
-    Args:
-        network: name that runs are compared under; None takes the first that has both schemes.
-
-    Raises:
-        UserError: if there is no such pair.
+    The paper, too, shows two models "with different padding schemes but similar mIOU" (section 4.2.1). Without the
+    name of a network, of the first that has both schemes. Raises UserError if there is no such pair.
     """
     groups = {(group.network, group.padding): group.runs for group in collection.groups}
     both = [name for name in collection.networks if (name, REFERENCE) in groups and (name, PARTIAL) in groups]

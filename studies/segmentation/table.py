@@ -41,11 +41,9 @@ READING = (
 
 @dataclass(frozen=True)
 class EvaluationTable:
-    """What sets one of the two tables apart.
+    """What sets one of the two tables apart; `number` is the paper's.
 
     Attributes:
-        number: in the paper.
-        title: heading.
         stem: of the files.
         explanation: what is counted.
         values: an evaluation's columns; empty where it has none of them.

@@ -35,4 +35,4 @@ def main(
 
     # Apart from records whose offsets were drawn a batch at a time.
     how = {"passes": passes, "seed": seed, "offsets": "by image"}
-    return measure_runs(runs, evaluation, study, "shift", how, count, lambda *of: measure(*of, passes, seed))
+    return measure_runs(runs, evaluation, study, how, count, lambda *of: measure(*of, passes, seed))

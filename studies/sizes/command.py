@@ -31,5 +31,4 @@ def main(
     from studies.sizes.table import study
 
     wanted = sorted({1.0, *map(float, factors)})
-    how = {"factors": wanted}
-    return measure_runs(runs, evaluation, study, "sizes", how, count, lambda *of: measure(*of, wanted))
+    return measure_runs(runs, evaluation, study, {"factors": wanted}, count, lambda *of: measure(*of, wanted))

@@ -13,11 +13,7 @@ from studies.checkpoints.pictures import Network, Pictures
 
 
 def measure(network: Network, pictures: Pictures, factors: Sequence[float]) -> dict[str, list[float | None]]:
-    """Top-1 accuracy in percent, a value a factor; None where the network does not run at a size.
-
-    Returns:
-        kept, rescaled: as the module says.
-    """
+    """Top-1 accuracy in percent, kept and rescaled, a value a factor; None where the network does not run at a size."""
     sides = [round(factor * pictures.size) for factor in factors]
     largest = max(sides)
 

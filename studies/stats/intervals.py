@@ -85,8 +85,7 @@ def compare(ours: Sequence[tuple[int, float]], theirs: Sequence[tuple[int, float
 def compare_with(values: Sequence[float], line: float = 0.0, kind: str = "t") -> Comparison:
     """The mean of `values`, one of each run, against a `line` that is no measurement (one-sample t).
 
-    Raises:
-        statistics.StatisticsError: without a value.
+    Raises statistics.StatisticsError without a value.
     """
     n = (len(values), len(values))
     if len(values) < 2 or stdev(values) == 0:
@@ -98,8 +97,7 @@ def compare_with(values: Sequence[float], line: float = 0.0, kind: str = "t") ->
 def sign_test(values: Sequence[float], line: float) -> Comparison:
     """The median of `values` against `line`: how many lie above it (binomial), whatever their distribution.
 
-    Raises:
-        statistics.StatisticsError: without a value.
+    Raises statistics.StatisticsError without a value.
     """
     n, middle, found = (len(values), len(values)), statistics.median(values), median_interval(values)
     if found is None:
@@ -110,18 +108,11 @@ def sign_test(values: Sequence[float], line: float) -> Comparison:
 def compare_pairs(images: int, better: int, worse: int) -> Comparison:
     """Share of images that one side alone gets right less the share that the other alone does, in points of percent.
 
-    Both sides saw the same images; only those on which they differ tell (McNemar). p is exact (binomial). The interval
-    covers the difference in the population that the images were drawn from with a probability of at least CONFIDENCE,
-    at any number of images: it joins two exact intervals (Clopper and Pearson) of half the allowed error each, of how
-    often the sides differ, and of how often the first is right when they do.
-
-    Args:
-        images: all of them.
-        better: those that the first side alone gets right.
-        worse: those that the second side alone gets right.
-
-    Raises:
-        statistics.StatisticsError: without an image.
+    Both sides saw the same images; only those on which they differ tell (McNemar): `better` are those that the first
+    side alone gets right, `worse` the second. p is exact (binomial). The interval covers the difference in the
+    population that the images were drawn from with a probability of at least CONFIDENCE, at any number of images: it
+    joins two exact intervals (Clopper and Pearson) of half the allowed error each, of how often the sides differ, and
+    of how often the first is right when they do. Raises statistics.StatisticsError without an image.
     """
     if not images:
         raise statistics.StatisticsError("no image was counted")
@@ -179,15 +170,13 @@ def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def seeds_needed(difference: float, deviation: float, degrees: int = 1) -> int | None:
-    """Runs of each side with which a t test finds `difference` at ALPHA with probability POWER.
+    """Runs of each side with which a t test finds `difference`, not negative, at ALPHA with probability POWER.
+
+    At least 2; None without a difference or a deviation, or beyond MOST_SEEDS.
 
     Args:
-        difference: that is to be found, not negative.
         deviation: standard deviation of a difference of two runs, one of each side.
         degrees: of freedom that each further run adds: 1 paired, 2 for two independent sides.
-
-    Returns:
-        At least 2; None without a difference or a deviation, or beyond MOST_SEEDS.
     """
     if difference == 0 or deviation == 0:
         return None

@@ -1,13 +1,9 @@
 """First and later iterations of a network under padding schemes: what Table 1 compares (section 3 of the paper).
 
-The first iteration is the first forward pass of a network that was just built and converted, for its scheme and size:
-in the paper's implementation it computes the ratios that later iterations read from a cache. Here too nothing is there
-yet: the ratios that eager runs keep are forgotten before each one, and a compiled network is compiled within it, from
-empty caches. What a process does once, such as loading kernels, is not part of it: each scheme has run at this size
-before, on another copy. Networks are built anew for every such measurement, for zero padding as well, whose first
-iterations are what those of the others are compared with.
-
-Later iterations are those of one copy of each scheme, in turns. Weights are random: no operation depends on them.
+The first iteration is the first forward pass of a network that was just built and converted: without ratios kept from
+earlier ones, and with the compilation (docs/timing.md says why). What a process does once, such as loading kernels, is
+not part of it: each scheme has run at this size before, on another copy. Later iterations are those of one copy of each
+scheme, in turns. Weights are random: no operation depends on them.
 """
 
 import copy
@@ -36,13 +32,7 @@ CLASSES = 1000
 
 @dataclass(frozen=True)
 class Conditions:
-    """Under which every case is measured.
-
-    Attributes:
-        options: of `main.py timing`.
-        device: that the networks run on.
-        stopwatch: seconds of a step.
-    """
+    """Under which every case is measured; the stopwatch gives the seconds of a step."""
 
     options: Options
     device: torch.device
@@ -62,9 +52,7 @@ def make_variant(network: nn.Module, name: str) -> tuple[nn.Module, ConversionRe
     """A copy of `network` under the scheme `name`; the null pair is a copy that is padded with zeros.
 
     Modules are new, parameters and buffers are those of `network`: however many copies there are, memory holds one.
-
-    Raises:
-        PaddingError: if the scheme cannot be put on the network.
+    Raises PaddingError if the scheme cannot be put on the network.
     """
     shared = {id(tensor): tensor for tensor in chain(network.parameters(), network.buffers())}
     variant = copy.deepcopy(network, shared)
@@ -86,11 +74,8 @@ def measure_case(
 ) -> tuple[TimingCase, dict[str, str]]:
     """Times timm model `name` on images of `size` (height, width) under zero padding, twice, and the options' schemes.
 
-    Returns:
-        The times, and for each scheme that the network cannot run under, why not.
-
-    Raises:
-        CaseError: if it cannot be built, does not run at this size, or runs under none of the schemes.
+    Returns the times, and for each scheme that the network cannot run under, why not. Raises CaseError if it cannot be
+    built, does not run at this size, or runs under none of the schemes.
     """
     try:
         # No weights are downloaded: times do not depend on their values.

@@ -1,12 +1,11 @@
 """The rows of Table 1, computed from measured times: each scheme's median time, and its ratio to zero padding.
 
-Section 3 of Partial Convolution based Padding, https://arxiv.org/abs/1811.11718.
-A ratio is that of two times of the same round, which are neighbours in time; the median of these ratios is shown, not
-the ratio of the medians. First iterations are related to first iterations under zero padding, later ones to later ones.
+Section 3 of Partial Convolution based Padding, https://arxiv.org/abs/1811.11718. A ratio is that of two times of the
+same round, first iterations to first ones under zero padding, later ones to later ones; its median is shown.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 from studies.runs import paper
 from studies.runs.collect import REFERENCE, scheme_order
@@ -30,8 +29,8 @@ class Line:
     case: TimingCase
     scheme: str
     iteration: str
-    seconds: tuple[float, ...]
-    relative: tuple[float, ...]
+    seconds: list[float]
+    relative: list[float]
 
     def __str__(self) -> str:
         """As in the paper's table, such as `resnet50_partial (1st)`."""
@@ -53,14 +52,12 @@ class Line:
 
 def lines(record: TimingRecord) -> list[Line]:
     """Case by case, scheme by scheme, zero padding and its null pair first."""
-    return [line for case in record.cases for line in _of_case(record, case)]
-
-
-def _of_case(record: TimingRecord, case: TimingCase) -> Iterator[Line]:
-    schemes = [REFERENCE, NULL, *sorted(set(case.later) - {REFERENCE, NULL}, key=scheme_order)]
-    for scheme in schemes:
-        for iteration, times in ((FIRST, case.first), (LATER, case.later)):
-            seconds = times[scheme]
+    found = []
+    for case in record.cases:
+        others = sorted(set(case.later) - {REFERENCE, NULL}, key=scheme_order)
+        iterations = ((FIRST, case.first), (LATER, case.later))
+        for scheme, (iteration, times) in product([REFERENCE, NULL, *others], iterations):
             # Rounds are paired by position: the record keeps their order.
-            relative = tuple(100 * own / zero for own, zero in zip(seconds, times[REFERENCE], strict=True))
-            yield Line(record, case, scheme, iteration, tuple(seconds), relative)
+            relative = [100 * own / zero for own, zero in zip(times[scheme], times[REFERENCE], strict=True)]
+            found.append(Line(record, case, scheme, iteration, times[scheme], relative))
+    return found

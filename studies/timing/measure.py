@@ -50,11 +50,7 @@ def check(options: Options, file: Path) -> Conditions:
 
 
 def measure(under: Conditions) -> TimingRecord:
-    """Measures every case; one that fails costs the others nothing.
-
-    Raises:
-        UserError: if none could be measured.
-    """
+    """Measures every case; one that fails costs the others nothing. Raises UserError if none could be measured."""
     options, origin = under.options, _origin(under.device)
     cases: list[TimingCase] = []
     failed: list[str] = []

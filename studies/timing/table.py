@@ -5,6 +5,7 @@ What is shown is computed from the times that `main.py timing` wrote down, round
 
 import statistics
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from studies.page import palette
 from studies.page.blocks import Bullets, Details, Notice, Section, Text
 from studies.page.measured import of_folder
 from studies.page.tables import Column, Marked, Table, decimals, starts
-from studies.runs.collect import REFERENCE, Collection
+from studies.runs.collect import REFERENCE
 from studies.runs.measured import facts
 from studies.stats.intervals import median_interval
 from studies.timing.lines import Line, lines
@@ -50,18 +51,6 @@ def conditions(line: Line) -> dict[str, Any]:
         "clock": record.clock,
         "hardware": record.hardware,
     }
-
-
-def study(collection: Collection, output: Path) -> Section | None:
-    """Table 1 of the records in the folder `timing` of the runs, or None if there are none.
-
-    Writes `table1_timing.csv` and `.md`. A damaged record is named, the others are shown.
-    """
-
-    def hold_cases(records: Sequence[TimingRecord]) -> bool:
-        return any(record.cases for record in records)
-
-    return of_folder(collection, output, FOLDER, TimingRecord, TITLE, section, hold_cases)
 
 
 def section(records: Sequence[TimingRecord], output: Path, problems: Sequence[str] = ()) -> Section:
@@ -139,3 +128,13 @@ def _problems(record: TimingRecord) -> list[str]:
 
 def _origin(record: TimingRecord) -> str:
     return f"{record.hardware}, {record.device}, {record.threads} threads: {facts(record.provenance)}"
+
+
+study = partial(
+    of_folder,
+    folder=FOLDER,
+    kind=TimingRecord,
+    title=TITLE,
+    section=section,
+    enough=lambda records: any(record.cases for record in records),
+)

@@ -49,7 +49,6 @@ def test_help_is_light():
         ("report absent", "absent is no folder"),
         ("convergence runs --targets 45 high", "--targets: Expected a float. Got value: high"),
         ("cross-test runs --batch-size 0", "--batch-size: "),
-        ("disagreements runs --limit few", "--limit: "),
         ("activations runs --count 0", "--count: "),
         ("segmentation runs --pictures=0", "--pictures: "),
         ("segmentation runs --tile-size=-1", "--tile-size: "),

@@ -82,20 +82,3 @@ def test_of_a_run_the_right_classes_are_known(trained_pair, sample_tree, tmp_pat
     record = BorderErrorRecord.read(file)
     assert record.targets == [*range(10)]
     assert set(record.decisions) == {TRUE, "zero", "partial"}
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (["--images", "/absent"], "/absent: does not exist"),
-        (["--margin", "7"], "total stride of 8; give a multiple"),
-        (["--schemes", "mirror"], "unknown padding scheme 'mirror'"),
-        (["--count", "0"], "--count"),
-    ],
-)
-def test_bad_input_is_one_line(options, words, command, tmp_path, capsys):
-    assert main([*command, *options]) == 2
-    error = capsys.readouterr().err
-    assert words in error
-    assert error.count("\n") == 1
-    assert not list(tmp_path.rglob("*.json"))

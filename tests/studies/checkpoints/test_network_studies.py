@@ -210,28 +210,6 @@ def test_the_activations_command_keeps_what_the_report_shows(runs, sample_tree, 
     assert all(title in page for title in ("(Table 4)", "(Figure 4)", "(Figure 5)"))
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["cross-test", "--schemes", "partail"], "unknown padding scheme 'partail'; choose one of"),
-        (["cross-test", "--metric", "val/loss"], "val/loss is not evaluated"),
-        (["cross-test", "--device", "cuda:77"], "--device cuda:77"),
-        (["disagreements", "--right", "reflect"], "no finished run with reflect padding"),
-        (["disagreements", "--right", "zero"], "name two schemes"),
-        (["activations", "--network", "vgg99"], "--network vgg99: there are tiny_resnet10"),
-        (["activations", "--images", "/absent/a.png"], "/absent/a.png"),
-        (["activations", "--seed", "7"], "--seed 7: not every scheme"),
-        (["activations", "--layers", "layer9"], "no module layer9"),
-    ],
-)
-def test_bad_input_gets_one_message_and_status_2(runs, arguments, message, capsys):
-    command, *options = arguments
-    assert main_here(command, str(runs), *options) == 2
-    error = capsys.readouterr().err
-    assert message in error
-    assert "Traceback" not in error
-
-
 def test_with_a_margin_real_context_is_tested_beside_padding_on_the_same_pixels(runs, tmp_path, capsys):
     copy = shutil.copytree(runs, tmp_path / "copy")
     for run in find_runs(copy):

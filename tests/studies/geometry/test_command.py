@@ -1,7 +1,5 @@
 """`main.py geometry`: what it writes, what it measures again, and what it refuses."""
 
-import json
-
 import pytest
 import torch
 
@@ -67,28 +65,3 @@ def test_a_run_is_measured_under_every_scheme(trained_pair, tmp_path):
     record = GeometryRecord.read(file)
     assert record.schemes == [*available_schemes()]
     assert record.weights.startswith("best.ckpt")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["resnet5O"], "timm has no model 'resnet5O'"),
-        (["resnet18", "--schemes", "mirror"], "unknown padding scheme 'mirror'"),
-        (["resnet18", "--sizes", "0"], "--sizes"),
-        (["resnet18", "--weights", "absent.pth"], "absent.pth cannot be read"),
-        (["resnet18", "resnet34", "--weights", "w.pth"], "--weights is a file for one network"),
-        (["vit_tiny_patch16_224", "--sizes", "100"], "does not run at 100 x 100 pixels"),
-    ],
-)
-def test_bad_input_is_one_line(arguments, words, tmp_path, capsys):
-    assert main(["geometry", *arguments, "--output", str(tmp_path)]) == 2
-    error = capsys.readouterr().err
-    assert words in error
-    assert error.count("error:") == 1
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_foreign_file_is_not_replaced(tmp_path, capsys):
-    (tmp_path / "cifar_resnet10-32.json").write_text(json.dumps({"mine": 1}))
-    assert main(["geometry", "cifar_resnet10", "--sizes", "32", "--output", str(tmp_path)]) == 2
-    assert "will not be replaced" in capsys.readouterr().err

@@ -9,10 +9,9 @@ from padding import available_schemes
 from padding.registry import forget_made
 from records.errors import UserError
 from studies.location import measure
-from studies.location.draw import ROWS, draw
 from studies.location.record import LocationRecord
 from studies.location.table import PUBLISHED, by_gap, make_table
-from studies.location.train import accuracies, make
+from studies.location.train import ROWS, accuracies, draw, make
 
 TINY = ["location", "--images", "50", "--epochs", "1", "--seeds", "2", "--jobs", "1"]
 
@@ -110,14 +109,3 @@ def test_the_table_sorts_by_the_gap_and_shows_what_was_published():
     full, zero = make_table(record).rows
     assert zero[1:7] == [2, 95, pytest.approx(50**0.5), 5, pytest.approx(50**0.5), 90]
     assert tuple(full[-2:]) == PUBLISHED["full"]
-
-
-@pytest.mark.parametrize(
-    ("options", "words"), [(["--schemes", "mirror"], "unknown padding scheme"), (["--seeds", "0"], "--seeds")]
-)
-def test_bad_input_is_one_line(options, words, tmp_path, capsys):
-    assert main([*TINY, "--output", str(tmp_path), *options]) == 2
-    error = capsys.readouterr().err
-    assert words in error
-    assert error.count("\n") == 1
-    assert not list(tmp_path.iterdir())

@@ -36,14 +36,6 @@ def test_prints_whole_values_and_where_the_page_is(runs, tmp_path, capsys, monke
     assert not (runs / "report").exists()
 
 
-def test_nothing_to_report_is_a_user_error(runs, tmp_path):
-    with pytest.raises(UserError, match=r"(?s)no finished run to report on.*no value of val/acc5"):
-        main([str(runs), "--metric", "val/acc5"])
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"cannot be written.*--output"):
-        main([str(runs), "--output", str(tmp_path / "file")])
-
-
 @pytest.fixture
 def mixed(tmp_path, make_run):
     """Two classification runs and one segmentation run below one folder."""

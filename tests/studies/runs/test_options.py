@@ -80,9 +80,6 @@ def test_everything():
     ("text", "words"),
     [
         ("--pictures 0", ["--pictures", "0", ">0"]),
-        ("--percent 5 x", ["--percent", "float", "x"]),
-        ("--mode quick", ["--mode", "'fast', 'slow'", "quick"]),
-        ("--kernel 4", ["--kernel", "[3, 5]", "4"]),
         ("--channels", ["--channels"]),
         ("--model.lr 1", ["--model.lr"]),
         ("--names", ["--names"]),

@@ -14,13 +14,12 @@ from studies.stats.intervals import (
     compare,
     compare_pairs,
     holm,
-    interval,
     median_interval,
     seeds_needed,
     sign_test,
 )
 
-T = {2: 4.302653, 3: 3.182446, 4: 2.776445}
+T = {2: 4.302653, 3: 3.182446}
 """Student's 97.5 % points by degrees of freedom, from a printed table."""
 
 
@@ -65,12 +64,6 @@ def test_without_spread_there_is_no_interval(ours, theirs):
     assert found.mean < 0
     assert (found.kind, found.low, found.high, found.p, found.seeds) == (None,) * 5
     assert not found.decided
-
-
-def test_interval_of_a_mean():
-    assert interval([1.0]) is None
-    low, high = interval([1.0, 2.0, 3.0, 4.0, 5.0])
-    assert (low, high) == pytest.approx((3 - T[4] * 0.5**0.5, 3 + T[4] * 0.5**0.5), abs=1e-5)
 
 
 @pytest.mark.parametrize("count", range(40))

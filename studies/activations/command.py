@@ -78,7 +78,7 @@ def main(
         trained = ready(chosen[0])
         return list_layers(Console(), trained, (shown or choose_images(trained, 1))[0][0])
     runs.output_folder()  # asked before the networks are loaded
-    failed = evaluate_missing([(run, run.record.padding) for run in chosen], show, Console())
+    failed = evaluate_missing([(run, run.record.padding) for run in chosen], show)
     if len(failed) == len(chosen):
         raise UserError("\n".join(map(str, failed)))
     return run_studies(runs, [study], "no maps were made", failed)

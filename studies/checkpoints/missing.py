@@ -55,10 +55,10 @@ def evaluate_and_show(
             return None
         return in_words(evaluate(trained))
 
-    return run_studies(runs, [study], nothing, evaluate_missing(tasks, one, Console()))
+    return run_studies(runs, [study], nothing, evaluate_missing(tasks, one))
 
 
-def evaluate_missing(tasks: Sequence[Task], one: Callable[[Run, str], str | None], console: Console) -> list[SetAside]:
+def evaluate_missing(tasks: Sequence[Task], one: Callable[[Run, str], str | None]) -> list[SetAside]:
     """Evaluates each task that has no record yet, and returns the runs that could not be evaluated.
 
     Args:
@@ -67,7 +67,7 @@ def evaluate_missing(tasks: Sequence[Task], one: Callable[[Run, str], str | None
     Raises:
         WriteError: if a result cannot be written: the next could not be, either.
     """
-    failed = []
+    console, failed = Console(), []
     with quiet_lightning():
         for number, (run, scheme) in enumerate(tasks, start=1):
             start, which = time.monotonic(), f"[{number}/{len(tasks)}] {run.record.name} under {scheme}"

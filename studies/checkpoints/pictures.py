@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from rich.console import Console
 from torch import Tensor
 
 from lightning_modules import SegmentationModule
@@ -133,7 +132,7 @@ def measure_missing(
         record.write(run.folder.evaluations / record.file_name)
         return f"{name} of {images} images"
 
-    return evaluate_missing([(run, run.record.padding) for run in runs.collect().runs], one, Console())
+    return evaluate_missing([(run, run.record.padding) for run in runs.collect().runs], one)
 
 
 def _pictures(trained: Trained, count: int | None, batch: int) -> Pictures:

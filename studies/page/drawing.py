@@ -123,10 +123,9 @@ def grid_of_panels(
     size: tuple[float, float],
     title: str,
     legend: Mapping[str, Style] | None = None,
-    columns: int = 2,
 ) -> Drawing:
-    """One panel an item, at most `columns` in a row; `size` is a panel's, in inches."""
-    columns = min(columns, len(items))
+    """One panel an item, at most two in a row; `size` is a panel's, in inches."""
+    columns = min(2, len(items))
     rows = math.ceil(len(items) / columns)
 
     def fill(figure: Figure) -> None:

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from lightning_modules.scene_evaluation import REGULAR, EvaluationSettings, mode_name, share
 from records.errors import UserError
 from records.evaluation import EvaluationRecord
@@ -40,7 +38,7 @@ def run_missing(collection: Collection, data_root: Path | None, options: Sequenc
         return in_words(evaluate(trained, in_tiles=True))
 
     tasks = [(run, run.record.padding) for run in collection.runs]
-    failed = evaluate_missing(tasks, test, Console())
+    failed = evaluate_missing(tasks, test)
     if options and len(failed) == len(tasks):
         raise UserError(str(failed[0]))
     return failed

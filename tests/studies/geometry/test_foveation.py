@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 from networks.create import create_network
-from padding import available_schemes
 from records.errors import UserError
 from studies.checkpoints.networks import padded_copy
 from studies.geometry.foveation import averages, check_linear, foveation, last_map, summary
@@ -68,9 +67,3 @@ def test_gates_and_scales_are_taken_out_and_attention_is_refused():
         check_linear(averages(network.eval()), torch.randn(1, 3, 64, 64))
     with pytest.raises(UserError, match=r"no last map|not linear"):
         check_linear(averages(timm.create_model("vit_tiny_patch16_224").eval()), torch.randn(1, 3, 224, 224))
-
-
-def test_every_scheme_has_a_map():
-    for scheme in available_schemes():
-        found = foveation(padded_copy(chain(), scheme), torch.randn(1, 3, 28, 28))
-        assert torch.tensor(found.cells).isfinite().all(), scheme

@@ -2,6 +2,7 @@
 
 import json
 import re
+import xml.etree.ElementTree
 from functools import partial
 
 import pytest
@@ -83,7 +84,7 @@ def test_a_study_that_fails_is_named_and_the_others_are_shown(pair, tmp_path, mo
     assert "(Table 2)" in page
 
 
-HTML = "<script>alert(1)</script>"
+HTML = "<script>alert(1)</script>&$a_b$"
 
 
 TAMPERED = (
@@ -131,3 +132,6 @@ def test_tampered_runs_never_lead_out_of_their_folder_nor_onto_the_page(make_run
         assert file.suffix == ".csv" or "<script" not in text
         assert 'href="javascript' not in text
     assert len(list((tmp_path / "runs/report").rglob("report.html"))) == 1
+    # A panel's title and a line of the legend; with mathematics in it the name would be in pieces.
+    drawn = {each.text for each in xml.etree.ElementTree.parse(tmp_path / "runs/report/figure3.svg").iter()}
+    assert {HTML, f"{HTML}-{HTML}"} <= drawn

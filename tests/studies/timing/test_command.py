@@ -16,12 +16,12 @@ TINY = ["timing", "--device", "cpu", "--sizes", "8", "6x9", "--rounds", "2", "--
 
 @pytest.fixture
 def networks(monkeypatch):
-    """Stands in for timm: `resnet50` pads 6 pixels, `resnet18` none, and `vgg16_bn` cannot be built."""
+    """Stands in for timm: `resnet50` pads 6 pixels, `resnet18` none, `resnet34` takes no images, `vgg16_bn` fails."""
 
     def create(name, classes):
         if name == "vgg16_bn":
             raise RuntimeError("out of memory")
-        return nn.Conv2d(3, 4, *((1, 1, 0) if name == "resnet18" else (3, 1, 6)))
+        return nn.Conv2d(*{"resnet18": (3, 4, 1), "resnet34": (5, 4, 3, 1, 1)}.get(name, (3, 4, 3, 1, 6)))
 
     monkeypatch.setattr(inference, "create_network", create)
 
@@ -56,8 +56,14 @@ def test_a_network_and_a_scheme_that_fail_cost_the_others_nothing(networks, tmp_
     shown = capsys.readouterr()
     assert "not measured: vgg16_bn, 6 x 9, eager: out of memory" in shown.err
     assert "out of memory" in shown.out
-    assert main([*TINY, "--output", str(tmp_path / "none"), "--networks", "resnet18", "vgg16_bn"]) == 2
-    assert "nothing could be measured:\n  resnet18, 8 x 8, eager: " in capsys.readouterr().err
+    assert main([*TINY, "--output", str(tmp_path / "none"), "--networks", "resnet18", "resnet34", "vgg16_bn"]) == 2
+    first, second, *_ = capsys.readouterr().err.partition("nothing could be measured:\n  ")[2].split("\n  ")[::2]
+    assert first == (
+        "resnet18, 8 x 8, eager: partial, reflect, replicate: no convolution of the network is padded, so there is "
+        "nothing to compare"
+    )
+    assert second.startswith("resnet34, 8 x 8, eager: ")
+    assert "channels" in second
     assert not (tmp_path / "none").exists()
 
 

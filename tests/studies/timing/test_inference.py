@@ -10,7 +10,7 @@ from torch import nn
 
 import padding.reweight
 from studies.timing import inference
-from studies.timing.inference import CaseError, Conditions, make_variant, measure_case
+from studies.timing.inference import Conditions, make_variant, measure_case
 from studies.timing.options import Options
 
 
@@ -113,17 +113,3 @@ def test_a_scheme_that_fails_is_named_and_the_others_are_measured(passes, monkey
     case, failed, _ = measured(passes)
     assert failed == {"reflect": "out of memory"}
     assert set(case.first) == {"zero", "zero again", "partial"}
-
-
-@pytest.mark.parametrize(
-    ("network", "size", "message"),
-    [
-        ((3, 4, 1), 8, r"^partial, reflect: no convolution of the network is padded"),
-        ((5, 4, 3, 1, 1), 8, "channels"),
-    ],
-)
-def test_a_network_that_cannot_be_measured_at_all_says_why(network, size, message, monkeypatch):
-    options = Options(schemes=("partial", "reflect"), rounds=2, first_rounds=2)
-    monkeypatch.setattr(inference, "create_network", lambda name, classes: nn.Conv2d(*network))
-    with pytest.raises(CaseError, match=message):
-        measure_case("network", (size, size), "eager", Conditions(options, torch.device("cpu"), lambda step: 1.0))

@@ -39,12 +39,13 @@ def main(
     check_writable(output, ANOTHER_OUTPUT)
     # Imported late: --help need not wait for torch.
     from padding import available_schemes
-    from studies.location.measure import check, measure, names
+    from studies.location.measure import check, measure
+    from studies.location.record import FULL, VALID
     from studies.location.table import section
     from studies.page.terminal import show_sections, show_written
 
     console, file = Console(), output / "location.json"
-    wanted = check(schemes or names(available_schemes()))
+    wanted = check(schemes or [VALID, *available_schemes(), FULL])
     record = measure(file, wanted, seeds, images, epochs, jobs or cores(), lambda text: say(console, text))
     found = section([record], output)
     show_sections(console, [found])

@@ -43,7 +43,8 @@ def write_report(collection: Collection, output: Path) -> tuple[list[Section], l
     for study in (*STUDIES[1:], STUDIES[0]):
         sections = shown(study, [place for place in study.sections if (study.name, place) not in OPENED])
         if sections:
-            chapters.append(Chapter(_title(study, sections), sections))
+            title = sections[0].title if len(sections) == 1 else study.name.replace("-", " ").capitalize()
+            chapters.append(Chapter(title, sections))
     sections = [section for chapter in chapters for section in chapter.sections]
     files = [Linked(each.name, each) for section in sections for each in section.files]
     last = Section("The same as files", [Bullets(files, in_columns=True)])
@@ -63,10 +64,6 @@ def _shown(study: Study, place: str, collection: Collection, output: Path, probl
     except Exception as error:
         problems.append(f"{study.folder}.{place.partition(':')[0]}: {in_one_line(error)}")
         return None
-
-
-def _title(study: Study, sections: list[Section]) -> str:
-    return sections[0].title if len(sections) == 1 else study.name.replace("-", " ").capitalize()
 
 
 def _lead(collection: Collection) -> Iterator[Block]:

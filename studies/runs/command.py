@@ -15,7 +15,7 @@ from records.atomic import check_writable
 from records.errors import UserError
 from studies.runs.collect import Collection, SetAside, collect
 from studies.runs.options import Argument
-from studies.runs.wandb_mirror import mirror, mirror_folder, project_path
+from studies.runs.wandb_mirror import ROOT, mirror, project_path
 
 Project = Annotated[str, Argument(type=project_path, metavar="ENTITY/PROJECT")]
 """A W&B project, as an option's type."""
@@ -48,7 +48,7 @@ class Runs:
     @property
     def folder(self) -> Path:
         """The folder of the runs, for those of W&B too."""
-        return self.runs_folder or mirror_folder(self.wandb)
+        return self.runs_folder or ROOT / self.wandb
 
     def collect(self) -> Collection:
         """The Collection of these runs. Raises UserError where there is nothing to report."""

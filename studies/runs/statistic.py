@@ -62,7 +62,7 @@ class Statistic:
         if network.variant or metric == "val/miou":
             split = network.variant.removeprefix("split")
             where["split"] = int(split) if split.isdecimal() else split
-        return next(iter(paper.rows(table, **where)), None)
+        return paper.row(table, **where)
 
     def paper_difference(self, group: Group, metric: str) -> float | None:
         """The paper's own difference from zero padding, in points; None if it prints none."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from studies.runs.wandb_project import LoggedRun
 
 ROOT = Path("runs/wandb")
+"""Below the current folder; in it the run folders of a project, ENTITY/PROJECT."""
+
 MARKER = "wandb_mirror.json"
 NAME = re.compile(r"[\w.-]+")
 """Names of the run folders in a mirror."""
@@ -34,11 +36,6 @@ def project_path(text: str) -> str:
     if not re.fullmatch(r"[^/\\]+/[^/\\]+", text) or {".", ".."} & set(text.split("/")):
         raise ArgumentTypeError(f"'{text}' is no W&B project; its form is ENTITY/PROJECT")
     return text
-
-
-def mirror_folder(project: str) -> Path:
-    """Where the run folders of `project` (ENTITY/PROJECT) are made, below the current folder."""
-    return ROOT / project
 
 
 def mirror(runs: Iterable["LoggedRun"], root: Path) -> list[SetAside]:

@@ -10,6 +10,7 @@ import yaml
 from records import RunFolder, RunRecord
 from records.classification import ClassificationRecord, ImageList
 from records.evaluation import EvaluationRecord
+from studies.runs.collect import collect
 from tests.support.segmentation_counts import EDGES, LEAVE_OUT, MODES, counts_of
 
 
@@ -65,6 +66,12 @@ def make_tested(make_run):
         return run
 
     return make
+
+
+@pytest.fixture
+def collection(tmp_path):
+    """The collection of segmentation runs."""
+    return lambda: collect(tmp_path / "runs", "val/miou")
 
 
 @pytest.fixture

@@ -54,22 +54,14 @@ class Study:
 
 
 STUDIES = (
-    Study(
-        "report",
-        "every study below that applies to a folder of runs, as one page",
-        ("provenance:study",),
-    ),
+    Study("report", "every study below that applies to a folder of runs, as one page", ("provenance:study",)),
     Study("claims", "each claim of the paper and of others, and whether these runs support it", ("table:study",)),
     Study(
         "accuracy",
         "Tables 2, 3 and 5, Figure 1: best and last-5 average of each run, differences with intervals",
         ("differences:study", "table:study_best", "table:study_last5", "figure:study"),
     ),
-    Study(
-        "convergence",
-        "Figure 3: mean curves, epochs to a target",
-        ("figure:study", "targets:study"),
-    ),
+    Study("convergence", "Figure 3: mean curves, epochs to a target", ("figure:study", "targets:study")),
     Study("timing", "Table 1: inference time of the padding schemes, of any timm models", ("table:study",)),
     Study("cross-test", "Table 4: every checkpoint under every padding scheme", ("table:study",)),
     Study(

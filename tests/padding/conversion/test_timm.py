@@ -225,7 +225,9 @@ def converts(name):
     keys = list(model.state_dict())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        reports = [convert_padding(model, scheme) for scheme in SCHEMES]
+        # A lambda layer is a Conv3d over an image, for which a pair has no third scheme: refused by the layer's name.
+        volumes = any(isinstance(module, nn.Conv3d) for module in model.modules())
+        reports = [convert_padding(model, scheme) for scheme in SCHEMES if not (volumes and "," in scheme)]
         convert_padding(model, "zero")
     modules = dict(model.named_modules())
     convolutions = [

@@ -30,7 +30,6 @@ class Study:
 
     @property
     def functions(self) -> list[Callable]:
-        """Those of `sections`."""
         return [self.load(name) for name in self.sections]
 
     def load(self, name: str) -> Any:

@@ -55,7 +55,6 @@ class Disagreement:
     folder: Path
 
     def label(self, image: int) -> str:
-        """The image's class."""
         return self.files.class_names[self.files.targets[image]]
 
     def answers(self, image: int) -> list[str]:
@@ -189,7 +188,6 @@ def images_table(found: Sequence[Disagreement]) -> Table:
 
 
 def _strip(each: Disagreement) -> tuple[str, list[contact_sheet.Thumbnail]]:
-    """Title and pictures of a network."""
     pictures = []
     for image, path in each.there(evenly(each.images, LIMIT)).items():
         said = Counter(each.answers(image)).most_common()

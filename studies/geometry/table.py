@@ -75,7 +75,6 @@ def sizes(record: GeometryRecord) -> str:
 
 
 def even_table(records: Sequence[GeometryRecord]) -> Table:
-    """A line for each uneven layer."""
     found = [(record, each) for record in records for each in record.windows if not each.even]
     names = ("Network", "size", "layer", "axis", "input", "kernel", "stride", "padding", "read before", "read after")
     rows = [

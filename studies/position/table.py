@@ -50,7 +50,6 @@ def unevenness(values: np.ndarray) -> tuple[float, float, float, float]:
 
 
 def lines(records: Records) -> dict[str, Cells]:
-    """A line for each canvas."""
     found = {}
     for canvas in records[0].values:
         numbers = [unevenness(grid(each, canvas)) for each in records]
@@ -60,7 +59,6 @@ def lines(records: Records) -> dict[str, Cells]:
 
 
 def draw(found: Found) -> Drawing:
-    """A map for each network and scheme."""
     maps = {str(group): np.mean([grid(each, SHOWN) for each in records], 0) for group, records in found.items()}
     maps = {name: values - central(values) for name, values in maps.items()}
     most = max(1.0, *(float(abs(values).max()) for values in maps.values()))

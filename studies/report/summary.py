@@ -38,7 +38,6 @@ def caution(collection: Collection) -> str:
 
 
 def sentences(collection: Collection) -> tuple[str, ...]:
-    """All of it in order."""
     return (compared(collection), *statements(collection), caution(collection))
 
 

@@ -30,8 +30,6 @@ FIRST_SCHEMES = (REFERENCE, PARTIAL)
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A run that is reported on."""
-
     folder: RunFolder
     record: RunRecord
     rows: list[Row]
@@ -132,7 +130,6 @@ class Collection:
 
 
 def scheme_order(scheme: str) -> tuple[int, str]:
-    """Sorting key of schemes."""
     return (FIRST_SCHEMES.index(scheme) if scheme in FIRST_SCHEMES else len(FIRST_SCHEMES), scheme)
 
 

@@ -67,7 +67,6 @@ def study(collection: Collection, output: Path) -> Section | None:
 
 
 def _panels(block: Block) -> Iterator[Panel]:
-    """One for each way of predicting."""
     _, first = block.first
     for mode in first.confusion:
         words = mode if mode == REGULAR else f"tiles, overlap {overlap(mode)}"

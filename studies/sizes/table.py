@@ -35,7 +35,6 @@ def differences(records: Records, way: str) -> tuple[float | None, dict[float, f
 
 
 def lines(records: Records) -> dict[str, Cells]:
-    """A line for each way."""
     found = {}
     for way in WAYS:
         own, others = differences(records, way)

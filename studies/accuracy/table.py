@@ -4,6 +4,7 @@ Sections 4.1 and 4.2 of Partial Convolution based Padding, https://arxiv.org/abs
 differences in percentage points.
 """
 
+from functools import partial
 from pathlib import Path
 
 from studies.page import palette
@@ -14,21 +15,17 @@ from studies.runs.statistic import BEST, LAST5, Statistic
 from studies.stats.spread import mean, stdev
 
 
-def study_best(collection: Collection, output: Path) -> Section:
-    """Table 2 (or 5, of mIoU) as a section; writes `table2_best.csv` and `.md`."""
-    return _study(collection, output, BEST, _reading(collection))
-
-
-def study_last5(collection: Collection, output: Path) -> Section:
-    """Table 3 as a section; writes `table3_last5.csv` and `.md`."""
-    return _study(collection, output, LAST5, "Columns as in the table above.")
-
-
-def _study(collection: Collection, output: Path, statistic: Statistic, reading: str) -> Section:
+def _study(collection: Collection, output: Path, statistic: Statistic) -> Section:
+    """Writes `table2_best` (`table5_best` of mIoU), or `table3_last5`, as .csv and .md."""
     found = table(collection, statistic)
+    reading = _reading(collection) if statistic is BEST else "Columns as in the table above."
     explanation = Text(statistic.explanation.format(metric=collection.metric))
     files = found.write(output, statistic.file(collection.metric))
     return Section(found.title, [explanation, found, Text(reading, muted=True)], files)
+
+
+study_best = partial(_study, statistic=BEST)
+study_last5 = partial(_study, statistic=LAST5)
 
 
 def table(collection: Collection, statistic: Statistic) -> Table:

@@ -10,15 +10,15 @@ gets PART.json and results.md; the same command goes on with what is not complet
 import argparse
 import copy
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from benchmarks.input_pipeline import loader_rows
-from benchmarks.options import ratios, spread
-from benchmarks.parts import Part, Row, Setting, run_parts
+from benchmarks.parts import Part, Row, Setting, ratios, run_parts, spread
 from benchmarks.program import program_rows
 from benchmarks.scene_pipeline import scene_rows
 from benchmarks.training import loop_rows, option_rows, scheme_rows
@@ -26,14 +26,19 @@ from networks.create import create_network
 from padding.reweight import forget_ratios
 from studies.runs.collect import REFERENCE
 from studies.timing.inference import compile_variant, make_variant, variant_names
-from studies.timing.interleaved import interleaved
+from studies.timing.interleaved import Step, interleaved
 from studies.timing.record import NULL
 
+WARM_UP = 2
+"""Rounds before those that count."""
 
-def measured(setting: Setting, title: Row, steps: dict, rounds: int, warm_up: int = 2) -> Iterator[Row]:
+
+def measured(
+    setting: Setting, title: Row, names: Sequence[str], prepare: Callable[[str], Step], rounds: int
+) -> Iterator[Row]:
     """A row for each step but the reference: its time over the reference's in the same round, and the null pair's."""
-    seconds = interleaved(list(steps), steps.__getitem__, warm_up + rounds, setting.stopwatch)
-    counted = {name: times[warm_up:] for name, times in seconds.items()}
+    seconds = interleaved(names, prepare, WARM_UP + rounds, setting.stopwatch)
+    counted = {name: times[WARM_UP:] for name, times in seconds.items()}
     zero = counted[REFERENCE]
     for name, times in counted.items():
         if name not in (REFERENCE, NULL):
@@ -42,7 +47,7 @@ def measured(setting: Setting, title: Row, steps: dict, rounds: int, warm_up: in
             yield row | {"_seconds": counted}
 
 
-def forward(model: nn.Module, images: torch.Tensor, amp: bool = False):
+def forward(model: nn.Module, images: torch.Tensor, amp: bool = False) -> Step:
     @torch.inference_mode()
     def run() -> None:
         with torch.autocast(images.device.type, torch.bfloat16, enabled=amp):
@@ -69,48 +74,42 @@ def networks_rows(setting: Setting) -> Iterator[Row]:
         layout = torch.channels_last if how == "channels_last" else torch.contiguous_format
         network = create_network(name, 10).eval().to(memory_format=layout)
         images = torch.randn(batch, 3, size, size).contiguous(memory_format=layout)
-        models = {each: make_variant(network, each)[0] for each in variant_names(schemes)}
-        steps = {each: forward(model, images, how == "bf16") for each, model in models.items()}
+        names = variant_names(schemes)
+        steps = {each: forward(make_variant(network, each)[0], images, how == "bf16") for each in names}
         title = {"network": name, "pixels": size, "batch": batch, "how": how or "eager"}
-        yield from measured(setting, title, steps, 2 if setting.tiny else rounds)
+        yield from measured(setting, title, names, steps.__getitem__, 2 if setting.tiny else rounds)
 
 
 def first_rows(setting: Setting) -> Iterator[Row]:
     """First calls of networks built anew, ratios forgotten; and a size that no call had before, every time."""
+    names = variant_names(["partial"])
     for name, size, rounds in [("tiny_resnet10", 32, 40), ("tiny_vgg7_bn", 32, 40), ("resnet50", 224, 8)]:
-        network, images = create_network(name, 10).eval(), torch.randn(1, 3, size, size)
-        title = {"network": name, "pixels": size, "call": "first"}
-        yield from measured(setting, title, _Fresh(network, images), rounds)
-        models = {each: make_variant(network, each)[0] for each in variant_names(["partial"])}
-        sizes = dict.fromkeys(models, size)
-
-        def step(each: str, models=models, sizes=sizes):
-            sizes[each] += 1  # the same sizes for all, each new to it
-            return forward(models[each], torch.randn(1, 3, sizes[each], sizes[each]))
-
-        title["call"] = "a new size"
-        yield from measured(setting, title, _Lazy(models, step), rounds)
+        network = create_network(name, 10).eval()
+        for call, prepare in (("first", first_call), ("a new size", new_size)):
+            title = {"network": name, "pixels": size, "call": call}
+            yield from measured(setting, title, names, prepare(network, size), rounds)
 
 
-class _Lazy(dict):
-    """Names to steps that are made when they are asked for."""
+def first_call(network: nn.Module, size: int) -> Callable[[str], Step]:
+    images = torch.randn(1, 3, size, size)
 
-    def __init__(self, names, make) -> None:
-        super().__init__(dict.fromkeys(names))
-        self._make = make
+    def prepare(name: str) -> Step:
+        model = make_variant(network, name)[0]
+        forget_ratios()
+        return forward(model, images)
 
-    def __getitem__(self, name: str):
-        return self._make(name)
+    return prepare
 
 
-class _Fresh(_Lazy):
-    def __init__(self, network: nn.Module, images: torch.Tensor) -> None:
-        def make(name: str):
-            model = make_variant(network, name)[0]
-            forget_ratios()
-            return forward(model, images)
+def new_size(network: nn.Module, size: int) -> Callable[[str], Step]:
+    models = {each: make_variant(network, each)[0] for each in variant_names(["partial"])}
+    sizes = {each: count(size + 1) for each in models}  # the same sizes for all, each new to it
 
-        super().__init__(variant_names(["partial"]), make)
+    def prepare(name: str) -> Step:
+        side = next(sizes[name])
+        return forward(models[name], torch.randn(1, 3, side, side))
+
+    return prepare
 
 
 def compiled_rows(setting: Setting) -> Iterator[Row]:
@@ -125,7 +124,7 @@ def compiled_rows(setting: Setting) -> Iterator[Row]:
             steps[each]()
             kernels[each] = metrics.generated_kernel_count
         title = {"network": name, "pixels": size}
-        for row in measured(setting, title, steps, rounds):
+        for row in measured(setting, title, list(steps), steps.__getitem__, rounds):
             yield row | {"kernels, zero": kernels[REFERENCE], "kernels": kernels[row["scheme"]]}
 
 

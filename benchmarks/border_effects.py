@@ -1,6 +1,6 @@
 """What a scheme does to the border of an untrained network, and what it keeps for the backward pass.
 
-usage: python benchmarks/border_effects.py [--seeds N] [--networks NAME ...]
+    python -m benchmarks.border_effects [--seeds N] [--networks NAME ...]
 
 The first table: root mean square of the outermost ring over that of the middle, behind 8 random 3x3 convolutions and
 ReLUs on 32x32 noise. The second: bytes that autograd saves in a training step, counted from its saved tensors, so the
@@ -8,15 +8,13 @@ figure does not depend on the machine.
 """
 
 import argparse
-import sys
 import warnings
-from pathlib import Path
 
 import timm
 import torch
 from torch import nn
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from benchmarks.parts import kept_bytes
 from padding import available_schemes, convert_padding
 
 LAYERS, CHANNELS, SIZE = 8, 32, 32
@@ -41,21 +39,9 @@ def ring_over_middle(scheme: str, seed: int) -> float:
 
 def saved_bytes(network: str, scheme: str, batch: int = 2) -> float:
     """Bytes an image that the forward pass of a training step keeps, parameters not counted."""
-    model = timm.create_model(network)
+    model, images = timm.create_model(network), torch.randn(batch, 3, 224, 224)
     convert_padding(model, scheme)
-    parameters = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
-    kept: dict[int, int] = {}
-
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in parameters:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        output = model(torch.randn(batch, 3, 224, 224))
-    del output
-    return sum(kept.values()) / batch
+    return kept_bytes(lambda: model(images), model) / batch
 
 
 def main() -> None:

@@ -1,14 +1,11 @@
 """CIFAR-10 kept on the device, without a loader: schemes x seeds, as many runs as time allows.
 
-    python -m benchmarks.cifar10 --root data/cifar10 --minutes 30
-
 The network, crop and recipe are those of configs/cifar10/resnet18.yaml, in EPOCHS epochs: 28 of 32 pixels without the
 usual padding of the image, flips, SGD, the rate divided by ten at a half, three quarters and nine tenths. Runs of one
 seed begin with the same weights and see the same crops of the same images in the same order. Accuracy is that of the
 last epoch on the 10,000 test images, on which nothing is chosen.
 """
 
-import argparse
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -19,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from benchmarks.parts import Part, Row, Setting, run_parts
+from benchmarks.parts import Part, Row, Setting
 from datamodules.imagenet.layouts import find_split
 from datamodules.loading.decode import decode_rgb
 from datamodules.loading.index import scan_classes
@@ -114,14 +111,14 @@ def accuracy(model: nn.Module, held_out: Images) -> float:
     return 100 * int(sum(right)) / len(targets)
 
 
-def runs(setting: Setting, seeds: int = 100) -> Iterator[Row]:
+def runs(setting: Setting) -> Iterator[Row]:
     """Runs until the next one might not come to its end, then the differences from zero padding."""
     if setting.tiny:
         data = drawn(2 * BATCH, setting.device), drawn(100, setting.device)
         order, network, epochs = list(balanced(SCHEMES[:2], 2)), "tiny_resnet10", 1
     else:
         data = tuple(read_split(setting.data, split, setting.device) for split in ("train", "val"))
-        order, network, epochs = list(balanced(SCHEMES, seeds)), "cifar_resnet18", EPOCHS
+        order, network, epochs = list(balanced(SCHEMES, 100)), "cifar_resnet18", EPOCHS
     done: list[Row] = []
     for seed, scheme in order:
         if setting.left < 1.2 * max((row["s"] for row in done), default=0):
@@ -154,23 +151,8 @@ def summary(done: Sequence[Row]) -> Iterator[Row]:
         yield row
 
 
-def part(setting: Setting, share: float = 1.0) -> Part:
+def part(setting: Setting) -> Part:
     found = setting.tiny or (setting.data is not None and setting.data.is_dir())
     missing = "" if found else f"no CIFAR-10 in {setting.data}; get it as docs/data.md says, or name its folder"
     title = f"CIFAR-10 on the device, {EPOCHS} epochs of cifar_resnet18: accuracy in percent"
-    return Part("cifar10", title, runs, share, missing)
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, default=Path("data/cifar10"), help="train/CLASS/* and val/CLASS/*")
-    parser.add_argument("--minutes", type=float, default=25)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--output", type=Path, default=Path("runs/benchmarks/cifar10"))
-    options = parser.parse_args()
-    setting = Setting(torch.device(options.device), options.output, data=options.root)
-    return run_parts([part(setting)], setting, options.minutes)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+    return Part("cifar10", title, runs, 1.0, missing)

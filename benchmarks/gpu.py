@@ -1,6 +1,6 @@
 """Everything that is to be known from a machine with one CUDA GPU, by one command: tests, speed, CIFAR-10.
 
-    python -m benchmarks.gpu --minutes 25 --output runs/gpu [--cifar10 data/cifar10]
+    python -m benchmarks.gpu --minutes 25 --output runs/gpu [--cifar10 data/cifar10] [--only steps cifar10]
 
 (1) the tests marked `gpu`; (2) Table 1 eager, with CUDA graphs and compiled, training steps and peak memory by scheme,
 options for speed, and our training loop against plain loops of PyTorch and timm; (3) with the time left, CIFAR-10 over
@@ -84,7 +84,7 @@ def table1(setting: Setting, mode: str, networks: tuple[str, ...]) -> Iterator[R
             yield row | {"paper": line.paper["relative"] if line.paper else ""}
 
 
-def parts(setting: Setting, chosen: tuple[str, ...] = ("tests/gpu",)) -> list[Part]:
+def parts(setting: Setting, chosen: tuple[str, ...]) -> list[Part]:
     """In the order of what is needed first; CIFAR-10 gets all the time that is left."""
     cuda = setting.device.type == "cuda"
     on_cuda, both = "" if cuda else ONLY_CUDA, ("resnet50", "vgg16_bn")
@@ -107,6 +107,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=Path("runs/gpu"), help="folder of the results")
     parser.add_argument("--cifar10", type=Path, default=Path("data/cifar10"), help="train/CLASS/* and val/CLASS/*")
     parser.add_argument("--tests", nargs="+", default=["tests/gpu"], metavar="PATH", help="tests to run")
+    parser.add_argument("--only", nargs="+", metavar="PART", help="these parts alone, by the names of their files")
     options = parser.parse_args(arguments)
     if tuple(map(int, torch.__version__.split(".")[:2])) < (2, 6):
         parser.error(f"torch {torch.__version__} is too old; 2.6 or later is needed")
@@ -114,7 +115,10 @@ def main(arguments: list[str] | None = None) -> int:
     setting = Setting(torch.device("cuda" if cuda else "cpu"), options.output, not cuda, options.cifar10)
     if not cuda:
         print("no CUDA GPU: everything is tiny, to rehearse; what needs one is skipped and named")
-    return run_parts(parts(setting, tuple(options.tests)), setting, options.minutes)
+    found = {part.name: part for part in parts(setting, tuple(options.tests))}
+    if unknown := set(options.only or ()) - found.keys():
+        parser.error(f"no part is called {', '.join(sorted(unknown))}; there are {', '.join(found)}")
+    return run_parts([found[name] for name in options.only or found], setting, options.minutes)
 
 
 if __name__ == "__main__":

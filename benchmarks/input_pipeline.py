@@ -1,7 +1,5 @@
 """Images per CPU second of our training and evaluation samples, against ImageFolder with torchvision's transforms.
 
-    python -m benchmarks.input_pipeline [--root ROOT] [--images 200] [--rounds 9]
-
 Both pipelines load the same images in this process, in turns within each round, ours a second time as a null pair: a
 ratio means something only where the null pair's spread is well below it. Theirs ends with a normalised float tensor,
 ours with uint8, because we normalise on the device; `ours + float` adds that step on this CPU, so as not to hide it.
@@ -9,7 +7,6 @@ ours with uint8, because we normalise on the device; `ours + float` adds that st
 `cache` is data.cache.
 """
 
-import argparse
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -22,8 +19,7 @@ from torch.utils.data import Dataset
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from benchmarks.options import ratios, spread
-from benchmarks.parts import Row, Setting
+from benchmarks.parts import Row, Setting, ratios, spread
 from datamodules.imagenet.datasets import EvalImages, TrainImages, crop_cache
 from datamodules.imagenet.layouts import find_split
 from datamodules.imagenet.transforms import (
@@ -120,18 +116,3 @@ def compared(samples: str, functions: dict[str, Callable[[], None]], count: int,
         row = {"samples": samples, "images": count, "n": rounds, "loader": variant, "against": against}
         row["images a CPU second"] = spread([count / value for value in own])
         yield row | {"times": spread(ratios(seconds[against], own)), "_seconds": own}
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--root", type=Path, help="folder with train/CLASS/* (default: the sample data)")
-    parser.add_argument("--images", type=int, default=200, help="images a round (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=9, help="rounds after the warm-up (default: %(default)s)")
-    arguments = parser.parse_args()
-    setting = Setting(torch.device("cpu"), Path(), data=arguments.root)
-    for row in loader_rows(setting, arguments.images, arguments.rounds):
-        print({key: value for key, value in row.items() if key[0] != "_"}, flush=True)
-
-
-if __name__ == "__main__":
-    main()

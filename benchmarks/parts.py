@@ -11,6 +11,7 @@ import os
 import platform
 import shlex
 import signal
+import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from records.atomic import write_text
 from records.codec import read_json
@@ -80,6 +82,31 @@ class Part:
     rows: Callable[[Setting], Iterator[Row]]
     share: float = 0.5
     missing: str = ""
+
+
+def spread(values: list[float]) -> str:
+    """Median and quartiles."""
+    low, middle, high = statistics.quantiles(values, n=4)
+    return f"{middle:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def ratios(times: list[float], base: list[float]) -> list[float]:
+    """Each round's time over the base's time in the same round."""
+    return [own / other for own, other in zip(times, base, strict=True)]
+
+
+def kept_bytes(step: Callable[[], object], model: nn.Module) -> int:
+    """What a step's forward pass keeps for its backward pass, by autograd's saved tensors, but for parameters."""
+    weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        step()
+    return sum(size for place, size in kept.items() if place not in weights)
 
 
 def run_parts(parts: Sequence[Part], setting: Setting, minutes: float) -> int:

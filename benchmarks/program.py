@@ -116,8 +116,3 @@ def make_sweep(path: Path, points: int) -> Path:
     sweep = {"program": "main.py", "method": "grid", "parameters": parameters, "command": command}
     path.write_text(yaml.safe_dump(sweep))
     return path
-
-
-if __name__ == "__main__":
-    for found in program_rows(Path("runs/benchmarks/program")):
-        print(found, flush=True)

@@ -1,7 +1,5 @@
 """Scenes per CPU second of our training samples, against the recipe of 2018: Pillow, all resized, float.
 
-    python -m benchmarks.scene_pipeline [--root ROOT] [--images 16] [--rounds 9]
-
 The same crops of 896 pixels by all, in turns in this process. The recipe resizes image and classes whole, cuts,
 mirrors, jitters and blurs with Pillow (whose blur is faster than scikit-image's, which the recipe has) and ends with
 normalised floats. `fast` ends before jitter and blur, which are the device's; `device` is what these cost where it is
@@ -9,7 +7,6 @@ this CPU.
 Scenes that are not of 2048 x 1024 pixels are enlarged first, with noise as of a camera (2 MB each, as Cityscapes').
 """
 
-import argparse
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -114,19 +111,3 @@ def scene_rows(setting: Setting, images: int = 16, rounds: int = 5, size: int = 
 
         functions = {name: partial(load, way, count()) for name, way in ways.items()}
         yield from compared("scenes", functions, len(scenes), rounds)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--root", type=Path, help="a tree in Cityscapes' layout (default: the sample data)")
-    parser.add_argument("--images", type=int, default=16, help="images a round (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=9, help="rounds after the warm-up (default: %(default)s)")
-    arguments = parser.parse_args()
-    for row in scene_rows(
-        Setting(torch.device("cpu"), Path(), scenes=arguments.root), arguments.images, arguments.rounds
-    ):
-        print({key: value for key, value in row.items() if key[0] != "_"}, flush=True)
-
-
-if __name__ == "__main__":
-    main()

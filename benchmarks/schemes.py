@@ -1,31 +1,30 @@
 """CPU seconds of one 3x3 convolution under every scheme over those under zero padding: medians of interleaved rounds.
 
-    python benchmarks/schemes.py [--channels 64 --size 56 --batch 4 --rounds 30 --mode train]
+    python -m benchmarks.schemes [--channels 64 --size 56 --batch 4 --rounds 30 --mode train]
 
 `null` is zero padding a second time: what its ratio is away from 1 cannot be told from nothing.
 """
 
 import argparse
 import copy
-import sys
 import time
-from pathlib import Path
+from functools import partial
+from statistics import median
 
 import torch
 from torch import nn
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from benchmarks.parts import ratios, spread
 from padding import available_schemes, convert_padding
+from studies.timing.interleaved import Stopwatch, interleaved
 
 
-def seconds(layer: nn.Module, images: torch.Tensor, trains: bool) -> float:
-    """Process time of a call, and of its backward pass in training."""
-    start = time.process_time()
+def call(layer: nn.Module, images: torch.Tensor, trains: bool) -> None:
+    """A forward pass, in training with its backward pass."""
     with torch.set_grad_enabled(trains):
         output = layer(images)
         if trains:
             output.backward(output.detach())
-    return time.process_time() - start
 
 
 def main() -> None:
@@ -42,12 +41,12 @@ def main() -> None:
     for scheme in [*available_schemes()[1:], "zero,circular"]:
         layers[scheme] = copy.deepcopy(layer).train(trains)
         convert_padding(layers[scheme], scheme)
-    rounds = [{name: seconds(each, images, trains) for name, each in layers.items()} for _ in range(options.rounds + 2)]
-    print(f"zero: {1000 * torch.tensor([each['zero'] for each in rounds[2:]]).median():.2f} ms")
-    for name in layers:
-        ratios = torch.tensor([each[name] / each["zero"] for each in rounds[2:]])
-        low, median, high = ratios.quantile(torch.tensor([0.25, 0.5, 0.75])).tolist()
-        print(f"{name}: {median:.2f} [{low:.2f}, {high:.2f}]")
+    steps = {name: partial(call, each, images, trains) for name, each in layers.items()}
+    stopwatch = Stopwatch(torch.device("cpu"), time.process_time)
+    seconds = interleaved(list(steps), steps.__getitem__, 2 + options.rounds, stopwatch)
+    print(f"zero: {1000 * median(seconds['zero'][2:]):.2f} ms")
+    for name, times in seconds.items():
+        print(f"{name}: {spread(ratios(times[2:], seconds['zero'][2:]))}")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,9 @@
 """What a training step costs: by padding scheme, by option, and in our loop against plain loops.
 
-    python -m benchmarks.training schemes | options | loop [--device cuda]
-
 Every table has ratios of neighbours in time, median [quartiles] over rounds, with a null pair. The images lie on the
 device, so that no loader is measured.
 """
 
-import argparse
 import copy
 import tempfile
 from collections.abc import Callable, Iterator
@@ -17,8 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from benchmarks.options import ratios, spread
-from benchmarks.parts import Row, Setting
+from benchmarks.parts import Row, Setting, kept_bytes, ratios, spread
 from datamodules.loading.on_device import normalise
 from lightning_modules import ClassificationModule
 from lightning_modules.padded_network import to_channels_last
@@ -120,16 +116,7 @@ def peak_memory(step: Callable[[], object], model: nn.Module, setting: Setting) 
         before = torch.cuda.memory_allocated()
         step()
         return torch.cuda.max_memory_allocated() - before
-    weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
-    kept: dict[int, int] = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        step()
-    return sum(size for place, size in kept.items() if place not in weights)
+    return kept_bytes(step, model)
 
 
 def option_rows(setting: Setting) -> Iterator[Row]:
@@ -309,18 +296,3 @@ def make_trainer(root: Path, clock: pl.Callback, epochs: int, setting: Setting, 
     )
     install_loops(trainer)
     return trainer
-
-
-def main() -> None:
-    tables = {"schemes": scheme_rows, "options": option_rows, "loop": loop_rows}
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("table", choices=tables)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--tiny", action="store_true", help="something small, to rehearse")
-    options = parser.parse_args()
-    for row in tables[options.table](Setting(torch.device(options.device), Path(), options.tiny)):
-        print({key: value for key, value in row.items() if key[0] != "_"}, flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -24,10 +24,9 @@ def test_rows_of_networks(setting):
 
 
 def test_first_calls_find_no_ratio(setting):
-    network, images = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 3, padding=1)), torch.randn(1, 3, 8, 8)
-    steps = bench._Fresh(network, images)
+    prepare = bench.first_call(torch.nn.Sequential(torch.nn.Conv2d(3, 2, 3, padding=1)), 8)
     for _ in range(2):
-        step = steps["partial"]
+        step = prepare("partial")
         assert not reweight._CACHE._frames
         step()
 

@@ -12,7 +12,7 @@ from padding import convert_padding
 
 @pytest.mark.parametrize("seed", range(20))
 def test_some_image_reaches_each_end_of_the_canvas(seed):
-    sizes = masks.draw_sizes(40, 6, 0.7, seed)
+    sizes = masks.draw_sizes(40, 6, seed)
     assert [max(side) for side in zip(*sizes, strict=True)] == [40, 40]
     assert min(min(size) for size in sizes) >= 28
 

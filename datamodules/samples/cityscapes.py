@@ -18,13 +18,10 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from datamodules.cityscapes.splits import TRAIN_CITIES, VAL_CITIES
-from datamodules.errors import DataError
 from datamodules.samples.folder import command, make_folder
 from datamodules.samples.streets import VERSION, draw_street
 
 DEFAULT_ROOT = Path(__file__).resolve().parents[2] / "data" / "sample_cityscapes"
-
-_SMALLEST = 64
 
 # What the scenes of each city show for sure; the first scene what stands beside it, the next what stands further on.
 _TRAIN = (
@@ -51,14 +48,8 @@ _SETS = (
 def make(root: Path = DEFAULT_ROOT, images_per_city: int = 2, height: int = 128, width: int = 256) -> Path:
     """Draw streets of 25 cities in Cityscapes' layout unless they are there, of this version and size.
 
-    Returns the root, with leftImg8bit/, gtFine/ and gtCoarse/. Raises DataError where it holds something else, or where
-    the sizes, in pixels, are too small to draw in.
+    Returns the root, with leftImg8bit/, gtFine/ and gtCoarse/. Raises DataError where it holds something else.
     """
-    if images_per_city < 1 or min(height, width) < _SMALLEST:
-        raise DataError(
-            f"{images_per_city} images a city of {height} x {width} pixels (height x width) cannot be drawn",
-            todo=f"Take at least 1 image a city, and at least {_SMALLEST} pixels on each side.",
-        )
     expected = {"version": VERSION, "images_per_city": images_per_city, "height": height, "width": width}
     write = partial(_write_tree, images_per_city, height, width)
     return make_folder(Path(root), expected, write)
@@ -93,7 +84,7 @@ def _write(file: Path, pixels: np.ndarray) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    command(make, arguments)
+    command(make, DEFAULT_ROOT, arguments)
 
 
 if __name__ == "__main__":

@@ -58,20 +58,12 @@ def _is_there(root: Path, expected: dict) -> bool:
     return True
 
 
-def command(make: Callable[..., Path], arguments: list[str] | None) -> None:
-    """Run `python -m MODULE`, whose options are the arguments of its function `make`.
-
-    Args:
-        make: draws a tree below its argument `root`; its other arguments are whole numbers, with defaults.
-        arguments: of the command line; None takes the process's own.
-    """
-    parser = argparse.ArgumentParser(
-        prog=f"python -m {inspect.getmodule(make).__spec__.name}", description=inspect.getdoc(make).splitlines()[0]
-    )
-    for name, option in inspect.signature(make).parameters.items():
-        flag = f"--{name.replace('_', '-')}"
-        parser.add_argument(flag, type=type(option.default), default=option.default, help="default: %(default)s")
+def command(make: Callable[[Path], Path], default: Path, arguments: list[str] | None) -> None:
+    """Run `python -m MODULE`, which draws a tree by its function `make`; None takes the process's own arguments."""
+    program = f"python -m {inspect.getmodule(make).__spec__.name}"
+    parser = argparse.ArgumentParser(program, description=inspect.getdoc(make).splitlines()[0])
+    parser.add_argument("--root", type=Path, default=default, help="default: %(default)s")
     try:
-        print(f"sample data in {make(**vars(parser.parse_args(arguments)))}")
+        print(f"sample data in {make(parser.parse_args(arguments).root)}")
     except DataError as error:
         raise SystemExit(f"error: {error}") from None

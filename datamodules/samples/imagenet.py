@@ -164,7 +164,7 @@ def _mask(size: tuple[int, int], parts: list, x: int, y: int, radius: int, turn:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    command(make, arguments)
+    command(make, DEFAULT_ROOT, arguments)
 
 
 if __name__ == "__main__":

@@ -56,8 +56,7 @@ def main(arguments: list[str]) -> int:
 def load(command: str, arguments: list[str]) -> Callable[[list[str]], int]:
     """The function that runs `command`, whose name its arguments begin with.
 
-    Raises:
-        UserError: if an option of a training cannot be one.
+    Raises UserError if an option of a training cannot be one.
     """
     if command in TRAINING:
         refuse_unknown(arguments)

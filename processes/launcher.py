@@ -109,11 +109,7 @@ class Launcher(_SubprocessScriptLauncher):
 
 
 def waiting_limit() -> float:
-    """Seconds that processes wait for one another.
-
-    Raises:
-        UserError: if the environment names no such number.
-    """
+    """Seconds that processes wait for one another; raises UserError if the environment names no such number."""
     text = os.environ.get(LIMIT, "600")
     try:
         limit = float(text)

@@ -140,16 +140,12 @@ def free_name(path: Path, pattern: str, separator: str = "-") -> Path:
 
 def _sync_folder(folder: Path) -> None:
     # Without this a rename may still be lost on power failure. Some network file systems refuse it; the rename stands.
-    try:
+    with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(handle)
-    except OSError:
-        pass
-    finally:
-        os.close(handle)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _umask() -> int:

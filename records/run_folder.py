@@ -166,11 +166,7 @@ class RunFolder:
 
 
 def find_runs(root: str | Path) -> list[RunFolder]:
-    """Every run folder at or below `root`, sorted by path.
-
-    Raises:
-        RunFolderError: if `root` is no folder.
-    """
+    """Every run folder at or below `root`, sorted by path; raises RunFolderError if `root` is no folder."""
     root = Path(root)
     if not root.is_dir():
         raise RunFolderError(f"{root} is no folder; give the folder that holds the runs, such as runs/demo")

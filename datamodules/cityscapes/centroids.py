@@ -6,8 +6,8 @@ To find them every label file must be decoded.
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -24,9 +24,8 @@ _FORMAT = "1"
 _MANY = 200
 
 
-class _Entry(NamedTuple):
-    stamp: Stamp
-    centroids: np.ndarray
+Entries = dict[str, tuple[Stamp, np.ndarray]]
+"""Of each label file its stamp and its centroids."""
 
 
 def class_centroids(classes: np.ndarray, tile_size: int) -> np.ndarray:
@@ -71,26 +70,25 @@ def _counts(tile: np.ndarray) -> np.ndarray:
 
 
 def centroids_of_files(root: Path, files: list[str], tile_size: int, num_workers: int) -> list[np.ndarray]:
-    """`class_centroids` of label files, computed by `num_workers` processes.
+    """`class_centroids` of label files, computed by `num_workers` processes; raises DataError if one cannot be used.
 
     A file of 1024 x 2048 pixels takes 0.06 s, so Cityscapes with its coarse images (22,973 files) 25 minutes on one
     core.
-
-    Raises:
-        DataError: a file cannot be used.
     """
     if len(files) >= _MANY:
         said = f"finding the centroids of the classes in {len(files)} label files of {root}"
         print(said, file=sys.stderr, flush=True)
     paths = PathTable.pack(files)
     results = []
-    for result in map_in_workers(
-        lambda index: class_centroids(decode_classes(str(root / paths[index])), tile_size), len(paths), num_workers
-    ):
+    for result in map_in_workers(partial(_centroids_of_file, root, paths, tile_size), len(paths), num_workers):
         if isinstance(result, DataError):
             raise result
         results.append(result)
     return results
+
+
+def _centroids_of_file(root: Path, paths: PathTable, tile_size: int, index: int) -> np.ndarray:
+    return class_centroids(decode_classes(str(root / paths[index])), tile_size)
 
 
 def find_centroids(
@@ -119,31 +117,28 @@ def find_centroids(
         started = time.time_ns()
         stamps = {name: stamp(root / name) for name in files}
         known = read_arrays(file, key, _entries) or {}
-        lacking = [name for name, stamp in stamps.items() if name not in known or known[name].stamp != stamp]
+        lacking = [name for name, stamp in stamps.items() if name not in known or known[name][0] != stamp]
         if lacking:
             # Those of files that were not asked for stay: another split asks for others.
             for name, found in zip(lacking, centroids_of_files(root, lacking, tile_size, num_workers), strict=True):
-                known[name] = _Entry(stamps[name], found)
+                known[name] = stamps[name], found
             _write(file, key, known, started)
-        return [known[name].centroids for name in files]
+        return [known[name][1] for name in files]
 
 
-def _entries(stored: dict[str, np.ndarray]) -> dict[str, _Entry]:
+def _entries(stored: dict[str, np.ndarray]) -> Entries:
     names, stamps, ends, rows = PathTable(stored["names"]), stored["stamps"], stored["ends"], stored["rows"]
     if ends[-1] != len(rows):
         raise ValueError("rows are missing")
     entries = zip(stamps.tolist(), np.split(rows, ends[:-1]), strict=True)
-    return {names[i]: _Entry(tuple(stamp), centroids) for i, (stamp, centroids) in enumerate(entries)}
+    return {names[i]: (tuple(stamp), centroids) for i, (stamp, centroids) in enumerate(entries)}
 
 
-def _write(file: Path, key: tuple, entries: dict[str, _Entry], started: int) -> None:
-    settled = {name: entry for name, entry in entries.items() if not unsettled(entry.stamp, started)}
+def _write(file: Path, key: tuple, entries: Entries, started: int) -> None:
+    settled = {name: entry for name, entry in entries.items() if not unsettled(entry[0], started)}
     if not settled:
         return
-    content = {
-        "names": PathTable.pack(settled).data,
-        "stamps": np.array([entry.stamp for entry in settled.values()], dtype=np.int64),
-        "ends": np.cumsum([len(entry.centroids) for entry in settled.values()]),
-        "rows": np.concatenate([entry.centroids for entry in settled.values()]),
-    }
+    stamps, centroids = zip(*settled.values(), strict=True)
+    content = {"names": PathTable.pack(settled).data, "stamps": np.array(stamps, dtype=np.int64)}
+    content |= {"ends": np.cumsum([len(rows) for rows in centroids]), "rows": np.concatenate(centroids)}
     write_arrays(file, key, content, f"the centroids were not kept in {file.parent}")

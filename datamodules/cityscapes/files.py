@@ -52,11 +52,7 @@ def find_scenes(root: Path, folder: str, labels: str = FINE) -> list[Scene]:
 
 
 def locate(root: Path, kind: str, folder: str) -> Path | None:
-    """The split folder of a kind (`IMAGES`, `FINE`, `COARSE`), or None.
-
-    Raises:
-        DataError: the root is missing.
-    """
+    """The split folder of a kind (`IMAGES`, `FINE`, `COARSE`), or None; raises DataError if the root is missing."""
     refuse_no_folder(root, "Set `root` to the folder that holds leftImg8bit/ and gtFine/.")
     places = (root / prefix / kind / folder for prefix in _PREFIXES[kind])
     return next((place for place in places if place.is_dir()), None)

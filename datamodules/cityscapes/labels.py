@@ -59,39 +59,27 @@ CLASS_OF_LABEL = np.full(256, IGNORED_PIXEL, dtype=np.uint8)
 CLASS_OF_LABEL[list(LABEL_IDS)] = np.arange(len(LABEL_IDS))
 
 
-def to_classes(label_ids: np.ndarray, where: object = None) -> np.ndarray:
-    """Classes 0 to 18 and 255 of label ids, both uint8 (H, W).
-
-    Raises:
-        DataError: an id from 34 to 254, which no label has; `where` names the file.
-    """
-    if label_ids.size and label_ids.max() >= NUM_LABEL_IDS:
-        unknown = [i for i in np.unique(label_ids).tolist() if NUM_LABEL_IDS <= i != IGNORED_PIXEL]
-        if unknown:
-            raise DataError(
-                f"holds {len(unknown)} values that are no label id: {some(unknown)}; allowed are 0 to 33, and 255",
-                where=where,
-                todo="It must be a `..._labelIds.png`, not a `..._color.png`, `..._instanceIds.png` or a file of"
-                " another numbering.",
-            )
-    return CLASS_OF_LABEL.take(label_ids)
-
-
 def decode_classes(path: str) -> np.ndarray:
     """Classes 0 to 18 and 255 of a label file, uint8 (H, W).
 
     Raises:
         DataError: the file is missing, truncated, no PNG with one channel of 8 bits, or holds a value that is no id.
     """
-    return to_classes(_read(path, np.asarray), path)
+    label_ids = _read(path, np.asarray)
+    if label_ids.size and label_ids.max() >= NUM_LABEL_IDS:
+        unknown = [i for i in np.unique(label_ids).tolist() if NUM_LABEL_IDS <= i != IGNORED_PIXEL]
+        if unknown:
+            raise DataError(
+                f"holds {len(unknown)} values that are no label id: {some(unknown)}; allowed are 0 to 33, and 255",
+                where=path,
+                todo="It must be a `..._labelIds.png`, not a `..._color.png`, `..._instanceIds.png` or a file of"
+                " another numbering.",
+            )
+    return CLASS_OF_LABEL.take(label_ids)
 
 
 def label_size(path: str) -> tuple[int, int]:
-    """(width, height) of a label file, from its header.
-
-    Raises:
-        DataError: as `decode_classes`, as far as the header tells.
-    """
+    """(width, height) of a label file, from its header; raises DataError as `decode_classes`, as far as that tells."""
     return _read(path, lambda image: image.size)
 
 

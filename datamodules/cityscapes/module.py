@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,9 +24,9 @@ from datamodules.loading.cache import PixelCache
 from datamodules.loading.decode import image_size
 from datamodules.loading.file_set import FileSet
 from datamodules.loading.index import file_size
-from datamodules.loading.padded import PaddedBatch, collate_padded
+from datamodules.loading.padded import PaddedBatch
 from datamodules.loading.path_table import PathTable
-from datamodules.loading.resumable import KeyedLoader, ResumableDataModule
+from datamodules.loading.resumable import ResumableDataModule
 
 
 class CityscapesDataModule(ResumableDataModule):
@@ -66,6 +66,7 @@ class CityscapesDataModule(ResumableDataModule):
     """
 
     targets_of = "pixel"
+    padded_batch, padded_fill = "padded_batch_size", IGNORED_PIXEL
     num_classes = len(CLASS_NAMES)
     class_names = CLASS_NAMES
     class_colours = CLASS_COLOURS
@@ -101,7 +102,18 @@ class CityscapesDataModule(ResumableDataModule):
         checked("jitter", jitter, 0 <= jitter <= 0.5, "from 0 to 0.5")
         ordered = blur is None or (len(blur) == 2 and 0 <= blur[0] <= blur[1])
         checked("blur", blur, ordered, "null or two deviations with 0 <= least <= greatest")
-        self._check_sampling()
+        checked("class_uniform", class_uniform, 0 <= class_uniform <= 1, "a share from 0 to 1")
+        at_least(1, "tile_size", tile_size)
+        if coarse and class_uniform == 0:
+            raise DataError(
+                "`coarse` is on and `class_uniform` is 0, so that no coarse image would ever be drawn",
+                todo="Set data.coarse=false, or raise `class_uniform`.",
+            )
+        if coarse and coarse_until_epoch < 1:
+            raise DataError(
+                f"`coarse_until_epoch` is {coarse_until_epoch}; it must be at least 1",
+                todo="Set data.coarse=false to train without coarse images.",
+            )
 
     # What the data are; each part is read from the disk when it is first asked for.
 
@@ -123,12 +135,6 @@ class CityscapesDataModule(ResumableDataModule):
     def train_size(self) -> int:
         """Samples of an epoch, which uses the whole batches among them."""
         return len(self.train_scenes)
-
-    @property
-    def val_size(self) -> int:
-        return len(self.val_scenes)
-
-    test_size = val_size
 
     @cached_property
     def _sampling(self) -> ClassUniform:
@@ -171,12 +177,6 @@ class CityscapesDataModule(ResumableDataModule):
         # Evaluation images come whole and may differ in size, so a process takes them one by one.
         return 1 if name == "eval_batch_size" else super().per_process(name)
 
-    def val_dataloader(self) -> KeyedLoader:
-        if not self.eval_padded or self.fitting:
-            return self.make_eval_loader("val", self.val_set())
-        collate_fn = partial(collate_padded, target_fill=IGNORED_PIXEL)
-        return self.make_eval_loader("val", self.val_set(), "padded_batch_size", collate_fn)
-
     def train_set_key(self) -> dict[str, int | str]:
         """The training scenes, how they are sampled and augmented; the root may move."""
         sampling = f"class_uniform={self.class_uniform}, tile_size={self.tile_size}"
@@ -199,11 +199,10 @@ class CityscapesDataModule(ResumableDataModule):
 
     def eval_set_key(self) -> dict[str, int | str]:
         """The scenes that are evaluated on; the root may move."""
-        return {"split": self.split, "images": self.val_size, "files": _digest(self.val_scenes), **self.margin_key}
+        scenes = self.val_scenes
+        return {"split": self.split, "images": len(scenes), "files": _digest(scenes), **self.margin_key}
 
-    def validation_key(self) -> dict[str, int | str]:
-        """The scenes that `validate` serves, in whatever way they are shown: those of `eval_set_key`."""
-        return self.eval_set_key()
+    validation_key = eval_set_key
 
     @cached_property
     def _train_digest(self) -> str:
@@ -235,20 +234,6 @@ class CityscapesDataModule(ResumableDataModule):
             f" {largest[1]} pixels",
             todo=f"Set it to at most {min(largest)}, or raise `scale`; every crop would hold padding.",
         )
-
-    def _check_sampling(self) -> None:
-        checked("class_uniform", self.class_uniform, 0 <= self.class_uniform <= 1, "a share from 0 to 1")
-        at_least(1, "tile_size", self.tile_size)
-        if self.coarse and self.class_uniform == 0:
-            raise DataError(
-                "`coarse` is on and `class_uniform` is 0, so that no coarse image would ever be drawn",
-                todo="Set data.coarse=false, or raise `class_uniform`.",
-            )
-        if self.coarse and self.coarse_until_epoch < 1:
-            raise DataError(
-                f"`coarse_until_epoch` is {self.coarse_until_epoch}; it must be at least 1",
-                todo="Set data.coarse=false to train without coarse images.",
-            )
 
 
 def _digest(scenes: list[Scene]) -> str:

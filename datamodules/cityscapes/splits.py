@@ -1,7 +1,6 @@
 """Which cities are trained on and which are validated on."""
 
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 
 from datamodules.cityscapes.files import COARSE, FINE, IMAGES, Scene, find_scenes, locate
@@ -22,11 +21,7 @@ _OFFSET = 7
 
 
 def check_split(split: int | str) -> int | str:
-    """The split itself.
-
-    Raises:
-        DataError: it is none of `SPLITS`.
-    """
+    """The split itself; raises DataError unless it is one of `SPLITS`."""
     return checked("split", split, not isinstance(split, bool) and split in SPLITS, "0, 1, 2 or 'folders'")
 
 
@@ -100,19 +95,6 @@ def all_scenes(root: Path) -> list[Scene]:
     present = [folder for folder in ("train", "val") if locate(root, IMAGES, folder) or locate(root, FINE, folder)]
     scenes = [scene for folder in present or ["train"] for scene in find_scenes(root, folder)]
     scenes.sort(key=lambda scene: (scene.city, Path(scene.image).name))
-    _refuse_unknown(scenes, root)
-    _refuse_misplaced(scenes, root)
-    return scenes
-
-
-def missing_cities(scenes: Iterable[Scene], split: int | str, part: str) -> list[str]:
-    """Cities of a part of a split that have no scene; none for "folders"."""
-    if split == FOLDERS:
-        return []
-    return sorted(set(split_cities(split)[0 if part == "train" else 1]) - {scene.city for scene in scenes})
-
-
-def _refuse_unknown(scenes: list[Scene], root: Path) -> None:
     if unknown := {scene.city: scene.image for scene in reversed(scenes) if scene.city not in CITIES}:
         raise DataError(
             f"holds {len(unknown)} cities that splits 0, 1 and 2 do not know:"
@@ -120,9 +102,6 @@ def _refuse_unknown(scenes: list[Scene], root: Path) -> None:
             where=root,
             todo="Set `split: folders` to take train/ and val/ as they are.",
         )
-
-
-def _refuse_misplaced(scenes: list[Scene], root: Path) -> None:
     if wrong := [scene.image for scene in scenes if not Path(scene.image).name.startswith(f"{scene.city}_")]:
         raise DataError(
             f"{len(wrong)} images lie in another city's folder: {some(wrong)}",
@@ -132,3 +111,4 @@ def _refuse_misplaced(scenes: list[Scene], root: Path) -> None:
     times = Counter(Path(scene.image).name for scene in scenes)
     if twice := [scene.image for scene in scenes if times[Path(scene.image).name] > 1]:
         raise DataError(f"holds scenes in train/ and in val/: {some(twice)}", where=root, todo="Remove one of each.")
+    return scenes

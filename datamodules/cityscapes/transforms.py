@@ -74,24 +74,14 @@ class SegmentationTransform:
     def _place(
         self, size: tuple[int, int], centroid: tuple[int, int] | None, random: np.random.Generator
     ) -> tuple[tuple[int, int], tuple[int, int], bool]:
-        """Size of the scaled image, left and top of the crop in it, and whether to mirror."""
+        """Size of the scaled image, left and top of the crop in it (negative if it is padded there), if to mirror."""
         scaled = scaled_size(size, keyed.uniform(random, *self.scale))
-        return scaled, self._corner(size, scaled, centroid, random), self.flip and random.random() < 0.5
-
-    def _corner(
-        self,
-        size: tuple[int, int],
-        scaled: tuple[int, int],
-        centroid: tuple[int, int] | None,
-        random: np.random.Generator,
-    ) -> tuple[int, int]:
-        """Left and top of the crop in the scaled image; negative where that is padded."""
         inside = (None, None) if centroid is None else (centroid[1], centroid[0])
         left, top = (
             crop_start(length, self.size, None if pixel is None else scaled_pixel(pixel, before, length), random)
             for before, length, pixel in zip(size, scaled, inside, strict=True)
         )
-        return left, top
+        return scaled, (left, top), self.flip and random.random() < 0.5
 
 
 class FastSegmentationTransform(SegmentationTransform):

@@ -1,9 +1,10 @@
 """Checks a folder of images before training: `python -m datamodules.imagenet ROOT [--deep]`.
 
-Exits with 0 and a report, or with 2 and an error.
+Exits with 0 and a report, or with 2 and an error. A deep check takes an hour on one core for ImageNet.
 """
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +15,19 @@ from datamodules.loading.file_set import file_digest
 from datamodules.loading.index import FileIndex, is_flat, scan_classes, scan_flat
 
 
-def check(root: Path | str, deep: bool = False, num_workers: int | None = None, digests: Path | None = None) -> str:
-    """Verify the training and the validation images.
-
-    Args:
-        root: as `ImageNetDataModule` takes it.
-        deep: decode every image, and compare its content with that of an earlier deep check: a JPEG with a flipped bit
-            decodes, mostly, to a wrong image. An hour on one core for ImageNet.
-        num_workers: processes; None for one a core.
-        digests: file that holds the digests of a deep check; None keeps them in the cache.
-
-    Returns:
-        A report: images and classes of each split.
+def check(root: Path, deep: bool, num_workers: int | None, digests: Path | None) -> str:
+    """Images and classes of each split, all of which can be read; `make_parser` says what the options are.
 
     Raises:
         DataError: the folder cannot be used; of many faults, the first and their number.
     """
-    root = Path(root).expanduser()
     lines, found = [f"{root}: {'all pixels' if deep else 'all headers'} read"], {}
     for split in ("train", "val"):
         folder = find_split(root, split)
         files = (scan_flat if is_flat(folder) else scan_classes)(folder)
-        found |= _read_all(root, files, deep, num_workers)
+        results = read_all(partial(_read, files, deep), len(files), num_workers, "images", folder)
+        if deep:
+            found |= {os.path.relpath(files.path(index), root): result for index, result in enumerate(results)}
         classes = f" of {len(files.classes)} classes" if files.classes else ", without class folders"
         lines.append(f"{split}: {len(files)} images{classes}")
     if deep:
@@ -43,22 +35,16 @@ def check(root: Path | str, deep: bool = False, num_workers: int | None = None, 
     return "\n".join(lines)
 
 
-def _read_all(root: Path, files: FileIndex, deep: bool, num_workers: int | None) -> dict[str, str]:
-    """Path below the root to digest of each image, if `deep`."""
-
-    def read(index: int) -> Any:
-        path = files.path(index)
-        if not deep:
-            return image_size(path)
-        decode_rgb(path)
-        return file_digest(path)
-
-    results = read_all(read, len(files), num_workers, "images", files.folder)
-    return {os.path.relpath(files.path(index), root): result for index, result in enumerate(results)} if deep else {}
+def _read(files: FileIndex, deep: bool, index: int) -> Any:
+    """The size of an image, from its header; if `deep`, the digest of its file, which can be decoded."""
+    path = files.path(index)
+    if not deep:
+        return image_size(path)
+    decode_rgb(path)
+    return file_digest(path)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit status."""
-    return run(
-        check, make_parser("datamodules.imagenet", "a folder of images", "train/ and val/").parse_args(arguments)
-    )
+    parser = make_parser("datamodules.imagenet", "a folder of images", "train/ and val/")
+    return run(check, parser.parse_args(arguments))

@@ -27,7 +27,6 @@ from datamodules.loading.cache import PixelCache
 from datamodules.loading.decode import decode_rgb
 from datamodules.loading.file_set import FileSet
 from datamodules.loading.index import FileIndex, is_flat, scan_classes, scan_flat
-from datamodules.loading.padded import collate, collate_padded
 from datamodules.loading.path_table import PathTable
 from datamodules.loading.resumable import KeyedLoader, ResumableDataModule, expanded
 
@@ -120,16 +119,6 @@ class ImageNetDataModule(ResumableDataModule):
         """Training images, without those held out; an epoch uses the whole batches among them."""
         return len(self._train_split[0])
 
-    @property
-    def val_size(self) -> int:
-        """Images that `val_dataloader` serves."""
-        return len(self._train_split[1]) if self.val_from_train else self.test_size
-
-    @property
-    def test_size(self) -> int:
-        """Images of the validation set that results are reported on."""
-        return len(self._val_files)
-
     @cached_property
     def _train_files(self) -> FileIndex:
         return scan_classes(find_split(self.root, "train"))
@@ -177,15 +166,8 @@ class ImageNetDataModule(ResumableDataModule):
                 names = some(self.class_folders[number] for number in missing)
                 rank_zero_warn(f"{len(missing)} training classes have no validation image: {names}")
 
-    def val_dataloader(self) -> KeyedLoader:
-        return self.make_eval_loader("val", self.val_set(), collate_fn=_collate(self._validates_padded))
-
     def predict_dataloader(self) -> KeyedLoader:
-        return self.make_eval_loader("predict", self._predict_set(), collate_fn=_collate(self.eval_padded))
-
-    @property
-    def _validates_padded(self) -> bool:
-        return self.eval_padded and not self.fitting
+        return self.make_eval_loader("predict", self._predict_set(), self.eval_padded)
 
     def train_set_key(self) -> dict[str, int | str]:
         """The training images and their augmentation; the root may move."""
@@ -200,15 +182,17 @@ class ImageNetDataModule(ResumableDataModule):
         return _digest(self._train_files, self._train_files.targets, self._train_split[0])
 
     def file_sets(self) -> dict[str, FileSet]:
-        sets = {"training": _file_set(self._train_files, self._train_files.targets)}
+        sets = {"training": (self._train_files, self._train_files.targets)}
         if not self.val_from_train:
-            sets["validation"] = _file_set(self._val_files, self._val_targets)
-        return sets
+            sets["validation"] = (self._val_files, self._val_targets)
+        return {
+            name: FileSet.read(files.files, files.sizes, files.path, targets) for name, (files, targets) in sets.items()
+        }
 
     def eval_set_key(self) -> dict[str, int | str]:
         """The images that `test` serves, their classes, and how they are cut; the root may move."""
         digest = _digest(self._val_files, self._val_targets)
-        key = {"images": self.test_size, "files": digest, "transform": repr(self.eval_transform)}
+        key = {"images": len(self._val_files), "files": digest, "transform": repr(self.eval_transform)}
         return {**key, **self.margin_key}
 
     def eval_files(self) -> tuple[Path, list[str], list[int]]:
@@ -232,15 +216,16 @@ class ImageNetDataModule(ResumableDataModule):
         return self._reported
 
     def val_set(self) -> EvalImages:
-        if self._validates_padded:
+        if self.validates_padded:
             return EvalImages(*self._validation_images, self.whole_transform)
-        first = self.test_size if self.val_from_train else 0
-        decode = self._decode(self.eval_transform)
-        return EvalImages(*self._validation_images, self.eval_transform, decode, self.pixel_cache, first)
+        return self._crops(self._validation_images, len(self._val_files) if self.val_from_train else 0)
 
     def test_set(self) -> EvalImages:
-        decode = self._decode(self.eval_transform)
-        return EvalImages(*self._reported, self.eval_transform, decode, self.pixel_cache)
+        return self._crops(self._reported, 0)
+
+    def _crops(self, images: tuple[FileIndex, np.ndarray, np.ndarray], first: int) -> EvalImages:
+        transform = self.eval_transform
+        return EvalImages(*images, transform, self._decode(transform), self.pixel_cache, first)
 
     def _decode(self, transform: Any) -> Callable[[str], Any]:
         """What decodes for a transform: those that resize nothing have no fast form."""
@@ -261,14 +246,6 @@ class ImageNetDataModule(ResumableDataModule):
 
     def predict_transform(self) -> Callable[[Image.Image, str], torch.Tensor]:
         return self.whole_transform if self.eval_padded else self.eval_transform
-
-
-def _collate(padded: bool) -> Callable[[list[tuple]], tuple]:
-    return collate_padded if padded else collate
-
-
-def _file_set(files: FileIndex, targets: np.ndarray) -> FileSet:
-    return FileSet.read(files.files, files.sizes, files.path, targets)
 
 
 def _digest(files: FileIndex, *arrays: np.ndarray) -> str:

@@ -51,8 +51,11 @@ def stamp(file: Path | str) -> Stamp:
 
 
 def unsettled(stamp: Stamp, moment: int) -> int:
-    """For how many ns after a moment (in ns) the file may still change without another stamp; 0 if not at all."""
-    return min(max(SETTLED_NS - (moment - max(stamp[1:])), 0), SETTLED_NS)
+    """For how many ns after a moment (in ns) the file may still change without another stamp; 0 if not at all.
+
+    The system alone sets the time of an inode, at each change; that of the content may be any, of the future, too.
+    """
+    return min(max(SETTLED_NS - (moment - stamp[2]), 0), SETTLED_NS)
 
 
 def cache_file(kind: str, cache: bool | str, key: tuple) -> Path:

@@ -26,6 +26,7 @@ def make_parser(module: str, what: str, holds: str) -> argparse.ArgumentParser:
 
 def run(check: Callable[..., str], options: argparse.Namespace) -> int:
     """Prints the report of `check`, or its error; returns the exit status, 0 or 2."""
+    options.root = options.root.expanduser()
     try:
         print(check(**vars(options)))
     except DataError as error:

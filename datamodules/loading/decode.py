@@ -95,11 +95,7 @@ _READERS = {b"\xff\xd8\xff": _jpeg, b"\x89PNG\r\n\x1a\n": _png}
 
 
 def image_size(path: str) -> tuple[int, int]:
-    """(width, height) of an image file, from its header.
-
-    Raises:
-        DataError: the file is missing, or no image.
-    """
+    """(width, height) of an image file, from its header; raises DataError where it is missing, or no image."""
     return read_image(path, lambda image: image.size)
 
 

@@ -71,11 +71,7 @@ def scan_classes(folder: Path) -> FileIndex:
 
 
 def scan_flat(folder: Path) -> FileIndex:
-    """Index all images below a folder, without classes, sorted by path.
-
-    Raises:
-        DataError: there is no image.
-    """
+    """Index all images below a folder, without classes, sorted by path; raises DataError if there is none."""
     images = sorted((os.path.normpath(file), size) for file, size in _walk(folder, "."))
     if not images:
         raise DataError("holds no image", where=folder, todo=f"Accepted: {', '.join(IMAGE_EXTENSIONS)}.")

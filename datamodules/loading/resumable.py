@@ -1,7 +1,8 @@
 """A data module that resumes exactly in the middle of an epoch, because its samples are keyed by (epoch, index)."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sized
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +21,7 @@ from datamodules.loading.decode import FastDecoder, decode_rgb
 from datamodules.loading.file_set import FileSet
 from datamodules.loading.index import FolderImages, scan_flat
 from datamodules.loading.on_device import batch_on_device, check_normalisation
-from datamodules.loading.padded import PaddedBatch, collate
+from datamodules.loading.padded import PaddedBatch, collate, collate_padded
 from datamodules.loading.samplers import EvalSampler, TrainSampler
 from datamodules.loading.workers import WorkersLoader, worker_init
 
@@ -51,12 +52,13 @@ class KeyedLoader(WorkersLoader):
         pass
 
 
-class ResumableDataModule(pl.LightningDataModule):
+class ResumableDataModule(pl.LightningDataModule, ABC):
     """Global batches, keyed loaders, and the position in the data as checkpoint state.
 
     A subclass gives what is abstract here. Studies that load checkpoints call `eval_set_key`, `eval_files`,
     `class_names` and `image_size`, too, as `ImageNetDataModule` has them. Its loaders are made with `make_eval_loader`
-    where those of this class will not do.
+    where those of this class will not do. Where targets are maps, `padded_fill` stands beyond them in a padded batch,
+    of `padded_batch` images.
 
     Args:
         root: Folder of the data.
@@ -77,6 +79,9 @@ class ResumableDataModule(pl.LightningDataModule):
         cache: Folder of decoded images that `main.py cache` made, to read instead of decoding; changes no pixel.
         fast: Whether to load images in faster ways that move pixels by roundings (docs/data.md says which).
     """
+
+    padded_batch = "eval_batch_size"
+    padded_fill: int | None = None
 
     def __init__(
         self,
@@ -99,10 +104,6 @@ class ResumableDataModule(pl.LightningDataModule):
         fast: bool | None = None,
     ):
         super().__init__()
-        # Lightning's base is no ABC, which would say so itself.
-        members = {name: getattr(type(self), name) for name in vars(ResumableDataModule)}
-        if missing := [name for name, each in members.items() if getattr(each, "__isabstractmethod__", False)]:
-            raise TypeError(f"{type(self).__name__} must define {', '.join(missing)}; see ResumableDataModule")
         self.root = Path(root).expanduser()
         self.predict_folder = expanded(predict_folder)
         self.cache_index = cache_index
@@ -208,8 +209,12 @@ class ResumableDataModule(pl.LightningDataModule):
         if stage in ("test", None):
             self.test_set()[0]
 
+    @property
+    def validates_padded(self) -> bool:
+        return self.eval_padded and not self.fitting
+
     def val_dataloader(self) -> KeyedLoader:
-        return self.make_eval_loader("val", self.val_set())
+        return self.make_eval_loader("val", self.val_set(), self.validates_padded)
 
     def test_dataloader(self) -> KeyedLoader:
         return self.make_eval_loader("test", self.test_set())
@@ -253,8 +258,7 @@ class ResumableDataModule(pl.LightningDataModule):
     def per_process(self, name: str) -> int:
         """Images of one process in a batch; `name` is "batch_size", "eval_batch_size", or a subclass's own.
 
-        Raises:
-            DataError: the batch does not divide by the number of processes.
+        Raises DataError unless the batch divides by the number of processes.
         """
         size = getattr(self, name)
         if size % self.world_size:
@@ -274,7 +278,7 @@ class ResumableDataModule(pl.LightningDataModule):
         # Lightning makes the loader's iterator, and workers prefetch from it, before it calls set_epoch.
         if self.trainer:
             sampler.set_epoch(max(start[0], self.trainer.fit_loop.epoch_progress.current.processed))
-        return self._make_loader("train", dataset, sampler, "batch_size", collate, drop_last=True)
+        return self._make_loader("train", dataset, sampler, "batch_size", collate)
 
     def _sampler(self, dataset: Dataset, rank: int, start: tuple[int, int]) -> TrainSampler:
         repeats = self.trainer is not None and self._overfitting is self.trainer
@@ -290,19 +294,16 @@ class ResumableDataModule(pl.LightningDataModule):
         sampler = self._sampler(dataset, rank, (epoch, batch))
         return [dataset.file(key) for key in islice(sampler, self.per_process("batch_size"))]
 
-    def make_eval_loader(
-        self,
-        name: str,
-        dataset: Dataset,
-        batch: str = "eval_batch_size",
-        collate_fn: Callable[[list[tuple]], tuple] = collate,
-    ) -> KeyedLoader:
+    def make_eval_loader(self, name: str, dataset: Dataset, padded: bool = False) -> KeyedLoader:
         """A loader that serves each image once over all processes, in as many batches on each."""
         sampler = EvalSampler(len(dataset), self.rank, self.world_size)
-        return self._make_loader(name, dataset, sampler, batch, collate_fn, drop_last=False)
+        batch, collate_fn = "eval_batch_size", collate
+        if padded:
+            batch, collate_fn = self.padded_batch, partial(collate_padded, target_fill=self.padded_fill)
+        return self._make_loader(name, dataset, sampler, batch, collate_fn)
 
     def _make_loader(
-        self, name: str, dataset: Dataset, sampler: Sized, batch: str, collate_fn: Callable, drop_last: bool
+        self, name: str, dataset: Dataset, sampler: Sized, batch: str, collate_fn: Callable
     ) -> KeyedLoader:
         # Without a generator of its own a loader draws its workers' base seed from torch's global one.
         generator = torch.Generator()
@@ -311,7 +312,6 @@ class ResumableDataModule(pl.LightningDataModule):
             dataset,
             batch_size=self.per_process(batch),
             sampler=sampler,
-            drop_last=drop_last,
             collate_fn=collate_fn,
             num_workers=self.num_workers,
             worker_init_fn=worker_init,
@@ -335,8 +335,7 @@ class ResumableDataModule(pl.LightningDataModule):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up the position of a checkpoint; evaluation runs have no use for it.
 
-        Raises:
-            DataError: the training samples would not be those of the interrupted run.
+        Raises DataError where the training samples would not be those of the interrupted run.
         """
         if self.trainer is not None and not self.fitting:
             return

@@ -155,8 +155,7 @@ def test_crop_contains_the_centroid_at_every_scale(size, crop):
     for number in range(1500):
         random = keyed.generator("test", number)
         pixel = int(random.random() * size[1]), int(random.random() * size[0])
-        scaled = scaled_size(size, 0.5 + 1.5 * random.random())
-        corner = transform._corner(size, scaled, pixel, random)
+        scaled, corner, _ = transform._place(size, pixel, random)
         for start, length, before, inside in zip(corner, scaled, size, pixel[::-1], strict=True):
             place = np.floor((inside + 0.5) * length / before)
             assert start <= place < start + crop

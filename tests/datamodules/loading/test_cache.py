@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import time
 
 import numpy as np
 import PIL
@@ -291,3 +292,5 @@ def test_a_file_of_this_moment_is_waited_for(streets, tmp_path, monkeypatch):
     built(scenes(streets, tmp_path))
     assert all(30 < seconds <= 60 for seconds in waited)
     assert len(waited) == 25
+    now, hour = time.time_ns(), 3_600_000_000_000
+    assert caches.unsettled((1, now + hour, now - hour), now) == 0, "its content's time may be any"

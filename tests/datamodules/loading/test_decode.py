@@ -10,41 +10,10 @@ from datamodules.loading.damaged import BY_PILLOW, read_notes
 from datamodules.loading.decode import FastDecoder, decode_rgb, resize_bytes
 from tests.datamodules.support import picture
 
-FORMATS = {
-    "rgb.jpg": ("RGB", "JPEG"),
-    "grey.jpg": ("L", "JPEG"),
-    "cmyk.jpg": ("CMYK", "JPEG"),
-    "png_named.JPEG": ("RGB", "PNG"),
-    "palette.png": ("P", "PNG"),
-    "alpha.png": ("RGBA", "PNG"),
-    "grey_alpha.png": ("LA", "PNG"),
-    "bilevel.png": ("1", "PNG"),
-}
-
-
-@pytest.mark.parametrize("name", FORMATS)
-def test_odd_formats_equal_imagefolders(name, tmp_path, write_image):
-    mode, kind = FORMATS[name]
-    path = write_image(tmp_path / name, mode=mode, format=kind)
-    image = decode_rgb(str(path))
-    assert image.mode == "RGB"
-    assert np.array_equal(np.asarray(image), np.asarray(pil_loader(path)))
-
-
-def test_exif_rotation_is_not_applied(tmp_path, write_image):
-    # Orientation 6 asks for a quarter turn; ImageFolder ignores it, and so did the networks that we compare with.
-    exif = Image.Exif()
-    exif[274] = 6
-    path = write_image(tmp_path / "turned.jpg", size=(20, 16), exif=exif)
-    assert decode_rgb(str(path)).size == (20, 16)
-
-
-# The decoders of data.fast=true.
-
 
 def turned():
     exif = Image.Exif()
-    exif[274] = 6
+    exif[274] = 6  # a quarter turn; ImageFolder ignores it, and so did the networks that we compare with
     return exif
 
 
@@ -77,7 +46,9 @@ FILES = {
 @pytest.mark.parametrize("installed", [True, False])
 @pytest.mark.parametrize("size", [(61, 47), (1, 1), (2, 33)])
 @pytest.mark.parametrize("name", FILES)
-def test_the_fast_decoder_gives_pillows_bytes_and_notes_what_pillow_reads(name, size, installed, tmp_path, monkeypatch):
+def test_both_decoders_give_imagefolders_bytes_and_the_fast_one_notes_what_pillow_reads(
+    name, size, installed, tmp_path, monkeypatch
+):
     for package in ("simplejpeg", "pyspng"):
         if installed:
             pytest.importorskip(package)
@@ -87,6 +58,7 @@ def test_the_fast_decoder_gives_pillows_bytes_and_notes_what_pillow_reads(name, 
     path = str(tmp_path / name)
     picture(*size).convert(mode).save(path, **options)
     decode = FastDecoder(tmp_path)
+    assert np.array_equal(np.asarray(decode_rgb(path)), np.asarray(pil_loader(path)))
     for _ in range(2):
         assert np.array_equal(decode(path), np.asarray(decode_rgb(path)))
         assert decode(path).dtype == np.uint8

@@ -1,8 +1,7 @@
 import pytest
 
-from datamodules import DataError
 from datamodules.loading import keyed
-from datamodules.loading.samplers import STAND_IN, EvalSampler, TrainSampler
+from datamodules.loading.samplers import TrainSampler
 
 
 def batches(sampler, size):
@@ -38,25 +37,6 @@ def test_start_skips_in_its_own_epoch_only(world):
             resumed.set_epoch(epoch)
             skipped = 3 * 12 // world if epoch == 2 else 0
             assert list(resumed) == list(whole)[skipped:]
-
-
-def test_resumed_sampler_begins_in_its_epoch_before_set_epoch():
-    assert next(iter(TrainSampler(50, 12, start=(5, 1))))[0] == 5
-
-
-def test_training_set_smaller_than_a_batch_is_refused():
-    with pytest.raises(DataError, match="11 images, fewer than one global batch of 12"):
-        TrainSampler(11, 12)
-
-
-@pytest.mark.parametrize("size", [1, 2, 10, 11, 12])
-@pytest.mark.parametrize("world", [1, 2, 3, 4])
-def test_evaluation_serves_each_image_once_and_as_many_on_each_process(size, world):
-    samplers = [EvalSampler(size, rank, world) for rank in range(world)]
-    served = [list(sampler) for sampler in samplers]
-    assert len({len(keys) for keys in served}) == 1
-    assert all(len(sampler) == len(keys) for sampler, keys in zip(samplers, served, strict=True))
-    assert sorted(key for keys in served for key in keys if key != STAND_IN) == list(range(size))
 
 
 def test_permutation_is_pinned():

@@ -24,6 +24,9 @@ def counted(monkeypatch):
     return Resolver(), parsed
 
 
+DEMO = ["fit", "--config=configs/demo/demo.yaml"]
+
+
 def lines(start, **options):
     """A command line for each combination, the last option varying fastest."""
     for values in itertools.product(*options.values()):
@@ -42,6 +45,24 @@ def test_each_value_is_parsed_once_and_not_each_combination(counted):
         assert found[index] == identify(parse(many[index]))[1].digest
     with pytest.raises(UserError, match="seed_everything"):
         resolve([*many[0][:2], "--seed_everything=much", *many[0][3:]])
+
+
+def test_an_option_given_twice_is_parsed_as_it_stands(counted, tmp_path):
+    """The second configuration alone would be refused."""
+    (tmp_path / "more.yaml").write_text("trainer: {max_epochs: 2}")
+    for rate in (0.1, 0.2):
+        config = counted[0].config([*DEMO, f"--config={tmp_path}/more.yaml", f"--model.lr={rate}"])
+        assert (config["trainer.max_epochs"], config["model.init_args.lr"]) == (2, rate)
+
+
+def test_an_option_that_changes_two_places_is_parsed_in_every_combination(counted):
+    resolve, parsed = counted
+    for number, rate in itertools.product((1, 2), (0.1, 0.2, 0.3, 0.4, 0.5)):
+        config = resolve.config(
+            [*DEMO, f"--run={{root: {number}, checkpoint_every_n_steps: {number}}}", f"--model.lr={rate}"]
+        )
+        assert (config["run.root"], config["model.init_args.lr"]) == (str(number), rate)
+    assert len(parsed) == 11
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ if do == "silent":
 if do in ("sleep", "stubborn"):
     def save(*_):
         time.sleep(0.5)
-        sys.exit("saved")
+        sys.exit("saved" if helper.poll() is None else "left alone")
 
     signal.signal(signal.SIGTERM, signal.SIG_IGN if do == "stubborn" else save)
     helper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
@@ -208,6 +208,7 @@ def test_what_a_killed_sweep_left_running_is_waited_for_in_the_place_of_a_job(sw
         shown, _ = second.communicate(timeout=60)
         assert (second.returncode, [shown.count(f"interrupted {name}\n") for name in "abc"]) == (143, [1, 1, 0])
         assert not Path("runs/c").exists()
+        assert "saved" in log("a"), "its helpers are not asked to end before it"
     assert [pid for pid in pids if is_alive(pid)] == []
 
 

@@ -4,8 +4,6 @@ import contextlib
 import subprocess
 import sys
 
-import pytest
-
 from cli.app import COMMANDS, TRAINING, main
 from tests.support.program import ROOT
 from training.checks.sources import GROUPS
@@ -34,49 +32,6 @@ def test_help_is_light():
     assert done.returncode == 0, done.stderr
     for command in COMMANDS.keys() - TRAINING:
         assert f"usage: main.py {command} " in done.stdout
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ("accuracy runs more", "more"),
-        ("accuracy runs --metrics val/acc1", "--metrics"),
-        ("claims", "either a folder, or --wandb ENTITY/PROJECT"),
-        ("claims runs --wandb lab/pads", "either a folder, or --wandb ENTITY/PROJECT"),
-        ("report --wandb pads", "--wandb: 'pads' is no W&B project"),
-        ("report --wandb ../pads", "--wandb: '../pads' is no W&B project"),
-        ("report --wandb lab/pads --complete", "--complete needs the run folders"),
-        ("report absent", "absent is no folder"),
-        ("convergence runs --targets 45 high", "--targets: Expected a float. Got value: high"),
-        ("cross-test runs --batch-size 0", "--batch-size: "),
-        ("activations runs --count 0", "--count: "),
-        ("segmentation runs --pictures=0", "--pictures: "),
-        ("segmentation runs --tile-size=-1", "--tile-size: "),
-        ("segmentation runs --model.evaluation.tile_size=64", "go with --test"),
-        ("timing --rounds 1", "--rounds: Not of type AtLeastTwo: 1 "),
-        ("timing --sizes 224x", "--sizes: '224x' is no image size; give pixels: 224, or height x width: 480x640"),
-        ("timing --sizes 64 0", "--sizes: '0' is no image size"),
-        ("timing --modes scripted", "--modes: Expected one of ['eager', 'compiled', 'graphs']. Got value: scripted"),
-        ("inpaint-demo --share 1", "--share: "),
-        ("inpaint-demo --share nan", "--share: "),
-        ("inpaint-demo --seed=-1", "--seed: "),
-        ("inpaint-demo --kernel 4", "--kernel: Expected one of [3, 5, 7]. Got value: 4"),
-        ("sweep x.yaml --jobs 0", "--jobs: "),
-        ("sweep x.yaml --output x", "--output goes with --plan"),
-        ("sweep x.yaml --plan --dry-run", "give one of them"),
-        ("dashboard pads", "'pads' is no W&B project"),
-        ("dashboard lab/pads --only page", "--only: Expected one of ['workspace', 'report']"),
-    ],
-)
-def test_bad_options(arguments, words, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    assert main(arguments.split()) == 2
-    captured = capsys.readouterr()
-    assert words in captured.err
-    assert captured.err.startswith("error: ")
-    assert captured.err.count("\n") == 1
-    assert captured.out == ""
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_groups_that_are_refused_before_torch_are_those_of_no_parser(monkeypatch):

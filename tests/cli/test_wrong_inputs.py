@@ -112,11 +112,12 @@ def refused(places, tmp_path, monkeypatch, capsys):
             status = main_here(*[each.replace("=configs/", f"={ROOT}/configs/") for each in filled])
         except SystemExit as left:
             status = left.code
-        said = capsys.readouterr().err
+        output, said = capsys.readouterr()
         assert status == 2, said
         assert "Traceback" not in said
         message = said[said.index("error:") :]
-        assert message.count("error:") == 1
+        assert message.count("error:") == message.count("\n") == 1
+        assert "error:" not in output
         assert not re.search(r"<class '|object at 0x|typing\.|NoneType|MisconfigurationException|NestedArg", message)
         assert (content_of(tmp_path), content_of(places["made"])) == before
         return message

@@ -35,9 +35,8 @@ HERMETIC = {"WANDB_MODE": "offline", "WANDB_ERROR_REPORTING": "false", "WANDB_SI
 os.environ.update(HERMETIC)
 
 from datamodules.samples import cityscapes, imagenet  # noqa: E402
-from records import RunFolder, find_runs  # noqa: E402
 from tests.support.forked import begin  # noqa: E402
-from tests.support.program import ROOT, SMALL, SMALL_SCENES  # noqa: E402
+from tests.support.program import ROOT, SMALL, SMALL_SCENES, only_run  # noqa: E402
 from tests.support.same_end import assert_same_end  # noqa: E402
 
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
@@ -179,19 +178,32 @@ def _group_lives(group: int) -> bool:
 
 def judge(case: Case, trees: dict[bool, Path], folder: Path, patience: float = 300) -> tuple[str, str]:
     """Runs a case below `folder`; returns its verdict, as listed above, and the reason where it did not survive."""
-    alone = Attempt(case.command(trees, folder / "alone"), folder / "alone.txt", fresh=False)
-    try:
-        if (status := alone.wait(patience)) != 0:
-            return "refused", f"left alone it ended with {status}: {_last_line(alone.log)}"
-    except HungError as error:
-        return "hung", f"left alone: {error}"
-    finally:
-        alone.end()
-    seconds = time.monotonic() - alone.begun
+    begun = time.monotonic()
+    if (found := _to_the_end(case.command(trees, folder / "alone"), folder / "alone.txt", patience))[0]:
+        return found[0], f"left alone: {found[1]}"
+    seconds, command = time.monotonic() - begun, case.command(trees, folder / "killed")
     for interruption in case.interruptions:
-        if (reason := _interrupted(case.command(trees, folder / "killed"), interruption, folder, seconds, patience))[0]:
-            return reason
-    return _compared(case.command(trees, folder / "killed"), folder, patience)
+        if (found := _interrupted(command, interruption, folder, seconds, patience))[0]:
+            return found
+    if (found := _to_the_end(command, folder / "killed.txt", patience))[0]:
+        return found[0], f"resumed: {found[1]}"
+    try:
+        assert_same_end(*(only_run(folder / name) for name in ("alone", "killed")))
+    except AssertionError as error:
+        return "differing", str(error).splitlines()[0]
+    return "survived", ""
+
+
+def _to_the_end(command: list[str], log: Path, patience: float) -> tuple[str, str]:
+    """Starts the run; the verdict is empty where it came to its end."""
+    attempt = Attempt(command, log, fresh=False)
+    try:
+        status = attempt.wait(patience)
+    except HungError as error:
+        return "hung", str(error)
+    finally:
+        attempt.end()
+    return ("refused", f"status {status}: {_last_line(log)}") if status else ("", "")
 
 
 def _interrupted(
@@ -213,35 +225,10 @@ def _interrupted(
         attempt.end()
     number = interruption.number
     ended_by_signal = alive and status in (128 + number, -number)
-    if ended_by_signal or (status == 0 and _finished(folder / "killed")):
+    if ended_by_signal or (status == 0 and only_run(folder / "killed").read_record().finished):
         return "", ""
     kind = "disorderly" if alive else "refused"
     return kind, f"{interruption}: status {status}: {_last_line(attempt.log)}"
-
-
-def _compared(command: list[str], folder: Path, patience: float) -> tuple[str, str]:
-    last = Attempt(command, folder / "killed.txt", fresh=False)
-    try:
-        if (status := last.wait(patience)) != 0:
-            return "refused", f"status {status}: {_last_line(last.log)}"
-    except HungError as error:
-        return "hung", f"resumed: {error}"
-    finally:
-        last.end()
-    try:
-        assert_same_end(*(_run(folder / name) for name in ("alone", "killed")))
-    except AssertionError as error:
-        return "differing", str(error).splitlines()[0]
-    return "survived", ""
-
-
-def _run(root: Path) -> RunFolder:
-    (run,) = find_runs(root)
-    return run
-
-
-def _finished(root: Path) -> bool:
-    return _run(root).read_record().finished
 
 
 def _last_line(log: Path) -> str:
@@ -258,7 +245,13 @@ def make_trees(folder: Path) -> dict[bool, Path]:
 
 
 def main() -> int:
-    options = _options()
+    parser = argparse.ArgumentParser("kill_many", description=__doc__.splitlines()[0])
+    many = parser.add_mutually_exclusive_group()
+    many.add_argument("--minutes", type=float, help="go on for so long")
+    many.add_argument("--cases", type=int, default=10, help="so many cases")
+    parser.add_argument("--seed", type=int, default=0, help="of the first case; the next ones count up")
+    parser.add_argument("--keep", type=Path, help="folder for the data and the runs of cases that did not survive")
+    options = parser.parse_args()
     if options.keep:
         options.keep.mkdir(parents=True, exist_ok=True)
     # W&B would read the settings of whoever runs this.
@@ -286,16 +279,6 @@ def main() -> int:
     if not failed and options.keep is None:
         shutil.rmtree(home, ignore_errors=True)
     return int(failed)
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser("kill_many", description=__doc__.splitlines()[0])
-    many = parser.add_mutually_exclusive_group()
-    many.add_argument("--minutes", type=float, help="go on for so long")
-    many.add_argument("--cases", type=int, default=10, help="so many cases")
-    parser.add_argument("--seed", type=int, default=0, help="of the first case; the next ones count up")
-    parser.add_argument("--keep", type=Path, help="folder for the data and the runs of cases that did not survive")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

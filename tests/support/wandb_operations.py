@@ -23,10 +23,6 @@ def viewer(world: World, variables: Data) -> Data:
     return {"viewer": {**me, "name": ENTITY, "teams": {"edges": []}}}
 
 
-def server_features(world: World, variables: Data) -> Data:
-    return {"serverInfo": {"features": []}}
-
-
 def upsert_sweep(world: World, variables: Data) -> Data:
     if variables.get("id"):
         raise RefusedError("changing a sweep")
@@ -51,7 +47,7 @@ def create_agent(world: World, variables: Data) -> Data:
     project = world.find_project(variables["entityName"], variables["projectName"])
     if project is None or variables["sweep"] not in project.sweeps:
         raise RefusedError(f"no sweep {variables['sweep']}")
-    return {"createAgent": {"agent": {"id": world.new_agent(project.sweeps[variables["sweep"]], variables["host"]).id}}}
+    return {"createAgent": {"agent": {"id": world.new_agent(project.sweeps[variables["sweep"]]).id}}}
 
 
 def heartbeat(world: World, variables: Data) -> Data:
@@ -112,10 +108,6 @@ def bucket_node(run: Run) -> Data:
     return {**node, "historyLineCount": len(run.lines("wandb-history.jsonl"))}
 
 
-def no_organization(world: World, variables: Data) -> Data:
-    return {"entity": {"organization": None}}
-
-
 def create_run_files(world: World, variables: Data) -> Data:
     run = world.project(variables["entity"], variables["project"]).runs[variables["run"]]
     path = f"{world.url}/upload/{run.project.entity}/{run.project.name}/{run.name}"
@@ -130,8 +122,8 @@ def project_node(project: Project) -> Data:
 
 OPERATIONS: dict[str, Handler] = {
     "Viewer": viewer,
-    "ServerFeaturesQuery": server_features,
-    "OrganizationCoreWeaveOrganizationID": no_organization,
+    "ServerFeaturesQuery": lambda *_: {"serverInfo": {"features": []}},
+    "OrganizationCoreWeaveOrganizationID": lambda *_: {"entity": {"organization": None}},
     "UpsertSweep": upsert_sweep,
     "SweepWithRuns": sweep_with_runs,
     "CreateAgent": create_agent,

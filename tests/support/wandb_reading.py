@@ -28,11 +28,11 @@ class Reading:
     @property
     def operations(self) -> dict[str, Handler]:
         return {
-            "GetDefaultEntity": default_entity,
+            "GetDefaultEntity": lambda *_: {"viewer": {"id": "user:1", "entity": ENTITY}},
             "Runs": runs,
             "RunFiles": run_files,
             "GetProjects": projects,
-            "ProjectInternalId": internal_id,
+            "ProjectInternalId": lambda *_: {"project": {"id": "1", "internalId": "1"}},
             "ProjectViews": self.list_views,
             "UpsertView2": self.upsert_view,
             "upsertView": self.upsert_view,
@@ -46,8 +46,7 @@ class Reading:
         wanted |= {"type": variables.get("viewType", "runs")}
         wanted |= {"name": variables["viewName"]} if variables.get("viewName") else {}
         views = [view for view in self.views.values() if wanted.items() <= view.items()]
-        edges = [{"node": view_node(view), "cursor": view["id"]} for view in views]
-        return {"project": {"allViews": {"edges": edges, "pageInfo": {"endCursor": None, "hasNextPage": False}}}}
+        return {"project": {"allViews": page_of({view["id"]: view_node(view) for view in views})}}
 
     def upsert_view(self, world: World, variables: Data) -> Data:
         """As the client's code has it: with an id that view changes, without one there is a new view."""
@@ -61,6 +60,12 @@ class Reading:
         return {"upsertView": {"view": view_node(view), "inserted": inserted}}
 
 
+def page_of(nodes: dict[str, Data], more: bool = False) -> Data:
+    """Nodes by their cursors, and whether the server holds more."""
+    edges = [{"node": node, "cursor": cursor} for cursor, node in nodes.items()]
+    return {"edges": edges, "pageInfo": {"endCursor": next(reversed(nodes), None), "hasNextPage": more}}
+
+
 def view_node(view: Data) -> Data:
     project = {"id": "1", "name": view["project"], "entityName": view["entity"]}
     stamps = dict.fromkeys(("createdAt", "updatedAt"), "2026-01-01T00:00:00")
@@ -69,20 +74,8 @@ def view_node(view: Data) -> Data:
 
 def projects(world: World, variables: Data) -> Data:
     found = [project for project in world.projects.values() if project.entity == variables["entity"]]
-    edges = [{"node": {**project_node(project), "entityName": project.entity}} for project in found]
-    return {"models": {"edges": edges, "pageInfo": {"endCursor": None, "hasNextPage": False}}}
-
-
-def project_node(project: Project) -> Data:
-    return {"id": "1", "name": project.name, "createdAt": "2026-01-01T00:00:00Z", "isBenchmark": False, "user": None}
-
-
-def internal_id(world: World, variables: Data) -> Data:
-    return {"project": {"id": "1", "internalId": "1"}}
-
-
-def default_entity(world: World, variables: Data) -> Data:
-    return {"viewer": {"id": "user:1", "entity": ENTITY}}
+    node = {"id": "1", "createdAt": "2026-01-01T00:00:00Z", "isBenchmark": False, "user": None}
+    return {"models": page_of({each.name: {**node, "name": each.name, "entityName": each.entity} for each in found})}
 
 
 def runs(world: World, variables: Data) -> Data:
@@ -91,13 +84,11 @@ def runs(world: World, variables: Data) -> Data:
     project = world.find_project(variables["entity"], variables["project"])
     if project is None:
         return {"project": None}
-    found = sorted(project.runs.values(), key=lambda run: run.number)
-    start = int(variables["cursor"] or 0)
-    page = found[start : start + variables["perPage"]]
-    edges = [{"node": run_node(run), "cursor": str(start + number)} for number, run in enumerate(page, start=1)]
-    more = {"endCursor": str(start + len(page)), "hasNextPage": start + len(page) < len(found)}
-    project_node = {"internalId": "1", "runCount": len(found), "readOnly": False}
-    return {"project": {**project_node, "runs": {"edges": edges, "pageInfo": more}}}
+    found, start = list(project.runs.values()), int(variables["cursor"] or 0)
+    end = start + variables["perPage"]
+    nodes = {str(start + number): run_node(run) for number, run in enumerate(found[start:end], start=1)}
+    page = page_of(nodes, more=end < len(found))
+    return {"project": {"internalId": "1", "runCount": len(found), "readOnly": False, "runs": page}}
 
 
 def run_node(run: Run) -> Data:
@@ -112,8 +103,7 @@ def run_node(run: Run) -> Data:
 def run_files(world: World, variables: Data) -> Data:
     run = run_of(world, variables)
     names = [name for name in variables["fileNames"] or run.uploads if name in run.uploads]
-    edges = [{"node": file_node(world, run, name), "cursor": name} for name in names]
-    files = {"edges": edges, "pageInfo": {"endCursor": None, "hasNextPage": False}}
+    files = page_of({name: file_node(world, run, name) for name in names})
     return {"project": {"internalId": "1", "run": {"fileCount": len(names), "files": files}}}
 
 

@@ -37,7 +37,6 @@ class Run:
 
     project: "Project"
     name: str
-    number: int
     display_name: str | None = None
     group: str | None = None
     tags: list[str] = field(default_factory=list)
@@ -90,13 +89,9 @@ class Run:
         self.preempting = self.preempting or bool(chunk.get("preempting"))
         if chunk.get("complete"):
             self.exit_code = chunk.get("exitcode")
-            self._end(FINISHED if self.exit_code == 0 else FAILED)
+            self.end(FINISHED if self.exit_code == 0 else FAILED)
 
-    def vanish(self) -> None:
-        """Its process is gone, and it never said how it ended."""
-        self._end(CRASHED)
-
-    def _end(self, state: str) -> None:
+    def end(self, state: str) -> None:
         self.state = PREEMPTED if self.preempting and state != FINISHED else state
         if self.state == PREEMPTED and self.sweep is not None:
             self.project.sweeps[self.sweep].requeued.append(self)
@@ -107,7 +102,6 @@ class Agent:
     """A `wandb agent`, and the run that it was last given."""
 
     id: str
-    host: str
     sweep: "Sweep"
     run: Run | None = None
 
@@ -141,7 +135,7 @@ class Sweep:
         """What an agent is to do that reports the runs `running`."""
         if agent.run is not None and agent.run.name not in running:
             if agent.run.alive:
-                agent.run.vanish()
+                agent.run.end(CRASHED)  # its process is gone, and it never said how it ended
             agent.run = None
         if agent.run is not None:
             return []
@@ -161,18 +155,14 @@ class Sweep:
     def _give(self, agent: Agent, kind: str, run: Run) -> dict[str, Any]:
         agent.run, run.state = run, PENDING
         self.commands.append((agent.id, kind, run.name))
-        return {"type": kind, "run_id": run.name, "program": self.config["program"], "args": self._arguments(run)}
-
-    def _arguments(self, run: Run) -> dict[str, Any]:
-        return {name: {"value": run.config[name]} for name in self.config["parameters"]}
+        arguments = {name: {"value": run.config[name]} for name in self.config["parameters"]}
+        return {"type": kind, "run_id": run.name, "program": self.config["program"], "args": arguments}
 
 
 def grid(parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The points of a grid in the order of W&B's own `sweeps` package: names sorted, the last varying fastest."""
     names = sorted(parameters)
-    values = [
-        parameters[name]["values"] if "values" in parameters[name] else [parameters[name]["value"]] for name in names
-    ]
+    values = [parameters[name].get("values") or [parameters[name]["value"]] for name in names]
     return (dict(zip(names, point, strict=True)) for point in itertools.product(*values))
 
 
@@ -188,7 +178,7 @@ class Project:
         return f"project:{self.entity}/{self.name}"
 
     def new_run(self, name: str) -> Run:
-        return self.runs.setdefault(name, Run(self, name, number=len(self.runs)))
+        return self.runs.setdefault(name, Run(self, name))
 
 
 class World:
@@ -219,6 +209,6 @@ class World:
         name = f"sweep{sum(len(project.sweeps) for project in self.projects.values())}"
         return project.sweeps.setdefault(name, Sweep(project, name, config_yaml))
 
-    def new_agent(self, sweep: Sweep, host: str) -> Agent:
+    def new_agent(self, sweep: Sweep) -> Agent:
         identity = f"agent{len(self.agents)}"
-        return self.agents.setdefault(identity, Agent(identity, host, sweep))
+        return self.agents.setdefault(identity, Agent(identity, sweep))

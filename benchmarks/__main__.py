@@ -9,7 +9,6 @@ gets PART.json and results.md; the same command goes on with what is not complet
 
 import argparse
 import copy
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
@@ -128,13 +127,8 @@ def compiled_rows(setting: Setting) -> Iterator[Row]:
             yield row | {"kernels, zero": kernels[REFERENCE], "kernels": kernels[row["scheme"]]}
 
 
-def program(setting: Setting) -> Iterator[Row]:
-    with tempfile.TemporaryDirectory() as folder:
-        yield from program_rows(Path(folder))
-
-
 PARTS = [
-    Part("program", "The program: CPU seconds and peak memory", program, 0.35),
+    Part("program", "The program: CPU seconds and peak memory", program_rows, 0.35),
     Part("padding", "Padding, inference: CPU time over zero padding's", networks_rows, 0.4),
     Part("first", "Padding, first calls: CPU time over zero padding's", first_rows, 0.3),
     Part("steps", "Padding, training steps: CPU time and kept memory over zero padding's", scheme_rows, 0.3),

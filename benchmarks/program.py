@@ -8,6 +8,7 @@ import math
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from benchmarks.parts import Row, Setting
 from records import RunFolder, RunRecord
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,22 +25,19 @@ SCHEMES = ("zero", "partial", "reflect", "replicate")
 NETWORKS = ("resnet18", "resnet34", "resnet50", "vgg16_bn", "convnext_tiny")
 
 
-def program_rows(folder: Path, repeats: int = 3, runs: int = 300, epochs: int = 100, points: int = 10_000) -> Iterator:
-    """A row for each command: its limit, and medians of CPU seconds, seconds that pass and peak memory.
-
-    Args:
-        folder: for the runs and sweep files that are made up.
-    """
+def program_rows(setting: Setting) -> Iterator[Row]:
+    """A row for each command: its limit, and medians of CPU seconds, seconds that pass and peak memory."""
     wrong = ["fit", "--config", "configs/demo/demo.yaml", "--model.paddin=partial"]
-    yield measure("--help", ["--help"], repeats, limit=0.5)
-    yield measure("a wrong option", wrong, repeats, limit=4, status=2)
-    for number in (runs // 3, runs):
-        make_runs(folder / f"runs-{number}", number, epochs)
-        what = f"report, {number} runs of {epochs} epochs"
-        yield measure(what, ["report", str(folder / f"runs-{number}")], 1, limit=60, gib=1)
-    for number in (points // 3, points):
-        path = make_sweep(folder / f"sweep-{number}.yaml", number)
-        yield measure(f"sweep --plan, {number} points", ["sweep", str(path), "--plan"], 1, limit=20)
+    yield measure("--help", ["--help"], 3, limit=0.5)
+    yield measure("a wrong option", wrong, 3, limit=4, status=2)
+    with tempfile.TemporaryDirectory() as folder:
+        for number in (100, 300):
+            make_runs(Path(folder, f"runs-{number}"), number, epochs=100)
+            what = f"report, {number} runs of 100 epochs"
+            yield measure(what, ["report", f"{folder}/runs-{number}"], 1, limit=60, gib=1)
+        for number in (3333, 10_000):
+            path = make_sweep(Path(folder, f"sweep-{number}.yaml"), number)
+            yield measure(f"sweep --plan, {number} points", ["sweep", str(path), "--plan"], 1, limit=20)
 
 
 def measure(what: str, arguments: list[str], repeats: int, limit: float, status: int = 0, gib: float | None = None):

@@ -25,6 +25,14 @@ def _own_wandb_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("NETRC", str(tmp_path / "home" / "netrc"))
 
 
+@pytest.fixture
+def settled(monkeypatch):
+    """The time of the last change of an inode cannot be set, so caches take files of this moment for settled."""
+    from datamodules.loading import cache
+
+    monkeypatch.setattr(cache, "SETTLED_NS", 0)
+
+
 @pytest.fixture(scope="session")
 def sample_tree(tmp_path_factory):
     """A small tree in ImageNet's layout: 10 classes, 13 training and 5 validation images each."""

@@ -6,12 +6,9 @@ import torch
 from benchmarks import input_pipeline, scene_pipeline
 from benchmarks.parts import Setting
 from datamodules.cityscapes.splits import FOLDERS, fine_scenes
-from datamodules.loading import cache, keyed
+from datamodules.loading import keyed
 
-
-@pytest.fixture(autouse=True)
-def settled(monkeypatch):
-    monkeypatch.setattr(cache, "SETTLED_NS", 0)
+pytestmark = pytest.mark.usefixtures("settled")
 
 
 def test_the_recipe_makes_the_sample_that_ours_is(sample_streets, tmp_path, monkeypatch):

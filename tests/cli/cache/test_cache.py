@@ -2,14 +2,10 @@
 
 import pytest
 
-from datamodules.loading import cache as caches
 from records import find_runs
 from tests.support.program import SMALL_SCENES, main_here, refusal
 
-
-@pytest.fixture(autouse=True)
-def settled(monkeypatch):
-    monkeypatch.setattr(caches, "SETTLED_NS", 0)
+pytestmark = pytest.mark.usefixtures("settled")
 
 
 def test_a_run_from_the_cache_is_the_same_run(sample_streets, tmp_path, capsys):

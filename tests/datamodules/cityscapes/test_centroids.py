@@ -12,6 +12,8 @@ from datamodules.cityscapes.centroids import centroids_of_files, class_centroids
 from datamodules.cityscapes.labels import decode_classes
 from datamodules.loading import cache
 
+pytestmark = pytest.mark.usefixtures("settled")
+
 
 def brute_force(classes, tile):
     """Pixel by pixel, in Python's own integers."""
@@ -64,12 +66,6 @@ def write(path, ids, age=60):
     Image.fromarray(ids).save(path, compress_level=0)
     then = time.time() - age
     os.utime(path, (then, then))
-
-
-@pytest.fixture(autouse=True)
-def settled(monkeypatch):
-    """The time of the last change of an inode cannot be set, so the cache takes files of this moment for settled."""
-    monkeypatch.setattr(cache, "SETTLED_NS", 0)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from datamodules.loading.cache import cache_file, read_arrays, write_arrays
 from tests.datamodules.support import cityscapes, imagenet, same_batches
 
 KEY = ("1", "folder", 16)
+pytestmark = pytest.mark.usefixtures("settled")
 
 
 def content(stored):
@@ -72,12 +73,6 @@ def test_unwritable_place_only_warns(tmp_path):
 
 
 # Decoded pixels.
-
-
-@pytest.fixture(autouse=True)
-def settled(monkeypatch):
-    """The time of the last change of an inode cannot be set, so the cache takes files of this moment for settled."""
-    monkeypatch.setattr(caches, "SETTLED_NS", 0)
 
 
 def scenes(root, tmp_path, **options):

@@ -1,6 +1,9 @@
 """Running a sweep: real processes of a tiny program; finished skipped, failures survived, nothing left behind."""
 
+import fcntl
+import importlib
 import io
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -272,15 +275,23 @@ def test_what_went_wrong_is_the_last_error_of_this_attempt(program, problem, tmp
     assert log.read_text(errors="replace").startswith("error: of an earlier attempt\n")
 
 
-HOLD = "import fcntl, sys; folder = sys.argv[1]\n{}\nprint('held', flush=True); sys.stdin.read()"
-A_SWEEP = "file = open(folder + '/log.txt', 'a'); fcntl.flock(file, fcntl.LOCK_EX)"
-A_FIT = "file = open(folder + '/.lock', 'a'); fcntl.lockf(file, fcntl.LOCK_EX)"
-FIT = """
-from pathlib import Path
-from records import RunFolder
-from training.start import _lock
-_lock(RunFolder(Path(folder)))
-"""
+def a_sweep(folder):
+    file = open(folder.log, "a")  # noqa: SIM115
+    fcntl.flock(file, fcntl.LOCK_EX)
+    return file
+
+
+def a_fit(folder):
+    return importlib.import_module("training.start")._lock(folder)
+
+
+def hold(holder, folder, held, end):
+    file = holder(folder)
+    held.set()
+    end.wait(60)
+    return file
+
+
 TRAIN = """
 import fcntl, sys
 try:
@@ -294,8 +305,8 @@ print("trained")
 @pytest.mark.parametrize(
     ("holder", "known", "ends"),
     [
-        *((holder, False, ends) for holder in (A_SWEEP, A_FIT) for ends in ("by itself", "by a stop")),
-        (FIT, True, "by a stop"),
+        *((holder, False, ends) for holder in (a_sweep, a_fit) for ends in ("by itself", "by a stop")),
+        (a_fit, True, "by a stop"),
     ],
     ids=["a sweep", "a sweep, stopped", "a fit", "a fit, stopped", "a fit since long, stopped"],
 )
@@ -303,13 +314,14 @@ def test_what_another_process_trains_is_waited_for_and_left_to_it(holder, known,
     """Unless it is `known`, it began between the look at it and the start of the run."""
     record = RunRecord("a", "a", "g", "n", "zero", 0, 4, "val/acc1")
     run = PointRun(None, RunFolder(tmp_path), record, [sys.executable, "-c", TRAIN, tmp_path])
-    hold, shown, stop = [sys.executable, "-c", HOLD.format(holder), tmp_path], io.StringIO(), []
+    shown, stop, fork = io.StringIO(), [], multiprocessing.get_context("fork")
+    importlib.import_module("training.start")  # takes seconds: once, not in each fork
     assert not runner.is_trained(run.folder)
-    with (
-        subprocess.Popen(hold, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as other,
-        ThreadPoolExecutor(1) as pool,
-    ):
-        assert other.stdout.readline() == "held\n"
+    held, end = fork.Event(), fork.Event()
+    other = fork.Process(target=hold, args=(holder, run.folder, held, end))
+    other.start()
+    with ThreadPoolExecutor(1) as pool:
+        assert held.wait(60)
         answers, is_trained = iter(() if known else (False, False)), runner.is_trained
         monkeypatch.setattr(runner, "is_trained", lambda folder: next(answers, None) is None and is_trained(folder))
         display = SweepDisplay(Console(file=shown), [run])
@@ -319,9 +331,10 @@ def test_what_another_process_trains_is_waited_for_and_left_to_it(holder, known,
         if ends == "by a stop":
             stop.append(signal.SIGTERM)
             found.result()
-            assert (run.state, other.poll()) == (State.INTERRUPTED, None)
-        other.stdin.close()
+            assert (run.state, other.is_alive()) == (State.INTERRUPTED, True)
+        end.set()
         found.result()
+    other.join()
     assert ("waiting" in shown.getvalue(), runner.is_trained(run.folder)) == (True, False)
     log = run.folder.log
     assert (log.exists() and log.read_text().endswith("trained\n")) == (ends == "by itself")

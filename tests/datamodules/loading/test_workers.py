@@ -1,8 +1,8 @@
 """Workers leave signals to their parent, and end when it says so or is gone."""
 
+import multiprocessing
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
@@ -12,7 +12,6 @@ from torch.utils.data import Dataset
 from datamodules.loading import workers
 from datamodules.loading.workers import WorkersLoader, map_in_workers
 from processes.signals import SIGNALS
-from tests.support.program import ROOT
 
 
 class Masks(Dataset):
@@ -50,21 +49,23 @@ def test_the_parent_ends_a_worker_that_hangs():
     assert worker.exitcode == 0
 
 
-PARENT = """
-import time
-from tests.datamodules.loading.test_workers import loader
-batches = iter(loader([0, 1]))
-next(batches)
-print("started", flush=True)
-time.sleep(1000)
-"""
+def start_a_worker(started):
+    next(iter(loader([0, 1])))
+    started.send("started")
+    time.sleep(1000)
 
 
 def test_a_worker_that_hangs_ends_with_its_parent():
-    parent = subprocess.Popen([sys.executable, "-c", PARENT], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    parent.stdout.readline()
+    fork = multiprocessing.get_context("fork")
+    here, there = fork.Pipe(duplex=False)
+    parent = fork.Process(target=start_a_worker, args=(there,))
+    parent.start()
+    there.close()
+    assert here.recv() == "started"
     parent.kill()
-    parent.communicate(timeout=300)  # returns when the worker, too, has closed its end of the pipe
+    assert here.poll(60), "the worker, too, has closed its end of the pipe"
+    with pytest.raises(EOFError):
+        here.recv()
 
 
 def test_every_loader_is_one(sample_tree):

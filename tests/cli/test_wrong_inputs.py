@@ -115,8 +115,8 @@ def refused(places, tmp_path, monkeypatch, capsys):
         output, said = capsys.readouterr()
         assert status == 2, said
         assert "Traceback" not in said
-        message = said[said.index("error:") :]
-        assert message.count("error:") == message.count("\n") == 1
+        message = said[said.index("error:") :].partition("\n\nusage:")[0].removesuffix("\n")
+        assert message.count("error:") == len(message.splitlines()) == 1
         assert "error:" not in output
         assert not re.search(r"<class '|object at 0x|typing\.|NoneType|MisconfigurationException|NestedArg", message)
         assert (content_of(tmp_path), content_of(places["made"])) == before

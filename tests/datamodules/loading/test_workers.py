@@ -50,7 +50,8 @@ def test_the_parent_ends_a_worker_that_hangs():
 
 
 def start_a_worker(started):
-    next(iter(loader([0, 1])))
+    batches = iter(loader([0, 1]))
+    next(batches)
     started.send("started")
     time.sleep(1000)
 

@@ -59,9 +59,9 @@ def test_an_option_that_changes_two_places_is_parsed_in_every_combination(counte
     resolve, parsed = counted
     for number, rate in itertools.product((1, 2), (0.1, 0.2, 0.3, 0.4, 0.5)):
         config = resolve.config(
-            [*DEMO, f"--run={{root: {number}, checkpoint_every_n_steps: {number}}}", f"--model.lr={rate}"]
+            [*DEMO, f"--run={{root: r{number}, checkpoint_every_n_steps: {number}}}", f"--model.lr={rate}"]
         )
-        assert (config["run.root"], config["model.init_args.lr"]) == (str(number), rate)
+        assert (config["run.root"], config["model.init_args.lr"]) == (f"r{number}", rate)
     assert len(parsed) == 11
 
 

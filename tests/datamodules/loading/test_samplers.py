@@ -39,6 +39,10 @@ def test_start_skips_in_its_own_epoch_only(world):
             assert list(resumed) == list(whole)[skipped:]
 
 
+def test_resumed_sampler_begins_in_its_epoch_before_set_epoch():
+    assert next(iter(TrainSampler(50, 12, start=(5, 1))))[0] == 5
+
+
 def test_permutation_is_pinned():
     # Values of the first version: another NumPy must not reorder a run that is resumed under it.
     assert keyed.permutation(8, 1, "order", 2).tolist() == [6, 3, 4, 2, 5, 0, 7, 1]

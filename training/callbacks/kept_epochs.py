@@ -141,6 +141,7 @@ class LastEpochs(KeptEpochs):
                 lines.append(f"{folder / name} is lost: the weights of an epoch that is not run again")
             elif found[name].parent != folder:
                 _copy(found[name], folder / name)
+                self._read[folder / name] = self._read[found[name]]  # may have been that of a damaged file
         return dict(zip(names, epochs, strict=True))
 
 

@@ -157,3 +157,16 @@ def test_a_run_begun_from_another_folders_checkpoint_takes_its_weights_along(tmp
     assert kept(new) == WHOLE
     assert best.best_model_score == 121 / 3
     assert [line.partition("new/")[2].partition(" ")[0] for line in lines] == ["checkpoints/best.ckpt"]
+
+
+def test_damaged_weights_are_replaced_by_those_beside_the_checkpoint_that_training_starts_from(tmp_path):
+    recorder, backup = run(tmp_path / "run", epochs=4), run(tmp_path / "backup", epochs=4)
+    for name in ("best", "epoch-000", "epoch-003"):
+        flip(recorder.folder.checkpoints / f"{name}.ckpt")
+    _, lines = resume(recorder, source=backup.folder.checkpoints)
+    assert kept(recorder) == {"best": 1} | {f"epoch-{e:03d}": e for e in range(4)}
+    bad = sorted(path.name for path in recorder.folder.checkpoints.glob("*.bad"))
+    assert bad == ["best.ckpt.bad", "epoch-000.ckpt.bad", "epoch-003.ckpt.bad"]
+    assert [line.partition("checkpoints/")[2].partition(" ")[0] for line in lines] == [
+        *("epoch-000.ckpt", "epoch-003.ckpt", "best.ckpt", "best.ckpt")
+    ]

@@ -153,7 +153,7 @@ def available_schemes() -> tuple[str, ...]:
 def register_convolution(
     base: type[nn.Module],
     *,
-    padding: Callable[[Any], AnyPads] = lambda layer: (),
+    padding: Callable[[Any], AnyPads] | None = None,
     own_weight: bool = False,
     transposed: bool = False,
 ) -> Callable:
@@ -166,7 +166,8 @@ def register_convolution(
     `layer.weight` as it is, `transposed` that it calls `padding.schemes.transposed.transposed_convolution` instead.
 
     Raises:
-        PaddingError: the class is registered already.
+        PaddingError: the class is registered already, or `padding` is missing, which a transposed convolution alone
+            goes without.
 
     >>> class Doubled(nn.Conv2d):
     ...     def forward(self, input):
@@ -179,7 +180,9 @@ def register_convolution(
     def register(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
         if base in _CONVOLUTIONS:
             raise PaddingError(f"{base.__module__}.{base.__qualname__} is registered already")
-        _CONVOLUTIONS[base] = Convolution(base, padding, forward, transposed, own_weight)
+        if padding is None and not transposed:
+            raise PaddingError(f"{base.__module__}.{base.__qualname__} needs `padding`, the pads of an instance")
+        _CONVOLUTIONS[base] = Convolution(base, padding or (lambda layer: ()), forward, transposed, own_weight)
         return forward
 
     return register

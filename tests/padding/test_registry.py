@@ -59,6 +59,9 @@ def test_a_new_convolution_reaches_every_scheme():
     with pytest.raises(PaddingError, match=r"layer '0' is a .*Doubling.*register_convolution"):
         convert_padding(model, "partial")
 
+    with pytest.raises(PaddingError, match="Doubling needs `padding`"):
+        register_convolution(Doubling)(lambda layer, x: x)
+
     @register_convolution(Doubling, padding=lambda layer: [(layer.padding[0],) * 2, (layer.padding[1],) * 2])
     def doubling(layer, x):
         return layer.convolve(x, 2 * layer.weight, layer.bias)

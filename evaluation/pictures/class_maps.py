@@ -1,7 +1,7 @@
 """Pictures of class maps: classes over the photograph, tile seams, the left-out centre, and a legend.
 
 Every function takes and returns uint8 pictures (H, W, 3), raises ValueError for others, and leaves its arguments as
-they were, so that they chain:
+they were, so that they chain (colours are red, green and blue of each class, boxes in pixels):
 `np.concatenate([draw_tiles(overlay(image, classes, colours), boxes), legend(names, colours, width)])`.
 """
 
@@ -71,6 +71,8 @@ def draw_tiles(picture: np.ndarray, boxes: Iterable[Box]) -> np.ndarray:
 
 def leave_out(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """The picture with the pixels that do not count, `mask` (H, W) bool, grey and hatched as in Figure 7 of the paper.
+
+    Raises ValueError for a mask of another size or type.
 
     >>> leave_out(np.zeros((1, 3, 3), np.uint8), np.array([[False, False, True]]))[0, :, 0].tolist()
     [0, 0, 75]

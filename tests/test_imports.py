@@ -1,8 +1,10 @@
 """The house: which folder may import which, no circle anywhere, and nothing heavy where a command must start fast."""
 
 import ast
+import io
 import subprocess
 import sys
+import tokenize
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -153,6 +155,30 @@ def test_no_folder_of_code_has_more_than_fourteen_files():
     code = [Path(path).parent for path in listed if path.endswith(".py") and (ROOT / path).exists()]
     crowded = {str(folder): code.count(folder) for folder in set(code) if code.count(folder) > 14}
     assert not crowded
+
+
+MOST_LINES = {"product": 20_700, "tests": 17_200}
+"""Of code. Whoever adds more looks first for what can go; whoever takes something out lowers the number."""
+
+
+def test_the_house_does_not_grow():
+    """Lines of code, without docstrings, comments and blank ones."""
+    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    found = dict.fromkeys(MOST_LINES, 0)
+    for path in filter(Path.exists, map(ROOT.joinpath, listed.split())):
+        found["tests" if path.is_relative_to(ROOT / "tests") else "product"] += len(lines_of_code(path))
+    assert all(lines <= MOST_LINES[part] for part, lines in found.items()), found
+
+
+def lines_of_code(path):
+    source = path.read_bytes()
+    silent = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING)
+    tokens = [token for token in tokenize.tokenize(io.BytesIO(source).readline) if token.type not in silent]
+    lines = {line for token in tokens if token.string for line in range(token.start[0], token.end[0] + 1)}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            lines -= set(range(node.lineno, node.end_lineno + 1))
+    return lines
 
 
 def test_what_must_start_fast_does_not_load_torch():

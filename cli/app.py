@@ -11,7 +11,7 @@ from types import ModuleType
 from processes.signals import left_by, listening
 from records.errors import is_for_users, message_for_users
 from studies import STUDIES, find
-from training.checks.sources import refuse_unknown
+from training.checks.sources import nearest, refuse_unknown
 
 TRAINING = {
     "fit": "train a network under a padding scheme; the same command again resumes",
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
         print(usage())
         return 0 if arguments else 2
     if command not in COMMANDS:
-        print(f"error: unknown command '{command}'\n\n{usage()}", file=sys.stderr)
+        print(f"error: unknown command '{command}'{nearest(command, [*COMMANDS])}\n\n{usage()}", file=sys.stderr)
         return 2
     try:
         start = load(command, arguments)

@@ -17,6 +17,9 @@ from padding.errors import PaddingError
 from padding.registry import Scheme, forget_made, register_family
 from padding.schemes.ring import Fill, filling
 
+USER_MODULE = "padding_user_"
+"""What the names of modules begin with that were made of such files."""
+
 _FOLDERS: list[Path] = []
 
 
@@ -63,7 +66,7 @@ def from_file(name: str) -> Scheme:
 
 def _module(file: Path) -> ModuleType:
     """What the file defines; run once, since a file that registers a scheme itself can do so only once."""
-    name = f"padding_user_{digest(file)[:16]}"
+    name = f"{USER_MODULE}{digest(file)[:16]}"
     if name not in sys.modules:
         specification = importlib.util.spec_from_file_location(name, file)
         assert specification is not None

@@ -67,3 +67,5 @@ def command(make: Callable[[Path], Path], default: Path, arguments: list[str] | 
         print(f"sample data in {make(parser.parse_args(arguments).root)}")
     except DataError as error:
         raise SystemExit(f"error: {error}") from None
+    except OSError as error:
+        raise SystemExit(f"error: {error.filename}: {error.strerror}; choose another folder with --root") from None

@@ -121,6 +121,8 @@ def convert_padding(
             the model cannot run on. The model is unchanged.
     """
     choice = choose(scheme)
+    if not isinstance(model, nn.Module):
+        raise PaddingError(f"the model is a {type(model).__name__}; give a torch.nn.Module, as timm.create_model makes")
     _refuse_wrapped(model)
     if pools and not any(target.pools for _, target in choice.rules):
         raise PaddingError(f"pools=True is for 'circular'; '{choice.name}' leaves pools as they are")

@@ -7,6 +7,7 @@ product, as in an attention over windows, sees tokens one by one.
 
 import contextlib
 import functools
+import traceback
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from padding.conversion.layers import PaddedLayer, built_mode
 from padding.errors import PaddingError
+from padding.user_file import USER_MODULE
 
 WINDOWS = {"aten::im2col", "aten::unfold", "aten::as_strided"}
 """Operations that cut windows: what multiplies these by weights is a convolution under another name."""
@@ -128,7 +130,8 @@ def _run(model: nn.Module, example: Any) -> "_Recorder":
         raise
     except Exception as error:
         shapes = ", ".join(str(tuple(leaf.shape)) for leaf in _tensors(example))
-        raise PaddingError(f"the model cannot run on the example {shapes}: {type(error).__name__}: {error}") from error
+        what = f"{type(error).__name__}: {error}{_in_user_file(error)}"
+        raise PaddingError(f"the model cannot run on the example {shapes}: {what}") from error
     finally:
         for module, mode in modes.items():
             module.training = mode
@@ -136,6 +139,16 @@ def _run(model: nn.Module, example: Any) -> "_Recorder":
     # Of maps alone: how many boxes a detector finds may change with the border.
     recorder.shapes = [tuple(leaf.shape[2:]) for leaf in _tensors(output) if leaf.dim() > 2]
     return recorder
+
+
+def _in_user_file(error: Exception) -> str:
+    """` (FILE, line N)` of the innermost line of a user's own scheme that the error came through."""
+    through = [
+        f" ({frame.f_code.co_filename}, line {line})"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if frame.f_globals.get("__name__", "").startswith(USER_MODULE)
+    ]
+    return through[-1] if through else ""
 
 
 def most_axes(model: nn.Module) -> int:

@@ -53,7 +53,7 @@ class Networks:
         weights: file of weights for a timm model: by its names, or in its order where the names are another library's
         pretrained: timm's own pretrained weights, from the hub's cache or the network
         checkpoint: of run folders: best, last, or the name of a file in RUN/checkpoints/
-        schemes: padding schemes; default: all
+        schemes: padding schemes; default: all, without those that the network cannot have, which are named
         seed: of random weights and of drawn inputs
     """
 

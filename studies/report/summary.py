@@ -34,7 +34,10 @@ def caution(collection: Collection) -> str:
             "another seed may turn it around."
         )
     few = f"With {fewest} runs of a scheme the intervals are themselves uncertain. " if fewest < FEW else ""
-    return f"{few}A difference counts as decided here below p = {ALPHA:g}; an interval that includes 0 decides nothing."
+    return (
+        f"{few}A p value here is of one difference alone, which it decides below {ALPHA:g}; the table of differences "
+        "corrects it for their number, and a claim is decided where every architecture decides it."
+    )
 
 
 def sentences(collection: Collection) -> tuple[str, ...]:

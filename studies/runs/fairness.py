@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -25,6 +26,11 @@ SHOWN = 60
 
 def warnings(collection: Collection) -> Iterator[str]:
     """One sentence for each thing that makes a comparison less than fair."""
+    if drawn := sorted({run.record.data_root for run in collection.runs if is_drawn(run)}):
+        yield (
+            f"Runs were trained on images that this program drew ({', '.join(drawn)}): they show how it works, and "
+            "are no evidence of what padding does."
+        )
     for network in collection.networks:
         yield from _differences(network, [run for group in collection.of(network) for run in group.runs])
     for group in collection.groups:
@@ -34,6 +40,11 @@ def warnings(collection: Collection) -> Iterator[str]:
             yield f"{run.record.name}: {len(skipped)} damaged training images were skipped ({run.folder.skipped})."
     yield from _no_numbers(collection)
     yield from _commits(collection)
+
+
+def is_drawn(run: Run) -> bool:
+    """Whether the data lie in a folder that has the name of the sample data."""
+    return Path(run.record.data_root).name.startswith("sample_")
 
 
 def _no_numbers(collection: Collection) -> Iterator[str]:

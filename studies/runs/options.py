@@ -71,6 +71,10 @@ class _Parser(ArgumentParser):
         """Raises UserError: in one line what jsonargparse says in several, of options instead of keys and classes."""
         message = re.sub(r'Parser key "(\w+)"( element \d+)?:', lambda found: f"{_option(found[1])}:", message)
         message = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", message.replace("a typing.Literal", "one of "))
+        message = re.sub(r"Not of type \w+: (\S+) does not conform to restriction v", r"\1 must be ", message)
+        if missing := re.search(r"required: (.+)", message):
+            options = {action.dest: [*action.option_strings, action.dest][0] for action in self._actions}
+            message = f"needed besides: {', '.join(options.get(key, key) for key in missing[1].split(', '))}"
         raise UserError(f"{' '.join(message.split())} (python {self.prog} --help lists the options)")
 
 
@@ -100,6 +104,8 @@ def _settings(parameter: inspect.Parameter, hint: Any, words: str) -> dict[str, 
         return {**settings, "action": "store_true"}
     if parameter.default is not parameter.empty:
         settings["default"] = default
+    elif parameter.kind is parameter.KEYWORD_ONLY:
+        settings["required"] = True
     if get_origin(hint) is not Annotated and NoneType in get_args(hint):
         (hint,) = (each for each in get_args(hint) if each is not NoneType)
     if get_origin(hint) in (list, tuple):

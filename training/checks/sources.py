@@ -1,6 +1,7 @@
 """Where a setting was given: on the command line, or in which line of a configuration file."""
 
 import difflib
+import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -93,6 +94,8 @@ class Sources:
         Args:
             value: of the setting, if it is known: an option may stand beside a file whose value is refused first.
         """
+        if any(_is_below(key, option) and _alike(value or "", text) for option, text in self.given.items()):
+            return ""
         parts = key.split(".")
         for length in range(len(parts), 0, -1):
             name = ".".join(parts[:length])
@@ -106,7 +109,11 @@ class Sources:
 
     def located(self, message: str) -> str:
         """The message with the line of the first setting that it names, where that was given in a file."""
-        for quoted, first, dotted in re.findall(NAMES, message):
+        found = re.findall(NAMES, message.partition("; did you mean")[0])
+        for name, option in itertools.product([dotted for *_, dotted in found if dotted], self.given):
+            if _is_below(option, name) or option == name.removesuffix(".class_path"):
+                return message  # of an option, whatever the file holds of its name
+        for quoted, first, dotted in found:
             short = quoted or first
             wanted = [key for key in self.lines if key == dotted or (short and key.rpartition(".")[2] == short)]
             if wanted and (where := self.where(wanted[0])) and ", line " not in message:
@@ -115,9 +122,9 @@ class Sources:
 
 
 def _alike(value: str, text: str) -> bool:
-    """Whether two texts are one value: Python writes lists in another way than YAML."""
-    plain, other = (re.sub(r"[\s'\"]", "", each) for each in (value, text))
-    return plain == other
+    """Whether two texts are one value, or one of a list: Python writes lists in another way than YAML."""
+    plain, other = (re.sub(r"[\s'\"]", "", each).replace("None", "null") for each in (value, text))
+    return plain == other or plain in other.strip("[]").split(",")
 
 
 def _is_below(key: str, other: str) -> bool:

@@ -143,6 +143,7 @@ def test_one_id_for_all_points_is_refused(sweep, capsys):
 
 
 def test_what_points_have_in_common_is_built_once(counted, sample_tree, tmp_path, monkeypatch):
+    monkeypatch.delenv("MASTER_PORT", raising=False)  # of a test before
     resolve, built, build = counted[0], [], PointCLI.build
     monkeypatch.setattr(PointCLI, "build", lambda self, name, config: built.append(name) or build(self, name, config))
     for seed, padding, size in itertools.product(range(4), ("zero", "partial"), (16, 32)):

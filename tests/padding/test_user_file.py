@@ -90,9 +90,11 @@ def test_a_file_may_register_a_scheme_of_its_own(tmp_path):
         ("mine.py:twos", "has no function 'twos'; it has ones, whole, other"),
         ("mine.py:other", "it takes 1 arguments"),
         ("bad.py:ones", "bad.py does not run: ZeroDivisionError"),
+        ("later.py:ones", r"ZeroDivisionError: division by zero \(.*later.py, line 2\)"),
     ],
 )
 def test_refusals(name, message, tmp_path):
     (tmp_path / "bad.py").write_text("1 / 0")
+    (tmp_path / "later.py").write_text("def ones(near, amount, measured):\n    return 1 / 0\n")
     with pytest.raises(PaddingError, match=message):
-        convert_padding(nn.Conv2d(3, 4, 3, padding=1), name)
+        convert_padding(nn.Conv2d(3, 4, 3, padding=1), name, example=torch.ones(1, 3, 4, 4))

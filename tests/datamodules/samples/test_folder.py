@@ -80,3 +80,5 @@ def test_command_says_where_it_is(module, tmp_path, monkeypatch, capsys):
     for _ in range(2):
         module.main(["--root", str(tmp_path / "tree")])
         assert capsys.readouterr().out == f"sample data in {tmp_path / 'tree'}\n"
+    with pytest.raises(SystemExit, match=r"^error: /dev/null: File exists; choose another folder with --root"):
+        module.main(["--root", "/dev/null/tree"])

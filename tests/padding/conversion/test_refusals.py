@@ -66,6 +66,11 @@ def test_a_subclass_without_a_forward_is_converted():
     assert isinstance(model[1][0], Named)
 
 
+def test_a_name_is_no_model():
+    with pytest.raises(PaddingError, match="the model is a str; give a torch"):
+        convert_padding("resnet50", "partial")
+
+
 def test_compiled_and_scripted_models():
     plain = with_layer(nn.ReLU())
     refuses(torch.compile(plain), "the model is compiled .*convert the inner module first")

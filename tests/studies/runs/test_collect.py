@@ -76,6 +76,13 @@ def test_differing_settings_are_said_with_who_has_them(tmp_path, make_run):
     ]
 
 
+def test_drawn_images_are_no_evidence(tmp_path, make_run):
+    make_run(data_root="/data/imagenet")
+    assert not list(warnings(collect(tmp_path)))
+    make_run(seed=1, data_root="data/sample_imagenet")
+    assert "(data/sample_imagenet): they show how it works, and are no evidence" in next(warnings(collect(tmp_path)))
+
+
 def test_settings_that_differ_late_in_a_long_value_differ(tmp_path, make_run):
     for seed in (0, 1):
         make_run(seed=seed, config={"data": {"classes": "x" * 100 + str(seed)}})

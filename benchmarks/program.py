@@ -110,7 +110,8 @@ def make_sweep(path: Path, points: int) -> Path:
         "model.lr": {"values": [0.1, 0.05, 0.02, 0.01, 0.005]},
         "model.padding": {"values": ["zero", "partial"]},
     }
-    command = ["${env}", "${interpreter}", "${program}", "fit", "--config", "configs/demo/demo.yaml", "${args}"]
+    command = ["${env}", "${interpreter}", "${program}", "fit", "--config", "configs/demo/demo.yaml"]
+    command += [f"--run.root={path.parent}/runs", "${args}"]  # runs of the demo would be points of this grid
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep = {"program": "main.py", "method": "grid", "parameters": parameters, "command": command}
     path.write_text(yaml.safe_dump(sweep))

@@ -70,7 +70,7 @@ def _lead(collection: Collection) -> Iterator[Block]:
     yield Text(summary.compared(collection))
     yield Bullets(summary.statements(collection))
     yield Text(summary.caution(collection), muted=True)
-    yield Notice("Not quite like with like", [*fairness.warnings(collection)])
+    yield Notice("Before you compare", [*fairness.warnings(collection)])
     names = {each: os.path.relpath(each.folder, collection.root) for each in collection.set_aside}
     linked = [(Linked(name, each.url or each.folder), f": {each.reason}") for each, name in names.items()]
     yield Notice("Left out of all tables", linked)

@@ -32,7 +32,7 @@ def test_same_bytes_again_and_links_to_every_file_and_run(tmp_path, make_run):
     links = [each for each in re.findall(r' href="([^"]+)"', text) if not each.startswith("#")]
     assert len(links) > 2 * 10
     assert [each for each in links if not (one.parent / each).exists()] == []
-    assert "Not quite like with like" not in text
+    assert "Before you compare" not in text
     # What was compared, the curves, the differences; all else is folded, and the contents name it.
     unfolded = text[: text.index('<details class="chapter">')]
     heads = re.findall(r"<h2>(.*?)</h2>", unfolded)

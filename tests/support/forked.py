@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import runpy
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -18,12 +19,13 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 
 
-def begin(program: str, arguments: Sequence[str], output: str, environment: dict[str, str]) -> int:
+def begin(program: str, arguments: Sequence[str], output: str, environment: dict[str, str], limit: int = 0) -> int:
     """Runs a Python file in a fork and a process group of its own; returns its process number.
 
     Args:
         program: path from the repository's root.
         output: file to which what it prints is added.
+        limit: seconds after which SIGALRM ends it; 0 for none.
     """
     sys.stdout.flush()
     pid = os.fork()
@@ -34,6 +36,7 @@ def begin(program: str, arguments: Sequence[str], output: str, environment: dict
         return pid
     status = 1
     try:
+        signal.alarm(limit)
         with contextlib.suppress(OSError):
             os.setpgid(0, 0)
         with open(os.devnull) as nothing, open(output, "ab") as file:

@@ -53,15 +53,14 @@ def _server() -> subprocess.Popen:
     return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-def run_forked(program: str, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess:
-    """Runs a Python file of the repository as a program: see forked.py."""
+def run_forked(
+    program: str, *arguments: str, environment: dict[str, str] | None = None, limit: int = 600
+) -> subprocess.CompletedProcess:
+    """Runs a Python file of the repository as a program, for `limit` seconds at most: see forked.py."""
     server = _server()
     with tempfile.NamedTemporaryFile() as output:
-        print(
-            json.dumps([program, arguments, output.name, environment or dict(os.environ)]),
-            file=server.stdin,
-            flush=True,
-        )
+        request = [program, arguments, output.name, environment or dict(os.environ), limit]
+        print(json.dumps(request), file=server.stdin, flush=True)
         status = int(server.stdout.readline())
         return subprocess.CompletedProcess(program, status, Path(output.name).read_text(errors="replace"))
 

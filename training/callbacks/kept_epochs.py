@@ -121,6 +121,11 @@ class KeptEpochs(ModelCheckpoint):
                 self._read[path] = error
         return self._read[path]
 
+    def _copy(self, source: Path, target: Path) -> None:
+        with open(source, "rb") as file:
+            write_atomically(target, lambda copy: shutil.copyfileobj(file, copy))
+        self._read[target] = self._read[source]  # what was read there may have been a damaged file
+
 
 def _source(trainer: pl.Trainer) -> Path:
     return Path(trainer.ckpt_path).resolve().parent
@@ -140,8 +145,7 @@ class LastEpochs(KeptEpochs):
             if name not in found:
                 lines.append(f"{folder / name} is lost: the weights of an epoch that is not run again")
             elif found[name].parent != folder:
-                _copy(found[name], folder / name)
-                self._read[folder / name] = self._read[found[name]]  # may have been that of a damaged file
+                self._copy(found[name], folder / name)
         return dict(zip(names, epochs, strict=True))
 
 
@@ -168,14 +172,9 @@ class BestEpoch(KeptEpochs):
         if chosen is None and best.exists():
             lines.append(f"{best} is of no recorded epoch; set aside as {set_aside(best).name}")
         elif chosen not in (None, best):
-            _copy(chosen, best)
+            self._copy(chosen, best)
             lines.append(f"{best} is a copy of {chosen} now")
         return {BEST: left[chosen]} if chosen else {}
-
-
-def _copy(source: Path, target: Path) -> None:
-    with open(source, "rb") as file:
-        write_atomically(target, lambda copy: shutil.copyfileobj(file, copy))
 
 
 def best_and_last_epochs(recorder: RunRecorder, monitor: str) -> list[KeptEpochs]:

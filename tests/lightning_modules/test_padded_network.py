@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 from datamodules import PaddedBatch
 from evaluation import confusion_matrix, mean_iou
 from lightning_modules import ClassificationModule, ModelError, SegmentationModule
-from lightning_modules.padded_network import ImageCounts
+from lightning_modules.image_counts import ImageCounts
 from padding import PaddingError, UnfollowableError
 
 SIZES = torch.tensor([[40, 40], [24, 40], [40, 21], [33, 29], [17, 39]])

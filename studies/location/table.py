@@ -80,8 +80,7 @@ def make_table(record: LocationRecord) -> Table:
         similar, dissimilar = ([pair[number] for pair in pairs] for number in (0, 1))
         gaps = [pair[0] - pair[1] for pair in pairs]
         around = interval(gaps)
-        low, high = (min(max(end, -100), 100) for end in around or (0, 0))  # no gap is wider
-        words = f"{low:.1f} to {high:.1f}" if around else None
+        words = " to ".join(f"{min(max(end, -100), 100):.1f}" for end in around) if around else None  # no gap is wider
         row = [mean(similar), stdev(similar), mean(dissimilar), stdev(dissimilar), mean(gaps), words]
         rows.append([Marked(scheme, styles[scheme]), len(pairs), *row, *PUBLISHED.get(scheme, (None, None))])
     return Table(TITLE, columns, rows)

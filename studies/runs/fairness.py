@@ -17,6 +17,9 @@ FREE = ("seed_everything", "data.init_args.seed", "model.padding", "model.init_a
 
 ROOT = "data.init_args.root"
 
+SAMPLES = ("sample_imagenet", "sample_cityscapes")
+"""Folders of drawn images: datamodules.errors.DRAWN, which a report may not import."""
+
 CHANGED = "+changes"
 """Ends a commit that the files of a run differed from."""
 
@@ -43,8 +46,7 @@ def warnings(collection: Collection) -> Iterator[str]:
 
 
 def is_drawn(run: Run) -> bool:
-    """Whether the data lie in a folder that has the name of the sample data."""
-    return Path(run.record.data_root).name.startswith("sample_")
+    return Path(run.record.data_root).name in SAMPLES
 
 
 def _no_numbers(collection: Collection) -> Iterator[str]:

@@ -2,9 +2,10 @@
 
 import pytest
 
+from datamodules.errors import DRAWN
 from records import RunFolderError
 from studies.runs.collect import collect
-from studies.runs.fairness import warnings
+from studies.runs.fairness import SAMPLES, warnings
 
 
 def reasons(collection):
@@ -77,6 +78,7 @@ def test_differing_settings_are_said_with_who_has_them(tmp_path, make_run):
 
 
 def test_drawn_images_are_no_evidence(tmp_path, make_run):
+    assert {*SAMPLES} == {*DRAWN}
     make_run(data_root="/data/imagenet")
     assert not list(warnings(collect(tmp_path)))
     make_run(seed=1, data_root="data/sample_imagenet")

@@ -94,7 +94,7 @@ class Sources:
         Args:
             value: of the setting, if it is known: an option may stand beside a file whose value is refused first.
         """
-        if any(_is_below(key, option) and _alike(value or "", text) for option, text in self.given.items()):
+        if value is not None and any(_is_below(key, name) and _alike(value, text) for name, text in self.given.items()):
             return ""
         parts = key.split(".")
         for length in range(len(parts), 0, -1):

@@ -29,5 +29,12 @@ def rows(table: str, **where: Any) -> list[Row]:
 
 
 def row(table: str, **where: Any) -> Row | None:
-    """The first of `rows`, or None if the paper has none."""
-    return next(iter(rows(table, **where)), None)
+    """The one row of `table` that `where` describes, or None if the paper has none.
+
+    Raises:
+        ValueError: if there are several.
+    """
+    found = rows(table, **where)
+    if len(found) > 1:
+        raise ValueError(f"{table} of the paper has {len(found)} rows with {where}")
+    return found[0] if found else None

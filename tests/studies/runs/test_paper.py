@@ -69,3 +69,10 @@ def test_table_1_is_relative_to_zero():
     for row in paper.rows("table1"):
         zero = paper.row("table1", network=row["network"], padding="zero")
         assert 100 * row["time"] / zero["time"] == pytest.approx(row["relative"], abs=0.006)
+
+
+def test_a_row_is_one():
+    assert paper.row("table2", network="resnet18") is None
+    assert paper.row("table2", network="resnet101", padding="zero")["average"] == 77.832
+    with pytest.raises(ValueError, match="has 4 rows"):
+        paper.row("table2", network="resnet101")

@@ -202,7 +202,9 @@ class CityscapesDataModule(ResumableDataModule):
         scenes = self.val_scenes
         return {"split": self.split, "images": len(scenes), "files": _digest(scenes), **self.margin_key}
 
-    validation_key = eval_set_key
+    def validation_key(self) -> dict[str, int | str]:
+        """The scenes that `validate` serves, in whatever way they are shown: those of `eval_set_key`."""
+        return self.eval_set_key()
 
     @cached_property
     def _train_digest(self) -> str:

@@ -151,12 +151,11 @@ def compare_spread(ours: Sequence[float], theirs: Sequence[float]) -> Comparison
 
 
 def interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """Confidence interval of the mean (Student's t), or None for fewer than two values."""
-    if len(values) < 2:
+    """Confidence interval of the mean (Student's t), or None for fewer than two values, or where none differs."""
+    if not stdev(values):
         return None
-    # ttest_1samp would give the same interval, but warns where all values are equal.
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * stats.sem(values)
-    return float(mean(values) - half), float(mean(values) + half)
+    found = stats.ttest_1samp(values, 0).confidence_interval(CONFIDENCE)
+    return float(found.low), float(found.high)
 
 
 def median_interval(values: Sequence[float]) -> tuple[float, float] | None:

@@ -14,6 +14,7 @@ from studies.stats.intervals import (
     compare,
     compare_pairs,
     holm,
+    interval,
     median_interval,
     seeds_needed,
     sign_test,
@@ -55,15 +56,22 @@ def test_a_repeated_seed_is_no_pair():
     [
         ([(0, 1.0)], [(0, 2.0), (1, 3.0)]),
         ([(0, 1.0), (1, 2.0)], [(0, 2.0), (1, 3.0)]),  # every pair differs by the same
+        # By 102 of 10,000 images twice, and yet the differences are two floats.
+        ([(0, 75.32), (1, 76.11)], [(0, 76.34), (1, 77.13)]),
         ([(0, 1.0), (1, 1.0)], [(2, 2.0), (3, 2.0)]),
     ],
-    ids=["one run", "pairs alike", "no spread"],
+    ids=["one run", "pairs alike", "pairs alike but for rounding", "no spread"],
 )
 def test_without_spread_there_is_no_interval(ours, theirs):
     found = compare(ours, theirs)
     assert found.mean < 0
     assert (found.kind, found.low, found.high, found.p, found.seeds) == (None,) * 5
     assert not found.decided
+
+
+def test_an_interval_of_one_sample_is_students_and_none_without_spread():
+    assert interval([1.0, 2.0, 3.0]) == pytest.approx((2 - T[2] / 3**0.5, 2 + T[2] / 3**0.5), abs=1e-5)
+    assert [interval(values) for values in ([], [1.0], [100.0] * 5, [0.1 + 0.2, 0.3])] == [None] * 4
 
 
 @pytest.mark.parametrize("count", range(40))

@@ -40,14 +40,14 @@ def against_zero(collection: Collection, values: dict[Run, float]) -> Iterator[E
 
 def position(collection: Collection) -> Iterator[Evidence]:
     """Spearman's rho of the position probe, mean over its targets."""
-    records = measured_runs(collection, "probe").items()
+    records = measured_runs(collection, "probe")[0].items()
     yield from against_zero(collection, {run: rho(record, "images") for run, record in records})
 
 
 def used_to_zeros(collection: Collection) -> Iterator[Evidence]:
     """Accuracy at the largest size less that at the size of training, the content's scale kept."""
     changes = {}
-    for run, record in measured_runs(collection, "sizes").items():
+    for run, record in measured_runs(collection, "sizes")[0].items():
         found = dict(zip(record.how["factors"], record.values["kept"], strict=True))
         largest = max(found)
         if largest > 1 and None not in (found[largest], found[1.0]):
@@ -57,7 +57,7 @@ def used_to_zeros(collection: Collection) -> Iterator[Evidence]:
 
 def steadiness(collection: Collection) -> Iterator[Evidence]:
     """meanE: entropy of the classes that a pixel gets in patches around it."""
-    records = measured_runs(collection, "seams").items()
+    records = measured_runs(collection, "seams")[0].items()
     yield from against_zero(collection, {run: record.values["meanE"][0] for run, record in records})
 
 

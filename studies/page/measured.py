@@ -69,12 +69,14 @@ class RunsStudy:
 
     def __call__(self, collection: Collection, output: Path) -> Section | None:
         """None where no run was measured."""
-        found = by_group(collection, measured_runs(collection, self.name))
-        if not found:
+        records, left_out = measured_runs(collection, self.name)
+        if not records:
             return None
+        found = by_group(collection, records)
         table, drawing = self.table(found), self.draw(found)
         files = [*table.write(output, self.name), drawing.write(output / f"{self.name}.svg")]
-        return Section(self.title, [Text(self.reading), table, Figure([drawing], self.caption)], files)
+        notice = Notice("Left out", left_out, terminal=True)
+        return Section(self.title, [Text(self.reading), table, notice, Figure([drawing], self.caption)], files)
 
     def table(self, found: Found) -> Table:
         styles, rows, groups = scheme_styles(found), [], []

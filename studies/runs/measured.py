@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -48,22 +48,39 @@ def facts(provenance: Mapping[str, Any]) -> str:
     return "; ".join([command, *(f"{name} {value}" for name, value in known.items() if value), versions])
 
 
-def measured_runs(collection: Collection, study: str) -> dict[Run, MeasureRecord]:
-    """The newest record of a study of each run, of the checkpoint, settings and images that most runs have.
+def measured_runs(collection: Collection, study: str) -> tuple[dict[Run, MeasureRecord], list[str]]:
+    """The newest record of a study of each run, and a sentence for each run that has none but of other measurements.
 
-    Of several that as many runs have, the newest. A run counts with all its records: the first runs of a new
-    measurement, stopped, do not lose their old ones.
+    All are of the kind of checkpoint and the settings that most runs have, those of a network of the images that most
+    of its runs have: networks may differ in the size of their images.
     """
-    found: dict[str, dict[Run, MeasureRecord]] = {}
-    newest: dict[str, int] = {}
-    for run in collection.runs:
-        for file, record in run.evaluations(MeasureRecord).items():
-            if record.study == study:
-                best = record.checkpoint == "best.ckpt"
-                kind = json.dumps([best, record.how, record.data], sort_keys=True)
-                found.setdefault(kind, {})[run] = record
-                newest[kind] = max(newest.get(kind, 0), file.stat().st_mtime_ns)
-    return found[max(found, key=lambda kind: (len(found[kind]), newest[kind]))] if found else {}
+    files = [
+        (file.stat().st_mtime_ns, run, record)
+        for run in collection.runs
+        for file, record in run.evaluations(MeasureRecord).items()
+        if record.study == study
+    ]
+    pairs = [(run, record) for _, run, record in sorted(files, key=lambda each: each[0])]
+    alike = _of_most_runs(pairs, lambda record: [record.checkpoint == "best.ckpt", record.how])
+    found: dict[Run, MeasureRecord] = {}
+    for network in collection.networks:
+        own = [pair for pair in alike if pair[0].record.compared_as == network]
+        found |= dict(_of_most_runs(own, lambda record: record.data))
+    others = dict.fromkeys(run.record.name for run, _ in pairs if run not in found)
+    return found, [f"{name}: {study} was measured with other settings or images than of most runs" for name in others]
+
+
+def _of_most_runs(pairs: Sequence[tuple[Run, R]], key: Callable[[R], Any]) -> list[tuple[Run, R]]:
+    """The pairs, oldest first, with the key that most runs have; of several such keys the one with the newest record.
+
+    A run counts with all its records: the first runs of a new measurement, stopped, do not lose their old ones.
+    """
+    found: dict[str, list[tuple[Run, R]]] = {}
+    for run, record in pairs:
+        text = json.dumps(key(record), sort_keys=True)
+        # Put in anew, so that the last key is the one with the newest record.
+        found[text] = [*found.pop(text, []), (run, record)]
+    return max(reversed(found.values()), key=lambda each: len({run for run, _ in each}), default=[])
 
 
 def by_group(collection: Collection, records: Mapping[Run, MeasureRecord]) -> dict[Group, list[MeasureRecord]]:

@@ -13,8 +13,12 @@ from studies.location.record import LocationRecord
 from studies.probe.table import TARGETS
 from studies.runs.collect import collect
 from studies.runs.measured import measured_runs
+from studies.shift.table import study as shift_study
 
 BEST = "best.ckpt"
+
+SHIFT = ("consistency", "circular", "top1", "p", "sd")
+"""What `shift` measures."""
 
 NOISE = (0.0, 0.3, -0.2, 0.1, -0.1)
 
@@ -25,9 +29,9 @@ def examined(tmp_path):
     return [{each.network: (each, claim.verdict(each)) for each in claim.evidence(collection)} for claim in CLAIMS]
 
 
-def keep(run, study, how, values, checkpoint=BEST):
+def keep(run, study, how, values, checkpoint=BEST, data=None):
     record = run.read_record()
-    settings = [checkpoint, 1, 2, record.network, record.padding, record.padding, "32-true", {"images": 9}]
+    settings = [checkpoint, 1, 2, record.network, record.padding, record.padding, "32-true", data or {"images": 9}]
     measured = MeasureRecord(*settings, study=study, how=how, images=9, values=values)
     measured.write(run.evaluations / measured.file_name)
 
@@ -74,8 +78,21 @@ def test_a_measurement_that_was_stopped_does_not_take_the_place_of_a_whole_one(c
     runs = [make_run(seed=seed) for seed in range(3)]
     for number, (run, count) in enumerate([*((run, 9) for run in runs), (runs[0], 5 if checkpoint == BEST else 9)]):
         keep(run, "sizes", {"count": count}, {"kept": [number]}, checkpoint if number == 3 else BEST)
-    found = measured_runs(collect(tmp_path / "runs"), "sizes")
+    found, left_out = measured_runs(collect(tmp_path / "runs"), "sizes")
     assert sorted(record.values["kept"][0] for record in found.values()) == [0, 1, 2]
+    assert not left_out
+
+
+def test_networks_of_other_images_are_all_measured_and_runs_of_other_images_are_named(
+    tmp_path, make_run, page_of, rows_of
+):
+    """Two networks with images of their own; of the first, one run's images are not those of the other two."""
+    of = {("a", seed): {"size": 32} for seed in (0, 1)} | {("a", 2): {"size": 64}, ("b", 0): {"size": 224}}
+    for (network, seed), data in of.items():
+        keep(make_run(network, seed=seed), "shift", {}, {name: [9.0] for name in SHIFT}, data=data)
+    section = shift_study(collect(tmp_path / "runs"), tmp_path)
+    assert [(row["Network"], row["n"]) for row in rows_of("shift.csv")] == [("a_zero", "2"), ("b_zero", "1")]
+    assert "a-zero-seed2: shift was measured with other settings or images" in page_of(section)
 
 
 def test_a_size_that_does_not_run_is_no_evidence(tmp_path, make_run):

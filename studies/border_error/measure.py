@@ -23,7 +23,10 @@ LARGEST = 512
 """Side up to which a network's stride is looked for, in pixels."""
 
 SECONDS = 20
-"""Between two times that the state is kept."""
+"""Between two times that the state is kept, and said."""
+
+FIRST = 3
+"""Seconds until it is said first: who waits wants to know how long."""
 
 
 def total_stride(source: Source, size: int) -> int:
@@ -175,7 +178,7 @@ def measure(
             errors.add(read_batch(files, size + 2 * margin, source.mean, source.std))
             done = begin + len(files)
             now = time.monotonic()
-            if now - kept > SECONDS and done < len(images.files):
+            if now - kept > (FIRST if kept == start else SECONDS) and done < len(images.files):
                 left = (now - start) / (done - first) * (len(images.files) - done)
                 say(f"{source.name}: {done} of {len(images.files)} images, about {left:.0f} s to go")
                 progress.keep(errors.state)

@@ -56,8 +56,8 @@ READING = (
     "variance, at the border (d = 0); 0 is real context, 1 an error as large as the signal. last: last padded layer, "
     "whole network. mean: over the padded layers, whole network. alone: over the padded layers, each with true input. "
     "agree: images whose decision is that of the network with real context, in percent, with its 95 % interval. "
-    "p: mean probability of the right class (where classes are not known: of the class decided with real context). "
-    "top-1: of images whose class is known."
+    "prob.: mean probability of the right class (where classes are not known: of the class decided with real "
+    "context). top-1: of images whose class is known. Random weights know no class, and have neither."
 )
 
 CAPTION = (
@@ -94,12 +94,14 @@ def make_table(records: Sequence[BorderErrorRecord]) -> Table:
     """A line for each network and scheme, nearest to real context first; real context itself first of all."""
     columns = [Column("Network"), Column("scheme", only_csv=True), Column("n")]
     columns += [Column(f"NMSE {name}", _short) for name in ("last", "mean", "alone")]
-    columns += [Column("agree", decimals(1)), Column("agree: 95 %"), Column("p", decimals(3)), Column("p: 95 %")]
-    columns.append(Column("top-1", decimals(1)))
+    columns += [Column("agree", decimals(1)), Column("agree: 95 %")]
+    trained = any(not _is_random(record) for record in records)
+    columns += [Column("prob.", decimals(3), only_csv=not trained), Column("prob.: 95 %", only_csv=not trained)]
+    columns.append(Column("top-1", decimals(1), only_csv=not trained))
     rows, blocks = [], []
     for record in records:
         styles = palette.styles(list(record.errors))
-        for scheme in ([TRUE] if record.decisions else []) + by_error(record):
+        for scheme in ([TRUE] if record.decisions and not _is_random(record) else []) + by_error(record):
             name = Marked(f"{record.network}_{scheme}", styles.get(scheme))
             rows.append([name, scheme, record.images, *_errors(record, scheme), *_decisions(record, scheme)])
             blocks.append(id(record))
@@ -121,11 +123,17 @@ def _decisions(record: BorderErrorRecord, scheme: str) -> list:
     own, true = record.decisions[scheme], record.decisions[TRUE]
     same = int((own.predicted == true.predicted).sum())
     low, high = stats.binomtest(same, record.images).proportion_ci(method="wilson")
+    agree = (None, None) if scheme == TRUE else (100 * same / record.images, f"{100 * low:.1f} to {100 * high:.1f}")
+    if _is_random(record):
+        return [*agree, None, None, None]
     around = interval(own.probability.astype(float).tolist())
     top1 = None if record.targets is None else 100 * float((own.predicted == np.array(record.targets)).mean())
     spread = f"{around[0]:.3f} to {around[1]:.3f}" if around else None
-    agree = (None, None) if scheme == TRUE else (100 * same / record.images, f"{100 * low:.1f} to {100 * high:.1f}")
     return [*agree, float(own.probability.mean()), spread, top1]
+
+
+def _is_random(record: BorderErrorRecord) -> bool:
+    return record.weights.startswith("random, seed ")  # of a file of weights it is the file's name
 
 
 def layer_table(records: Sequence[BorderErrorRecord]) -> Table:

@@ -65,9 +65,9 @@ def _summary(tested: Sequence[ExaminedClaim]) -> Table:
 
 
 def _evidence(tested: Sequence[ExaminedClaim]) -> Table:
-    columns = [Column("Claim"), Column("network"), Column("quantity")]
+    columns = [Column("Claim"), Column("network", words=True), Column("quantity", words=True)]
     columns += [*(Column(name, decimals(3)) for name in ("estimate", "low", "high")), Column("p", p_value)]
-    columns += [Column("n"), Column("seeds needed"), Column("paper", decimals(3)), Column("verdict")]
+    columns += [Column("n"), Column("seeds needed"), Column("paper", decimals(3)), Column("verdict", words=True)]
     rows = []
     for each in tested:
         for evidence, verdict in zip(each.evidence, each.verdicts, strict=True):

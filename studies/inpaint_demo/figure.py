@@ -24,6 +24,12 @@ COLUMNS, SIDE = 4, 2.7
 VALID, FRESH, HOLE = (236, 239, 242), (240, 138, 36), (44, 50, 58)
 MASK_COLOURS = {"valid before the layer": VALID, "becomes valid in it": FRESH, "hole": HOLE}
 
+EXPLANATION = (
+    "A layer fills the hole positions whose window holds a valid one, with the mean of these (partial convolution) or "
+    "of the window, holes as zeros (plain); they then count\nas valid, so that holes close from their rims inwards, by "
+    "half a window a layer. Above: the image, and what {0} layers make of it. Below: the mask behind some of them."
+)
+
 
 class Filling(NamedTuple):
     """An image behind a layer, (1, C, H, W), filled in by partial and by plain convolutions of the same weights."""
@@ -103,6 +109,7 @@ def draw(intact: Tensor, steps: Sequence[Filling]) -> bytes:
         for place, (words, picture) in zip(places, panels.items(), strict=False):
             place.set_title(words, loc="left", fontsize=8)
             place.imshow(picture, interpolation="nearest")
+        canvas.suptitle(EXPLANATION.format(len(steps) - 1), x=0.005, ha="left", fontsize=9)
         canvas.legend(handles=key, loc="outside lower left", ncols=len(key), frameon=False)
 
     return draw_png(fill, (COLUMNS * SIDE, 2 * SIDE * min(1, height / width) + 1), font_size=8)

@@ -41,12 +41,14 @@ class Column:
         show: a value as text for readers; CSV keeps the value itself. None is shown as `-`.
         only_csv: whether only the CSV has it, such as the seeds of a row.
         code: whether the page shows its values as code.
+        words: whether the page breaks its values, which are words, to keep the table as wide as the text.
     """
 
     name: str
     show: Callable[[Any], str] = str
     only_csv: bool = False
     code: bool = False
+    words: bool = False
 
     def text(self, value: Any) -> str:
         value = plain(value)

@@ -1,5 +1,6 @@
 """The sentences that open the report: what was compared, and the differences from zero padding with their spread."""
 
+from records.summary import LAST
 from studies.page.tables import counts, interval, p_value
 from studies.runs.collect import FIRST_SCHEMES, REFERENCE, Collection, Group
 from studies.runs.statistic import BEST, LAST5
@@ -56,9 +57,10 @@ def _statement(collection: Collection, network: str) -> str:
 
 def _scheme(collection: Collection, group: Group) -> str:
     best, last = (statistic.difference(collection, group) for statistic in (BEST, LAST5))
+    short = all(run.record.max_epochs <= LAST for run in collection.runs)
     return (
         f"{group.padding} minus {REFERENCE} is {_points(best)} by the best epoch and {_points(last)} by the "
-        f"average of the last five epochs (n = {counts(best)})."
+        f"average of {'all epochs, five at most' if short else 'the last five epochs'} (n = {counts(best)})."
     )
 
 

@@ -82,8 +82,8 @@ BEST = Statistic(
 LAST5 = Statistic(
     "last5_avg",
     "Average of the last five epochs",
-    "A run is represented by the mean of {metric} over its last five epochs, or over all if it has fewer; "
-    "nothing is chosen.",
+    "A run is represented by the mean of {metric} over its last five epochs; nothing is chosen. A run of five epochs "
+    "or fewer counts with all of them, the first ones, too.",
     "last5",
     {"val/acc1": 3},
     last_average,

@@ -14,8 +14,9 @@ TITLE = "Consistency under shifts"
 READING = (
     "consistent: images, in percent, whose decision is the same for two crops at random offsets; circular: for two "
     "circular shifts of the central crop, where only circular padding sees no new border; both: more is steadier. "
-    "top-1, p: accuracy and mean probability of the right class over crops along the diagonal; sd of p: its standard "
-    "deviation over these crops, mean over images, in points; less is steadier. Mean and standard deviation over runs."
+    "top-1, prob.: accuracy and mean probability of the right class over crops along the diagonal; sd of prob.: its "
+    "standard deviation over these crops, mean over images, in points; less is steadier. Mean and standard deviation "
+    "over runs."
 )
 
 CAPTION = "A dot a run, a bar the mean of a scheme. To the right is steadier; zero padding is first for comparison."
@@ -28,7 +29,7 @@ def consistency(record: MeasureRecord) -> float:
 def lines(records: Records) -> dict[str, Cells]:
     same = [consistency(each) for each in records]
     cells = {"consistent": mean(same), "stdev": stdev(same)}
-    for heading, name in {"circular": "circular", "top-1": "top1", "p": "p", "sd of p": "sd"}.items():
+    for heading, name in {"circular": "circular", "top-1": "top1", "prob.": "p", "sd of prob.": "sd"}.items():
         cells[heading] = mean([mean(each.values[name]) for each in records])
     return {"": {Column(heading, decimals(2)): value for heading, value in cells.items()}}
 

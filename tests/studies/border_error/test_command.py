@@ -42,7 +42,8 @@ def test_stopped_it_continues_and_ends_as_if_it_had_not_been(command, tmp_path, 
             sys.exit(130)  # as `processes.signals.leave` does
         add(self, images)
 
-    monkeypatch.setattr(measure, "SECONDS", 0)
+    for name in ("FIRST", "SECONDS"):
+        monkeypatch.setattr(measure, name, 0)
     monkeypatch.setattr(measure.BorderErrors, "add", interrupted)
     with pytest.raises(SystemExit):
         main(command)

@@ -12,6 +12,7 @@ def test_they_presume_no_winner_and_admit_single_runs(tmp_path, make_run):
     said = summary.sentences(collect(tmp_path))
     assert "4 finished runs of 3 architectures" in said[0]
     assert said[1].startswith("resnet18: partial minus zero is -1.00 points by the best epoch")
+    assert "by the average of all epochs, five at most (n = 1)" in said[1]
     assert "interval" not in said[1]
     assert "no finished run with zero padding" in said[2]
     assert "nothing to compare it with" in said[3]

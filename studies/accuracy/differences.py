@@ -82,7 +82,7 @@ READING = (
     "there is no interval, nor where all pairs differ by the same. p (Holm) is adjusted for the comparisons of this "
     "table. seeds needed: runs of each scheme with which a difference of the size found would come out with p < "
     f"{ALPHA:g} four times in five (power {POWER:g}), if it is real and the spread is as found; both are rough with "
-    "few runs. stdev ratio: standard deviation over the runs, over that of zero padding, with the interval of an F test, "
-    "which takes the two sides as independent and normal: below 1 runs scatter less; an interval that holds 1 decides "
-    "nothing."
+    "few runs. stdev ratio: standard deviation over the runs, over that of zero padding, with the interval of an F "
+    "test, which takes the two sides as independent and normal: below 1 runs scatter less; an interval that holds 1 "
+    "decides nothing."
 )

@@ -56,10 +56,14 @@ def _read(file: Path) -> str:
 
 
 def _by_name(file: Path, images: list[str], rows: list[list[str]]) -> list[str]:
+    labels: dict[str, str] = {}
     for number, row in enumerate(rows, 1):
         if len(row) != 2 or not _WNID.fullmatch(row[1]):
             raise DataError(f"entry {number} is {row}, not an image and its synset", where=file, todo=ACCEPTED)
-    labels = {PurePath(name).stem: synset for name, synset in rows}
+        if (known := labels.setdefault(PurePath(row[0]).stem, row[1])) != row[1]:
+            raise DataError(
+                f"entry {number} labels {row[0]} {row[1]}, an earlier one {known}", where=file, todo=ACCEPTED
+            )
     missing = [image for image in images if PurePath(image).stem not in labels]
     if missing:
         raise DataError(f"has no label for {len(missing)} of {len(images)} images: {some(missing)}", where=file)

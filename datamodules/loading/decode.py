@@ -20,12 +20,15 @@ def decode_rgb(path: str) -> Image.Image:
     """Decode a file as torchvision's ImageFolder does: grey, CMYK, palette and alpha become RGB, EXIF is not applied.
 
     Raises:
-        DataError: the file is missing, truncated, or no image.
+        DataError: the file is missing, truncated, no image, or of values that bytes do not hold.
     """
     return read_image(path, _rgb)
 
 
 def _rgb(image: Image.Image) -> Image.Image:
+    # ImageFolder takes these, too, and gets white: Pillow cuts off at 255, and floats from 0 to 1 become black.
+    if image.mode[0] in "IF" and (image.mode == "F" or image.getextrema()[1] > 255):
+        raise ValueError(f"values of mode {image.mode} from 0 to {image.getextrema()[1]:g}; save it with 8 bits")
     if image.mode != "RGB":
         return image.convert("RGB")
     # `convert` would copy it: up to a sixth of the time of decoding.

@@ -96,7 +96,11 @@ def test_ids_need_the_synsets_in_their_order(order, message, ilsvrc, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "0.5\n", "cat\ndog\n", "a.JPEG 3\nb.JPEG 4\n", "1\n2 3\n", "ImageId,PredictionString\nx\n"]
+    "content",
+    [
+        *("", "0.5\n", "cat\ndog\n", "a.JPEG 3\nb.JPEG 4\n", "1\n2 3\n", "ImageId,PredictionString\nx\n"),
+        "a.JPEG n01440764\na.JPEG n01443537\n",
+    ],
 )
 def test_unknown_formats_are_refused(content, ilsvrc, tmp_path):
     (tmp_path / "truth.txt").write_text(content)

@@ -43,6 +43,19 @@ FILES = {
 }
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"), [("x.png", "uint16"), ("x.tif", "uint16"), ("y.tif", "int32"), ("z.tif", "f4")]
+)
+def test_values_that_bytes_do_not_hold_are_refused(name, kind, tmp_path):
+    """Pillow, and with it ImageFolder, makes white of what is above 255."""
+    Image.fromarray(np.linspace(0, 1 if kind == "f4" else 65535, 48 * 48).reshape(48, 48).astype(kind)).save(
+        tmp_path / name
+    )
+    for decode in (decode_rgb, FastDecoder()):
+        with pytest.raises(DataError, match="save it with 8 bits"):
+            decode(str(tmp_path / name))
+
+
 @pytest.mark.parametrize("installed", [True, False])
 @pytest.mark.parametrize("size", [(61, 47), (1, 1), (2, 33)])
 @pytest.mark.parametrize("name", FILES)

@@ -240,4 +240,4 @@ class CityscapesDataModule(ResumableDataModule):
 
 def _digest(scenes: list[Scene]) -> str:
     names = "\0".join(f"{scene.city}/{Path(scene.image).name}" for scene in scenes)
-    return hashlib.blake2b(names.encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(os.fsencode(names), digest_size=8).hexdigest()

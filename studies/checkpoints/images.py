@@ -1,6 +1,7 @@
 """A folder of images as batches for any network: the files, their classes where they are known, and their pixels."""
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ class Images:
         # Numbered images of two folders have the same names. One that is gone is named when it is read.
         files = map(Path, self.files)
         parts = [f"{file.name} {file.stat().st_size if file.exists() else None}" for file in files]
-        return hashlib.sha1("\n".join(parts).encode()).hexdigest()[:8]
+        return hashlib.sha1(os.fsencode("\n".join(parts))).hexdigest()[:8]
 
 
 def find_images(folder: Path, count: int | None, classes: Mapping[str, int]) -> Images:

@@ -1,6 +1,7 @@
 """`main.py border-error`: what it writes, how it continues, and what it refuses."""
 
 import json
+import os
 import shutil
 import sys
 
@@ -72,6 +73,7 @@ def test_other_images_of_the_same_names_are_measured(command, tmp_path, sample_t
         with Image.open(file) as image:
             turned = image.transpose(Image.Transpose.ROTATE_90)
         turned.crop((0, 0, 40, 44)).save(file)
+    file.rename(os.fsdecode(bytes(file.parent) + b"/0\xff.png"))  # a name that is no UTF-8
     assert main(command) == 0
     assert content(tmp_path)["errors"] != before["errors"]
 

@@ -16,12 +16,14 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from benchmarks.border_effects import border_rows
 from benchmarks.input_pipeline import loader_rows
 from benchmarks.parts import Part, Row, Setting, ratios, run_parts, spread
 from benchmarks.program import program_rows
 from benchmarks.scene_pipeline import scene_rows
 from benchmarks.training import loop_rows, option_rows, scheme_rows
 from networks.create import create_network
+from padding import available_schemes
 from padding.reweight import forget_ratios
 from studies.runs.collect import REFERENCE
 from studies.timing.inference import compile_variant, make_variant, variant_names
@@ -89,6 +91,26 @@ def first_rows(setting: Setting) -> Iterator[Row]:
             yield from measured(setting, title, names, prepare(network, size), rounds)
 
 
+def layer_rows(setting: Setting) -> Iterator[Row]:
+    """One 3x3 convolution under every scheme, in training and evaluation, on large and on small maps."""
+    cases = [(64, 56, True, 15), (64, 56, False, 25), (256, 8, False, 25)]
+    names = variant_names([*available_schemes(), "zero,circular"])
+    for channels, size, trains, rounds in cases[:1] if setting.tiny else cases:
+        layer = nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1)).train(trains)
+        images = torch.randn(4, channels, size, size, requires_grad=trains)
+        steps = {each: (both_ways if trains else forward)(make_variant(layer, each)[0], images) for each in names}
+        title = {"map": f"4x{channels}x{size}x{size}", "pass": "training" if trains else "evaluation"}
+        yield from measured(setting, title, names, steps.__getitem__, 2 if setting.tiny else rounds)
+
+
+def both_ways(model: nn.Module, images: torch.Tensor) -> Step:
+    def run() -> None:
+        output = model(images)
+        output.backward(output.detach())
+
+    return run
+
+
 def first_call(network: nn.Module, size: int) -> Callable[[str], Step]:
     images = torch.randn(1, 3, size, size)
 
@@ -131,6 +153,10 @@ PARTS = [
     Part("program", "The program: CPU seconds and peak memory", program_rows, 0.35),
     Part("padding", "Padding, inference: CPU time over zero padding's", networks_rows, 0.4),
     Part("first", "Padding, first calls: CPU time over zero padding's", first_rows, 0.3),
+    Part("layers", "Padding, one convolution: CPU time over zero padding's", layer_rows, 0.3),
+    Part(
+        "border", "Padding, untrained: the border's strength, and memory kept for the backward pass", border_rows, 0.3
+    ),
     Part("steps", "Padding, training steps: CPU time and kept memory over zero padding's", scheme_rows, 0.3),
     Part("compiled", "Padding, compiled inference: CPU time over zero padding's", compiled_rows, 0.4),
     Part("loop", "Our training loop: steps a CPU second over other loops'", loop_rows, 0.4),

@@ -1,21 +1,20 @@
 """What a scheme does to the border of an untrained network, and what it keeps for the backward pass.
 
-    python -m benchmarks.border_effects [--seeds N] [--networks NAME ...]
-
-The first table: root mean square of the outermost ring over that of the middle, behind 8 random 3x3 convolutions and
-ReLUs on 32x32 noise. The second: bytes that autograd saves in a training step, counted from its saved tensors, so the
-figure does not depend on the machine.
+Root mean square of the outermost ring over that of the middle, behind 8 random 3x3 convolutions and ReLUs on 32x32
+noise; and the bytes that autograd saves in a training step, counted from its saved tensors, so that they do not depend
+on the machine.
 """
 
-import argparse
+import contextlib
 import warnings
+from collections.abc import Iterator
 
-import timm
 import torch
 from torch import nn
 
-from benchmarks.parts import kept_bytes
-from padding import available_schemes, convert_padding
+from benchmarks.parts import Row, Setting, kept_bytes, spread
+from networks.create import create_network
+from padding import PaddingError, available_schemes, convert_padding
 
 LAYERS, CHANNELS, SIZE = 8, 32, 32
 
@@ -39,23 +38,20 @@ def ring_over_middle(scheme: str, seed: int) -> float:
 
 def saved_bytes(network: str, scheme: str, batch: int = 2) -> float:
     """Bytes an image that the forward pass of a training step keeps, parameters not counted."""
-    model, images = timm.create_model(network), torch.randn(batch, 3, 224, 224)
+    model, images = create_network(network, 1000), torch.randn(batch, 3, 224, 224)
     convert_padding(model, scheme)
     return kept_bytes(lambda: model(images), model) / batch
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--networks", nargs="*", default=["resnet50", "vgg16_bn"])
-    options = parser.parse_args()
+def border_rows(setting: Setting) -> Iterator[Row]:
+    """A row for each scheme; of the ring median and quartiles over the seeds."""
     warnings.filterwarnings("ignore", message="no padded convolution")
+    seeds = 2 if setting.tiny else 20
     for scheme in available_schemes():
-        ratios = torch.tensor([ring_over_middle(scheme, seed) for seed in range(options.seeds)])
-        low, median, high = ratios.quantile(torch.tensor([0.25, 0.5, 0.75])).tolist()
-        memory = [f"{name} {saved_bytes(name, scheme) / 2**20:.1f} MiB" for name in options.networks]
-        print(f"{scheme}: ring over middle {median:.2f} [{low:.2f}, {high:.2f}]; kept an image: {', '.join(memory)}")
-
-
-if __name__ == "__main__":
-    main()
+        row = {"scheme": scheme, "n": seeds}
+        row["ring over middle"] = spread([ring_over_middle(scheme, seed) for seed in range(seeds)])
+        for name in ("tiny_resnet10",) if setting.tiny else ("resnet50", "vgg16_bn"):
+            # `earth` takes no map of an odd width, which 224 pixels end at.
+            with contextlib.suppress(PaddingError):
+                row[f"{name}, MiB an image"] = round(saved_bytes(name, scheme) / 2**20, 1)
+        yield row

@@ -1,12 +1,9 @@
-"""Draws docs/schemes.png: one small image, padded by every scheme.
-
-    python docs/draw_schemes.py [FILE]
+"""Draws docs/schemes.png, one small image padded by every scheme: `python -m docs.draw_schemes`.
 
 What the convolution sees beyond the border is outlined. Under `partial` and its root it sees nothing; `noise` and
 `random_side` are drawn once, as in training; `constant` has learned something here, and 0 at first.
 """
 
-import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -14,7 +11,6 @@ import torch
 from matplotlib.patches import Rectangle
 from torch import nn
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from padding import available_schemes, layer_class
 
 SIZE, PAD = 24, 8
@@ -63,7 +59,7 @@ def main() -> None:
         )
         axis.set_title(name, fontsize=9, pad=3)
     figure.tight_layout(pad=0.4)
-    figure.savefig(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).with_name("schemes.png"), dpi=110)
+    figure.savefig(Path(__file__).with_name("schemes.png"), dpi=110)
 
 
 if __name__ == "__main__":

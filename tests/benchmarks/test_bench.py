@@ -7,7 +7,7 @@ from benchmarks import __main__ as bench
 from benchmarks import program
 from benchmarks.parts import Setting
 from benchmarks.training import loops
-from padding import reweight
+from padding import available_schemes, reweight
 from tests.support.program import main_here
 
 
@@ -16,11 +16,21 @@ def setting(tmp_path):
     return Setting(torch.device("cpu"), tmp_path, tiny=True)
 
 
-def test_rows_of_networks(setting):
+def test_rows_of_networks_and_of_a_layer(setting):
     rows = list(bench.networks_rows(setting))
     assert [row["scheme"] for row in rows] == ["partial", "reflect", "replicate", "circular"]
-    for row in rows:
+    layers = list(bench.layer_rows(setting))
+    assert [row["scheme"] for row in layers] == [*available_schemes()[1:], "zero,circular"]
+    for row in rows + layers:
         assert {len(seconds) for seconds in row["_seconds"].values()} == {row["n"]}
+
+
+def test_partial_padding_strengthens_the_border_and_keeps_no_padded_copy(setting):
+    """By hand: a border window has fewer taps, scaled up, so its variance grows; a copy of a map takes memory."""
+    rows = {row["scheme"]: row for row in bench.border_rows(setting)}
+    zero, partial, reflect = ([*rows[scheme].values()][2:] for scheme in ("zero", "partial", "reflect"))
+    assert float(zero[0].split()[0]) < 0.8 < 1.2 < float(partial[0].split()[0])
+    assert zero[1] == partial[1] < reflect[1]
 
 
 def test_first_calls_find_no_ratio(setting):

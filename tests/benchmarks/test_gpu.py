@@ -28,7 +28,14 @@ def test_rehearsal(tmp_path):
     assert {states[name] for name in ("graphs", "compiled")} == {"skipped: needs a CUDA GPU"}
     page = (tmp_path / "results.md").read_text()
     assert "Table 1, CUDA graphs (skipped: needs a CUDA GPU)" in page
-    for word in ("test_cuda_graph[partial]", "CPU cores", f"torch {torch.__version__}", "commit ", "minus zero"):
+    for word in (
+        " --minutes=10 --output=",
+        "test_cuda_graph[partial]",
+        "CPU cores",
+        f"torch {torch.__version__}",
+        "commit ",
+        "minus zero",
+    ):
         assert word in page
 
 

@@ -16,7 +16,7 @@ ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.s
 def test_every_table_and_figure_has_one_row_with_its_command(name):
     (row,) = [row for row in ROWS if row[0] == name]
     _, shows, command, source, hours, study = row
-    assert re.match(r"`python (main\.py|docs/draw_method\.py)", command)
+    assert re.match(r"`python (main\.py|-m docs\.draw_method)", command)
     assert all((shows, source, hours, study))
     if study.startswith("`studies/"):
         assert (ROOT / study.strip("`")).is_dir()

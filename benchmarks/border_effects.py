@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from benchmarks.parts import Row, Setting, kept_bytes, spread
+from evaluation.border import distance_to_border
 from networks.create import create_network
 from padding import PaddingError, available_schemes, convert_padding
 
@@ -29,11 +30,9 @@ def ring_over_middle(scheme: str, seed: int) -> float:
     convert_padding(model, scheme)
     with torch.no_grad():
         energy = model(torch.randn(2, 3, SIZE, SIZE)).square().mean((0, 1))
-    ring = torch.ones(SIZE, SIZE, dtype=torch.bool)
-    ring[1:-1, 1:-1] = False
     # A third of the side: behind 8 layers the border has not come that far.
     middle = energy[SIZE // 3 : -(SIZE // 3), SIZE // 3 : -(SIZE // 3)]
-    return float((energy[ring].mean() / middle.mean()).sqrt())
+    return float((energy[distance_to_border(SIZE, SIZE) == 0].mean() / middle.mean()).sqrt())
 
 
 def saved_bytes(network: str, scheme: str, batch: int = 2) -> float:

@@ -43,8 +43,7 @@ def draw_windows(axis: Axes) -> None:
     for row in range(-1, SIZE + 1):
         for column in range(-1, SIZE + 1):
             inside = 0 <= row < SIZE and 0 <= column < SIZE
-            style = {"facecolor": PALE, "edgecolor": "white"} if inside else {"facecolor": PADDED, "edgecolor": "white"}
-            axis.add_patch(Rectangle((column, row), 1, 1, **style))
+            axis.add_patch(Rectangle((column, row), 1, 1, facecolor=PALE if inside else PADDED, edgecolor="white"))
             if not inside:
                 axis.text(column + 0.5, row + 0.5, "0", color="#8c959f", ha="center", va="center", fontsize=8)
     for (row, column), colour in WINDOWS.items():

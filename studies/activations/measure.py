@@ -14,11 +14,8 @@ from lightning_modules import SegmentationModule
 from records.checkpoint import ActivationRecord, Shown
 from records.errors import UserError
 from studies.checkpoints.load import Trained
-from studies.checkpoints.networks import noted
+from studies.checkpoints.networks import is_activation, noted
 from training.provenance import provenance
-
-ACTIVATIONS = ("torch.nn.modules.activation", "timm.layers.activations", "timm.layers.activations_me")
-"""Where the classes of activation functions are defined."""
 
 DEPTHS, SMALLEST = 3, 6
 """Layers taken by default, and the least side of their maps: a smaller map is mostly border."""
@@ -94,7 +91,7 @@ def default_layers(available: dict[str, tuple[nn.Module, tuple[int, int, int]]])
     """The last activation function at each of the last three resolutions whose maps are not mostly border."""
     last: dict[tuple[int, int], str] = {}
     for name, (layer, (_, height, width)) in available.items():
-        if type(layer).__module__ in ACTIVATIONS and min(height, width) >= SMALLEST:
+        if is_activation(layer) and min(height, width) >= SMALLEST:
             # Removed first, for the order to be that of the last layer at each resolution.
             last.pop((height, width), None)
             last[height, width] = name

@@ -48,7 +48,7 @@ def main(
     from studies.border_error.table import section
     from studies.checkpoints.images import find_images
     from studies.checkpoints.progress import Progress
-    from studies.page.terminal import show_sections, show_written
+    from studies.page.terminal import show_measured
 
     console = Console()
     check_writable(output, ANOTHER_OUTPUT)
@@ -70,7 +70,5 @@ def main(
             record.write(file)
             progress.remove()
         records.append(record)
-    shown = section(records, output)
-    show_sections(console, [shown])
-    show_written(console, *shown.files)
+    show_measured(section(records, output))
     return 1 if networks.schemes and any(record.failed for record in records) else 0

@@ -26,6 +26,9 @@ from studies.checkpoints.load import load
 
 ZERO = "zero"
 
+ACTIVATIONS = ("torch.nn.modules.activation", "timm.layers.activations", "timm.layers.activations_me")
+"""Where the classes of activation functions are defined; torch's MultiheadAttention, too."""
+
 SCENE = 256
 
 
@@ -131,6 +134,11 @@ def load_in_order(network: nn.Module, file: Path) -> None:
 
 def _without_counters(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
+
+
+def is_activation(layer: nn.Module) -> bool:
+    """Whether a module is an activation function of torch or timm."""
+    return type(layer).__module__ in ACTIVATIONS and not isinstance(layer, nn.MultiheadAttention)
 
 
 def pads_of(layer: nn.Module, sizes: tuple[int, ...]) -> Pads | None:

@@ -30,7 +30,7 @@ def main(networks: Networks, *, sizes: list[PositiveInt] | None = None, output: 
     from studies.geometry.measure import measure
     from studies.geometry.record import GeometryRecord
     from studies.geometry.table import section
-    from studies.page.terminal import show_sections, show_written
+    from studies.page.terminal import show_measured
 
     console = Console()
     check_writable(output, ANOTHER_OUTPUT)
@@ -52,7 +52,5 @@ def main(networks: Networks, *, sizes: list[PositiveInt] | None = None, output: 
             records.append(record)
     if not records:
         raise UserError("\n".join(failed))
-    found = section(records, output)
-    show_sections(console, [found])
-    show_written(console, *found.files)
+    show_measured(section(records, output))
     return 1 if failed or (networks.schemes and any(record.failed for record in records)) else 0

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from records.errors import UserError
+from studies.checkpoints.networks import is_activation
 from studies.geometry.record import Foveation
 
 CELLS = 28
 """Cells a side of the map that is kept: a cell averages over the strides' own pattern."""
 
-ACTIVATIONS = ("torch.nn.modules.activation", "timm.layers.activations", "timm.layers.activations_me")
 GATES = ("SqueezeExcite", "SEModule", "EffectiveSEModule", "EcaModule", "CecaModule", "CbamModule", "GlobalContext")
 
 
@@ -54,7 +54,7 @@ def _replacement(module: nn.Module) -> nn.Module | None:
         return AvgPool2dSame(module.kernel_size, module.stride)
     if isinstance(module, nn.MaxPool2d):
         return nn.AvgPool2d(module.kernel_size, module.stride, module.padding, module.ceil_mode)
-    if "Norm" in kind or kind in GATES or (type(module).__module__ in ACTIVATIONS and kind != "MultiheadAttention"):
+    if "Norm" in kind or kind in GATES or is_activation(module):
         return nn.Identity()
     return None
 

@@ -42,12 +42,10 @@ def main(
     from studies.location.measure import check, measure
     from studies.location.record import FULL, VALID
     from studies.location.table import section
-    from studies.page.terminal import show_sections, show_written
+    from studies.page.terminal import show_measured
 
     console, file = Console(), output / "location.json"
     wanted = check(schemes or [VALID, *available_schemes(), FULL])
     record = measure(file, wanted, seeds, images, epochs, jobs or cores(), lambda text: say(console, text))
-    found = section([record], output)
-    show_sections(console, [found])
-    show_written(console, file, *found.files)
+    show_measured(section([record], output), file)
     return 1 if record.failed else 0

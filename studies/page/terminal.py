@@ -57,6 +57,13 @@ def show_sections(console: Console, sections: Iterable[Section]) -> None:
             console.print()
 
 
+def show_measured(section: Section, *records: Path) -> None:
+    """What a command measured, and the files that it wrote: `records`, and those of the section."""
+    console = Console()
+    show_sections(console, [section])
+    show_written(console, *records, *section.files)
+
+
 def show_written(console: Console, *files: Path) -> None:
     """A line for each file that a command wrote, as a shell takes it."""
     for file in files:

@@ -51,10 +51,6 @@ class Comparison:
     p: float | None = None
     seeds: int | None = None
 
-    @property
-    def decided(self) -> bool:
-        return self.p is not None and self.p < ALPHA
-
 
 def compare(ours: Sequence[tuple[int, float]], theirs: Sequence[tuple[int, float]]) -> Comparison:
     """`ours` minus `theirs`, each a (seed, value) for every run.

@@ -1,7 +1,5 @@
 """`main.py timing`: Table 1 of the paper, inference time under each padding scheme, of any timm models."""
 
-from rich.console import Console
-
 from records.atomic import check_writable
 from studies.runs.command import ANOTHER_OUTPUT
 from studies.timing.options import Options
@@ -24,15 +22,12 @@ def main(options: Options) -> int:
     """
     file = options.output / "timing.json"
     # Imported late: --help need not wait for torch.
-    from studies.page.terminal import show_sections, show_written
+    from studies.page.terminal import show_measured
     from studies.timing.measure import check, measure
     from studies.timing.table import section
 
     check_writable(options.output, ANOTHER_OUTPUT)
     record = measure(check(options, file))
     record.write(file)
-    found = section([record], options.output)
-    console = Console()
-    show_sections(console, [found])
-    show_written(console, file, *found.files)
+    show_measured(section([record], options.output), file)
     return 1 if record.failed else 0

@@ -44,6 +44,8 @@ class Runs:
     def __post_init__(self):
         if (self.runs_folder is None) == (self.wandb is None):
             raise UserError("say where the runs are: either a folder, or --wandb ENTITY/PROJECT")
+        if "loss" in (self.metric or ""):
+            raise UserError(f"--metric {self.metric}: the highest loss is not the best one; choose such as val/acc1")
 
     @property
     def folder(self) -> Path:

@@ -55,13 +55,13 @@ def examine(collection: Collection) -> list[ExaminedClaim]:
 
 
 def _summary(tested: Sequence[ExaminedClaim]) -> Table:
-    columns = [Column("Claim"), Column("where"), Column("these runs"), Column("n"), Column("study")]
+    columns = [Column(name, words=True) for name in ("Claim", "where", "these runs", "n", "study")]
     rows = []
     for each in tested:
         n = sorted({counts(evidence.found) for evidence in each.evidence})
         runs, command = ", ".join(n) or None, f"main.py {each.claim.command}"
         rows.append([f"{each.number}. {each.claim.text}", each.claim.where, summary(each.verdicts), runs, command])
-    return Table("Claims of the paper, and of others", columns, rows, words=True)
+    return Table("Claims of the paper, and of others", columns, rows)
 
 
 def _evidence(tested: Sequence[ExaminedClaim]) -> Table:

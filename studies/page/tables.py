@@ -41,7 +41,7 @@ class Column:
         show: a value as text for readers; CSV keeps the value itself. None is shown as `-`.
         only_csv: whether only the CSV has it, such as the seeds of a row.
         code: whether the page shows its values as code.
-        words: whether the page breaks its values, which are words, to keep the table as wide as the text.
+        words: whether its values are words, which stand to the left and which the page breaks, instead of numbers.
     """
 
     name: str
@@ -64,7 +64,6 @@ class Table:
         columns: the first one heads the rows.
         rows: a value a column, Linked or Marked where it has to be; None where there is none.
         starts: numbers of rows that begin a block, as of `starts`.
-        words: whether cells hold words, which the page sets to the left and breaks, instead of numbers.
         terminal: whether a terminal prints it, too.
     """
 
@@ -72,7 +71,6 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[Sequence[Any]]
     starts: Sequence[int] = ()
-    words: bool = False
     terminal: bool = True
 
     @property

@@ -99,7 +99,7 @@ def rich_table(table: Table) -> RichTable:
     looks = {"title_justify": "left", "title_style": "bold", "box": SIMPLE_HEAD, "padding": (0, 1, 0, 0)}
     drawn = RichTable(title=table.title, **looks)
     for number, column in enumerate(table.shown):
-        justify = "right" if number and not table.words else "left"
+        justify = "right" if number and not column.words else "left"
         drawn.add_column(column.name.replace("_", "\n"), justify=justify, no_wrap=True)
     for number, texts in enumerate(table.texts()):
         # RichText: square brackets in a plain string would be read as markup.

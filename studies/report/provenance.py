@@ -26,7 +26,7 @@ def _facts(collection: Collection) -> Table:
                 shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
                 found.setdefault(name, Counter())[shown] += 1
     rows = [[name, _counted(values)] for name, values in found.items()]
-    return Table("", [Column("what"), Column("value")], rows, words=True, terminal=False)
+    return Table("", [Column("what"), Column("value", words=True)], rows, terminal=False)
 
 
 def _counted(counts: Counter[str]) -> str:
@@ -44,9 +44,9 @@ def _commands(collection: Collection) -> Table:
         page = Linked("W&B", str(last["url"])) if last.get("url") else None
         rows.append([Linked(run.record.name, run.folder.path), page, len(attempts), _command(last)])
     logged = any(page is not None for _, page, *_ in rows)
-    columns = [Column("run"), Column("logged", only_csv=not logged), Column("attempts")]
-    columns.append(Column("command of the last attempt", code=True))
-    return Table("", columns, rows, words=True)
+    columns = [Column("run"), Column("logged", only_csv=not logged, words=True), Column("attempts")]
+    columns.append(Column("command of the last attempt", code=True, words=True))
+    return Table("", columns, rows)
 
 
 def _command(attempt: dict[str, Any]) -> str:

@@ -50,6 +50,8 @@ def test_fewer_epochs_support_and_one_run_decides_nothing(tmp_path, make_run):
         "once, 50 %": Verdict.OPEN,
     }
     assert found["Partial padding reaches a better accuracy (or mIoU) than zero padding"]["once"] is Verdict.OPEN
+    study(collect(tmp_path / "runs"), tmp_path)
+    assert "nan" not in (tmp_path / "claims_evidence.csv").read_text(), "the ratio of no spread"
 
 
 def test_the_papers_epochs_stand_beside_its_network_and_target_alone(tmp_path, make_run):

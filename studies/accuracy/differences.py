@@ -5,7 +5,6 @@ reader. Values are in percentage points.
 """
 
 from dataclasses import dataclass
-from math import isnan
 from pathlib import Path
 
 from studies.page import palette
@@ -66,9 +65,8 @@ def _table(found: list[AccuracyDifference], styles: dict[str, palette.Style]) ->
     for each, p in zip(found, adjusted, strict=True):
         result, spread, name = each.found, each.spread, Marked(each, styles[each.group.padding])
         row = [name, each.statistic, counts(result), result.mean, interval(result), result.kind, result.p, p]
-        ratio = None if isnan(spread.mean) else spread.mean
         around = None if spread.low is None else f"{spread.low:.2f} to {spread.high:.2f}"
-        rows.append([*row, result.seeds, ratio, around, result.low, result.high])
+        rows.append([*row, result.seeds, spread.mean, around, result.low, result.high])
     if any(each.paper is not None for each in found):
         columns.append(Column("paper: diff", signed(3)))
         rows = [[*row, each.paper] for row, each in zip(rows, found, strict=True)]

@@ -1,5 +1,6 @@
 """Figure 1: the accuracy of every network under each scheme, side by side, with every run shown."""
 
+import textwrap
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -35,7 +36,8 @@ def draw(collection: Collection) -> Drawing:
                 # The schemes of a network stand side by side, each in the same place for every network.
                 offset = SPREAD * (schemes.index(group.padding) - (len(schemes) - 1) / 2)
                 _draw_group(axes, place + offset, group, collection.metric, styles[group.padding].placeholder)
-        axes.set_xticks(range(len(collection.networks)), collection.networks, parse_math=False)
+        names = [textwrap.fill(network, 16) for network in collection.networks]
+        axes.set_xticks(range(len(names)), names, parse_math=False)
         axes.set_xlim(-0.6, len(collection.networks) - 0.4)
         axes.set_ylabel(f"{collection.metric} (%), best epoch", parse_math=False)
         axes.grid(axis="x", visible=False)

@@ -67,7 +67,7 @@ def images_table(found: Sequence[Beside]) -> Table:
             for image, values in zip(record.images, record.maps[layer], strict=True):
                 numbers = (*border_and_interior(values), border_ratio(values))
                 which = [beside.network, layer, run.record.padding, run.record.seed, image.label, _size(values)]
-                rows.append([*which, *(None if math.isnan(number) else number for number in numbers), image.path])
+                rows.append([*which, *numbers, image.path])
     columns = [Column(name) for name in ("Network", "layer", "padding", "seed", "image", "map")]
     columns += [Column(name, decimals(3)) for name in ("border", "interior", "border / interior")]
     columns.append(Column("file", only_csv=True))

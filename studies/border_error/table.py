@@ -113,8 +113,7 @@ def _errors(record: BorderErrorRecord, scheme: str) -> list[float | None]:
     if found is None:
         return [None, None, None]
     alone = _known(found.alone)
-    values = [found.whole[-1][0], mean_error(record, scheme), float(np.mean(alone)) if alone else math.nan]
-    return [None if math.isnan(each) else each for each in values]
+    return [found.whole[-1][0], mean_error(record, scheme), float(np.mean(alone)) if alone else None]
 
 
 def _decisions(record: BorderErrorRecord, scheme: str) -> list:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isnan
 from pathlib import Path
 
 from studies.claims import accuracy, measurements, others
@@ -73,9 +72,7 @@ def _evidence(tested: Sequence[ExaminedClaim]) -> Table:
     for each in tested:
         for evidence, verdict in zip(each.evidence, each.verdicts, strict=True):
             found = evidence.found
-            # A single run has no spread, and no ratio of it.
-            mean = None if isnan(found.mean) else found.mean
-            row = [each.number, evidence.network, each.claim.quantity, mean, found.low, found.high, found.p]
+            row = [each.number, evidence.network, each.claim.quantity, found.mean, found.low, found.high, found.p]
             rows.append([*row, counts(found), found.seeds, evidence.paper, str(verdict)])
     return Table("Evidence", columns, rows, starts([row[0] for row in rows]))
 

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from studies.page import palette
 from studies.page.blocks import Figure, Section
-from studies.page.drawing import PANEL_SIZE, Drawing, grid_of_panels, line_style
+from studies.page.drawing import PANEL_SIZE, Drawing, entitle, grid_of_panels, line_style
 from studies.page.tables import Column, Table, decimals
 from studies.runs.collect import Collection, Group
 from studies.stats.spread import mean, stdev
@@ -85,8 +85,7 @@ def _draw(axes: Axes, item: tuple[str, Panel], styles: Mapping[str, palette.Styl
         # A single epoch has no line to see.
         marker = "o" if len(points) == 1 else None
         axes.plot(epochs, [point.mean for point in points], marker=marker, **line_style(style))
-    # Dollar signs in a name would be read as mathematics.
-    axes.set_title(network, loc="left", parse_math=False)
+    entitle(axes, network)
     axes.set_xlabel("epoch")
     axes.set_ylabel(label, parse_math=False)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))

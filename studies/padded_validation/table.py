@@ -17,7 +17,8 @@ from studies.runs.collect import Collection, Run
 from studies.stats.intervals import compare_pairs
 
 COLUMNS = (
-    *map(Column, ("Run", "checkpoint", "padding", "first", "second", "images")),
+    *(Column(name, words=True) for name in ("Run", "checkpoint", "padding", "first", "second")),
+    Column("images"),
     *(Column(name, decimals(2)) for name in ("first %", "second %")),
     *(Column(name, signed(2)) for name in ("difference", "low", "high")),
     *map(Column, ("better", "worse")),

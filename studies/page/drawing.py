@@ -3,6 +3,7 @@
 import io
 import math
 import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -133,6 +134,12 @@ def grid_of_panels(
             draw(figure.add_subplot(rows, columns, number), item)
 
     return Drawing(fill, (size[0] * columns, size[1] * rows), title, legend or {})
+
+
+def entitle(axes: Axes, text: str) -> None:
+    """A panel's heading, in lines that fit above it: a long one would leave its axes no room."""
+    # Dollar signs in a name would be read as mathematics.
+    axes.set_title(textwrap.fill(text, 46), loc="left", parse_math=False)
 
 
 def line_style(style: Style) -> dict[str, object]:

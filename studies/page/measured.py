@@ -11,7 +11,7 @@ from records.checkpoint import MeasureRecord
 from records.codec import Record
 from studies.page import palette
 from studies.page.blocks import Figure, Notice, Section, Text
-from studies.page.drawing import PANEL_SIZE, Drawing, grid_of_panels
+from studies.page.drawing import PANEL_SIZE, Drawing, entitle, grid_of_panels
 from studies.page.tables import Column, Marked, Table, starts
 from studies.runs.collect import Collection, Group
 from studies.runs.measured import by_group, measured_runs, read_measured
@@ -33,16 +33,14 @@ def of_folder(
     kind: type[R],
     title: str,
     section: Callable[[Sequence[R], Path, Sequence[str]], Section],
-    enough: Callable[[Sequence[R]], bool] = bool,
 ) -> Section | None:
     """What `section` makes of the records in a folder of the runs, and names the damaged; None without any.
 
     Args:
         section: `section(records, output, sentences on what is damaged)`.
-        enough: whether the records hold what it needs; else the damaged ones alone are named.
     """
     records, damaged = read_measured(collection.root / folder, kind)
-    if enough(records):
+    if records:
         return section(records, output, damaged)
     return Section(title, [Notice("Left out", damaged, terminal=True)]) if damaged else None
 
@@ -117,7 +115,7 @@ def rows_by_scheme(found: Found, plot: Callable[[Axes, int, Records, str], None]
         axes.set_yticks(range(len(schemes)), list(schemes), parse_math=False)
         axes.set_ylim(len(schemes) - 0.4, -0.6)
         axes.grid(False, axis="y")
-        axes.set_title(network, loc="left", parse_math=False)
+        entitle(axes, network)
         axes.set_xlabel(label)
 
     networks = by_network(found)
@@ -142,7 +140,7 @@ def curves_by_scheme(
     def fill(axes: Axes, panel: tuple[str, dict[str, list[MeasureRecord]], str]) -> None:
         network, schemes, part = panel
         plot(axes, [(styles[scheme], records) for scheme, records in schemes.items()], part)
-        axes.set_title(", ".join(filter(None, (network, parts[part]))), loc="left", parse_math=False)
+        entitle(axes, ", ".join(filter(None, (network, parts[part]))))
 
     panels = [(network, schemes, part) for network, schemes in by_network(found).items() for part in parts]
     return grid_of_panels(fill, panels, PANEL_SIZE, title, styles)

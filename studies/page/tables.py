@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -62,7 +63,7 @@ class Table:
     Attributes:
         title: what a terminal shows above it.
         columns: the first one heads the rows.
-        rows: a value a column, Linked or Marked where it has to be; None where there is none.
+        rows: a value a column, Linked or Marked where it has to be; None or NaN where there is none.
         starts: numbers of rows that begin a block, as of `starts`.
         terminal: whether a terminal prints it, too.
     """
@@ -114,10 +115,10 @@ def _in_markdown(cell: str) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A cell's value without its link and its line."""
+    """A cell's value without its link and its line; None for NaN, which is no number to show."""
     while isinstance(value, Linked | Marked):
         value = value.value
-    return value
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def starts(keys: Sequence[object]) -> list[int]:

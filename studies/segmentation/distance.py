@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from records.evaluation import REGULAR, overlap
 from studies.page import palette
 from studies.page.blocks import Details, Figure, Section, Text
-from studies.page.drawing import PANEL_SIZE, Drawing, grid_of_panels, line_style
+from studies.page.drawing import PANEL_SIZE, Drawing, entitle, grid_of_panels, line_style
 from studies.page.tables import Column, Table, decimals, interval, signed, starts
 from studies.runs.collect import REFERENCE, Collection
 from studies.segmentation.evaluations import Block, Scores, column, difference, distance_values, read_evaluations
@@ -109,9 +109,7 @@ def _draw(axes: Axes, panel: Panel, styles: Mapping[str, palette.Style]) -> None
         if len(runs) > 1:
             axes.fill_between(places, low, high, color=style.placeholder, alpha=0.18, linewidth=0)
         axes.plot(places, means, marker="o", markersize=4, **line_style(style))
-    # Dollar signs in a name would be read as mathematics.
-    axes.set_title(panel.title, loc="left", parse_math=False)
+    entitle(axes, panel.title)
     axes.set_xticks(places, panel.bins, rotation=30)
     axes.set_xlabel("pixels to the nearest border")
     axes.set_ylabel("mIoU (%)")
-    axes.set_axisbelow(True)

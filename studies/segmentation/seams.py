@@ -37,7 +37,7 @@ CAPTION = (
 
 def lines(records: Records) -> dict[str, Cells]:
     entropy, several, squared = ([each.values[name][0] for each in records] for name in ("meanE", "disR", "squared"))
-    means = [None if np.isnan(each) else float(each) for each in curves(records).mean(0)]
+    means = curves(records).mean(0).tolist()
     return {
         "": {
             Column("meanE", decimals(4)): mean(entropy),

@@ -101,7 +101,7 @@ class EvaluationTable:
                     name = Linked(f"{scheme}, seed {run.record.seed}", run.folder.path)
                     lines.append([name, *map(values.get, keys), 1])
             rows += [[heading, block.test, *cells, block.network] for heading, *cells in lines]
-        columns = [Column("Padding"), Column("tested", only_csv=not any(block.test for block in blocks))]
+        columns = [Column("Padding"), Column("tested", only_csv=not any(block.test for block in blocks), words=True)]
         columns += [Column(self.heading(key), decimals(3)) for key in keys]
         columns += [Column("n"), Column("network", only_csv=True)]
         return Table(self.title, columns, rows, starts([(row[-1], row[1]) for row in rows]))
@@ -116,7 +116,7 @@ class EvaluationTable:
                     name = Marked(f"{block.network}: {scheme} − {REFERENCE}", styles[scheme])
                     row = [name, block.test, self.heading(key), counts(found), found.mean, interval(found)]
                     rows.append([*row, found.kind, found.p, printed.get(key) if scheme == PARTIAL else None])
-        columns = [Column("Comparison"), Column("tested", only_csv=not any(row[1] for row in rows))]
+        columns = [Column("Comparison"), Column("tested", only_csv=not any(row[1] for row in rows), words=True)]
         columns += [Column("mIoU"), Column("n"), Column("diff", signed(3)), Column("95 % interval"), Column("test")]
         columns.append(Column("p", p_value))
         columns.append(Column("paper: diff", signed(3), only_csv=all(row[-1] is None for row in rows)))

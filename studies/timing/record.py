@@ -80,3 +80,7 @@ class TimingRecord(Record):
     precision: str = "32-true"
     channels_last: bool = False
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.cases:
+            raise ValueError("it holds no measured network")

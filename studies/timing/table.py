@@ -130,11 +130,4 @@ def _origin(record: TimingRecord) -> str:
     return f"{record.hardware}, {record.device}, {record.threads} threads: {facts(record.provenance)}"
 
 
-study = partial(
-    of_folder,
-    folder=FOLDER,
-    kind=TimingRecord,
-    title=TITLE,
-    section=section,
-    enough=lambda records: any(record.cases for record in records),
-)
+study = partial(of_folder, folder=FOLDER, kind=TimingRecord, title=TITLE, section=section)

@@ -18,6 +18,7 @@ from torch import nn
 
 from benchmarks.border_effects import border_rows
 from benchmarks.input_pipeline import loader_rows
+from benchmarks.masks import mask_rows
 from benchmarks.parts import Part, Row, Setting, ratios, run_parts, spread
 from benchmarks.program import program_rows
 from benchmarks.scene_pipeline import scene_rows
@@ -157,6 +158,7 @@ PARTS = [
     Part(
         "border", "Padding, untrained: the border's strength, and memory kept for the backward pass", border_rows, 0.3
     ),
+    Part("masks", "Masks, inference: CPU time over the canvas without masks", mask_rows, 0.4),
     Part("steps", "Padding, training steps: CPU time and kept memory over zero padding's", scheme_rows, 0.3),
     Part("compiled", "Padding, compiled inference: CPU time over zero padding's", compiled_rows, 0.4),
     Part("loop", "Our training loop: steps a CPU second over other loops'", loop_rows, 0.4),

@@ -91,12 +91,12 @@ def print_outcome(console: Console, runs: Sequence[PointRun]) -> None:
     from studies.page.tables import Column, Table
     from studies.page.terminal import print_whole, rich_table
 
-    columns, rows = [Column(name) for name in ("run", "state", "epochs", "metric")], []
+    columns, rows = [Column(name, words=True) for name in ("run", "state", "epochs", "metric")], []
     for run in runs:
         done, record = run.rows(), run.record
         far = f"{len(done)} of {record.max_epochs}"
         rows.append((record.name, run.state, far, latest(done, record.monitor)))
-    print_whole(console, rich_table(Table("", columns, rows, words=True)))
+    print_whole(console, rich_table(Table("", columns, rows)))
     failures = [run for run in runs if run.state is State.FAILED]
     if failures:
         say(console, f"\n{len(failures)} of {len(runs)} runs failed:")

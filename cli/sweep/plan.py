@@ -128,9 +128,8 @@ class SweepPlan:
             far = (*who, run.state, len(run.rows), self.epochs(run), run.folder)
             hours = [(each, _unit(each), sum(run.hours.get(each, ()), 0.0), *self.cost(run, each)) for each in devices]
             rows += [(*far, *each) for each in hours or [[None] * 5]]
-        return Table(
-            "Runs of the grid", [Column(name, only_csv=name not in SHOWN) for name in COLUMNS], rows, words=True
-        )
+        columns = [Column(name, only_csv=name not in SHOWN, words=True) for name in COLUMNS]
+        return Table("Runs of the grid", columns, rows)
 
     def costs(self, device: str) -> Table:
         """What is done on `device`, and what the rest would cost on it."""

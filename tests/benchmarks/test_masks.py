@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from benchmarks import masks
+from benchmarks.parts import Setting
 from padding import convert_padding
 
 
@@ -30,12 +31,10 @@ def test_the_steps_are_what_they_are_called():
     assert not torch.allclose(fixed, results["canvas"])
 
 
-def test_what_it_prints(monkeypatch, capsys):
-    monkeypatch.setattr(
-        "sys.argv", ["masks.py", "test_resnet", "--canvas", "32", "40", "--batch", "2", "--rounds", "3"]
-    )
-    masks.main()
-    printed = capsys.readouterr().out
-    assert re.findall(r"test_resnet (\d+) px, batch 2", printed) == ["32", "40"]
-    for name in ("null", "fixed", "grow", "singly"):
-        assert len(re.findall(rf"^  {name} +\d+\.\d+ \[\d+\.\d+, \d+\.\d+\]$", printed, re.MULTILINE)) == 2
+def test_the_rows(tmp_path):
+    rows = list(masks.mask_rows(Setting(torch.device("cpu"), tmp_path, tiny=True)))
+    assert [row["pixels"] for row in rows] == [32, 40]
+    for row in rows:
+        assert {len(seconds) for seconds in row["_seconds"].values()} == {3}
+        spreads = [row[name] for name in ("null", "fixed", "grow", "singly", "fixed / singly")]
+        assert all(re.fullmatch(r"\d+\.\d+ \[\d+\.\d+, \d+\.\d+\]", each) for each in spreads)

@@ -1,5 +1,6 @@
 """The registered schemes and convolution classes: a new one of either is added here."""
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -114,9 +115,10 @@ def find_scheme(name: str) -> Scheme:
     if name not in _MADE:
         family = next((make for mark, make in sorted(_FAMILIES.items()) if mark in name), None)
         if family is None:
+            near = [f"; did you mean {each!r}?" for each in difflib.get_close_matches(name, _SCHEMES, 1)]
             raise PaddingError(
-                f"unknown padding scheme {name!r}; choose one of {', '.join(_SCHEMES)}, extrapolate:N, or one an axis, "
-                "as in 'zero,circular'; or your own, as FILE.py:FUNCTION"
+                f"unknown padding scheme {name!r}{''.join(near)}; choose one of {', '.join(_SCHEMES)}, extrapolate:N, "
+                "or one an axis, as in 'zero,circular'; or your own, as FILE.py:FUNCTION"
             )
         _MADE[name] = family(name)
     return _MADE[name]

@@ -149,12 +149,15 @@ def test_packages_that_stand_alone_import_little(package):
 
 
 def test_no_folder_of_code_has_more_than_fourteen_files():
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.split()
-    code = [Path(path).parent for path in listed if path.endswith(".py") and (ROOT / path).exists()]
-    crowded = {str(folder): code.count(folder) for folder in set(code) if code.count(folder) > 14}
-    assert not crowded
+    folders = [str(path.relative_to(ROOT).parent) for path in code()]
+    assert not {folder: folders.count(folder) for folder in folders if folders.count(folder) > 14}
+
+
+def code():
+    """Files of Python, those too that git does not track yet."""
+    command = ["git", "ls-files", "-co", "--exclude-standard", "*.py"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    return [ROOT / path for path in listed if (ROOT / path).exists()]
 
 
 MOST_LINES = {"product": 20_700, "tests": 17_200}
@@ -163,11 +166,12 @@ MOST_LINES = {"product": 20_700, "tests": 17_200}
 
 def test_the_house_does_not_grow():
     """Lines of code, without docstrings, comments and blank ones."""
-    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     found = dict.fromkeys(MOST_LINES, 0)
-    for path in filter(Path.exists, map(ROOT.joinpath, listed.split())):
+    for path in code():
         found["tests" if path.is_relative_to(ROOT / "tests") else "product"] += len(lines_of_code(path))
-    assert all(lines <= MOST_LINES[part] for part, lines in found.items()), found
+    for part, lines in found.items():
+        todo = "take something out, or raise the number and say in the commit why nothing can go"
+        assert lines <= MOST_LINES[part], f"{part}: {lines} lines of code, MOST_LINES allows {MOST_LINES[part]}; {todo}"
 
 
 def lines_of_code(path):

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
+from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_only
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -68,7 +68,12 @@ def keeps_validation(trainer: pl.Trainer, model: pl.LightningModule, data: pl.Li
     """Whether a `validate` leaves a record: only of all images of the suite's own data and networks."""
     limit = trainer.limit_val_batches
     limited = isinstance(limit, int) or limit < 1  # 1 is a single batch, 1.0 all of them
-    return not limited and hasattr(data, "validation_key") and isinstance(model, PaddedNetworkModule)
+    if limited or not isinstance(model, PaddedNetworkModule):
+        return False
+    if not hasattr(data, "validation_key"):
+        rank_zero_info(f"no record will be kept: {type(data).__name__} has no validation_key, which names its images")
+        return False
+    return True
 
 
 def check_keeping(checkpoint: Path) -> None:

@@ -123,7 +123,7 @@ class ExperimentCLI(LightningCLI):
         except ArgumentError as error:
             options = [action.dest for action in self._parser(args[0])._actions]
             said = readable(str(error), self.sources, options)
-            raise UserError(f"{said} (python main.py {args[0]} --help lists the options)") from error
+            raise UserError(f"{said} (python main.py {args[0]} {self._help_of(said)} lists the options)") from error
         model = self.config[self.config.subcommand].model.get("init_args") or {}
         # A scheme of the user's own may be in the folder of a checkpoint's run; that of `fit` is known later.
         checkpoint = self.config[self.config.subcommand].ckpt_path
@@ -137,6 +137,14 @@ class ExperimentCLI(LightningCLI):
         check_seed(self.config[self.config.subcommand].seed_everything, self.sources)
         keep_counts(self.config[self.config.subcommand].trainer, self.sources)
         write_out_defaults(self.config[self.config.subcommand].trainer)
+
+    def _help_of(self, said: str) -> str:
+        """The option that lists what a message is about: the options of a class have a list of their own."""
+        group = said.partition(".")[0]
+        if group not in ("model", "data"):
+            return "--help"
+        key, default = f"{group}.class_path", {"model": MODEL, "data": DATA}[group]
+        return f"--{group}.help={self.sources.given.get(key) or self.sources.texts.get(key) or default}"
 
     def _parse_ckpt_path(self) -> None:
         # Lightning would let the checkpoint's hyperparameters override the command line in silence, the padding scheme

@@ -55,8 +55,10 @@ class KeyedLoader(WorkersLoader):
 class ResumableDataModule(pl.LightningDataModule, ABC):
     """Global batches, keyed loaders, and the position in the data as checkpoint state.
 
-    A subclass gives what is abstract here. Studies that load checkpoints call `eval_set_key`, `eval_files`,
-    `class_names` and `image_size`, too, as `ImageNetDataModule` has them. Its loaders are made with `make_eval_loader`
+    A subclass gives what is abstract here; its training set also `file(key)`, the path of a sample. `num_classes`,
+    `class_names` and `targets_of` ("image" or "pixel") are compared with the network's, `validate` keeps a record where
+    there is a `validation_key`, and studies that load checkpoints call `eval_set_key`, `eval_files`, `class_folders`
+    and `image_size`: all as `ImageNetDataModule` has them. Its loaders are made with `make_eval_loader`
     where those of this class will not do. Where targets are maps, `padded_fill` stands beyond them in a padded batch,
     of `padded_batch` images.
 

@@ -162,7 +162,10 @@ def _strip(
         return band.narrow(region[0], 0, 0)
     values = fill.ring(_flipped(near) if (side == 1) != fill.opposite else near, amount, measured)
     if not is_traced(values) and values.shape != (*near.shape[:-1], amount):
-        raise PaddingError(f"{fill.name} must return {(*near.shape[:-1], amount)}, and returned {tuple(values.shape)}")
+        raise PaddingError(
+            f"{fill.name} must return {(*near.shape[:-1], amount)}, and returned {tuple(values.shape)}; `near` holds "
+            f"{near.shape[-1]} positions, as many as `reach` asks for"
+        )
     return (_flipped(values) if side == 0 else values).movedim(-1, region[0]).to(band.dtype)
 
 

@@ -4,6 +4,7 @@ import re
 
 import torch
 
+from studies import STUDIES
 from tests.support.program import ROOT, main_here
 from training.program import parse
 
@@ -57,3 +58,11 @@ def test_links_and_folders_exist():
     assert all((ROOT / link).exists() for link in local), local
     folders = re.findall(r"^\| `(\w+)/`", README, flags=re.MULTILINE)
     assert all((ROOT / folder).is_dir() for folder in folders)
+
+
+def test_every_study_has_a_folder_a_line_in_the_list_and_a_row_in_the_docs():
+    folders = {path.parent.name for path in (ROOT / "studies").glob("*/command.py")} - {"runs"}
+    assert folders == {study.folder for study in STUDIES}
+    rows = re.findall(r"^\| (`.*?) \|", (ROOT / "docs/studies.md").read_text(), flags=re.MULTILINE)
+    named = {words.split()[0] for row in rows for words in re.findall(r"`(.*?)`", row)}
+    assert {study.name for study in STUDIES} - {"report"} == named

@@ -107,3 +107,10 @@ def test_predict_takes_images_uncropped(run, odd_tree, tmp_path):
     assert [line.partition(",")[0] for line in lines["crop"]] == [line.partition(",")[0] for line in lines["padded"]]
     assert len(lines["padded"]) == 50
     assert lines["crop"] != lines["padded"]
+
+
+def test_data_that_do_not_name_their_images_are_validated_and_it_is_said(run, sample_tree, monkeypatch, caplog):
+    monkeypatch.delattr("datamodules.ImageNetDataModule.validation_key")
+    assert main_here(*arguments(run, sample_tree)) == 0
+    assert "no record will be kept: ImageNetDataModule has no validation_key" in caplog.text
+    assert not run.evaluations.exists()

@@ -15,7 +15,7 @@ from tests.padding.schemes.border_oracle import padded
 
 CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 SCHEMES = [find_scheme(name) for name in (*padding.available_schemes(), "extrapolate:1")]
-# Neither torch's own, nor one that re-weights, nor one that learns: a new scheme needs its formula in border_oracle.py alone.
+# Neither torch's own, nor what re-weights, nor what learns: a new scheme needs its formula in border_oracle.py alone.
 FILLS = [each.name for each in SCHEMES if each.convolve is not None and each.power is None and each.start is None]
 PAIRS = ("zero,circular", "circular,zero", "reflect,mean", "zero,mean", "lp1,zero", "mean,noise", "noise,extrapolate:2")
 PAIRS += ("symmetric,mean_interp", "mean_interp,lp1", "random_side,mean")

@@ -2,7 +2,6 @@
 
 import pytest
 
-from records.errors import UserError
 from studies import find
 
 
@@ -48,8 +47,3 @@ def test_targets(runs, tmp_path):
         ["resnet18_zero", "46.0", "1 of 2", "2.0"],
         ["resnet18_partial", "46.0", "1 of 2", "2.0"],
     ]
-
-
-def test_a_loss_has_no_highest_value_to_compare(runs):
-    with pytest.raises(UserError, match="--metric val/loss: the highest loss is not the best"):
-        find("accuracy").main([str(runs), "--metric", "val/loss"])

@@ -10,7 +10,6 @@ from functools import lru_cache, partial
 from studies.activations.side_by_side import ratios, side_by_side
 from studies.claims.verdict import Claim, Evidence
 from studies.cross_test.table import Cell, drops
-from studies.runs import paper
 from studies.runs.collect import FIRST_SCHEMES, PARTIAL, REFERENCE, Collection
 from studies.runs.measured import read_measured
 from studies.segmentation.evaluations import Values, difference
@@ -49,7 +48,7 @@ def asymmetric(collection: Collection) -> Iterator[Evidence]:
     for (network, padding), cell in crossed(collection).items():
         other = crossed(collection).get((network, PARTIAL))
         if padding == REFERENCE and other:
-            zero, partial_ = (_printed_diff(network, scheme) for scheme in FIRST_SCHEMES)
+            zero, partial_ = (each.paper.get("diff") for each in (cell, other))
             printed = None if None in (zero, partial_) else zero - partial_
             sides = ([(run.record.seed, diff) for run, diff in each.diffs.items()] for each in (cell, other))
             yield Evidence(network, compare(*sides), printed)
@@ -59,13 +58,7 @@ def robust(collection: Collection) -> Iterator[Evidence]:
     """Change of partial's weights under zero padding."""
     for (network, padding), cell in crossed(collection).items():
         if padding == PARTIAL:
-            yield Evidence(network, compare_with([*cell.diffs.values()], BARELY), _printed_diff(network, PARTIAL))
-
-
-def _printed_diff(network: str, padding: str) -> float | None:
-    (other,) = {*FIRST_SCHEMES} - {padding}
-    row = paper.row("table4", network=network, padding=padding, padding_at_test=other)
-    return row and row["diff"]
+            yield Evidence(network, compare_with([*cell.diffs.values()], BARELY), cell.paper.get("diff"))
 
 
 def bright_borders(collection: Collection) -> Iterator[Evidence]:

@@ -18,6 +18,7 @@ from studies.page.tables import Column, Linked, Table, decimals, signed, starts
 from studies.runs import paper
 from studies.runs.collect import Collection, Run, scheme_order
 from studies.runs.comparable import METRICS, ComparableRecords, comparable_records, margin_of
+from studies.runs.fairness import is_of_imagenet
 from studies.stats.intervals import interval
 from studies.stats.spread import mean, stdev
 
@@ -64,7 +65,8 @@ class Cell:
     def paper(self) -> paper.Row:
         """The paper's row of the same network and schemes; empty if it has none."""
         where = {"padding": self.padding, "padding_at_test": self.padding_at_test}
-        return paper.row("table4", network=self.network, **where) or {}
+        row = paper.row("table4", network=self.network, **where)
+        return row if row and is_of_imagenet(next(iter(self.values))) else {}
 
 
 def study(collection: Collection, output: Path, checkpoint: str | None = None) -> Section | None:

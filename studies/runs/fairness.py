@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,13 @@ def read_settings(run: Run) -> dict[str, Any] | None:
     settings = {key: value for key, value in deciding(content).items() if key not in FREE}
     settings[ROOT] = flatten(content).get(ROOT)
     return {"trainer.max_epochs": run.record.max_epochs, **settings, "data": run.record.data}
+
+
+# Reads the configuration: once, whoever puts the paper's figures beside the run's.
+@cache
+def is_of_imagenet(run: Run) -> bool:
+    """Whether a classifier has the 1,000 classes of the paper's; one that does not say counts as such."""
+    return (read_settings(run) or {}).get("model.init_args.num_classes", 1000) == 1000
 
 
 def _who_has_what(holders: dict[str, list[Run]]) -> str:

@@ -11,6 +11,7 @@ from records import best, last_average
 from records.rows import Row
 from studies.runs import paper
 from studies.runs.collect import Collection, Group
+from studies.runs.fairness import is_of_imagenet
 from studies.stats.intervals import Comparison, compare
 
 
@@ -62,7 +63,8 @@ class Statistic:
         if network.variant or metric == "val/miou":
             split = network.variant.removeprefix("split")
             where["split"] = int(split) if split.isdecimal() else split
-        return paper.row(table, **where)
+        row = paper.row(table, **where)
+        return row if metric == "val/miou" or (row and is_of_imagenet(group.runs[0])) else None
 
     def paper_difference(self, group: Group, metric: str) -> float | None:
         """The paper's own difference from zero padding, in points; None if it prints none."""

@@ -40,6 +40,9 @@ def test_out_of_the_papers_runs(tmp_path, make_run, name, statistic, curve):
         assert float(row["stdev"]) == pytest.approx(sqrt(squares / 4), abs=1e-9)
         assert float(row["paper: average"]) == printed["average"]
         assert row["paper: diff"] == str(printed.get("diff", ""))
+    for run in collection.runs:
+        run.folder.config.write_text("model: {init_args: {num_classes: 10}}\n")
+    assert "paper" not in table(collect(tmp_path / "runs"), statistic).csv(), "of other data than ImageNet"
 
 
 def test_without_zero_padding_and_with_one_run_there_is_neither_diff_nor_stdev(tmp_path, make_run):

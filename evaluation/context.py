@@ -77,9 +77,9 @@ class Context:
 
 
 def last_map(network: nn.Module, images: Tensor) -> Tensor:
-    """(N, C, h, w): what a timm classifier's head takes. Raises EvaluationError if it has no such map."""
-    last = network.forward_features(images)
-    if last.dim() != 4:
+    """(N, C, h, w): what a timm classifier's head takes. Raises EvaluationError if the network has no such map."""
+    last = network.forward_features(images) if hasattr(network, "forward_features") else None
+    if last is None or last.dim() != 4:
         raise EvaluationError("this network has no last map of features (N, C, h, w): nothing there has a border")
     return last.movedim(-1, 1) if _is_channels_last(network) else last
 

@@ -201,7 +201,7 @@ class PaddedNetworkModule(pl.LightningModule):
         if found is not None and found != self.num_classes:
             raise ModelError(
                 f"model.num_classes is {self.num_classes}, but the data has {found} classes; "
-                f"say --model.num_classes={found}"
+                + (f"say --model.num_classes={found}" if found > 1 else "give data with two classes or more")
             )
 
     def try_on(self, images: torch.Tensor) -> None:

@@ -123,8 +123,8 @@ def _reason(error: OSError, path: Path) -> str:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Writes `text` as UTF-8 to `path`, atomically."""
-    write_atomically(path, lambda file: file.write(text.encode()))
+    """Writes `text` as UTF-8 to `path`, atomically; names of files that are no UTF-8 keep their bytes."""
+    write_atomically(path, lambda file: file.write(text.encode(errors="surrogateescape")))
 
 
 def set_aside(path: Path) -> Path:

@@ -140,10 +140,6 @@ class RunFolder:
     def write_record(self, record: RunRecord) -> None:
         record.write(self.record_file)
 
-    def read_skipped(self) -> dict[str, str]:
-        """Training images that were passed over, and why."""
-        return self.read_noted(self.skipped)
-
     def read_noted(self, path: Path) -> dict[str, str]:
         """Images of a list of the folder, and why they are there; none where the list is missing or damaged."""
         try:

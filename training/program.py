@@ -141,10 +141,9 @@ class ExperimentCLI(LightningCLI):
     def _help_of(self, said: str) -> str:
         """The option that lists what a message is about: the options of a class have a list of their own."""
         group = said.partition(".")[0]
-        if group not in ("model", "data"):
-            return "--help"
-        key, default = f"{group}.class_path", {"model": MODEL, "data": DATA}[group]
-        return f"--{group}.help={self.sources.given.get(key) or self.sources.texts.get(key) or default}"
+        key, default = f"{group}.class_path", {"model": MODEL, "data": DATA}.get(group)
+        chosen = self.sources.given.get(key) or self.sources.texts.get(key) or default
+        return f"--{group}.help={chosen}" if default else "--help"
 
     def _parse_ckpt_path(self) -> None:
         # Lightning would let the checkpoint's hyperparameters override the command line in silence, the padding scheme

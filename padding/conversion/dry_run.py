@@ -32,7 +32,9 @@ PRODUCTS = {"aten::mm", "aten::bmm", "aten::addmm", "aten::baddbmm"}
 POOLS = {"aten::avg_pool1d", "aten::avg_pool2d", "aten::avg_pool3d"}
 FILLS = {f"aten::{kind}_pad{axes}d": f"by {kind}" for kind in ("reflection", "replication") for axes in (1, 2, 3)}
 """Operations that fill a border, and how; a circular one is a copy like any other, and is not seen."""
-_ZEROS = {"aten::zeros", "aten::new_zeros", "aten::zeros_like"}
+_VIEWED = {"aten::copy_", "aten::add_"}
+_PLACED = {"aten::slice_scatter", "aten::index_copy", "aten::index_copy_"}
+"""Operations that put a map into a part of another one, which is the base of a view, or their first argument."""
 
 
 @dataclass(eq=False)
@@ -77,7 +79,7 @@ def find_hidden_pads(
     Args:
         model: converted or not.
         example: what the model is called with: a tuple is its positional arguments, a dict its keywords, anything else
-            its one argument.
+            its one argument. A map of zeros is replaced by a random one, since zeros are known by their values.
         shapes: sizes of the maps that the model returned before it was converted, if they are known.
 
     Raises:
@@ -125,7 +127,7 @@ def _run(model: nn.Module, example: Any) -> "_Recorder":
             _followed(model, recorder),
             recorder,
         ):
-            output = _call(model, tree_map_only(Tensor, Tensor.clone, example))
+            output = _call(model, tree_map_only(Tensor, _telling, example))
     except PaddingError:
         raise
     except Exception as error:
@@ -154,6 +156,15 @@ def _in_user_file(error: Exception) -> str:
 def most_axes(model: nn.Module) -> int:
     """The largest number of axes that a convolution of the model slides over: 2 for images."""
     return max((len(each.kernel_size) for each in model.modules() if isinstance(each, _ConvNd)), default=0)
+
+
+def _telling(leaf: Tensor) -> Tensor:
+    """A copy; of a map of zeros a random map, which tells the network's own zeros from those of the example."""
+    return torch.rand_like(leaf) if leaf.is_floating_point() and leaf.dim() > 2 and _is_zero(leaf) else leaf.clone()
+
+
+def _is_zero(leaf: Tensor) -> bool:
+    return not leaf.is_meta and leaf.numel() > 0 and not bool(leaf.any())
 
 
 def _call(model: nn.Module, example: Any) -> Any:
@@ -191,7 +202,6 @@ class _Recorder(TorchDispatchMode):
         self.unbatched = 0  # axes of space, where the example has no axis of the batch
         self._padded: WeakIdKeyDictionary = WeakIdKeyDictionary()  # tensor -> the pads that its border came from
         self._made: WeakIdKeyDictionary = WeakIdKeyDictionary()  # what a pad returned itself -> the pad
-        self._zeros: WeakIdKeyDictionary = WeakIdKeyDictionary()  # tensors of zeros that nothing was written to yet
         self.convolved: Counter[nn.Module] = Counter()
 
     def leave(self, *_: Any) -> None:
@@ -207,6 +217,7 @@ class _Recorder(TorchDispatchMode):
 
     def __torch_dispatch__(self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         name = function._schema.name
+        written = _written_into_zeros(name, args)  # before the call, which may change them
         result = function(*args, **(kwargs or {}))
         if name == "aten::convolution":
             self.convolved[self.running[-1]] += 1
@@ -214,7 +225,7 @@ class _Recorder(TorchDispatchMode):
         # A converted layer pads by its scheme, whatever operations it is made of.
         if not isinstance(self.running[-1], PaddedLayer):
             self._follow(name, args, result)
-            if call := self._padding(name, args, kwargs or {}):
+            if call := written or self._padding(function, args):
                 self._note(call, name, args, result)
         else:
             self._read(args, "convolution")
@@ -237,8 +248,6 @@ class _Recorder(TorchDispatchMode):
             marks = {pad: None for leaf in _tensors(args) for pad in self._padded.get(leaf, ())}
             for leaf in _tensors(result) if marks else ():
                 self._padded[leaf] = tuple(marks)
-            if name in _ZEROS:
-                self._zeros[result] = True
 
     def _read(self, args: Any, reader: str) -> None:
         for leaf in _tensors(args):
@@ -247,10 +256,15 @@ class _Recorder(TorchDispatchMode):
                 if not pad.read_by or reader != "product":
                     pad.read_by = reader
 
-    def _padding(self, name: str, args: tuple, kwargs: dict) -> str:
+    def _padding(self, function: Any, args: tuple) -> str:
         """What an operation pads with zeros, in words; empty if it does not."""
-        if name == "aten::convolution" and any(args[4]) and not args[6]:
-            return f"convolves with padding {_short(args[4])}"
+        name = function._schema.name
+        if "conv" in name:
+            # By name: a deformable convolution has an argument for each axis.
+            named = {each.name: value for each, value in zip(function._schema.arguments, args, strict=False)}
+            pads = tree_leaves([value for key, value in named.items() if key.startswith("pad")])
+            zeros = any(isinstance(each, int) and each for each in pads) and not named.get("transposed")
+            return f"convolves with padding {_short(pads)}" if zeros else ""
         # Amounts count from the last axis; behind those of space lie channels, which have no border. A padding module
         # has amounts of space alone, also where the map has no axis of a batch.
         spatial = args[1] if name == "aten::constant_pad_nd" else []
@@ -267,23 +281,31 @@ class _Recorder(TorchDispatchMode):
         # `count_include_pad` is the sixth argument of all three average pools.
         if name in POOLS and any(args[3:4] and args[3]) and (args[5] if len(args) > 5 else True):
             return f"pools with padding {_short(args[3])}"
-        if name == "aten::copy_" and self._fills_part_of_zeros(args[0]):
-            return f"writes {_short(args[0].shape)} into zeros of {_short(args[0]._base.shape)}"
         if name == "aten::cat" and (args[1] if len(args) > 1 else 0) % max(args[0][0].dim(), 1) >= 2:
-            return "appends zeros" if any(leaf in self._zeros for leaf in args[0]) else ""
+            return "appends zeros" if any(map(_is_zero, args[0])) else ""
         return ""
 
-    def _fills_part_of_zeros(self, target: Tensor) -> bool:
-        base = target._base
-        return base is not None and base in self._zeros and base.dim() > 2 and target.shape[2:] != base.shape[2:]
-
     def _note(self, call: str, name: str, args: tuple, result: Any) -> None:
-        read_by = {"aten::convolution": "convolution", "aten::im2col": "windows"} | dict.fromkeys(POOLS, "pool")
-        pad = HiddenPad(call, read_by.get(name, ""), args[1] if name == "aten::convolution" else None)
+        convolves = "conv" in name
+        read_by = {"aten::im2col": "windows"} | dict.fromkeys(POOLS, "pool")
+        pad = HiddenPad(call, "convolution" if convolves else read_by.get(name, ""), args[1] if convolves else None)
         self.found.setdefault(self.running[-1], []).append(pad)
         if not pad.read_by:
-            padded = args[0]._base if name == "aten::copy_" else result
+            padded = args[0]._base if name in _VIEWED else result
             self._padded[padded], self._made[padded] = (pad,), pad
+
+
+def _written_into_zeros(name: str, args: tuple) -> str:
+    """In words what an operation writes into a part of zeros; empty if it does not."""
+    if name in _VIEWED:
+        part, whole = args[0], args[0]._base
+    elif name in _PLACED:
+        part, whole = _tensors(args)[-1], args[0]
+    else:
+        return ""
+    if whole is None or whole.dim() < 3 or part.shape[2:] == whole.shape[2:] or not _is_zero(whole):
+        return ""
+    return f"writes {_short(part.shape)} into zeros of {_short(whole.shape)}"
 
 
 def _tensors(values: Any) -> list[Tensor]:

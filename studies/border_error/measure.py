@@ -34,8 +34,6 @@ def total_stride(source: Source, size: int) -> int:
 
     Raises UserError if the network does not run at this size, or has no maps.
     """
-    if not hasattr(source.network, "forward_features"):
-        raise UserError(f"{source.name} has no last map that its stride could be read from")
     try:
         with torch.inference_mode():
             last = last_map(source.network, torch.zeros(1, 3, size, size))

@@ -14,6 +14,7 @@ from timm.layers.pool2d_same import AvgPool2dSame, MaxPool2dSame
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
+from evaluation.context import GATES, last_map
 from records.errors import UserError
 from studies.checkpoints.networks import is_activation
 from studies.geometry.record import Foveation
@@ -21,7 +22,7 @@ from studies.geometry.record import Foveation
 CELLS = 28
 """Cells a side of the map that is kept: a cell averages over the strides' own pattern."""
 
-GATES = ("SqueezeExcite", "SEModule", "EffectiveSEModule", "EcaModule", "CecaModule", "CbamModule", "GlobalContext")
+NOT_LINEAR = (*GATES, "CbamModule", "GlobalContext")
 
 
 def averages(network: nn.Module) -> nn.Module:
@@ -54,17 +55,9 @@ def _replacement(module: nn.Module) -> nn.Module | None:
         return AvgPool2dSame(module.kernel_size, module.stride)
     if isinstance(module, nn.MaxPool2d):
         return nn.AvgPool2d(module.kernel_size, module.stride, module.padding, module.ceil_mode)
-    if "Norm" in kind or kind in GATES or is_activation(module):
+    if "Norm" in kind or kind in NOT_LINEAR or is_activation(module):
         return nn.Identity()
     return None
-
-
-def last_map(network: nn.Module, images: Tensor) -> Tensor:
-    """(N, C, h, w): what the network's head pools. Raises UserError if it has no such map."""
-    found = network.forward_features(images) if hasattr(network, "forward_features") else None
-    if found is None or found.ndim != 4:
-        raise UserError("it has no last map of features (N, C, h, w), so nothing can be said of its positions")
-    return found
 
 
 def check_linear(network: nn.Module, images: Tensor) -> None:

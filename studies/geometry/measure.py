@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from evaluation.errors import EvaluationError
 from records.errors import UserError, in_one_line
 from studies.checkpoints.networks import ZERO, Source, padded_convolutions, padded_copy
 from studies.geometry.constant import inputs, responses
@@ -28,7 +29,7 @@ def measure(source: Source, size: int, schemes: list[str], seed: int, say: Calla
     linear = averages(zero)
     try:
         check_linear(linear, images[2:3])
-    except UserError as error:
+    except (UserError, EvaluationError) as error:
         failed.append(f"foveation: {error}")
         linear = None
     maps, constants = {}, {}

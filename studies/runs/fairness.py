@@ -40,7 +40,7 @@ def warnings(collection: Collection) -> Iterator[str]:
     for group in collection.groups:
         yield from _repeated_seeds(group)
     for run in collection.runs:
-        if skipped := run.folder.read_skipped():
+        if skipped := run.folder.read_noted(run.folder.skipped):
             yield f"{run.record.name}: {len(skipped)} damaged training images were skipped ({run.folder.skipped})."
     yield from _no_numbers(collection)
     yield from _commits(collection)

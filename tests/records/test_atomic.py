@@ -49,8 +49,8 @@ def test_a_text_that_does_not_fit_is_named(tmp_path, full_disk):
 
 
 def test_a_missing_folder_is_made_and_one_below_a_file_refused(tmp_path):
-    write_text(tmp_path / "a/b/file", "x")
-    assert (tmp_path / "a/b/file").read_text() == "x"
+    write_text(tmp_path / "a/b/file", "x\udcff")  # of a file whose name is no UTF-8
+    assert (tmp_path / "a/b/file").read_bytes() == b"x\xff"
     with pytest.raises(WriteError, match="Not a directory"):
         write_text(tmp_path / "a/b/file/below", "x")
 

@@ -33,22 +33,6 @@ def test_help_lists_the_commands(capsys):
     assert main_here("fitt") == 2
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--data.root=/absent/images"], "/absent/images"),
-        (["--model.padding=partail"], "partial"),
-        (["--model.network=resnet5000"], "resnet5000"),
-        (["--model.nothing=1"], "nothing"),
-        (["--model.num_classes=7"], "num_classes=10"),
-        (["--data.batch_size=100000"], "batch"),
-        (["--model.padding_at_test=zero"], "padding_at_test"),
-    ],
-)
-def test_bad_input_gets_one_message_and_status_2(arguments, message, sample_tree, tmp_path, capsys):
-    assert message in refusal(capsys, *fit(tmp_path, sample_tree, NO_DASHBOARD, *arguments))
-
-
 def test_a_run_folder_holds_what_a_study_needs(trained):
     record = trained.read_record()
     assert record.finished

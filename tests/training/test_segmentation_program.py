@@ -14,7 +14,7 @@ from evaluation import class_iou, mean_iou
 from records import RunFolder
 from records.evaluation import EvaluationRecord, read_evaluations
 from records.validation import ValidationRecord
-from tests.support.program import NO_DASHBOARD, SMALL_SCENES, main, main_here, refusal
+from tests.support.program import NO_DASHBOARD, main, main_here, refusal
 from training.evaluation_record import tables
 
 VIEWS = ("alone", "padded, fixed", "padded, none")
@@ -120,24 +120,6 @@ def test_a_test_replaces_its_own_results_and_no_others(trained, tested):
 )
 def test_bad_input_gets_one_message_and_status_2(trained, options, message, capsys):
     assert message in refusal(capsys, *of_run("test", trained, *options))
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--data.crop_size=5000"], "crop"),
-        (["--data.split=7"], "split"),
-        (["--model.num_classes=3"], "num_classes=19"),
-        (["--model.output_stride=4"], "output_stride"),
-        (["--model.encoder=vgg16_bn"], "encoder 'vgg16_bn' at output_stride 8"),
-        (["--model.atrous_rates=[0]"], "atrous_rates"),
-        (["--model.encoder_weights=/absent/weights.ckpt"], "/absent/weights.ckpt"),
-    ],
-)
-def test_bad_input_to_fit_leaves_no_run(sample_streets, tmp_path, options, message, capsys):
-    root = [f"--data.root={sample_streets}", f"--run.root={tmp_path}/runs", "--trainer.max_epochs=2"]
-    assert message in refusal(capsys, "fit", *SMALL_SCENES, *root, *options)
-    assert not (tmp_path / "runs").exists()
 
 
 def test_validate_of_padded_scenes_agrees_with_each_alone(trained, sample_streets, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torchvision.ops import deform_conv2d
 
 import padding
 from padding import PaddingError, convert_padding
@@ -44,6 +45,26 @@ def appended(net, x):
     return net.conv(torch.cat([x, x.new_zeros(x.shape[0], 3, 2, x.shape[3])], 2))
 
 
+def scattered(net, x):
+    frame = x.new_full((x.shape[0], 3, x.shape[2] + 2, x.shape[3]), 0.0)
+    return net.conv(torch.slice_scatter(frame, x, 2, 1, -1))
+
+
+def copied_by_index(net, x):
+    return net.conv((x.new_ones(x.shape[0], 3, x.shape[2] + 1, x.shape[3]) * 0).index_copy(2, torch.arange(16), x))
+
+
+def added(net, x):
+    frame = torch.empty(x.shape[0], 3, x.shape[2] + 2, x.shape[3] + 2).zero_()
+    frame[:, :, 1:-1, 1:-1] += x
+    return net.conv(frame)
+
+
+def deformed(net, x):
+    offsets = x.new_zeros(x.shape[0], 18, x.shape[2], x.shape[3])
+    return deform_conv2d(x, offsets, net.conv.weight, net.conv.bias, padding=1)
+
+
 def functional(net, x):
     return F.conv2d(x, net.conv.weight, net.conv.bias, padding=1)
 
@@ -63,6 +84,10 @@ def in_windows(net, x):
         (padded, r"pads \(0, 1, 0, 1\) with zeros, read by a convolution"),
         (written, r"writes \(2, 3, 16, 16\) into zeros of \(2, 3, 18, 18\), read by a convolution"),
         (appended, "appends zeros, read by a convolution"),
+        (scattered, r"writes \(2, 3, 16, 16\) into zeros of \(2, 3, 18, 16\), read by a convolution"),
+        (copied_by_index, r"writes \(2, 3, 16, 16\) into zeros of \(2, 3, 17, 16\), read by a convolution"),
+        (added, r"writes \(2, 3, 16, 16\) into zeros of \(2, 3, 18, 18\), read by a convolution"),
+        (deformed, r"convolves with padding \(1, 1\)"),
         (functional, r"convolves with padding \(1, 1\)"),
         (normalised_between, r"pads \(1, 1, 1, 1\) with zeros, read by a convolution"),
         (in_windows, r"cuts windows with padding \(1, 1\)"),
@@ -325,3 +350,14 @@ def test_a_border_that_a_forward_fills_is_left_and_said(mode, word):
     report = convert_padding(nn.Sequential(stem, model), mode, strict=True, example=X)
     assert (report.converted, report.left, report.unsupported) == (["0"], ["1"], [])
     assert report.reasons["1"] == f"inside its forward: pads (1, 1, 1, 1) by {word}, read by a convolution"
+
+
+def test_an_example_of_zeros_tells_the_same():
+    """Zeros are known by their values, so the network is shown another map."""
+    for example in (X, torch.zeros_like(X)):
+        net = Net(lambda net, x: net.conv(torch.cat([x, x.flip(2)], 2)))
+        assert convert_padding(nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), net), "partial", example=example).left == []
+        report = convert_padding(
+            nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), Net(appended)), "partial", example=example
+        )
+        assert report.unsupported == ["1"]

@@ -41,8 +41,8 @@ def test_an_interrupted_run_ends_as_a_whole_one_and_lists_what_it_skipped(
     assert main_here(*command("other", skip, "--data.num_workers=0")) == 0
     whole, other = only_run(tmp_path / "whole"), only_run(tmp_path / "other")
     assert rows_without_time(whole) == rows_without_time(other)
-    assert sorted(other.read_skipped()) == files
-    assert whole.read_skipped() == other.read_skipped()
+    assert sorted(other.read_noted(other.skipped)) == files
+    assert whole.read_noted(whole.skipped) == other.read_noted(other.skipped)
     assert not list(other.path.glob(".skipped*"))
     found = [line for line in warnings(collect(tmp_path / "whole")) if "skipped" in line]
     assert re.search(r"3 damaged training images were skipped \(\S+skipped_images\.csv\)", found[0])

@@ -303,7 +303,11 @@ def _written_into_zeros(name: str, args: tuple) -> str:
         part, whole = _tensors(args)[-1], args[0]
     else:
         return ""
-    if whole is None or whole.dim() < 3 or part.shape[2:] == whole.shape[2:] or not _is_zero(whole):
+    if whole is None or whole.dim() < 3:
+        return ""
+    # From the last axis, since a part may be one image of the batch.
+    alike = part.shape[2 - whole.dim() :] == whole.shape[2:]
+    if alike or not _is_zero(whole):
         return ""
     return f"writes {_short(part.shape)} into zeros of {_short(whole.shape)}"
 

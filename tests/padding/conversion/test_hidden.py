@@ -356,8 +356,21 @@ def test_an_example_of_zeros_tells_the_same():
     """Zeros are known by their values, so the network is shown another map."""
     for example in (X, torch.zeros_like(X)):
         net = Net(lambda net, x: net.conv(torch.cat([x, x.flip(2)], 2)))
-        assert convert_padding(nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), net), "partial", example=example).left == []
+        report = convert_padding(nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), net), "partial", example=example)
+        assert not report.unsupported
         report = convert_padding(
             nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), Net(appended)), "partial", example=example
         )
         assert report.unsupported == ["1"]
+
+
+def test_images_that_fill_their_place_in_a_batch_of_zeros_are_not_padded():
+    """As detectors of torchvision put images of one size into a batch."""
+
+    def batched(net, x):
+        frame = x.new_full(x.shape, 0.0)
+        for place, image in zip(frame, x, strict=True):
+            place[:3, :16, :16].copy_(image)
+        return net.conv(frame)
+
+    assert convert_padding(Net(batched, padding=1), "partial", strict=True, example=X).converted == ["conv"]

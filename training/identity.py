@@ -43,7 +43,7 @@ def identify(config: dict[str, Any]) -> tuple[RunFolder, RunRecord]:
         padding=padding,
         seed=seed,
         max_epochs=config["trainer.max_epochs"] or -1,
-        monitor=getattr(locate(config["model.class_path"]), "monitor", "val/loss"),
+        monitor=locate(config["model.class_path"]).monitor,
         targets=list(config["convergence.targets"]),
         digest=digest,
         variant=variant,

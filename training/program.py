@@ -29,6 +29,7 @@ from training.checks.arguments import (
     as_list,
     check_checkpoint,
     check_fits,
+    check_module,
     check_seed,
     configurations_first,
     download_nothing,
@@ -124,6 +125,7 @@ class ExperimentCLI(LightningCLI):
             options = [action.dest for action in self._parser(args[0])._actions]
             said = readable(str(error), self.sources, options)
             raise UserError(f"{said} (python main.py {args[0]} {self._help_of(said)} lists the options)") from error
+        check_module(self.config[self.config.subcommand].model.class_path)
         model = self.config[self.config.subcommand].model.get("init_args") or {}
         # A scheme of the user's own may be in the folder of a checkpoint's run; that of `fit` is known later.
         checkpoint = self.config[self.config.subcommand].ckpt_path

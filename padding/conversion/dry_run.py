@@ -164,7 +164,8 @@ def _telling(leaf: Tensor) -> Tensor:
 
 
 def _is_zero(leaf: Tensor) -> bool:
-    return not leaf.is_meta and leaf.numel() > 0 and not bool(leaf.any())
+    known = not (leaf.is_meta or leaf.is_quantized or leaf.is_nested)  # of these torch cannot ask it
+    return known and leaf.numel() > 0 and not bool(leaf.any())
 
 
 def _call(model: nn.Module, example: Any) -> Any:

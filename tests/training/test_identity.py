@@ -69,6 +69,13 @@ def test_bad_arguments_are_user_errors():
         resolve([*DEMO, "--run.id=a/b"])
 
 
+@pytest.mark.parametrize("monitor", ["val/loss", None])
+def test_a_module_names_a_metric_of_which_the_highest_is_the_best(monitor, monkeypatch):
+    monkeypatch.setattr("lightning_modules.ClassificationModule.monitor", monitor)
+    with pytest.raises(UserError, match=f"has the `monitor` {monitor}; name a metric in percent"):
+        Resolver()(DEMO)
+
+
 def test_differences_name_key_and_values():
     old = {"a": {"b": 1, "c": None}, "run": {"root": "x"}}
     assert differences(old, {"a": {"b": 2, "c": None}, "run": {"root": "y"}}) == ["a.b: 1 -> 2"]

@@ -2,12 +2,14 @@
 
 from enum import Enum
 from pathlib import Path
+from pydoc import locate
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from jsonargparse import Namespace
 
+from lightning_modules.padded_network import PaddedNetworkModule
 from networks.initial_weights import refuse_misfit
 from records.errors import UserError
 from training.checkpoint_files import RESUME, WEIGHTS, check_whole, read_checkpoint
@@ -60,6 +62,22 @@ def check_checkpoint(command: str, chosen: str | None, model: dict[str, Any]) ->
     pretrained = (model.get("network_args") or {}).get("pretrained")
     if chosen is None and command != "fit" and not pretrained:
         raise UserError(f"{command} needs weights: say --ckpt_path=RUN/checkpoints/best.ckpt")
+
+
+def check_module(class_path: str) -> None:
+    """Raises UserError unless the model inherits from a module of this suite, and says what "best" refers to."""
+    kind = locate(class_path)
+    if not (isinstance(kind, type) and issubclass(kind, PaddedNetworkModule)):
+        raise UserError(
+            f"model.class_path is {class_path}, which knows no padding schemes; give a class that inherits from "
+            "lightning_modules.ClassificationModule or SegmentationModule, or see docs/own_training.md"
+        )
+    # The highest value is taken for the best one.
+    monitor = getattr(kind, "monitor", None)
+    if monitor is None or "loss" in monitor:
+        raise UserError(
+            f"model.class_path: {class_path} has the `monitor` {monitor}; name a metric in percent, such as val/acc1"
+        )
 
 
 def check_seed(seed: Any, sources: Sources) -> None:

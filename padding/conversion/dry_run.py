@@ -32,9 +32,12 @@ PRODUCTS = {"aten::mm", "aten::bmm", "aten::addmm", "aten::baddbmm"}
 POOLS = {"aten::avg_pool1d", "aten::avg_pool2d", "aten::avg_pool3d"}
 FILLS = {f"aten::{kind}_pad{axes}d": f"by {kind}" for kind in ("reflection", "replication") for axes in (1, 2, 3)}
 """Operations that fill a border, and how; a circular one is a copy like any other, and is not seen."""
-_VIEWED = {"aten::copy_", "aten::add_"}
+_ZEROS = {f"aten::{name}" for name in ("zeros", "new_zeros", "zeros_like", "zero_", "zero")}
+_FILLED = {f"aten::{name}" for name in ("full", "new_full", "full_like", "fill_", "fill")}
+"""Operations that make zeros if their last argument is 0. By name, not by values: those of a map that happens to be 0,
+behind a head that starts at zero, say, are no padding."""
 _PLACED = {"aten::slice_scatter", "aten::index_copy", "aten::index_copy_"}
-"""Operations that put a map into a part of another one, which is the base of a view, or their first argument."""
+"""Operations that put a map into a part of their first argument."""
 
 
 @dataclass(eq=False)
@@ -79,7 +82,7 @@ def find_hidden_pads(
     Args:
         model: converted or not.
         example: what the model is called with: a tuple is its positional arguments, a dict its keywords, anything else
-            its one argument. A map of zeros is replaced by a random one, since zeros are known by their values.
+            its one argument.
         shapes: sizes of the maps that the model returned before it was converted, if they are known.
 
     Raises:
@@ -127,7 +130,7 @@ def _run(model: nn.Module, example: Any) -> "_Recorder":
             _followed(model, recorder),
             recorder,
         ):
-            output = _call(model, tree_map_only(Tensor, _telling, example))
+            output = _call(model, tree_map_only(Tensor, Tensor.clone, example))
     except PaddingError:
         raise
     except Exception as error:
@@ -156,16 +159,6 @@ def _in_user_file(error: Exception) -> str:
 def most_axes(model: nn.Module) -> int:
     """The largest number of axes that a convolution of the model slides over: 2 for images."""
     return max((len(each.kernel_size) for each in model.modules() if isinstance(each, _ConvNd)), default=0)
-
-
-def _telling(leaf: Tensor) -> Tensor:
-    """A copy; of a map of zeros a random map, which tells the network's own zeros from those of the example."""
-    return torch.rand_like(leaf) if leaf.is_floating_point() and leaf.dim() > 2 and _is_zero(leaf) else leaf.clone()
-
-
-def _is_zero(leaf: Tensor) -> bool:
-    known = not (leaf.is_meta or leaf.is_quantized or leaf.is_nested)  # of these torch cannot ask it
-    return known and leaf.numel() > 0 and not bool(leaf.any())
 
 
 def _call(model: nn.Module, example: Any) -> Any:
@@ -203,6 +196,7 @@ class _Recorder(TorchDispatchMode):
         self.unbatched = 0  # axes of space, where the example has no axis of the batch
         self._padded: WeakIdKeyDictionary = WeakIdKeyDictionary()  # tensor -> the pads that its border came from
         self._made: WeakIdKeyDictionary = WeakIdKeyDictionary()  # what a pad returned itself -> the pad
+        self._zeros: WeakIdKeyDictionary = WeakIdKeyDictionary()  # tensors that were made of zeros
         self.convolved: Counter[nn.Module] = Counter()
 
     def leave(self, *_: Any) -> None:
@@ -218,7 +212,6 @@ class _Recorder(TorchDispatchMode):
 
     def __torch_dispatch__(self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         name = function._schema.name
-        written = _written_into_zeros(name, args)  # before the call, which may change them
         result = function(*args, **(kwargs or {}))
         if name == "aten::convolution":
             self.convolved[self.running[-1]] += 1
@@ -226,7 +219,7 @@ class _Recorder(TorchDispatchMode):
         # A converted layer pads by its scheme, whatever operations it is made of.
         if not isinstance(self.running[-1], PaddedLayer):
             self._follow(name, args, result)
-            if call := written or self._padding(function, args):
+            if call := self._padding(function, args):
                 self._note(call, name, args, result)
         else:
             self._read(args, "convolution")
@@ -249,6 +242,8 @@ class _Recorder(TorchDispatchMode):
             marks = {pad: None for leaf in _tensors(args) for pad in self._padded.get(leaf, ())}
             for leaf in _tensors(result) if marks else ():
                 self._padded[leaf] = tuple(marks)
+            if name in _ZEROS or (name in _FILLED and isinstance(args[-1], int | float) and args[-1] == 0):
+                self._zeros[result] = True
 
     def _read(self, args: Any, reader: str) -> None:
         for leaf in _tensors(args):
@@ -282,9 +277,25 @@ class _Recorder(TorchDispatchMode):
         # `count_include_pad` is the sixth argument of all three average pools.
         if name in POOLS and any(args[3:4] and args[3]) and (args[5] if len(args) > 5 else True):
             return f"pools with padding {_short(args[3])}"
+        if written := self._written_into_zeros(name, args):
+            return written
         if name == "aten::cat" and (args[1] if len(args) > 1 else 0) % max(args[0][0].dim(), 1) >= 2:
-            return "appends zeros" if any(map(_is_zero, args[0])) else ""
+            return "appends zeros" if any(leaf in self._zeros for leaf in args[0]) else ""
         return ""
+
+    def _written_into_zeros(self, name: str, args: tuple) -> str:
+        """In words what an operation writes into a part of zeros; empty if it does not."""
+        if name == "aten::copy_":
+            part, whole = args[0], args[0]._base
+        elif name in _PLACED:
+            part, whole = _tensors(args)[-1], args[0]
+        else:
+            return ""
+        if whole is None or whole not in self._zeros or whole.dim() < 3:
+            return ""
+        # From the last axis, since a part may be one image of the batch.
+        alike = part.shape[2 - whole.dim() :] == whole.shape[2:]
+        return "" if alike else f"writes {_short(part.shape)} into zeros of {_short(whole.shape)}"
 
     def _note(self, call: str, name: str, args: tuple, result: Any) -> None:
         convolves = "conv" in name
@@ -292,25 +303,8 @@ class _Recorder(TorchDispatchMode):
         pad = HiddenPad(call, "convolution" if convolves else read_by.get(name, ""), args[1] if convolves else None)
         self.found.setdefault(self.running[-1], []).append(pad)
         if not pad.read_by:
-            padded = args[0]._base if name in _VIEWED else result
+            padded = args[0]._base if name == "aten::copy_" else result
             self._padded[padded], self._made[padded] = (pad,), pad
-
-
-def _written_into_zeros(name: str, args: tuple) -> str:
-    """In words what an operation writes into a part of zeros; empty if it does not."""
-    if name in _VIEWED:
-        part, whole = args[0], args[0]._base
-    elif name in _PLACED:
-        part, whole = _tensors(args)[-1], args[0]
-    else:
-        return ""
-    if whole is None or whole.dim() < 3:
-        return ""
-    # From the last axis, since a part may be one image of the batch.
-    alike = part.shape[2 - whole.dim() :] == whole.shape[2:]
-    if alike or not _is_zero(whole):
-        return ""
-    return f"writes {_short(part.shape)} into zeros of {_short(whole.shape)}"
 
 
 def _tensors(values: Any) -> list[Tensor]:

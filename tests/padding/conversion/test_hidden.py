@@ -51,12 +51,12 @@ def scattered(net, x):
 
 
 def copied_by_index(net, x):
-    return net.conv((x.new_ones(x.shape[0], 3, x.shape[2] + 1, x.shape[3]) * 0).index_copy(2, torch.arange(16), x))
+    return net.conv(x.new_zeros(x.shape[0], 3, x.shape[2] + 1, x.shape[3]).index_copy(2, torch.arange(16), x))
 
 
-def added(net, x):
+def written_into_zeroed(net, x):
     frame = torch.empty(x.shape[0], 3, x.shape[2] + 2, x.shape[3] + 2).zero_()
-    frame[:, :, 1:-1, 1:-1] += x
+    frame[:, :, 1:-1, 1:-1] = x
     return net.conv(frame)
 
 
@@ -86,7 +86,7 @@ def in_windows(net, x):
         (appended, "appends zeros, read by a convolution"),
         (scattered, r"writes \(2, 3, 16, 16\) into zeros of \(2, 3, 18, 16\), read by a convolution"),
         (copied_by_index, r"writes \(2, 3, 16, 16\) into zeros of \(2, 3, 17, 16\), read by a convolution"),
-        (added, r"writes \(2, 3, 16, 16\) into zeros of \(2, 3, 18, 18\), read by a convolution"),
+        (written_into_zeroed, r"writes \(2, 3, 16, 16\) into zeros of \(2, 3, 18, 18\), read by a convolution"),
         (deformed, r"convolves with padding \(1, 1\)"),
         (functional, r"convolves with padding \(1, 1\)"),
         (normalised_between, r"pads \(1, 1, 1, 1\) with zeros, read by a convolution"),
@@ -352,16 +352,18 @@ def test_a_border_that_a_forward_fills_is_left_and_said(mode, word):
     assert report.reasons["1"] == f"inside its forward: pads (1, 1, 1, 1) by {word}, read by a convolution"
 
 
-def test_an_example_of_zeros_tells_the_same():
-    """Zeros are known by their values, so the network is shown another map."""
+def test_a_map_that_happens_to_be_zero_is_no_padding():
+    """Levels of a detector whose box head starts at zero; and an example of zeros."""
+
+    def levels(net, x):
+        return torch.cat([net.conv(x).flatten(2), net.conv(x[:, :, ::2, ::2]).flatten(2)], 2)
+
+    net = Net(levels, padding=1)
+    nn.init.zeros_(net.conv.weight)
+    nn.init.zeros_(net.conv.bias)
     for example in (X, torch.zeros_like(X)):
-        net = Net(lambda net, x: net.conv(torch.cat([x, x.flip(2)], 2)))
-        report = convert_padding(nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), net), "partial", example=example)
-        assert not report.unsupported
-        report = convert_padding(
-            nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), Net(appended)), "partial", example=example
-        )
-        assert report.unsupported == ["1"]
+        convert_padding(net, "zero")
+        assert convert_padding(net, "partial", strict=True, example=example).converted == ["conv"]
 
 
 def test_images_that_fill_their_place_in_a_batch_of_zeros_are_not_padded():

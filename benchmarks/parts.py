@@ -152,7 +152,7 @@ def _run(part: Part, setting: Setting, file: Path) -> None:
 def _measure(part: Part, setting: Setting, file: Path) -> None:
     os.setsid()
     started, rows = time.monotonic(), []
-    facts = {**provenance(), "command": shlex.join(["python", *map(str, sys.argv)]), "device": str(setting.device)}
+    facts = {**provenance(), "command": shlex.join(["python", *sys.orig_argv[1:]]), "device": str(setting.device)}
     facts |= {"hardware": describe_device(setting.device), "cores": multiprocessing.cpu_count()}
     facts |= {"system": platform.platform(), "cuda": torch.version.cuda}
     state = COMPLETE

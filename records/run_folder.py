@@ -143,7 +143,7 @@ class RunFolder:
     def read_noted(self, path: Path) -> dict[str, str]:
         """Images of a list of the folder, and why they are there; none where the list is missing or damaged."""
         try:
-            with open(path, newline="") as file:
+            with open(path, newline="", errors="surrogateescape") as file:
                 return {row["image"]: row["error"] for row in csv.DictReader(file)}
         except (OSError, ValueError, KeyError):
             return {}

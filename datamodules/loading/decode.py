@@ -26,14 +26,21 @@ def decode_rgb(path: str) -> Image.Image:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    # ImageFolder takes these, too, and gets white: Pillow cuts off at 255, and floats from 0 to 1 become black.
-    if image.mode[0] in "IF" and (image.mode == "F" or image.getextrema()[1] > 255):
-        raise ValueError(f"values of mode {image.mode} from 0 to {image.getextrema()[1]:g}; save it with 8 bits")
+    if image.mode[0] in "IF":
+        _refuse_wide(image)
     if image.mode != "RGB":
         return image.convert("RGB")
     # `convert` would copy it: up to a sixth of the time of decoding.
     image.load()
     return image
+
+
+def _refuse_wide(image: Image.Image) -> None:
+    # ImageFolder takes these, too: Pillow cuts off at 0 and 255, which makes white, and black of floats from 0 to 1.
+    values = np.asarray(image)
+    low, high = float(values.min()), float(values.max())
+    if low < 0 or high > 255 or (image.mode == "F" and high <= 1):
+        raise ValueError(f"values of mode {image.mode} from {low:g} to {high:g}; save it with 8 bits")
 
 
 @dataclass(eq=False)

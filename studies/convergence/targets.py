@@ -17,6 +17,7 @@ from studies.page.blocks import Section, Text
 from studies.page.tables import Column, Marked, Table, decimals, interval, p_value, signed, starts
 from studies.runs import paper
 from studies.runs.collect import Collection, Group
+from studies.runs.fairness import is_of_imagenet
 from studies.stats.intervals import Comparison, compare
 from studies.stats.spread import mean
 
@@ -93,7 +94,7 @@ def _reached(collection: Collection, group: Group, target: float) -> Reached:
         difference = compare(*(each.by_seed(values) for each, values in zip(groups, epochs, strict=True)))
     mean_curve = next((point.epoch for point in curve(group, metric) if point.mean >= target), None)
     printed = None
-    if target == paper.content()["figure3"]["target"]:
+    if target == paper.content()["figure3"]["target"] and is_of_imagenet(group.runs[0]):
         printed = paper.row("figure3", network=group.network, padding=group.padding)
     return Reached(group, target, tuple(epochs[0]), mean_curve, difference, printed and printed["epochs"])
 

@@ -148,7 +148,9 @@ def collect(root: str | Path, metric: str | None = None, set_aside: Sequence[Set
     set_aside = [*set_aside, *damaged]
     if metric is None and runs:
         # A folder may hold classification and segmentation runs; each metric is compared by itself.
-        metric = Counter(run.record.monitor for run in runs).most_common(1)[0][0]
+        # Of a loss, which a module of one's own may monitor, the highest value would be taken for the best.
+        monitored = [run.record.monitor for run in runs if "loss" not in run.record.monitor]
+        metric = Counter(monitored or ["val/acc1"]).most_common(1)[0][0]
     chosen = []
     for run in runs:
         if reason := _not_comparable(run, metric):

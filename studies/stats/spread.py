@@ -23,4 +23,4 @@ def stdev(values: Sequence[float]) -> float | None:
     """Sample standard deviation, 0 where no two values differ by more than ROUNDING; None for fewer than two values."""
     if len(values) < 2:
         return None
-    return statistics.stdev(values) if max(values) - min(values) > ROUNDING else 0.0
+    return 0.0 if max(values) - min(values) <= ROUNDING else statistics.stdev(values)  # of NaN, NaN

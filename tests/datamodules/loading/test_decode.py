@@ -56,6 +56,14 @@ def test_values_that_bytes_do_not_hold_are_refused(name, kind, tmp_path):
             decode(str(tmp_path / name))
 
 
+@pytest.mark.parametrize(("name", "kind"), [("x.png", "uint16"), ("x.tif", ">u2"), ("y.tif", "int32"), ("z.tif", "f4")])
+def test_values_of_wide_types_that_bytes_hold_are_taken(name, kind, tmp_path):
+    values = np.arange(256).reshape(16, 16).astype(kind)
+    image = Image.frombytes("I;16B", (16, 16), values.tobytes()) if kind == ">u2" else Image.fromarray(values)
+    image.save(tmp_path / name)
+    assert np.array_equal(np.asarray(decode_rgb(str(tmp_path / name)))[..., 0], np.arange(256).reshape(16, 16))
+
+
 @pytest.mark.parametrize("installed", [True, False])
 @pytest.mark.parametrize("size", [(61, 47), (1, 1), (2, 33)])
 @pytest.mark.parametrize("name", FILES)

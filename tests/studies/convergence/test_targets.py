@@ -22,3 +22,11 @@ def test_runs_that_never_reached_it(tmp_path, make_run):
     reached = targets.reached(collection, [10.0])
     assert [each.difference and each.difference.mean for each in reached] == [None, 0.0]
     assert targets.study(collect(make_run(folder="elsewhere/x").path.parent), tmp_path) is None
+
+
+def test_the_papers_epochs_stand_beside_runs_of_imagenet_alone(tmp_path, make_run):
+    for classes, printed in ((1000, 63), (10, None)):
+        config = {"model": {"init_args": {"num_classes": classes}}}
+        make_run("resnet50", "partial", folder=f"{classes}/run", values=(80.0,), targets=[74.9], config=config)
+        (found,) = targets.reached(collect(tmp_path / f"runs/{classes}"))
+        assert found.paper == printed

@@ -40,6 +40,15 @@ def test_unfinished_damaged_and_empty_runs_are_named_and_left_out(tmp_path, make
     assert "val/miou (--metric)" in found["resnet18-zero-seed5"]
 
 
+def test_runs_that_monitor_a_loss_are_not_ranked_by_it(tmp_path, make_run):
+    for seed in (0, 1):
+        make_run(seed=seed, monitor="val/loss", values=(3.0, 1.0))
+    with pytest.raises(RunFolderError, match="no value of val/acc1"):
+        collect(tmp_path)
+    make_run(seed=2)
+    assert [run.record.seed for run in collect(tmp_path).runs] == [2]
+
+
 def test_nothing_to_report_says_what_is_there(tmp_path, make_run):
     (tmp_path / "runs").mkdir()
     with pytest.raises(RunFolderError, match="holds no runs"):

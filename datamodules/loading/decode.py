@@ -16,16 +16,21 @@ from datamodules.loading.damaged import BY_PILLOW, note
 _T = TypeVar("_T")
 
 
+class WideValuesError(ValueError):
+    """An image whose file is as it should be, of values that bytes do not hold."""
+
+
 def decode_rgb(path: str) -> Image.Image:
     """Decode a file as torchvision's ImageFolder does: grey, CMYK, palette and alpha become RGB, EXIF is not applied.
 
     Raises:
         DataError: the file is missing, truncated, no image, or of values that bytes do not hold.
     """
-    return read_image(path, _rgb)
+    return read_image(path, as_rgb)
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def as_rgb(image: Image.Image) -> Image.Image:
+    """An image in RGB, as `decode_rgb` makes it; raises WideValuesError of values that bytes do not hold."""
     if image.mode[0] in "IF":
         _refuse_wide(image)
     if image.mode != "RGB":
@@ -40,7 +45,7 @@ def _refuse_wide(image: Image.Image) -> None:
     values = np.asarray(image)
     low, high = float(values.min()), float(values.max())
     if low < 0 or high > 255 or (image.mode == "F" and high <= 1):
-        raise ValueError(f"values of mode {image.mode} from {low:g} to {high:g}; save it with 8 bits")
+        raise WideValuesError(f"has values of mode {image.mode} from {low:g} to {high:g}")
 
 
 @dataclass(eq=False)
@@ -122,6 +127,8 @@ def read_image(
             return take(Image.open(file))
     except DataError:
         raise
+    except WideValuesError as error:
+        raise DataError(str(error), where=path, todo="Save it with 8 bits.") from error
     # Pillow's plugins raise OSError, SyntaxError, struct.error, zlib.error and more on damaged files.
     except Exception as error:
         raise DataError(f"cannot be decoded ({type(error).__name__}: {error})", where=path, todo=todo) from error

@@ -137,7 +137,7 @@ def foveation_maps(record: GeometryRecord) -> Drawing:
 
 
 def constant_responses(record: GeometryRecord) -> Drawing:
-    """Schemes by layers: the response to a black image at the border, on a logarithmic scale."""
+    """Schemes by layers: the response E(0) to a black image at the border, on a logarithmic scale."""
     schemes = list(record.responses)
     found = [[each for each in record.responses[scheme] if each.input == BLACK] for scheme in schemes]
     values = np.array([[max(each.by_distance[0], FLOOR) for each in row] for row in found])
@@ -148,7 +148,7 @@ def constant_responses(record: GeometryRecord) -> Drawing:
         axes.set_xlabel("padded convolution, from input to output")
         numbers = range(0, values.shape[1], max(1, values.shape[1] // 9))
         axes.set_xticks(numbers, [str(number + 1) for number in numbers])
-        scale(figure, drawn, axes, "E(0), black image")
+        scale(figure, drawn, axes, "E(0)")
 
     words = f"Response of {record.network} to a black image at the border"
     return Drawing(fill, (6.4, 0.24 * len(schemes) + 0.9), words)

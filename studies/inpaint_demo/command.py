@@ -41,7 +41,7 @@ def main(
     import torch
     from PIL import ImageOps
 
-    from datamodules.loading.decode import read_image
+    from datamodules.loading.decode import as_rgb, read_image
     from datamodules.samples.streets import draw_street
     from studies.inpaint_demo.figure import draw, draw_holes, fill_holes, off_by
 
@@ -49,7 +49,7 @@ def main(
     check_writable(output, ANOTHER_OUTPUT)
     if image:
         todo = "Name an image file such as a JPEG or PNG with --image, or leave it out."
-        picture = read_image(str(image), lambda file: ImageOps.exif_transpose(file).convert("RGB"), todo)
+        picture = read_image(str(image), lambda file: as_rgb(ImageOps.exif_transpose(file)), todo)
         picture.thumbnail((LONGEST, LONGEST))  # never enlarges
     else:
         picture = draw_street("inpaint", 1, 208, LONGEST, ("person",))[0]

@@ -39,6 +39,9 @@ def run(name: str, function: Callable[..., int], arguments: Sequence[str]) -> in
     Raises UserError, naming the option, its value and what it may be, if the arguments do not fit.
     """
     signature, types = inspect.signature(function), get_type_hints(function)
+    if "config" in signature.parameters:
+        # Positional here; to `fit` it is an option, and is written as one by habit.
+        arguments = [each.removeprefix("--config=") for each in arguments if each != "--config"]
     rest = [each for each in signature.parameters.values() if each.kind is each.VAR_POSITIONAL]
     dotted = [each for each in arguments if rest and DOTTED.match(each)]
     values = vars(make_parser(name, function).parse_args([each for each in arguments if each not in dotted]))

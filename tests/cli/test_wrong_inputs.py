@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from PIL import Image
 
 from records import find_runs
 from tests.support.program import NO_DASHBOARD, ROOT, SMALL, SMALL_SCENES, main_here
@@ -79,6 +80,7 @@ FILES = {
     "a_file": lambda path: path.write_text("here"),
     "folder": lambda path: path.mkdir(),
     "picture.png": lambda path: path.write_bytes(b"no picture"),
+    "wide.png": lambda path: Image.new("I;16", (8, 8), 300).save(path),
 }
 
 

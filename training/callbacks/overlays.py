@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 from PIL import Image
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 
+from datamodules.loading.decode import decode_rgb
 from evaluation.pictures.class_maps import draw_tiles, leave_out, legend, overlay
 from records.atomic import writing
 
@@ -88,9 +89,8 @@ class OverlayWriter(pl.Callback):
         return names
 
     def _picture(self, path: str, classes: np.ndarray, module: pl.LightningModule, data: Any) -> np.ndarray:
-        with Image.open(path) as file:
-            image = np.asarray(file.convert("RGB"))
-        picture = overlay(image, classes, np.asarray(data.class_colours, dtype=np.uint8), self.opacity)
+        image, colours = np.asarray(decode_rgb(path)), np.asarray(data.class_colours, dtype=np.uint8)
+        picture = overlay(image, classes, colours, self.opacity)
         if self.proportion is not None:
             picture = leave_out(picture, module.left_out(*classes.shape, self.proportion).numpy())
         if self.tiles:

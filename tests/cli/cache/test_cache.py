@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("settled")
 def test_a_run_from_the_cache_is_the_same_run(sample_streets, tmp_path, capsys):
     data, kept = f"--data.root={sample_streets}", f"--data.cache={tmp_path}/kept"
     for count in (2, 1):
-        assert main_here("cache", "configs/demo/segmentation.yaml", data, kept) == 0
+        assert main_here("cache", "--config", "configs/demo/segmentation.yaml", data, kept) == 0
         said = capsys.readouterr().out
         assert f"GB in {tmp_path}/kept" in said
         assert said.count("━") > 40 * (count - 0.5)

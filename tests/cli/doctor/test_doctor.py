@@ -23,7 +23,7 @@ def test_a_machine_that_can_train_is_green(sample_tree, tmp_path, capsys):
 def test_what_is_wrong_is_red_and_the_rest_is_looked_at(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("cli.doctor.looks.LEAST_GB", 1e9)
     monkeypatch.setattr("cli.doctor.looks.all_reduce", lambda: "2 processes")  # starting them takes seconds
-    assert main_here("doctor", "configs/demo/demo.yaml", f"--data.root={tmp_path}/none", "--seconds=0.1") == 1
+    assert main_here("doctor", "--config=configs/demo/demo.yaml", f"--data.root={tmp_path}/none", "--seconds=0.1") == 1
     found = lines(capsys)
     assert found["disk"].startswith("FAILED:")
     assert found["configuration"].startswith("FAILED:")

@@ -12,7 +12,7 @@ Sets = dict[str, dict[str, Any]]
 
 
 def write_data_files(path: Path, digest: str, sets: Sets) -> None:
-    """Writes the sets and the digest over all of them; 15 MB for ImageNet."""
+    """Writes the sets and the digest over all of them; 12 MB for ImageNet."""
     content = json.dumps({"digest": digest, "sets": sets}).encode()
     write_atomically(path, lambda file: file.write(gzip.compress(content, 1, mtime=0)))
 

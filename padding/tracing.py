@@ -25,13 +25,18 @@ def are_static(sizes: Sequence[int]) -> bool:
     return all(has_static_value(size) for size in sizes)
 
 
+def may_compare(sizes: Sequence[int]) -> bool:
+    """Whether these are plain numbers, and no graph is made that a comparison would tie to one size."""
+    return not (torch.compiler.is_compiling() or torch._C._is_tracing()) and all(type(size) is int for size in sizes)
+
+
 def is_traced(*tensors: Tensor) -> bool:
     """Whether any of the tensors, or the running mode, is something else than numbers in memory.
 
     True under torch.compile, torch.export, torch.jit.trace, make_fx, fake tensors, dispatch modes, functorch
     transforms (vmap, grad, jvp) and forward-mode differentiation. Then nothing may be kept for later calls (a cache
-    filled while exporting would hold a fake tensor and silently corrupt eager results), nothing may be written
-    in place, and sizes must not be compared.
+    filled while exporting would hold a fake tensor and silently corrupt eager results), and nothing may be written
+    in place; `may_compare` says whether sizes may be compared.
     """
     if torch.compiler.is_compiling() or torch._C._is_tracing():
         return True

@@ -16,7 +16,7 @@ from padding.registry import register_scheme
 from padding.schemes.circular_pools import CIRCULAR
 from padding.schemes.convolve import unpadded
 from padding.schemes.ring import Fill, alike, convolve_filled, register_fill
-from padding.tracing import is_traced
+from padding.tracing import may_compare
 
 
 def _nearest(near: Tensor, amount: int, measured: None) -> Tensor:
@@ -70,7 +70,7 @@ register_fill("symmetric", reach=_amount)(_nearest)
 
 
 def _check_globe(input: Tensor) -> None:
-    if input.dim() != 4 or (not is_traced(input) and input.shape[-1] % 2):
+    if input.dim() != 4 or (may_compare(input.shape) and input.shape[-1] % 2):
         raise PaddingError(
             "earth padding takes 2-d maps of an even number of columns, half of them on either side of a pole; this "
             f"map is {'x'.join(map(str, input.shape[2:]))}: give it an even width, or use 'replicate,circular'"
@@ -104,9 +104,9 @@ def _extended(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geom
 
 def _check_room(input: Tensor, geometry: Geometry, scheme: str, spare: int) -> None:
     """Refuses an input that is smaller than its padding, which is copied out of it."""
-    if is_traced(input):
-        return  # a comparison would tie the graph to one size; F.pad checks for itself
     sizes: Sequence[int] = input.shape[2:]
+    if not may_compare(sizes):
+        return  # F.pad checks for itself
     if any(max(pair) > size - spare for size, pair in zip(sizes, geometry.pads, strict=True)):
         limit = "smaller than" if spare else "at most"
         raise PaddingError(

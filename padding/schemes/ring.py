@@ -17,7 +17,7 @@ from padding.errors import PaddingError
 from padding.geometry import Geometry, Pads
 from padding.registry import Scheme, add_scheme
 from padding.schemes.convolve import unpadded
-from padding.tracing import is_traced
+from padding.tracing import is_traced, may_compare
 
 
 def _one(amount: int, size: int) -> int:
@@ -136,7 +136,7 @@ def _region(input: Tensor, axis: int, fill: Fill, amount: int, side: int) -> tup
     """Axis, start and length of what `fill` reads for one side; side 0 is before the map."""
     size = input.shape[axis]
     reach = fill.reach(amount, size)
-    if not is_traced(input) and reach > size:  # a comparison would tie a graph to one size
+    if may_compare((reach, size)) and reach > size:
         raise PaddingError(
             f"{fill.name} padding of {amount} needs a map of at least {reach} positions along each axis, and it is "
             f"{'x'.join(map(str, input.shape[2:]))} here; give the network larger inputs, or use 'replicate', "

@@ -1,11 +1,14 @@
 """Schemes that fill the border: each position, derivatives, what ties schemes together, what is refused."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.autograd import gradcheck, gradgradcheck
+from torch.utils._python_dispatch import BaseTorchDispatchMode
 
 import padding
 from padding import PaddingError, convert_padding, layer_class
@@ -209,13 +212,17 @@ def test_precisions(scheme, dtype):
         ("earth,zero", (6, 6), "'earth' is no scheme of one axis"),
         ("earth", (6, 7), "even number.* 6x7: give it an even width"),
         ("earth", (6,), "takes 2-d maps"),
+        ("earth", (6, 6, 6), "takes 2-d maps"),
+        ("reflect", (3, 6), "padding of 3x3 needs padding smaller than the map, which is 3x6"),
         ("symmetric", (2, 6), "padding of 3 needs a map of at least 3 positions along each axis, and it is 2x6"),
         ("extrapolate:4", (3, 6), "extrapolate:4 padding .* at least 4 .* 3x6 .*'replicate'"),
     ],
 )
-def test_refusals(scheme, shape, message):
+@pytest.mark.parametrize("mode", [nullcontext, BaseTorchDispatchMode])
+def test_refusals(scheme, shape, message, mode):
+    """As called, and in the run of a conversion on an example."""
     function = getattr(padding, f"conv{len(shape)}d")
-    with pytest.raises(PaddingError, match=message):
+    with mode(), pytest.raises(PaddingError, match=message):
         function(torch.ones(1, 1, *shape), torch.ones(1, 1, *[7] * len(shape)), padding=3, scheme=scheme)
 
 
@@ -226,8 +233,3 @@ def test_a_ring_of_another_width_is_refused():
             padding.conv2d(torch.zeros(1, 1, 8, 8), torch.ones(1, 1, 3, 3), padding=2, scheme="too_narrow")
     finally:
         del _SCHEMES["too_narrow"]
-
-
-def test_a_volume_is_no_globe():
-    with pytest.raises(PaddingError, match="earth padding takes 2-d maps"):
-        padding.conv3d(torch.zeros(1, 1, 4, 4, 4), torch.ones(1, 1, 3, 3, 3), padding=1, scheme="earth")

@@ -1,10 +1,15 @@
 """What the README shows works as it stands there."""
 
 import re
+import shlex
 
+import pytest
 import torch
 
-from studies import STUDIES
+from cli.app import COMMANDS
+from padding import registry
+from studies import STUDIES, find
+from studies.runs.options import DOTTED, make_parser
 from tests.support.program import ROOT, main_here
 from training.program import parse
 
@@ -12,7 +17,8 @@ README = (ROOT / "README.md").read_text()
 
 
 def blocks(language: str, text: str = README) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+    found = re.findall(r"^```(\w*)\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    return [code for name, code in found if name == language]
 
 
 def test_the_python_lines_run(capsys):
@@ -38,18 +44,39 @@ def test_runs_of_a_loop_of_ones_own_are_reported(tmp_path, monkeypatch, capsys):
     assert "warning" not in printed.out + printed.err
 
 
+@pytest.mark.parametrize("page", ["padding", "masks", "schemes"])
+def test_the_pages_examples_run(page, monkeypatch):
+    """But for exports, which take a minute; test_graphs.py has them."""
+    monkeypatch.setattr(registry, "_SCHEMES", registry._SCHEMES.copy())
+    names: dict = {}
+    for code in blocks("python", (ROOT / f"docs/{page}.md").read_text()):
+        if "onnx" not in code:
+            exec(code, names)
+
+
 def test_hidden_padding_is_reported_as_the_docs_show(capsys):
     code = next(code for code in blocks("python", (ROOT / "docs/padding.md").read_text()) if "class Down" in code)
     exec(code, {})
     assert capsys.readouterr().out.strip() in code
 
 
-def test_the_training_commands_parse(monkeypatch):
+def commands() -> list[list[str]]:
+    """What follows `python main.py` in the blocks of all pages; settings of a run that is not there are left out."""
+    pages = [README, *(page.read_text() for page in sorted(ROOT.glob("docs/*.md")))]
+    lines = "\n".join(block for page in pages for block in blocks("", page)).replace("\\\n", "").splitlines()
+    found = [shlex.split(line, comments=True)[2:] for line in lines if line.startswith("python main.py ")]
+    return [words for words in found if words[1:] and not {"RUN/config.yaml", "$R/config.yaml"} & {*words}]
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_the_commands_parse(words, monkeypatch):
     monkeypatch.chdir(ROOT)
-    commands = [line for line in README.splitlines() if line.startswith("python main.py fit")]
-    assert commands
-    for line in commands:
-        assert parse(line.split()[2:])["model"]["init_args"]["padding"] == "partial"
+    name, *rest = words
+    assert name in COMMANDS
+    if name == "fit":
+        parse(words)
+    elif study := find(name):
+        make_parser(name, study.load("command:main")).parse_args([each for each in rest if not DOTTED.match(each)])
 
 
 def test_links_and_folders_exist():

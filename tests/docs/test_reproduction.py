@@ -5,7 +5,6 @@ import re
 import pytest
 import yaml
 
-from cli.app import COMMANDS
 from tests.support.program import ROOT
 
 PAGE = (ROOT / "docs/reproduction.md").read_text()
@@ -20,19 +19,6 @@ def test_every_table_and_figure_has_one_row_with_its_command(name):
     assert all((shows, source, hours, study))
     if study.startswith("`studies/"):
         assert (ROOT / study.strip("`")).is_dir()
-
-
-def test_every_command_exists():
-    named = re.findall(r"main\.py ([\w-]+)", PAGE)
-    assert named
-    assert set(named) <= set(COMMANDS)
-
-
-def test_every_file_and_link_exists():
-    named = re.findall(r"`((?:configs|sweeps|docs|scripts|tests)/[\w./]+)`", PAGE)
-    links = [f"docs/{link}" for link in re.findall(r"\]\(([^)#]+)\)", PAGE) if not link.startswith("http")]
-    assert {"sweeps/imagenet.yaml", "docs/method.svg"} <= {*named, *links}
-    assert [path for path in (*named, *links) if not (ROOT / path).exists()] == []
 
 
 def test_every_configuration_says_what_to_expect_as_the_paper_prints_it():
@@ -54,18 +40,6 @@ def test_every_configuration_says_what_to_expect_as_the_paper_prints_it():
     assert len(rows) == 9
 
 
-def test_code_that_the_deviations_name_exists():
-    deviations = PAGE[PAGE.index("## Deviations") :]
-    named = re.findall(r"\(`(\w+/[\w/]+\.py)`", deviations)
-    assert len(named) > 10
-    missing = [path for path in named if not (ROOT / path).exists()]
-    assert missing == []
-
-
 def test_every_experiment_of_the_paper_is_in_the_table_of_runs():
-    files = [
-        *ROOT.glob("sweeps/*.yaml"),
-        *ROOT.glob("configs/imagenet/*.yaml"),
-        *ROOT.glob("configs/cityscapes/*.yaml"),
-    ]
+    files = [*ROOT.glob("sweeps/*.yaml"), *ROOT.glob("configs/*/*.yaml")]
     assert [file.name for file in files if f"`{file.relative_to(ROOT).as_posix()}`" not in PAGE] == []

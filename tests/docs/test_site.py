@@ -3,9 +3,8 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.program import ROOT
 
 
 def test_the_site_builds_without_warnings(tmp_path):

@@ -1,4 +1,4 @@
-"""The one error that the data modules raise on bad input."""
+"""The error that the data modules raise on bad input."""
 
 from pathlib import Path
 from typing import TypeVar
@@ -30,23 +30,23 @@ class DataError(ValueError):
 
 
 class CacheError(DataError):
-    """A cache of decoded images that cannot be used: no image of it counts as damaged."""
+    """A cache of decoded images that cannot be used. `on_damaged=skip` does not skip it: no image is damaged."""
 
 
 def checked(name: str, value: _T, valid: bool, must: str) -> _T:
-    """A setting's value; raises DataError, which says what it must be, unless it is `valid`."""
+    """Returns a setting's value; raises DataError unless it is `valid`, saying what it must be."""
     if not valid:
         raise DataError(f"`{name}` is {value!r}; it must be {must}")
     return value
 
 
 def at_least(least: int, name: str, value: int) -> int:
-    """As `checked`, of a number."""
+    """As `checked`, for a number with a minimum."""
     return checked(name, value, value >= least, f"at least {least}")
 
 
 def refuse_no_folder(root: Path, todo: str) -> None:
-    """Raises DataError unless the root of the data is a folder."""
+    """Raises DataError unless the root of the data is an existing folder."""
     if root.name in DRAWN and not root.exists():
         todo = f"Draw it: `python -m datamodules.samples.{DRAWN[root.name]} --root={root}`"
     if not root.is_dir():
@@ -54,7 +54,7 @@ def refuse_no_folder(root: Path, todo: str) -> None:
 
 
 def some(items, limit: int = 5) -> str:
-    """A short list for a message: the first `limit` items and how many more there are."""
+    """Formats a list for a message: the first `limit` items, and how many more there are."""
     items = [str(item) for item in items]
     rest = len(items) - limit
     return ", ".join(items[:limit]) + (f" and {rest} more" if rest > 0 else "")

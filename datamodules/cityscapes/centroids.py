@@ -1,6 +1,6 @@
-"""Where the classes lie in label maps: their centroids in square tiles, kept between runs.
+"""Centroids of the classes in square tiles of the label maps, cached between runs.
 
-To find them every label file must be decoded.
+Finding them takes decoding every label file.
 """
 
 import os
@@ -18,22 +18,21 @@ from datamodules.loading.path_table import PathTable
 from datamodules.loading.workers import map_in_workers
 
 _CLASSES = len(CLASS_NAMES)
-# Raise it when other centroids would be found in the same files.
+# Raise it when the same files would give other centroids.
 _FORMAT = "1"
-# From here on it takes longer than one would wait without a word.
+# From this many label files on (12 s on one core) a message says what takes so long.
 _MANY = 200
 
 
 Entries = dict[str, tuple[Stamp, np.ndarray]]
-"""Of each label file its stamp and its centroids."""
+"""Maps each label file to its stamp and its centroids."""
 
 
 def class_centroids(classes: np.ndarray, tile_size: int) -> np.ndarray:
     """The centroid of each class present in each square tile.
 
-    Tiles start at the top left; the last ones of a row or column are cut off by the image's border, and a smaller image
-    is one tile. A centroid is the mean row and column of the class's pixels in the tile, rounded down; it need not be
-    a pixel of the class (that of a ring is not).
+    Tiles start at the top left; the image's border cuts off the last ones of a row or column. A centroid is the mean
+    row and column of the class's pixels in the tile, rounded down. It need not be a pixel of the class (as in a ring).
 
     Args:
         classes: uint8 (H, W), 255 where ignored.
@@ -52,7 +51,7 @@ def class_centroids(classes: np.ndarray, tile_size: int) -> np.ndarray:
 
 
 def _tile_centroids(tile: np.ndarray) -> np.ndarray:
-    # The ignored go to one more class, so that a row's counts stay in the processor's cache.
+    # Ignored pixels (255) become one more class: with 256 classes a row's counts would not fit into the CPU's cache.
     tile = np.minimum(tile, _CLASSES).astype(np.int64)
     rows, columns = _counts(tile), _counts(tile.T)
     counts = rows.sum(axis=0)
@@ -70,7 +69,7 @@ def _counts(tile: np.ndarray) -> np.ndarray:
 
 
 def centroids_of_files(root: Path, files: list[str], tile_size: int, num_workers: int) -> list[np.ndarray]:
-    """`class_centroids` of label files, computed by `num_workers` processes; raises DataError if one cannot be used.
+    """`class_centroids` of label files, computed by `num_workers` processes; raises DataError if a file is unusable.
 
     A file of 1024 x 2048 pixels takes 0.06 s, so Cityscapes with its coarse images (22,973 files) 25 minutes on one
     core.
@@ -94,16 +93,16 @@ def _centroids_of_file(root: Path, paths: PathTable, tile_size: int, index: int)
 def find_centroids(
     root: Path, files: list[str], tile_size: int, num_workers: int, cache: bool | str
 ) -> list[np.ndarray]:
-    """`class_centroids` of each label file, from the cache where the file has not changed since.
+    """`class_centroids` of each label file, from the cache if the file has not changed.
 
-    Processes that start together wait for the first to find them.
+    Of processes that start together, one computes them and the others wait for it.
 
     Args:
         root: the tree.
         files: label files, relative to the root.
         tile_size: side of a tile in pixels.
-        num_workers: processes that decode what the cache lacks; 0 decodes in this one.
-        cache: False for none, True for the default folder, or a folder of your own.
+        num_workers: processes that decode files missing in the cache; 0 decodes in this process.
+        cache: False for no cache, True for the default folder, or another folder.
 
     Raises:
         DataError: a label file cannot be used.
@@ -113,13 +112,13 @@ def find_centroids(
     key = (_FORMAT, os.path.realpath(root), tile_size)
     file = cache_file("centroids", cache, key)
     with one_at_a_time(file):
-        # The stamps come before the decoding: a file that changes in between looks older than it is, never newer.
+        # Stamps are taken before decoding: a file that changes in between gets a stamp too old, never one too new.
         started = time.time_ns()
         stamps = {name: stamp(root / name) for name in files}
         known = read_arrays(file, key, _entries) or {}
         lacking = [name for name, stamp in stamps.items() if name not in known or known[name][0] != stamp]
         if lacking:
-            # Those of files that were not asked for stay: another split asks for others.
+            # Entries of other files stay: another split needs them.
             for name, found in zip(lacking, centroids_of_files(root, lacking, tile_size, num_workers), strict=True):
                 known[name] = stamps[name], found
             _write(file, key, known, started)

@@ -18,10 +18,10 @@ NO_CENTROID = -1
 
 
 class EpochPlan(NamedTuple):
-    """One epoch: for each of its N samples, which scene, and the pixel that the crop must contain.
+    """The N samples of one epoch: a scene each, and the pixel that its crop must contain.
 
-    scenes: int64 (N,), a fine scene below N, the coarse ones from N on.
-    centroids: int32 (N, 2), row and column in the scene; NO_CENTROID twice where the crop is free.
+    scenes: int64 (N,); numbers below N are fine scenes, the others coarse ones.
+    centroids: int32 (N, 2), row and column in the scene; NO_CENTROID twice if the crop is unconstrained.
     """
 
     scenes: np.ndarray
@@ -29,17 +29,17 @@ class EpochPlan(NamedTuple):
 
 
 class ClassUniform:
-    """The samples of each epoch, a pure function of (seed, epoch): the same on every process and in every worker.
+    """Plans the samples of each epoch as a pure function of (seed, epoch): equal on every process and in every worker.
 
-    An epoch of N, the number of fine images, takes int(share * N) centroids, as many of each class as of any other,
-    shuffled and with wrap-around, and fills up with whole images of the fine set, shuffled. A class that the data lack
-    takes none. Where 19 does not divide the centroids, the classes that take one more are drawn; the reference leaves
-    that remainder out, and so on small data all of them.
+    An epoch has N samples, N the number of fine images: int(share * N) crops around centroids, equally many of each
+    class, shuffled and with wrap-around; the rest are crops anywhere in fine images, shuffled. A class that has no
+    centroids gets no crops. If 19 does not divide the number of centroids, a draw decides which classes get one more;
+    the reference implementation drops that remainder, which on small data is all of them.
 
     Args:
         fine: `class_centroids` of each fine scene.
-        coarse: the same of each coarse scene; they join for the classes `BOOST_CLASSES` only.
-        share: share of an epoch that is drawn by class.
+        coarse: the same of each coarse scene; used for the classes `BOOST_CLASSES` only.
+        share: share of an epoch whose crops are drawn by class.
         coarse_until_epoch: the first epoch without coarse scenes, counted from 0.
     """
 

@@ -1,4 +1,4 @@
-"""Colour jitter and blur of a crop: by Pillow in a worker, or on the device, of a whole batch, with the same bytes."""
+"""Colour jitter and blur: by Pillow in a worker for one crop, or on the device for a batch, with the same bytes."""
 
 import math
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ from datamodules.loading import keyed
 
 
 class Colours(NamedTuple):
-    """What was drawn for one sample.
+    """The drawn parameters of one sample.
 
-    order: of the four adjustments (positions in `ADJUSTMENTS`); empty for none.
-    factors: of brightness, contrast and saturation; and the turn of the hue, in whole turns.
+    order: order of the four adjustments (positions in `ADJUSTMENTS`); empty for no jitter.
+    factors: factors of brightness, contrast and saturation, then the shift of the hue, in whole turns.
     sigma: standard deviation of the Gaussian blur in pixels; None for none.
     """
 
@@ -34,7 +34,7 @@ ADJUSTMENTS = (
 
 
 def draw_colours(jitter: float, blur: tuple[float, float] | None, random: np.random.Generator) -> Colours:
-    """As torchvision's ColorJitter(jitter, ...), then the blur; the order of the draws is part of every sample."""
+    """Draws as torchvision's ColorJitter(jitter, ...), then the blur; the order of draws decides every sample."""
     order, factors = (), ()
     if jitter:
         order = tuple(np.argsort([random.random() for _ in ADJUSTMENTS]).tolist())
@@ -50,22 +50,22 @@ def colour_with_pillow(image: Image.Image, colours: Colours) -> Image.Image:
 
 
 def colour_on_device(images: torch.Tensor, colours: Sequence[Colours]) -> torch.Tensor:
-    """As `colour_with_pillow`, of a batch uint8 (N, 3, H, W) on any device, where nothing waits for it.
+    """As `colour_with_pillow`, for a batch uint8 (N, 3, H, W) on any device, without synchronising with it.
 
-    Follows Pillow's arithmetic (its Blend.c, Convert.c and BoxBlur.c), which rounds to bytes after each step. A device
-    without float64 (Apple's) may differ by a level.
+    Reproduces Pillow's arithmetic (Blend.c, Convert.c and BoxBlur.c), which rounds to bytes after each step. A device
+    without float64 (Apple's MPS) may differ by one level.
     """
     return torch.stack([_colour(image, each) for image, each in zip(images, colours, strict=True)])
 
 
 def _colour(image: torch.Tensor, colours: Colours) -> torch.Tensor:
-    # Bytes in float32: whole numbers, exact up to 2 ** 24.
+    # Bytes as float32, which holds whole numbers exactly up to 2 ** 24.
     image = image.float()
     for number in colours.order:
         image = _ON_DEVICE[number](image, colours.factors[number])
     if colours.sigma is not None:
         radius = _box_radius(colours.sigma)
-        # Three boxes along rows, then three along columns, are close to a Gaussian.
+        # Three box blurs along each axis approximate a Gaussian, as in Pillow.
         for axis in (2, 2, 2, 1, 1, 1):
             image = _box(image, radius, axis)
     return image.to(torch.uint8)
@@ -80,7 +80,7 @@ def _blend(other: torch.Tensor | float, image: torch.Tensor, factor: float) -> t
 
 
 def _grey(image: torch.Tensor) -> torch.Tensor:
-    """ITU-R 601 luma in 16 bits behind the point, uint8 values (1, H, W)."""
+    """ITU-R 601 luma in 16-bit fixed point, values of uint8, (1, H, W)."""
     red, green, blue = image.split(1)
     return ((red * 19595 + green * 38470 + blue * 7471 + 32768) / 65536).floor()
 
@@ -91,7 +91,7 @@ def _contrast(image: torch.Tensor, factor: float) -> torch.Tensor:
 
 
 def _hue(image: torch.Tensor, turn: float) -> torch.Tensor:
-    """To bytes of hue, saturation and value (hexcone), the hue moved around, and back."""
+    """Converts to HSV in bytes, shifts the hue, and converts back, as Pillow does."""
     red, green, _ = image
     value, span = image.amax(0), image.amax(0) - image.amin(0)
     to_red, to_green, to_blue = (value - image) / span.clamp(min=1)
@@ -107,7 +107,7 @@ def _hue(image: torch.Tensor, turn: float) -> torch.Tensor:
     low = (value * (1 - share) + 0.5).floor()
     falling = (value * (1 - share * inside) + 0.5).floor()
     rising = (value * (1 - share * (1 - inside)) + 0.5).floor()
-    # For each sixth of the circle, which of the four each channel is.
+    # Which of the four values each channel takes, by the sixth of the hue circle.
     four = torch.stack((value, low, falling, rising))
     which = torch.stack(
         [
@@ -127,7 +127,7 @@ def _pick(sixth: torch.Tensor, choice: tuple[int, ...]) -> torch.Tensor:
 
 
 def _box_radius(sigma: float) -> float:
-    """Of one of three boxes with the variance of the Gaussian; Gwosdek et al., SSVM 2011."""
+    """Radius of a box, three of which have the Gaussian's variance; Gwosdek et al., SSVM 2011."""
     variance = np.float32(sigma) ** 2 / np.float32(3)
     length = math.floor((math.sqrt(12 * variance + 1) - 1) / 2)
     rest = (2 * length + 1) * (length * (length + 1) - 3 * variance) / (6 * (variance - (length + 1) ** 2))
@@ -135,7 +135,7 @@ def _box_radius(sigma: float) -> float:
 
 
 def _box(image: torch.Tensor, radius: float, axis: int) -> torch.Tensor:
-    """Mean over 2 * radius + 1 pixels, of the outermost a share; the border's pixel stands beyond the border."""
+    """Mean over 2 * radius + 1 pixels, fractional at both ends; the border pixel is repeated beyond the border."""
     reach, size = int(radius), image.shape[axis]
     weight = int(2**24 / (np.float32(radius) * 2 + 1))
     outer = (2**24 - (2 * reach + 1) * weight) // 2

@@ -29,8 +29,8 @@ class SceneFiles:
     Args:
         root: the tree.
         scenes: of it.
-        cache: holds them, in any order; None decodes.
-        decode: from an image file to its RGB pixels.
+        cache: a cache of these scenes in any order; None decodes the files.
+        decode: decodes an image file to RGB.
     """
 
     def __init__(
@@ -52,14 +52,14 @@ class SceneFiles:
         return len(self.images)
 
     def paths(self, index: int) -> tuple[str, str]:
-        """Of the image and of its label file."""
+        """Paths of the image and of its label file."""
         return os.path.join(self.root, self.images[index]), os.path.join(self.root, self.labels[index])
 
     def load(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """The RGB image (H, W, 3) and its classes (H, W), uint8; those of a cache stay on the disk until looked at.
+        """The RGB image (H, W, 3) and its classes (H, W), uint8; memory-mapped if they come from the cache.
 
         Raises:
-            DataError: a file cannot be decoded, or the two differ in size; or the cache is refused.
+            DataError: a file cannot be decoded, the two differ in size, or the cache cannot be used.
         """
         if self.cache is not None:
             pixels, (height, width) = self.cache[int(self._cached[index])]
@@ -71,7 +71,7 @@ class SceneFiles:
         return image, classes
 
     def bytes(self, index: int) -> np.ndarray:
-        """What `load` gives as one array: the image by rows, three bytes a pixel, then the classes."""
+        """The arrays of `load` in one: the image by rows, three bytes per pixel, then the classes."""
         return np.concatenate([np.ravel(part) for part in self.load(index)])
 
     def size(self, index: int) -> tuple[int, int]:
@@ -81,7 +81,7 @@ class SceneFiles:
 
 
 def scene_cache(folder: Path, root: Path, scenes: list[Scene]) -> PixelCache:
-    """A lossless cache of scenes, in any order: 4 bytes a pixel, 8.4 MB for one of Cityscapes."""
+    """A lossless cache of scenes in any order, 4 bytes per pixel: 8.4 MB for a scene of Cityscapes."""
     ordered = sorted(set(scenes))
     files, key = SceneFiles(root, ordered), ("scenes", os.path.realpath(root))
     return PixelCache(folder, key, [each.image for each in ordered], files.paths, files.bytes, files.size, channels=4)
@@ -93,7 +93,7 @@ class TrainScenes(Dataset):
 
     Args:
         files: the fine scenes, then the coarse ones.
-        sampling: which scene and which pixel each sample of an epoch is cut from.
+        sampling: decides the scene and the pixel of each sample of an epoch.
         transform: scale, crop, flip, colours, blur.
         seed: seed of the plan and of the augmentation.
     """
@@ -122,7 +122,7 @@ class TrainScenes(Dataset):
         return os.path.join(self.files.root, self.files.images[scene])
 
     def _plan_of(self, epoch: int) -> EpochPlan:
-        # Each worker draws the plan of each epoch once.
+        # Cached: each worker computes the plan once per epoch.
         if self._plan is None or self._plan[0] != epoch:
             self._plan = (epoch, self.sampling.plan(self.seed, epoch))
         return self._plan[1]
@@ -130,10 +130,10 @@ class TrainScenes(Dataset):
 
 @dataclass(eq=False)
 class EvalScenes(Dataset):
-    """Whole images and their classes; for STAND_IN, the first image with nothing but ignored pixels.
+    """Whole images and their classes; the index STAND_IN gives the first image with all pixels ignored.
 
     Args:
-        margin: pixels on each side that are not evaluated.
+        margin: pixels on each side that are context and not evaluated.
     """
 
     files: SceneFiles
@@ -143,7 +143,7 @@ class EvalScenes(Dataset):
         return len(self.files)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """uint8 image (3, H, W) and uint8 classes (H, W). Raises DataError for an image that is all margin."""
+        """uint8 image (3, H, W) and uint8 classes (H, W). Raises DataError if the margins leave nothing to evaluate."""
         image, classes = self.files.load(max(index, 0))
         height, width = classes.shape
         if min(height, width) <= 2 * self.margin:
@@ -158,12 +158,12 @@ class EvalScenes(Dataset):
 
 
 def whole_image(image: Image.Image, where: str = "image") -> torch.Tensor:
-    """The transform that changes nothing: a uint8 tensor (3, H, W)."""
+    """The identity transform: the whole image as a uint8 tensor (3, H, W)."""
     return to_uint8(image)
 
 
 def refuse_other_size(image: str, size: tuple[int, int], label: str, label_size: tuple[int, int]) -> None:
-    """Raises DataError where the image and its label file differ in size (width, height)."""
+    """Raises DataError if the image and its label file differ in size (width, height)."""
     if tuple(size) != tuple(label_size):
         raise DataError(
             f"is {size[0]} x {size[1]} pixels, but its label file {label} is {label_size[0]} x {label_size[1]}",

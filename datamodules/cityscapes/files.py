@@ -1,4 +1,4 @@
-"""Which scenes a tree in Cityscapes' layout holds: pairs of an image and a label file, and their city."""
+"""Finds the scenes in a tree of Cityscapes' layout: pairs of an image and a label file, and their city."""
 
 import os
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from datamodules.errors import DataError, refuse_no_folder, some
 
 IMAGES, FINE, COARSE = "leftImg8bit", "gtFine", "gtCoarse"
 _ENDINGS = {IMAGES: "_leftImg8bit.png", FINE: "_gtFine_labelIds.png", COARSE: "_gtCoarse_labelIds.png"}
-# The root itself; then the folders that the archives unpack to when each is given its own name.
+# The root itself, then the folders that the archives are often unpacked into.
 _PREFIXES = {
     IMAGES: ("", "leftImg8bit_trainvaltest", "leftImg8bit_trainextra"),
     FINE: ("", "gtFine_trainvaltest"),
@@ -59,7 +59,7 @@ def locate(root: Path, kind: str, folder: str) -> Path | None:
 
 
 def _list(root: Path, kind: str, folder: str) -> dict[tuple[str, str], str]:
-    """(city, name without its ending) to path relative to the root, of all files of a kind."""
+    """Maps (city, name without its ending) to the path relative to the root, for all files of a kind."""
     place = locate(root, kind, folder)
     if place is None:
         found = some(sorted(entry.name for entry in root.iterdir())) or "nothing"
@@ -77,7 +77,7 @@ def _list(root: Path, kind: str, folder: str) -> dict[tuple[str, str], str]:
 
 def _names(folder: Path) -> list[str]:
     try:
-        # A Mac leaves `._x.png`, which are no images.
+        # macOS leaves files `._x.png`, which are no images.
         return [name for name in os.listdir(folder) if not name.startswith(".")]
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror})", where=folder) from error

@@ -15,7 +15,7 @@ from datamodules.loading.decode import read_image
 
 _T = TypeVar("_T")
 
-# Value of a target's pixel that losses and metrics leave out.
+# Target value of pixels that losses and metrics ignore.
 IGNORED_PIXEL = 255
 
 
@@ -50,11 +50,11 @@ _CLASSES = (
 CLASS_NAMES = tuple(entry.name for entry in _CLASSES)
 # Red, green and blue of each class in the field's figures.
 CLASS_COLOURS = tuple(entry.colour for entry in _CLASSES)
-# The label id of each class: what a prediction for the benchmark's evaluator is written in.
+# The label id of each class; the benchmark's evaluator expects predictions in label ids.
 LABEL_IDS = tuple(entry.label_id for entry in _CLASSES)
 NUM_LABEL_IDS = 34
 
-# From a label id to its class, 255 where it has none; uint8 (256,).
+# Maps a label id to its class, or to 255 if it has none; uint8 (256,).
 CLASS_OF_LABEL = np.full(256, IGNORED_PIXEL, dtype=np.uint8)
 CLASS_OF_LABEL[list(LABEL_IDS)] = np.arange(len(LABEL_IDS))
 
@@ -79,7 +79,7 @@ def decode_classes(path: str) -> np.ndarray:
 
 
 def label_size(path: str) -> tuple[int, int]:
-    """(width, height) of a label file, from its header; raises DataError as `decode_classes`, as far as that tells."""
+    """(width, height) of a label file; raises DataError as `decode_classes`, as far as the header shows."""
     return _read(path, lambda image: image.size)
 
 
@@ -98,6 +98,6 @@ def _read(path: str, take: Callable[[Image.Image], _T]) -> _T:
 
 
 def _pixel_format(image: Image.Image) -> str:
-    """Format and raw mode, as "PNG L": of a grey PNG of 4 bits Pillow says "L" too, and multiplies its values by 17."""
+    """Format and raw mode, such as "PNG L"; a grey PNG of 4 bits has another raw mode, and Pillow scales it by 17."""
     arguments = image.tile[0].args if image.tile else image.mode
     return f"{image.format} {arguments if isinstance(arguments, str) else arguments[0]}"

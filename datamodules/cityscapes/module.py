@@ -89,7 +89,7 @@ class CityscapesDataModule(ResumableDataModule):
         padded_batch_size: int = 4,
         **shared: Any,
     ):
-        # Whole images may differ in size: a process takes them one by one.
+        # Evaluation takes whole images, which may differ in size, so each process takes them one by one.
         super().__init__(root=root, batch_size=batch_size, eval_batch_size=None, **shared)
         self.padded_batch_size = at_least(1, "padded_batch_size", padded_batch_size)
         self.split = check_split(split)
@@ -115,11 +115,11 @@ class CityscapesDataModule(ResumableDataModule):
                 todo="Set data.coarse=false to train without coarse images.",
             )
 
-    # What the data are; each part is read from the disk when it is first asked for.
+    # The files and labels; each part is read from the disk on first use.
 
     @cached_property
     def train_scenes(self) -> list[Scene]:
-        """The finely labelled training scenes; an epoch has as many samples."""
+        """The finely labelled training scenes; an epoch has equally many samples."""
         return fine_scenes(self.root, self.split, "train")
 
     @cached_property
@@ -128,12 +128,12 @@ class CityscapesDataModule(ResumableDataModule):
 
     @cached_property
     def coarse_scenes(self) -> list[Scene]:
-        """The coarsely labelled scenes of train_extra; none where `coarse` is off."""
+        """The coarsely labelled scenes of train_extra; empty if `coarse` is off."""
         return coarse_scenes(self.root, self.split) if self.coarse else []
 
     @property
     def train_size(self) -> int:
-        """Samples of an epoch, which uses the whole batches among them."""
+        """Samples in an epoch; the last ones that fill no batch are left out."""
         return len(self.train_scenes)
 
     @cached_property
@@ -150,7 +150,7 @@ class CityscapesDataModule(ResumableDataModule):
 
     @cached_property
     def pixel_cache(self) -> PixelCache | None:
-        """Of all scenes, so that every split by city shares it."""
+        """The cache of all scenes, so that every split by city shares it."""
         return self.cache and scene_cache(self.cache, self.root, self._all_train_scenes + self.val_scenes)
 
     # Lightning's hooks.
@@ -162,10 +162,10 @@ class CityscapesDataModule(ResumableDataModule):
         return super().on_after_batch_transfer(batch, dataloader_idx)
 
     def check(self, stage: str | None = None) -> None:
-        """As `ResumableDataModule.check`: also reads the training labels, and refuses a crop larger than any image.
+        """As `ResumableDataModule.check`; also decodes the training labels, and refuses a crop larger than any image.
 
-        The labels are read for their centroids, so once only as long as these are kept (`cache_index`), and not where
-        `class_uniform` is 0. `datamodules.cityscapes.check.check` reads more.
+        The labels are decoded for their centroids: only once if these are cached (`cache_index`), and not at all if
+        `class_uniform` is 0. `python -m datamodules.cityscapes ROOT` checks more.
         """
         if stage in ("fit", None):
             self._refuse_large_crop()
@@ -174,11 +174,11 @@ class CityscapesDataModule(ResumableDataModule):
         super().check(stage)
 
     def per_process(self, name: str) -> int:
-        # Evaluation images come whole and may differ in size, so a process takes them one by one.
+        # One by one, see __init__.
         return 1 if name == "eval_batch_size" else super().per_process(name)
 
     def train_set_key(self) -> dict[str, int | str]:
-        """The training scenes, how they are sampled and augmented; the root may move."""
+        """Identifies the training scenes, their sampling and augmentation; does not depend on the root."""
         sampling = f"class_uniform={self.class_uniform}, tile_size={self.tile_size}"
         if self.coarse:
             sampling += f", coarse_until_epoch={self.coarse_until_epoch}"
@@ -198,12 +198,12 @@ class CityscapesDataModule(ResumableDataModule):
         return FileSet.read(PathTable.pack(names), np.array([*map(file_size, files)]), files.__getitem__)
 
     def eval_set_key(self) -> dict[str, int | str]:
-        """The scenes that are evaluated on; the root may move."""
+        """Identifies the evaluation scenes; does not depend on the root."""
         scenes = self.val_scenes
         return {"split": self.split, "images": len(scenes), "files": _digest(scenes), **self.margin_key}
 
     def validation_key(self) -> dict[str, int | str]:
-        """The scenes that `validate` serves, in whatever way they are shown: those of `eval_set_key`."""
+        """Identifies the scenes of `validate`, whatever their transform: the same as `eval_set_key`."""
         return self.eval_set_key()
 
     @cached_property

@@ -1,4 +1,4 @@
-"""From a decoded image and its class map to a training crop: the same scale, crop and flip for both."""
+"""Transforms of an image and its class map to a training crop: the same scale, crop and flip for both."""
 
 import math
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from datamodules.cityscapes.labels import IGNORED_PIXEL
 from datamodules.loading import keyed
 from datamodules.loading.decode import resize_bytes, to_uint8
 
-# How far PIL's bicubic filter reaches, in pixels of the larger of the two grids.
+# Support of PIL's bicubic filter, in pixels of the coarser of the two grids.
 _BICUBIC_SUPPORT = 2
 
 TOLERANCE = 64
-"""By at most one pixel's 64th is a crop of `near_window` moved."""
+"""`near_window` may shift a crop by at most 1/64 pixel."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,9 @@ class SegmentationTransform:
 
 
 class FastSegmentationTransform(SegmentationTransform):
-    """The same draws, but only the crop is resized, by torch, and jitter and blur are left to `colour_on_device`.
+    """The same draws, but torch resizes the crop alone, and `colour_on_device` applies jitter and blur.
 
-    Of an array uint8 (H, W, 3), and of classes (H, W), no more is read than the crop needs.
+    Reads only the part of the image, uint8 (H, W, 3), and of the classes (H, W) that the crop needs.
     """
 
     def __call__(
@@ -112,12 +112,12 @@ def scaled_size(size: tuple[int, int], factor: float) -> tuple[int, int]:
 
 
 def scaled_pixel(pixel: int, before: int, after: int) -> int:
-    """The pixel of `after` ones that the middle of pixel `pixel` of `before` ones falls into."""
+    """The pixel of a side of `after` pixels that contains the centre of pixel `pixel` of a side of `before` pixels."""
     return (2 * pixel + 1) * after // (2 * before)
 
 
 def crop_start(length: int, crop: int, pixel: int | None, random: np.random.Generator) -> int:
-    """First pixel of a crop along a side of `length` pixels, uniform among those that contain `pixel`."""
+    """Draws the first pixel of a crop along a side of `length` pixels, uniform among crops that contain `pixel`."""
     if length <= crop:
         return -((crop - length) // 2)
     low, high = 0, length - crop
@@ -129,10 +129,10 @@ def crop_start(length: int, crop: int, pixel: int | None, random: np.random.Gene
 def scaled_window(image: Image.Image, scaled: tuple[int, int], corner: tuple[int, int], size: int) -> Image.Image:
     """The square (left, top, size, size) of the image resized to `scaled` by bicubic interpolation, black outside.
 
-    The pixels equal those of resizing all and cropping then, at 0.4 of the cost for a crop of 736 from an image of
-    1024 x 2048. Pillow resizes along rows and then along columns, so rows that the second pass does not read can be
-    left out of the first, and columns that are not wanted out of the second. (Its `resize(box=...)` rounds the box to
-    single precision, which moves some pixels by up to 2.)
+    Equals resizing the whole image and cropping afterwards, at 0.4 of the cost for a crop of 736 from an image of
+    1024 x 2048. Pillow resizes along rows first and along columns second, so the first pass can skip rows that the
+    second does not read, and the second can skip columns outside the crop. (`resize(box=...)` of Pillow rounds the box
+    to single precision, which changes some pixels by up to 2.)
     """
     left, top, right, bottom = _inner(scaled, corner, size)
     first, last = _rows_read(image.height, scaled[1], top, bottom)
@@ -148,10 +148,10 @@ def scaled_window(image: Image.Image, scaled: tuple[int, int], corner: tuple[int
 
 
 def near_window(image: np.ndarray, scaled: tuple[int, int], corner: tuple[int, int], size: int) -> torch.Tensor:
-    """As `scaled_window`, of an array, at a tenth of its cost: uint8 (3, size, size), from whole pixels around the box.
+    """As `scaled_window`, for an array, at a tenth of the cost: uint8 (3, size, size).
 
-    torch resizes whole pixels to whole pixels. So what is resized begins and ends beyond the crop where a pixel of both
-    grids begins within 1 / TOLERANCE of a pixel; at the image's border they do for sure.
+    torch can only resize whole pixels to whole pixels. So the resized part extends beyond the crop to places where
+    pixels of both grids begin within 1 / TOLERANCE pixel of each other; at the image's border they always do.
     """
     left, top, right, bottom = _inner(scaled, corner, size)
     height, width = image.shape[:2]
@@ -166,9 +166,9 @@ def near_window(image: np.ndarray, scaled: tuple[int, int], corner: tuple[int, i
 
 
 def _meeting(before: int, after: int, start: int, stop: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Around pixels `start` to `stop` of `after` ones, two places near which a pixel of `before` ones begins, too.
+    """Two places around pixels `start` to `stop` of a side of `after` pixels, at which both grids (nearly) meet.
 
-    Each as (place among `before`, place among `after`), far enough outside for all pixels that the filter reads.
+    Each as (pixel of the side of `before`, pixel of the side of `after`), far enough outside for the filter's support.
     """
     reach = math.ceil((_BICUBIC_SUPPORT * max(before / after, 1) + 1) * after / before)
 
@@ -183,29 +183,29 @@ def _meeting(before: int, after: int, start: int, stop: int) -> tuple[tuple[int,
 def scaled_classes_window(
     classes: np.ndarray, scaled: tuple[int, int], corner: tuple[int, int], size: int
 ) -> np.ndarray:
-    """As `scaled_window`, of classes, by the nearest pixel, 255 outside: uint8 (size, size)."""
+    """As `scaled_window`, for classes, by the nearest pixel, 255 outside: uint8 (size, size)."""
     left, top, right, bottom = _inner(scaled, corner, size)
     height, width = classes.shape
     rows, columns = _nearest(top, bottom, scaled[1], height), _nearest(left, right, scaled[0], width)
     window = np.full((size, size), IGNORED_PIXEL, dtype=np.uint8)
     y, x = top - corner[1], left - corner[0]
-    # Rows are copied first, in one piece each: three times as fast as picking single pixels.
+    # Rows first, each copied in one piece: three times as fast as picking single pixels.
     window[y : y + len(rows), x : x + len(columns)] = classes[rows].take(columns, axis=1)
     return window
 
 
 def _inner(scaled: tuple[int, int], corner: tuple[int, int], size: int) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of what the scaled image has of the crop."""
+    """Left, top, right and bottom of the part of the crop that lies in the scaled image."""
     (left, top), (width, height) = corner, scaled
     return max(left, 0), max(top, 0), min(left + size, width), min(top + size, height)
 
 
 def _rows_read(before: int, after: int, top: int, bottom: int) -> tuple[int, int]:
-    """First and last + 1 row of the image that rows `top` to `bottom` of the scaled one are made from, or more."""
+    """Rows [first, last) of the image that suffice to compute rows `top` to `bottom` of the scaled image."""
     reach = math.ceil(_BICUBIC_SUPPORT * max(before / after, 1)) + 1
     return max(top * before // after - reach, 0), min(-(-bottom * before // after) + reach, before)
 
 
 def _nearest(start: int, stop: int, scaled: int, length: int) -> np.ndarray:
-    """For pixels of the scaled side, the pixel of the original one that their middle falls into; exact, in integers."""
+    """The original pixels that contain the centres of scaled pixels `start` to `stop`; exact, in integers."""
     return (2 * np.arange(start, stop) + 1) * length // (2 * scaled)

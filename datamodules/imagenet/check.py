@@ -16,10 +16,10 @@ from datamodules.loading.index import FileIndex, is_flat, scan_classes, scan_fla
 
 
 def check(root: Path, deep: bool, num_workers: int | None, digests: Path | None) -> str:
-    """Images and classes of each split, all of which can be read; `make_parser` says what the options are.
+    """Reads every image and reports the images and classes of each split; `make_parser` documents the options.
 
     Raises:
-        DataError: the folder cannot be used; of many faults, the first and their number.
+        DataError: the folder cannot be used; says how many faults there are, and names the first ones.
     """
     lines, found = [f"{root}: {'all pixels' if deep else 'all headers'} read"], {}
     for split in ("train", "val"):
@@ -36,7 +36,7 @@ def check(root: Path, deep: bool, num_workers: int | None, digests: Path | None)
 
 
 def _read(files: FileIndex, deep: bool, index: int) -> Any:
-    """The size of an image, from its header; if `deep`, the digest of its file, which can be decoded."""
+    """The size of an image, from its header; if `deep`, decodes the file and returns its digest."""
     path = files.path(index)
     if not deep:
         return image_size(path)

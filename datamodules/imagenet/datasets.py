@@ -19,7 +19,7 @@ from datamodules.loading.index import FileIndex
 from datamodules.loading.path_table import PathTable
 from datamodules.loading.samplers import STAND_IN
 
-# Target of the stand-in for an image (samplers.STAND_IN): losses and metrics leave it out.
+# Target of samplers.STAND_IN; losses and metrics ignore it.
 IGNORED_TARGET = -1
 
 
@@ -32,7 +32,7 @@ class TrainImages(Dataset):
         selection: positions in `files` that make up the set, int64.
         transform: random crop and flip.
         seed: seed of the augmentation.
-        decode: from a file to what the transform takes.
+        decode: decodes a file to the input of the transform.
     """
 
     files: FileIndex
@@ -58,15 +58,15 @@ class TrainImages(Dataset):
 
 @dataclass(eq=False)
 class EvalImages(Dataset):
-    """Images as they are evaluated; for STAND_IN, the first image with IGNORED_TARGET.
+    """Evaluation images; the index STAND_IN gives the first image with IGNORED_TARGET.
 
     Args:
         files: the indexed files.
         selection: positions in `files` that make up the set, int64.
-        targets: class of each file of the index, in the numbering of the training set, int64.
+        targets: class of each file of the index, numbered as in the training set, int64.
         transform: resize and centre crop, or the image at its own aspect ratio.
-        decode: from a file to what the transform takes.
-        cache: of `crop_cache`, whose images from `first` on are these; None decodes.
+        decode: decodes a file to the input of the transform.
+        cache: a `crop_cache` that holds these images from number `first` on; None decodes the files.
     """
 
     files: FileIndex
@@ -92,9 +92,9 @@ class EvalImages(Dataset):
 
 
 def crop_cache(folder: Path, paths: PathTable, transform: EvalTransform) -> PixelCache:
-    """A cache of evaluation crops: 3 bytes a pixel, 7.5 GB for ImageNet's 50,000 of 224 x 224 pixels."""
+    """A cache of evaluation crops, 3 bytes per pixel: 7.5 GB for ImageNet's 50,000 crops of 224 x 224 pixels."""
     crops = _Crops(paths, transform)
-    # Another Pillow may decode otherwise, and another torch resize otherwise.
+    # Other versions of Pillow may decode differently, other versions of torch resize differently.
     versions = (PIL.__version__, torch.__version__) if isinstance(transform, FastEvalTransform) else (PIL.__version__,)
     key = ("crops", repr(transform), *versions)
     return PixelCache(folder, key, paths, crops.files, crops.pixels, crops.size, channels=3)

@@ -104,7 +104,7 @@ def _from_ids(file: Path, ids: list[int], synsets: Path | None) -> list[str]:
 
 
 def read_class_labels(file: Path | None) -> dict[str, str]:
-    """Folder name to words, from lines such as `n01440764 tench, Tinca tinca` (Kaggle's LOC_synset_mapping.txt)."""
+    """Maps folder names to words; lines are `n01440764 tench, Tinca tinca` as in Kaggle's LOC_synset_mapping.txt."""
     if file is None:
         return {}
     try:

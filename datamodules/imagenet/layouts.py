@@ -1,4 +1,4 @@
-"""Where the training and the validation images lie below a root."""
+"""Finds the folders of the training and validation images below a root."""
 
 from pathlib import Path
 
@@ -32,13 +32,13 @@ def find_split(root: Path, split: str) -> Path:
 
 
 def locate_split(root: Path, split: str) -> Path | None:
-    """As `find_split`, but None where the split is missing."""
+    """As `find_split`, but returns None if the split is missing."""
     refuse_no_folder(root, "Set `root` to the folder that holds train/ and val/ (docs/data.md says how to prepare it).")
     places = (root / prefix / name for prefix in _PREFIXES for name in _NAMES[split])
     return next((place for place in places if place.is_dir()), None)
 
 
 def find_beside(root: Path, name: str) -> Path | None:
-    """A file that Kaggle's archive puts at the top, such as LOC_val_solution.csv."""
+    """Finds a file from the top of Kaggle's archive, such as LOC_val_solution.csv; None if it is missing."""
     candidates = (root / name, root / "ILSVRC" / name, root.parent / name)
     return next((file for file in candidates if file.is_file()), None)

@@ -92,11 +92,11 @@ class ImageNetDataModule(ResumableDataModule):
         self.eval_transform = eval_transform(image_size + 2 * self.margin, eval_resize, bool(self.fast))
         self.whole_transform = uncropped_transform(image_size, eval_resize, padded_side)
 
-    # What the data are; each part is read from the disk when it is first asked for.
+    # The files and labels; each part is read from the disk on first use.
 
     @cached_property
     def class_folders(self) -> tuple[str, ...]:
-        """Names of the class folders, sorted; a target is a position here. Without train/, those of val/."""
+        """Sorted names of the class folders of train/, or else of val/; targets are positions here."""
         if locate_split(self.root, "train") is not None:
             return self._train_files.classes
         folder = find_split(self.root, "val")
@@ -106,7 +106,7 @@ class ImageNetDataModule(ResumableDataModule):
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
-        """Words for the classes from LOC_synset_mapping.txt, where the data have that file; else the folders' names."""
+        """Words for the classes from LOC_synset_mapping.txt if the data have that file, else the folders' names."""
         labels = read_class_labels(find_beside(self.root, "LOC_synset_mapping.txt"))
         return tuple(labels.get(folder, folder) for folder in self.class_folders)
 
@@ -116,7 +116,7 @@ class ImageNetDataModule(ResumableDataModule):
 
     @property
     def train_size(self) -> int:
-        """Training images, without those held out; an epoch uses the whole batches among them."""
+        """Training images, without those held out for validation."""
         return len(self._train_split[0])
 
     @cached_property
@@ -170,7 +170,7 @@ class ImageNetDataModule(ResumableDataModule):
         return self.make_eval_loader("predict", self._predict_set(), self.eval_padded)
 
     def train_set_key(self) -> dict[str, int | str]:
-        """The training images and their augmentation; the root may move."""
+        """Identifies the training images and their augmentation; does not depend on the root."""
         return {
             "train_size": self.train_size,
             "training files": self._train_digest,
@@ -190,13 +190,13 @@ class ImageNetDataModule(ResumableDataModule):
         }
 
     def eval_set_key(self) -> dict[str, int | str]:
-        """The images that `test` serves, their classes, and how they are cut; the root may move."""
+        """Identifies the images of `test`, their classes and transform; does not depend on the root."""
         digest = _digest(self._val_files, self._val_targets)
         key = {"images": len(self._val_files), "files": digest, "transform": repr(self.eval_transform)}
         return {**key, **self.margin_key}
 
     def eval_files(self) -> tuple[Path, list[str], list[int]]:
-        """The folder of the images that `test` serves, their paths relative to it, and their targets, in order."""
+        """The folder of the images of `test`, their paths relative to it, and their targets, in order."""
         files = self._val_files
         return files.folder, [files.files[number] for number in range(len(files))], self._val_targets.tolist()
 
@@ -205,7 +205,7 @@ class ImageNetDataModule(ResumableDataModule):
         return TrainImages(self._train_files, selection, transform, self.seed, self._decode(transform))
 
     def validation_key(self) -> dict[str, int | str]:
-        """The images that `validate` serves and their classes, in whatever way they are shown; the root may move."""
+        """Identifies the images of `validate` and their classes, not their transform; does not depend on the root."""
         files, numbers, targets = self._validation_images
         return {"images": len(numbers), "files": _digest(files, numbers, targets), **self.margin_key}
 
@@ -228,12 +228,12 @@ class ImageNetDataModule(ResumableDataModule):
         return EvalImages(*images, transform, self._decode(transform), self.pixel_cache, first)
 
     def _decode(self, transform: Any) -> Callable[[str], Any]:
-        """What decodes for a transform: those that resize nothing have no fast form."""
+        """The decoder for a transform: transforms that do not resize have no fast form and take PIL images."""
         return self.decode if isinstance(transform, (FastTrainTransform, FastEvalTransform)) else decode_rgb
 
     @cached_property
     def pixel_cache(self) -> PixelCache | None:
-        """Of the evaluation crops: of the reported images, then of those held out of training."""
+        """The cache of evaluation crops: first the images of `test`, then those held out of training."""
         if self.cache is None:
             return None
         sets = [self._reported, self._validation_images][: 2 if self.val_from_train else 1]
@@ -249,7 +249,7 @@ class ImageNetDataModule(ResumableDataModule):
 
 
 def _digest(files: FileIndex, *arrays: np.ndarray) -> str:
-    """Of names and arrays, not of pixels: reading every image would delay each start."""
+    """Digest of names and arrays, not of pixels: reading every image would delay each start."""
     digest = hashlib.blake2b(files.files.data, digest_size=8)
     for array in arrays:
         digest.update(array)

@@ -1,4 +1,4 @@
-"""Fixed draws from a training set, the same for every run seed."""
+"""Fixed draws from a training set, which do not depend on the seed of the run."""
 
 from collections.abc import Sequence
 
@@ -7,12 +7,12 @@ import numpy as np
 from datamodules.errors import DataError, checked, some
 from datamodules.loading import keyed
 
-# Part of the definition of the mini-validation: another value is another split.
+# Defines the held-out validation set: another value gives another split.
 _SPLIT_SEED = 2018
 
 
 def ranked_by_class(targets: np.ndarray, classes: Sequence[str], purpose: str) -> list[np.ndarray]:
-    """For each class its positions in `targets`, in a drawn order that depends on the class's name and size alone."""
+    """The positions in `targets` of each class, in a random order that depends only on the class's name and size."""
     grouped = np.split(np.argsort(targets, kind="stable"), np.cumsum(np.bincount(targets, minlength=len(classes)))[:-1])
     return [
         group[keyed.permutation(len(group), _SPLIT_SEED, purpose, name)]
@@ -63,7 +63,7 @@ def _count(amount: int | float, total: int) -> int:
 
 
 def _proportional(sizes: np.ndarray, count: int) -> np.ndarray:
-    # Largest remainder, in integers: floats would round differently from one machine to the next.
+    # Largest-remainder method in integers, because floats may round differently on other machines.
     products = sizes.astype(np.int64) * count
     counts = products // sizes.sum()
     short = count - counts.sum()

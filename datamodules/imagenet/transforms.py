@@ -1,4 +1,4 @@
-"""From a decoded image to a uint8 crop, or to the image at its own aspect ratio."""
+"""Transforms of a decoded image to a uint8 crop, or to the image at its own aspect ratio."""
 
 import math
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class RandomResizedCrop:
         """(left, top, width, height), distributed as torchvision's `get_params`."""
         low, high = math.log(self.ratio[0]), math.log(self.ratio[1])
         for _ in range(_ATTEMPTS):
-            # The order of draws is part of every sample: another order is another training set.
+            # The order of the draws must never change: it decides every training sample.
             area = width * height * keyed.uniform(random, *self.scale)
             aspect = math.exp(keyed.uniform(random, low, high))
             w, h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
@@ -89,7 +89,7 @@ class TrainTransform:
 
 
 class FastTrainTransform(TrainTransform):
-    """The same draws, of an array uint8 (H, W, 3), whose box torch resizes; `crop` is a RandomResizedCrop."""
+    """The same draws for an array uint8 (H, W, 3), resized by torch; `crop` is a RandomResizedCrop."""
 
     def __call__(self, image: np.ndarray, random: np.random.Generator, where: str = "image") -> torch.Tensor:
         height, width = image.shape[:2]
@@ -119,7 +119,7 @@ class EvalTransform:
 
 
 class FastEvalTransform(EvalTransform):
-    """The same, resized by torch, of an image or an array uint8 (H, W, 3); `resize` is set."""
+    """As EvalTransform, resized by torch, for an image or an array uint8 (H, W, 3); `resize` is not None."""
 
     def __call__(self, image: Image.Image | np.ndarray, where: str = "image") -> torch.Tensor:
         image = np.asarray(image)
@@ -150,21 +150,21 @@ class UncroppedTransform:
 
 
 def resized_crop(image: Image.Image, box: tuple[int, int, int, int], size: int) -> Image.Image:
-    """The box (left, top, width, height) at size x size, bilinear.
+    """Resizes the box (left, top, width, height) to size x size by bilinear interpolation.
 
-    Cut first, then resized: PIL's `resize(box=...)` would let pixels from outside the box in.
+    Crops before it resizes, as torchvision does: PIL's `resize(box=...)` reads pixels outside the box.
     """
     left, top, width, height = box
     return image.crop((left, top, left + width, top + height)).resize((size, size), Image.Resampling.BILINEAR)
 
 
 def resize_shorter(image: Image.Image, length: int) -> Image.Image:
-    """The image with its shorter side at `length` pixels, bilinear; the longer side is rounded down."""
+    """Resizes the shorter side to `length` pixels by bilinear interpolation; the longer side is rounded down."""
     return image.resize(shorter_at(length, *image.size), Image.Resampling.BILINEAR)
 
 
 def shorter_at(length: int, width: int, height: int) -> tuple[int, int]:
-    """Width and height of an image when its shorter side is `length` pixels."""
+    """Width and height after the shorter side is resized to `length` pixels."""
     return (length, int(length * height / width)) if width <= height else (int(length * width / height), length)
 
 
@@ -183,7 +183,7 @@ def _below(random: np.random.Generator, bound: int) -> int:
 
 
 def train_transform(kind: str, size: int, scale: tuple, ratio: tuple, flip: bool, fast: bool) -> TrainTransform:
-    """The transform of training images that the settings ask for; raises DataError for values out of range."""
+    """Builds the transform of training images from the settings; raises DataError for values out of range."""
     at_least(1, "image_size", size)
     if kind == "random":
         return TrainTransform(RandomCrop(size), flip)
@@ -194,7 +194,7 @@ def train_transform(kind: str, size: int, scale: tuple, ratio: tuple, flip: bool
 
 
 def eval_transform(size: int, resize: int | None, fast: bool) -> EvalTransform:
-    """The centre crop that the settings ask for; raises DataError where it would have to be padded."""
+    """Builds the evaluation transform from the settings; raises DataError if the crop would have to be padded."""
     if resize is not None and resize < size:
         raise DataError(
             f"`eval_resize` is {resize}, smaller than `image_size` and its `margin`s, {size}: the crop would be padded",
@@ -204,7 +204,7 @@ def eval_transform(size: int, resize: int | None, fast: bool) -> EvalTransform:
 
 
 def uncropped_transform(size: int, resize: int | None, side: int) -> UncroppedTransform:
-    """The transform for padded batches; raises DataError where less than the crop would be left."""
+    """Builds the transform for padded batches; raises DataError if it would keep less than the centre crop does."""
     least = size if resize is None else resize
     if side < least:
         raise DataError(

@@ -1,6 +1,6 @@
-"""The one home of caches: arrays found in files, and decoded pixels; what changed since is never served.
+"""Caches on disk: arrays computed from files (.npz), and decoded pixels. Entries of changed files are never used.
 
-A file counts as unchanged while its size, the time of its content and that of its inode are the same.
+A file counts as unchanged while its size, its mtime and its ctime are the same.
 """
 
 import contextlib
@@ -25,24 +25,24 @@ from datamodules.loading.workers import map_in_workers
 
 _T = TypeVar("_T")
 
-# Raise it when other pixels would be kept of the same files.
+# Raise it when the same files would give other cached pixels.
 _FORMAT = "1"
 _ARRAYS = ("sizes", "starts", "stamps", "sums")
-# After so many images the index is written: a killed process loses no more.
+# Images between two writes of the index: a killed process loses no more work than that.
 _OFTEN = 200
 # Bytes of the index beside its arrays.
 _OVERHEAD = 4096
 
-# A file changed so recently may change again within one tick of its clock.
+# A file that changed within the last 2 s may change again without a new time stamp: file systems tick coarsely.
 SETTLED_NS = 2_000_000_000
 
-# Size in bytes, and the times of the last change of content and of inode in ns. The second also tells of a file that
-# was replaced by another with its time set back, as `cp -p` and `tar` do.
+# Size in bytes, mtime and ctime in ns. The ctime also shows a file that was replaced by one with an old mtime, as
+# `cp -p` and `tar` do.
 Stamp = tuple[int, int, int]
 
 
 def stamp(file: Path | str) -> Stamp:
-    """What tells whether a file has changed; raises DataError where it cannot be asked."""
+    """Size, mtime and ctime of a file; raises DataError if it cannot be read."""
     try:
         status = os.stat(file)
     except OSError as error:
@@ -51,15 +51,15 @@ def stamp(file: Path | str) -> Stamp:
 
 
 def unsettled(stamp: Stamp, moment: int) -> int:
-    """For how many ns after a moment (in ns) the file may still change without another stamp; 0 if not at all.
+    """How many ns after `moment` (in ns) the file may still change without a new stamp; 0 if its stamp is final.
 
-    The system alone sets the time of an inode, at each change; that of the content may be any, of the future, too.
+    Uses the ctime, which only the system sets. The mtime can be any time, even a future one.
     """
     return min(max(SETTLED_NS - (moment - stamp[2]), 0), SETTLED_NS)
 
 
 def cache_file(kind: str, cache: bool | str, key: tuple) -> Path:
-    """The file of a key; `cache` is True for the default folder, or a folder of your own.
+    """The cache file of a key; `cache` is True for the default folder, or another folder.
 
     The default is `$XDG_CACHE_HOME/convolution-padding/KIND`, because the data may be read-only and may be shared.
     """
@@ -70,7 +70,7 @@ def cache_file(kind: str, cache: bool | str, key: tuple) -> Path:
 
 @contextlib.contextmanager
 def one_at_a_time(file: Path) -> Iterator[None]:
-    """A lock that the system lets go of when its process ends; none where the file system has no locks."""
+    """Holds a lock that the system releases when the process ends; does nothing where the file system has no locks."""
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -80,18 +80,18 @@ def one_at_a_time(file: Path) -> Iterator[None]:
 
 
 def read_arrays(file: Path, key: tuple, build: Callable[[dict[str, np.ndarray]], _T]) -> _T | None:
-    """What `build` makes of the arrays of a file; None where it is missing, damaged, or of another key."""
+    """Loads the arrays of a file and returns `build(arrays)`; None if it is missing, damaged, or has another key."""
     try:
         with np.load(file, allow_pickle=False) as archive:
             stored = {name: archive[name] for name in archive.files}
         return build(stored) if str(stored["key"]) == repr(key) else None
-    # Whatever a damaged archive makes NumPy or zipfile raise, the answer is the same: make the arrays again.
+    # NumPy and zipfile raise many kinds of errors on damaged archives; for all of them the arrays are computed again.
     except Exception:
         return None
 
 
 def write_arrays(file: Path, key: tuple, arrays: Mapping[str, np.ndarray], complaint: str) -> None:
-    """Writes an .npz file, whole or not at all; where that fails, warns with `complaint` and goes on."""
+    """Writes an .npz file atomically; if that fails, warns with `complaint` and goes on."""
     try:
         _replace(file, key, arrays)
     except OSError as error:
@@ -105,9 +105,9 @@ def _replace(file: Path, key: tuple, arrays: Mapping[str, np.ndarray]) -> None:
 
 @contextlib.contextmanager
 def replacing(file: Path) -> Iterator[IO[bytes]]:
-    """A stream into a file of another name, which becomes `file` at the end; raises OSError where that fails."""
+    """A stream into a temporary file, renamed to `file` at the end; raises OSError if that fails."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    # Not by mkstemp, whose 0600 would keep a shared cache from the rest of a group.
+    # Not mkstemp: its mode 0600 would keep other users of a shared cache from reading the file.
     temporary = file.with_name(f"{file.stem}-{uuid.uuid4().hex}.tmp")
     try:
         with open(temporary, "xb") as stream:
@@ -121,19 +121,19 @@ def replacing(file: Path) -> Iterator[IO[bytes]]:
 
 @dataclass(eq=False)
 class PixelCache:
-    """Decoded images, one after another in one file, from which reading a crop costs a copy.
+    """Decoded images, one after another in one memory-mapped file, so that reading a crop costs a copy.
 
-    `build` makes it, training only reads. An image has a checksum, which `build` compares with what the disk holds, and
-    the stamps of its files, which each reading compares: pixels of a file that has changed are never served.
+    `build` writes the cache, training only reads it. `build` compares each image's checksum with the bytes on disk, and
+    every read compares the stamps of the image's files, so pixels of a changed file are never returned.
 
     Args:
         folder: of all caches; each has two files in it, KEY-LAYOUT.pixels and KEY.npz.
-        key: what the pixels depend on besides the files, such as the transform.
-        names: of the images.
-        files: from the number of an image to the paths that it is made from, as many for each.
-        decode: from the number of an image to its bytes, uint8 (height * width * channels,).
-        size: from the number of an image to its (height, width), without decoding it.
-        channels: bytes of a pixel.
+        key: everything besides the files that decides the pixels, such as the transform.
+        names: names of the images.
+        files: maps the number of an image to the paths it is decoded from; the same count for each image.
+        decode: maps the number of an image to its bytes, uint8 (height * width * channels,).
+        size: maps the number of an image to its (height, width), without decoding it.
+        channels: bytes per pixel.
     """
 
     folder: Path
@@ -155,19 +155,19 @@ class PixelCache:
         return len(self.names)
 
     def __getitem__(self, number: int) -> tuple[np.ndarray, tuple[int, int]]:
-        """The bytes of an image, on the disk until they are looked at, and its (height, width).
+        """The bytes of an image, memory-mapped, and its (height, width).
 
         Raises:
-            CacheError: there is no such cache, or a file has changed since it was made.
+            CacheError: there is no such cache, or a file of the image changed after it was cached.
         """
         index = self._read()
         if index["stamps"][number].tolist() != self._stamps(number):
             raise self._refused(f"{self.names[number]} has changed since")
         start, height, width = int(index["starts"][number]), *index["sizes"][number].tolist()
         try:
-            # Opened for each image: no open file is shared with workers, which need not be forks.
+            # Opened for each image, so that no open file has to reach the workers, which may be spawned.
             pixels = np.memmap(self._pixels, np.uint8, "r", start, height * width * self.channels)
-        # A ValueError is of a file that was cut.
+        # memmap raises ValueError on a truncated file.
         except (OSError, ValueError) as error:
             raise self._refused(f"{self._pixels} is gone or damaged ({error})") from error
         return pixels, (height, width)
@@ -181,14 +181,14 @@ class PixelCache:
             )
 
     def build(self, num_workers: int) -> Iterator[tuple[str, int, int]]:
-        """Decodes what is not there or has changed, then compares checksums; done already, only that.
+        """Decodes images that are missing or have changed, then compares all checksums.
 
         Yields:
-            What is being done, how much of it, and of how much; first, before anything is written, with the bytes that
-            the cache takes on the disk, of which it never takes more.
+            (what is done, count so far, count in all). The first item comes before anything is written and says how
+            many bytes the cache takes on disk, which it never exceeds.
 
         Raises:
-            DataError: an image cannot be decoded, the disk is too small, or does not hold what was written.
+            DataError: an image cannot be decoded, the disk is too small, or it does not return what was written.
         """
         sizes = np.array([self.size(number) for number in range(len(self))], dtype=np.int64)
         ends, width = np.cumsum(sizes.prod(axis=1) * self.channels), len(self._stamps(0))
@@ -197,7 +197,7 @@ class PixelCache:
         total = int(ends[-1]) + sum(array.nbytes for array in anew.values()) + _OVERHEAD
         yield f"{len(self)} images, {total / 1e9:.3f} GB in {self.folder}", 0, len(self)
         with one_at_a_time(self._file):
-            # Read only now: another process may have made it meanwhile.
+            # Loaded under the lock: another process may have built the cache meanwhile.
             index = self._load()
             index = anew if index is None or not np.array_equal(index["sizes"], sizes) else index
             self._index, self._pixels = index, self._pixels_of(index)
@@ -212,7 +212,7 @@ class PixelCache:
         self, index: dict[str, np.ndarray], wanted: list[int], num_workers: int, total: int
     ) -> Iterator[tuple[str, int, int]]:
         self._reserve(index, total)
-        # Said before their bytes are written over, so that a kill leaves none that count as those of another file.
+        # Cleared on disk before their bytes are overwritten: after a kill no stamp may vouch for half-written pixels.
         index["stamps"][wanted] = 0
         self._keep(index)
         errors = []
@@ -230,18 +230,18 @@ class PixelCache:
                     self._keep(index)
                 yield "decoding", done + 1, len(wanted)
         finally:
-            # Also after Ctrl-C: the next call goes on from here.
+            # After Ctrl-C, too, so that the next call continues here.
             self._keep(index)
         if errors:
             raise DataError(f"{len(errors)} of {len(self)} images cannot be decoded. {some(errors, 3)}")
 
     def _store(self, index: dict[str, np.ndarray], wanted: list[int], place: int) -> tuple[list[int], int]:
-        """Decodes an image into the file; returns its stamps, of before the decoding, and its checksum."""
+        """Decodes an image into the file; returns the stamps taken before decoding, and the checksum."""
         number = wanted[place]
         time.sleep(max(unsettled(stamp(file), time.time_ns()) for file in self.files(number)) / 1e9)
         stamps, pixels = self._stamps(number), np.ascontiguousarray(self.decode(number))
         if len(pixels) != index["sizes"][number].prod() * self.channels:
-            # Its bytes would be written over those of the next image.
+            # Its bytes would overwrite those of the next image.
             raise self._refused(f"{self.names[number]} has changed its size meanwhile")
         with _writing(self._pixels), open(self._pixels, "r+b") as file:
             file.seek(int(index["starts"][number]))
@@ -252,7 +252,7 @@ class PixelCache:
         return [value for file in self.files(number) for value in stamp(file)]
 
     def _reserve(self, index: dict[str, np.ndarray], total: int) -> None:
-        """Gives the file of the pixels its final length, and removes that of another layout."""
+        """Extends the pixel file to its final length and removes pixel files of other layouts."""
         with _writing(self._pixels):
             self.folder.mkdir(parents=True, exist_ok=True)
             for file in self.folder.glob(f"{self._file.stem}*.pixels"):
@@ -285,7 +285,7 @@ class PixelCache:
         return self._index
 
     def _pixels_of(self, index: dict[str, np.ndarray]) -> Path:
-        """Named by where in it which image lies: a training that runs must not find another one's bytes there."""
+        """Named by a digest of the layout, so that a running training never reads the pixels of another layout."""
         layout = hashlib.blake2b(index["sizes"].tobytes(), digest_size=8).hexdigest()
         return self._file.with_name(f"{self._file.stem}-{layout}.pixels")
 

@@ -1,4 +1,4 @@
-"""What checks of a folder of images before training share: `python -m datamodules.imagenet ROOT`, and `.cityscapes`."""
+"""Shared code of the checks before training: `python -m datamodules.imagenet ROOT` and `.cityscapes ROOT`."""
 
 import argparse
 import json
@@ -15,7 +15,7 @@ from processes.cores import cores
 
 
 def make_parser(module: str, what: str, holds: str) -> argparse.ArgumentParser:
-    """The options of every check, named as the arguments of its function."""
+    """A parser of the options of both checks, named like the arguments of their functions."""
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=f"Say whether {what} can be trained on.")
     parser.add_argument("root", type=Path, help=f"folder that holds {holds}")
     parser.add_argument("--deep", action="store_true", help="decode every file, and compare with the last deep check")
@@ -36,10 +36,10 @@ def run(check: Callable[..., str], options: argparse.Namespace) -> int:
 
 
 def read_all(read: Callable[[int], Any], size: int, num_workers: int | None, items: str, where: Path) -> list[Any]:
-    """read(0), ..., read(size - 1), from `num_workers` processes; None for one a core.
+    """Returns [read(0), ..., read(size - 1)], computed by `num_workers` processes; None for one per core.
 
     Raises:
-        DataError: naming how many `items` in `where` cannot be used, and the first of them.
+        DataError: some `items` in `where` cannot be used; says how many, and names the first ones.
     """
     results = list(map_in_workers(read, size, cores() if num_workers is None else num_workers))
     errors = [result for result in results if isinstance(result, DataError)]
@@ -49,17 +49,17 @@ def read_all(read: Callable[[int], Any], size: int, num_workers: int | None, ite
 
 
 def compare_digests(root: Path, found: dict[str, str], file: Path | None) -> str:
-    """Compares with the digests that an earlier check kept, or keeps these; says which in a line.
+    """Compares digests with those of an earlier check, or stores them if there was none; returns a line that says so.
 
-    So a changed file is found although it still decodes.
+    Finds files that have changed but still decode.
 
     Args:
         root: the data's folder.
-        found: path below it to `file_digest`.
-        file: where digests are kept; None is a file of this root's in the cache.
+        found: maps a path below the root to its `file_digest`.
+        file: the file of stored digests; None for this root's file in the cache.
 
     Raises:
-        DataError: files are missing, or hold something else than before.
+        DataError: files are missing or have changed.
     """
     file = file or cache_file("digests", True, (os.path.realpath(root),)).with_suffix(".json")
     if not file.exists():
@@ -70,7 +70,7 @@ def compare_digests(root: Path, found: dict[str, str], file: Path | None) -> str
     except (OSError, ValueError, TypeError) as error:
         raise DataError("holds no digests", where=file, todo="Remove it to begin anew.") from error
     changed = [name for name in kept if found.get(name, kept[name]) != kept[name]]
-    # Of scenes without the coarse labels these are not read.
+    # A check without coarse labels does not read them, so they are not in `found`.
     missing = [name for name in kept.keys() - found.keys() if not (root / name).exists()]
     lines = [
         f"{len(names)} of {len(kept)} files {what} since the digests in {file} were kept: {some(sorted(names))}"

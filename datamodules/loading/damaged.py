@@ -1,4 +1,4 @@
-"""Images that are passed over, or read in another way than the rest: noted by whichever process meets them."""
+"""Notes of images that were skipped, or decoded by Pillow under `fast`, written by the process that met them."""
 
 import json
 import os
@@ -12,11 +12,11 @@ from torch.utils.data import Dataset
 from datamodules.errors import CacheError, DataError
 
 NOTES, BY_PILLOW = ".skipped-*.jsonl", ".pillow-*.jsonl"
-"""Files of the notes: of damaged images, and of those that only Pillow can read."""
+"""File names of the notes: skipped images, and images that only Pillow can decode."""
 
 
 def note(folder: Path | None, notes: str, path: str, why: str) -> None:
-    """Notes an image in this process's file of a run's folder."""
+    """Appends an image to the notes of this process in a run folder."""
     if folder is not None and folder.is_dir():
         with open(folder / notes.replace("*", f"{socket.gethostname()}-{os.getpid()}"), "a") as file:
             file.write(json.dumps([path, why]) + "\n")
@@ -24,14 +24,14 @@ def note(folder: Path | None, notes: str, path: str, why: str) -> None:
 
 @dataclass(eq=False)
 class SkipDamaged(Dataset):
-    """A training set in which the next index of the epoch stands for an image that cannot be used.
+    """A training set that replaces an image that cannot be used by the next index of the epoch.
 
-    A sample stays a function of (seed, epoch, index) and the files, so workers, processes and resumes change nothing.
+    A sample stays a function of (seed, epoch, index) and the files, so it does not depend on workers or resumes.
 
     Args:
         samples: the training set, for keys (epoch, index).
-        most: damaged images that one process may meet before it stops.
-        folder: where they are noted, a file for each process; None notes them nowhere.
+        most: damaged images after which a process stops.
+        folder: run folder for the notes, a file for each process; None for no notes.
     """
 
     samples: Any
@@ -56,7 +56,7 @@ class SkipDamaged(Dataset):
         raise DataError(f"no training image can be used; the last: {last}")
 
     def file(self, key: tuple[int, int]) -> str:
-        """The file of a sample, whether it is damaged or not."""
+        """The file of a sample, also of a damaged one."""
         return self.samples.file(key)
 
     def _note(self, path: str, error: DataError) -> None:
@@ -69,7 +69,7 @@ class SkipDamaged(Dataset):
 
 
 def too_many(number: int, most: int) -> DataError:
-    """What to raise for more damaged images than are allowed."""
+    """The error for more damaged images than `max_skipped` allows."""
     return DataError(
         f"{number} training images are damaged, more than `max_skipped` {most}",
         todo="Restore them from the archive, or raise data.max_skipped.",
@@ -77,10 +77,10 @@ def too_many(number: int, most: int) -> DataError:
 
 
 def read_notes(folder: Path, notes: str = NOTES) -> dict[str, str]:
-    """Path to reason of the images that processes noted in `folder`."""
+    """Reads all notes in `folder`: path of the image to the reason."""
     found = {}
     for file in sorted(folder.glob(notes)):
-        # A kill may have cut off the last line; its image is met again.
+        # A kill may have truncated the last line; that image will be met again.
         for line in file.read_text().split("\n")[:-1]:
             path, why = json.loads(line)
             found[path] = why

@@ -1,4 +1,4 @@
-"""From a file to RGB pixels, and to a tensor of bytes."""
+"""Decodes image files to RGB, and turns RGB images into uint8 tensors."""
 
 import zlib
 from collections.abc import Callable
@@ -17,31 +17,31 @@ _T = TypeVar("_T")
 
 
 class WideValuesError(ValueError):
-    """An image whose file is as it should be, of values that bytes do not hold."""
+    """The file is intact, but its pixel values do not fit into 8 bits."""
 
 
 def decode_rgb(path: str) -> Image.Image:
-    """Decode a file as torchvision's ImageFolder does: grey, CMYK, palette and alpha become RGB, EXIF is not applied.
+    """Decodes a file as torchvision's ImageFolder does: grey, CMYK, palette and alpha become RGB, EXIF is not applied.
 
     Raises:
-        DataError: the file is missing, truncated, no image, or of values that bytes do not hold.
+        DataError: the file is missing, truncated or no image, or its values do not fit into 8 bits.
     """
     return read_image(path, as_rgb)
 
 
 def as_rgb(image: Image.Image) -> Image.Image:
-    """An image in RGB, as `decode_rgb` makes it; raises WideValuesError of values that bytes do not hold."""
+    """Converts an image to RGB; raises WideValuesError if its values do not fit into 8 bits."""
     if image.mode[0] in "IF":
         _refuse_wide(image)
     if image.mode != "RGB":
         return image.convert("RGB")
-    # `convert` would copy it: up to a sixth of the time of decoding.
+    # `convert` would copy an RGB image, which takes up to a sixth of the decoding time.
     image.load()
     return image
 
 
 def _refuse_wide(image: Image.Image) -> None:
-    # ImageFolder takes these, too: Pillow cuts off at 0 and 255, which makes white, and black of floats from 0 to 1.
+    # `convert` clips to 0 to 255, also under ImageFolder: 16-bit images would become white, floats from 0 to 1 black.
     values = np.asarray(image)
     low, high = float(values.min()), float(values.max())
     if low < 0 or high > 255 or (image.mode == "F" and high <= 1):
@@ -50,13 +50,13 @@ def _refuse_wide(image: Image.Image) -> None:
 
 @dataclass(eq=False)
 class FastDecoder:
-    """The bytes of `decode_rgb`, uint8 (H, W, 3), sooner where the packages of the extra `fast` are installed.
+    """Decodes to the same bytes as `decode_rgb`, uint8 (H, W, 3), faster if the extra `fast` is installed.
 
-    simplejpeg reads JPEG files of YCbCr or grey, pyspng PNG files of 8 bits of red, green and blue. Pillow reads all
-    others, and those that these refuse, which are noted.
+    simplejpeg decodes JPEG files in YCbCr or grey, pyspng decodes PNG files with 8-bit RGB. Pillow decodes all others,
+    and the files that these two reject, which are noted.
 
     Args:
-        folder: where files are noted that Pillow reads although the packages are there; None notes them nowhere.
+        folder: run folder in which files that only Pillow can decode are noted; None for no notes.
     """
 
     folder: Path | None = None
@@ -97,7 +97,7 @@ def _png(content: bytes) -> np.ndarray:
 
 
 def _compare_checksums(content: memoryview) -> None:
-    """Of the chunks of a PNG file: pyspng makes wrong pixels of damaged ones. Takes a 50th of its time."""
+    """Checks the CRC of each PNG chunk, since pyspng decodes damaged chunks to wrong pixels. Adds 2 % to its time."""
     start, kind = 8, b""
     while start < len(content) and kind != b"IEND":
         kind, end = content[start + 4 : start + 8], start + 8 + int.from_bytes(content[start : start + 4], "big")
@@ -110,17 +110,17 @@ _READERS = {b"\xff\xd8\xff": _jpeg, b"\x89PNG\r\n\x1a\n": _png}
 
 
 def image_size(path: str) -> tuple[int, int]:
-    """(width, height) of an image file, from its header; raises DataError where it is missing, or no image."""
+    """(width, height) of an image file, read from its header; raises DataError if it is missing or no image."""
     return read_image(path, lambda image: image.size)
 
 
 def read_image(
     path: str, take: Callable[[Image.Image], _T], todo: str = "Restore the file from the archive, or remove it."
 ) -> _T:
-    """What `take` makes of an image file, of which only the header has been read.
+    """Opens an image file, which reads its header only, and returns `take(image)`.
 
     Raises:
-        DataError: whatever goes wrong, with `todo` as the advice; a DataError of `take` stays as it is.
+        DataError: opening or `take` failed; `todo` is the advice. A DataError raised by `take` passes unchanged.
     """
     try:
         with open(path, "rb") as file:
@@ -144,10 +144,10 @@ def to_uint8(image: Image.Image, flip: bool = False) -> torch.Tensor:
 
 
 def resize_bytes(pixels: np.ndarray, size: tuple[int, int], mode: str) -> torch.Tensor:
-    """An image uint8 (H, W, 3) as uint8 (3, *size), interpolated by torch as Pillow does, but for single levels.
+    """Resizes an image uint8 (H, W, 3) to uint8 (3, *size) by torch; differs from Pillow by single levels.
 
-    In bytes torch has kernels of 16 bits for CPUs with AVX2, three times as fast as Pillow.
+    On uint8 torch uses 16-bit kernels on CPUs with AVX2, three times as fast as Pillow.
     """
-    # A copy, since torch warns of arrays that are read-only, and takes these channels last.
+    # A copy, because torch warns about read-only arrays; the permuted view is channels_last, which its kernels want.
     image = torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None]
     return torch.nn.functional.interpolate(image, size, mode=mode, antialias=True)[0]

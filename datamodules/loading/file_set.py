@@ -1,4 +1,4 @@
-"""What a set of files is, whatever folder it lies in: names, sizes, labels, and digests of content."""
+"""Identifies a set of files independently of its folder: names, sizes, labels, and digests of a sample of contents."""
 
 import hashlib
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from datamodules.loading import keyed
 from datamodules.loading.path_table import PathTable
 
 SAMPLE = 64
-"""Files of a set whose content is read at each start: 7 MB of ImageNet's, 150 MB of Cityscapes'."""
+"""Number of files whose content is read at each start: 7 MB of ImageNet, 150 MB of Cityscapes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,10 +19,10 @@ class FileSet:
     """Files that a run trains or validates on.
 
     Attributes:
-        names: paths that stay the same when the root moves.
-        sizes: in bytes, int64; -1 of a file that could not be asked.
-        sample: digests of the content of up to SAMPLE files, the same ones at each start.
-        labels: digest of the labels that do not lie in these files.
+        names: paths relative to the root.
+        sizes: sizes in bytes, int64; -1 for a file that could not be read.
+        sample: content digests of up to SAMPLE files, the same files at each start.
+        labels: digest of labels that are not stored in these files.
     """
 
     names: PathTable
@@ -34,7 +34,7 @@ class FileSet:
     def read(
         cls, names: PathTable, sizes: np.ndarray, path: Callable[[int], str], labels: bytes | np.ndarray = b""
     ) -> "FileSet":
-        """The set of files whose i-th one lies at `path(i)`; reads the sample."""
+        """Makes the set of the files at `path(0)`, `path(1)`, ...; reads the contents of the sample."""
         chosen = keyed.permutation(len(names), "identity")[:SAMPLE].tolist()
         return cls(names, sizes, {names[i]: file_digest(path(i)) for i in sorted(chosen)}, _digest(labels))
 
@@ -50,7 +50,7 @@ class FileSet:
 
 
 def file_digest(path: str) -> str:
-    """Digest of a file's content (16 hex digits); "unreadable" if it cannot be read."""
+    """Digest of a file's content, 16 hex digits; "unreadable" if reading fails."""
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()

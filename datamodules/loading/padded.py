@@ -1,4 +1,4 @@
-"""From samples to a batch: images of one size stacked, or of different sizes padded, each at the top left."""
+"""Collates samples: stacks images of one size, or pads images of different sizes, each at the top left."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -20,7 +20,7 @@ class PaddedBatch(NamedTuple):
 
 
 def collate(samples: list[tuple]) -> tuple:
-    """A batch as a tuple: tensors stacked, numbers as an int64 tensor, strings as a list."""
+    """Collates to a tuple: tensors are stacked, numbers become an int64 tensor, strings a list."""
     return tuple(_collate_column(column) for column in zip(*samples, strict=True))
 
 
@@ -29,11 +29,11 @@ def _collate_column(values: Sequence) -> torch.Tensor | list:
 
 
 def collate_padded(samples: list[tuple], target_fill: int | None = None) -> PaddedBatch:
-    """A batch of (image, target), the images (3, H, W) of different sizes.
+    """Pads samples (image, target), whose images (3, H, W) differ in size, to a batch.
 
     Args:
-        samples: of the batch.
-        target_fill: what stands beyond a target (H, W); None where targets are numbers or strings.
+        samples: the samples of the batch.
+        target_fill: value beyond a target (H, W); None if targets are numbers or strings.
     """
     images, targets = zip(*samples, strict=True)
     sizes = torch.tensor([image.shape[-2:] for image in images])
@@ -43,9 +43,9 @@ def collate_padded(samples: list[tuple], target_fill: int | None = None) -> Padd
 
 
 def pad(tensors: Sequence[torch.Tensor], fill: int) -> torch.Tensor:
-    """Tensors (..., h, w) as one (N, ..., H, W) of the greatest height and the greatest width, `fill` beyond each."""
+    """Pads tensors (..., h, w) with `fill` to one (N, ..., H, W), H and W the greatest height and width."""
     height, width = (max(tensor.shape[axis] for tensor in tensors) for axis in (-2, -1))
-    # uint8 until the device: a float canvas would be four times the transfer.
+    # Stays uint8 until it is on the device: a float canvas would quadruple the transfer.
     canvas = tensors[0].new_full((len(tensors), *tensors[0].shape[:-2], height, width), fill)
     for place, tensor in zip(canvas, tensors, strict=True):
         place[..., : tensor.shape[-2], : tensor.shape[-1]] = tensor
@@ -53,7 +53,7 @@ def pad(tensors: Sequence[torch.Tensor], fill: int) -> torch.Tensor:
 
 
 def clear_beyond(images: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
-    """Images (N, C, H, W) with 0 beyond their sizes (N, 2)."""
+    """Sets images (N, C, H, W) to 0 beyond their sizes (N, 2)."""
     rows, columns = (torch.arange(length, device=images.device) for length in images.shape[-2:])
     inside = (rows[:, None] < sizes[:, :1, None]) & (columns < sizes[:, 1:, None])
     return images.where(inside[:, None], 0)

@@ -7,10 +7,10 @@ import numpy as np
 
 
 class PathTable:
-    """An immutable sequence of relative paths held as one byte array, each ended by a NUL.
+    """An immutable sequence of relative paths in one byte array, each terminated by a NUL.
 
-    A list of 1.28 million `str` costs each worker its own copy sooner or later, because reading one writes its
-    reference count and so breaks the page sharing of fork. An array is read without being written.
+    A list of 1.28 million `str` is copied into each worker sooner or later: reading a `str` writes its reference count,
+    which unshares the memory page after a fork. Reading an array writes nothing.
     """
 
     def __init__(self, data: np.ndarray):

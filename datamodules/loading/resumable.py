@@ -25,7 +25,7 @@ from datamodules.loading.padded import PaddedBatch, collate, collate_padded
 from datamodules.loading.samplers import EvalSampler, TrainSampler
 from datamodules.loading.workers import WorkersLoader, worker_init
 
-# What each stored setting is called on the command line; others are the data itself.
+# Names on the command line of the stored settings; entries that are not listed describe the data.
 _SETTINGS = {
     "batch_size": "data.batch_size",
     "eval_batch_size": "data.eval_batch_size",
@@ -35,7 +35,7 @@ _SETTINGS = {
 
 
 _DATA = ("train_size", "training files", "eval_batch_size")
-"""What `run.accept_changed_data` lets change."""
+"""Entries that may change under `run.accept_changed_data`."""
 
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -43,7 +43,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class KeyedLoader(WorkersLoader):
-    """A loader that counts as stateful for Lightning; the data module's state holds its position."""
+    """A loader that Lightning takes for stateful, so that it does not warn; the data module restores the position."""
 
     def state_dict(self) -> dict[str, Any]:
         return {}
@@ -55,12 +55,11 @@ class KeyedLoader(WorkersLoader):
 class ResumableDataModule(pl.LightningDataModule, ABC):
     """Global batches, keyed loaders, and the position in the data as checkpoint state.
 
-    A subclass gives what is abstract here; its training set also `file(key)`, the path of a sample. `num_classes`,
-    `class_names` and `targets_of` ("image" or "pixel") are compared with the network's, `validate` keeps a record where
-    there is a `validation_key`, and studies that load checkpoints call `eval_set_key`, `eval_files`, `class_folders`
-    and `image_size`: all as `ImageNetDataModule` has them. Its loaders are made with `make_eval_loader`
-    where those of this class will not do. Where targets are maps, `padded_fill` stands beyond them in a padded batch,
-    of `padded_batch` images.
+    A subclass implements the abstract methods; its training set also has `file(key)`, the path of a sample. Optional
+    attributes, as in `ImageNetDataModule`: `num_classes`, `class_names` and `targets_of` ("image" or "pixel") are
+    compared with the network's; with a `validation_key`, `validate` keeps a record; studies that load checkpoints call
+    `eval_set_key`, `eval_files`, `class_folders` and `image_size`. A subclass that needs other loaders makes them with
+    `make_eval_loader`. If targets are maps, padded batches, of `padded_batch` images, have `padded_fill` beyond them.
 
     Args:
         root: Folder of the data.
@@ -74,7 +73,7 @@ class ResumableDataModule(pl.LightningDataModule, ABC):
         margin: Pixels of real context that evaluation images carry on each side of what is evaluated: the network uses
             them under model.padding_at_test=valid, and any other scheme pads there instead; null for none.
         eval_padded: Whether `validate` pads images of different sizes to one batch.
-        cache_index: Whether to keep what reading the labels found out below $XDG_CACHE_HOME, or the folder for it.
+        cache_index: Whether to keep class centroids of the labels below $XDG_CACHE_HOME, or the folder to keep them in.
         loader_timeout: Seconds to wait for a loader process before giving up; 0 waits for ever.
         on_damaged: "error" stops at a training image that cannot be decoded; "skip" takes the next index of the epoch.
         max_skipped: Damaged images that "skip" passes over before it stops, too.
@@ -128,21 +127,21 @@ class ResumableDataModule(pl.LightningDataModule, ABC):
 
     @property
     def margin_key(self) -> dict[str, int]:
-        """The part of a key of evaluated images; empty without a margin, as in older records."""
+        """The margin's entry in the keys of evaluation sets; empty without a margin, as in older records."""
         return {"margin": self.margin} if self.margin else {}
 
     @property
     @abstractmethod
     def train_size(self) -> int:
-        """Samples of an epoch, which uses the whole batches among them."""
+        """Samples in an epoch; the last ones that fill no batch are left out."""
 
     @abstractmethod
     def train_set_key(self) -> dict[str, int | str]:
-        """What determines the training samples besides seed and batch: size, digest of the files, augmentation."""
+        """What decides the training samples besides seed and batch: size, digest of the files, augmentation."""
 
     @abstractmethod
     def file_sets(self) -> dict[str, FileSet]:
-        """The files that `fit` trains and validates on, as "training" and "validation"; reads a sample of them."""
+        """The files of `fit`, as "training" and "validation"; reads the contents of a sample of them."""
 
     @abstractmethod
     def train_set(self) -> Dataset:
@@ -150,24 +149,24 @@ class ResumableDataModule(pl.LightningDataModule, ABC):
 
     @abstractmethod
     def val_set(self) -> Dataset:
-        """What `validate` serves."""
+        """The images of `validate`."""
 
     @abstractmethod
     def test_set(self) -> Dataset:
-        """What `test` serves."""
+        """The images of `test`."""
 
     @abstractmethod
     def predict_transform(self) -> Callable[[Image.Image, str], torch.Tensor]:
-        """From an image of `predict_folder` to a uint8 tensor (3, height, width)."""
+        """The transform of an image of `predict_folder` to a uint8 tensor (3, height, width)."""
 
     @property
     def pixel_cache(self) -> PixelCache | None:
-        """The cache of what the sets serve, where `cache` asks for one; `main.py cache` makes it."""
+        """The cache of decoded images, if the setting `cache` names one; `main.py cache` builds it."""
         return None
 
     @property
     def decode(self) -> Callable[[str], Any]:
-        """From a file to its RGB pixels."""
+        """The function that decodes a file to RGB."""
         return FastDecoder(self.noted_in) if self.fast else decode_rgb
 
     @property
@@ -183,20 +182,20 @@ class ResumableDataModule(pl.LightningDataModule, ABC):
         return self.trainer is not None and self.trainer.state.fn == "fit"
 
     def setup(self, stage: str | None = None) -> None:
-        """Find what can be known to be wrong before the first batch; raises DataError as `check` does."""
-        # Comes before load_state_dict: another fit with this object starts where its own checkpoint says.
+        """Finds errors before the first batch; raises DataError as `check` does."""
+        # `setup` precedes load_state_dict: another `fit` with this object must not start at an old position.
         self._start = None
         self.check(stage)
 
     def check(self, stage: str | None = None) -> None:
-        """Find and check the files that a stage needs, and load the first sample of each set as the workers will.
+        """Finds and checks the files that a stage needs, and loads the first sample of each set as the workers do.
 
         Args:
-            stage: "fit", "validate", "test" or "predict"; None checks all that is there to train and evaluate.
+            stage: "fit", "validate", "test" or "predict"; None checks all of them but "predict".
 
         Raises:
-            DataError: files or settings that cannot be used: a missing root or split, an image that cannot be decoded
-                or is smaller than the crop, a batch that does not divide, too few images for one batch.
+            DataError: unusable files or settings: a missing root or split, an image that cannot be decoded or is
+                smaller than the crop, a batch that does not divide by the processes, too few images for one batch.
         """
         self.check_trainer()
         if stage != "predict" and self.pixel_cache is not None:
@@ -235,15 +234,15 @@ class ResumableDataModule(pl.LightningDataModule, ABC):
         return batch_on_device(batch, self.mean, self.std, self.trainer)
 
     def check_trainer(self) -> None:
-        """Refuse batches that do not divide over the processes, and Trainers that would replace the sampler.
+        """Refuses batches that do not divide by the processes, and Trainers that would replace the sampler.
 
-        A Trainer's `overfit_batches` becomes epochs that repeat the first batches of epoch 0: Lightning would sample
-        positions in order, and our training samples are asked for by (epoch, index).
+        Handles the Trainer's `overfit_batches` here, by repeating the first batches of epoch 0: Lightning would replace
+        our sampler by one of plain positions, but training samples are keyed by (epoch, index).
         """
         self.per_process("batch_size")
         self.per_process("eval_batch_size")
         if share := getattr(self.trainer, "overfit_batches", 0):
-            # It has become the limits of batches already.
+            # The Trainer has already derived its limits of batches from it.
             self.trainer.overfit_batches, self._overfitting = 0, self.trainer
             count = f"{share} batches" if isinstance(share, int) else f"{100 * share:g} % of the batches"
             trains = f"every epoch trains on the first {count} of epoch 0, images and augmentation the same, and "
@@ -258,7 +257,7 @@ class ResumableDataModule(pl.LightningDataModule, ABC):
             )
 
     def per_process(self, name: str) -> int:
-        """Images of one process in a batch; `name` is "batch_size", "eval_batch_size", or a subclass's own.
+        """Images of a batch per process; `name` is "batch_size", "eval_batch_size", or a setting of a subclass.
 
         Raises DataError unless the batch divides by the number of processes.
         """
@@ -273,11 +272,11 @@ class ResumableDataModule(pl.LightningDataModule, ABC):
         return size // self.world_size
 
     def train_dataloader(self) -> KeyedLoader:
-        """The training loader, which begins at the restored position, if one was restored."""
+        """The training loader; begins at the restored position, if there is one."""
         start, dataset = self._start or (0, 0), self._samples()
         self._refuse_lost_position()
         sampler = self._sampler(dataset, self.rank, start)
-        # Lightning makes the loader's iterator, and workers prefetch from it, before it calls set_epoch.
+        # Lightning creates the iterator, from which workers prefetch, before it calls set_epoch.
         if self.trainer:
             sampler.set_epoch(max(start[0], self.trainer.fit_loop.epoch_progress.current.processed))
         return self._make_loader("train", dataset, sampler, "batch_size", collate)
@@ -291,13 +290,13 @@ class ResumableDataModule(pl.LightningDataModule, ABC):
         return SkipDamaged(samples, self.max_skipped, self.noted_in) if self.on_damaged == "skip" else samples
 
     def batch_files(self, epoch: int, batch: int, rank: int) -> list[str]:
-        """The files of one process's part of a training batch."""
+        """The files of a training batch that one process loads."""
         dataset = self.train_set()
         sampler = self._sampler(dataset, rank, (epoch, batch))
         return [dataset.file(key) for key in islice(sampler, self.per_process("batch_size"))]
 
     def make_eval_loader(self, name: str, dataset: Dataset, padded: bool = False) -> KeyedLoader:
-        """A loader that serves each image once over all processes, in as many batches on each."""
+        """A loader that serves each image once over all processes, with equally many batches on each."""
         sampler = EvalSampler(len(dataset), self.rank, self.world_size)
         batch, collate_fn = "eval_batch_size", collate
         if padded:
@@ -307,7 +306,7 @@ class ResumableDataModule(pl.LightningDataModule, ABC):
     def _make_loader(
         self, name: str, dataset: Dataset, sampler: Sized, batch: str, collate_fn: Callable
     ) -> KeyedLoader:
-        # Without a generator of its own a loader draws its workers' base seed from torch's global one.
+        # Without its own generator a loader draws the base seed of its workers from torch's global one.
         generator = torch.Generator()
         generator.manual_seed(int(keyed.philox(self.seed, "loader", name).random_raw() >> 1))
         return KeyedLoader(
@@ -317,27 +316,27 @@ class ResumableDataModule(pl.LightningDataModule, ABC):
             collate_fn=collate_fn,
             num_workers=self.num_workers,
             worker_init_fn=worker_init,
-            # Workers are started once a run: starting them costs time, and they hold the plan of an epoch.
+            # Workers start once per run: starting takes seconds, and each holds the plan of an epoch.
             persistent_workers=self.num_workers > 0,
             timeout=self.loader_timeout if self.num_workers > 0 else 0,
-            # Page-locked batches are copied to the GPU while it computes; on a CPU the copy would be wasted.
+            # Pinned batches are copied to the GPU while it computes; without a GPU the copy is wasted.
             pin_memory=self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
             generator=generator,
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """The next position in the training data, and all that must be the same for it to mean the same."""
+        """The next position in the training data, and the settings under which it names the same samples."""
         if not self.fitting:
             return {}
         epoch, batch = next_position(self.trainer)
         epochs = self.trainer.fit_loop.epoch_progress.current
-        # Behind the last batch of an epoch the validation may be ahead, and with it what the processes summed up.
+        # After the last batch the epoch's validation may still come, for which each process keeps its own sums.
         return {"epoch": epoch, "batch": batch, "within": epochs.started != epochs.processed, **self._run_key()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the position of a checkpoint; evaluation runs have no use for it.
+        """Restores the position of a checkpoint in `fit`; ignored by other commands.
 
-        Raises DataError where the training samples would not be those of the interrupted run.
+        Raises DataError if the training samples would differ from those of the interrupted run.
         """
         if self.trainer is not None and not self.fitting:
             return
@@ -352,7 +351,7 @@ class ResumableDataModule(pl.LightningDataModule, ABC):
     def _run_key(self) -> dict[str, int | str]:
         return {
             "batch_size": self.batch_size,
-            # Convolutions round differently for another number of images, so validation would, too.
+            # Convolutions round differently in batches of another size, and so would the validation.
             "eval_batch_size": self.eval_batch_size,
             "seed": self.seed,
             "world_size": self.world_size,
@@ -370,10 +369,10 @@ class ResumableDataModule(pl.LightningDataModule, ABC):
 
 
 def _refuse_mismatch(stored: dict[str, Any], current: dict[str, int | str], accept_changed_data: bool) -> None:
-    # Checkpoints from before evaluation had to stay the same say nothing about it.
+    # Old checkpoints do not contain eval_batch_size.
     current = {name: value for name, value in current.items() if name in stored or name != "eval_batch_size"}
     if stored.get("batch") == 0 and not stored.get("within"):
-        # Between epochs nothing is shared out: the batches are global, and no sums are kept.
+        # Between epochs the number of processes may change: batches are global, and no process holds partial sums.
         current.pop("world_size", None)
     if accept_changed_data:
         current = {name: value for name, value in current.items() if name not in _DATA}
@@ -395,9 +394,9 @@ def _refuse_mismatch(stored: dict[str, Any], current: dict[str, int | str], acce
 def next_position(trainer: pl.Trainer) -> tuple[int, int]:
     """(epoch, batch) of the first training batch that has not been trained on.
 
-    Holds in every hook. `processed` rises before the hooks that save checkpoints, `completed` after them; and an
-    epoch's batch counters stay at their last value until the next epoch begins, so they count only while one is open.
-    An epoch that `max_steps` or an early stop cut short counts as over, as it does for Lightning.
+    Valid in every hook. Lightning raises `processed` before the hooks that save checkpoints and `completed` after them.
+    The batch counters keep their last value until the next epoch begins, so they count only within an epoch. An epoch
+    that `max_steps` or an early stop ends early counts as over, as in Lightning.
     """
     epochs = trainer.fit_loop.epoch_progress.current
     if epochs.started == epochs.processed:
@@ -409,5 +408,5 @@ def next_position(trainer: pl.Trainer) -> tuple[int, int]:
 
 
 def expanded(path: str | None) -> Path | None:
-    """The path with ~ replaced; None for None."""
+    """The path with ~ expanded; None for None."""
     return None if path is None else Path(path).expanduser()

@@ -9,7 +9,7 @@ from torch.utils.data import Sampler
 from datamodules.errors import DataError
 from datamodules.loading import keyed
 
-# Index of the image that fills the last batch of a process that has one fewer than the others.
+# Index in the place of an image, for a process that has one image fewer than the others.
 STAND_IN = -1
 
 
@@ -17,9 +17,9 @@ STAND_IN = -1
 class TrainSampler(Sampler[tuple[int, int]]):
     """Yields keys (epoch, index) in an order that is a function of (seed, epoch).
 
-    The global batch b of an epoch is order[b * batch_size : (b + 1) * batch_size] for any number of processes; process
-    r of W takes every W-th of them. The last images of an order that fill no batch are left out of that epoch, so each
-    step sees batch_size images. (The scripts of the paper's authors keep that smaller batch.)
+    Global batch b of an epoch is order[b * batch_size : (b + 1) * batch_size] for any number of processes; process r of
+    W takes every W-th image of it, beginning with the r-th. The last images that fill no batch are left out of that
+    epoch, so that each step has batch_size images. (The scripts of the paper's authors keep the smaller batch.)
 
     Args:
         size: images in the training set.
@@ -27,8 +27,8 @@ class TrainSampler(Sampler[tuple[int, int]]):
         rank: this process.
         world_size: processes.
         seed: seed of the order.
-        start: (epoch, batch) to begin at; skips batches in that epoch only.
-        repeats: whether every epoch has the keys of epoch 0, so that batch b is the same images, augmented alike.
+        start: (epoch, batch) to begin at; batches before it are skipped in that epoch only.
+        repeats: whether every epoch yields the keys of epoch 0: the same images with the same augmentation.
 
     Raises:
         DataError: the training set is smaller than one global batch.
@@ -55,11 +55,11 @@ class TrainSampler(Sampler[tuple[int, int]]):
         self.epoch = epoch
 
     def order(self, epoch: int) -> np.ndarray:
-        """All indices in the order of an epoch, int64."""
+        """The order of all indices in an epoch, int64."""
         return keyed.permutation(self.size, self.seed, "order", epoch)
 
     def __len__(self) -> int:
-        # The full length, also where an epoch is resumed: Lightning counts the batches already done on top of it.
+        # The full length, also of a resumed epoch: Lightning adds the batches that are already done itself.
         return self.batches * (self.batch_size // self.world_size)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
@@ -71,10 +71,10 @@ class TrainSampler(Sampler[tuple[int, int]]):
 
 @dataclass(eq=False)
 class EvalSampler(Sampler[int]):
-    """Yields each index exactly once over all processes, in file order, and the same number on each process.
+    """Yields each index exactly once over all processes, in file order, and equally many on each process.
 
-    A process that is one short gets STAND_IN: with fewer batches than the others it would leave them waiting in a
-    collective.
+    A process that is one index short yields STAND_IN at the end: with fewer batches than the others it would leave them
+    waiting in a collective.
 
     Args:
         size: images in the set.

@@ -1,4 +1,4 @@
-"""Worker processes that leave signals to their parent; and one function called for many files in several of them."""
+"""Loader workers that leave signals to their parent, and a map over many files in such workers."""
 
 import multiprocessing
 import os
@@ -18,21 +18,21 @@ _ITEMS_A_BATCH = 8
 
 
 class WorkersLoader(DataLoader):
-    """A DataLoader whose workers no SIGTERM, SIGINT or SIGUSR1 ends but their parent's; give it `worker_init`.
+    """A DataLoader whose workers ignore SIGTERM, SIGINT and SIGUSR1 unless their parent sent them; needs `worker_init`.
 
-    Schedulers signal all processes of a job, and a terminal does: were a worker to die of it, the main process would
-    fail before it could save.
+    Schedulers and terminals signal all processes of a job. If a worker died of the signal, the main process would fail
+    before it could save.
     """
 
     def __iter__(self) -> Iterator[Any]:
-        # Workers are started here, with the signals blocked from their first instruction on.
+        # Workers start here and inherit the blocked signals, so there is no moment at which one could kill them.
         with blocked():
             return super().__iter__()
 
 
 def worker_init(worker: int) -> None:
-    """Ends this worker when its parent terminates it or is gone, even if it hangs in reading a file."""
-    # macOS can't tell who sent a signal: nothing is blocked there.
+    """Ends this worker when its parent terminates it or has died, even while it hangs in reading a file."""
+    # macOS has no sigtimedwait and cannot tell who sent a signal, so nothing is blocked there.
     if hasattr(signal, "sigtimedwait"):
         parent = multiprocessing.parent_process().pid
         starter = os.getppid() if multiprocessing.get_start_method() == "forkserver" else parent
@@ -48,10 +48,10 @@ def _end_with(parent: int, starter: int) -> None:
 
 
 def map_in_workers(function: Callable[[int], Any], size: int, num_workers: int) -> Iterator[Any]:
-    """function(0), ..., function(size - 1) in this order, from `num_workers` processes, 0 for this one.
+    """Yields function(0), ..., function(size - 1) in order, computed by `num_workers` processes (0: in this process).
 
-    Where the function raises a DataError, that error is yielded: a worker's error raised in this process would have the
-    worker's whole traceback for a message.
+    A DataError of the function is yielded instead of raised: raised through a DataLoader, its message would contain the
+    worker's whole traceback.
     """
     loader = WorkersLoader(
         _Calls(function, size),
@@ -59,7 +59,7 @@ def map_in_workers(function: Callable[[int], Any], size: int, num_workers: int) 
         collate_fn=list,
         num_workers=min(at_least(0, "workers", num_workers), size),
         worker_init_fn=worker_init,
-        # A loader without a generator of its own draws from torch's global one.
+        # Without its own generator a loader draws from torch's global one.
         generator=torch.Generator(),
     )
     for batch in loader:
@@ -78,5 +78,5 @@ class _Calls(Dataset):
         try:
             return self.function(index)
         except DataError as error:
-            # Without the exception that caused it, which may not survive the way to the other process.
+            # Drops the cause, which may not be picklable.
             return type(error)(str(error))

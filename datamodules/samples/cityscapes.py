@@ -1,14 +1,15 @@
 """A miniature of Cityscapes, drawn by code: `python -m datamodules.samples.cityscapes`.
 
-It makes the real loader run without a download: streets of the 21 cities with fine labels, of four more with coarse
-ones. Nothing is to be concluded from it about real streets. What it is made to exercise:
+It lets the real loader run without a download: streets of the 21 cities with fine labels, and of four more cities with
+coarse labels. Results on it say nothing about real streets. It is made to exercise:
 
 - All label ids from 0 to 33 occur.
-- `train`, a class that coarse images add to, occurs in them alone; `terrain`, which they do not add to, as well.
+- `train`, one of the classes that coarse images are used for, occurs in coarse images only; so does `terrain`, which
+  is not one of them.
 - `motorcycle` occurs in no validation image of split 0.
 - `fence` occurs only within a twentieth of the width from the left and right border.
 
-The files are the same for one version of Pillow.
+The same version of Pillow writes the same files.
 """
 
 from functools import partial
@@ -23,7 +24,7 @@ from datamodules.samples.streets import VERSION, draw_street
 
 DEFAULT_ROOT = Path(__file__).resolve().parents[2] / "data" / "sample_cityscapes"
 
-# What the scenes of each city show for sure; the first scene what stands beside it, the next what stands further on.
+# What the scenes of each city are sure to show; each further scene of a city takes a later entry.
 _TRAIN = (
     *(("dynamic", "truck"), ("static", "bus"), ("ground", "motorcycle"), ("parking", "rider")),
     *(("rail track", "bicycle"), ("guard rail", "wall"), ("bridge", "fence"), ("tunnel", "truck")),
@@ -46,9 +47,9 @@ _SETS = (
 
 
 def make(root: Path = DEFAULT_ROOT, images_per_city: int = 2, height: int = 128, width: int = 256) -> Path:
-    """Draw streets of 25 cities in Cityscapes' layout unless they are there, of this version and size.
+    """Draw streets of 25 cities in Cityscapes' layout unless they exist in this version and size.
 
-    Returns the root, with leftImg8bit/, gtFine/ and gtCoarse/. Raises DataError where it holds something else.
+    Returns the root, with leftImg8bit/, gtFine/ and gtCoarse/. Raises DataError if the root holds something else.
     """
     expected = {"version": VERSION, "images_per_city": images_per_city, "height": height, "width": width}
     write = partial(_write_tree, images_per_city, height, width)
@@ -56,7 +57,7 @@ def make(root: Path = DEFAULT_ROOT, images_per_city: int = 2, height: int = 128,
 
 
 def coarsened(label_ids: np.ndarray) -> np.ndarray:
-    """Label ids as a hurried annotator draws them: well inside of a region, and unlabeled (0) near its border."""
+    """Label ids as in coarse annotations: kept well inside a region, unlabeled (0) near its border."""
     labels, reach = Image.fromarray(label_ids), max(label_ids.shape[0] // 64, 1)
     low, high = (
         np.asarray(labels.filter(rank(2 * reach + 1))) for rank in (ImageFilter.MinFilter, ImageFilter.MaxFilter)
@@ -79,7 +80,7 @@ def _write_tree(images_per_city: int, height: int, width: int, root: Path) -> No
 
 def _write(file: Path, pixels: np.ndarray) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    # Not compressed: what zlib makes of it may depend on the processor.
+    # Not compressed: the output of zlib may depend on the processor.
     Image.fromarray(pixels).save(file, compress_level=0)
 
 

@@ -1,4 +1,4 @@
-"""Random draws from a key, and noise: what the sample data are made of, in integers."""
+"""Random draws from a key, and noise, in integer arithmetic, for the sample data."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -11,7 +11,7 @@ _T = TypeVar("_T")
 
 
 class Draw:
-    """Draws from a key; from raw words, because NumPy promises their stream and not that of its distributions."""
+    """Draws from a key. Uses raw words, because NumPy keeps their stream stable but not that of its distributions."""
 
     def __init__(self, *key: int | str):
         self.bits = keyed.philox(*key)
@@ -24,7 +24,7 @@ class Draw:
         return choices[self.between(0, len(choices) - 1)]
 
     def noise(self, size: tuple[int, int], cell: int) -> Image.Image:
-        """A grey image (width, height): values from 0 to 255 on a lattice of `cell` pixels, interpolated."""
+        """A grey noise image (width, height): values of 0 to 255 on a lattice of `cell` pixels, interpolated."""
         columns, rows = (length // cell + 2 for length in size)
         values = self.bits.random_raw(columns * rows // 8 + 1).astype("<u8").tobytes()
         lattice = Image.frombytes("L", (columns, rows), values[: columns * rows])
@@ -32,6 +32,6 @@ class Draw:
 
 
 def roughened(image: Image.Image, noise: Image.Image, strength: int) -> Image.Image:
-    """An RGB image made up to `strength` grey values lighter or darker, as a noise image says."""
+    """Makes an RGB image up to `strength` grey values lighter or darker, following a noise image."""
     grain = noise.point(lambda value: value * 2 * strength // 255)
     return ImageChops.add(image, Image.merge("RGB", [grain] * 3), 1, -strength)

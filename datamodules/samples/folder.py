@@ -1,4 +1,4 @@
-"""A folder of drawn sample data: made whole or not at all, and never in place of anything else."""
+"""Creates a folder of drawn sample data atomically; never replaces anything."""
 
 import argparse
 import inspect
@@ -10,22 +10,22 @@ from pathlib import Path
 from datamodules.errors import DataError
 
 MARKER = "sample.json"
-"""Says what was drawn."""
+"""File in the folder that says what was drawn."""
 
 
 def make_folder(root: Path, expected: dict, write: Callable[[Path], None]) -> Path:
-    """Draw the tree unless it is there, as expected.
+    """Draw the tree unless it exists as expected.
 
-    It is drawn beside the root and renamed, so that a killed run leaves no half of it under that name, and two
-    processes at once do no harm.
+    Draws into a temporary folder beside the root and renames it, so that a killed process leaves no incomplete tree,
+    and two processes at once do no harm.
 
     Args:
-        root: the folder to make, which is returned.
-        expected: version and sizes, for its marker.
+        root: the folder to make; returned.
+        expected: version and sizes, stored in the marker file.
         write: fills a new folder.
 
     Raises:
-        DataError: the root holds anything else, or drawings of another version or size: nothing is replaced.
+        DataError: the root holds anything else, or drawings of another version or size.
     """
     if _is_there(root, expected):
         return root

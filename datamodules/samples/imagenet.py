@@ -1,9 +1,9 @@
 """A small set of pictures in ImageNet's layout, drawn by code: `python -m datamodules.samples.imagenet`.
 
-It makes the real loader run without a download. The classes are shapes anywhere in the picture, cut by the border too,
-in any colour, size and rotation; nothing is to be concluded from it about natural images.
+It lets the real loader run without a download. The classes are shapes of any colour, size and rotation anywhere in the
+picture, also cut by the border. Results on it say nothing about natural images.
 
-The files are the same for one version of Pillow.
+The same version of Pillow writes the same files.
 """
 
 import math
@@ -17,11 +17,11 @@ from datamodules.samples.folder import command, make_folder
 
 DEFAULT_ROOT = Path(__file__).resolve().parents[2] / "data" / "sample_imagenet"
 
-# Part of every picture's key: raise it when a picture would change: trees made before must be made again.
+# Part of every picture's key. Raise it when a picture changes: trees made before are refused then.
 VERSION = 2
 
 _SHORTEST, _LONGEST = 80, 120
-# Points a pixel along each side, for smooth edges.
+# Supersampling factor of each side, for smooth edges.
 _FINE = 4
 
 
@@ -55,9 +55,9 @@ _FOLDERS = {f"n9000{number:04d}": name for number, name in enumerate(SHAPES, 1)}
 
 
 def make(root: Path = DEFAULT_ROOT, train_per_class: int = 120, val_per_class: int = 40) -> Path:
-    """Draw pictures of 10 shapes in ImageNet's layout unless they are there, of this version and size.
+    """Draw pictures of 10 shapes in ImageNet's layout unless they exist in this version and size.
 
-    Returns the root, with train/, val/ and LOC_synset_mapping.txt. Raises DataError where it holds something else.
+    Returns the root, with train/, val/ and LOC_synset_mapping.txt. Raises DataError if the root holds something else.
     """
     expected = {"version": VERSION, "train_per_class": train_per_class, "val_per_class": val_per_class}
     return make_folder(Path(root), expected, partial(_write_tree, train_per_class, val_per_class))
@@ -74,7 +74,7 @@ def _write_tree(train_per_class: int, val_per_class: int, root: Path) -> None:
 
 
 def _save(picture: Image.Image, file: Path, odd: int | None) -> None:
-    """A JPEG; the first image of three classes is grey, CMYK, and a PNG named JPEG, as some of ImageNet's are."""
+    """Saves a JPEG. The first images of three classes become grey, CMYK, and a PNG named JPEG, as some in ImageNet."""
     if odd == 2:
         picture.save(file, format="PNG", compress_level=0)
     else:
@@ -97,12 +97,12 @@ def draw(name: str, split: str, number: int) -> Image.Image:
     fine = random.noise(size, random.between(4, 9))
     picture.paste(other, mask=Image.blend(_pattern(random, size), fine, 0.25))
     for _ in range(random.between(0, 3)):
-        # Clutter: a short bar, which alone is no class.
+        # Clutter: a short bar, which is no class by itself.
         thin = random.between(60, 200)
         place = random.between(0, width), random.between(0, height), random.between(6, 20), random.between(0, 63)
         picture.paste(_colour(random), mask=_mask(size, [_box(-1000, -thin, 1000, thin)], *place))
     radius = min(size) * random.between(30, 48) // 100
-    # The centre is anywhere but in a narrow margin, so the border cuts off up to nearly half of the shape.
+    # The centre keeps off the outermost 15 % of the picture, so that the border cuts off less than half of the shape.
     place = width * random.between(15, 85) // 100, height * random.between(15, 85) // 100, radius
     paint = Image.new("RGB", size, front)
     paint = roughened(paint, random.noise(size, random.between(8, 30)), random.between(10, 30))
@@ -111,7 +111,7 @@ def draw(name: str, split: str, number: int) -> Image.Image:
 
 
 def _colour(random: Draw) -> tuple[int, int, int]:
-    """Drawn a third of the way towards grey: full saturation everywhere hurts the eye."""
+    """A random colour, a third of the way towards grey: full saturation everywhere hurts the eye."""
     colour = [random.between(10, 245) for _ in range(3)]
     return tuple((2 * channel + _grey(colour)) // 3 for channel in colour)
 
@@ -122,9 +122,9 @@ def _grey(colour: tuple[int, ...] | list[int]) -> int:
 
 
 def _two_colours(random: Draw) -> tuple[tuple, tuple]:
-    """Colours of ground and shape: any two, the shape's at least 100 of 255 grey values lighter.
+    """Random colours of ground and shape; the shape is at least 100 of 255 grey values lighter.
 
-    With either one the lighter, a small network learned too slowly to show it in a demo (50 % instead of 67 %).
+    When either could be the lighter one, a small network learned too slowly for a demo (50 % instead of 67 %).
     """
     while True:
         darker, lighter = sorted((_colour(random), _colour(random)), key=_grey)
@@ -145,8 +145,8 @@ def _pattern(random: Draw, size: tuple[int, int]) -> Image.Image:
 
 
 def _mask(size: tuple[int, int], parts: list, x: int, y: int, radius: int, turn: int) -> Image.Image:
-    """A grey image, 255 where a shape at pixel (x, y), turned by turn/64 of a circle, covers it."""
-    # Rounded to 14 bits: the last bit of a sine depends on the maths library.
+    """A grey image, 255 where it is covered by a shape at pixel (x, y), rotated by turn/64 of a circle."""
+    # Rounded to 14 bits, because the last bit of a sine depends on the maths library.
     sine, cosine = (round(function(math.tau * turn / 64) * 2**14) for function in (math.sin, math.cos))
     image = Image.new("L", (size[0] * _FINE, size[1] * _FINE))
     pen, unit = ImageDraw.Draw(image), radius * _FINE

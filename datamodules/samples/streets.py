@@ -5,7 +5,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from datamodules.samples.draw import Draw, roughened
 
-# Part of every scene's key: raise it when a scene would change: trees made before must be made again.
+# Part of every scene's key. Raise it when a scene changes: trees made before are refused then.
 VERSION = 5
 
 # Cityscapes' label ids are the positions here (mcordts/cityscapesScripts, helpers/labels.py).

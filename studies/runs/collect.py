@@ -199,7 +199,10 @@ def _foreign(run: RunRecord, record: Record) -> str | None:
 def _nothing(root: Path, set_aside: Sequence[SetAside]) -> str:
     if not set_aside:
         return f"{root} holds no runs; give the folder that the run folders are in, such as runs/demo"
-    return "\n  ".join([f"{root} holds no finished run to report on:", *map(str, set_aside)])
+    # One line per reason: a --metric that no run has would name hundreds of runs.
+    alike, first = Counter(each.reason for each in set_aside), {each.reason: each for each in reversed(set_aside)}
+    lines = [f"{first[reason]}{f' (and {n - 1} more)' if n > 1 else ''}" for reason, n in alike.items()]
+    return "\n  ".join([f"{root} holds no finished run to report on:", *lines])
 
 
 def _group(runs: Sequence[Run]) -> tuple[Group, ...]:

@@ -56,8 +56,10 @@ from training.resume import KeyedRandomness, MetricState, ResumeCheckpoint
 from training.settings import ConvergenceSettings, PredictionSettings, RunSettings
 from training.start import check_data, initial_weights, is_finished, leaving_nothing, prepare, write_attempt
 
-MODEL = "lightning_modules.ClassificationModule"
-DATA = "datamodules.ImageNetDataModule"
+CLASSES = {
+    "model": {"class_path": "lightning_modules.ClassificationModule"},
+    "data": {"class_path": "datamodules.ImageNetDataModule"},
+}
 
 # Sanity validation before training would only blur where a resumed run begins. The samplers are our own.
 TRAINER_DEFAULTS = {"num_sanity_val_steps": 0, "use_distributed_sampler": False, "enable_model_summary": False}
@@ -114,13 +116,19 @@ class ExperimentCLI(LightningCLI):
         parser.add_class_arguments(RunSettings, "run")
         parser.add_class_arguments(ConvergenceSettings, "convergence")
         parser.add_class_arguments(PredictionSettings, "prediction")
-        parser.set_defaults({"model": {"class_path": MODEL}, "data": {"class_path": DATA}})
+        parser.set_defaults(CLASSES)
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: list[str]) -> None:
         self.sources = Sources(args)
         try:
+            self._parser(args[0]).set_defaults(CLASSES)  # a sweep parses many command lines
             self.config = parser.parse_args(args)
+            chosen = {group: {"class_path": self.config[args[0]][group].class_path} for group in CLASSES}
+            if chosen != CLASSES:
+                # Once more: what these have for defaults would win over the defaults of the classes that were chosen.
+                self._parser(args[0]).set_defaults(chosen)
+                self.config = parser.parse_args(args)
         except ArgumentError as error:
             options = [action.dest for action in self._parser(args[0])._actions]
             said = readable(str(error), self.sources, options)
@@ -143,7 +151,7 @@ class ExperimentCLI(LightningCLI):
     def _help_of(self, said: str) -> str:
         """The option that lists what a message is about: the options of a class have a list of their own."""
         group = said.partition(".")[0]
-        key, default = f"{group}.class_path", {"model": MODEL, "data": DATA}.get(group)
+        key, default = f"{group}.class_path", CLASSES.get(group, {}).get("class_path")
         chosen = self.sources.given.get(key) or self.sources.texts.get(key) or default
         return f"--{group}.help={chosen}" if default else "--help"
 

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from cli.sweep.file import read_sweep
+from cli.sweep.resolver import Resolver
 from tests.support.program import ROOT, main_here
 from training.identity import identify
 from training.loggers import PROJECT
@@ -162,3 +163,10 @@ def test_an_option_wins_over_a_file_wherever_it_stands():
     ):
         config = parse(["fit", *arguments])
         assert (config["seed_everything"], config["model"]["init_args"]["padding"]) == (3, "partial")
+
+
+def test_a_class_that_is_chosen_brings_its_own_defaults():
+    resolver, scenes = Resolver(), ["--model=SegmentationModule", "--data=CityscapesDataModule"]
+    for chosen, lr, batch in ((scenes, 0.03, 16), ([], 0.1, 256), (scenes[1:], 0.1, 16)):
+        config = resolver.config(["fit", "--data.root=x", *chosen])
+        assert (config["model.init_args.lr"], config["data.init_args.batch_size"]) == (lr, batch)

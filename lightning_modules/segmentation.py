@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from pytorch_lightning.callbacks import GradientAccumulationScheduler
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from timm.layers import convert_sync_batchnorm
 
@@ -206,6 +207,12 @@ class SegmentationModule(PaddedNetworkModule):
         if steps == float("inf"):
             raise ModelError(
                 "the learning rate falls over the whole run, so set trainer.max_steps or trainer.max_epochs"
+            )
+        if any(isinstance(each, GradientAccumulationScheduler) for each in self.trainer.callbacks):
+            # Lightning counts the steps as if the first epoch's accumulation went on.
+            raise ModelError(
+                "the learning rate falls with each step of the run, whose number is not known under "
+                "GradientAccumulationScheduler; say trainer.accumulate_grad_batches, or set an --optimizer"
             )
         schedule = torch.optim.lr_scheduler.PolynomialLR(optimizer, int(steps), POWER)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -12,7 +12,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities.distributed import _set_num_threads_if_needed
-from pytorch_lightning.strategies.launchers import _SubprocessScriptLauncher
+from pytorch_lightning.strategies.launchers import _MultiProcessingLauncher, _SubprocessScriptLauncher
 
 from processes.signals import GRACE, PARENT, PATIENCE, SIGNALS, blocked, left_by
 from records.errors import UserError, is_for_users
@@ -129,10 +129,21 @@ def is_of_communication(error: Exception) -> bool:
 
 
 def end_together(trainer: pl.Trainer) -> None:
-    """Lets this file and `processes.signals` end the trainer's processes, in the place of Lightning's own means."""
+    """Lets this file and `processes.signals` end the trainer's processes, in the place of Lightning's own means.
+
+    Raises:
+        UserError: for a strategy that forks or spawns its processes.
+    """
     # Its handler of SIGTERM broadcasts, which hangs when two processes get the signal together.
     trainer._signal_connector.register_signal_handlers = lambda: None
     launcher = trainer.strategy.launcher
+    if isinstance(launcher, _MultiProcessingLauncher):
+        # The first process only waits for the others: a signal to it was seen to stop nothing, and end a finished run
+        # with 143.
+        raise UserError(
+            "trainer.strategy forks or spawns processes that hear of no signal to the first one; say ddp in the place "
+            "of ddp_fork, ddp_spawn or ddp_notebook"
+        )
     if isinstance(launcher, _SubprocessScriptLauncher):
         trainer.strategy._launcher = Launcher(launcher.cluster_environment, launcher.num_processes, launcher.num_nodes)
 

@@ -42,6 +42,7 @@ from training.checks.trainer import (
     check_loop,
     check_monitors,
     check_ranges,
+    check_tuners,
     guarded,
     name_class,
     name_settings,
@@ -52,7 +53,7 @@ from training.evaluation_record import check_keeping, keep_and_print, keep_valid
 from training.identity import find_again, identify
 from training.loggers import check_places, keep_earlier_files, of_evaluation, of_run, wandb_logger
 from training.loops import install_loops
-from training.resume import KeyedRandomness, MetricState, ResumeCheckpoint
+from training.resume import KeyedRandomness, MetricState, ResumeCheckpoint, SameRecipe
 from training.settings import ConvergenceSettings, PredictionSettings, RunSettings
 from training.start import check_data, initial_weights, is_finished, leaving_nothing, prepare, write_attempt
 
@@ -243,6 +244,7 @@ class ExperimentCLI(LightningCLI):
             *bar,
             # Other loggers than W&B's alone get the rate from the epochs' rows.
             *([LearningRateMonitor("epoch")] if self.config.fit.trainer.logger in (None, True) else []),
+            *([SameRecipe()] if self.config.fit.ckpt_path else []),
             KeyedRandomness(seed),
             MetricState(),
             callbacks.SkippedImages(folder),
@@ -276,6 +278,7 @@ class ExperimentCLI(LightningCLI):
         image = self.datamodule.train_set()[0, 0][0]
         self.model.try_on(image[None].to(next(self.model.parameters()).device).float() / 255)
         batches = len(self.datamodule.train_dataloader()), len(self.datamodule.val_dataloader())
+        check_tuners(self.trainer)
         check_loop(self.trainer, *batches, self.config.fit.trainer.overfit_batches)
         if type(self.model) in (ClassificationModule, SegmentationModule):  # a class of one's own may log more
             check_monitors(self.trainer, self.model.metrics(getattr(self.datamodule, "class_names", ())))

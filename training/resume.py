@@ -35,8 +35,11 @@ The same command is started again:
 On a CPU the run then ends bit for bit as if it had not been killed; tests/training/test_resume.py kills runs to see it.
 """
 
+import inspect
 import random
 import time
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +51,7 @@ from torchmetrics import Metric
 
 from datamodules.loading import keyed
 from lightning_modules.exact_mean import ExactMean
+from records.errors import UserError
 from training.callbacks.stop_signal import AGREE_EVERY, UNFINISHED, StopSignal, leave
 from training.checkpoint_files import RESUME_PATTERN
 from training.loops import has_converged, is_done
@@ -149,6 +153,64 @@ class ResumeCheckpoint(Checkpoint):
 
 def _is_wished_to_stop(trainer: pl.Trainer) -> bool:
     return trainer.should_stop and not has_converged(trainer)
+
+
+class SameRecipe(pl.Callback):
+    """Refuses a checkpoint of --ckpt_path whose optimiser or schedule the options set otherwise.
+
+    Their states hold their settings: training would go on by these, while config.yaml and the run's id name the
+    options'. Comes before RunRecorder, so that nothing of the run was written.
+    """
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        self._optimizers, self._schedules = checkpoint["optimizer_states"], checkpoint["lr_schedulers"]
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        # Lightning restores them after this hook.
+        groups = [
+            (old, new)
+            for state, optimizer in zip(self._optimizers, trainer.optimizers, strict=False)
+            for old, new in zip(state["param_groups"], optimizer.param_groups, strict=False)
+        ]
+        fresh = [config.scheduler for config in trainer.lr_scheduler_configs]
+        changed = [line for old, new in groups for line in _differing(old, new, new.keys() - _moving(new, fresh))]
+        for old, schedule in zip(self._schedules, fresh, strict=False):
+            # A schedule's other values, such as the best one so far, move with the training.
+            settings = inspect.signature(type(schedule)).parameters.keys() - {"last_epoch"}
+            changed += _differing(old, schedule.state_dict(), settings)
+        if len(self._schedules) != len(fresh):
+            changed.append(f"schedules: {len(self._schedules)} -> {len(fresh)}")
+        if changed:
+            path = trainer.ckpt_path
+            raise UserError(
+                f"--ckpt_path: {path} goes on with its own optimiser and schedule, which the options set otherwise "
+                f"({'; '.join(dict.fromkeys(changed))}). Give the options it was trained with, or start a training "
+                f"from its weights: --model.init_from={path}"
+            )
+
+
+def _moving(group: dict[str, Any], schedules: list[Any]) -> set[str]:
+    """What schedules change in an optimiser's group while it trains, and what decides only how fast that computes."""
+    cycled = {"momentum", "betas"} if "max_momentum" in group else set()  # by OneCycleLR and CyclicLR
+    return cycled | {"params", "fused", "foreach", "capturable"} | ({"lr"} if schedules else set())
+
+
+def _differing(old: dict[str, Any], new: dict[str, Any], names: Iterable[str]) -> list[str]:
+    """Settings of these names in two states of an optimiser or schedule, as `name: old -> new`.
+
+    Versions of torch add settings: one that a state lacks does not count, unless each lacks some of the other's, which
+    are of two kinds then.
+    """
+    if (gone := old.keys() - new.keys()) and (come := new.keys() - old.keys()):
+        return [f"{', '.join(sorted(gone))} -> {', '.join(sorted(come))}"]
+    found = [name for name in sorted(names) if name in old and name in new and old[name] != new[name]]
+    return [f"{name.removeprefix('initial_')}: {_shown(old[name])} -> {_shown(new[name])}" for name in found]
+
+
+def _shown(value: Any) -> Any:
+    return sorted(value.elements()) if isinstance(value, Counter) else value  # MultiStepLR's milestones
 
 
 class KeyedRandomness(pl.Callback):

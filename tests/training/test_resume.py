@@ -6,19 +6,22 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from torch.optim import lr_scheduler as schedules
 
 from records import RunFolder
+from records.errors import UserError
 from tests.support.program import NO_DASHBOARD, ROOT, SMALL_SCENES, fit, killed, main, main_here, only_run, start_of
 from tests.support.same_end import assert_same_end
 from tests.training.loops.tiny_run import BATCHES, KilledError, Killer, tiny_run
 from training.callbacks import StopSignal
 from training.checkpoint_files import newest_good
-from training.resume import ResumeCheckpoint, _seed_torch
+from training.resume import ResumeCheckpoint, SameRecipe, _seed_torch
 
 # A network with dropout, so that a wrong random state would show; checkpoints every 3 of 8 steps an epoch.
 NETWORK = ["--model.network_args={drop_rate: 0.3}", "--model.padding=partial", "--run.checkpoint_every_n_steps=3"]
@@ -146,6 +149,53 @@ def test_a_run_folder_under_another_path_keeps_the_same_epochs(tmp_path, how):
     assert_same_end(RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "other"))
     kept = {path.name for path in (tmp_path / "other/checkpoints").glob("[!r]*")}
     assert kept == {"best.ckpt", *(f"epoch-{epoch:03d}.ckpt" for epoch in range(3, 8))}
+
+
+def sgd(**settings):
+    return torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], **{"lr": 0.1, "momentum": 0.9} | settings)
+
+
+PLAIN = sgd, None
+STEPS = sgd, partial(schedules.MultiStepLR, milestones=[2, 4])
+CYCLE = sgd, partial(schedules.OneCycleLR, max_lr=0.2, total_steps=9)
+PLATEAU = sgd, partial(schedules.ReduceLROnPlateau, patience=0)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "differs"),
+    [
+        *((recipe, recipe, None) for recipe in (PLAIN, STEPS, CYCLE, PLATEAU)),
+        (PLAIN, (partial(sgd, lr=0.2), None), "lr: 0.1 -> 0.2"),
+        (STEPS, (partial(sgd, weight_decay=0.1), STEPS[1]), "weight_decay: 0 -> 0.1"),
+        (STEPS, (sgd, partial(schedules.MultiStepLR, milestones=[3])), "milestones: [2, 4] -> [3]"),
+        (CYCLE, (sgd, partial(schedules.OneCycleLR, max_lr=0.2, total_steps=8)), "total_steps: 9 -> 8"),
+        (PLAIN, (lambda: torch.optim.AdamW([torch.zeros(1)], lr=0.1), None), "nesterov -> amsgrad"),
+        (PLATEAU, STEPS, "threshold_mode -> base_lrs"),
+        (STEPS, PLAIN, "schedules: 1 -> 0"),
+    ],
+)
+def test_a_checkpoint_of_another_recipe_is_refused_and_one_that_moved_on_is_not(before, now, differs):
+    """Its optimiser and schedule hold their settings, which would win over the options' in silence."""
+
+    def fresh(make, schedule):
+        optimizer = make()
+        return optimizer, [SimpleNamespace(scheduler=schedule(optimizer))] if schedule else []
+
+    optimizer, configs = fresh(*before)
+    for epoch in range(3):
+        optimizer.step()
+        for each in configs:
+            each.scheduler.step(*[epoch] * (before == PLATEAU))
+    states = [optimizer.state_dict()], [each.scheduler.state_dict() for each in configs]
+    optimizer, configs = fresh(*now)
+    trainer = SimpleNamespace(optimizers=[optimizer], lr_scheduler_configs=configs, ckpt_path="FILE")
+    (check := SameRecipe()).on_load_checkpoint(
+        trainer, None, dict(zip(("optimizer_states", "lr_schedulers"), states, strict=True))
+    )
+    with pytest.raises(UserError, match="init_from=FILE") if differs else contextlib.nullcontext() as refused:
+        check.on_fit_start(trainer, None)
+    for words in differs.split(" -> ") if differs else ():
+        assert words in str(refused.value)
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import EarlyStopping
+from pytorch_lightning.callbacks import BatchSizeFinder, EarlyStopping, LearningRateFinder
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 
@@ -145,6 +145,20 @@ def name_settings(settings: Mapping[str, Any]) -> Callable[[str, str], str]:
         return ", ".join(f"trainer.{name} is {settings[name]!r}" for name in found) or "the Trainer's settings"
 
     return named
+
+
+def check_tuners(trainer: pl.Trainer) -> None:
+    """Refuses callbacks that train with another rate or batch than the run's config.yaml and id say, at each start.
+
+    Raises:
+        UserError: naming the callback and the setting.
+    """
+    for tuner, setting in ((LearningRateFinder, "rate (model.lr)"), (BatchSizeFinder, "batch (data.batch_size)")):
+        if any(isinstance(callback, tuner) for callback in trainer.callbacks):
+            raise UserError(
+                f"trainer.callbacks: {tuner.__name__} chooses the {setting} anew at each start, and the run's "
+                "config.yaml and id would name another one; leave it out and set that"
+            )
 
 
 def check_monitors(trainer: pl.Trainer, metrics: Collection[str]) -> None:

@@ -68,6 +68,8 @@ def test_advice_to_begin_from_weights_works(trained_pair, start, capsys):
     assert f"--model.init_from={best} starts one" in refusal(capsys, *start(f"--ckpt_path={best}"))
     said = refusal(capsys, *start(f"--ckpt_path={resume}", "--model.lr=0.1"))
     assert "to train its weights with that, give it as --model.init_from" in said
+    said = refusal(capsys, *start(f"--ckpt_path={resume}", "--model.padding=zero", "--model.lr=0.1"))
+    assert "lr: 0.05 -> 0.1). Give the options it was trained with, or start a training from its weights: " in said
     assert main_here(*start(f"--model.init_from={resume}", "--model.lr=0.1", "--run.id=own")) == 0
 
 

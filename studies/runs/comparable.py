@@ -1,9 +1,6 @@
 """Selects evaluation records that can be compared: one checkpoint a run, the same images."""
 
-import json
 import math
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +9,7 @@ from evaluation import mean_iou
 from records.classification import ClassificationRecord
 from records.evaluation import REGULAR, EvaluationRecord
 from studies.runs.collect import Collection, Run
+from studies.runs.measured import by_age, of_most_runs
 
 BEST, LAST = "best", "last"
 """`best.ckpt`, and the checkpoint of a run's last epoch."""
@@ -52,24 +50,22 @@ def comparable_records(collection: Collection, checkpoint: str | None = None, ma
     Args:
         checkpoint: `best`, `last` or the name of a file; None: the best if there is any record of one, else the last.
     """
-    records: dict[Run, list[Record]] = {}
-    left_out: list[str] = []
-    for run in collection.runs:
-        every = [*run.evaluations(ClassificationRecord).values(), *run.evaluations(EvaluationRecord).values()]
-        records[run] = [record for record in every if margin_of(record) == margin]
+    tested = by_age(collection, ClassificationRecord, EvaluationRecord)
+    tested = [(run, record) for run, record in tested if margin_of(record) == margin]
     if checkpoint is None:
-        there = any(_is_of(record, BEST, run) for run in records for record in records[run])
-        checkpoint = BEST if there else LAST
+        checkpoint = BEST if any(_is_of(*pair, BEST) for pair in tested) else LAST
+    tested = [pair for pair in tested if _is_of(*pair, checkpoint)]
     chosen: dict[tuple[Run, str], Record] = {}
+    left_out: list[str] = []
     for network in collection.networks:
-        runs = [run for group in collection.of(network) for run in group.runs]
-        pairs = [(run, record) for run in runs for record in records[run] if _is_of(record, checkpoint, run)]
-        same, others = _same_images(pairs)
+        own = [pair for pair in tested if pair[0].record.compared_as == network]
+        same = of_most_runs(own, lambda record: [record.data, record.images])
         # Of several, such as tests with other tiles, the newest.
         chosen |= {(run, record.padding_at_test): record for run, record in same}
         left_out += [
             f"{run.record.name} under {record.padding_at_test}: evaluated on other images ({record.images} of them)"
-            for run, record in others
+            for run, record in own
+            if (run, record) not in same
         ]
     return ComparableRecords(checkpoint, chosen, tuple(left_out))
 
@@ -84,18 +80,7 @@ def value_of(record: Record, metric: str) -> float | None:
     return None if math.isnan(miou) else miou
 
 
-def _is_of(record: Record, checkpoint: str, run: Run) -> bool:
+def _is_of(run: Run, record: Record, checkpoint: str) -> bool:
     if checkpoint == LAST:
         return record.checkpoint != f"{BEST}.ckpt" and record.epoch == len(run.rows) - 1
     return record.checkpoint.removesuffix(".ckpt") == checkpoint.removesuffix(".ckpt")
-
-
-def _same_images(pairs: Sequence[tuple[Run, Record]]) -> tuple[list, list]:
-    """Those of the set of images that most records are of, the newest of several; and the rest."""
-    keys = [json.dumps([record.data, record.images], sort_keys=True) for _, record in pairs]
-    counts = Counter(keys)
-    most = max(counts.values(), default=0)
-    newest = {key: number for number, key in enumerate(keys) if counts[key] == most}
-    chosen = max(newest, key=newest.get, default=None)
-    same = [pair for pair, key in zip(pairs, keys, strict=True) if key == chosen]
-    return same, [pair for pair, key in zip(pairs, keys, strict=True) if key != chosen]

@@ -54,23 +54,28 @@ def measured_runs(collection: Collection, study: str) -> tuple[dict[Run, Measure
     All are of the kind of checkpoint and the settings that most runs have, those of a network of the images that most
     of its runs have: networks may differ in the size of their images.
     """
-    files = [
-        (file.stat().st_mtime_ns, run, record)
-        for run in collection.runs
-        for file, record in run.evaluations(MeasureRecord).items()
-        if record.study == study
-    ]
-    pairs = [(run, record) for _, run, record in sorted(files, key=lambda each: each[0])]
-    alike = _of_most_runs(pairs, lambda record: [record.checkpoint == "best.ckpt", record.how])
+    pairs = [(run, record) for run, record in by_age(collection, MeasureRecord) if record.study == study]
+    alike = of_most_runs(pairs, lambda record: [record.checkpoint == "best.ckpt", record.how])
     found: dict[Run, MeasureRecord] = {}
     for network in collection.networks:
         own = [pair for pair in alike if pair[0].record.compared_as == network]
-        found |= dict(_of_most_runs(own, lambda record: record.data))
+        found |= dict(of_most_runs(own, lambda record: record.data))
     others = dict.fromkeys(run.record.name for run, _ in pairs if run not in found)
     return found, [f"{name}: {study} was measured with other settings or images than of most runs" for name in others]
 
 
-def _of_most_runs(pairs: Sequence[tuple[Run, R]], key: Callable[[R], Any]) -> list[tuple[Run, R]]:
+def by_age(collection: Collection, *kinds: type[R]) -> list[tuple[Run, R]]:
+    """Every record of these kinds in the runs' folders, with its run, oldest first."""
+    files = [
+        (file.stat().st_mtime_ns, run, record)
+        for run in collection.runs
+        for kind in kinds
+        for file, record in run.evaluations(kind).items()
+    ]
+    return [(run, record) for _, run, record in sorted(files, key=lambda each: each[0])]
+
+
+def of_most_runs(pairs: Sequence[tuple[Run, R]], key: Callable[[R], Any]) -> list[tuple[Run, R]]:
     """The pairs, oldest first, with the key that most runs have; of several such keys the one with the newest record.
 
     A run counts with all its records: the first runs of a new measurement, stopped, do not lose their old ones.

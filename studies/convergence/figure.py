@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from studies.page import palette
 from studies.page.blocks import Figure, Section
-from studies.page.drawing import PANEL_SIZE, Drawing, entitle, grid_of_panels, line_style
+from studies.page.drawing import PANEL_SIZE, Drawing, draw_curve, entitle, grid_of_panels
 from studies.page.tables import Column, Table, decimals
 from studies.runs.collect import Collection, Group
 from studies.stats.spread import mean, stdev
@@ -77,14 +77,10 @@ def draw_panels(panels: Mapping[str, Panel], styles: Mapping[str, palette.Style]
 def _draw(axes: Axes, item: tuple[str, Panel], styles: Mapping[str, palette.Style], label: str) -> None:
     network, panel = item
     for scheme, points in panel.items():
-        style = styles[scheme]
-        epochs = [point.epoch for point in points]
-        if any(point.n > 1 for point in points):
-            low, high = [point.lowest for point in points], [point.highest for point in points]
-            axes.fill_between(epochs, low, high, color=style.placeholder, alpha=0.18, linewidth=0)
+        epochs, means, _, counts, *ends = zip(*map(astuple, points), strict=True)
         # A single epoch has no line to see.
         marker = "o" if len(points) == 1 else None
-        axes.plot(epochs, [point.mean for point in points], marker=marker, **line_style(style))
+        draw_curve(axes, epochs, means, ends if max(counts) > 1 else None, styles[scheme], marker=marker)
     entitle(axes, network)
     axes.set_xlabel("epoch")
     axes.set_ylabel(label, parse_math=False)

@@ -44,6 +44,8 @@ SETTINGS = {
     "legend.frameon": False,
 }
 
+Values = Sequence[float]
+
 PANEL_SIZE = (5.4, 3.5)
 """Width and height of a panel of curves, in inches."""
 
@@ -146,6 +148,13 @@ def line_style(style: Style) -> dict[str, object]:
     """Keyword arguments of a line in a scheme's colour and dashes."""
     dash = "solid" if style.dash == "none" else (0, tuple(float(part) / 2 for part in style.dash.split()))
     return {"color": style.placeholder, "linestyle": dash, "linewidth": 2}
+
+
+def draw_curve(axes: Axes, x: Values, means: Values, ends: Sequence[Values] | None, style: Style, **looks) -> None:
+    """A scheme's line through `means`, on the band between `ends`, its lowest and its highest run; None: of one run."""
+    if ends is not None:
+        axes.fill_between(x, *ends, color=style.placeholder, alpha=0.18, linewidth=0)
+    axes.plot(x, means, **line_style(style), **looks)
 
 
 def _add_legend(figure: Figure, styles: Mapping[str, Style]) -> None:

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from records.evaluation import REGULAR, overlap
 from studies.page import palette
 from studies.page.blocks import Details, Figure, Section, Text
-from studies.page.drawing import PANEL_SIZE, Drawing, entitle, grid_of_panels, line_style
+from studies.page.drawing import PANEL_SIZE, Drawing, draw_curve, entitle, grid_of_panels
 from studies.page.tables import Column, Table, decimals, interval, signed, starts
 from studies.runs.collect import REFERENCE, Collection
 from studies.segmentation.evaluations import Block, Scores, column, difference, distance_values, read_evaluations
@@ -104,11 +104,8 @@ def _draw(axes: Axes, panel: Panel, styles: Mapping[str, palette.Style]) -> None
     places = range(len(panel.bins))
     for scheme, runs in panel.scores.items():
         # As numbers a bin without pixels is NaN, which leaves a gap.
-        means, low, high, _ = np.array([panel.spread(scheme, name) for name in panel.bins], float).T
-        style = styles[scheme]
-        if len(runs) > 1:
-            axes.fill_between(places, low, high, color=style.placeholder, alpha=0.18, linewidth=0)
-        axes.plot(places, means, marker="o", markersize=4, **line_style(style))
+        means, *ends, _ = np.array([panel.spread(scheme, name) for name in panel.bins], float).T
+        draw_curve(axes, places, means, ends if len(runs) > 1 else None, styles[scheme], marker="o", markersize=4)
     entitle(axes, panel.title)
     axes.set_xticks(places, panel.bins, rotation=30)
     axes.set_xlabel("pixels to the nearest border")

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from studies.page import palette
-from studies.page.drawing import line_style
+from studies.page.drawing import draw_curve
 from studies.page.measured import Cells, Records, RunsStudy, curves_by_scheme
 from studies.page.tables import Column, decimals
 from studies.stats.spread import mean, stdev
@@ -58,10 +58,8 @@ def plot(axes: Axes, schemes: list[tuple[palette.Style, Records]], _: str) -> No
     places = range(len(BINS))
     for style, records in schemes:
         values = curves(records)
-        if len(values) > 1:
-            low, high = values.min(0), values.max(0)
-            axes.fill_between(places, low, high, color=style.placeholder, alpha=0.18, linewidth=0)
-        axes.plot(places, values.mean(0), marker="o", markersize=4, **line_style(style))
+        ends = (values.min(0), values.max(0)) if len(values) > 1 else None
+        draw_curve(axes, places, values.mean(0), ends, style, marker="o", markersize=4)
     axes.set_xticks(places, BINS)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("pixels to the nearer border of two patches")

@@ -176,7 +176,7 @@ def _reading(found: ComparableRecords, words: str) -> str:
 def _notes(collection: Collection, evaluations: ComparableRecords, found: Sequence[Cell]) -> list[str]:
     there = {(cell.network, cell.padding, cell.padding_at_test): len(cell.values) for cell in found}
     missing = [
-        f"{group.name} under {scheme}: {count} of {len(group.runs)} runs"
+        f"{group} under {scheme}: {count} of {len(group.runs)} runs"
         for group in collection.groups
         for scheme in sorted({tested for network, _, tested in there if network == group.network}, key=scheme_order)
         if (count := there.get((group.network, group.padding, scheme), 0)) < len(group.runs)

@@ -40,9 +40,7 @@ def run_studies(
         raise UserError("\n".join([f"{runs.folder}: {nothing}", *map(str, failed)]))
     console = Console()
     show_sections(console, sections)
-    for warning in warnings(collection):
-        say(console, f"warning: {warning}")
-    show_set_aside(console, collection)
+    show_warnings(console, collection)
     show_written(console, *(file for section in sections for file in section.files))
     for entry in failed:
         say(console, f"left out: {entry}")
@@ -70,8 +68,10 @@ def show_written(console: Console, *files: Path) -> None:
         say(console, f"wrote {shlex.quote(str(file))}")
 
 
-def show_set_aside(console: Console, collection: Collection) -> None:
-    """A line for each run that is in no table."""
+def show_warnings(console: Console, collection: Collection) -> None:
+    """A line for each thing that makes the comparison less than fair, and for each run that is in no table."""
+    for warning in warnings(collection):
+        say(console, f"warning: {warning}")
     for entry in collection.set_aside:
         say(console, f"left out: {entry}")
 

@@ -7,7 +7,6 @@ from rich.console import Console
 
 from records.errors import UserError
 from studies.runs.command import Runs, say
-from studies.runs.fairness import warnings
 
 
 def main(runs: Runs, *, complete: bool = False, data_root: Path | None = None) -> int:
@@ -39,7 +38,7 @@ def main(runs: Runs, *, complete: bool = False, data_root: Path | None = None) -
         # What was just evaluated lies in the run folders, which a collection reads once.
         collection = runs.collect()
     # Imported late: --help need not wait for matplotlib.
-    from studies.page.terminal import show_sections, show_set_aside
+    from studies.page.terminal import show_sections, show_warnings
     from studies.report.page import PAGE, write_report
     from studies.report.summary import sentences
 
@@ -47,9 +46,7 @@ def main(runs: Runs, *, complete: bool = False, data_root: Path | None = None) -
     show_sections(console, sections)
     for sentence in sentences(collection):
         say(console, sentence)
-    for warning in warnings(collection):
-        say(console, f"warning: {warning}")
-    show_set_aside(console, collection)
+    show_warnings(console, collection)
     say(console, f"\nReport: {shlex.quote(str(output / PAGE))}")
     failed += [f"not shown: {problem}" for problem in problems]
     for problem in failed:

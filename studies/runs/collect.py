@@ -62,13 +62,9 @@ class Group:
     padding: str
     runs: tuple[Run, ...]
 
-    @property
-    def name(self) -> str:
+    def __str__(self) -> str:
         """As in the paper's tables, such as `resnet50_zero`."""
         return f"{self.network}_{self.padding}"
-
-    def __str__(self) -> str:
-        return self.name
 
     def by_seed(self, values: Sequence[float]) -> list[tuple[int, float]]:
         """(seed, value) of each run, as `studies.stats.intervals.compare` takes them."""

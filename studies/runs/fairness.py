@@ -114,7 +114,7 @@ def _repeated_seeds(group: Group) -> Iterator[str]:
         if count > 1:
             folders = ", ".join(str(run.folder.path) for run in group.runs if run.record.seed == seed)
             yield (
-                f"{group.name}: seed {seed} is there {count} times ({folders}). All are counted; they are not "
+                f"{group}: seed {seed} is there {count} times ({folders}). All are counted; they are not "
                 "independent, so the spread comes out too small."
             )
 

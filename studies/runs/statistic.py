@@ -50,7 +50,7 @@ class Statistic:
         """`group` minus zero padding, in points. Raises ValueError if there is nothing to compare it with."""
         baseline = collection.baseline(group)
         if baseline is None:
-            raise ValueError(f"{group.name} has no runs with zero padding to be compared with")
+            raise ValueError(f"{group} has no runs with zero padding to be compared with")
         return compare(*(each.by_seed(self.values(each, collection.metric)) for each in (group, baseline)))
 
     def paper_row(self, group: Group, metric: str) -> paper.Row | None:

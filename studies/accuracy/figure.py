@@ -15,7 +15,10 @@ from studies.stats.intervals import interval
 from studies.stats.spread import mean
 
 SPREAD = 0.16
-"""Distance between the columns of two schemes of one network, in units of the axis."""
+"""Distance between the columns of two schemes of one network, in units of the axis, at most."""
+
+ROOM = 0.96
+"""Of the columns of all schemes: networks lie 1 apart."""
 
 
 def study(collection: Collection, output: Path) -> Section:
@@ -28,29 +31,30 @@ def study(collection: Collection, output: Path) -> Section:
 def draw(collection: Collection) -> Drawing:
     """A column of dots for each network and scheme."""
     schemes, styles = collection.schemes, palette.styles(collection.schemes)
+    spread = min(SPREAD, ROOM / len(schemes))
 
     def fill(canvas: Canvas) -> None:
         axes = canvas.add_subplot()
         for place, network in enumerate(collection.networks):
             for group in collection.of(network):
                 # The schemes of a network stand side by side, each in the same place for every network.
-                offset = SPREAD * (schemes.index(group.padding) - (len(schemes) - 1) / 2)
-                _draw_group(axes, place + offset, group, collection.metric, styles[group.padding].placeholder)
+                x = place + spread * (schemes.index(group.padding) - (len(schemes) - 1) / 2)
+                _draw_group(axes, x, spread / 2.6, group, collection.metric, styles[group.padding].placeholder)
         names = [textwrap.fill(network, 16) for network in collection.networks]
         axes.set_xticks(range(len(names)), names, parse_math=False)
         axes.set_xlim(-0.6, len(collection.networks) - 0.4)
         axes.set_ylabel(f"{collection.metric} (%), best epoch", parse_math=False)
         axes.grid(axis="x", visible=False)
 
-    width = max(5.4, 1.6 * len(collection.networks))
+    width = max(5.4, max(1.6, 0.25 * len(schemes)) * len(collection.networks))
     return Drawing(fill, (width, 3.8), f"{collection.metric} by network and scheme", styles)
 
 
-def _draw_group(axes: Axes, x: float, group: Group, metric: str, colour: str) -> None:
+def _draw_group(axes: Axes, x: float, half: float, group: Group, metric: str, colour: str) -> None:
     values = BEST.values(group, metric)
     if found := interval(values):
         axes.vlines(x, *found, color=colour, linewidth=2)
-    axes.hlines(mean(values), x - SPREAD / 2.6, x + SPREAD / 2.6, color=colour, linewidth=3)
+    axes.hlines(mean(values), x - half, x + half, color=colour, linewidth=3)
     axes.plot([x] * len(values), values, "o", color=colour, markersize=4, alpha=0.6)
     if theirs := _of_the_paper(group, metric):
         axes.plot([x], [theirs], "D", color=colour, markerfacecolor="none", markersize=7)

@@ -18,7 +18,7 @@ from studies.checkpoints.missing import choose_device, evaluate_missing
 from studies.checkpoints.options import EvaluationOptions, Weights
 from studies.page.measured import RunsStudy
 from studies.page.terminal import run_studies
-from studies.runs.collect import Run, SetAside
+from studies.runs.collect import Collection, Run, SetAside
 from studies.runs.command import Runs
 from studies.stats.sample import evenly
 from training.provenance import provenance
@@ -89,13 +89,13 @@ def measure_runs(
         pictures = _pictures(trained.find_images(), count, options.batch_size or BATCH)
         return measure(trained.module.network, pictures), len(pictures.files)
 
-    runs.output_folder()  # asked before the measurement, which takes long
-    failed = measure_missing(runs, options, study.name, {**how, "count": count}, classified)
+    collection, _ = runs.collect(), runs.output_folder()  # asked before the measurement, which takes long
+    failed = measure_missing(collection, options, study.name, {**how, "count": count}, classified)
     return run_studies(runs, [study], "no run could be measured", failed)
 
 
 def measure_missing(
-    runs: Runs, options: Weights, name: str, how: Mapping[str, Any], measure: Measure
+    collection: Collection, options: Weights, name: str, how: Mapping[str, Any], measure: Measure
 ) -> list[SetAside]:
     """Measures every run that has no such record yet, each under its own scheme; returns those that could not be.
 
@@ -132,7 +132,7 @@ def measure_missing(
         record.write(run.folder.evaluations / record.file_name)
         return f"{name} of {images} images"
 
-    return evaluate_missing([(run, run.record.padding) for run in runs.collect().runs], one)
+    return evaluate_missing([(run, run.record.padding) for run in collection.runs], one)
 
 
 def _pictures(trained: Trained, count: int | None, batch: int) -> Pictures:

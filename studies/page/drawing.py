@@ -93,9 +93,8 @@ class Drawing:
         return palette.themed(re.sub(r"<svg[^>]*>", lambda _: head, svg, count=1))
 
     def _draw(self, with_legend: bool) -> str:
-        width, height = self.size
         with mpl.rc_context(SETTINGS):
-            figure = Figure(figsize=(width, height + (0.45 if with_legend else 0)), layout="constrained")
+            figure = Figure(figsize=self.size, layout="constrained")
             self.fill(figure)
             if with_legend:
                 _add_legend(figure, self.legend)
@@ -161,6 +160,13 @@ def _add_legend(figure: Figure, styles: Mapping[str, Style]) -> None:
     # matplotlib hides a label that begins with an underscore.
     names = {scheme.lstrip("_") or scheme: style for scheme, style in styles.items()}
     lines = [Line2D([], [], label=name, **line_style(style)) for name, style in names.items()]
-    legend = figure.legend(handles=lines, loc="outside lower center", ncols=min(5, len(lines)))
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+    for columns in range(min(5, len(lines)), 0, -1):
+        legend = figure.legend(handles=lines, loc="outside lower center", ncols=columns)
+        for text in legend.get_texts():
+            text.set_parse_math(False)
+        # A wider one would be cut off on both sides.
+        if columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            break
+        legend.remove()
+    # Otherwise further rows would be taken from the panels.
+    figure.set_figheight(figure.get_figheight() + 0.45 + 0.22 * (math.ceil(len(lines) / columns) - 1))

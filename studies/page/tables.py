@@ -104,8 +104,8 @@ class Table:
         return text.getvalue()
 
     def markdown(self) -> str:
-        head = [column.name for column in self.shown]
-        lines = [head, ["---", *["---:"] * (len(head) - 1)], *self.texts()]
+        rule = ["---", *("---" if column.words else "---:" for column in self.shown[1:])]
+        lines = [[column.name for column in self.shown], rule, *self.texts()]
         return "".join(f"| {' | '.join(map(_in_markdown, line))} |\n" for line in lines)
 
 

@@ -24,8 +24,10 @@ def main(runs: Runs, *, complete: bool = False, data_root: Path | None = None) -
 
     Args:
         complete: first run the studies that need trained networks or a measurement, as far as they are missing
-        data_root: folder of the images where they are not where the runs found them
+        data_root: folder of the images where they are not where the runs found them; with --complete
     """
+    if data_root and not complete:
+        raise UserError("--data-root goes with --complete, which reads images")
     if complete and runs.wandb is not None:
         raise UserError("--complete needs the run folders: W&B holds no checkpoints")
     collection, output = runs.collect(), runs.output_folder()

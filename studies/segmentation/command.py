@@ -46,13 +46,20 @@ def main(
     """
     if test_options and not test:
         raise UserError(f"{' '.join(test_options)}: options of `main.py test` go with --test")
+    if network and not pictures:
+        raise UserError("--network goes with --pictures")
+    if tile_size and not (pictures or seams):
+        raise UserError("--tile-size goes with --pictures or --seams; of --test it is --model.evaluation.tile_size")
+    if data_root and not (test or pictures or seams):
+        raise UserError("--data-root goes with --test, --pictures or --seams, which read images")
     runs.metric = runs.metric or METRIC
+    collection, _ = runs.collect(), runs.output_folder()  # asked before the tests, which take long
     failed = []
     if test:
         # Imported late: it brings in torch and Lightning.
         from studies.segmentation.measure import run_missing
 
-        failed = run_missing(runs.collect(), data_root, test_options)
+        failed = run_missing(collection, data_root, test_options)
     if seams:
         # Imported late, too.
         from studies.checkpoints.options import Weights
@@ -61,7 +68,9 @@ def main(
         from studies.segmentation.seams import study
 
         how = {"count": seams, "side": tile_size}
-        failed += measure_missing(runs, Weights(data_root=data_root), study.name, how, partial(measure_scenes, **how))
+        failed += measure_missing(
+            collection, Weights(data_root=data_root), study.name, how, partial(measure_scenes, **how)
+        )
     # Imported late: --help need not wait for scipy.
     from studies.page.terminal import run_studies
 

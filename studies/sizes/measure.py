@@ -9,32 +9,39 @@ from collections.abc import Callable, Iterable, Sequence
 from torch import Tensor
 
 from padding import PaddingError
+from records.errors import UserError
 from studies.checkpoints.pictures import Network, Pictures
 
 
 def measure(network: Network, pictures: Pictures, factors: Sequence[float]) -> dict[str, list[float | None]]:
-    """Top-1 accuracy in percent, kept and rescaled, a value a factor; None where the network does not run at a size."""
+    """Top-1 accuracy in percent, kept and rescaled, a value a factor; None where the network does not run at a size.
+
+    Raises UserError for a factor that leaves no pixel.
+    """
     sides = [round(factor * pictures.size) for factor in factors]
+    if not min(sides):
+        raise UserError(f"--factors {min(factors):g} leaves no pixel of {pictures.size}")
     largest = max(sides)
 
     def centre(side: int) -> Callable[[Tensor], Tensor]:
         start = (largest - side) // 2
         return lambda images: images[:, :, start : start + side, start : start + side]
 
-    kept = [accuracy(network, pictures.squares(largest), centre(side)) for side in sides]
-    rescaled = [accuracy(network, pictures.squares(side), lambda images: images) for side in sides]
-    return {"kept": kept, "rescaled": rescaled}
-
-
-def accuracy(
-    network: Network, batches: Iterable[tuple[Tensor, Tensor]], shown: Callable[[Tensor], Tensor]
-) -> float | None:
-    """Percent right on `shown(images)`; None where a map is too small for the network's padding."""
-    right = images = 0
-    try:
+    def accuracy(side: int, batches: Iterable[tuple[Tensor, Tensor]], shown: Callable[[Tensor], Tensor]):
+        right = images = 0
         for pixels, targets in batches:
-            right += int((network(shown(pixels)).argmax(1) == targets).sum())
+            try:
+                right += int((network(shown(pixels)).argmax(1) == targets).sum())
+            # A map too small for the padding (PaddingError), for a kernel or a pool (torch's RuntimeError). Above the
+            # size of training torch ends for other reasons, such as too little memory.
+            except (PaddingError, RuntimeError) as error:
+                if side >= pictures.size and isinstance(error, RuntimeError):
+                    raise
+                return None
             images += len(targets)
-    except PaddingError:
-        return None
-    return 100 * right / images
+        return 100 * right / images
+
+    return {
+        "kept": [accuracy(side, pictures.squares(largest), centre(side)) for side in sides],
+        "rescaled": [accuracy(side, pictures.squares(side), lambda images: images) for side in sides],
+    }

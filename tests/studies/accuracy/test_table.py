@@ -1,10 +1,13 @@
 """Tables 2, 3 and 5: every number of the table out of the paper's runs, and what is missing left empty."""
 
 import csv
+from itertools import product
 from math import sqrt
 
 import pytest
+from matplotlib.figure import Figure
 
+from studies.accuracy.figure import draw
 from studies.accuracy.table import study_best, study_last5, table
 from studies.runs import paper
 from studies.runs.collect import collect
@@ -76,3 +79,17 @@ def test_segmentation_runs_are_table_5(make_run, tmp_path):
     assert "| resnet50_zero | 2.000 | 2.000 | - | - | 1 | - | - |" in shown
     assert (best.title, last5.title) == ("Best epoch of each run (Table 5)", "Average of the last five epochs")
     assert [file.name for file in last5.files] == ["last5.csv", "last5.md"]
+
+
+@pytest.mark.parametrize("schemes", [2, 17])
+def test_figure_1_shows_every_run_beside_its_own_network(tmp_path, make_run, schemes):
+    """However many schemes there are: within the axes, and apart from the columns of the network beside it."""
+    for number, network in product(range(schemes), ("a", "b")):
+        make_run(network, f"extrapolate:{number}", values=(number + 1.0,), folder=f"{network}{number}")
+    canvas = Figure()
+    draw(collect(tmp_path / "runs")).fill(canvas)
+    (axes,) = canvas.axes
+    places = sorted(float(line.get_xdata()[0]) for line in axes.lines)
+    assert len(places) == 2 * schemes
+    low, high = axes.get_xlim()
+    assert low < places[0] < places[schemes - 1] < 0.5 < places[schemes] < places[-1] < high

@@ -94,19 +94,31 @@ def test_circular_shifts_change_nothing_for_a_circular_network():
     assert min(zero) < 100
 
 
-def test_accuracy_at_each_size_is_of_the_centre_and_of_the_whole():
+@pytest.mark.parametrize("error", [PaddingError, RuntimeError])
+def test_accuracy_at_each_size_is_of_the_centre_and_of_the_whole(error):
+    """A map too small for the padding, a kernel or a pool costs its own size alone."""
     seen = []
 
     def network(images):
         seen.append((images.shape[-1], int(images[0, 0, 0, 0])))
         if images.shape[-1] == 7:
-            raise PaddingError("too small")
+            raise error("too small")
         return nn.functional.one_hot((images.shape[-1] > 14) * torch.ones(len(images)).long(), 2).float()
 
     found = sizes.measure(network, Drawn(rows, [0, 0, 0, 1]), [0.5, 1.0, 2.0])
     assert found == {"kept": [None, 75.0, 25.0], "rescaled": [None, 75.0, 25.0]}
     assert set(seen[: len(seen) // 2]) == {(7, 10), (14, 7), (28, 0)}, "cut from the middle of 28 rows"
     assert set(seen[len(seen) // 2 :]) == {(7, 0), (14, 0), (28, 0)}
+
+
+def test_at_large_sizes_a_network_ends_for_other_reasons_and_a_size_has_a_pixel():
+    def network(images):
+        raise torch.OutOfMemoryError("out of memory")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        sizes.measure(network, Drawn(rows, [0] * 4), [1.0, 2.0])
+    with pytest.raises(UserError, match=r"--factors 0.01 leaves no pixel of 14"):
+        sizes.measure(network, Drawn(rows, [0] * 4), [0.01, 1.0])
 
 
 def test_a_planted_position_bias_is_found():

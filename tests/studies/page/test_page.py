@@ -4,6 +4,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import matplotlib as mpl
 import pytest
 
 from studies.page import palette
@@ -110,6 +111,19 @@ def test_blocks_of_a_table_are_set_apart():
     assert re.search(rf'<tr>\s*{cells.format("x", 3)}\s*<tr class="first">\s*{cells.format("y", 4)}', text)
     assert "a_<wbr>b" in text
     assert "hidden" not in text
+
+
+@pytest.mark.parametrize("count", [2, 14])
+def test_the_legend_of_a_file_lies_within_it(count, monkeypatch):
+    """And takes its height from no panel."""
+    figures = []
+    monkeypatch.setattr(mpl.figure.Figure, "savefig", lambda figure, *_, **__: figures.append(figure))
+    drawing(legend=palette.styles([f"extrapolate:{number}" for number in range(count)]))._draw(with_legend=True)
+    (figure,) = figures
+    figure.draw_without_rendering()
+    (legend,), (axes,) = figure.legends, figure.axes
+    assert figure.bbox.x0 <= legend.get_window_extent().x0 < legend.get_window_extent().x1 <= figure.bbox.x1
+    assert axes.get_window_extent().height > 0.75 * 3 * figure.dpi
 
 
 def test_a_file_has_its_own_colours_and_legend(tmp_path):

@@ -21,6 +21,8 @@ def test_csv_and_markdown(tmp_path):
     assert csv == f"Name,1_best,seeds\na|[b],{1 / 3!r},0 1\nc,,\n"
     assert markdown == "| Name | 1_best |\n| --- | ---: |\n| a\\|[b] | 0.333 |\n| c | - |\n"
     assert TABLE.starts == [1]
+    words = Table("", [Column("a"), Column("b", words=True), Column("c")], [])
+    assert words.markdown() == "| a | b | c |\n| --- | --- | ---: |\n"
 
 
 def test_a_terminal_gets_tables_and_what_is_meant_for_it(capsys):

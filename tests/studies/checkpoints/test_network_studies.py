@@ -221,13 +221,8 @@ def test_with_a_margin_real_context_is_tested_beside_padding_on_the_same_pixels(
     assert {inference.rpartition("_")[2] for _, inference in table} == {"zero", "partial", "valid"}
     # Without context, images of 16 pixels are what they are without a margin.
     run = copy / "zero"
-    arguments = [
-        "test",
-        f"--config={run}/config.yaml",
-        f"--ckpt_path={run}/checkpoints/best.ckpt",
-        "--data.image_size=16",
-    ]
-    assert main_here(*arguments) == 0
+    arguments = ["test", f"--config={run}/config.yaml", f"--ckpt_path={run}/checkpoints/best.ckpt"]
+    assert main_here(*arguments, "--data.image_size=16") == 0
     shown = float(re.search(r"test/acc1\W+([\d.]+)", capsys.readouterr().out)[1])
     assert float(next(row["1"] for (_, to), row in table.items() if to.endswith("zero"))) == pytest.approx(shown)
     assert main_here(*options) == 0

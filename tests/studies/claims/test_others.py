@@ -97,9 +97,8 @@ def test_networks_of_other_images_are_all_measured_and_runs_of_other_images_are_
 
 def test_a_size_that_does_not_run_is_no_evidence(tmp_path, make_run):
     for padding in ("zero", "reflect"):
-        keep(
-            make_run(padding=padding), "sizes", {"factors": [1.0, 2.0]}, {"kept": [50.0, None], "rescaled": [1.0, 1.0]}
-        )
+        values = {"kept": [50.0, None], "rescaled": [1.0, 1.0]}
+        keep(make_run(padding=padding), "sizes", {"factors": [1.0, 2.0]}, values)
     assert examined(tmp_path)[3] == {}
 
 

@@ -116,7 +116,7 @@ def test_the_page_lists_every_claim_and_its_evidence(tmp_path, make_run, rows_of
     assert (first["Claim"], first["network"], first["n"], first["verdict"]) == ("1", "net", "5", "supported")
     assert float(first["low"]) < float(first["estimate"]) < float(first["high"])
     assert {file.name for file in section.files} == {
-        *("claims.csv", "claims.md", "claims_evidence.csv", "claims_evidence.md"),
+        f"claims{end}" for end in (".csv", ".md", "_evidence.csv", "_evidence.md")
     }
 
 

@@ -30,6 +30,7 @@ def test_unfinished_damaged_and_empty_runs_are_named_and_left_out(tmp_path, make
     make_run(seed=3).epochs.write_text("epoch,step,val/acc1\n0,1,what\n")
     make_run(seed=4, values=(), finished=True)
     make_run(seed=5, monitor="val/miou")
+    make_run(seed=6, values=(float("nan"), float("inf")))
     collection = collect(tmp_path)
     assert [run.record.seed for run in collection.runs] == [0]
     found = reasons(collection)
@@ -38,6 +39,7 @@ def test_unfinished_damaged_and_empty_runs_are_named_and_left_out(tmp_path, make
     assert "epochs.csv, line 2" in found["resnet18-zero-seed3"]
     assert "no value of val/acc1" in found["resnet18-zero-seed4"]
     assert "val/miou (--metric)" in found["resnet18-zero-seed5"]
+    assert found["resnet18-zero-seed6"].startswith("its epochs.csv has no epoch with val/acc1 and")
 
 
 def test_runs_that_monitor_a_loss_are_not_ranked_by_it(tmp_path, make_run):

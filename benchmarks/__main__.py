@@ -2,9 +2,10 @@
 
     python -m benchmarks --minutes 30 --output runs/bench [--only padding loaders]
 
-Padding over zero padding, loaders over the recipe of 2018, our training loop over a plain one, options for speed, and
-the program's own seconds. What is timed is timed in turns with a null pair, in CPU seconds of the process. The folder
-gets PART.json and results.md; the same command goes on with what is not complete.
+Padding over zero padding, loaders over the recipe of 2018, our training loop over a plain one, options for speed, the
+program's own seconds, and what segmentation needs at the paper's sizes. What is timed is timed in turns with a null
+pair, in CPU seconds of the process. The folder gets PART.json and results.md; the same command goes on with what is not
+complete.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from torch import nn
 from benchmarks.border_effects import border_rows
 from benchmarks.input_pipeline import loader_rows
 from benchmarks.masks import mask_rows
+from benchmarks.memory import memory_rows
 from benchmarks.parts import Part, Row, Setting, ratios, run_parts, spread
 from benchmarks.program import program_rows
 from benchmarks.scene_pipeline import scene_rows
@@ -165,6 +167,7 @@ PARTS = [
     Part("loaders", "Loaders: images a CPU second over the recipe of 2018", loader_rows, 0.5),
     Part("scenes", "Loaders: scenes a CPU second over the recipe of 2018", scene_rows, 0.5),
     Part("options", "Options for speed: training steps of partial padding a CPU second, over none", option_rows, 0.9),
+    Part("memory", "DeepLabV3+ at the paper's sizes: CPU seconds and peak memory", memory_rows, 1.0),
 ]
 
 

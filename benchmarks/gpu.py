@@ -26,6 +26,7 @@ import torch
 
 from benchmarks import cifar10
 from benchmarks.masks import mask_rows
+from benchmarks.memory import memory_rows
 from benchmarks.parts import Part, Row, Setting, run_parts
 from benchmarks.training import loop_rows, option_rows, scheme_rows
 from studies.runs.collect import REFERENCE
@@ -99,6 +100,7 @@ def parts(setting: Setting, chosen: tuple[str, ...]) -> list[Part]:
         Part("compiled", "Table 1, compiled", partial(table1, mode=COMPILED, networks=both), 0.35, on_cuda),
         Part("options", "Options for speed, training steps of partial padding", option_rows, 0.25),
         Part("masks", "Masks, inference: time over the canvas without masks", mask_rows, 0.1),
+        Part("memory", "DeepLabV3+ at the paper's sizes: seconds and peak memory", memory_rows, 0.1),
         cifar10.part(setting),
     ]
 

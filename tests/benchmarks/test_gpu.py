@@ -23,7 +23,7 @@ def test_rehearsal(tmp_path):
     subprocess.run([sys.executable, "-m", "benchmarks.gpu", *options], cwd=ROOT, env=no_gpu, check=True)
     states = {path.stem: json.loads(path.read_text())["state"] for path in tmp_path.glob("*.json")}
     assert {name for name, state in states.items() if state == "complete"} == {
-        *("tests", "table1", "steps", "loop", "options", "masks", "cifar10")
+        *("tests", "table1", "steps", "loop", "options", "masks", "memory", "cifar10")
     }
     assert {states[name] for name in ("graphs", "compiled")} == {"skipped: needs a CUDA GPU"}
     page = (tmp_path / "results.md").read_text()

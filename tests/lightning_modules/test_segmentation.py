@@ -72,7 +72,7 @@ def test_the_rate_falls_in_a_line_over_the_steps_and_the_last_step_is_validated(
 
 def test_recipe_of_section_4_2():
     built = SegmentationModule("tiny_resnet10")
-    built._trainer = SimpleNamespace(estimated_stepping_batches=31_000)
+    built._trainer = SimpleNamespace(estimated_stepping_batches=31_000, callbacks=[])
     settings = built.configure_optimizers()
     (group,) = settings["optimizer"].param_groups
     assert (group["lr"], group["momentum"], group["weight_decay"]) == (0.03, 0.9, 1e-4)

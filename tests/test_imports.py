@@ -160,7 +160,7 @@ def code():
     return [ROOT / path for path in listed if (ROOT / path).exists()]
 
 
-MOST_LINES = {"product": 20_750, "tests": 17_220}
+MOST_LINES = {"product": 20_800, "tests": 17_270}
 """Of code. Whoever adds more looks first for what can go; whoever takes something out lowers the number."""
 
 

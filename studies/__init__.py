@@ -11,13 +11,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Study:
-    """A study, as the command line and the report find it; nothing of it is imported before it is asked for.
+    """An entry in the list of studies; the study's own code is imported only when it is used.
 
     Attributes:
-        name: of the command. The folder has `_` where the name has `-`.
-        help: one line for `main.py --help`.
+        name: name of the command; the folder has `_` in place of `-`.
+        help: the line about the study in `main.py --help`.
         sections: `file:function` in the folder for each section of the report. A function takes the Collection of runs
-            and the folder to write into, and returns a Section, or None where the runs hold nothing for it.
+            and the output folder, and returns a Section, or None if the runs hold nothing for it.
     """
 
     name: str
@@ -33,12 +33,12 @@ class Study:
         return [self.load(name) for name in self.sections]
 
     def load(self, name: str) -> Any:
-        """What `name`, such as `table:study`, stands for."""
+        """Imports the function that `name`, such as `table:study`, refers to."""
         file, _, function = name.partition(":")
         return getattr(import_module(f"studies.{self.folder}.{file}"), function)
 
     def show(self, runs: Any, nothing: str) -> int:
-        """Shows all sections, as the command of a study that measures nothing; returns its exit status."""
+        """Runs the command of a study that measures nothing: shows all sections, and returns the exit status."""
         # Imported late: --help need not wait for scipy.
         from studies.page.terminal import run_studies
 
@@ -109,5 +109,5 @@ STUDIES = (
 
 
 def find(name: str) -> Study | None:
-    """The study of that name, if there is one."""
+    """Returns the study of that name, or None."""
     return next((study for study in STUDIES if study.name == name), None)

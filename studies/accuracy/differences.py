@@ -1,7 +1,7 @@
-"""How far each scheme lies from zero padding: intervals, p values, and how many seeds would decide.
+"""Differences of each scheme from zero padding: intervals, p values, and the number of seeds that would decide.
 
-The paper gives averages and standard deviations (Tables 2 and 3); whether a difference could be chance it leaves to the
-reader. Values are in percentage points.
+The paper gives averages and standard deviations (Tables 2 and 3), but does not test whether a difference could be
+chance. Values are in percentage points.
 """
 
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ from studies.stats.intervals import ALPHA, POWER, Comparison, compare_spread, ho
 
 @dataclass(frozen=True)
 class AccuracyDifference:
-    """A group minus the runs with zero padding, by one statistic.
+    """Difference of a group from the same network's runs with zero padding, by one statistic.
 
     Attributes:
-        spread: ratio of the standard deviations over runs, the group's to that of zero padding.
-        paper: the paper's own difference.
+        spread: standard deviation over the group's runs / standard deviation over the runs with zero padding.
+        paper: the same difference in the paper; None if the paper has none.
     """
 
     group: Group
@@ -35,7 +35,7 @@ class AccuracyDifference:
 
 
 def study(collection: Collection, output: Path) -> Section | None:
-    """None if nothing can be compared; writes `differences.csv` and `.md`."""
+    """Returns the differences as a section, None if there are none; writes `differences.csv` and `.md`."""
     found = differences(collection)
     if not found:
         return None
@@ -44,7 +44,7 @@ def study(collection: Collection, output: Path) -> Section | None:
 
 
 def differences(collection: Collection) -> list[AccuracyDifference]:
-    """Every scheme but zero, of each network that was run with zero, by both of the paper's statistics."""
+    """Compares every scheme with zero padding, per network with such runs, by both of the paper's statistics."""
     found = []
     for group in filter(collection.baseline, collection.groups):
         for statistic in (BEST, LAST5):

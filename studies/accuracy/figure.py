@@ -15,21 +15,21 @@ from studies.stats.intervals import interval
 from studies.stats.spread import mean
 
 SPREAD = 0.16
-"""Distance between the columns of two schemes of one network, in units of the axis, at most."""
+"""Largest distance between the columns of neighbouring schemes, in units of the x axis: networks lie 1 apart."""
 
 ROOM = 0.96
-"""Of the columns of all schemes: networks lie 1 apart."""
+"""Width for the columns of all schemes of a network, in the same units: less than 1, so that networks stay apart."""
 
 
 def study(collection: Collection, output: Path) -> Section:
-    """Figure 1 as a section; writes `figure1.svg`."""
+    """Returns Figure 1 as a section; writes `figure1.svg`."""
     title = f"{collection.metric} of all networks" + (" (Figure 1)" if collection.metric == "val/acc1" else "")
     drawing = draw(collection)
     return Section(title, [Figure([drawing], _caption(collection))], [drawing.write(output / "figure1.svg")])
 
 
 def draw(collection: Collection) -> Drawing:
-    """A column of dots for each network and scheme."""
+    """Draws a column of dots for each network and scheme."""
     schemes, styles = collection.schemes, palette.styles(collection.schemes)
     spread = min(SPREAD, ROOM / len(schemes))
 

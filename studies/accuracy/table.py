@@ -16,7 +16,7 @@ from studies.stats.spread import mean, stdev
 
 
 def _study(collection: Collection, output: Path, statistic: Statistic) -> Section:
-    """Writes `table2_best` (`table5_best` of mIoU), or `table3_last5`, as .csv and .md."""
+    """Returns the table as a section; writes `table2_best` (`table5_best` for mIoU) or `table3_last5` (.csv, .md)."""
     found = table(collection, statistic)
     reading = _reading(collection) if statistic is BEST else "Columns as in the table above."
     explanation = Text(statistic.explanation.format(metric=collection.metric))
@@ -29,7 +29,7 @@ study_last5 = partial(_study, statistic=LAST5)
 
 
 def table(collection: Collection, statistic: Statistic) -> Table:
-    """The paper's columns for as many runs as there are, and the paper's own average and diff where it has them."""
+    """A table with the paper's columns, one value per run, and the paper's own average and diff if it has them."""
     groups, metric = collection.groups, collection.metric
     printed = [statistic.paper_row(group, metric) or {} for group in groups]
     width = max(len(group.runs) for group in groups)
@@ -39,7 +39,7 @@ def table(collection: Collection, statistic: Statistic) -> Table:
         values, baseline = statistic.values(group, metric), collection.baseline(group)
         diff = mean(values) - mean(statistic.values(baseline, metric)) if baseline else None
         linked = [Linked(value, run.folder.path) for value, run in zip(values, group.runs, strict=True)]
-        # Empty where other groups have more runs; None would show as a missing value.
+        # Empty cells if other groups have more runs; None would be shown as a missing value.
         linked += [""] * (width - len(values))
         seeds = " ".join(str(run.record.seed) for run in group.runs)
         row = [Marked(group, styles[group.padding]), *linked, mean(values), diff, stdev(values), len(values), seeds]

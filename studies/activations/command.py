@@ -14,7 +14,7 @@ from studies.runs.command import Runs, say
 from studies.stats.sample import evenly
 
 Image = tuple[Path, str]
-"""A file, and what the figure calls it."""
+"""An image file, and its label in the figure."""
 
 
 def main(
@@ -29,21 +29,21 @@ def main(
     images: list[Path] | None = None,
     count: PositiveInt = 4,
 ) -> int:
-    """Figure 5 of the paper: activations summed over channels, of one run of each padding scheme, for the same images.
+    """Draws Figure 5 of the paper: activations summed over channels, one run per padding scheme, for the same images.
 
-    With how strong they are at the border: the mean over the outermost ring of positions over the mean of the interior.
-    The maps are kept in RUN/evaluations/, where `report` finds them; a new call replaces those of the same run.
+    Their strength at the border is the mean over the outermost ring of positions / the mean over the interior.
+    The maps are saved in RUN/evaluations/, where `report` finds them; a new call replaces those of the same run.
 
     Writes figure5.csv and .md (every image), figure5_ratio.csv and .md (means over the images), and figure5.png.
 
     Args:
-        network: whose runs to show; default: the first of the folder
-        schemes: default: zero and partial, or the first two that there are
-        seed: of the runs; default: the lowest that every scheme has
+        network: network whose runs are shown; default: the first in the folder
+        schemes: padding schemes to show; default: zero and partial, or the first two that there are
+        seed: seed of the runs; default: the lowest that every scheme has
         layers: module paths such as features.22; default: the last activation function at the last three resolutions
-        list: list the layers that have maps, and make none
-        images: default: reported ones
-        count: images without --images
+        list: only list the layers that have maps
+        images: image files; default: some of the images that results are reported on
+        count: number of images without --images
     """
     collection = runs.collect()
     network = network or collection.networks[0]
@@ -66,7 +66,7 @@ def main(
     def show(run: Run, scheme: str) -> str:
         nonlocal shown, layers
         trained = ready(run)
-        # The first run that can be loaded decides for all.
+        # The first run that loads decides for all: only maps of equal images and layers stand side by side.
         shown = shown or choose_images(trained, count)
         check_writable(run.folder.evaluations, "its maps could not be kept")
         layers = layers or default_layers(layers_with_maps(trained, shown[0][0]))
@@ -85,7 +85,7 @@ def main(
 
 
 def choose_runs(collection: Collection, network: str, schemes: Sequence[str] | None, seed: int | None) -> list[Run]:
-    """One run of each scheme, all of the same seed where they can be. Raises UserError where there is none."""
+    """Returns one run per scheme, all of one seed if all have one in common. Raises UserError if a run is missing."""
     groups = {group.padding: group.runs for group in collection.of(network)}
     if schemes is None:
         schemes = FIRST_SCHEMES if groups.keys() >= set(FIRST_SCHEMES) else [*groups][:2]
@@ -100,7 +100,7 @@ def choose_runs(collection: Collection, network: str, schemes: Sequence[str] | N
 
 
 def choose_images(trained, count: int) -> list[Image]:
-    """`count` of the reported images, spread evenly. Raises UserError if the reported images cannot be found."""
+    """`count` of the images that results are reported on, evenly spaced. Raises UserError if they cannot be found."""
     from lightning_modules import SegmentationModule
 
     data = trained.data

@@ -18,18 +18,18 @@ from studies.checkpoints.networks import is_activation, noted
 from training.provenance import provenance
 
 DEPTHS, SMALLEST = 3, 6
-"""Layers taken by default, and the least side of their maps: a smaller map is mostly border."""
+"""Number of layers shown by default, and the least side of their maps: a smaller map is mostly border."""
 
 LARGEST_PICTURE = 512
-"""Longest side, in pixels, of an image as it is kept for the figure."""
+"""Longest side, in pixels, of an image stored for the figure."""
 
 
 def record_of(trained: Trained, images: Sequence[tuple[Path, str]], layers: Sequence[str]) -> ActivationRecord:
-    """The maps of `layers` for images given as (file, label).
+    """Computes the maps of `layers` for images given as (file, label).
 
     Raises:
-        UserError: for a layer that is not there or has no maps.
-        DataError: for an image that cannot be used.
+        UserError: a layer does not exist or has no maps.
+        DataError: an image cannot be used.
     """
     names = {name for name, _ in trained.module.network.named_modules()}
     if unknown := [layer for layer in layers if layer not in names]:
@@ -58,7 +58,7 @@ def record_of(trained: Trained, images: Sequence[tuple[Path, str]], layers: Sequ
 
 
 def as_seen(trained: Trained, path: Path) -> torch.Tensor:
-    """uint8 (3, H, W): the image as the network is shown it. Raises DataError for one that cannot be used."""
+    """The image as the network sees it, uint8 (3, H, W), not normalised. Raises DataError if it cannot be used."""
     image = decode_rgb(str(path))
     if isinstance(trained.module, SegmentationModule):
         return whole_image(image, str(path))
@@ -66,11 +66,11 @@ def as_seen(trained: Trained, path: Path) -> torch.Tensor:
 
 
 def activations(trained: Trained, pixels: torch.Tensor, layers: Sequence[str]) -> dict[str, torch.Tensor]:
-    """Each layer's output for one image (3, H, W) uint8; of a layer that is called several times, the last."""
+    """Each layer's output for one uint8 image (3, H, W); of a layer that is called several times, the last output."""
     module, found = trained.module, {}
 
     def keep(layer: str, _: tuple, output: object) -> None:
-        # A copy at once: what follows may work in place.
+        # Cloned at once: a following in-place operation (ReLU) would change it.
         if isinstance(output, torch.Tensor):
             found[layer] = output.detach().clone()
 
@@ -81,18 +81,18 @@ def activations(trained: Trained, pixels: torch.Tensor, layers: Sequence[str]) -
 
 
 def layers_with_maps(trained: Trained, image: Path) -> dict[str, tuple[nn.Module, tuple[int, int, int]]]:
-    """Every module, by its path and in the order of the network, that gives maps: (module, (C, H, W))."""
+    """Finds the modules whose output is a map: module path to (module, (C, H, W)), in the order of the network."""
     modules = {name: module for name, module in trained.module.network.named_modules() if name}
     outputs = activations(trained, as_seen(trained, image), list(modules))
     return {name: (modules[name], tuple(found.shape[1:])) for name, found in outputs.items() if found.ndim == 4}
 
 
 def default_layers(available: dict[str, tuple[nn.Module, tuple[int, int, int]]]) -> list[str]:
-    """The last activation function at each of the last three resolutions whose maps are not mostly border."""
+    """The last activation function at each of the last three resolutions that are not mostly border, or one layer."""
     last: dict[tuple[int, int], str] = {}
     for name, (layer, (_, height, width)) in available.items():
         if is_activation(layer) and min(height, width) >= SMALLEST:
-            # Removed first, for the order to be that of the last layer at each resolution.
+            # Removed first: the dict's order must be that of the last layers, not of the first at each resolution.
             last.pop((height, width), None)
             last[height, width] = name
     return list(last.values())[-DEPTHS:] or list(available)[-1:]

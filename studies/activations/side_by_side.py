@@ -1,4 +1,4 @@
-"""Maps of several padding schemes that can stand side by side, and how strong they are at the border."""
+"""Selects activation maps of several padding schemes that can be compared, and measures how strong their border is."""
 
 import math
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ from studies.runs.collect import Collection, Run
 
 @dataclass(frozen=True, eq=False)
 class Beside:
-    """Maps of one network with the same images and layers, of a run of each scheme in the order of the schemes."""
+    """Maps of one network for the same images and layers: one run per scheme, in the order of the schemes."""
 
     network: str
     records: dict[Run, ActivationRecord]
 
     @property
     def first(self) -> ActivationRecord:
-        """Has the images and layers of all."""
+        """The first record; all records have its images and layers."""
         return next(iter(self.records.values()))
 
 
 def side_by_side(collection: Collection) -> list[Beside]:
-    """For each network the newest maps, and those of other schemes of the same images and layers."""
+    """Finds the newest maps of each network, and the maps of other schemes for the same images and layers."""
     found = []
     for network in collection.networks:
         newest: dict[Run, tuple[int, ActivationRecord]] = {}
@@ -45,7 +45,7 @@ def side_by_side(collection: Collection) -> list[Beside]:
 
 
 def border_and_interior(summed: np.ndarray) -> tuple[float, float]:
-    """Mean over the outermost ring of positions of a map (H, W), and over the positions inside it (NaN without any).
+    """Means over the outermost ring of positions of a map (H, W), and over the positions inside it (NaN if none).
 
     >>> border_and_interior(np.array([[3.0, 3, 3], [3, 1, 3], [3, 3, 3]]))
     (3.0, 1.0)
@@ -57,7 +57,7 @@ def border_and_interior(summed: np.ndarray) -> tuple[float, float]:
 
 
 def border_ratio(summed: np.ndarray) -> float:
-    """Border mean / interior mean of a map (H, W), above 1 for a stronger border; NaN without an interior or at 0 / 0.
+    """Border mean / interior mean of a map (H, W), above 1 for a stronger border; NaN without interior or if it is 0.
 
     >>> border_ratio(np.array([[3.0, 3, 3], [3, 1, 3], [3, 3, 3]]))
     3.0
@@ -67,5 +67,5 @@ def border_ratio(summed: np.ndarray) -> float:
 
 
 def ratios(record: ActivationRecord, layer: str) -> list[float]:
-    """Border over interior of each image's map of a layer; NaN where there is none."""
+    """The `border_ratio` of each image's map of a layer."""
     return [border_ratio(values) for values in record.maps[layer]]

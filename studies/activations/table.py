@@ -2,7 +2,7 @@
 
 Section 4.1 of Partial Convolution based Padding, https://arxiv.org/abs/1811.11718: the paper shows two layers of VGG19
 and finds the strongest responses of zero padding at the border. Here the maps come from records that `main.py
-activations` leaves in the run folders.
+activations` writes into the run folders.
 """
 
 import io
@@ -30,13 +30,13 @@ TITLE = "Activations summed over channels (Figure 5)"
 SIDE = 1.32
 """Width of a map with its margin, in inches."""
 LABEL, TITLES = 0.2, 1.15
-"""Heights in inches: of an image's label; of all titles of a network with its colour scales."""
+"""Heights in inches: one image's label; all titles and colour scales of a network."""
 
 COLOURS = "inferno"
 
 
 def study(collection: Collection, output: Path) -> Section | None:
-    """Figure 5 as a section, or None if no maps were made.
+    """Returns Figure 5 as a section, or None if no run has maps.
 
     Writes `figure5.csv` and `.md` (every image), `figure5_ratio.csv` and `.md` (means over images), `figure5.png`.
     """
@@ -60,7 +60,7 @@ READING = (
 
 
 def images_table(found: Sequence[Beside]) -> Table:
-    """A line for each layer, image and scheme: means of the outermost ring and of the interior, and their ratio."""
+    """A row per layer, image and scheme: means of the outermost ring and of the interior, and their ratio."""
     rows = []
     for beside, layer in _layers(found):
         for run, record in beside.records.items():
@@ -75,7 +75,7 @@ def images_table(found: Sequence[Beside]) -> Table:
 
 
 def ratio_table(found: Sequence[Beside]) -> Table:
-    """A line for each network and layer: the mean over the images of border / interior, a column a scheme."""
+    """A row per network and layer, a column per scheme: border / interior, mean over the images."""
     schemes = list(dict.fromkeys(run.record.padding for beside in found for run in beside.records))
     rows = []
     for beside, layer in _layers(found):
@@ -113,7 +113,7 @@ def _caption(found: Sequence[Beside]) -> str:
 
 
 def draw(found: Sequence[Beside]) -> bytes:
-    """PNG of all networks, one below the other, on white."""
+    """Draws all networks, one below the other, as a PNG on white."""
     pictures = [[Image.open(io.BytesIO(image.png)) for image in beside.first.images] for beside in found]
     columns = [1 + len(beside.first.maps) * len(beside.records) for beside in found]
     heights = [TITLES + sum(SIDE * each.height / each.width + LABEL for each in images) for images in pictures]
@@ -128,7 +128,7 @@ def draw(found: Sequence[Beside]) -> bytes:
 
 def _draw_network(part: SubFigure, beside: Beside, images: Sequence[Image.Image], columns: int) -> None:
     part.suptitle(beside.network, x=0.01, ha="left", weight="bold", fontsize=12)
-    # The last row is that of the colour scales, below their layers and thin.
+    # The last, thin row holds the colour scales, each below its layer.
     grid = part.add_gridspec(len(images) + 1, columns, height_ratios=[1] * len(images) + [0.07])
     places = np.array(
         [[part.add_subplot(grid[row, column]) for column in range(columns)] for row in range(len(images))]

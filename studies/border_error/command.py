@@ -25,22 +25,22 @@ def main(
     batch_size: PositiveInt = 8,
     output: Path = Path("runs/border-error"),
 ) -> int:
-    """How far each padding scheme is from real context, by layer and distance: the one scale for all schemes.
+    """Measures how far each padding scheme is from real context, by layer and distance: one scale for all schemes.
 
-    An image is shown twice: with a margin of real context around it, and cut to its centre and padded. NMSE is the
-    squared difference of a layer's maps at a distance from the border, over the variance there; for the whole network,
-    and for each layer alone with its input true. For a classifier also how often the decision stays the same.
+    The network sees each image twice: with a margin of real context, and cropped to its centre and padded. NMSE is the
+    squared difference between a layer's two maps at a distance from the border / the variance there; of the whole
+    network, and of each layer alone on true input. For a classifier, how often the decision stays the same, too.
 
-    Writes NETWORK-SIZE.json a network (after Ctrl-C the same command continues, what is there is not measured again),
+    Writes NETWORK-SIZE.json per network (an existing one is not measured again; after Ctrl-C the command continues),
     tables as .csv and .md, figures as .svg. `main.py report RUNS_FOLDER` shows what lies in RUNS_FOLDER/border-error.
 
     Args:
         images: folder of images, with or without a folder for each class
-        count: images, spread evenly; default: all
-        size: of the image without its margin, pixels a side; default: the network's own
-        margin: context on each side, a multiple of the total stride; default: three total strides
-        batch_size: images at a time
-        output: where to write
+        count: number of images, evenly spaced; default: all
+        size: side of the image without its margin, in pixels; default: the network's own
+        margin: pixels of context on each side, a multiple of the total stride; default: three total strides
+        batch_size: images per batch
+        output: folder for the results
     """
     # Imported late: --help need not wait for torch.
     from studies.border_error.measure import measure, total_stride

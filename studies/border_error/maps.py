@@ -1,4 +1,4 @@
-"""Maps of a network on a small image, and those of the same network on a larger one cut to where the small one lies."""
+"""Maps of a network on a small image, and on a larger image around it, the latter cropped to the small one's place."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ class LayerMaps:
 
 
 def small_maps(network: nn.Module, layers: Sequence[str], images: Tensor) -> tuple[dict[str, LayerMaps], Tensor]:
-    """The maps of each layer, and the logits."""
+    """Returns the maps of each layer, and the logits."""
     found: dict[str, LayerMaps] = {}
 
     def keep(layer: str, before: tuple, after: Tensor) -> None:
-        # A copy at once: what follows may work in place.
+        # Cloned at once: a following in-place operation (ReLU) would change it.
         found[layer] = LayerMaps(before[0], after.clone())
 
     with noted(network, layers, keep):
@@ -33,9 +33,10 @@ def small_maps(network: nn.Module, layers: Sequence[str], images: Tensor) -> tup
 def true_maps(
     network: nn.Module, small: dict[str, LayerMaps], images: Tensor, margin: int
 ) -> tuple[dict[str, LayerMaps], Tensor | None]:
-    """The maps of each layer of `small` on larger images, cut; and the logits of the cut last map.
+    """Returns each layer's maps on larger images, cropped to the sizes in `small`, and the logits of the last one.
 
-    The larger images (N, 3, H, W) have `margin` pixels on each side around the small ones.
+    The larger images (N, 3, H, W) have `margin` pixels on each side around the small ones. The logits are None if the
+    network has no `forward_head` to compute them from a cropped map.
     """
     found: dict[str, LayerMaps] = {}
     context = Context.of(images, margin)

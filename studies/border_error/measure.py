@@ -1,4 +1,4 @@
-"""Measures the border error of one network, batch by batch, all schemes on each; what is done is kept on the way."""
+"""Measures the border error of one network: all schemes on each batch, with the sums saved on the way."""
 
 import contextlib
 import time
@@ -20,25 +20,25 @@ from studies.checkpoints.progress import Progress
 from training.provenance import started
 
 LARGEST = 512
-"""Side up to which a network's stride is looked for, in pixels."""
+"""Image side, in pixels, from which on `total_stride` tries no larger image."""
 
 SECONDS = 20
-"""Between two times that the state is kept, and said."""
+"""Seconds between two saves of the state; each prints a line."""
 
 FIRST = 3
-"""Seconds until it is said first: who waits wants to know how long."""
+"""Seconds until the first save, whose line tells early how long the measurement takes."""
 
 
 def total_stride(source: Source, size: int) -> int:
-    """Pixels of the image to a position of the last map, or a multiple of them.
+    """Image pixels per position of the last map, or a multiple of them.
 
     Raises UserError if the network does not run at this size, or has no maps.
     """
     try:
         with torch.inference_mode():
             last = last_map(source.network, torch.zeros(1, 3, size, size))
-            # One position tells no stride: a ResNet of stride 32 has one for 16 pixels, too. A network may take one
-            # size alone.
+            # A map of one position shows no stride: a ResNet of stride 32 has one for 16 pixels, too. Errors are
+            # suppressed because some networks accept one image size only.
             with contextlib.suppress(Exception):
                 while last.shape[-1] == 1 and size < LARGEST:
                     last = last_map(source.network, torch.zeros(1, 3, 2 * size, 2 * size))
@@ -51,7 +51,7 @@ def total_stride(source: Source, size: int) -> int:
 
 
 class BorderErrors:
-    """The sums of one network over the images so far; size and margin are in pixels."""
+    """Accumulates the errors of one network under every scheme, batch by batch; size and margin are in pixels."""
 
     def __init__(self, source: Source, size: int, margin: int, schemes: Sequence[str]):
         self.source, self.size, self.margin = source, size, margin
@@ -109,14 +109,14 @@ class BorderErrors:
 
     @property
     def state(self) -> dict[str, Any]:
-        """Everything that `add` adds to, as tensors and plain values."""
+        """Everything that `add` accumulates, as tensors and plain values."""
         sums = {layer: [sums.count, sums.total, sums.squares] for layer, sums in self.true.items()}
         logits = {scheme: torch.cat(found) for scheme, found in self.logits.items()}
         kept = {"whole": self.whole, "alone": self.alone, "floor": self.floor, "failed": self.failed}
         return {"sums": sums, "logits": logits, **kept}
 
     def go_on(self, state: dict[str, Any]) -> int:
-        """Takes a `state` up; returns the number of images in it."""
+        """Continues from a saved `state`; returns the number of images in it."""
         shapes, _ = small_maps(self.zero, self.layers, torch.zeros(1, 3, self.size, self.size))
         for layer, (count, total, squares) in state["sums"].items():
             self.true[layer] = RingSums(RingSums.of(shapes[layer].output).distance, count, total, squares)
@@ -136,7 +136,7 @@ class BorderErrors:
         return {scheme: Errors(nmse(self.whole[scheme]), nmse(self.alone[scheme])) for scheme in self.variants}
 
     def decisions(self, targets: list[int] | None) -> dict[str, Decisions]:
-        """Of each scheme and TRUE."""
+        """The decisions under each scheme and TRUE; empty without logits. `targets` are the correct classes or None."""
         if TRUE not in self.logits:
             return {}
         logits = {scheme: torch.cat(self.logits[scheme]) for scheme in (TRUE, *self.variants)}
@@ -157,11 +157,11 @@ def measure(
     progress: Progress,
     say: Callable[[str], None],
 ) -> BorderErrorRecord:
-    """The border error of one network; goes on where an earlier call of the same measurement was stopped.
+    """Measures the border error of one network; continues where an earlier call of the same measurement was stopped.
 
     Raises:
-        DataError: for an image that cannot be used.
-        UserError: if no scheme can be measured.
+        DataError: an image cannot be used.
+        UserError: no scheme can be measured.
     """
     origin = started()
     errors, state = BorderErrors(source, size, margin, schemes), progress.read()

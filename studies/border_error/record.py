@@ -1,4 +1,4 @@
-"""What `main.py border-error` measured of one network."""
+"""The record that `main.py border-error` writes for one network."""
 
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -8,17 +8,17 @@ import numpy as np
 from records.codec import Record
 
 TRUE = "true context"
-"""Stands among the schemes for the network that sees real context around the image."""
+"""Used like a scheme's name for the network that sees real context around the image."""
 
 
 @dataclass
 class Decisions:
-    """What the classifier says of each image.
+    """The classifier's decisions on N images.
 
     Attributes:
-        predicted: class (N,).
-        probability: of the correct class where it is known, else of the class that the network with true context
-            gives, (N,) float32.
+        predicted: predicted classes, (N,).
+        probability: probability of the correct class if it is known, else of the class that the network predicts with
+            true context, (N,) float32.
     """
 
     predicted: np.ndarray = field(repr=False)
@@ -27,11 +27,11 @@ class Decisions:
 
 @dataclass
 class Errors:
-    """NMSE(d) of each layer in order, d = 0 at the border, under one scheme; NaN where the true maps do not vary.
+    """NMSE(d) of each layer, first layer first, under one scheme; d = 0 is the border, NaN is for constant true maps.
 
     Attributes:
-        whole: of the whole network, errors of earlier layers included.
-        alone: of the layer alone, its input true.
+        whole: NMSE in the whole network, errors of earlier layers included.
+        alone: NMSE of the layer alone on its true input.
     """
 
     whole: list[list[float]] = field(repr=False)
@@ -43,22 +43,22 @@ class BorderErrorRecord(Record):
     """The content of `border-error/NETWORK-SIZE.json`.
 
     Attributes:
-        network: timm's name, or the run's.
-        weights: where they are from, in words.
-        padding: scheme that it was trained with.
-        size, margin: of the image and of the context on each side, in pixels.
-        images: their number.
-        digest: of their files' names and sizes; in older records of the names alone.
-        schemes: that were asked for.
-        layers: padded convolutions by module path, from input to output.
-        floor: of each layer, the NMSE at the border between two true-context networks whose large images are padded by
-            zero and by replicate: what the far border still does; 0 where the margin exceeds the layer's reach.
-        errors: by scheme.
-        decisions: by scheme, and TRUE; empty where the network has no head of its own.
-        targets: correct classes; None where they are not known.
+        network: timm's name of the network, or the run's name.
+        weights: origin of the weights, in words.
+        padding: scheme that the network was trained with.
+        size, margin: side of the image, and context on each side, in pixels.
+        images: number of images.
+        digest: digest of the image files' names and sizes; in older records of the names alone.
+        schemes: schemes that were asked for.
+        layers: module paths of the padded convolutions, from input to output.
+        floor: NMSE of each layer at the border between two true-context networks whose large images are padded by
+            zero and by replicate: the far border's remaining effect; 0 if the margin exceeds the layer's reach.
+        errors: errors by scheme.
+        decisions: decisions by scheme and TRUE; empty if the network has no `forward_head`.
+        targets: correct classes; None if they are unknown.
         failed: a sentence for each scheme that could not be measured.
         provenance: start, command, versions, commit, host.
-        state: digest of the weights and of users' files with schemes; empty in older records.
+        state: digest of the weights and of the user's files that define schemes; empty in older records.
     """
 
     KIND: ClassVar[str] = "border-error"

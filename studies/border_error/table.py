@@ -1,4 +1,4 @@
-"""Tables and the figure of what `main.py border-error` measured: errors and decisions by scheme."""
+"""Tables and figures of the records of `main.py border-error`: errors and decisions by scheme."""
 
 import math
 from collections.abc import Sequence
@@ -27,11 +27,11 @@ LOW, HIGH = 1e-3, 10
 """Ends of the colour scale of NMSE; 1 is the variance of the true map."""
 
 DEPTH = 7
-"""Distances from the border that are drawn."""
+"""Number of distances from the border that are drawn."""
 
 
 def section(records: Sequence[BorderErrorRecord], output: Path, problems: Sequence[str] = ()) -> Section:
-    """Writes `border_error.csv` and `.md`, `border_error_layers.csv` and a .svg a record."""
+    """Returns the section; writes `border_error.csv` and `.md`, `border_error_layers.csv` and a .svg per record."""
     table, layers = make_table(records), layer_table(records)
     files = [*table.write(output, "border_error"), layers.write(output, "border_error_layers")[0]]
     figures = []
@@ -67,7 +67,7 @@ CAPTION = (
 
 
 def conditions(record: BorderErrorRecord) -> str:
-    """What was measured on, and how true the true context is."""
+    """One line on a record: weights, images, margin, and how much the far border still changes the true maps."""
     floor = record.floor[-1]
     return (
         f"{record.network} ({record.weights}): {record.images} images of {record.size} pixels with {record.margin} "
@@ -91,7 +91,7 @@ def by_error(record: BorderErrorRecord) -> list[str]:
 
 
 def make_table(records: Sequence[BorderErrorRecord]) -> Table:
-    """A line for each network and scheme, nearest to real context first; real context itself first of all."""
+    """A row per network and scheme, nearest to real context first; real context itself is the first row."""
     columns = [Column("Network"), Column("scheme", only_csv=True), Column("n")]
     columns += [Column(f"NMSE {name}", _short) for name in ("last", "mean", "alone")]
     columns += [Column("agree", decimals(1)), Column("agree: 95 %")]
@@ -132,11 +132,11 @@ def _decisions(record: BorderErrorRecord, scheme: str) -> list:
 
 
 def _is_random(record: BorderErrorRecord) -> bool:
-    return record.weights.startswith("random, seed ")  # of a file of weights it is the file's name
+    return record.weights.startswith("random, seed ")  # weights from a file are recorded by the file's name
 
 
 def layer_table(records: Sequence[BorderErrorRecord]) -> Table:
-    """A line for each network, scheme, layer and distance."""
+    """A row per network, scheme, layer and distance."""
     names = ("Network", "scheme", "layer", "distance", "NMSE whole", "NMSE alone")
     rows = [
         [record.network, scheme, layer, distance, *pair]
@@ -153,7 +153,7 @@ def _short(value: float) -> str:
 
 
 def draw(record: BorderErrorRecord, schemes: list[str]) -> Drawing:
-    """Three matrices of one colour scale; `schemes` in the order of the rows."""
+    """Draws three matrices on one colour scale; `schemes` in the order of the rows."""
     errors = [record.errors[scheme] for scheme in schemes]
     middle = middle_layer(record)
     panels = {
@@ -182,7 +182,7 @@ def draw(record: BorderErrorRecord, schemes: list[str]) -> Drawing:
 
 
 def middle_layer(record: BorderErrorRecord) -> int:
-    """The deepest layer whose maps still have DEPTH rings, else the first: deep, and not all border."""
+    """The deepest layer whose maps have DEPTH rings, so that not all of them is border; the first if none has."""
     rings = [len(each) for each in next(iter(record.errors.values())).whole]
     return max((number for number, count in enumerate(rings) if count >= DEPTH), default=0)
 

@@ -20,8 +20,8 @@ from training.provenance import provenance
 def evaluate(trained: Trained, *, in_tiles: bool = False) -> ClassificationRecord | EvaluationRecord:
     """Runs Lightning's `test` and writes the record into the run's `evaluations/`.
 
-    Scenes are predicted whole; with `in_tiles` also as the run's configuration says. Raises UserError if the record
-    could not be written.
+    Scenes are predicted as whole images; with `in_tiles`, also in the tiles of the run's configuration. Raises
+    UserError if the record could not be written.
     """
     check_writable(trained.folder.evaluations, "its results could not be kept")
     if isinstance(trained.module, SegmentationModule):
@@ -66,7 +66,7 @@ def _keep_classes(trained: Trained, found: dict[str, float], classes: torch.Tens
 
 
 def _test(trained: Trained, callbacks: list[pl.Callback]) -> dict[str, float]:
-    """What Lightning's `test` logs."""
+    """Runs Lightning's `test`; returns the metrics that it logs."""
     show_bar = sys.stdout.isatty()
     device = trained.module.device
     trainer = pl.Trainer(
@@ -78,7 +78,7 @@ def _test(trained: Trained, callbacks: list[pl.Callback]) -> dict[str, float]:
         enable_checkpointing=False,
         enable_model_summary=False,
         enable_progress_bar=show_bar,
-        # Predicted classes stand in the order of the files.
+        # Predicted classes must stay in the order of the files.
         use_distributed_sampler=False,
     )
     trainer.test(trained.module, datamodule=trained.data, verbose=False)

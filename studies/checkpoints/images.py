@@ -1,4 +1,4 @@
-"""A folder of images as batches for any network: the files, their classes where they are known, and their pixels."""
+"""A folder of images for any network: the files, their classes if they are known, and normalised batches."""
 
 import hashlib
 import os
@@ -18,33 +18,33 @@ from datamodules.loading.on_device import normalise
 from studies.stats.sample import evenly
 
 IMAGENET = {name: number for number, name in enumerate(ImageNetInfo().label_names())}
-"""ImageNet's class folders (n01440764) to the numbers that timm's networks of 1,000 classes give them."""
+"""Maps ImageNet's class folders (n01440764) to the class numbers of timm's networks with 1,000 classes."""
 
 
 @dataclass(frozen=True)
 class Images:
-    """Files of images, and the class of each; None where the folder's classes are not those of the network."""
+    """Image files and their classes; `targets` is None if the folder's classes are not those of the network."""
 
     files: list[str]
     targets: list[int] | None
 
     @property
     def digest(self) -> str:
-        """Of the files' names and sizes, in order; the folder may move."""
-        # Numbered images of two folders have the same names. One that is gone is named when it is read.
+        """Digest of the files' names and sizes, in order; the folder's own path is left out, since it may move."""
+        # Sizes, because numbered images of two folders have the same names. A missing file is reported when it is read.
         files = map(Path, self.files)
         parts = [f"{file.name} {file.stat().st_size if file.exists() else None}" for file in files]
         return hashlib.sha1(os.fsencode("\n".join(parts))).hexdigest()[:8]
 
 
 def find_images(folder: Path, count: int | None, classes: Mapping[str, int]) -> Images:
-    """Images below `folder`, `count` of them spread evenly (None: all).
+    """Finds `count` images below `folder`, evenly spaced (None: all).
 
     Args:
-        classes: names of class folders to the network's numbers.
+        classes: maps names of class folders to the network's class numbers.
 
     Raises:
-        DataError: if there is no folder, or no image in it.
+        DataError: the folder does not exist, or holds no image.
     """
     refuse_no_folder(folder, "Name a folder of images with --images.")
     index = scan_flat(folder) if is_flat(folder) else scan_classes(folder)
@@ -55,7 +55,7 @@ def find_images(folder: Path, count: int | None, classes: Mapping[str, int]) -> 
 
 
 def read_batch(files: Sequence[str], side: int, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """(N, 3, side, side), normalised: each image's shorter side resized to `side`, the centre cropped.
+    """Reads a normalised batch (N, 3, side, side): shorter side resized to `side`, centre cropped.
 
     Raises DataError for a file that cannot be decoded.
     """

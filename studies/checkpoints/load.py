@@ -1,4 +1,4 @@
-"""A trained network from its run folder, ready to be evaluated: no Trainer, no W&B, and nothing written."""
+"""Loads a trained network from its run folder for evaluation; makes no Trainer, calls no W&B, and writes nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ class Trained:
     """A network with its weights, and the data that it is evaluated on.
 
     Attributes:
-        module: in evaluation mode, under the scheme that was asked for, on the device.
-        data: that `find_images` sets up for `test`.
-        checkpoint: the file that the weights are from.
-        epoch, step: of the checkpoint; the first epoch is 0.
-        precision: of the run's Trainer, as Lightning calls it; None is its default.
+        module: the network's module, in evaluation mode, under the requested scheme, on the device.
+        data: datamodule, which `find_images` sets up for `test`.
+        checkpoint: file of the weights.
+        epoch, step: epoch (the first is 0) and step of the checkpoint.
+        precision: precision of the run's Trainer, in Lightning's words; None for Lightning's default.
     """
 
     folder: RunFolder
@@ -60,20 +60,20 @@ def load(
     device: str | torch.device = "cpu",
     batch_size: int | None = None,
 ) -> Trained:
-    """The network that a run trained, and its data, whose images are not looked for (`Trained.find_images`).
+    """Loads the network that a run trained, and its datamodule, without looking for images (`Trained.find_images`).
 
     Args:
         checkpoint: name of a file in the run's checkpoints/, `best` or `last`.
-        padding_at_test: scheme to evaluate under; None: the one of training.
-        data_root: folder of the images where they are not (or no longer) where the run's configuration says.
-        options: further ones of `main.py test`.
-        device: that the network is put on.
-        batch_size: images in an evaluation batch of a classifier; None: as in the run's configuration.
+        padding_at_test: scheme to evaluate under; None for the scheme of training.
+        data_root: folder of the images; None for the folder in the run's configuration.
+        options: further options of `main.py test`.
+        device: device for the network.
+        batch_size: images per evaluation batch of a classifier; None for the value in the run's configuration.
 
     Raises:
-        UserError: naming the run folder, if its configuration or checkpoint is missing or damaged, or the scheme cannot
-            be applied.
-        RunFolderError: if run.json is missing or damaged.
+        UserError: configuration or checkpoint is missing or damaged, or the scheme cannot be applied; names the run
+            folder.
+        RunFolderError: run.json is missing or damaged.
     """
     record = folder.read_record()
     path = find_checkpoint(folder, checkpoint)
@@ -89,7 +89,7 @@ def load(
         raise UserError(f"{folder.path}: {path.name} does not fit config.yaml: {in_one_line(error)}") from None
     except Exception as error:
         raise UserError(f"{folder.path} cannot be loaded: {message_for_users(error)}") from None
-    # A cache changes no pixel, may be gone by now, and is of one root and one size of the crops.
+    # No pixel cache: it changes no pixel, may be gone by now, and fits one root and one crop size only.
     cli.datamodule.cache = None
     if batch_size is not None:
         cli.datamodule.eval_batch_size = batch_size
@@ -99,9 +99,9 @@ def load(
 
 
 def find_checkpoint(folder: RunFolder, name: str) -> Path:
-    """The file of a checkpoint: `last` (the `epoch-NNN.ckpt` of the highest epoch), or a name with or without `.ckpt`.
+    """Finds a checkpoint: `last` (the `epoch-NNN.ckpt` of the highest epoch), or a name with or without `.ckpt`.
 
-    Raises UserError, naming the run folder and what it has, if there is none.
+    Raises UserError, naming the run folder and the checkpoints in it, if there is no such file.
     """
     if name == "last":
         found = sorted(folder.checkpoints.glob("epoch-*.ckpt"), key=lambda path: int(path.stem.rpartition("-")[2]))
@@ -115,10 +115,10 @@ def find_checkpoint(folder: RunFolder, name: str) -> Path:
 
 
 def read_step(path: Path) -> int:
-    """The step that a checkpoint is of, without reading its weights. Raises CheckpointError if that cannot be read."""
+    """Reads the step of a checkpoint, without its weights. Raises CheckpointError if the file cannot be read."""
     try:
         return int(torch.load(path, map_location="cpu", weights_only=True, mmap=True)["global_step"])
-    # Anything may come out of a damaged pickle.
+    # A damaged pickle may raise any exception.
     except Exception:
         raise CheckpointError(f"{path} is damaged; choose another one with --checkpoint") from None
 
@@ -132,9 +132,9 @@ def arguments(folder: RunFolder, checkpoint: Path, padding_at_test: str | None) 
         f"--config={folder.config}",
         f"--ckpt_path={checkpoint}",
         f"--model.padding_at_test={padding_at_test or 'null'}",
-        # Compiled code would be compiled anew for each network, and shows no activations.
+        # Every network would be compiled anew, and hooks see no activations of compiled code.
         "--model.compile=false",
-        # Loggers, callbacks and cluster plugins are those of the training.
+        # The configured loggers, callbacks and cluster plugins are for the training.
         "--trainer.logger=false",
         "--trainer.callbacks=null",
         "--trainer.plugins=null",
@@ -142,7 +142,7 @@ def arguments(folder: RunFolder, checkpoint: Path, padding_at_test: str | None) 
 
 
 class NetworkOnly(ExperimentCLI):
-    """Builds the network and the data of a configuration, and stops there."""
+    """A command line that builds the network and the datamodule of a configuration, and runs nothing."""
 
     def _set_seed(self) -> None:
         return

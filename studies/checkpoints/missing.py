@@ -36,16 +36,16 @@ def evaluate_and_show(
     """Evaluates what is missing for `study`, then shows the study; returns the exit status.
 
     Args:
-        study, nothing: as of `run_studies`.
+        study, nothing: study to show, and what to do if it does not apply, as in `run_studies`.
         margin: options of `main.py test` that give the images a margin of real context.
     """
-    runs.output_folder()  # asked before the evaluation, which takes long
+    runs.output_folder()  # raises before the evaluation, which takes long
     settings = {"device": choose_device(options.device), "batch_size": options.batch_size}
 
     def one(run: Run, scheme: str) -> str | None:
         path = find_checkpoint(run.folder, options.checkpoint)
         old = {file: each for file, each in known(run, path, scheme).items() if bool(margin_of(each)) == bool(margin)}
-        # Only the data say whether a margin, and the size of the images within it, are the same.
+        # With a margin, only the key of the data says whether margin and image size are those of the record.
         if old and options.data_root is None and not margin:
             return None
         trained = load(run.folder, path.name, scheme, options.data_root, margin, **settings)
@@ -62,10 +62,10 @@ def evaluate_missing(tasks: Sequence[Task], one: Callable[[Run, str], str | None
     """Evaluates each task that has no record yet, and returns the runs that could not be evaluated.
 
     Args:
-        one: evaluates a run under a scheme and keeps the record; returns what came out, in words, None for an old one.
+        one: evaluates a run under a scheme and writes the record; returns the result in words, None if there was one.
 
     Raises:
-        WriteError: if a result cannot be written: the next could not be, either.
+        WriteError: a result cannot be written; the next ones could not be, either.
     """
     console, failed = Console(), []
     with quiet_lightning():
@@ -86,13 +86,13 @@ def evaluate_missing(tasks: Sequence[Task], one: Callable[[Run, str], str | None
 
 
 def in_words(record: Record) -> str:
-    """Its value and its number of images."""
+    """The value of a record and its number of images, in words."""
     metric = "val/acc1" if isinstance(record, ClassificationRecord) else "val/miou"
     return f"{METRICS[metric]} {value_of(record, metric):.3f} % of {record.images} images"
 
 
 def known(run: Run, checkpoint: Path, scheme: str) -> dict[Path, Record]:
-    """The records of a checkpoint under a scheme by their files, of classification or segmentation."""
+    """Finds the records of a checkpoint under a scheme, of classification or segmentation, by their files."""
     records = run.evaluations(ClassificationRecord) | run.evaluations(EvaluationRecord)
     wanted = (checkpoint.name, scheme)
     found = {
@@ -100,21 +100,22 @@ def known(run: Run, checkpoint: Path, scheme: str) -> dict[Path, Record]:
         for file, record in records.items()
         if (record.checkpoint, record.padding_at_test) == wanted and _is_whole(run, record)
     }
-    # A run that was begun anew has other weights under the same name.
+    # A run that was started again has other weights in a file of the same name.
     step = read_step(checkpoint) if found else None
     found = {file: record for file, record in found.items() if record.step == step}
     changed = _changed(scheme) if found and scheme != run.record.padding else 0
+    # An older record is of an older version of the user's scheme.
     return {file: record for file, record in found.items() if file.stat().st_mtime >= changed}
 
 
 def _changed(scheme: str) -> float:
-    """When the last of the user's files that define a scheme was changed; 0 without any."""
+    """The latest mtime of the user's files that define a scheme; 0 if the user defines none of it."""
     rules = () if scheme == VALID else choose(scheme).rules
     return max((file.stat().st_mtime for _, each in rules for file in each.files), default=0)
 
 
 def _is_whole(run: Run, record: Record) -> bool:
-    """Whether the list of images that a classifier's record names can be read."""
+    """Whether the image list of a classifier's record is there and complete; True for records of segmentation."""
     if not isinstance(record, ClassificationRecord):
         return True
     try:
@@ -124,7 +125,7 @@ def _is_whole(run: Run, record: Record) -> bool:
 
 
 def _note_move(records: Mapping[Path, Record], trained: Trained) -> None:
-    """Updates the image folder in records of a classifier whose images were moved."""
+    """Updates the image folder in the records of a classifier whose images have moved."""
     for file, record in records.items():
         if isinstance(record, ClassificationRecord):
             now = str(trained.data.eval_files()[0].resolve())
@@ -133,7 +134,7 @@ def _note_move(records: Mapping[Path, Record], trained: Trained) -> None:
 
 
 def choose_device(name: str | None) -> str:
-    """`name`, or a GPU if there is one. Raises UserError if torch has no such device."""
+    """Returns `name`, or a GPU, if there is one, for None. Raises UserError if torch has no such device."""
     if name is None:
         return str(torch.accelerator.current_accelerator() or "cpu") if torch.accelerator.is_available() else "cpu"
     try:

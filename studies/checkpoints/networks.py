@@ -1,4 +1,4 @@
-"""A network by timm's name or from a run folder, with the images that it takes; and its copies under other schemes."""
+"""Networks by timm's name or from a run folder, with their size and normalisation, and copies under other schemes."""
 
 import contextlib
 import copy
@@ -27,7 +27,7 @@ from studies.checkpoints.load import load
 ZERO = "zero"
 
 ACTIVATIONS = ("torch.nn.modules.activation", "timm.layers.activations", "timm.layers.activations_me")
-"""Where the classes of activation functions are defined; torch's MultiheadAttention, too."""
+"""Python modules that define activation functions; torch's also defines MultiheadAttention."""
 
 SCENE = 256
 
@@ -37,13 +37,13 @@ class Source:
     """A network to measure.
 
     Attributes:
-        name: timm's, or the run's.
-        network: in evaluation mode, under `padding`.
-        padding: scheme that it was trained with.
-        weights: where they are from, in words.
-        size: side of its images in pixels.
-        mean, std: that its images are normalised with, on a scale of 0 to 1.
-        classes: names of class folders to the numbers that the network gives them.
+        name: timm's name of the network, or the run's name.
+        network: network in evaluation mode, under `padding`.
+        padding: scheme that the network was trained with.
+        weights: origin of the weights, in words.
+        size: side of the network's images, in pixels.
+        mean, std: mean and standard deviation that normalise images on a scale of 0 to 1.
+        classes: maps names of class folders to the network's class numbers.
     """
 
     name: str
@@ -56,11 +56,11 @@ class Source:
     classes: Mapping[str, int]
 
     def under(self, scheme: str) -> nn.Module:
-        """A copy under `scheme` that shares the weights. Raises PaddingError if the scheme cannot be put on it."""
+        """Copies the network under `scheme`, sharing the weights. Raises PaddingError if it cannot be applied."""
         return padded_copy(self.network, scheme, self.padding)
 
     def digest(self, schemes: Sequence[str]) -> str:
-        """Of the weights, and of users' files that define `schemes`: names alone do not say which these are."""
+        """Digest of the weights and of the user's files that define `schemes`: both may change under the same names."""
         found = hashlib.blake2b(digest_size=8)
         for tensor in chain(self.network.parameters(), self.network.buffers()):
             found.update(tensor.detach().cpu().flatten().contiguous().view(torch.uint8).numpy())
@@ -70,7 +70,7 @@ class Source:
 
 
 def padded_copy(network: nn.Module, scheme: str, padding: str = ZERO) -> nn.Module:
-    """A copy of `network`, which is under `padding`, under `scheme`: modules are new, parameters and buffers shared."""
+    """Returns a copy of `network`, converted from `padding` to `scheme`: new modules, shared parameters and buffers."""
     shared = {id(tensor): tensor for tensor in chain(network.parameters(), network.buffers())}
     variant = copy.deepcopy(network, shared)
     if scheme != padding:
@@ -85,19 +85,19 @@ def check_source(name: str) -> None:
 
 
 def find_source(name: str, weights: Path | None, pretrained: bool, checkpoint: str, seed: int) -> Source:
-    """The network that `name` stands for.
+    """Loads the network of a run folder, or makes a timm model with pretrained, given or random weights.
 
-    Raises UserError, naming the folder or file at fault, NetworkError if it is neither a run folder nor a timm model.
+    Raises UserError, naming the folder or file at fault, NetworkError if `name` is neither a run folder nor a model.
     """
     if RunFolder(Path(name)).record_file.is_file():
         trained = load(RunFolder(Path(name)), checkpoint)
         data, module = trained.data, trained.module
         words = f"{trained.checkpoint.name}, epoch {trained.epoch}"
         found = (trained.folder.path.name, module.network, module.scheme, words)
-        # Scenes have no size of their own: the usual one of crops in segmentation.
+        # Scenes have no fixed image size: a usual crop size in segmentation.
         size = data.image_size if hasattr(data, "image_size") else SCENE
         names = ()
-        with contextlib.suppress(Exception):  # the images of the training are gone, and with them the names
+        with contextlib.suppress(Exception):  # the training images may be gone, and the class names with them
             names = trained.find_images().data.class_folders
         return Source(*found, size, data.mean, data.std, {each: number for number, each in enumerate(names)})
     torch.manual_seed(seed)
@@ -113,10 +113,10 @@ def find_source(name: str, weights: Path | None, pretrained: bool, checkpoint: s
 
 
 def load_in_order(network: nn.Module, file: Path) -> None:
-    """Loads a file of weights by names, or else by order: another library's names, the same tensors.
+    """Loads a file of weights by name, or in order if another library gave the same tensors other names.
 
-    Counters of batches (`num_batches_tracked`) are left out, which some libraries do not save. Raises NetworkError for
-    a file without weights, UserError naming the first tensor that does not fit.
+    Ignores batch counters (`num_batches_tracked`), which some libraries do not save. Raises NetworkError if the file
+    holds no weights, UserError naming the first tensor that does not fit.
     """
     own, given = (_without_counters(state) for state in (network.state_dict(), read_weights(file)[0]))
     if own.keys() != given.keys():
@@ -142,7 +142,7 @@ def is_activation(layer: nn.Module) -> bool:
 
 
 def pads_of(layer: nn.Module, sizes: tuple[int, ...]) -> Pads | None:
-    """How much a convolution pads an input of `sizes`, before and after each axis; None for what does not convolve."""
+    """The padding (before, after) per axis of a convolution for an input of `sizes`; None for any other layer."""
     convolution = find_convolution(original_class(layer))
     if convolution is None or convolution.transposed:
         return None
@@ -151,7 +151,7 @@ def pads_of(layer: nn.Module, sizes: tuple[int, ...]) -> Pads | None:
 
 
 def padded_convolutions(network: nn.Module, run: Callable[[nn.Module], object]) -> dict[str, nn.Module]:
-    """The convolutions of images that pad, by module path, in the order in which `run(network)` calls them."""
+    """Finds the 2-d convolutions that pad: module path to layer, in the order in which `run(network)` calls them."""
     found: dict[str, nn.Module] = {}
     candidates = {name: each for name, each in network.named_modules() if find_convolution(original_class(each))}
 
@@ -167,7 +167,7 @@ def padded_convolutions(network: nn.Module, run: Callable[[nn.Module], object]) 
 
 @contextlib.contextmanager
 def noted(network: nn.Module, layers: Iterable[str], note: Callable[[str, tuple, Any], object]) -> Iterator[None]:
-    """Within it `note(layer, inputs, output)` is called after each call of one of the layers, named by module path."""
+    """A context in which `note(layer, inputs, output)` is called after each call of one of `layers` (module paths)."""
 
     def hook(layer: str) -> Callable:
         def call(_: nn.Module, inputs: tuple, output: Any) -> None:

@@ -10,7 +10,7 @@ from jsonargparse.typing import PositiveInt
 from records.errors import UserError
 
 VALID = "valid"
-"""Real context in the place of padding: a scheme at test alone."""
+"""Real context in place of padding; a scheme for tests only."""
 
 if TYPE_CHECKING:
     from studies.checkpoints.networks import Source
@@ -22,8 +22,8 @@ class Weights:
 
     Attributes:
         checkpoint: best, last, or the name of a file in RUN/checkpoints/, such as epoch-089.ckpt
-        data_root: folder of the images where they are not where the runs found them
-        device: such as cpu or cuda:1; default: a GPU if there is one
+        data_root: folder of the images if they are not where the runs found them
+        device: torch device such as cpu or cuda:1; default: a GPU if there is one
     """
 
     _: KW_ONLY
@@ -37,7 +37,7 @@ class EvaluationOptions(Weights):
     """Options of commands that evaluate trained networks.
 
     Attributes:
-        batch_size: images at a time, of classifiers; default: the run's
+        batch_size: images per batch of classifiers; default: the run's
     """
 
     _: KW_ONLY
@@ -46,15 +46,15 @@ class EvaluationOptions(Weights):
 
 @dataclass
 class Networks:
-    """Which networks, with which weights, under which schemes.
+    """Options of commands that measure any networks: which networks, with which weights, under which schemes.
 
     Attributes:
-        networks: names of timm models (random weights, unless told otherwise), or run folders
-        weights: file of weights for a timm model: by its names, or in its order where the names are another library's
-        pretrained: timm's own pretrained weights, from the hub's cache or the network
-        checkpoint: of run folders: best, last, or the name of a file in RUN/checkpoints/
-        schemes: padding schemes; default: all, without those that the network cannot have, which are named
-        seed: of random weights and of drawn inputs
+        networks: names of timm models (with random weights unless an option says otherwise), or run folders
+        weights: file of weights for a timm model; loaded by name, or in order if the names are another library's
+        pretrained: take timm's pretrained weights, from the hub or its cache
+        checkpoint: checkpoint of run folders: best, last, or the name of a file in RUN/checkpoints/
+        schemes: padding schemes; default: all that the network can have; the others are named
+        seed: seed of random weights and drawn inputs
     """
 
     networks: list[str]
@@ -66,7 +66,7 @@ class Networks:
     seed: int = 0
 
     def sources(self) -> Iterator["Source"]:
-        """The networks, one after the other. Raises UserError where one cannot be made."""
+        """Yields the networks, one after the other. Raises UserError if one cannot be made."""
         from studies.checkpoints.networks import find_source
 
         if self.weights and (self.pretrained or len(self.networks) > 1):
@@ -75,7 +75,7 @@ class Networks:
             yield find_source(name, self.weights, self.pretrained, self.checkpoint, self.seed)
 
     def check(self) -> list[str]:
-        """The schemes, each once. Raises an error for users if a scheme or a name of a network is unknown."""
+        """Returns the schemes without repeats. Raises an error for users if a scheme or a network is unknown."""
         from padding import available_schemes
         from padding.conversion.choice import choose
         from studies.checkpoints.networks import check_source
@@ -86,7 +86,7 @@ class Networks:
 
 
 def check_schemes(schemes: Sequence[str]) -> list[str]:
-    """`schemes`, each once. Raises UserError if one is unknown."""
+    """Returns `schemes` without repeats. Raises UserError if one is unknown."""
     from padding import PaddingError
     from padding.conversion.choice import choose
 

@@ -1,4 +1,4 @@
-"""The reported images of a run at any size, and measurements of its network on them that its folder keeps."""
+"""Images that a run's results are reported on, at any size, and measurements on them, stored in the run folder."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -24,27 +24,27 @@ from studies.stats.sample import evenly
 from training.provenance import provenance
 
 BATCH = 128
-"""Images at a time where the options say nothing."""
+"""Images per batch, unless the options say otherwise."""
 
 CANVASES = ("black", "white", "mean")
 """Colours of images without content."""
 
 Network = Callable[[Tensor], Tensor]
-"""Logits (N, classes) of normalised images (N, 3, H, W)."""
+"""Computes logits (N, classes) of normalised images (N, 3, H, W)."""
 
 Measure = Callable[[Trained], tuple[dict[str, list[float | None]], int]]
-"""What is measured with a loaded network, and on how many images."""
+"""Measures a loaded network; returns the values by name, and the number of images."""
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Images, by their paths, with their classes.
+    """Image files and their classes, read in batches.
 
     Attributes:
-        size: side that the network was trained at, in pixels.
-        mean, std: that images are normalised with, on a scale of 0 to 1.
-        batch: images at a time.
-        device: that they are sent to.
+        size: image side that the network was trained at, in pixels.
+        mean, std: mean and standard deviation that normalise images on a scale of 0 to 1.
+        batch: images per batch.
+        device: device of the batches.
     """
 
     files: list[str]
@@ -56,14 +56,14 @@ class Pictures:
     device: str | torch.device = "cpu"
 
     def squares(self, side: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches (N, 3, side, side), normalised, and their classes: shorter side resized to `side`, centre cropped."""
+        """Yields normalised (N, 3, side, side) and classes (N,): shorter side resized to `side`, centre cropped."""
         for start in range(0, len(self.files), self.batch):
             chosen = slice(start, start + self.batch)
             images = read_batch(self.files[chosen], side, self.mean, self.std)
             yield images.to(self.device), torch.tensor(self.targets[chosen], device=self.device)
 
     def colour(self, name: str) -> Tensor:
-        """(3, 1, 1): a colour of CANVASES, normalised."""
+        """A colour of CANVASES, normalised, (3, 1, 1)."""
         mean, std = torch.tensor(self.mean), torch.tensor(self.std)
         return (({"black": 0.0, "white": 1.0}.get(name, mean) - mean) / std)[:, None, None]
 
@@ -76,11 +76,11 @@ def measure_runs(
     count: int | None,
     measure: Callable[[Network, Pictures], dict[str, list[float | None]]],
 ) -> int:
-    """Measures every run of classification that has no such record yet, then shows the study; returns the exit status.
+    """Measures every classification run that has no such record yet, then shows the study; returns the exit status.
 
     Args:
-        how: settings of the study.
-        count: images, spread evenly; None: all.
+        how: settings of the study; a record with other settings does not count.
+        count: number of images, evenly spaced; None for all.
     """
 
     def classified(trained: Trained) -> tuple[dict[str, list[float | None]], int]:
@@ -89,7 +89,7 @@ def measure_runs(
         pictures = _pictures(trained.find_images(), count, options.batch_size or BATCH)
         return measure(trained.module.network, pictures), len(pictures.files)
 
-    collection, _ = runs.collect(), runs.output_folder()  # asked before the measurement, which takes long
+    collection, _ = runs.collect(), runs.output_folder()  # raises before the measurement, which takes long
     failed = measure_missing(collection, options, study.name, {**how, "count": count}, classified)
     return run_studies(runs, [study], "no run could be measured", failed)
 
@@ -97,15 +97,16 @@ def measure_runs(
 def measure_missing(
     collection: Collection, options: Weights, name: str, how: Mapping[str, Any], measure: Measure
 ) -> list[SetAside]:
-    """Measures every run that has no such record yet, each under its own scheme; returns those that could not be.
+    """Measures every run that has no such record yet under its own scheme; returns the runs that could not be.
 
     Args:
-        name, how: of the study, and its settings.
+        name, how: name of the study, and its settings.
     """
     device = choose_device(options.device)
 
     def one(run: Run, scheme: str) -> str | None:
         path = find_checkpoint(run.folder, options.checkpoint)
+        # Another root may hold other images, so with --data-root old records do not count.
         if options.data_root is None:
             wanted, known = (path.name, read_step(path), name, how), run.evaluations(MeasureRecord).values()
             if any((each.checkpoint, each.step, each.study, each.how) == wanted for each in known):

@@ -1,4 +1,4 @@
-"""What a long measurement has so far, in a file: the same command continues where it was stopped."""
+"""Intermediate results of a long measurement in a file, so that the same command continues where it was stopped."""
 
 import io
 import json
@@ -13,34 +13,34 @@ from records.atomic import write_atomically
 
 @dataclass(frozen=True)
 class Progress:
-    """A file that is there while a measurement lasts.
+    """A file of intermediate results that exists until the measurement is complete.
 
     Attributes:
-        file: ends with `.part`; removed at the end.
-        key: what decides the result, as plain values: what was kept under another key is not continued.
+        file: path that ends with `.part`; removed at the end.
+        key: plain values that decide the result; a state saved under another key is not continued.
     """
 
     file: Path
     key: Any
 
     def read(self) -> Any:
-        """What `keep` was given last, or None where there is nothing to continue."""
+        """Returns the state that `keep` saved last, or None if there is nothing to continue."""
         try:
             content = torch.load(self.file, weights_only=True)
-        # Nothing there, or a part of a file: begin anew.
+        # No file, or a damaged one: start from the beginning.
         except Exception:
             return None
         return content["state"] if isinstance(content, dict) and content.get("key") == self._text else None
 
     def keep(self, state: Any) -> None:
-        """Keeps tensors and plain values. Raises WriteError if they cannot be written."""
+        """Saves a state of tensors and plain values. Raises WriteError if it cannot be written."""
         buffer = io.BytesIO()
         torch.save({"key": self._text, "state": state}, buffer)
         write_atomically(self.file, lambda file: file.write(buffer.getvalue()))
 
     @property
     def _text(self) -> str:
-        # Options are numbers of classes that torch would not read back.
+        # As JSON: option values have jsonargparse's classes (PositiveInt), which weights_only would not load.
         return json.dumps(self.key, sort_keys=True)
 
     def remove(self) -> None:

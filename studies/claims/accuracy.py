@@ -21,21 +21,21 @@ leads of up to 0.089 points similar; twice that, rounded up, leaves room for see
 
 
 def of_scheme(collection: Collection, scheme: str) -> Iterator[tuple[Group, Group]]:
-    """The runs of `scheme` of each network, with the network's runs with zero padding; networks without are skipped."""
+    """Yields the group of `scheme` and the group of zero padding of each network that has both."""
     for group in collection.groups:
         if group.padding == scheme and (baseline := collection.baseline(group)):
             yield group, baseline
 
 
 def ahead(statistic: Statistic, collection: Collection) -> Iterator[Evidence]:
-    """Partial minus zero padding."""
+    """Difference of the values by `statistic`, partial minus zero padding."""
     for group, _ in of_scheme(collection, PARTIAL):
         printed = statistic.paper_difference(group, collection.metric)
         yield Evidence(group.network, statistic.difference(collection, group), printed)
 
 
 def no_better(scheme: str, collection: Collection) -> Iterator[Evidence]:
-    """`scheme` minus zero padding, its p value against SIMILAR."""
+    """Difference of the best epochs, `scheme` minus zero padding, with the p value of a test against SIMILAR."""
     for groups in of_scheme(collection, scheme):
         ours, theirs = (each.by_seed(BEST.values(each, collection.metric)) for each in groups)
         found = compare([(seed, value - SIMILAR) for seed, value in ours], theirs)
@@ -46,7 +46,7 @@ def no_better(scheme: str, collection: Collection) -> Iterator[Evidence]:
 
 
 def steadier(collection: Collection) -> Iterator[Evidence]:
-    """Standard deviation over the runs, partial to zero padding."""
+    """Ratio of the standard deviations over the runs, partial / zero padding."""
     for groups in of_scheme(collection, PARTIAL):
         sides = [BEST.values(each, collection.metric) for each in groups]
         rows = [BEST.paper_row(each, collection.metric) for each in groups]
@@ -56,7 +56,7 @@ def steadier(collection: Collection) -> Iterator[Evidence]:
 
 
 def sooner(collection: Collection) -> Iterator[Evidence]:
-    """Epochs to each target that all runs reached, partial minus zero padding."""
+    """Difference of the epochs to each target that all runs reached, partial minus zero padding."""
     found = reached(collection)
     zeros = {(each.group.network, each.target): each.paper for each in found if each.group.padding == REFERENCE}
     for each in found:
@@ -67,7 +67,7 @@ def sooner(collection: Collection) -> Iterator[Evidence]:
 
 
 def of_curves(of: Callable[[list[float]], float], collection: Collection) -> Iterator[Evidence]:
-    """`of` each run's values at the epochs that every run of both sides has, partial minus zero padding."""
+    """Difference of `of(values)`, partial minus zero padding; values are a run's at the epochs that all runs have."""
     for groups in of_scheme(collection, PARTIAL):
         curves = [[run.curve(collection.metric) for run in each.runs] for each in groups]
         # A run that was resumed or validated rarely may lack epochs.
@@ -79,8 +79,8 @@ def of_curves(of: Callable[[list[float]], float], collection: Collection) -> Ite
 
 
 def drift(values: list[float]) -> float:
-    """Mean over the steps from one epoch to the next of how far the value falls; 0 for one that never falls."""
-    # Cut off at 0: over all steps rises and falls would cancel, leaving first minus last.
+    """Mean fall of the value from one epoch to the next; a rise counts as 0."""
+    # Without the 0, rises and falls would cancel and leave first minus last.
     return mean([max(0.0, before - after) for before, after in pairwise(values)] or [0.0])
 
 

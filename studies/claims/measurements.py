@@ -1,6 +1,6 @@
 """The paper's claims that need more than training curves: time, cross tests, activations, tiles and borders.
 
-Each is read from what its study kept in the run folders: Table 1, Table 4, Figure 5, Tables 6 and 7.
+The evidence comes from the records that each study wrote: Table 1, Table 4, Figure 5, Tables 6 and 7.
 """
 
 import math
@@ -35,10 +35,10 @@ def cheap(collection: Collection) -> Iterator[Evidence]:
             yield Evidence(name, sign_test(line.relative, COST), line.paper and line.paper["relative"])
 
 
-# Reads and compares every evaluation of every run: once, for the two claims that share it.
+# Cached, since two claims need it, and every evaluation of every run is read for it.
 @lru_cache(maxsize=1)
 def crossed(collection: Collection) -> dict[tuple[str, str], Cell]:
-    """(network, scheme of training) to the cell that was tested under the other one of zero and partial padding."""
+    """Maps (network, scheme of training), zero or partial, to the cell that was tested under the other of the two."""
     cells = drops(collection)
     return {(c.network, c.padding): c for c in cells if {c.padding, c.padding_at_test} == set(FIRST_SCHEMES)}
 
@@ -62,7 +62,7 @@ def robust(collection: Collection) -> Iterator[Evidence]:
 
 
 def bright_borders(collection: Collection) -> Iterator[Evidence]:
-    """Border over interior of the summed activations, zero minus partial, image by image of one run of each."""
+    """Border / interior of the summed activations, zero minus partial, image by image, from one run of each scheme."""
     for beside in side_by_side(collection):
         records = {run.record.padding: record for run, record in beside.records.items()}
         if not records.keys() >= {*FIRST_SCHEMES}:
@@ -76,12 +76,12 @@ def bright_borders(collection: Collection) -> Iterator[Evidence]:
                 yield Evidence(f"{beside.network}, {layer}, by image", compare(*sides))
 
 
-# Reads every test of every run: once, for the three claims that share it.
+# Cached, since three claims need it, and every test of every run is read for it.
 tested = lru_cache(maxsize=1)(compared_blocks)
 
 
 def border_lead(table: EvaluationTable, end: str, start: str | None, collection: Collection) -> Iterator[Evidence]:
-    """Partial minus zero padding in column `end` of Table 6 or 7, less that in `start`, run by run."""
+    """Partial minus zero padding in column `end` of Table 6 or 7, less that in column `start` (None: 0), by run."""
 
     def gain(values: Values) -> Values:
         ends = [values.get(end), 0.0 if start is None else values.get(start)]

@@ -21,7 +21,7 @@ KAYHAN = "Kayhan and van Gemert, CVPR 2020, section 3.2"
 
 
 def swapped(schemes: tuple[str, ...], collection: Collection) -> Iterator[Evidence]:
-    """Accuracy of the red-green test with the halves swapped, a value a seed, of each of `schemes`."""
+    """Accuracy of the red-green test with the halves swapped, one value per seed, under each of `schemes`."""
     records, _ = read_measured(collection.root / LOCATION, LocationRecord)
     for scheme in schemes if records else ():
         if scheme in records[-1].accuracy:
@@ -30,7 +30,7 @@ def swapped(schemes: tuple[str, ...], collection: Collection) -> Iterator[Eviden
 
 
 def against_zero(collection: Collection, values: dict[Run, float]) -> Iterator[Evidence]:
-    """Zero padding minus each other scheme of the same network, of the runs that have a value."""
+    """Difference, zero padding minus each other scheme of the same network, over the runs that have a value."""
     for group in filter(collection.baseline, collection.groups):
         both = (collection.baseline(group), group)
         sides = [[(run.record.seed, values[run]) for run in side.runs if run in values] for side in both]
@@ -45,7 +45,7 @@ def position(collection: Collection) -> Iterator[Evidence]:
 
 
 def used_to_zeros(collection: Collection) -> Iterator[Evidence]:
-    """Accuracy at the largest size less that at the size of training, the content's scale kept."""
+    """Accuracy at the largest size minus accuracy at the size of training, with the content at the same scale."""
     changes = {}
     for run, record in measured_runs(collection, "sizes")[0].items():
         found = dict(zip(record.how["factors"], record.values["kept"], strict=True))
@@ -62,10 +62,10 @@ def steadiness(collection: Collection) -> Iterator[Evidence]:
 
 
 def lopsided(collection: Collection) -> Iterator[Evidence]:
-    """Asymmetry of the zero-padded foveation at sizes with uneven padding less that at even ones.
+    """Asymmetry of the foveation under zero padding, at sizes with uneven padding minus at sizes with even padding.
 
-    A network of averages knows neither weights nor widths: runs of one network, and networks whose windows are alike
-    (ResNet50 and Wide ResNet50), are one value.
+    In a network of averages weights and widths do not matter: runs of one network, and networks with the same windows
+    (ResNet50 and Wide ResNet50), count as one value.
     """
     asymmetries: dict[str, dict[bool, list[float]]] = {}
     layers: dict[str, set[tuple]] = {}

@@ -1,4 +1,4 @@
-"""The page of claims: a line a claim with its verdict, then the evidence by network."""
+"""The section of claims: a row per claim with its verdict, then the evidence by network."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from studies.runs.collect import Collection
 from studies.stats.intervals import ALPHA
 
 CLAIMS: tuple[Claim, ...] = (*accuracy.CLAIMS, *measurements.CLAIMS, *others.CLAIMS)
-"""Those that training curves decide, those that need a measurement, and those of other papers."""
+"""Claims that training curves decide, claims that need a measurement, and claims of other papers."""
 
 
 @dataclass(frozen=True)
 class ExaminedClaim:
-    """A claim, its number on the page, and what the runs hold for it."""
+    """A claim, its number on the page, and its evidence from the runs."""
 
     number: int
     claim: Claim
@@ -29,7 +29,7 @@ class ExaminedClaim:
 
 
 def study(collection: Collection, output: Path) -> Section:
-    """Every claim with its verdict as a section; writes `claims` and `claims_evidence` as .csv and .md."""
+    """Returns every claim with its verdict as a section; writes `claims` and `claims_evidence` as .csv and .md."""
     tested = examine(collection)
     every, long = _summary(tested), _evidence(tested)
     files = [*every.write(output, "claims"), *long.write(output, "claims_evidence")]
@@ -39,7 +39,7 @@ def study(collection: Collection, output: Path) -> Section:
 
 
 def _untested(tested: Sequence[ExaminedClaim]) -> str:
-    """One line on the claims without evidence: their numbers, by the command that would find some."""
+    """One line on the claims without evidence: their numbers, by the command that would produce it."""
     numbers: dict[str, list[str]] = {}
     for each in tested:
         if not each.evidence:
@@ -49,7 +49,7 @@ def _untested(tested: Sequence[ExaminedClaim]) -> str:
 
 
 def examine(collection: Collection) -> list[ExaminedClaim]:
-    """Each claim with what the runs hold for it, those without evidence too."""
+    """Collects the evidence for every claim; claims without evidence are included."""
     numbered = enumerate(CLAIMS, start=1)
     return [ExaminedClaim(number, claim, tuple(claim.evidence(collection))) for number, claim in numbered]
 

@@ -1,7 +1,7 @@
-"""What the runs say of a claim: supported, contradicted, or not yet decidable, network by network.
+"""Verdicts on a claim, network by network: supported, contradicted, or not yet decidable.
 
-Decided means p < ALPHA against the claim's line, which is mostly no difference; an interval that reaches over the line
-decides nothing, however small the difference. Partial padding losing counts as its winning does.
+A verdict needs p < ALPHA against the claim's line, which for most claims is no difference; an interval that contains
+the line decides nothing, however small the difference. A loss of partial padding counts like a win.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,12 +22,12 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the runs of one network say of a claim.
+    """The evidence of one network's runs for or against a claim.
 
     Attributes:
-        network: or what else the claim is put to.
+        network: network, or whatever else the claim is tested on.
         found: estimate, interval and p value, the latter against the claim's line.
-        paper: the paper's own figure of the same quantity, where it has one.
+        paper: the paper's figure for the same quantity; None if it has none.
     """
 
     network: str
@@ -37,14 +37,15 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of a paper as something that can be measured.
+    """A statement of a paper, and the quantity that tests it.
 
     Attributes:
-        where: in the paper it stands; whose it is, if another's.
-        command: the study that tests it.
-        quantity: what is measured, with its unit.
-        above: whether the claim puts the quantity above the line (True) or below it.
-        evidence: from the runs; empty where they hold nothing for it.
+        where: place in the paper, or the other source of the claim.
+        command: study that tests the claim.
+        quantity: name of the measured quantity, with its unit.
+        above: True if the claim puts the quantity above `line`, False if below.
+        evidence: function that gets the evidence from the runs; empty if they hold none.
+        line: value that the quantity is tested against.
     """
 
     text: str
@@ -56,7 +57,7 @@ class Claim:
     line: float = 0.0
 
     def verdict(self, evidence: Evidence) -> Verdict:
-        """Of one network's evidence."""
+        """The verdict on one network's evidence."""
         found = evidence.found
         if found.p is None or found.p >= ALPHA:
             return Verdict.OPEN
@@ -64,14 +65,14 @@ class Claim:
 
 
 def overall(verdicts: Sequence[Verdict]) -> Verdict:
-    """Of all networks: decided only where every one is decided alike."""
+    """The verdict over all networks: decided only if all of them are decided alike."""
     if len(set(verdicts)) < 2:
         return verdicts[0] if verdicts else Verdict.UNTESTED
     return Verdict.MIXED if {Verdict.SUPPORTED, Verdict.CONTRADICTED} <= set(verdicts) else Verdict.OPEN
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:
-    """`not yet decidable (supported: 1 of 2)`: the overall verdict, with the networks that are decided."""
+    """The overall verdict with the number of decided networks: `not yet decidable (supported: 1 of 2)`."""
     words = str(overall(verdicts))
     counts = {each: verdicts.count(each) for each in (Verdict.SUPPORTED, Verdict.CONTRADICTED)}
     some = [f"{each}: {count} of {len(verdicts)}" for each, count in counts.items() if 0 < count < len(verdicts)]

@@ -40,7 +40,7 @@ def study(collection: Collection, output: Path) -> Section | None:
     if not found:
         return None
     table = _table(found, palette.styles(collection.schemes))
-    return Section(table.title, [Text(READING), table], table.write(output, "differences"))
+    return Section(table.title, [table, Text(READING, muted=True)], table.write(output, "differences"))
 
 
 def differences(collection: Collection) -> list[AccuracyDifference]:

@@ -41,15 +41,21 @@ def section(records: Sequence[BorderErrorRecord], output: Path, problems: Sequen
         figures.append(Figure([drawing], CAPTION, f"{record.network}, {record.images} images"))
     failed = [f"{record.network}: {problem}" for record in records for problem in record.failed]
     blocks = [
-        Text(READING),
+        Text(QUESTION),
+        *figures,
+        Text(READING, muted=True),
         table,
         Bullets([conditions(record) for record in records], terminal=True),
-        *figures,
         Notice("Not measured", [*problems, *failed], terminal=True),
         Details("Where this comes from", [Bullets([facts(record.provenance) for record in records])]),
     ]
     return Section(TITLE, blocks, files)
 
+
+QUESTION = (
+    "How far are the maps under a padding scheme from those of the same network that sees the real pixels around the "
+    "image?"
+)
 
 READING = (
     "NMSE: squared difference of a layer's map from the same map with real context around the image, over the map's "

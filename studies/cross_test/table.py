@@ -100,8 +100,8 @@ def _blocks(
     by_run = runs_table(found, f"Cross test: {words} (Table 4){around}")
     blocks: list[Block] = [Text(_reading(evaluations, words) + (MARGIN if margin else ""))]
     for network in dict.fromkeys(cell.network for cell in found):
-        crossed = matrix([cell for cell in found if cell.network == network], f"{network}: averages in percent{around}")
-        blocks += [Text(crossed.title), crossed]
+        of_network = [cell for cell in found if cell.network == network]
+        blocks.append(matrix(of_network, f"{network}: averages in percent{around}"))
     notes = Bullets(_notes(collection, evaluations, found), terminal=True)
     return by_run, [*blocks, Text("Run by run, in the paper's form:"), by_run, notes]
 

@@ -34,22 +34,28 @@ def section(records: Sequence[GeometryRecord], output: Path, problems: Sequence[
     files = [file for name, table in tables.items() for file in table.write(output, f"geometry_{name}")]
     figures = []
     for record in records:
-        drawn = {"constant": constant_responses(record)} if record.responses else {}
-        drawn |= {"foveation": foveation_maps(record)} if record.foveation else {}
+        drawn = {"foveation": foveation_maps(record)} if record.foveation else {}
+        drawn |= {"constant": constant_responses(record)} if record.responses else {}
         stem = f"geometry_{record.network}-{record.size}".replace("/", "_")
         files += [drawing.write(output / f"{stem}_{name}.svg") for name, drawing in drawn.items()]
         figures += [Figure([drawing], CAPTIONS[name], drawing.title) for name, drawing in drawn.items()]
     failed = [f"{record.network}: {problem}" for record in records for problem in record.failed]
     blocks = [
-        Text(READING),
+        Text(QUESTION),
+        *figures,
+        Text(READING, muted=True),
         *tables.values(),
         Bullets([sizes(record) for record in records], terminal=True),
-        *figures,
         Notice("Not measured", [*problems, *failed], terminal=True),
         Details("Where this comes from", [Bullets([facts(record.provenance) for record in records])]),
     ]
     return Section(TITLE, blocks, files)
 
+
+QUESTION = (
+    "What does the border do to a network before it has learned anything? How much does each pixel weigh in its last "
+    "map, and what does it answer at the border to an image that is the same everywhere?"
+)
 
 READING = (
     "uneven: windows of the layer read more padded positions before its input than after it. foveation: how much each "

@@ -61,7 +61,7 @@ class Table:
     """Rows of values under their columns.
 
     Attributes:
-        title: what a terminal shows above it.
+        title: stands above it in a terminal, and on the page if it is one of several in its section.
         columns: the first one heads the rows.
         rows: a value a column, Linked or Marked where it has to be; None or NaN where there is none.
         starts: numbers of rows that begin a block, as of `starts`.

@@ -80,6 +80,13 @@ def test_texts_are_escaped(block, times):
     assert "".join(page.words).count(EVIL) == times + 4
 
 
+def test_several_tables_of_a_section_have_headings_but_for_its_own_title():
+    tables = [Table(title, [Column("c")], [["x"]]) for title in ("first", "second")]
+    for shown, headings in ((tables, ["second"]), (tables[1:], []), ([Details("second", tables)], ["first"])):
+        text = render("page", [], [Chapter("part", [Section("first", shown)])], Path("/x"))
+        assert re.findall("<h3>(.*?)</h3>", text) == headings
+
+
 def test_links():
     """Relative from the page's folder; a web address as it is; anything else no link."""
     links = [Path("/x/a b#?%"), "https://w.b/?a=1&b=2", "javascript:alert(1)"]

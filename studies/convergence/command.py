@@ -6,14 +6,14 @@ from studies.runs.command import Runs
 
 
 def main(runs: Runs, *, targets: list[float] | None = None) -> int:
-    """The mean curve of each scheme and the band from its lowest to its highest run (Figure 3 of the paper).
+    """Draws the mean curve of each scheme, and the band from its lowest to its highest run (Figure 3 of the paper).
 
-    Also the epochs that the runs took to each target accuracy, with an interval for the difference from zero padding.
+    Lists the epochs that the runs took to each target accuracy, with an interval for the difference from zero padding.
 
     Writes figure3 and epochs_to_target as .csv and .md, and figure3.svg.
 
     Args:
-        targets: values of the metric to reach, in percent; default: those of the runs (--convergence.targets of fit)
+        targets: target values of the metric in percent; default: those of the runs (--convergence.targets of fit)
     """
     # Imported late: --help need not wait for matplotlib and scipy.
     from studies.convergence import figure

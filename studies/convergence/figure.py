@@ -1,7 +1,7 @@
-"""Figure 3: the mean curve over the seeds of each scheme, and how far the runs lie apart, a panel an architecture.
+"""Figure 3: the mean curve of each scheme over its seeds, and the range of its runs, one panel per architecture.
 
-The band reaches from the lowest to the highest run. With the few runs that there are, that is what was seen; a standard
-deviation of two or three runs would suggest more.
+The band reaches from the lowest to the highest run, which is all that a few runs show; a standard deviation of two or
+three runs would suggest more.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,12 +22,12 @@ from studies.stats.spread import mean, stdev
 TITLE = "Convergence (Figure 3)"
 
 SHORT = 15
-"""Epochs below which a curve is shown once, as a whole."""
+"""Number of epochs below which there is no second panel for the last epochs."""
 
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """One epoch (from 1, as on an axis) of a group's curve, in percent; `std` is None for one run."""
+    """One point of a group's curve, in percent; epochs count from 1, as on the axis, and `std` is None for one run."""
 
     epoch: int
     mean: float
@@ -48,11 +48,11 @@ def curve(group: Group, metric: str) -> list[CurvePoint]:
 
 
 Panel = Mapping[str, Sequence[CurvePoint]]
-"""Scheme to its curve."""
+"""Maps a scheme to its curve."""
 
 
 def study(collection: Collection, output: Path) -> Section:
-    """Figure 3 as a section; writes `figure3.svg`, `figure3.csv` and `figure3.md`."""
+    """Returns Figure 3 as a section; writes `figure3.svg`, `figure3.csv` and `figure3.md`."""
     curves = {group: curve(group, collection.metric) for group in collection.groups}
     styles = palette.styles(collection.schemes)
     label = f"{collection.metric} (%)"
@@ -69,7 +69,7 @@ def study(collection: Collection, output: Path) -> Section:
 
 
 def draw_panels(panels: Mapping[str, Panel], styles: Mapping[str, palette.Style], label: str) -> Drawing:
-    """One panel an architecture; `label` is that of the y axis."""
+    """Draws one panel per architecture; `label` is the label of the y axis."""
     title = f"{label} by epoch: {', '.join(panels)}"
     return grid_of_panels(partial(_draw, styles=styles, label=label), list(panels.items()), PANEL_SIZE, title, styles)
 
@@ -78,7 +78,7 @@ def _draw(axes: Axes, item: tuple[str, Panel], styles: Mapping[str, palette.Styl
     network, panel = item
     for scheme, points in panel.items():
         epochs, means, _, counts, *ends = zip(*map(astuple, points), strict=True)
-        # A single epoch has no line to see.
+        # A line through a single epoch would be invisible.
         marker = "o" if len(points) == 1 else None
         draw_curve(axes, epochs, means, ends if max(counts) > 1 else None, styles[scheme], marker=marker)
     entitle(axes, network)
@@ -88,7 +88,7 @@ def _draw(axes: Axes, item: tuple[str, Panel], styles: Mapping[str, palette.Styl
 
 
 def last_part(panel: Panel) -> Panel | None:
-    """The last third of the epochs, where schemes differ by less than a line's width in the whole; None if short."""
+    """The last third of the epochs, where the full panel's lines overlap; None for fewer than SHORT epochs."""
     last = max(point.epoch for points in panel.values() for point in points)
     if last < SHORT:
         return None
@@ -96,7 +96,7 @@ def last_part(panel: Panel) -> Panel | None:
 
 
 def caption(collection: Collection) -> str:
-    """What line and band are, and n for each curve."""
+    """The caption, which explains line and band, and gives n for each curve."""
     n = "n: " + ", ".join(f"{group} {len(group.runs)}" for group in collection.groups)
     if len({len(group.runs) for group in collection.groups}) == 1:
         n = f"n = {len(collection.groups[0].runs)} for every curve"

@@ -3,7 +3,7 @@
 Partial Convolution based Padding, https://arxiv.org/abs/1811.11718.
 
 The paper reads them off the mean curve of five runs (63 epochs with partial padding, 68 with zero, to 74.9 %); a mean
-curve has no spread, so here each run is read by itself, and the mean curve's epoch stands beside.
+curve has no spread, so here the epochs of each run are read, with the mean curve's epoch beside them.
 """
 
 from collections.abc import Sequence
@@ -24,13 +24,13 @@ from studies.stats.spread import mean
 
 @dataclass(frozen=True)
 class Reached:
-    """How many epochs the runs of a group took to a target.
+    """The epochs that the runs of a group took to reach a target.
 
     Attributes:
-        epochs: of each run in order of the seeds, the first epoch counting as 1; None for one that never reached it.
-        mean_curve: the first epoch at which the mean over the runs reached it, or None.
-        difference: minus zero padding, over runs that all reached it; None without such, or for zero itself.
-        paper: what the paper reads off its mean curve, or None.
+        epochs: epochs of each run in the order of the seeds, the first epoch counting as 1; None if it never did.
+        mean_curve: first epoch at which the mean over the runs reached the target, or None.
+        difference: difference from zero padding; None unless all runs of both reached it, and for zero padding itself.
+        paper: epochs that the paper reads off its mean curve, or None.
     """
 
     group: Group
@@ -42,16 +42,16 @@ class Reached:
 
     @property
     def mean(self) -> float | None:
-        """Over the runs that reached the target."""
+        """Mean over the runs that reached the target, or None."""
         found = [epoch for epoch in self.epochs if epoch is not None]
         return mean(found) if found else None
 
 
 def study(collection: Collection, output: Path, wanted: Sequence[float] = ()) -> Section | None:
-    """A line for each target and group, or None if there are no targets; writes `epochs_to_target.csv` and `.md`.
+    """Returns a section with a row per target and group, None without targets; writes `epochs_to_target.csv` and `.md`.
 
     Args:
-        wanted: targets in percent; by default those that the runs name.
+        wanted: targets in percent; none for the targets of the runs.
     """
     found = reached(collection, wanted)
     if not found:
@@ -70,7 +70,7 @@ def study(collection: Collection, output: Path, wanted: Sequence[float] = ()) ->
 
 
 def reached(collection: Collection, wanted: Sequence[float] = ()) -> list[Reached]:
-    """For each network, target (`wanted`, or what the runs name) and scheme, in this order, what its runs took."""
+    """The epochs by network, target (`wanted`, or the targets of the runs) and scheme, in this order."""
     return [
         _reached(collection, group, target)
         for network in collection.networks
@@ -80,7 +80,7 @@ def reached(collection: Collection, wanted: Sequence[float] = ()) -> list[Reache
 
 
 def targets(groups: tuple[Group, ...]) -> list[float]:
-    """Targets that the runs of `groups` name, in percent, lowest first."""
+    """The targets of the runs of `groups`, in percent, lowest first."""
     return sorted({target for group in groups for run in group.runs for target in run.record.targets})
 
 
@@ -89,7 +89,7 @@ def _reached(collection: Collection, group: Group, target: float) -> Reached:
     groups = (group, reference) if reference else (group,)
     epochs = [[epochs_to(run.rows, metric, target) for run in each.runs] for each in groups]
     difference = None
-    # A difference over the runs that reached it would flatter a scheme of which some did not.
+    # A difference over only the runs that reached it would flatter a scheme whose other runs did not.
     if reference and None not in (*epochs[0], *epochs[1]):
         difference = compare(*(each.by_seed(values) for each, values in zip(groups, epochs, strict=True)))
     mean_curve = next((point.epoch for point in curve(group, metric) if point.mean >= target), None)

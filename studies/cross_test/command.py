@@ -17,23 +17,22 @@ def main(
     margin: PositiveInt | None = None,
     size: PositiveInt | None = None,
 ) -> int:
-    """Table 4 of the paper, for any number of schemes: each finished run's weights under every padding scheme.
+    """Tests each finished run's weights under every padding scheme: Table 4 of the paper, for any number of schemes.
 
-    They are tested under the scheme of training and under every other one, on the reported images (those of `test`):
-    top-1 accuracy, or mIoU of whole images. What has no record yet is evaluated, and each result is kept in
-    RUN/evaluations/ as soon as it is there: after Ctrl-C the same command continues. Runs that cannot be evaluated are
-    named, and the rest goes on.
+    The schemes are that of the training and every other one, the images those of `test`, the value is top-1 accuracy,
+    or mIoU of whole images. Only what has no record yet is evaluated, and each result is written to RUN/evaluations/
+    at once: after Ctrl-C the same command continues. Runs that cannot be evaluated are named, and the rest goes on.
 
-    With --margin the images carry that many pixels of real context on each side. The scheme `valid`, which is then
-    tested, too, lets the network see them, so that no padding of the image's border is seen: the ceiling of padding.
-    Every other scheme pads where the margin begins, on the same pixels.
+    With --margin, the images have that many pixels of real context on each side. The scheme `valid`, which is then
+    tested, too, lets the network see this context in place of padding: the upper bound for every scheme. All other
+    schemes pad where the margin begins, on the same pixels.
 
-    Writes table4_cross.csv and .md; of a margin of 8 pixels table4_cross_margin8.csv and .md.
+    Writes table4_cross.csv and .md; with a margin of 8 pixels, table4_cross_margin8.csv and .md.
 
     Args:
-        schemes: to test under; default: those that the runs were trained with
-        margin: pixels on each side, a multiple of the network's stride. Scenes lose as many to it
-        size: of classified images without their margin, pixels a side; default: the run's. With --margin alone
+        schemes: schemes to test under; default: those that the runs were trained with
+        margin: pixels of context on each side, a multiple of the network's stride; scenes lose as many to it
+        size: side of classified images without their margin, in pixels; only with --margin; default: the run's
     """
     if size and not margin:
         raise UserError("--size goes with --margin; `main.py sizes` tests other sizes")

@@ -1,8 +1,8 @@
-"""Table 4: weights trained with one padding scheme, tested with another, every pair of schemes that was evaluated.
+"""Table 4: weights trained with one padding scheme and tested with another, for every pair that was evaluated.
 
 The paper (Partial Convolution based Padding, https://arxiv.org/abs/1811.11718) tests zero and partial padding crosswise
-on ResNet50 (section 4.1, "Cross Testing"). A difference belongs to one run: the same weights, under the other scheme
-minus under their own; its spread is that of these differences.
+on ResNet50 (section 4.1, "Cross Testing"). A difference is taken within a run: the same weights under the other scheme
+minus under the run's own; the spread is over these differences.
 """
 
 from collections.abc import Sequence
@@ -36,8 +36,8 @@ class Cell:
 
     Attributes:
         network: name that the runs are compared under.
-        values: each run that was tested, by seed, to its value in percent.
-        own: the same runs under the scheme that they were trained with, as far as that was evaluated.
+        values: value of each tested run in percent, in the order of the seeds.
+        own: values of the same runs under the scheme that they were trained with, as far as that was evaluated.
     """
 
     network: str
@@ -56,7 +56,7 @@ class Cell:
 
     @property
     def diffs(self) -> dict[Run, float]:
-        """Under this scheme minus under its own, of each run that has both, in points: below 0 is the paper's drop."""
+        """Value under this scheme minus under the run's own, for runs with both, in points; the paper's drop is < 0."""
         if self.is_own:
             return {}
         return {run: value - self.own[run] for run, value in self.values.items() if run in self.own}
@@ -70,9 +70,9 @@ class Cell:
 
 
 def study(collection: Collection, output: Path, checkpoint: str | None = None) -> Section | None:
-    """Table 4 as a section, or None if no run was tested under another scheme; writes `table4_cross.csv` and `.md`.
+    """Returns Table 4 as a section, None if no run was tested under another scheme; writes `table4_cross.csv`, `.md`.
 
-    Images with a margin of real context have tables and files of their own, `table4_cross_margin4` and the like.
+    Every margin of real context has its own tables and files, such as `table4_cross_margin4`.
     """
     margins = {
         margin_of(record)
@@ -94,7 +94,7 @@ def study(collection: Collection, output: Path, checkpoint: str | None = None) -
 def _blocks(
     collection: Collection, evaluations: ComparableRecords, found: Sequence[Cell], margin: int
 ) -> tuple[Table, list[Block]]:
-    """The table by run, and everything that is shown of one margin."""
+    """Returns the table by run, and all blocks for one margin."""
     words = METRICS[collection.metric]
     around = f", margin of {margin} pixels" if margin else ""
     by_run = runs_table(found, f"Cross test: {words} (Table 4){around}")
@@ -107,7 +107,7 @@ def _blocks(
 
 
 def cells(collection: Collection, evaluations: ComparableRecords) -> list[Cell]:
-    """A cell for each network, scheme of training and scheme of test with a value, each's own scheme first."""
+    """A cell per network, scheme of training and scheme of test that has values, the scheme of training first."""
     found = []
     for group in collection.groups:
         tested = {scheme for run, scheme in evaluations.of if run in group.runs}
@@ -123,12 +123,12 @@ def cells(collection: Collection, evaluations: ComparableRecords) -> list[Cell]:
 
 
 def drops(collection: Collection) -> list[Cell]:
-    """Every network's runs of one scheme tested under another one that have a difference; claims rest on them."""
+    """The cells that have differences; the claims use them."""
     return [cell for cell in cells(collection, comparable_records(collection)) if cell.diffs]
 
 
 def matrix(found: Sequence[Cell], title: str) -> Table:
-    """Averages over the runs of one network: rows trained with, columns tested with."""
+    """Averages over the runs of one network: a row per scheme of training, a column per scheme of test."""
     averages = {(cell.padding, cell.padding_at_test): cell.average for cell in found}
     tested = sorted({scheme for _, scheme in averages}, key=scheme_order)
     trained = dict.fromkeys(padding for padding, _ in averages)
@@ -138,9 +138,9 @@ def matrix(found: Sequence[Cell], title: str) -> Table:
 
 
 def runs_table(found: Sequence[Cell], title: str) -> Table:
-    """The paper's form, a line a cell; then the spread of the difference, and what the paper found."""
+    """A table in the paper's form, a row per cell, followed by the spread of the difference and the paper's values."""
     width = max(len(cell.values) for cell in found)
-    # The paper has ResNet50 alone.
+    # The paper has values for ResNet50 only.
     printed = ("average", "diff") if any(cell.paper for cell in found) else ()
     columns = [Column("Training"), Column("Inference")]
     columns += [Column(str(number), decimals(3)) for number in range(1, width + 1)]

@@ -9,11 +9,11 @@ from studies.runs.command import Runs
 
 
 def main(runs: Runs, evaluation: EvaluationOptions, *, wrong: str = REFERENCE, right: str = PARTIAL) -> int:
-    """Figure 4 of the paper: images that every run of one padding scheme gets wrong and every run of another right.
+    """Finds the images of Figure 4: every run of one padding scheme gets them wrong and every run of another right.
 
-    Of the reported images, with the count of the opposite, and the count to expect if schemes did not matter. Each
-    checkpoint is evaluated under its own scheme unless there is a record of it, and each result is kept in
-    RUN/evaluations/ at once: after Ctrl-C the same command continues.
+    Counts the opposite, too, and the number to expect if schemes did not matter. Each checkpoint is evaluated under its
+    own scheme, on the images of `test`, unless there is a record of it, and each result is written to RUN/evaluations/
+    at once: after Ctrl-C the same command continues.
 
     Writes figure4.csv and .md (the images), figure4_counts.csv and .md, and figure4.png.
 

@@ -13,16 +13,16 @@ from studies.page.drawing import draw_png
 
 COLUMNS = 6
 SIDE = 1.57
-"""Of a picture with its margin, in inches."""
+"""Side of a picture with its margin, in inches."""
 CAPTION, TITLE = 0.19, 0.45
-"""Height of a line of a caption, and of a title, in inches."""
+"""Heights of a caption's line, and of a title, in inches."""
 LONGEST = 22
-"""Characters of a caption's line."""
+"""Largest number of characters in a caption's line."""
 
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """An image file, its class, and lines below that."""
+    """An image file with its caption: its class, and lines below the class."""
 
     path: Path
     label: str
@@ -30,7 +30,7 @@ class Thumbnail:
 
 
 def draw(strips: Mapping[str, Sequence[Thumbnail]]) -> bytes | None:
-    """PNG of the pictures under each title, on white; None without any."""
+    """Draws the pictures under each title as a PNG on white; returns None if there are no pictures."""
     strips = {title: pictures for title, pictures in strips.items() if pictures}
     if not strips:
         return None
@@ -46,7 +46,7 @@ def draw(strips: Mapping[str, Sequence[Thumbnail]]) -> bytes | None:
             for place in places:
                 place.set_axis_off()
             for place, picture in zip(places, pictures, strict=False):
-                # Lanczos: images of a few pixels are recognised when they are enlarged smoothly.
+                # Lanczos, because images of a few pixels are easier to recognise when they are enlarged smoothly.
                 place.imshow(Image.open(picture.path).convert("RGB"), interpolation="lanczos")
                 below = {"transform": place.transAxes, "ha": "center", "va": "top"}
                 place.text(0.5, -0.03, _cut(picture.label), weight="bold", **below)
@@ -56,7 +56,7 @@ def draw(strips: Mapping[str, Sequence[Thumbnail]]) -> bytes | None:
 
 
 def as_jpeg(png: bytes) -> bytes:
-    """The same picture a tenth as large, for a page that holds it."""
+    """The picture as JPEG, a tenth of the bytes, to be embedded in the page."""
     buffer = io.BytesIO()
     Image.open(io.BytesIO(png)).convert("RGB").save(buffer, format="jpeg", quality=85)
     return buffer.getvalue()

@@ -1,9 +1,9 @@
 """Figure 4: images that every run of one padding scheme gets wrong and every run of another right.
 
 Section 4.1 of Partial Convolution based Padding, https://arxiv.org/abs/1811.11718. The paper shows images that zero
-padding fails on and partial padding does not; some such images there are between any two sets of runs, so the opposite
-is counted as well, and what would be expected if the scheme of a run did not matter: the average over all ways to deal
-out the schemes to the same runs.
+padding fails on and partial padding does not. Any two sets of runs have such images, so the opposite is counted, too,
+and the number to expect if the scheme of a run did not matter: the average over all ways to assign the schemes to the
+same runs.
 """
 
 import math
@@ -25,22 +25,22 @@ from studies.runs.comparable import ComparableRecords, comparable_records
 from studies.stats.sample import evenly
 
 LIMIT = 18
-"""Images of a network that the figure shows."""
+"""Largest number of images per network in the figure."""
 
 STEM = "figure4"
 
 
 @dataclass(frozen=True)
 class Disagreement:
-    """What all runs of one scheme get wrong and all of another right, of one network.
+    """The images of one network that all runs of one scheme get wrong and all runs of another right.
 
     Attributes:
-        runs: number of each scheme.
-        images: positions in the list of images, rising.
-        expected: how many there would be on average if the schemes were dealt out to the runs at random.
-        chance: share of the ways to deal them out, the actual one among them, with as many images or more.
+        runs: number of runs of each scheme.
+        images: positions in the list of images, ascending.
+        expected: mean number of such images if the schemes were assigned to the runs at random.
+        chance: share of the possible assignments, the actual one included, with as many images or more.
         said: classes that the wrong runs predict, (runs, all images).
-        folder: that the images were in.
+        folder: folder that the images were in.
     """
 
     network: str
@@ -58,12 +58,12 @@ class Disagreement:
         return self.files.class_names[self.files.targets[image]]
 
     def answers(self, image: int) -> list[str]:
-        """What each run that is wrong says."""
+        """The class that each of the wrong runs predicts."""
         names = dict(enumerate(self.files.class_names))
         return [names.get(each, str(each)) for each in self.said[:, image].tolist()]
 
     def there(self, images: Sequence[int]) -> dict[int, Path]:
-        """The files of `images` that are still there."""
+        """The files of `images` that still exist."""
         paths = {image: self.folder / self.files.files[image] for image in images}
         return {image: path for image, path in paths.items() if path.is_file()}
 
@@ -71,9 +71,9 @@ class Disagreement:
 def study(
     collection: Collection, output: Path, wrong: str = REFERENCE, right: str = PARTIAL, checkpoint: str | None = None
 ) -> Section | None:
-    """Figure 4 as a section, or None if no network has evaluated runs of both schemes.
+    """Returns Figure 4 as a section, or None if no network has evaluated runs of both schemes.
 
-    Writes `figure4.csv` and `.md` (the images), `figure4_counts.csv` and `.md`, and `figure4.png`, where there are any.
+    Writes `figure4.csv` and `.md` (the images), `figure4_counts.csv` and `.md`, and `figure4.png` if there are images.
     """
     found, problems = compare(collection, wrong, right, checkpoint)
     title = f"Wrong in every run with {wrong} padding, right in every run with {right} (Figure 4)"
@@ -107,7 +107,7 @@ def study(
 def compare(
     collection: Collection, wrong: str = REFERENCE, right: str = PARTIAL, checkpoint: str | None = None
 ) -> tuple[list[Disagreement], list[str]]:
-    """Both directions for each network that has evaluated runs of both schemes; and a sentence for what is left out."""
+    """Both directions of each network with evaluated runs of both schemes, and sentences on what is left out."""
     results = comparable_records(collection, checkpoint)
     found, problems = [], list(results.left_out)
     for network in collection.networks:
@@ -124,13 +124,13 @@ def compare(
 
 
 def _own_records(results: ComparableRecords, group: Group) -> dict[Run, ClassificationRecord]:
-    """The runs of a group that were evaluated under their own scheme."""
+    """The records of a group's runs that were evaluated under their own scheme."""
     records = {run: results.of.get((run, group.padding)) for run in group.runs}
     return {run: record for run, record in records.items() if isinstance(record, ClassificationRecord)}
 
 
 def _read_list(records: dict[Run, ClassificationRecord]) -> ImageList | None:
-    """The images that the runs were evaluated on, from the first run whose list can be read."""
+    """Reads the images that the runs were evaluated on, from the first run whose list is complete; else None."""
     for run, record in records.items():
         try:
             images = ImageList.read(run.folder.evaluations / record.image_list)
@@ -153,11 +153,11 @@ def _both_ways(
 
 
 def count(wrong: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, float, float]:
-    """`images`, `expected` and `chance` of a Disagreement, from what the runs of both sides mistake: (runs, images)."""
+    """`images`, `expected` and `chance` of a Disagreement, from the mistakes of both sides, bool (runs, images)."""
     mistaken, first = np.concatenate([wrong, right]), len(wrong)
     images = np.flatnonzero(wrong.all(0) & ~right.any(0))
-    # Dealt out otherwise, an image counts where exactly the runs called `wrong` are mistaken about it: so it counts in
-    # one of the ways at most, that of the very set of runs that are mistaken.
+    # With the schemes assigned in another way, an image counts if the runs called `wrong` are exactly those that are
+    # mistaken about it: each image counts in one of the ways at most, so its set of mistaken runs stands for the way.
     ways = math.comb(len(mistaken), first)
     by_set = Counter(tuple(column) for column in mistaken.T[mistaken.sum(0) == first].tolist())
     as_many = sum(number >= len(images) for number in by_set.values()) if len(images) else ways
@@ -165,7 +165,7 @@ def count(wrong: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, float, floa
 
 
 def counts_table(found: Sequence[Disagreement]) -> Table:
-    """A line for each network and direction."""
+    """A row per network and direction."""
     rows = []
     for each in found:
         n, total = "{} and {}".format(*each.runs), len(each.files.files)
@@ -177,7 +177,7 @@ def counts_table(found: Sequence[Disagreement]) -> Table:
 
 
 def images_table(found: Sequence[Disagreement]) -> Table:
-    """A line for each image, both directions: its class, and what each run predicted, by seed."""
+    """A row per image, both directions: its class, and the predictions of the runs, by seed."""
     names = ("Network", "all wrong", "all right", "image", "class", "wrong runs say", "right runs say")
     rows = []
     for each in found:

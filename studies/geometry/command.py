@@ -13,18 +13,18 @@ from studies.runs.measured import read_same
 
 
 def main(networks: Networks, *, sizes: list[PositiveInt] | None = None, output: Path = Path("runs/geometry")) -> int:
-    """What padding does to networks before any training: no data, seconds a network on a CPU.
+    """Measures what padding does to networks before any training: no data, seconds per network on a CPU.
 
-    Which layers read more padding on one side than on the other, and the nearest image sizes at which none does; how
-    much each pixel weighs in a network of averages (the foveation map), and how lopsided that is; and what each layer
-    makes of a constant image at its border. Alsallakh et al., Mind the Pad, ICLR 2021.
+    Finds the layers that read more padding on one side than on the other, and the nearest image sizes at which none
+    does; the weight of each pixel in a network of averages (the foveation map), and its asymmetry; and the response of
+    each layer to a constant image at the border. Alsallakh et al., Mind the Pad, ICLR 2021.
 
-    Writes NETWORK-SIZE.json a network and size, the same command measures only what has none; tables as .csv and .md,
-    figures as .svg. `main.py report RUNS_FOLDER` shows what lies in RUNS_FOLDER/geometry.
+    Writes NETWORK-SIZE.json per network and size (the same command measures only what has none), tables as .csv and
+    .md, figures as .svg. `main.py report RUNS_FOLDER` shows what lies in RUNS_FOLDER/geometry.
 
     Args:
-        sizes: of the images, pixels a side; default: the network's own
-        output: where to write
+        sizes: image sides in pixels; default: the network's own
+        output: folder for the results
     """
     # Imported late: --help need not wait for torch.
     from studies.geometry.measure import measure

@@ -1,8 +1,8 @@
-"""The response to constant input: what a layer makes of nothing but padding.
+"""The response to constant input, which shows the effect of padding alone.
 
 Far from the border a constant image gives a constant map. E(d) = mean over channels and over positions at distance d
-from the border of (f - f at the centre)^2, over the variance at the centre over images of white noise. Schemes that
-continue a constant give exactly 0.
+from the border of (f - f at the centre)^2, divided by the variance of f at the centre over images of white noise.
+Schemes that continue a constant give exactly 0.
 """
 
 import torch
@@ -13,14 +13,14 @@ from studies.checkpoints.networks import noted
 from studies.geometry.record import BLACK, MEAN, NOISE, Response
 
 DEEPEST = 16
-"""Rings of positions that are kept, counted from the border."""
+"""Number of rings of positions in the record, counted from the border."""
 
 IMAGES = 4
-"""Of white noise: their channels make the variance; only a ratio depends on it."""
+"""Number of white-noise images; few are enough, since the variance is averaged over channels and only scales E."""
 
 
 def inputs(size: int, mean: tuple[float, ...], std: tuple[float, ...], seed: int) -> Tensor:
-    """(2 + IMAGES, 3, size, size), normalised: black, the data's mean, and white noise."""
+    """Makes the normalised inputs (2 + IMAGES, 3, size, size): black, the data's mean, and white noise."""
     black = -torch.tensor(mean) / torch.tensor(std)
     noise = torch.randn(IMAGES, len(mean), size, size, generator=torch.Generator().manual_seed(seed))
     constant = torch.stack([black, torch.zeros_like(black)])[:, :, None, None].expand(-1, -1, size, size)
@@ -28,7 +28,7 @@ def inputs(size: int, mean: tuple[float, ...], std: tuple[float, ...], seed: int
 
 
 def responses(network: nn.Module, layers: list[str], images: Tensor) -> list[Response]:
-    """Of each layer, in order, to each input; `images` are those of `inputs`."""
+    """The responses of each layer, in order, to each input; `images` are those of `inputs`."""
     found: dict[str, list[Response]] = {}
 
     def note(layer: str, _: tuple, output: Tensor) -> None:
@@ -40,7 +40,7 @@ def responses(network: nn.Module, layers: list[str], images: Tensor) -> list[Res
 
 
 def of_maps(layer: str, maps: Tensor) -> list[Response]:
-    """Of maps (2 + IMAGES, C, h, w) of a layer, in the order of `inputs`."""
+    """The responses of one layer, from its maps (2 + IMAGES, C, h, w) in the order of `inputs`."""
     maps = maps.double()
     height, width = maps.shape[2:]
     centre = maps[:, :, height // 2, width // 2]
@@ -49,7 +49,7 @@ def of_maps(layer: str, maps: Tensor) -> list[Response]:
     found = [
         _response(layer, name, maps[row], centre[row], variance, distance) for row, name in enumerate((BLACK, MEAN))
     ]
-    # The mean over few images is noisy at each position; over a ring of positions and the interior it is not.
+    # Means over rings and the interior, because the mean over few images is noisy at each single position.
     rings = _by_ring(maps[2:].mean(0).flatten(1), distance)
     interior = rings[:, rings.shape[1] // 2 :].mean(1, keepdim=True)
     found.append(Response(layer, NOISE, _numbers((rings - interior).square().mean(0) / variance), 0.0, 0.0))
@@ -63,7 +63,7 @@ def _response(layer: str, name: str, maps: Tensor, centre: Tensor, variance: Ten
 
 
 def _by_ring(values: Tensor, distance: Tensor) -> Tensor:
-    """(C, D): means over the positions at each distance of values (C, positions)."""
+    """Means of values (C, positions) over the positions at each of D distances from the border, (C, D)."""
     rings = int(distance.max()) + 1
     sums = values.new_zeros(len(values), rings).index_add_(1, distance, values)
     return sums / torch.bincount(distance, minlength=rings)

@@ -1,4 +1,4 @@
-"""The foveation map: how much each input position weighs in the last map of a network of averages.
+"""The foveation map: the weight of each input position in the last map of a network of averages.
 
 Alsallakh et al., Mind the Pad: CNNs can develop blind spots, ICLR 2021, https://arxiv.org/abs/2010.02178. Every weight
 is 1 / (taps x channels), every bias 0, norms and activations are the identity, and pools take averages; then F =
@@ -20,13 +20,13 @@ from studies.checkpoints.networks import is_activation
 from studies.geometry.record import Foveation
 
 CELLS = 28
-"""Cells a side of the map that is kept: a cell averages over the strides' own pattern."""
+"""Cells per side of the recorded map; a cell averages over the pattern that the strides make."""
 
 NOT_LINEAR = (*GATES, "CbamModule", "GlobalContext")
 
 
 def averages(network: nn.Module) -> nn.Module:
-    """A copy of `network` whose layers average: linear, and the same for every weight. Its memory is a few numbers."""
+    """Returns a copy of `network` whose layers average: linear, independent of the weights, and of almost no memory."""
     tensors = [*network.parameters(), *network.buffers()]
     # Nothing is copied: every tensor is replaced below, or not read by a linear network.
     variant = copy.deepcopy(network, {id(tensor): tensor for tensor in tensors})
@@ -45,6 +45,7 @@ def averages(network: nn.Module) -> nn.Module:
 
 
 def _fill(module: nn.Module, name: str, value: float) -> None:
+    # Expanded from one number, so that the copy of a large network takes no memory.
     old = getattr(module, name)
     setattr(module, name, nn.Parameter(old.new_tensor(value).expand(old.shape), requires_grad=False))
 
@@ -70,10 +71,10 @@ def check_linear(network: nn.Module, images: Tensor) -> None:
 
 
 def foveation(network: nn.Module, images: Tensor) -> Foveation:
-    """The map of a network of averages under its scheme.
+    """Computes the foveation map of a network of averages under its scheme.
 
     Args:
-        images: (1, C, H, W), a point to take the derivative at: schemes that measure the map are not linear in it.
+        images: (1, C, H, W), the point of the derivative, which matters for schemes that are not linear in the map.
     """
     images = images.clone().requires_grad_(True)
     (gradient,) = torch.autograd.grad(last_map(network, images).sum(), images)
@@ -81,12 +82,12 @@ def foveation(network: nn.Module, images: Tensor) -> Foveation:
 
 
 def summary(weight: Tensor) -> Foveation:
-    """Numbers of a map (H, W) of weights."""
+    """Summarises a map (H, W) of weights."""
     cells = F.adaptive_avg_pool2d(weight[None].double(), CELLS)[0]
     middle = slice(CELLS // 2 - 1, CELLS - CELLS // 2 + 1)
     centre = cells[middle, middle].mean()
     corner = cells[[0, 0, -1, -1], [0, -1, 0, -1]].mean() / centre
     border = torch.cat([cells[0], cells[-1], cells[1:-1, 0], cells[1:-1, -1]]).mean() / centre
-    # Of the cells: the pattern of the strides, which leans by a pixel, is not what is asked for.
+    # Of cells, not of pixels: the pattern that the strides make is itself off centre by a pixel.
     sides = [float((cells - cells.flip(axis)).abs().sum() / (2 * cells.sum())) for axis in (1, 0)]
     return Foveation((cells / centre).float().numpy(), *sides, float(corner), float(border))

@@ -14,7 +14,7 @@ from training.provenance import started
 
 
 def measure(source: Source, size: int, schemes: list[str], seed: int, say: Callable[[str], None]) -> GeometryRecord:
-    """Everything of one network; a scheme that fails is named, and the others go on.
+    """Measures one network under all schemes; a scheme that fails is named in the record, and the others go on.
 
     Raises UserError if the network does not run at this size.
     """

@@ -1,4 +1,4 @@
-"""What `main.py geometry` measured of one network at one size."""
+"""The record that `main.py geometry` writes for one network at one size."""
 
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -8,18 +8,19 @@ import numpy as np
 from records.codec import Record
 
 BLACK, MEAN, NOISE = "black", "mean", "noise"
-"""Constant inputs: pixel value 0, the data's mean; and the mean response to white noise."""
+"""Names of the inputs: constant pixel value 0; constant mean of the data; white noise, of which the mean response."""
 
 
 @dataclass
 class LayerWindows:
-    """How a layer's windows lie along one axis, or along both where they lie alike.
+    """The windows of a layer along one axis, or along both axes if they are equal.
 
     Attributes:
         layer: module path.
         axis: "rows", "columns" or "both".
-        size, kernel, stride, dilation, before, after: of the input, the layer and its padding.
-        read_before, read_after: how many of the padded positions a window reads.
+        size, kernel, stride, dilation: size of the input, and settings of the layer.
+        before, after: padding on each side, in positions.
+        read_before, read_after: number of padded positions that windows read on each side.
     """
 
     layer: str
@@ -40,13 +41,13 @@ class LayerWindows:
 
 @dataclass
 class Foveation:
-    """How much each input position weighs in the last map of the network of averages (mean over its centre = 1).
+    """The weight F of each input position in the last map of the network of averages (mean over its centre = 1).
 
     Attributes:
-        cells: means over a grid of cells, float32.
-        left_right, top_bottom: sum of abs(F - flipped F) over sum of (F + flipped F): 0 symmetric, 1 one-sided.
-        corner: mean of the four corner cells over the centre.
-        edge: mean of the cells at the border over the centre.
+        cells: means of F over a grid of cells, float32.
+        left_right, top_bottom: sum of abs(F - flipped F) / sum of (F + flipped F): 0 symmetric, 1 one-sided.
+        corner: mean of the four corner cells / centre.
+        edge: mean of the cells at the border / centre.
     """
 
     cells: np.ndarray = field(repr=False)
@@ -63,8 +64,8 @@ class Response:
     Attributes:
         layer: module path.
         input: BLACK, MEAN or NOISE.
-        by_distance: E(d), squared deviation from the centre over the variance at the centre, d = 0 at the border.
-        left_right, top_bottom: max abs(f - flipped f) in standard deviations at the centre.
+        by_distance: E(d), squared deviation from the centre / variance at the centre; d = 0 at the border.
+        left_right, top_bottom: largest abs(f - flipped f), in standard deviations at the centre.
     """
 
     layer: str
@@ -79,19 +80,19 @@ class GeometryRecord(Record):
     """The content of `geometry/NETWORK-SIZE.json`.
 
     Attributes:
-        network: timm's name, or the run's.
-        weights: where they are from, in words.
+        network: timm's name of the network, or the run's name.
+        weights: origin of the weights, in words.
         size: side of the image in pixels.
-        schemes: that were asked for.
-        seed: of the noise.
-        windows: of every layer whose windows could read padding.
-        even_sizes: nearest sizes, at most this one and at least this one, at which every layer reads evenly; None:
-            none within 64 pixels.
-        foveation: by scheme; empty where the network of averages is not linear.
-        responses: by scheme, a value a layer and input.
-        failed: a sentence for what could not be measured.
+        schemes: schemes that were asked for.
+        seed: seed of the noise.
+        windows: windows of every layer that pads.
+        even_sizes: nearest sizes, at most this one and at least this one, at which every layer reads evenly; None if
+            there is none within 64 pixels.
+        foveation: maps by scheme; empty if the network of averages is not linear.
+        responses: responses by scheme, one per layer and input.
+        failed: a sentence for each thing that could not be measured.
         provenance: start, command, versions, commit, host.
-        state: digest of the weights and of users' files with schemes; empty in older records.
+        state: digest of the weights and of the user's files that define schemes; empty in older records.
     """
 
     KIND: ClassVar[str] = "geometry"

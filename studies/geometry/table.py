@@ -1,4 +1,4 @@
-"""Tables and pictures of what `main.py geometry` measured: uneven layers, foveation, response to constants.
+"""Tables and pictures of the records of `main.py geometry`: uneven layers, foveation, response to constants.
 
 Alsallakh et al., Mind the Pad: CNNs can develop blind spots, ICLR 2021, https://arxiv.org/abs/2010.02178.
 """
@@ -24,11 +24,11 @@ TITLE = "Geometry: padding without training"
 FOLDER = "geometry"
 
 FLOOR = 1e-6
-"""Below this a response is drawn as none: rounding in single precision."""
+"""Response below which the figure shows none: that small, it is rounding in single precision."""
 
 
 def section(records: Sequence[GeometryRecord], output: Path, problems: Sequence[str] = ()) -> Section:
-    """Writes `geometry_even`, `geometry_foveation` and `geometry_constant` (.csv, .md), and two .svg a record."""
+    """Returns the section; writes `geometry_even`, `_foveation`, `_constant` (.csv, .md), and two .svg per record."""
     tables = {"even": even_table(records), "foveation": foveation_table(records), "constant": constant_table(records)}
     tables = {name: table for name, table in tables.items() if table.rows}
     files = [file for name, table in tables.items() for file in table.write(output, f"geometry_{name}")]
@@ -73,7 +73,7 @@ CAPTIONS = {
 
 
 def sizes(record: GeometryRecord) -> str:
-    """The nearest sizes at which every layer reads evenly."""
+    """One line on a record: its number of uneven layers, and the nearest sizes at which every layer reads evenly."""
     below, above = record.even_sizes
     uneven = len({window.layer for window in record.windows if not window.even})
     near = " and ".join(str(size) for size in dict.fromkeys((below, above)) if size) or "none within 64 pixels"
@@ -96,7 +96,7 @@ def even_table(records: Sequence[GeometryRecord]) -> Table:
 
 
 def foveation_table(records: Sequence[GeometryRecord]) -> Table:
-    """A line for each network and scheme."""
+    """A row per network and scheme."""
     columns = [Column("Network"), Column("size"), Column("scheme", only_csv=True)]
     columns += [Column(name, decimals(3)) for name in ("left-right", "top-bottom", "corner", "edge")]
     rows = []
@@ -109,7 +109,7 @@ def foveation_table(records: Sequence[GeometryRecord]) -> Table:
 
 
 def constant_table(records: Sequence[GeometryRecord]) -> Table:
-    """A line for each network and scheme: the last layer, and the layer with the strongest response."""
+    """A row per network and scheme: the last layer, and the layer with the strongest response."""
     columns = [Column("Network"), Column("size"), Column("scheme", only_csv=True)]
     columns += [Column(name, _small) for name in ("E, last layer", "E, noise", "E, greatest")]
     columns += [Column("in layer"), Column("left-right", decimals(2)), Column("top-bottom", decimals(2))]
@@ -135,7 +135,7 @@ def _small(value: float) -> str:
 
 
 def foveation_maps(record: GeometryRecord) -> Drawing:
-    """A map for each scheme: white is the weight of the centre."""
+    """Draws a map for each scheme; white is the weight of the centre."""
     maps = {scheme: found.cells for scheme, found in record.foveation.items()}
     words = f"Foveation of {record.network} at {record.size} pixels, by padding scheme"
     looks = {"fontsize": 9, "weight": "normal"}
@@ -143,7 +143,7 @@ def foveation_maps(record: GeometryRecord) -> Drawing:
 
 
 def constant_responses(record: GeometryRecord) -> Drawing:
-    """Schemes by layers: the response E(0) to a black image at the border, on a logarithmic scale."""
+    """Draws the response E(0) to a black image at the border, schemes by layers, on a logarithmic scale."""
     schemes = list(record.responses)
     found = [[each for each in record.responses[scheme] if each.input == BLACK] for scheme in schemes]
     values = np.array([[max(each.by_distance[0], FLOOR) for each in row] for row in found])

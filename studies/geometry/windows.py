@@ -1,8 +1,8 @@
 """Even padding: does a layer read as much padding before as after its input?
 
-Alsallakh et al., Mind the Pad: CNNs can develop blind spots, ICLR 2021, https://arxiv.org/abs/2010.02178. Where the
-stride does not divide what the windows leave over, the last padded positions are never read, and the kernel sees
-padding on one side alone: the weights learn to lean. Shapes are computed on torch's meta device, without arithmetic.
+Alsallakh et al., Mind the Pad: CNNs can develop blind spots, ICLR 2021, https://arxiv.org/abs/2010.02178. If the stride
+does not divide the padded length minus the kernel's, the last padded positions are never read, so the kernel sees more
+padding on one side, and its weights become asymmetric. Shapes come from torch's meta device, without arithmetic.
 """
 
 import copy
@@ -19,7 +19,7 @@ from studies.geometry.record import LayerWindows
 POOLS = (nn.MaxPool2d, nn.AvgPool2d)
 
 FARTHEST = 64
-"""Pixels within which an even size is looked for: twice the usual total stride."""
+"""Range of the search for an even size, in pixels: twice the usual total stride."""
 
 
 def window(layer: str, axis: str, size: int, kernel: int, stride: int, dilation: int, pads: tuple, outputs: int):
@@ -36,16 +36,16 @@ def window(layer: str, axis: str, size: int, kernel: int, stride: int, dilation:
 
 
 def windows_of(network: nn.Module, size: int) -> list[LayerWindows]:
-    """The windows of every convolution and pool that pads images of `size` pixels a side, in the order of the calls."""
+    """The windows of every convolution and pool that pads, in the order of the calls, for images of `size` pixels."""
     return _windows(_on_meta(network), size)
 
 
 def nearest_even(network: nn.Module, size: int) -> list[int | None]:
-    """The nearest sizes, at most `size` and at least `size`, at which every layer reads evenly."""
+    """Finds the nearest sizes, at most `size` and at least `size`, at which every layer reads evenly; None if none."""
     network = _on_meta(network)
 
     def even(side: int) -> bool:
-        # Whatever keeps the network from running at a size, it is not one to use.
+        # A size at which the network does not run, for whatever reason, is none to recommend.
         try:
             found = _windows(network, side)
         except Exception:
@@ -58,7 +58,7 @@ def nearest_even(network: nn.Module, size: int) -> list[int | None]:
 
 
 def _on_meta(network: nn.Module) -> nn.Module:
-    """A copy without the weights' values."""
+    """A copy on the meta device, without the weights' values."""
     memo = {id(each): nn.Parameter(each.to("meta"), requires_grad=False) for each in network.parameters()}
     return copy.deepcopy(network, memo | {id(each): each.to("meta") for each in network.buffers()})
 

@@ -12,7 +12,7 @@ from records.errors import UserError
 from studies.runs.command import ANOTHER_OUTPUT, say
 
 LONGEST = 320
-"""Pixels of the image's longer side: a layer's step stays visible, and everything takes seconds."""
+"""Pixels of the image's longer side: few enough to see a layer's step, and to take seconds."""
 
 
 def main(
@@ -25,16 +25,16 @@ def main(
 ) -> int:
     """Draws holes in an image, and shows how partial convolutions close them layer by layer (Eq. 1 to 3 of the paper).
 
-    Beside plain convolutions with the same weights. Needs no data, no GPU, no training: the kernel is a fixed average.
+    Shows plain convolutions with the same weights, too. Needs no data, GPU or training: the kernel is a fixed average.
 
     Writes inpaint_demo.png; a new call replaces it, and says so.
 
     Args:
-        image: reduced to 320 pixels where it is larger; default: a street drawn by code
-        share: of the image in holes, above 0, below 1
-        seed: of the strokes
-        kernel: of every layer
-        output: where to write
+        image: image file, reduced to 320 pixels if it is larger; default: a street drawn by code
+        share: share of the image in holes, above 0, below 1
+        seed: seed of the strokes
+        kernel: kernel size of every layer
+        output: folder for the picture
     """
     # Imported late: --help need not wait for torch.
     import numpy as np

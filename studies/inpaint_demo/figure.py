@@ -1,7 +1,7 @@
-"""How holes close behind partial convolutions (Liu et al. 2018, Eq. 1 to 3), as one picture. Nothing is trained.
+"""Draws how partial convolutions close holes, layer by layer (Liu et al. 2018, Eq. 1 to 3). Nothing is trained.
 
-Every layer averages its window with equal weights. For these the ratio of Eq. 2 makes Eq. 1 the exact mean of the valid
-positions; for other kernels it would not, since the ratio counts positions and not their weights.
+Every layer averages its window with equal weights. With equal weights the ratio of Eq. 2 makes Eq. 1 the exact mean of
+the valid positions; with other kernels it would not, since the ratio counts positions and not their weights.
 """
 
 import math
@@ -19,7 +19,7 @@ from padding import PartialConv2d
 from studies.page.drawing import draw_png
 
 COLUMNS, SIDE = 4, 2.7
-"""Panels of a row, and their side in inches: room for 320 pixels."""
+"""Panels per row, and their side in inches, which has room for 320 pixels."""
 
 VALID, FRESH, HOLE = (236, 239, 242), (240, 138, 36), (44, 50, 58)
 MASK_COLOURS = {"valid before the layer": VALID, "becomes valid in it": FRESH, "hole": HOLE}
@@ -32,16 +32,16 @@ EXPLANATION = (
 
 
 class Filling(NamedTuple):
-    """An image behind a layer, (1, C, H, W), filled in by partial and by plain convolutions of the same weights."""
+    """An image after a layer, (1, C, H, W), filled in by partial and by plain convolutions with the same weights."""
 
     valid: Tensor
-    """(1, 1, H, W) bool, the mask behind the layer."""
+    """The mask after the layer, bool (1, 1, H, W)."""
     partial: Tensor
     plain: Tensor
 
 
 def draw_holes(height: int, width: int, share: float, seed: int) -> np.ndarray:
-    """(height, width) bool, True in a hole: bent brush strokes until they cover the share."""
+    """Draws bent brush strokes until they cover the share; returns bool (height, width), True in a hole."""
     random, short = np.random.default_rng(seed), min(height, width)
     picture = Image.new("1", (width, height))
     pen = ImageDraw.Draw(picture)
@@ -58,14 +58,14 @@ def draw_holes(height: int, width: int, share: float, seed: int) -> np.ndarray:
 
 
 def fill_holes(image: Tensor, valid: Tensor, kernel: int) -> list[Filling]:
-    """The image before the first layer, its holes 0, and behind each layer until the mask is all ones.
+    """Returns the image before the first layer, with holes of 0, and after each layer until the mask is all ones.
 
-    A layer gives values to the positions that become valid in it (Eq. 3); the others stay as they are.
+    A layer changes only the positions that become valid in it (Eq. 3).
 
     Args:
-        image: (1, C, H, W); what it holds in the holes is never read.
-        valid: (1, 1, H, W) bool, False in a hole; somewhere True.
-        kernel: of every layer, odd.
+        image: (1, C, H, W); its values in the holes are never read.
+        valid: bool (1, 1, H, W), False in a hole; True somewhere.
+        kernel: kernel size of every layer, odd.
     """
     channels = image.shape[1]
     layer = PartialConv2d(channels, channels, kernel, padding=kernel // 2, groups=channels, bias=False)
@@ -81,12 +81,12 @@ def fill_holes(image: Tensor, valid: Tensor, kernel: int) -> list[Filling]:
 
 
 def off_by(filled: Tensor, intact: Tensor, valid: Tensor) -> float:
-    """Mean absolute difference from the intact image in the holes, in its units."""
+    """Mean absolute difference from the intact image in the holes, in the image's units."""
     return (filled - intact).abs()[~valid.expand_as(intact)].mean().item()
 
 
 def draw(intact: Tensor, steps: Sequence[Filling]) -> bytes:
-    """PNG: above, `intact`, (1, C, H, W) of 0 to 255, with holes, whole and filled in; below, masks behind layers."""
+    """Draws a PNG: above, `intact` (1, C, H, W), 0 to 255, with holes, whole and filled in; below, masks by layer."""
     valid, last = steps[0].valid, steps[-1]
     shown = {
         f"holes: {100 * (~valid).double().mean():.1f} % of the pixels": steps[0].partial,
@@ -95,7 +95,7 @@ def draw(intact: Tensor, steps: Sequence[Filling]) -> bytes:
         f"partial convolutions: off by {off_by(last.partial, intact, valid):.1f}": last.partial,
     }
     panels = {words: each[0].permute(1, 2, 0).round().clamp(0, 255).byte().numpy() for words, each in shown.items()}
-    # Closer together at first: most holes close in the first layers.
+    # Geometric steps, because most holes close in the first layers.
     for k in sorted({round(each) for each in np.geomspace(1, len(steps) - 1, COLUMNS)}):
         now, before = (step.valid[0, 0].numpy()[..., None] for step in (steps[k], steps[k - 1]))
         panels[f"mask behind layer {k}"] = np.where(before, VALID, np.where(now, FRESH, HOLE))

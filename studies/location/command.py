@@ -19,22 +19,22 @@ def main(
     jobs: PositiveInt | None = None,
     output: Path = Path("runs/location"),
 ) -> int:
-    """The red-green test: does a network use where something is instead of what it is? (Kayhan and van Gemert, 2020.)
+    """Runs the red-green test: does a network use where something is instead of what it is? (Kayhan, van Gemert 2020.)
 
-    Red left of green is always in the upper half of a training image, green left of red in the lower. Tested as
-    trained (similar) and with the halves swapped (dissimilar): what location alone tells is wrong there. A network of
-    four convolutions, drawn images, minutes on a CPU; the published values stand beside ours.
+    In training images, red left of green is always in the upper half, green left of red in the lower. Tests have the
+    halves as in training (similar), or swapped (dissimilar), where location alone gives the wrong class. A network of
+    four convolutions, drawn images, minutes on a CPU; the published values are shown beside ours.
 
     Writes location.json after every network: after Ctrl-C the same command continues. Then location.csv, .md and .svg.
     `main.py report RUNS_FOLDER` shows what lies in RUNS_FOLDER/location.
 
     Args:
         schemes: padding schemes, valid (none) or full (zeros around every window); default: all
-        seeds: networks a scheme; one seed has the same weights, images and order under every scheme
-        images: of each training
-        epochs: of each training
+        seeds: networks per scheme; a seed has the same weights, images and order under every scheme
+        images: images per training
+        epochs: epochs per training
         jobs: networks trained at a time; default: the number of CPU cores
-        output: where to write
+        output: folder for the results
     """
     check_writable(output, ANOTHER_OUTPUT)
     # Imported late: --help need not wait for torch.

@@ -1,4 +1,4 @@
-"""Trains the networks of the red-green test that a record lacks, several at a time, and keeps each when it is done."""
+"""Trains the networks of the red-green test that a record lacks, several at a time, and writes each result at once."""
 
 import multiprocessing
 import signal
@@ -22,16 +22,16 @@ Task = tuple[str, int]
 
 
 def check(schemes: Sequence[str]) -> list[str]:
-    """`schemes`, each once. Raises PaddingError for one that is neither registered nor VALID or FULL."""
+    """Returns `schemes` without repeats. Raises PaddingError if one is neither registered nor VALID or FULL."""
     return list(dict.fromkeys(each if each in (VALID, FULL) else find_scheme(each).name for each in schemes))
 
 
 def measure(
     file: Path, schemes: Sequence[str], seeds: int, images: int, epochs: int, jobs: int, say: Callable[[str], None]
 ) -> LocationRecord:
-    """Everything of `schemes` and the first `seeds` seeds; what `file` holds already is not trained again.
+    """Trains and tests `schemes` with the first `seeds` seeds; results that `file` already holds are not made again.
 
-    Raises UserError if nothing could be trained, or `file` is something else.
+    Raises UserError if nothing could be trained, or `file` is no such record.
     """
     record = read_same(file, LocationRecord, {"images": images, "epochs": epochs}) or LocationRecord(images, epochs)
     record.failed = []
@@ -45,6 +45,7 @@ def measure(
         else:
             usable.append(scheme)
             files = [] if scheme in (VALID, FULL) else [digest(file) for file in find_scheme(scheme).files]
+            # The user's file that defines the scheme has changed since, so the results are of another scheme.
             if files != record.files.pop(scheme, []):
                 record.accuracy.pop(scheme, None)
             record.files |= {scheme: files} if files else {}
@@ -66,7 +67,7 @@ def measure(
 def trained(
     todo: Sequence[Task], images: int, epochs: int, jobs: int
 ) -> Iterator[tuple[Task, list[float] | Exception]]:
-    """What `accuracies` gives for each task, as they are done; in this process where `jobs` is 1."""
+    """Yields the result of `accuracies` for each task as it is done; computed in this process if `jobs` is 1."""
     if jobs == 1 or len(todo) < 2:
         yield from ((task, _result(lambda task=task: accuracies(*task, images, epochs))) for task in todo)
         return
@@ -76,7 +77,7 @@ def trained(
         try:
             yield from ((futures[each], _result(each.result)) for each in as_completed(futures))
         finally:
-            # Ctrl-C: what runs ends within seconds, what waits is not begun.
+            # On Ctrl-C, running tasks end within seconds, and waiting ones are not begun.
             pool.shutdown(cancel_futures=True)
 
 
@@ -88,6 +89,6 @@ def _result(call: Callable[[], list[float]]) -> list[float] | Exception:
 
 
 def _begin() -> None:
-    # Ctrl-C reaches every process of a terminal; the first one ends the others.
+    # Ctrl-C reaches every process of a terminal; the main process alone handles it, and ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""What `main.py location` measured."""
+"""The record that `main.py location` writes."""
 
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from records.codec import Record
 
 VALID, FULL = "valid", "full"
-"""Beside the schemes: no padding, and zeros around every window that touches the image."""
+"""Names beside those of the schemes: no padding, and zeros around every window that touches the image."""
 
 
 @dataclass
@@ -14,12 +14,12 @@ class LocationRecord(Record):
     """The content of `location/location.json`; written after every network, so that the same command continues.
 
     Attributes:
-        images: of the training, per network.
-        epochs: of the training.
-        accuracy: by scheme and seed, in percent: halves as trained (similar), and swapped (dissimilar).
+        images: number of training images per network.
+        epochs: epochs of the training.
+        accuracy: pairs by scheme and seed, in percent: halves as trained (similar), and swapped (dissimilar).
         failed: a sentence for each scheme that could not be trained.
         provenance: start, command, versions, commit, host.
-        files: digests of the user's files by scheme.
+        files: digests of the user's files that define schemes, by scheme.
     """
 
     KIND: ClassVar[str] = "location"
@@ -38,5 +38,5 @@ class LocationRecord(Record):
                 raise ValueError(f"{scheme}: not two percentages a seed")
 
     def values(self, scheme: str) -> list[list[float]]:
-        """Similar and dissimilar of each seed, by seed."""
+        """The similar and the dissimilar accuracy of each seed, in the order of the seeds."""
         return [self.accuracy[scheme][seed] for seed in sorted(self.accuracy[scheme], key=int)]

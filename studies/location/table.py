@@ -29,7 +29,7 @@ CHANCE = 50
 
 
 def section(records: Sequence[LocationRecord], output: Path, problems: Sequence[str] = ()) -> Section:
-    """Writes `location.csv`, `.md` and `.svg` of the last record."""
+    """Returns the section of the last record; writes `location.csv`, `.md` and `.svg`."""
     record = records[-1]
     table, drawing = make_table(record), draw(record)
     blocks = [
@@ -63,12 +63,12 @@ CAPTION = (
 
 
 def by_gap(record: LocationRecord) -> list[str]:
-    """Schemes, the smallest gap first."""
+    """The schemes, the smallest gap first."""
     return sorted(record.accuracy, key=lambda scheme: mean([a - b for a, b in record.values(scheme)]))
 
 
 def make_table(record: LocationRecord) -> Table:
-    """A line for each scheme, the smallest gap first."""
+    """A row per scheme, the smallest gap first."""
     columns = [Column("scheme"), Column("n")]
     columns += [Column(name, decimals(1)) for name in ("similar", "stdev", "dissimilar", "stdev ", "gap")]
     columns.append(Column("gap: 95 %"))
@@ -80,14 +80,14 @@ def make_table(record: LocationRecord) -> Table:
         similar, dissimilar = ([pair[number] for pair in pairs] for number in (0, 1))
         gaps = [pair[0] - pair[1] for pair in pairs]
         around = interval(gaps)
-        words = " to ".join(f"{min(max(end, -100), 100):.1f}" for end in around) if around else None  # no gap is wider
+        words = " to ".join(f"{min(max(end, -100), 100):.1f}" for end in around) if around else None  # no gap is > 100
         row = [mean(similar), stdev(similar), mean(dissimilar), stdev(dissimilar), mean(gaps), words]
         rows.append([Marked(scheme, styles[scheme]), len(pairs), *row, *PUBLISHED.get(scheme, (None, None))])
     return Table(TITLE, columns, rows)
 
 
 def draw(record: LocationRecord) -> Drawing:
-    """A row for each scheme."""
+    """Draws a row of dots for each scheme."""
     schemes, styles = by_gap(record), palette.styles(list(record.accuracy))
 
     def fill(figure: Canvas) -> None:

@@ -1,4 +1,4 @@
-"""The images of the red-green test, drawn by code, and its network under a scheme, trained and tested.
+"""Draws the images of the red-green test, and trains and tests its network under a scheme.
 
 Kayhan and van Gemert, On Translation Invariance in CNNs, CVPR 2020, section 3.2, https://arxiv.org/abs/2003.07064.
 Two squares of 4 pixels on black, 32 x 32: class 0 is red left of green, class 1 green left of red.
@@ -15,23 +15,23 @@ from padding import convert_padding
 from studies.location.record import FULL, VALID
 
 BATCH, TESTED, WIDTH = 50, 500, 16
-"""Images of a step; of each test; channels of the first layers. The paper's network has 32, and 50 epochs of 2000."""
+"""Images per step; images per test; channels of the first layers. The paper has 32, and 50 epochs of 2000 images."""
 
 LEARNING_RATE = 3e-3
 
 SIDE, SQUARE = 32, 4
 
 ROWS = (7, 23)
-"""Middle of the rows that squares begin at, in the upper and in the lower half; they lie within SPREAD of it."""
+"""Middle of the rows at which squares begin, in the upper and in the lower half; the rows lie within SPREAD of it."""
 
 SPREAD = 4
 
 
 def draw(count: int, swapped: bool, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Images (count, 3, 32, 32) float32 of zeros and ones, and their classes (count,), in turns.
+    """Draws images (count, 3, 32, 32), float32 of zeros and ones, and their classes (count,), which alternate.
 
     Args:
-        swapped: class 0 in the lower half, class 1 in the upper, other than in training.
+        swapped: True for class 0 in the lower half and class 1 in the upper, unlike in training.
     """
     images, classes = np.zeros((count, 3, SIDE, SIDE), np.float32), np.arange(count) % 2
     for image, kind in zip(images, classes, strict=True):
@@ -47,7 +47,7 @@ class Location(nn.Module):
     """Four 3x3 convolutions without bias, the last three of stride 2, ReLU; global max pool; a linear layer.
 
     Args:
-        padding: of every convolution.
+        padding: padding of every convolution, in positions.
     """
 
     def __init__(self, padding: int = 1):
@@ -67,7 +67,7 @@ class Location(nn.Module):
 
 
 def make(scheme: str) -> Location:
-    """The network under a scheme, VALID or FULL. Raises PaddingError where the scheme cannot be put on it."""
+    """Makes the network under a scheme, VALID or FULL. Raises PaddingError if the scheme cannot be applied."""
     network = Location({VALID: 0, FULL: 2}.get(scheme, 1))
     if scheme not in (VALID, FULL):
         convert_padding(network, scheme)
@@ -75,16 +75,16 @@ def make(scheme: str) -> Location:
 
 
 def accuracies(scheme: str, seed: int, images: int, epochs: int) -> list[float]:
-    """Percent right with the halves as in training, and swapped.
+    """Trains a network; returns its accuracies in percent with the halves as in training, and swapped.
 
     Every scheme has the same initial weights, images and order for one seed.
     """
     random = np.random.default_rng(seed)
     pixels, classes = map(torch.from_numpy, draw(images, False, random))
-    # A third faster; of the images alone, since weights of a scheme's own may have other axes.
+    # channels_last is a third faster; for the images only, since a scheme's own weights may have other axes.
     pixels = pixels.contiguous(memory_format=torch.channels_last)
     tests = [[*map(torch.from_numpy, draw(TESTED, swapped, random))] for swapped in (False, True)]
-    # Schemes that draw in training draw from torch's own generator.
+    # Schemes that draw random numbers in training use torch's global generator.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = make(scheme)

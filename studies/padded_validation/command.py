@@ -1,15 +1,15 @@
-"""`main.py padded-validation RUNS_FOLDER`: cropped images, padded batches with a mask, and without, image by image."""
+"""`main.py padded-validation RUNS_FOLDER`: cropped images against padded batches, with and without a mask."""
 
 from studies import find
 from studies.runs.command import Runs
 
 
 def main(runs: Runs) -> int:
-    """Compares the validations of a checkpoint: its images cropped (scenes: alone), padded and masked, or padded only.
+    """Compares validations of a checkpoint: images cropped (scenes: one by one), padded and masked, or padded only.
 
-    Every pair of validations of a checkpoint on the same images, each made by `main.py validate` and kept in
-    RUN/evaluations/: the difference in top-1 with an interval and the exact p of McNemar's test; of scenes the
-    difference in mIoU, and the sign test of how many have more pixels right.
+    Takes every pair of validations on the same images that `main.py validate` has written to RUN/evaluations/. Shows
+    the difference in top-1 with an interval and the exact p of McNemar's test; for scenes the difference in mIoU, and
+    the sign test of how many have more pixels right.
 
     Writes padded_validation.csv and .md.
     """

@@ -27,7 +27,7 @@ COLUMNS = (
 
 
 def study(collection: Collection, output: Path) -> Section | None:
-    """The comparisons as a section, or None without two validations to compare.
+    """Returns the comparisons as a section, or None if there are no two validations to compare.
 
     Writes `padded_validation.csv` and `.md`.
     """
@@ -41,7 +41,7 @@ def study(collection: Collection, output: Path) -> Section | None:
 
 
 def pair_rows(run: Run) -> Iterator[list]:
-    """A row of COLUMNS for every two validations of the same weights, scheme, precision and images."""
+    """Yields a row of COLUMNS for every two validations with the same weights, scheme, precision and images."""
     groups: dict[tuple, dict[str, ValidationRecord]] = defaultdict(dict)
     for each in run.evaluations(ValidationRecord).values():
         data, metrics = json.dumps(each.data, sort_keys=True), tuple(sorted(each.metrics))
@@ -60,7 +60,7 @@ def _row(run: Run, first: ValidationRecord, second: ValidationRecord) -> list:
     found = compare_pairs(len(first.right), better, worse)
     name = Linked(run.record.name, run.folder.path)
     which = [first.checkpoint, first.padding_at_test, first.view, second.view, len(first.right)]
-    # The interval is that of top-1, which scenes have none of.
+    # The interval is for top-1, which scenes do not have.
     ends = (found.low, found.high) if classified else (None, None)
     return [name, *which, *values, values[0] - values[1], *ends, better, worse, found.p]
 

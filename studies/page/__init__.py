@@ -1,1 +1,1 @@
-"""What studies show: tables, figures, and the page and the terminal that they are shown on."""
+"""Tables and figures of the studies, and the page and the terminal that show them."""

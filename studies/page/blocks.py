@@ -1,4 +1,4 @@
-"""What a study shows: a Section of typed blocks, which page.py renders as HTML and terminal.py for a terminal.
+"""The result of a study: a Section of typed blocks, which page.py renders as HTML and terminal.py for a terminal.
 
     def study(collection: Collection, output: Path) -> Section:
         styles = palette.styles(collection.schemes)
@@ -16,9 +16,8 @@
         files = [*table.write(output, "table2_best"), drawing.write(output / "figure1.svg")]
         return Section(table.title, blocks, files)
 
-Blocks hold text and values, never HTML: the page's template escapes them. The terminal prints tables, and the blocks
-that say `terminal=True`; it prints nothing of `Details`, unless they say so, and no pictures. Lists without items are
-left out.
+Blocks hold text and values, never HTML: the page's template escapes them. The terminal prints tables, and other blocks
+with `terminal=True`; it prints nothing inside `Details` without it, and no pictures. Lists without items are left out.
 """
 
 from collections.abc import Sequence
@@ -52,7 +51,7 @@ class Bullets:
 
 @dataclass(frozen=True)
 class Notice:
-    """Entries on a coloured ground, under a heading: what the reader must know before the numbers."""
+    """Entries under a heading on a coloured background: what the reader must know before the numbers."""
 
     title: str
     items: Sequence[Words]
@@ -69,7 +68,7 @@ class Raster:
 
 @dataclass(frozen=True)
 class Figure:
-    """One picture, or several panels side by side, above a caption; a legend of drawings stands once, above all."""
+    """One picture, or several panels side by side, above a caption; the drawings' legend is shown once, above all."""
 
     panels: Sequence[Drawing | Raster]
     caption: str = ""
@@ -99,7 +98,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Chapter:
-    """Sections under one entry of the page's contents, and under a fold of the same title unless `opened`."""
+    """Sections under one entry of the page's contents, folded under that title unless `opened`."""
 
     title: str
     sections: Sequence[Section]

@@ -1,4 +1,4 @@
-"""Figures as SVG whose colours follow the reader's light or dark theme, inside a page or as a file of their own."""
+"""Figures as SVG whose colours follow the reader's light or dark theme, inside a page or as separate files."""
 
 import io
 import math
@@ -22,7 +22,7 @@ from studies.page.palette import Style
 SETTINGS = {
     # Text stays text: it can be searched, and takes the page's font.
     "svg.fonttype": "none",
-    # Names inside the file depend on this instead of chance, so that the same runs give the same bytes.
+    # Makes the ids inside the file reproducible instead of random, so that the same runs give the same bytes.
     "svg.hashsalt": "figure",
     "font.family": ["sans-serif"],
     "font.size": 11,
@@ -55,10 +55,10 @@ class Drawing:
     """A figure that is drawn when it is rendered, in the placeholder colours of `palette`.
 
     Attributes:
-        fill: draws into an empty figure.
+        fill: function that draws into an empty figure.
         size: width and height in inches.
-        title: for readers who do not see the picture.
-        legend: schemes whose lines explain it: below the panels in a file, above them on the page.
+        title: text for readers who do not see the picture.
+        legend: schemes in the legend, which is below the panels in a file, and above them on the page.
     """
 
     fill: Callable[[Figure], None]
@@ -67,7 +67,7 @@ class Drawing:
     legend: Mapping[str, Style] = field(default_factory=dict)
 
     def write(self, path: Path) -> Path:
-        """Writes it as an SVG file with its own colours and legend; returns the path."""
+        """Writes an SVG file with its own colours and legend; returns the path."""
         light, dark = palette.variables(dark=False), palette.variables(dark=True)
         ground = "svg { background: #ffffff; } @media (prefers-color-scheme: dark) { svg { background: #14171b; } }"
         css = f"<style>:root {{{light}}} @media (prefers-color-scheme: dark) {{ :root {{{dark}}} }} {ground}</style>"
@@ -76,10 +76,10 @@ class Drawing:
         return path
 
     def inline(self, prefix: str) -> str:
-        """SVG to stand inside a page, which gives the colours and the legend.
+        """Returns SVG for use inside a page, which has the colours and the legend.
 
         Args:
-            prefix: keeps its ids apart from those of other pictures.
+            prefix: prefix of the ids, different for every picture on the page.
         """
         svg = self._draw(with_legend=False)
         svg = svg[svg.index("<svg") :]
@@ -87,7 +87,7 @@ class Drawing:
         svg = re.sub(r'(url\(|href=")#', rf"\1#{prefix}-", svg)
         # In a page no namespace is needed, and a size in points would keep the picture from shrinking.
         view = re.search(r'viewBox="[^"]+"', svg).group()
-        # A quarter larger than drawn, so that its text is no larger than the page's.
+        # At most a quarter larger than drawn: text of 11 pt is then 18 px high, close to the page's 16 px.
         most = f'style="max-width: {round(1.25 * 96 * self.size[0])}px"'
         head = f'<svg {view} {most} role="img" aria-label={quoteattr(self.title)}>'
         return palette.themed(re.sub(r"<svg[^>]*>", lambda _: head, svg, count=1))
@@ -99,7 +99,7 @@ class Drawing:
             if with_legend:
                 _add_legend(figure, self.legend)
             buffer = io.StringIO()
-            # Without metadata the file holds no date and names no server.
+            # Without metadata the file holds no date and no web address.
             nothing = dict.fromkeys(["Creator", "Date", "Format", "Type"])
             figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
         return buffer.getvalue()
@@ -108,7 +108,7 @@ class Drawing:
 def draw_png(
     fill: Callable[[Figure], None], size: tuple[float, float], font_size: float = 9, pixels: int = 120
 ) -> bytes:
-    """PNG of photographs or maps on white, which SVG would hold as larger pictures of their own; `size` in inches."""
+    """Draws photographs or maps as a PNG on white, since SVG would embed them as larger ones; `size` in inches."""
     # Dollar signs in a name would be read as mathematics.
     with mpl.rc_context({"font.family": ["sans-serif"], "text.parse_math": False, "font.size": font_size}):
         figure = Figure(figsize=size, dpi=pixels, facecolor="white", layout="constrained")
@@ -126,7 +126,7 @@ def grid_of_panels(
     title: str,
     legend: Mapping[str, Style] | None = None,
 ) -> Drawing:
-    """One panel an item, at most two in a row; `size` is a panel's, in inches."""
+    """Draws one panel per item, at most two in a row; `size` is the size of a panel, in inches."""
     columns = min(2, len(items))
     rows = math.ceil(len(items) / columns)
 
@@ -138,7 +138,7 @@ def grid_of_panels(
 
 
 def entitle(axes: Axes, text: str) -> None:
-    """A panel's heading, in lines that fit above it: a long one would leave its axes no room."""
+    """Sets a panel's heading, wrapped to the panel's width: a longer line would leave the axes no room."""
     # Dollar signs in a name would be read as mathematics.
     axes.set_title(textwrap.fill(text, 46), loc="left", parse_math=False)
 
@@ -150,7 +150,7 @@ def line_style(style: Style) -> dict[str, object]:
 
 
 def draw_curve(axes: Axes, x: Values, means: Values, ends: Sequence[Values] | None, style: Style, **looks) -> None:
-    """A scheme's line through `means`, on the band between `ends`, its lowest and its highest run; None: of one run."""
+    """Draws a scheme's line through `means`, on the band between `ends`: lowest and highest run, None for one run."""
     if ends is not None:
         axes.fill_between(x, *ends, color=style.placeholder, alpha=0.18, linewidth=0)
     axes.plot(x, means, **line_style(style), **looks)
@@ -164,9 +164,9 @@ def _add_legend(figure: Figure, styles: Mapping[str, Style]) -> None:
         legend = figure.legend(handles=lines, loc="outside lower center", ncols=columns)
         for text in legend.get_texts():
             text.set_parse_math(False)
-        # A wider one would be cut off on both sides.
+        # A wider legend would be cut off on both sides.
         if columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
             break
         legend.remove()
-    # Otherwise further rows would be taken from the panels.
+    # Otherwise the legend's rows would take their height from the panels.
     figure.set_figheight(figure.get_figheight() + 0.45 + 0.22 * (math.ceil(len(lines) / columns) - 1))

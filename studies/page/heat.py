@@ -13,12 +13,12 @@ from studies.page import palette
 from studies.page.drawing import Drawing
 
 COLUMNS = 6
-"""Maps in a row."""
+"""Maps per row."""
 
 
 def cells(axes: Axes, values: np.ndarray, colours: str, norm: Normalize):
-    """Draws (rows, columns) as squares of their colour, in an SVG as small as the matrix; returns the picture."""
-    # "none" keeps a pixel a cell, which the viewer enlarges without smoothing.
+    """Draws a matrix (rows, columns) as coloured cells, as one pixel per cell in an SVG; returns the picture."""
+    # "none" keeps one pixel per cell, which the viewer enlarges without smoothing.
     drawn = axes.imshow(values, cmap=colours, norm=norm, interpolation="none", aspect="auto")
     axes.grid(False)
     axes.tick_params(length=0, labelcolor=palette.INK)
@@ -28,14 +28,14 @@ def cells(axes: Axes, values: np.ndarray, colours: str, norm: Normalize):
 
 
 def matrix(axes: Axes, values: np.ndarray, rows: Sequence[str], colours: str, norm: Normalize):
-    """`cells` with a name for each row."""
+    """Draws a matrix as `cells`, with a name for each row."""
     drawn = cells(axes, values, colours, norm)
     axes.set_yticks(range(len(rows)), rows, parse_math=False, fontsize=9)
     return drawn
 
 
 def scale(figure: Figure, drawn, axes: Sequence[Axes] | Axes, words: str) -> None:
-    """A colour scale to the right of `axes`."""
+    """Draws a colour scale to the right of `axes`."""
     bar = figure.colorbar(drawn, ax=axes, shrink=0.8, aspect=25, pad=0.02)
     bar.set_label(words, fontsize=9)
     bar.ax.tick_params(labelsize=8)
@@ -45,12 +45,12 @@ def scale(figure: Figure, drawn, axes: Sequence[Axes] | Axes, words: str) -> Non
 def grid_of_maps(
     maps: Mapping[str, np.ndarray], norm: Normalize, label: str, words: str, sides: tuple[float, float], **looks: Any
 ) -> Drawing:
-    """Each map under its heading, white in the middle of one colour scale, which has a `label`.
+    """Draws each map under its heading; one colour scale, white in the middle, has the `label`.
 
     Args:
-        words: for readers who do not see the picture.
+        words: text for readers who do not see the picture.
         sides: width and height of a map with its heading, in inches.
-        looks: of the headings.
+        looks: text settings of the headings.
     """
     rows = math.ceil(len(maps) / COLUMNS)
 

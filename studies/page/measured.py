@@ -1,4 +1,4 @@
-"""Sections of what commands measured: of records in a folder beside the runs, and of records in the runs' folders."""
+"""Sections of records that commands measured: records in a folder beside the runs, and in the run folders."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ from studies.runs.measured import by_group, measured_runs, read_measured
 R = TypeVar("R", bound=Record)
 Records = Sequence[MeasureRecord]
 Found = dict[Group, list[MeasureRecord]]
-"""The records of each network and scheme."""
+"""Maps each network and scheme to its records."""
 
 Cells = Mapping[Column, Any]
-"""Behind Network, n and images: the columns of a line with their values."""
+"""Columns of a row with their values, to the right of Network, n and images."""
 
 
 def of_folder(
@@ -34,10 +34,10 @@ def of_folder(
     title: str,
     section: Callable[[Sequence[R], Path, Sequence[str]], Section],
 ) -> Section | None:
-    """What `section` makes of the records in a folder of the runs, and names the damaged; None without any.
+    """Returns `section` of the records in a folder beside the runs, or a list of damaged ones, or None without any.
 
     Args:
-        section: `section(records, output, sentences on what is damaged)`.
+        section: function of the records, the output folder, and sentences on damaged records.
     """
     records, damaged = read_measured(collection.root / folder, kind)
     if records:
@@ -47,13 +47,13 @@ def of_folder(
 
 @dataclass(frozen=True)
 class RunsStudy:
-    """A table and a figure of what a command measured of the runs; called by the report like any study.
+    """A table and a figure of records in the run folders; called by the report like any study.
 
     Attributes:
-        name: of the records' study, and of the files written, .csv, .md and .svg.
-        lines: from the records of a network and scheme to the cells of its lines, by what stands in the column `each`.
-        each: heading of a second column that tells the lines of a scheme apart; "" where there is one line.
-        apart: whether the lines of a scheme are a block of the table, instead of those of a network.
+        name: name of the study in the records, and of the files written, .csv, .md and .svg.
+        lines: function from the records of a network and scheme to the cells of its rows, by their value in `each`.
+        each: heading of a second column that tells the rows of a scheme apart; "" if a scheme has one row.
+        apart: True if the rows of a scheme are a block of the table, False if the rows of a network are one.
     """
 
     name: str
@@ -66,7 +66,7 @@ class RunsStudy:
     apart: bool = False
 
     def __call__(self, collection: Collection, output: Path) -> Section | None:
-        """None where no run was measured."""
+        """Returns the section, or None if no run was measured."""
         records, left_out = measured_runs(collection, self.name)
         if not records:
             return None
@@ -92,7 +92,7 @@ def scheme_styles(found: Found) -> dict[str, palette.Style]:
 
 
 def by_network(found: Found) -> dict[str, dict[str, list[MeasureRecord]]]:
-    """Network to scheme to its records."""
+    """Maps each network to its schemes, and these to their records."""
     networks: dict[str, dict[str, list[MeasureRecord]]] = {}
     for group, records in found.items():
         networks.setdefault(group.network, {})[group.padding] = records
@@ -100,11 +100,11 @@ def by_network(found: Found) -> dict[str, dict[str, list[MeasureRecord]]]:
 
 
 def rows_by_scheme(found: Found, plot: Callable[[Axes, int, Records, str], None], label: str, title: str) -> Drawing:
-    """A panel for each network, a row for each scheme.
+    """Draws a panel for each network, with a row for each scheme.
 
     Args:
-        plot: `plot(axes, row, records, colour)` draws one row.
-        label: of the x axis.
+        plot: function that draws one row, called as `plot(axes, row, records, colour)`.
+        label: label of the x axis.
     """
     styles = scheme_styles(found)
 
@@ -129,11 +129,11 @@ def curves_by_scheme(
     title: str,
     parts: Mapping[str, str],
 ) -> Drawing:
-    """For each network a panel for each of `parts`.
+    """Draws a panel for each network and each of `parts`.
 
     Args:
-        plot: `plot(axes, a style and its records for each scheme, part)` draws one panel.
-        parts: to what stands behind the network in the panel's heading, or "".
+        plot: function that draws one panel, called as `plot(axes, [(style, records) of each scheme], part)`.
+        parts: maps each part to what follows the network in the panel's heading, or "".
     """
     styles = scheme_styles(found)
 

@@ -1,4 +1,4 @@
-"""Sections as one HTML page that needs no other file and no network: Jinja2 escapes every text of every block."""
+"""Renders sections as one HTML page that needs no other file and no network; Jinja2 escapes all texts of the blocks."""
 
 import base64
 import itertools
@@ -15,9 +15,9 @@ from studies.page.tables import Linked, Marked
 
 ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
-    # Names of networks and schemes come from run folders: any of them may hold markup.
+    # Names of networks and schemes come from run folders, so any of them may hold markup.
     autoescape=True,
-    # A misspelt name in the template is an error instead of an empty place on the page.
+    # Makes a misspelt name in the template an error instead of a gap on the page.
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
@@ -25,11 +25,11 @@ ENVIRONMENT = Environment(
 
 
 def render(title: str, lead: Sequence[Block], chapters: Iterable[Chapter], folder: Path) -> str:
-    """The page.
+    """Renders the page as HTML.
 
     Args:
         lead: blocks between the heading and the contents.
-        folder: that the page is written to, from which its links start.
+        folder: folder that the page is written to, from which its links start.
     """
     pictures = itertools.count()
     return ENVIRONMENT.get_template("page.html.j2").render(
@@ -44,7 +44,7 @@ def render(title: str, lead: Sequence[Block], chapters: Iterable[Chapter], folde
         href=lambda value: href(value, folder),
         source=source,
         legend=lambda figure: next((each.legend for each in figure.panels if getattr(each, "legend", None)), {}),
-        # Names inside one picture must not meet those of another.
+        # A prefix per picture, because ids must be unique on a page.
         inline=lambda drawing: drawing.inline(f"picture{next(pictures)}"),
     )
 
@@ -55,9 +55,9 @@ def parts(words: Words) -> Sequence[str | Linked]:
 
 
 def href(value: object, folder: Path) -> str | None:
-    """Where a value links to from a page in `folder`: relative for files, so that both can be moved together.
+    """The address that a value links to from a page in `folder`; relative for files, so that both can be moved.
 
-    Anything but a web address is no link.
+    Text that is no web address gives no link.
     """
     value = value.value if isinstance(value, Marked) else value
     if not isinstance(value, Linked):

@@ -1,15 +1,15 @@
-"""One colour and one line style a scheme, the same on the whole page, in light and in dark, on paper and in grey.
+"""One colour and one line style per scheme, the same on the whole page, for light and dark themes and for print.
 
 The families' colours are Okabe and Ito's for colour-blind readers ("Color Universal Design", 2008), darkened on light
-ground and lightened on dark ground until a line stands out (contrast 3:1 and more); within a family dashes tell schemes
-apart, in grey print, too. Figures are drawn in placeholder colours that stand for CSS variables of the page's theme.
+backgrounds and lightened on dark ones to a contrast of 3:1 or more; within a family dashes tell schemes apart, in grey
+print, too. Figures are drawn in placeholder colours, which are replaced by CSS variables of the page's theme.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
 
-# Scheme, its colour on light ground, on dark ground, its dashes: an SVG stroke-dasharray.
+# Scheme, its colour on light and on dark background, and its dashes as an SVG stroke-dasharray.
 _FILL = (
     ("zero", "#b66a00", "#f0ab2e", "none"),
     ("mean", "#c24a00", "#f58548", "7 3"),
@@ -35,11 +35,11 @@ _LEARN = (
     ("pad_channel", "#d0508f", "#ffaed0", "9 3 2 3"),
 )
 _KNOWN = (*_FILL, *_EXTEND, *_REWEIGHT, *_LEARN)
-"""Families, as in docs/schemes.md: orange what fills, green what extends, blue what re-weights, violet what learns. The
-paper's two schemes are solid, as in Figure 3: partial blue, zero yellow."""
+"""Families, as in docs/schemes.md: orange fills, green extends, blue re-weights, violet learns. The paper's two schemes
+have solid lines, as in Figure 3: partial blue, zero yellow."""
 
 _OTHERS = (("#5b6570", "#a9b4bf"), ("#43506b", "#8797b8"), ("#6a5b8a", "#b3a4d6"), ("#7b6f5b", "#c4b79f"))
-"""Schemes that are none of these: pairs, patterns, a user's own."""
+"""Colours of all other schemes: pairs, patterns, a user's own."""
 
 LIGHT = tuple(light for _, light, _, _ in _KNOWN) + tuple(light for light, _ in _OTHERS)
 DARK = tuple(dark for _, _, dark, _ in _KNOWN) + tuple(dark for _, dark in _OTHERS)
@@ -54,7 +54,7 @@ THEME = {
     MUTED: ("--muted", "#59636e", "#a3abb5"),
     GRID: ("--line", "#d9dee3", "#3a4048"),
 }
-"""Placeholder to CSS variable, its colour on light and on dark ground."""
+"""Maps a placeholder to its CSS variable, and its colours on light and on dark background."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Style:
 
 
 def styles(schemes: Sequence[str]) -> dict[str, Style]:
-    """Scheme to style. A known one looks alike in every report; others have a colour and dashes of their own."""
+    """Maps each scheme to its style. Known schemes look the same in every report; the others share what is left."""
     dashes = [dash for *_, dash in _EXTEND]
     others = (Style(len(_KNOWN) + index, dash) for dash in dashes for index in range(len(_OTHERS)))
     known = {scheme: Style(index, dash) for index, (scheme, _, _, dash) in enumerate(_KNOWN)}

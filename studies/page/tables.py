@@ -27,7 +27,7 @@ class Linked:
 
 @dataclass(frozen=True)
 class Marked:
-    """A value behind a piece of its scheme's line, on the page; `value` may be Linked."""
+    """A value that the page shows after a sample of its scheme's line; `value` may be Linked."""
 
     value: Any
     style: Style | None
@@ -38,11 +38,11 @@ class Column:
     """A column of a table.
 
     Attributes:
-        name: its heading.
-        show: a value as text for readers; CSV keeps the value itself. None is shown as `-`.
-        only_csv: whether only the CSV has it, such as the seeds of a row.
-        code: whether the page shows its values as code.
-        words: whether its values are words, which stand to the left and which the page breaks, instead of numbers.
+        name: heading of the column.
+        show: function that makes a value text for readers; CSV keeps the value itself. None is shown as `-`.
+        only_csv: True for a column that only the CSV has, such as the seeds of a row.
+        code: True to show values as code on the page.
+        words: True for words, aligned to the left and wrapped on the page; False for numbers.
     """
 
     name: str
@@ -61,11 +61,11 @@ class Table:
     """Rows of values under their columns.
 
     Attributes:
-        title: stands above it in a terminal, and on the page if it is one of several in its section.
-        columns: the first one heads the rows.
-        rows: a value a column, Linked or Marked where it has to be; None or NaN where there is none.
-        starts: numbers of rows that begin a block, as of `starts`.
-        terminal: whether a terminal prints it, too.
+        title: title above the table in a terminal, and on the page if it is one of several in its section.
+        columns: columns, of which the first heads the rows.
+        rows: rows of one value per column, Linked or Marked if need be; None or NaN for a missing value.
+        starts: numbers of rows that begin a block, as the function `starts` returns them.
+        terminal: True to print the table in a terminal, too.
     """
 
     title: str
@@ -80,12 +80,12 @@ class Table:
         return [column for column in self.columns if not column.only_csv]
 
     def cells(self) -> list[list[tuple[Column, Any]]]:
-        """For each row the columns for readers, each with its value."""
+        """For each row, the columns for readers, each with its value."""
         pairs = (zip(self.columns, row, strict=True) for row in self.rows)
         return [[(column, value) for column, value in row if not column.only_csv] for row in pairs]
 
     def texts(self) -> list[list[str]]:
-        """What readers see in each row."""
+        """The texts that readers see, row by row."""
         return [[column.text(value) for column, value in row] for row in self.cells()]
 
     def write(self, folder: Path, stem: str) -> list[Path]:
@@ -99,7 +99,7 @@ class Table:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow([column.name for column in self.columns])
-        # csv writes a float with every digit that distinguishes it, and None as nothing.
+        # csv writes a float with all digits that it needs to be read back, and None as an empty field.
         writer.writerows([map(plain, row) for row in self.rows])
         return text.getvalue()
 
@@ -110,12 +110,12 @@ class Table:
 
 
 def _in_markdown(cell: str) -> str:
-    """`cell` without what would end it, or begin markup of HTML; `<0.001` begins none."""
+    """Escapes what would end the cell or begin an HTML tag; `<0.001` begins none."""
     return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", cell).replace("|", r"\|")
 
 
 def plain(value: Any) -> Any:
-    """A cell's value without its link and its line; None for NaN, which is no number to show."""
+    """A cell's value without link and line sample; None for NaN, which is no number to show."""
     while isinstance(value, Linked | Marked):
         value = value.value
     return None if isinstance(value, float) and math.isnan(value) else value
@@ -127,26 +127,26 @@ def starts(keys: Sequence[object]) -> list[int]:
 
 
 def decimals(count: int) -> Callable[[float], str]:
-    """Shows a number with `count` decimals."""
+    """Returns a function that shows a number with `count` decimals."""
     return lambda value: f"{value:.{count}f}"
 
 
 def signed(count: int) -> Callable[[float], str]:
-    """Shows a difference with its sign and `count` decimals."""
+    """Returns a function that shows a difference with its sign and `count` decimals."""
     return lambda value: f"{value:+.{count}f}"
 
 
 def p_value(p: float) -> str:
-    """Three decimals, or a bound below them."""
+    """Shows a p value with three decimals, or as `<0.001`."""
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def interval(found: Comparison) -> str | None:
-    """`-0.12 to +1.30`, None where there is none."""
+    """Shows an interval as `-0.12 to +1.30`; None if there is none."""
     return None if found.low is None else f"{found.low:+.2f} to {found.high:+.2f}"
 
 
 def counts(found: Comparison) -> str:
-    """Number of runs: `5`, or `5 and 4` where the two sides differ."""
+    """Shows the number of runs as `5`, or `5 and 4` if the two sides differ."""
     ours, theirs = found.n
     return str(ours) if ours == theirs else f"{ours} and {theirs}"

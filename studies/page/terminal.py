@@ -1,4 +1,4 @@
-"""Sections for a terminal, by rich: tables whole, beyond its width if need be, since a cut number misleads."""
+"""Prints sections in a terminal with rich; tables may exceed its width, since a truncated number would mislead."""
 
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,12 +27,12 @@ def run_studies(
     """Collects the runs, runs each study, prints what it found and the files it wrote; returns the exit status.
 
     Args:
-        nothing: what to do where no study applies, for the message.
-        failed: runs that something was to be done with before, and could not; they make the exit status 1.
+        nothing: what to do if no study applies, for the message.
+        failed: runs that could not be evaluated or measured before; they make the exit status 1.
 
     Raises:
-        UserError: where there is nothing to report, or nothing can be written into the output folder.
-        WriteError: if a file cannot be written.
+        UserError: there is nothing to report, or nothing can be written into the output folder.
+        WriteError: a file cannot be written.
     """
     collection, output = runs.collect(), runs.output_folder()
     sections = [section for study in studies if (section := study(collection, output)) is not None]
@@ -56,20 +56,20 @@ def show_sections(console: Console, sections: Iterable[Section]) -> None:
 
 
 def show_measured(section: Section, *records: Path) -> None:
-    """What a command measured, and the files that it wrote: `records`, and those of the section."""
+    """Prints what a command measured, and the files that it wrote: `records`, and the files of the section."""
     console = Console()
     show_sections(console, [section])
     show_written(console, *records, *section.files)
 
 
 def show_written(console: Console, *files: Path) -> None:
-    """A line for each file that a command wrote, as a shell takes it."""
+    """Prints a line for each file that a command wrote, quoted for a shell."""
     for file in files:
         say(console, f"wrote {shlex.quote(str(file))}")
 
 
 def show_warnings(console: Console, collection: Collection) -> None:
-    """A line for each thing that makes the comparison less than fair, and for each run that is in no table."""
+    """Prints a line for each thing that makes the comparison less than fair, and for each run that is in no table."""
     for warning in warnings(collection):
         say(console, f"warning: {warning}")
     for entry in collection.set_aside:
@@ -95,7 +95,7 @@ def renderables(blocks: Iterable[Block]) -> Iterator[RenderableType]:
 
 
 def rich_table(table: Table) -> RichTable:
-    """`table` as rich draws it; headings break at underscores, for five runs to fit into 80 columns."""
+    """Makes a table of rich; headings break at underscores, so that five runs fit into 80 columns."""
     looks = {"title_justify": "left", "title_style": "bold", "box": SIMPLE_HEAD, "padding": (0, 1, 0, 0)}
     drawn = RichTable(title=table.title, **looks)
     for number, column in enumerate(table.shown):
@@ -108,7 +108,7 @@ def rich_table(table: Table) -> RichTable:
 
 
 def print_whole(console: Console, printed: RenderableType) -> None:
-    """Prints a table with every cell whole, and a text to be wrapped by the terminal."""
+    """Prints a table without truncating any cell, or a text that the terminal wraps."""
     if isinstance(printed, RichText):
         console.print(printed, soft_wrap=True)
         return

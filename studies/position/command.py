@@ -9,17 +9,17 @@ AtLeastThree = restricted_number_type("AtLeastThree", int, (">=", 3))
 
 
 def main(runs: Runs, evaluation: EvaluationOptions, *, grid: AtLeastThree = 5, count: PositiveInt | None = None) -> int:
-    """Accuracy of each run by the position of a small object, by padding scheme (Islam et al. 2024).
+    """Measures each run's accuracy by the position of a small object (Islam et al. 2024).
 
-    Each image is shrunk to a third and pasted on a grid of positions of a black, white and mean canvas. A network that
-    did not know where it looks would be as good everywhere. Each run under its own scheme, on the reported images;
-    records go to RUN/evaluations/ as soon as they are there: after Ctrl-C the same command continues.
+    Each image is shrunk to a third and pasted at a grid of positions on a black, white and mean canvas. A network
+    without position information would be as good everywhere. Each run is tested under its own scheme, on the images of
+    `test`; records are written to RUN/evaluations/ at once: after Ctrl-C the same command continues.
 
     Writes position.csv, .md and .svg.
 
     Args:
-        grid: positions a side, 3 at least
-        count: images, spread evenly; default: all reported ones
+        grid: positions per side, at least 3
+        count: number of images, evenly spaced; default: all images of `test`
     """
     # Imported late: --help need not wait for torch.
     from studies.checkpoints.pictures import measure_runs

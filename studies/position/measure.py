@@ -9,11 +9,11 @@ from torch import Tensor
 from studies.checkpoints.pictures import CANVASES, Network, Pictures
 
 SHRUNK = 3
-"""The object's side is the image's over this."""
+"""Side of the image / side of the object."""
 
 
 def measure(network: Network, pictures: Pictures, grid: int) -> dict[str, list[float | None]]:
-    """Top-1 accuracy in percent of each cell of the grid, row by row, for each of CANVASES."""
+    """Measures top-1 accuracy in percent in each cell of the grid, row by row, for each of CANVASES."""
     size = pictures.size
     side = size // SHRUNK
     places = [round(number * (size - side) / (grid - 1)) for number in range(grid)]

@@ -1,4 +1,4 @@
-"""Accuracy by the position of an object: how uneven it is, for each network, scheme and canvas, and as maps."""
+"""How uneven accuracy is over an object's position: numbers per network, scheme and canvas, and maps."""
 
 import numpy as np
 from matplotlib.colors import Normalize
@@ -30,12 +30,12 @@ COLUMNS = (
 
 
 def grid(record: MeasureRecord, canvas: str) -> np.ndarray:
-    """(G, G) accuracies."""
+    """The accuracies on a canvas, (G, G)."""
     return np.array(record.values[canvas]).reshape(record.how["grid"], -1)
 
 
 def central(values: np.ndarray) -> float:
-    """Of the cell in the middle; of an even grid the mean of the four there."""
+    """The value of the central cell; of an even grid, the mean of the four central cells."""
     middle = slice((len(values) - 1) // 2, len(values) // 2 + 1)
     return float(values[middle, middle].mean())
 

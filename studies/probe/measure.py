@@ -20,17 +20,17 @@ from studies.checkpoints.pictures import Pictures
 from studies.probe.table import TARGETS
 
 STAGES, SIDE = 5, 28
-"""Padded convolutions that are read, evenly from first to last; side that their maps are resized to, at most."""
+"""Number of padded convolutions that are read, evenly from first to last; largest side of their resized maps."""
 
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, LayerNorm2d)
 """Normalisations of maps (N, C, H, W)."""
 
 RIDGE = 1e-6
-"""Times the mean of the diagonal, added to it: maps have channels that are sums of others."""
+"""Added to the diagonal, times the diagonal's mean, because maps have channels that are sums of others."""
 
 
 def goals(side: int) -> Tensor:
-    """(3, side - 2, side - 2), the TARGETS from 0 to 1 where windows of the readout have their centre."""
+    """The TARGETS, from 0 to 1, at the centres of the readout's windows, (3, side - 2, side - 2)."""
     line = torch.linspace(0, 1, side)
     bell = torch.exp(-((line - 0.5) ** 2) / (2 * 0.25**2))
     maps = [line.expand(side, side), line[:, None].expand(side, side), bell[:, None] * bell]
@@ -38,20 +38,20 @@ def goals(side: int) -> Tensor:
 
 
 def stages(layers: Sequence[str]) -> list[str]:
-    """STAGES of them, the first and the last among them."""
+    """STAGES of the layers, evenly spaced, from the first to the last."""
     count = min(STAGES, len(layers))
     return [layers[round(number * (len(layers) - 1) / max(1, count - 1))] for number in range(count)]
 
 
 def measure(network: nn.Module, pictures: Pictures) -> dict[str, list[float | None]]:
-    """Fits on every other image, the first among them; tests on the others.
+    """Fits the readout on every other image, beginning with the first, and tests it on the others.
 
     Returns:
-        For `images`, `black`, `white` and `noise` with each of TARGETS: Spearman's rho (0 where nothing differs) and
+        For `images`, `black`, `white` and `noise` with each of TARGETS: Spearman's rho (0 if all values are equal) and
         mean absolute error, means over images.
 
     Raises:
-        UserError: without an image to test on.
+        UserError: there is no image to test on.
     """
     size = pictures.size
     layers = [*padded_convolutions(network, lambda each: each(torch.zeros(1, 3, size, size, device=pictures.device)))]
@@ -60,7 +60,7 @@ def measure(network: nn.Module, pictures: Pictures) -> dict[str, list[float | No
     gram = moments = None
     tested, first = [], 0
     for images, _ in pictures.squares(size):
-        # By the image's number, whatever the batches.
+        # By the image's number, so that the halves do not depend on the batch size.
         fitted, others = images[first % 2 :: 2], images[1 - first % 2 :: 2]
         first += len(images)
         tested.append(others)
@@ -87,12 +87,12 @@ def measure(network: nn.Module, pictures: Pictures) -> dict[str, list[float | No
 
 
 def rings(network: nn.Module, pictures: Pictures) -> dict[str, list[float | None]]:
-    """Mean and variance of what enters each normalisation, by the distance to the border, against the inner half.
+    """Measures mean and variance of each normalisation's input by distance to the border, against the inner half.
 
     Returns:
-        For each layer in the order of the calls, a value a ring from the border inwards. shift: root of the summed
-        squared differences of the channels' means from those inside, over the root of the variances inside, summed;
-        variance: the channels' variances there over those inside, both summed. None where nothing varies inside.
+        For each layer in the order of the calls, one value per ring from the border inwards. With sums over channels,
+        shift: sqrt(sum of (mean in the ring - mean inside)^2 / sum of variances inside); variance: sum of variances in
+        the ring / sum of variances inside. None if nothing varies inside.
     """
     found: dict[str, RingSums] = {}
 
@@ -118,7 +118,7 @@ def rings(network: nn.Module, pictures: Pictures) -> dict[str, list[float | None
 
 
 def windows(network: nn.Module, layers: list[str], images: Tensor, side: int) -> Tensor:
-    """(N, side - 2, side - 2, 9 C + 1) double: 3x3 windows of the stacked maps, and 1."""
+    """The 3x3 windows of the stacked maps, and a 1 for the bias, double (N, side - 2, side - 2, 9 C + 1)."""
     found: dict[str, Tensor] = {}
     with noted(network, layers, lambda layer, _, output: found.update({layer: output.clone()})):
         network(images)
@@ -129,7 +129,7 @@ def windows(network: nn.Module, layers: list[str], images: Tensor, side: int) ->
 
 def scores(read: Tensor, wanted: Tensor) -> tuple[float, float]:
     """Spearman's rho and mean absolute error of a map (h, w)."""
-    # Rounded: what differs by less than a thousandth of the targets' range is rounding, and has no order.
+    # Rounded to a thousandth of the targets' range: smaller differences are numerical noise, which must not be ranked.
     one, other = (
         torch.from_numpy(rankdata(each.double().mul(1e3).round().numpy())).flatten() for each in (read, wanted)
     )

@@ -1,4 +1,4 @@
-"""Mean and variance of what enters each normalisation, by ring: how far the border's statistics are from the inside."""
+"""Mean and variance of each normalisation's input by ring: how far the border's statistics are from those inside."""
 
 import math
 from functools import partial
@@ -30,13 +30,13 @@ CAPTION = (
 
 
 def layers(record: MeasureRecord, quantity: str, ring: int) -> list[float]:
-    """A value a normalisation that has the ring, in order."""
+    """One value per normalisation whose maps have the ring, in order."""
     chosen = [each for name, each in record.values.items() if name.startswith(f"{quantity} ")]
     return [each[ring] for each in chosen if ring < len(each) and each[ring] is not None]
 
 
 def curve(records: Records, quantity: str) -> list[float]:
-    """A mean over the runs at the border for each normalisation, NaN where none varies."""
+    """The mean over the runs at the border for each normalisation; NaN if no run has a value."""
     names = [name for name in records[0].values if name.startswith(f"{quantity} ")]
     columns = ([each for record in records if (each := record.values[name][0]) is not None] for name in names)
     return [mean(known) if known else math.nan for known in columns]

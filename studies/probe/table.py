@@ -1,4 +1,4 @@
-"""The position probe of the runs: a line for each network and scheme, and a dot for each run."""
+"""The position probe of the runs: a row per network and scheme, and a dot per run."""
 
 from functools import partial
 
@@ -24,7 +24,7 @@ CAPTION = "Mean rho over three targets: filled on images, open on black. A dot a
 
 
 def rho(record: MeasureRecord, shown: str) -> float:
-    """Mean over the targets."""
+    """Spearman's rho, mean over the targets."""
     return mean([record.values[f"{shown} {target}"][0] for target in TARGETS])
 
 

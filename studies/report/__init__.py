@@ -1,1 +1,1 @@
-"""Every study of a folder of runs, bound into one page."""
+"""Every study of a folder of runs on one page."""

@@ -10,13 +10,13 @@ from studies.runs.command import Runs, say
 
 
 def main(runs: Runs, *, complete: bool = False, data_root: Path | None = None) -> int:
-    """Every table and figure of the paper that a folder of runs has something for, as one page.
+    """Shows every table and figure of the paper that a folder of runs has data for, as one page.
 
-    The claims, differences from zero padding with their intervals, Tables 2, 3 and 5, Figures 1 and 3, epochs to
-    targets, and what the other studies kept in the run folders (Tables 1, 4, 6 and 7, Figures 4 to 8). --complete first
-    runs what these have not kept yet.
+    The page has the claims, differences from zero padding with their intervals, Tables 2, 3 and 5, Figures 1 and 3,
+    epochs to targets, and the records of the other studies (Tables 1, 4, 6 and 7, Figures 4 to 8). --complete first
+    runs the studies whose records are missing.
 
-    Writes report.html, one page that opens without a network, and each study's files beside it. Runs that monitor
+    Writes report.html, one page that opens offline, and each study's files beside it. Runs that monitor
     another metric, such as val/miou beside val/acc1, are named: --metric and --output give them a page of their own.
     Unfinished and damaged runs are named and left out.
 
@@ -24,7 +24,7 @@ def main(runs: Runs, *, complete: bool = False, data_root: Path | None = None) -
 
     Args:
         complete: first run the studies that need trained networks or a measurement, as far as they are missing
-        data_root: folder of the images where they are not where the runs found them; with --complete
+        data_root: folder of the images if they are not where the runs found them; with --complete
     """
     if data_root and not complete:
         raise UserError("--data-root goes with --complete, which reads images")
@@ -37,7 +37,7 @@ def main(runs: Runs, *, complete: bool = False, data_root: Path | None = None) -
         from studies.report.complete import run_missing
 
         failed = run_missing(runs.folder, data_root, collection, output)
-        # What was just evaluated lies in the run folders, which a collection reads once.
+        # A collection reads the run folders once, so a new one is needed for the new records.
         collection = runs.collect()
     # Imported late: --help need not wait for matplotlib.
     from studies.page.terminal import show_sections, show_warnings

@@ -1,4 +1,4 @@
-"""`report --complete`: runs the studies whose results a folder of runs lacks, each as its own command would."""
+"""`report --complete`: runs the studies whose results a folder of runs lacks, each as its own command does."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,7 +40,7 @@ def run_missing(folder: Path, data_root: Path | None, collection: Collection, ou
 
 
 def steps(folder: Path, data_root: Path | None, collection: Collection, output: Path) -> Iterator[Step]:
-    """What the runs' kind asks for, in the order of the paper."""
+    """Yields the commands that apply to the runs' metric, in the order of the paper."""
     runs = [str(folder), "--metric", collection.metric, "--output", str(output)]
     images = ["--data-root", str(data_root)] if data_root else []
     if collection.metric == "val/miou":
@@ -57,7 +57,7 @@ def steps(folder: Path, data_root: Path | None, collection: Collection, output: 
 
 
 def _timings(root: Path, collection: Collection) -> Iterator[Step]:
-    """Table 1 of the runs' own networks at the size of their images, unless it was measured."""
+    """Yields the command for Table 1, of the runs' own networks and image sizes, unless it was measured."""
     folder = root / "timing"
     if any(folder.rglob("timing*.json")):
         return

@@ -1,4 +1,4 @@
-"""The report: every study of a folder of runs, bound into one page."""
+"""Writes the report: every study of a folder of runs on one page."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -23,11 +23,11 @@ OPENED = (
     ("convergence", "figure:study"),
     ("accuracy", "differences:study"),
 )
-"""What a reader sees without unfolding anything: what needs no training, the curves, and what differs by how much."""
+"""Sections that are not folded: studies that need no training, the curves, and the differences."""
 
 
 def write_report(collection: Collection, output: Path) -> tuple[list[Section], list[str]]:
-    """Writes the page and the studies' files into `output`, which is made if need be.
+    """Writes the page and the studies' files into `output`, which is created if needed.
 
     Returns the sections in the order of the page, and a sentence for each study that could not be shown. Raises
     WriteError if the folder cannot be written.
@@ -60,7 +60,7 @@ def _shown(study: Study, place: str, collection: Collection, output: Path, probl
         return study.load(place)(collection, output)
     except WriteError:
         raise
-    # Whatever a study meets in what others left in the run folders, the others can still be shown.
+    # Whatever a study finds in the run folders that stops it, the others can still be shown.
     except Exception as error:
         problems.append(f"{study.folder}.{place.partition(':')[0]}: {in_one_line(error)}")
         return None

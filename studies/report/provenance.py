@@ -11,7 +11,7 @@ from studies.runs.collect import Collection
 
 
 def study(collection: Collection, output: Path) -> Section:
-    """Commits, versions and commands as a section. Writes no file and prints nothing."""
+    """Returns commits, versions and commands as a section. Writes no file and prints nothing."""
     commands = Details("The command of every run", [_commands(collection)])
     return Section("Where this comes from", [_facts(collection), commands])
 
@@ -30,7 +30,7 @@ def _facts(collection: Collection) -> Table:
 
 
 def _counted(counts: Counter[str]) -> str:
-    """One value as it is; several with the number of attempts that had them."""
+    """Shows a single value as it is, several with the number of attempts that had each."""
     if len(counts) < 2:
         return next(iter(counts), "not recorded")
     return "; ".join(f"{value} ({count} of {counts.total()} attempts)" for value, count in counts.most_common())
@@ -54,5 +54,5 @@ def _command(attempt: dict[str, Any]) -> str:
     if not command:
         return "not recorded"
     text = shlex.join(map(str, command)) if isinstance(command, list) else str(command)
-    # What was recorded is sys.argv, which does not name the interpreter.
+    # The record holds sys.argv, which does not name the interpreter.
     return text if text.partition(" ")[0].endswith("python") else f"python {text}"

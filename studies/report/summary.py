@@ -7,11 +7,11 @@ from studies.runs.statistic import BEST, LAST5
 from studies.stats.intervals import ALPHA, Comparison
 
 FEW = 5
-"""Runs of each scheme in the paper; below that the report says how few there are."""
+"""Number of runs per scheme in the paper; below it the report says how few there are."""
 
 
 def compared(collection: Collection) -> str:
-    """What was compared, how many runs and how long."""
+    """One sentence on what was compared: runs, architectures, schemes, epochs and metric."""
     epochs = sorted({run.record.max_epochs for run in collection.runs})
     length = f"{epochs[0]}" if len(epochs) == 1 else f"{epochs[0]} to {epochs[-1]}"
     return (
@@ -22,12 +22,12 @@ def compared(collection: Collection) -> str:
 
 
 def statements(collection: Collection) -> list[str]:
-    """For each architecture the difference of partial from zero padding, or of the other schemes without partial."""
+    """A sentence per architecture: the difference of partial from zero padding, or of the others if partial lacks."""
     return [_statement(collection, network) for network in collection.networks]
 
 
 def caution(collection: Collection) -> str:
-    """How far the differences can be trusted, given the number of runs."""
+    """A sentence on how far the differences can be trusted, given the number of runs."""
     fewest = min(len(group.runs) for group in collection.groups)
     if fewest == 1:
         return (

@@ -60,12 +60,13 @@ def comparable_records(collection: Collection, checkpoint: str | None = None, ma
     for network in collection.networks:
         own = [pair for pair in tested if pair[0].record.compared_as == network]
         same = of_most_runs(own, lambda record: [record.data, record.images])
+        kept = {id(record) for _, record in same}
         # Of several, such as tests with other tiles, the newest.
         chosen |= {(run, record.padding_at_test): record for run, record in same}
         left_out += [
             f"{run.record.name} under {record.padding_at_test}: evaluated on other images ({record.images} of them)"
             for run, record in own
-            if (run, record) not in same
+            if id(record) not in kept
         ]
     return ComparableRecords(checkpoint, chosen, tuple(left_out))
 

@@ -76,16 +76,22 @@ def by_age(collection: Collection, *kinds: type[R]) -> list[tuple[Run, R]]:
 
 
 def of_most_runs(pairs: Sequence[tuple[Run, R]], key: Callable[[R], Any]) -> list[tuple[Run, R]]:
-    """The pairs, oldest first, with the key that most runs have; of several such keys the one with the newest record.
+    """The pairs, oldest first, with the key that most runs have; of several such keys the one under most schemes at
+    test, then the one with the newest record.
 
-    A run counts with all its records: the first runs of a new measurement, stopped, do not lose their old ones.
+    So neither a new measurement that was stopped after some runs nor one under fewer schemes takes the place of a
+    complete older one.
     """
     found: dict[str, list[tuple[Run, R]]] = {}
     for run, record in pairs:
         text = json.dumps(key(record), sort_keys=True)
         # Put in anew, so that the last key is the one with the newest record.
         found[text] = [*found.pop(text, []), (run, record)]
-    return max(reversed(found.values()), key=lambda each: len({run for run, _ in each}), default=[])
+
+    def size(pairs: Sequence[tuple[Run, R]]) -> tuple[int, int]:
+        return len({run for run, _ in pairs}), len({(run, record.padding_at_test) for run, record in pairs})
+
+    return max(reversed(found.values()), key=size, default=[])
 
 
 def by_group(collection: Collection, records: Mapping[Run, MeasureRecord]) -> dict[Group, list[MeasureRecord]]:

@@ -4,6 +4,7 @@ nnU-Net's maintainers report that a network gets used to its share of zeros. Kep
 side has the largest size that is tested, so that there is real content at every size. Rescaled: the whole image.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 from torch import Tensor
@@ -11,6 +12,9 @@ from torch import Tensor
 from padding import PaddingError
 from records.errors import UserError
 from studies.checkpoints.pictures import Network, Pictures
+
+TOO_SMALL = re.compile("too small|greater than actual input size")
+"""Found in torch's messages about a map that is smaller than the window of a pool or convolution."""
 
 
 def measure(network: Network, pictures: Pictures, factors: Sequence[float]) -> dict[str, list[float | None]]:
@@ -27,21 +31,20 @@ def measure(network: Network, pictures: Pictures, factors: Sequence[float]) -> d
         start = (largest - side) // 2
         return lambda images: images[:, :, start : start + side, start : start + side]
 
-    def accuracy(side: int, batches: Iterable[tuple[Tensor, Tensor]], shown: Callable[[Tensor], Tensor]):
+    def accuracy(batches: Iterable[tuple[Tensor, Tensor]], shown: Callable[[Tensor], Tensor]) -> float | None:
         right = images = 0
         for pixels, targets in batches:
             try:
                 right += int((network(shown(pixels)).argmax(1) == targets).sum())
-            # A map too small for the padding (PaddingError), for a kernel or a pool (torch's RuntimeError). Above the
-            # size of training torch ends for other reasons, such as too little memory.
             except (PaddingError, RuntimeError) as error:
-                if side >= pictures.size and isinstance(error, RuntimeError):
+                # Other errors of torch, such as of too little memory, say nothing about the size.
+                if isinstance(error, RuntimeError) and not TOO_SMALL.search(str(error)):
                     raise
                 return None
             images += len(targets)
         return 100 * right / images
 
     return {
-        "kept": [accuracy(side, pictures.squares(largest), centre(side)) for side in sides],
-        "rescaled": [accuracy(side, pictures.squares(side), lambda images: images) for side in sides],
+        "kept": [accuracy(pictures.squares(largest), centre(side)) for side in sides],
+        "rescaled": [accuracy(pictures.squares(side), lambda images: images) for side in sides],
     }

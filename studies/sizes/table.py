@@ -17,7 +17,7 @@ WAYS = {"kept": "content's scale kept", "rescaled": "image rescaled"}
 READING = (
     "Top-1 accuracy at the size of training (x 1), and at other sizes minus that, in points, mean over runs; 0 is a "
     "network that does not care. Kept: the centre of one larger image, its content at one scale; rescaled: the whole "
-    "image. - where a map is too small for the scheme."
+    "image. - where a map is too small for the network."
 )
 
 CAPTION = "Mean over runs. Flat and high is best: no size is the network's own. Zero padding for comparison."

@@ -4,6 +4,7 @@ import statistics
 
 import pytest
 
+from records import find_runs
 from records.classification import ClassificationRecord
 from studies.cross_test.table import drops, study
 from studies.runs.collect import collect
@@ -64,6 +65,16 @@ def test_only_records_of_one_checkpoint_and_one_set_of_images_are_compared(
     (last,) = comparable_records(collection, "last").of
     assert (last[0].record.seed, last[1]) == (2, "partial")
     assert "zero-seed2 under zero: evaluated on other images" in page_of(study(collection, tmp_path))
+
+
+@pytest.mark.parametrize(("runs", "schemes"), [(1, "abcdefg"), (4, [None])])
+def test_records_of_other_images_displace_no_larger_cross_test(crossed, keep_evaluation, runs, schemes):
+    """Neither of one run under many schemes, nor of all runs under their own scheme alone."""
+    for run in find_runs(crossed)[:runs]:
+        for scheme in schemes:
+            keep_evaluation(run, ALL, scheme, digest="newer")
+    (cell,) = drops(collect(crossed))
+    assert list(cell.diffs.values()) == pytest.approx((-400 / 6, -100 / 6))
 
 
 def test_nothing_without_a_test_under_another_scheme(make_run, keep_evaluation, tmp_path):

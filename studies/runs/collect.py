@@ -41,16 +41,16 @@ class Run:
         return {path: record for path, record in found.items() if path not in foreign}, unusable | foreign
 
     def evaluations(self, kind: type[R]) -> dict[Path, R]:
-        """The records of one kind in its `evaluations/` by file, oldest first; read once."""
+        """The records of one kind in the run's `evaluations/`, by file, oldest first; read once."""
         return {path: record for path, record in self._evaluations[0].items() if isinstance(record, kind)}
 
     @property
     def unusable(self) -> "list[SetAside]":
-        """The files in its `evaluations/` that are damaged, or of other weights than its own."""
+        """The files in the run's `evaluations/` that are damaged, or of other weights than the run's."""
         return [SetAside(path, reason) for path, reason in self._evaluations[1].items()]
 
     def curve(self, metric: str) -> dict[int, float]:
-        """Epoch, from 0, to the value of `metric`."""
+        """Maps each epoch, counted from 0, to the value of `metric`."""
         return dict(values(self.rows, metric))
 
 
@@ -63,7 +63,7 @@ class Group:
     runs: tuple[Run, ...]
 
     def __str__(self) -> str:
-        """As in the paper's tables, such as `resnet50_zero`."""
+        """The group's name as in the paper's tables, such as `resnet50_zero`."""
         return f"{self.network}_{self.padding}"
 
     def by_seed(self, values: Sequence[float]) -> list[tuple[int, float]]:
@@ -73,7 +73,7 @@ class Group:
 
 @dataclass(frozen=True)
 class SetAside:
-    """A run, or a file of one, that is not part of the tables, and why not; `url` is its page, if it has no folder."""
+    """A run, or a file of one, that is left out of the tables, and why; `url` is its W&B page if it has no folder."""
 
     folder: Path
     reason: str
@@ -85,12 +85,12 @@ class SetAside:
 
 @dataclass(frozen=True)
 class Collection:
-    """What a folder of runs holds.
+    """The runs of a folder that can be compared.
 
     Attributes:
-        root: the folder.
-        metric: that the runs are compared by, in percent.
-        groups: architectures by name; within one the schemes in the order of the paper's tables.
+        root: folder of the runs.
+        metric: metric that the runs are compared by, in percent.
+        groups: groups by name of the architecture, then by scheme in the order of the paper's tables.
         set_aside: unfinished and damaged runs, runs without the metric, and unusable evaluations of the other runs.
     """
 
@@ -120,7 +120,7 @@ class Collection:
         return next((group for group in self.of(network) if group.padding == REFERENCE), None)
 
     def baseline(self, group: Group) -> Group | None:
-        """The runs with zero padding that `group` is compared with; None for these themselves, or without any."""
+        """The runs with zero padding that `group` is compared with; None if there are none or `group` is these runs."""
         reference = self.reference(group.network)
         return None if reference is group else reference
 
@@ -133,18 +133,18 @@ def collect(root: str | Path, metric: str | None = None, set_aside: Sequence[Set
     """Reads every run at or below `root`.
 
     Args:
-        metric: to compare the runs by; by default what most of them monitor.
-        set_aside: runs that belong there and could not be written there.
+        metric: metric to compare the runs by; None for the one that most of them monitor.
+        set_aside: runs that belong to `root` but could not be written there.
 
     Raises:
-        RunFolderError: if there is nothing to report; the message says what was found instead.
+        RunFolderError: there is nothing to report; the message says what was found instead.
     """
     root = Path(root)
     runs, damaged = _read_all(root)
     set_aside = [*set_aside, *damaged]
     if metric is None and runs:
-        # A folder may hold classification and segmentation runs; each metric is compared by itself.
-        # Of a loss, which a module of one's own may monitor, the highest value would be taken for the best.
+        # A folder may hold classification and segmentation runs, which have no common metric.
+        # A user's module may monitor a loss, of which the highest value would be taken for the best.
         monitored = [run.record.monitor for run in runs if "loss" not in run.record.monitor]
         metric = Counter(monitored or ["val/acc1"]).most_common(1)[0][0]
     chosen = []
@@ -182,7 +182,7 @@ def _not_comparable(run: Run, metric: str) -> str | None:
 
 
 def _foreign(run: RunRecord, record: Record) -> str | None:
-    """Why a record in the folder of `run` is none of it, or holds no figures; None if neither."""
+    """Why a record in the folder of `run` does not belong to it, or has a figure that is no number; None if neither."""
     # A network around an encoder has a name of its own, which ends with the encoder's.
     if record.padding != run.padding or not record.network.endswith(run.network):
         own = f"{run.network} with {run.padding} padding"

@@ -1,4 +1,4 @@
-"""What the studies' commands share: where the runs are, what is printed, and the error where nothing applies."""
+"""Shared by the commands of studies: the options that name the runs and the output, and how a line is printed."""
 
 import re
 import tempfile
@@ -18,7 +18,7 @@ from studies.runs.options import Argument
 from studies.runs.wandb_mirror import ROOT, mirror, project_path
 
 Project = Annotated[str, Argument(type=project_path, metavar="ENTITY/PROJECT")]
-"""A W&B project, as an option's type."""
+"""Type of an option that names a W&B project."""
 
 
 ANOTHER_OUTPUT = "choose another folder with --output"
@@ -26,13 +26,13 @@ ANOTHER_OUTPUT = "choose another folder with --output"
 
 @dataclass
 class Runs:
-    """Where the runs are, and where to write: options of every study of runs.
+    """Options of every study of runs: where the runs are, and where to write.
 
     Attributes:
         runs_folder: folder that holds run folders at any depth
-        wandb: instead: the runs of a W&B project, of which run folders are made in runs/wandb/ENTITY/PROJECT
-        output: where to write; default: report/ beside the runs
-        metric: such as val/acc5; default: the metric that most runs monitor
+        wandb: W&B project that holds the runs instead; run folders are made of them in runs/wandb/ENTITY/PROJECT
+        output: folder for the results; default: report/ beside the runs
+        metric: metric that compares the runs, such as val/acc5; default: the one that most runs monitor
     """
 
     runs_folder: Path | None = None
@@ -49,11 +49,11 @@ class Runs:
 
     @property
     def folder(self) -> Path:
-        """The folder of the runs, for those of W&B too."""
+        """The folder of the runs; for a W&B project, the folder of the run folders made of it."""
         return self.runs_folder or ROOT / self.wandb
 
     def collect(self) -> Collection:
-        """The Collection of these runs. Raises UserError where there is nothing to report."""
+        """Returns the Collection of these runs. Raises UserError if there is nothing to report."""
         try:
             return collect(self.folder, self.metric, self._not_mirrored)
         except RunFolderError as error:
@@ -61,7 +61,7 @@ class Runs:
 
     @cached_property
     def _not_mirrored(self) -> Sequence[SetAside]:
-        """Makes `folder` hold the runs of a W&B project, once; returns those that it cannot hold."""
+        """Writes the runs of a W&B project into `folder`, once; returns those of which no run folder can be made."""
         if self.wandb is None:
             return ()
         # Imported late: it takes seconds.
@@ -82,6 +82,6 @@ class Runs:
 
 
 def say(console: Console, text: str) -> None:
-    """Prints a line as it is, but for characters that would steer a terminal: names may come from anywhere."""
+    """Prints a line, with `?` for characters that would control the terminal: names may come from anywhere."""
     text = re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", "?", text)
     console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Selects evaluation records that can be compared: one checkpoint a run, the same images."""
+"""Selects evaluation records that can be compared: one checkpoint per run, the same images."""
 
 import math
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ BEST, LAST = "best", "last"
 Record = ClassificationRecord | EvaluationRecord
 
 METRICS = {"val/acc1": "top-1 accuracy", "val/acc5": "top-5 accuracy", "val/miou": "mIoU of whole images"}
-"""What can be read from records, by the metric that the runs are compared by."""
+"""Metrics that records hold, with their names in words."""
 
 
 @dataclass(frozen=True, eq=False)
 class ComparableRecords:
-    """Records that can be compared: of one checkpoint a run, on the same images for all runs of a network.
+    """Records that can be compared: one checkpoint per run, the same images for all runs of a network.
 
     Attributes:
-        of: run and scheme that it was evaluated under, to the record.
+        of: maps a run and the scheme that it was evaluated under to the record.
         left_out: a sentence for each record of other images.
     """
 
@@ -34,21 +34,21 @@ class ComparableRecords:
     left_out: tuple[str, ...]
 
     def value(self, run: Run, scheme: str, metric: str) -> float | None:
-        """`metric` in percent, or None where there is no record."""
+        """The value of `metric` in percent, or None if there is no record."""
         record = self.of.get((run, scheme))
         return None if record is None else value_of(record, metric)
 
 
 def margin_of(record: Record) -> int:
-    """Pixels of real context around the images; 0 of usual evaluations."""
+    """Pixels of real context around the images of a record; 0 in usual evaluations."""
     return record.data.get("margin", 0)
 
 
 def comparable_records(collection: Collection, checkpoint: str | None = None, margin: int = 0) -> ComparableRecords:
-    """The records of one checkpoint of each run, of images with this margin.
+    """Selects the records of one checkpoint per run, on images with this margin.
 
     Args:
-        checkpoint: `best`, `last` or the name of a file; None: the best if there is any record of one, else the last.
+        checkpoint: `best`, `last` or the name of a file; None for the best if any record is of one, else the last.
     """
     tested = by_age(collection, ClassificationRecord, EvaluationRecord)
     tested = [(run, record) for run, record in tested if margin_of(record) == margin]
@@ -61,7 +61,7 @@ def comparable_records(collection: Collection, checkpoint: str | None = None, ma
         own = [pair for pair in tested if pair[0].record.compared_as == network]
         same = of_most_runs(own, lambda record: [record.data, record.images])
         kept = {id(record) for _, record in same}
-        # Of several, such as tests with other tiles, the newest.
+        # Of several records of a pair, such as tests with other tiles, the last, which is the newest, stays.
         chosen |= {(run, record.padding_at_test): record for run, record in same}
         left_out += [
             f"{run.record.name} under {record.padding_at_test}: evaluated on other images ({record.images} of them)"
@@ -72,7 +72,7 @@ def comparable_records(collection: Collection, checkpoint: str | None = None, ma
 
 
 def value_of(record: Record, metric: str) -> float | None:
-    """`metric` in percent as the record has it, or None if it does not."""
+    """The value of `metric` in a record, in percent, or None if the record lacks it."""
     if isinstance(record, ClassificationRecord):
         return {"val/acc1": record.acc1, "val/acc5": record.acc5}.get(metric)
     if metric != "val/miou":

@@ -1,4 +1,4 @@
-"""Whether runs that are compared differ by padding and seed alone; what else differs is said in the report."""
+"""Checks whether the compared runs differ in padding and seed only; the report warns of all other differences."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -14,22 +14,22 @@ from records.summary import is_sound
 from studies.runs.collect import Collection, Group, Run
 
 FREE = ("seed_everything", "data.init_args.seed", "model.padding", "model.init_args.padding")
-"""What a comparison varies."""
+"""Settings that a comparison varies."""
 
 ROOT = "data.init_args.root"
 
 SAMPLES = ("sample_imagenet", "sample_cityscapes")
-"""Folders of drawn images: datamodules.errors.DRAWN, which a report may not import."""
+"""Names of folders of drawn images: those of datamodules.errors.DRAWN, which a report may not import."""
 
 CHANGED = "+changes"
-"""Ends a commit that the files of a run differed from."""
+"""Suffix of a commit in a record if the files of the run differed from it."""
 
 SHOWN = 60
-"""Characters of a value that a message shows."""
+"""Largest number of characters of a value in a message."""
 
 
 def warnings(collection: Collection) -> Iterator[str]:
-    """One sentence for each thing that makes a comparison less than fair."""
+    """Yields a sentence for each thing that makes a comparison less than fair."""
     if drawn := sorted({run.record.data_root for run in collection.runs if is_drawn(run)}):
         yield (
             f"Runs were trained on images that this program drew ({', '.join(drawn)}): they show how it works, and "
@@ -64,7 +64,7 @@ def _differences(network: str, runs: list[Run]) -> Iterator[str]:
             yield f"{run.record.name}: config.yaml is missing or damaged, so its settings were not compared."
         else:
             read[run] = settings
-    # Data that moved are the same data; before data were compared, their folder is all that is known.
+    # Data that have moved are the same data, so folders are not compared; of older records only the folder is known.
     if all(settings["data"] for settings in read.values()):
         read = {run: {**settings, ROOT: None} for run, settings in read.items()}
     else:
@@ -78,7 +78,7 @@ def _differences(network: str, runs: list[Run]) -> Iterator[str]:
 
 
 def read_settings(run: Run) -> dict[str, Any] | None:
-    """Dotted name to value of what decides the result but padding and seed; None without a readable config.yaml."""
+    """Maps dotted names to the settings that decide the result, but padding and seed; None without a config.yaml."""
     try:
         content = yaml.safe_load(run.folder.config.read_text())
     except (OSError, ValueError, yaml.YAMLError):
@@ -90,19 +90,19 @@ def read_settings(run: Run) -> dict[str, Any] | None:
     return {"trainer.max_epochs": run.record.max_epochs, **settings, "data": run.record.data}
 
 
-# Reads the configuration: once, whoever puts the paper's figures beside the run's.
+# Cached, since it reads the configuration, and every table with the paper's figures asks for it.
 @cache
 def is_of_imagenet(run: Run) -> bool:
-    """Whether a classifier has the 1,000 classes of the paper's; one that does not say counts as such."""
+    """Whether a classifier has 1,000 classes, as in the paper; True if its configuration names no number."""
     return (read_settings(run) or {}).get("model.init_args.num_classes", 1000) == 1000
 
 
 def _who_has_what(holders: dict[str, list[Run]]) -> str:
-    """`10 (5 runs); 5 (partial seed 2)`: the most frequent value first, up to three runs by name."""
+    """Lists values with their runs, the most frequent first, up to three by name: `10 (5 runs); 5 (partial seed 2)`."""
     parts = []
     for value, runs in sorted(holders.items(), key=lambda item: -len(item[1])):
         few = ", ".join(f"{run.record.padding} seed {run.record.seed}" for run in runs)
-        # Only what is shown is shortened: long values, such as lists of classes, may differ at their end.
+        # Values are shortened only here, after the comparison: long ones, such as class lists, may differ at their end.
         shown = value if len(value) <= SHOWN else f"{value[: SHOWN - 3]}..."
         parts.append(f"{shown} ({few if len(runs) <= 3 else f'{len(runs)} runs'})")
     return "; ".join(parts)

@@ -1,4 +1,4 @@
-"""Records that commands leave in a folder beside the runs, such as RUNS/geometry, for the report to show."""
+"""Reads what commands measured: records in a folder beside the runs, such as RUNS/geometry, and in the run folders."""
 
 import json
 import shlex
@@ -15,7 +15,7 @@ R = TypeVar("R", bound=Record)
 
 
 def read_measured(folder: Path, kind: type[R]) -> tuple[list[R], list[str]]:
-    """The records in a folder and below it, by name, and a sentence for each that is damaged."""
+    """Reads the records in and below a folder, by name; returns them, and a sentence for each damaged one."""
     records, damaged = [], []
     for file in sorted(folder.rglob("*.json")):
         try:
@@ -26,9 +26,9 @@ def read_measured(folder: Path, kind: type[R]) -> tuple[list[R], list[str]]:
 
 
 def read_same(file: Path, kind: type[R], wanted: Mapping[str, Any]) -> R | None:
-    """An earlier record of the same measurement; None where there is none, or one of other settings.
+    """Reads an earlier record of the same measurement; None if there is none, or if its settings differ.
 
-    Raises UserError for a file of another kind, which is not to be replaced.
+    Raises UserError if the file is of another kind, and so must not be replaced.
     """
     if not file.exists():
         return None
@@ -40,7 +40,7 @@ def read_same(file: Path, kind: type[R], wanted: Mapping[str, Any]) -> R | None:
 
 
 def facts(provenance: Mapping[str, Any]) -> str:
-    """Where a record comes from, in a sentence: command, commit, host and versions."""
+    """One line on the origin of a record: command, commit, host and versions."""
     command = shlex.join(["python", *map(str, provenance.get("command", []))])
     versions = ", ".join(f"{name} {number}" for name, number in provenance.get("versions", {}).items() if number)
     known = {"commit": provenance.get("commit"), "started": provenance.get("started"), "host": provenance.get("host")}
@@ -49,10 +49,10 @@ def facts(provenance: Mapping[str, Any]) -> str:
 
 
 def measured_runs(collection: Collection, study: str) -> tuple[dict[Run, MeasureRecord], list[str]]:
-    """The newest record of a study of each run, and a sentence for each run that has none but of other measurements.
+    """Selects the newest comparable record of a study of each run; and a sentence for each run with only other records.
 
-    All are of the kind of checkpoint and the settings that most runs have, those of a network of the images that most
-    of its runs have: networks may differ in the size of their images.
+    All records have the kind of checkpoint and the settings that most runs have, and within a network the images that
+    most of its runs have: networks may differ in the size of their images.
     """
     pairs = [(run, record) for run, record in by_age(collection, MeasureRecord) if record.study == study]
     alike = of_most_runs(pairs, lambda record: [record.checkpoint == "best.ckpt", record.how])
@@ -76,16 +76,16 @@ def by_age(collection: Collection, *kinds: type[R]) -> list[tuple[Run, R]]:
 
 
 def of_most_runs(pairs: Sequence[tuple[Run, R]], key: Callable[[R], Any]) -> list[tuple[Run, R]]:
-    """The pairs, oldest first, with the key that most runs have; of several such keys the one under most schemes at
-    test, then the one with the newest record.
+    """Selects the pairs with the key that most runs have, oldest first; in a tie, the key of most schemes at test, then
+    that of the newest record.
 
-    So neither a new measurement that was stopped after some runs nor one under fewer schemes takes the place of a
-    complete older one.
+    A run counts for the keys of all its records, so neither a new measurement that was stopped early, nor one under
+    fewer schemes, replaces a complete older one.
     """
     found: dict[str, list[tuple[Run, R]]] = {}
     for run, record in pairs:
         text = json.dumps(key(record), sort_keys=True)
-        # Put in anew, so that the last key is the one with the newest record.
+        # Inserted again, so that the last key is the key of the newest record.
         found[text] = [*found.pop(text, []), (run, record)]
 
     def size(pairs: Sequence[tuple[Run, R]]) -> tuple[int, int]:
@@ -95,6 +95,6 @@ def of_most_runs(pairs: Sequence[tuple[Run, R]], key: Callable[[R], Any]) -> lis
 
 
 def by_group(collection: Collection, records: Mapping[Run, MeasureRecord]) -> dict[Group, list[MeasureRecord]]:
-    """The records of each network and scheme, by seed."""
+    """Maps each network and scheme to its records, in the order of the seeds."""
     found = {group: [records[run] for run in group.runs if run in records] for group in collection.groups}
     return {group: each for group, each in found.items() if each}

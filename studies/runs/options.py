@@ -1,11 +1,11 @@
-"""The command line of a function, from its signature and its docstring: jsonargparse checks the values by their types.
+"""Makes a command line of a function's signature and docstring; jsonargparse checks the values by their types.
 
 A positional parameter is a positional argument, a keyword-only one an option: `data_root` is `--data-root`. `bool` is a
 flag, `list[X]` and `tuple[X, ...]` take one value or more. `Annotated[X, Argument(...)]` tells `add_argument` more.
 A parameter whose type is a dataclass stands for the fields of that dataclass, which is how commands share options.
-`*arguments: str` gets every option with a dot in its name, such as `--model.lr=1`: those are another program's.
+`*arguments: str` gets every option with a dot in its name, such as `--model.lr=1`: they are meant for another program.
 
-jsonargparse's own `add_function_arguments` would make `--data_root`, `--list=[a,b]` and `--flag=true` of the same.
+jsonargparse's own `add_function_arguments` would make options such as `--data_root`, `--list=[a,b]`, `--flag=true`.
 """
 
 import argparse
@@ -27,20 +27,20 @@ DOTTED = re.compile(r"--\w+\.[\w.]+=")
 
 
 class Argument:
-    """Further settings of argparse's `add_argument` for a parameter, in the place of those that its type gives."""
+    """Settings of argparse's `add_argument` for a parameter, which replace those that its type gives."""
 
     def __init__(self, **settings: Any):
         self.settings = settings
 
 
 def run(name: str, function: Callable[..., int], arguments: Sequence[str]) -> int:
-    """Calls `function`, the command `name`, with what `arguments` say; returns its exit status.
+    """Parses `arguments` and calls `function`, the command `name`, with them; returns its exit status.
 
-    Raises UserError, naming the option, its value and what it may be, if the arguments do not fit.
+    Raises UserError, naming the option, its value and the allowed values, if the arguments do not fit.
     """
     signature, types = inspect.signature(function), get_type_hints(function)
     if "config" in signature.parameters:
-        # Positional here; to `fit` it is an option, and is written as one by habit.
+        # Positional here, but an option of `fit`, and so written as one from habit.
         arguments = [each.removeprefix("--config=") for each in arguments if each != "--config"]
     rest = [each for each in signature.parameters.values() if each.kind is each.VAR_POSITIONAL]
     dotted = [each for each in arguments if rest and DOTTED.match(each)]
@@ -54,7 +54,7 @@ def run(name: str, function: Callable[..., int], arguments: Sequence[str]) -> in
 
 
 def make_parser(name: str, function: Callable) -> ArgumentParser:
-    """A parser of everything that `function` takes; its help is the docstring."""
+    """Makes a parser of all parameters of `function`; its help is the docstring."""
     text = parse(inspect.getdoc(function))
     parser = _Parser(
         prog=f"main.py {name}",
@@ -71,7 +71,7 @@ def make_parser(name: str, function: Callable) -> ArgumentParser:
 
 class _Parser(ArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Raises UserError: in one line what jsonargparse says in several, of options instead of keys and classes."""
+        """Raises UserError with jsonargparse's message in one line, which names options instead of keys and classes."""
         message = re.sub(r'Parser key "(\w+)"( element \d+)?:', lambda found: f"{_option(found[1])}:", message)
         message = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", message.replace("a typing.Literal", "one of "))
         message = re.sub(r"Not of type \w+: (\S+) does not conform to restriction v", r"\1 must be ", message)
@@ -82,9 +82,9 @@ class _Parser(ArgumentParser):
 
 
 def _parameters(function: Callable) -> Iterator[tuple[inspect.Parameter, Any, str]]:
-    """Each parameter with its type and what the docstring says of it; for a dataclass, its fields."""
+    """Yields each parameter with its type and its text in the docstring; for a dataclass, its fields."""
     types = get_type_hints(function, include_extras=True)
-    # A dataclass documents its own fields; those that it inherits stand in its base's docstring.
+    # A dataclass documents its own fields; inherited ones are documented in the docstring of its base.
     owners = reversed(function.__mro__) if inspect.isclass(function) else [function]
     texts: list[Docstring] = [parse(owner.__doc__ or "") for owner in owners]
     words = {each.arg_name: " ".join(each.description.split()) for text in texts for each in text.params}
@@ -96,7 +96,7 @@ def _parameters(function: Callable) -> Iterator[tuple[inspect.Parameter, Any, st
 
 
 def _settings(parameter: inspect.Parameter, hint: Any, words: str) -> dict[str, Any]:
-    """What `add_argument` is told beside the name."""
+    """The keyword arguments of `add_argument` for a parameter."""
     default = None if parameter.default is parameter.empty else parameter.default
     if isinstance(default, tuple):
         default = list(default)

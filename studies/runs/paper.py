@@ -1,4 +1,4 @@
-"""The paper's published figures, read from paper.yaml, for reports to show beside ours."""
+"""Reads the paper's published figures from paper.yaml, for reports to show beside ours."""
 
 from functools import cache
 from pathlib import Path
@@ -11,7 +11,7 @@ Row = dict[str, Any]
 
 @cache
 def content() -> dict[str, dict[str, Any]]:
-    """Table or figure, such as `table2`, to what it shows: `what`, `rows` and the like."""
+    """Maps each table or figure, such as `table2`, to its content: `what`, `rows` and the like."""
     return yaml.safe_load(Path(__file__).with_name("paper.yaml").read_text(encoding="utf-8"))
 
 
@@ -22,7 +22,7 @@ def rows(table: str, **where: Any) -> list[Row]:
     76.611
 
     Raises:
-        KeyError: if the paper has no such table.
+        KeyError: the paper has no such table.
     """
     found = content()[table]["rows"]
     return [row for row in found if all(row.get(column) == value for column, value in where.items())]
@@ -32,7 +32,7 @@ def row(table: str, **where: Any) -> Row | None:
     """The one row of `table` that `where` describes, or None if the paper has none.
 
     Raises:
-        ValueError: if there are several.
+        ValueError: the paper has several such rows.
     """
     found = rows(table, **where)
     if len(found) > 1:

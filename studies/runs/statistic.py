@@ -17,15 +17,15 @@ from studies.stats.intervals import Comparison, compare
 
 @dataclass(frozen=True, eq=False)
 class Statistic:
-    """What a run is represented by.
+    """A number that represents a run.
 
     Attributes:
-        column: the table's word for it: column `1_best` is the first run's.
-        words: what it is, as a title.
-        explanation: how it is made, with `{metric}` in it.
+        column: word in the headings of the table: column `1_best` is the first run's.
+        words: name of the statistic, as a title.
+        explanation: explanation for readers, with `{metric}` in it.
         stem: end of the names of the files written.
-        tables: metric to the number of the paper's table that shows it.
-        of: rows and metric to the value, in percent.
+        tables: maps a metric to the number of the paper's table that shows it.
+        of: function that computes the value, in percent, from rows and metric.
     """
 
     column: str
@@ -43,7 +43,7 @@ class Statistic:
         return (f"table{self.tables[metric]}_" if metric in self.tables else "") + self.stem
 
     def values(self, group: Group, metric: str) -> tuple[float, ...]:
-        """The statistic of each run, in percent, by seed."""
+        """The statistic of each run, in percent, in the order of the seeds."""
         return tuple(self.of(run.rows, metric) for run in group.runs)
 
     def difference(self, collection: Collection, group: Group) -> Comparison:
@@ -54,12 +54,12 @@ class Statistic:
         return compare(*(each.by_seed(self.values(each, collection.metric)) for each in (group, baseline)))
 
     def paper_row(self, group: Group, metric: str) -> paper.Row | None:
-        """What the paper's table prints for the network and scheme of `group`; None if it shows neither."""
+        """The paper's row for the network and scheme of `group`; None if the paper has no such row."""
         if metric not in self.tables:
             return None
         table, network = f"table{self.tables[metric]}", group.runs[0].record
         where = {"network": network.network, "padding": group.padding}
-        # Table 5 is of two splits of Cityscapes: runs without a split are of other data, and find no row.
+        # Table 5 is of two splits of Cityscapes; runs without a split are of other data, and must find no row.
         if network.variant or metric == "val/miou":
             split = network.variant.removeprefix("split")
             where["split"] = int(split) if split.isdecimal() else split

@@ -1,8 +1,8 @@
-"""The runs of a W&B project as run folders, which every study reads like those of this machine.
+"""Writes the runs of a W&B project as run folders, which every study reads like those of this machine.
 
 runs/wandb/ENTITY/PROJECT/
-    wandb_mirror.json    says that the folder is one, and which run folders in it are made anew each time
-    NAME-ID/             run.json, config.yaml and epochs.csv as the run saved them to W&B, which has no more
+    wandb_mirror.json    marks the folder as a mirror, and names the run folders in it that are rewritten each time
+    NAME-ID/             run.json, config.yaml and epochs.csv as saved to W&B, which has no other files of the run
 """
 
 import json
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from studies.runs.wandb_project import LoggedRun
 
 ROOT = Path("runs/wandb")
-"""Below the current folder; in it the run folders of a project, ENTITY/PROJECT."""
+"""Folder of all mirrors, relative to the current folder; a project's run folders are in ENTITY/PROJECT below it."""
 
 MARKER = "wandb_mirror.json"
 NAME = re.compile(r"[\w.-]+")
-"""Names of the run folders in a mirror."""
+"""Pattern for the names of the run folders in a mirror."""
 
 FINISHED = "finished"
-"""The only state of a run whose numbers are final; the others are running, crashed, failed, killed, preempted, ..."""
+"""W&B's only state of a run whose numbers are final; others are running, crashed, failed, killed, preempted, ..."""
 
 
 def project_path(text: str) -> str:
@@ -39,11 +39,11 @@ def project_path(text: str) -> str:
 
 
 def mirror(runs: Iterable["LoggedRun"], root: Path) -> list[SetAside]:
-    """Makes `root` hold the run folders of `runs`, and of no others; returns the runs that it could not make one of.
+    """Writes the run folders of `runs` into `root`, removing earlier others; returns the runs that have no run folder.
 
     Raises:
-        UserError: if `root`, or a run folder in it, is there and is not this function's own.
-        WriteError: if it cannot be written.
+        UserError: `root`, or a run folder in it, exists and was not made by this function.
+        WriteError: `root` cannot be written.
     """
     earlier = _own(root)
     made, set_aside = {}, []
@@ -57,7 +57,7 @@ def mirror(runs: Iterable["LoggedRun"], root: Path) -> list[SetAside]:
     links = [name for name in sorted(earlier | made.keys()) if (root / name).is_symlink()]
     if foreign := links or [name for name in made if name not in earlier and (root / name).exists()]:
         raise UserError(f"{root / foreign[0]} is there already, and not made from W&B; move it to another folder")
-    # First the claim, then the folders: stopped in between, the next time still knows what is its own.
+    # The names are written before the folders, so that after an interruption the next call knows which are its own.
     _claim(root, {*earlier, *made})
     for name in earlier - made.keys():
         _remove(RunFolder(root / name))
@@ -68,9 +68,9 @@ def mirror(runs: Iterable["LoggedRun"], root: Path) -> list[SetAside]:
 
 
 def checked(run: "LoggedRun") -> RunRecord:
-    """The record of a run whose files are all there, with the address of its page.
+    """Returns the record of a run, with the address of its W&B page, if all of its files are there.
 
-    Raises RunFolderError if W&B does not hold all of them, or one is damaged; the message says what is wrong.
+    Raises RunFolderError if W&B lacks a file, or a file is damaged; the message says what is wrong.
     """
     if not run.ours:
         raise RunFolderError(f"no run of this program ({run.name})")
@@ -81,7 +81,7 @@ def checked(run: "LoggedRun") -> RunRecord:
         record, rows = folder.read_record(), folder.read_rows()
     except RunFolderError as error:
         raise RunFolderError(str(error).replace(f"{folder.path}/", "its ")) from None
-    # Whether it came to its end is for both to say: the program, and W&B that nothing of it is still under way.
+    # Finished only if both say so: the program, and W&B, whose state shows whether files may still be on their way.
     record.finished = record.finished and run.state == FINISHED
     if record.finished and run.epochs not in (None, len(rows)):
         raise RunFolderError(f"its epochs.csv holds {len(rows)} epochs, its curves {run.epochs}")
@@ -91,12 +91,12 @@ def checked(run: "LoggedRun") -> RunRecord:
 
 
 def _own(root: Path) -> set[str]:
-    """Names of the run folders in `root` that were made by this module."""
+    """The names of the run folders in `root` that this module has made."""
     if not root.exists():
         return set()
     try:
         names = list(json.loads((root / MARKER).read_text())["runs"])
-        # What is named here is deleted: no name may lead out of `root`.
+        # The named folders get deleted, so no name may lead out of `root`.
         if not all(NAME.fullmatch(name) and name.strip(".") for name in names):
             raise ValueError("not the names that `mirror` gives")
         return set(names)

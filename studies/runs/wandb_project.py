@@ -1,4 +1,4 @@
-"""What a W&B project holds, read with W&B's public API. Every trouble with W&B becomes one message."""
+"""Reads the runs of a W&B project with W&B's public API. Every error of W&B becomes one message."""
 
 import contextlib
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 from records import WANDB_PREFIX, RunFolder
 from records.errors import UserError
 
-# W&B's client would try for days; whoever waits for a report wants to hear of it.
+# By default W&B's client retries for days, and whoever waits for a report would see no error.
 PATIENCE = {
     "x_graphql_timeout_seconds": 20,
     "x_graphql_retry_max": 3,
@@ -32,13 +32,13 @@ class LoggedRun:
     """A run as W&B holds it.
 
     Attributes:
-        id: the last part of its address.
-        name: as shown there.
-        url: its page.
-        state: W&B's word, such as finished, running or crashed.
-        ours: whether this program logged it.
-        epochs: how many its curves hold; None if W&B's summary does not say.
-        folder: where its files were downloaded to; those that the run did not save are not there.
+        id: last part of the run's address.
+        name: name that W&B shows.
+        url: address of the run's page.
+        state: W&B's name of the state, such as finished, running or crashed.
+        ours: True if this program logged the run.
+        epochs: number of epochs in the run's curves; None if W&B's summary does not say.
+        folder: folder of the downloaded files; without those that the run did not save.
     """
 
     id: str
@@ -51,7 +51,7 @@ class LoggedRun:
 
 
 def read_runs(project: str, downloads: Path) -> list[LoggedRun]:
-    """Every run of `project` (ENTITY/PROJECT), oldest first, with its files in a folder of its own in `downloads`.
+    """Reads every run of `project` (ENTITY/PROJECT), oldest first, and downloads its files to a folder in `downloads`.
 
     Raises UserError if W&B cannot be reached, knows no such project, or refuses the account.
     """
@@ -82,19 +82,19 @@ def download(run: Any, folder: RunFolder) -> None:
     """Downloads the files that `run` saved of its run folder into `folder`."""
     names = {f"{WANDB_PREFIX}{file.name}": file for file in folder.core_files}
     for file in run.files(names=list(names)):
-        # The names in the answer are the server's; only what was asked for is written.
+        # The names in the answer come from the server; only the requested files are written.
         if file.name in names:
             file.download(root=str(folder.path), replace=True).close()
             (folder.path / file.name).rename(names[file.name])
 
 
 def connect() -> wandb.Api:
-    """The API with the account that W&B's settings name.
+    """Returns the API with the account that W&B's settings name.
 
-    Raises UserError if they name none; nobody is asked for a key.
+    Raises UserError if they name none; the user is never asked for a key.
     """
     settings = wandb.setup(settings=wandb.Settings(silent=True, **PATIENCE)).settings
-    # Under WANDB_MODE=offline, which is about logging, login() says no whatever the account; the API itself complains.
+    # With WANDB_MODE=offline, which is about logging, login() is False for any account; the API raises its own error.
     if settings.mode == "online" and not wandb.login(prompt=False, verify=False):
         raise UserError("W&B needs an account: say `wandb login`, or set WANDB_API_KEY")
     return wandb.Api(timeout=TIMEOUT)
@@ -107,7 +107,7 @@ def one_message(project: str) -> Iterator[None]:
         yield
     except (wandb.Error, WandbApiFailedError, ValueError) as error:
         server = wandb.setup().settings.base_url
-        # What a request was told while it was tried again comes in further lines.
+        # Further lines hold the answers to the retries.
         reason = str(error).partition("\n")[0].removeprefix(f"Failed to verify credentials with {server}: ")
         raise UserError(
             f"W&B project {project} on {server}: {reason}. Check the name, the account (`wandb login --relogin`) and "

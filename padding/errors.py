@@ -2,7 +2,7 @@
 
 
 class PaddingError(ValueError):
-    """A layer, a model or a scheme cannot be padded as asked; the message names it and says what to do.
+    """Raised if a layer, a model or a scheme cannot be padded as asked; the message names it and says what to do.
 
     >>> import padding
     >>> padding.border_ratio(2, kernel_size=5)
@@ -14,7 +14,7 @@ class PaddingError(ValueError):
 
 
 class UnfollowableError(PaddingError):
-    """A network through whose code masks cannot be followed; `forward_singly` runs it on one image at a time.
+    """Raised if masks cannot be followed through a network's code; `forward_singly` runs it on one image at a time.
 
     >>> import padding, torch
     >>> padding.forward_masked(torch.nn.Softmax(), torch.ones(2, 1, 4, 4), [(4, 3), (3, 4)])

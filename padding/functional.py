@@ -23,7 +23,7 @@ def conv1d(
     *,
     scheme: str = "partial",
 ) -> Tensor:
-    """`torch.nn.functional.conv1d` on (N, C, length) or (C, length), its padding filled as `scheme` says: see `conv2d`.
+    """`torch.nn.functional.conv1d` on (N, C, length) or (C, length), padded by `scheme`; see `conv2d`.
 
     >>> import torch
     >>> conv1d(torch.ones(1, 1, 4), torch.ones(1, 1, 3), padding=1)
@@ -43,17 +43,19 @@ def conv2d(
     *,
     scheme: str = "partial",
 ) -> Tensor:
-    """`torch.nn.functional.conv2d` on (N, C, H, W) or (C, H, W), its padding filled as `scheme` says.
+    """`torch.nn.functional.conv2d` on (N, C, H, W) or (C, H, W), padded by `scheme`.
 
-    Equal, bit for bit, to a layer under that scheme with these weights.
+    Bit for bit equal to a layer under that scheme with these weights.
 
     Args:
         input, weight, bias, stride, dilation, groups: as for torch's function.
-        padding: as for torch's function ('same', 'valid', a number, one an axis), or a pair (before, after) an axis.
-        scheme: one of `available_schemes()`.
+        padding: as for torch's function ('same', 'valid', one number, or one per axis), or a pair (before, after) per
+            axis.
+        scheme: name of a scheme, such as those of `available_schemes()`.
 
     Raises:
-        PaddingError: an unknown scheme; numbers of another count than axes; a map too small for the scheme.
+        PaddingError: the scheme is unknown; an argument has another number of values than there are axes; the input
+            is too small for the scheme.
 
     >>> import torch
     >>> conv2d(torch.ones(1, 1, 2, 2), torch.ones(1, 1, 3, 3), padding=1)
@@ -74,7 +76,7 @@ def conv3d(
     *,
     scheme: str = "partial",
 ) -> Tensor:
-    """`torch.nn.functional.conv3d` on (N, C, D, H, W) or without N, its padding filled as `scheme` says: see `conv2d`.
+    """`torch.nn.functional.conv3d` on (N, C, D, H, W) or (C, D, H, W), padded by `scheme`; see `conv2d`.
 
     >>> import torch
     >>> conv3d(torch.ones(1, 1, 2, 2, 2), torch.ones(1, 1, 3, 3, 3), padding=1, scheme="zero").unique()

@@ -1,4 +1,4 @@
-"""Where a convolution's windows lie: strides, dilations, and how many rows are added before and after each axis."""
+"""Computes where a convolution's windows lie: strides, dilations, and the pads before and after each axis."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal, NamedTuple
@@ -11,17 +11,17 @@ SAME_DYNAMIC: Final = "same_dynamic"
 """TensorFlow's SAME: the pads depend on the input's size, so they are known only at the call."""
 
 Pads = tuple[tuple[int, int], ...]
-"""For each axis, outermost first: how many positions are added before and after."""
+"""The number of positions added (before, after) each axis, outermost axis first."""
 
 AnyPads = Pads | Literal["same_dynamic"]
-"""Pads, or the word for those that are known only at the call."""
+"""Pads, or SAME_DYNAMIC for pads that are known only at the call."""
 
 
 class Geometry(NamedTuple):
-    """How the windows of one call lie on its input.
+    """The positions of the windows of one call on its input.
 
-    `symmetric` says whether each axis gets as much padding before as after; decided when the layer's padding is read,
-    since comparing symbolic pads would tie a compiled graph to one size.
+    `symmetric`: whether each axis gets as much padding before as after. It is decided when the layer's padding is read,
+    because comparing symbolic pads would tie a compiled graph to one size.
 
     >>> resolve(((1, 1), (1, 1)), (8, 8), (3, 3), (2, 2), (1, 1), 1).symmetric
     True
@@ -35,17 +35,17 @@ class Geometry(NamedTuple):
 
 
 class SettledGeometry(Geometry):
-    """The geometry of a call that runs now, which its layer keeps for the next input of the same size.
+    """The geometry of an eager call, which its layer keeps for the next input of the same size.
 
-    A scheme may leave `again(input, weight, bias) -> output` on it, which then does this layer's calls of the same
-    shapes, dtype and device: see `reweighted`.
+    A scheme may set `again(input, weight, bias) -> output`, a faster function for this layer's calls with the same
+    shapes, dtype and device; see `reweighted`.
     """
 
     again: Callable[..., Any] | None = None
 
 
 def per_axis(value: int | Sequence, axes: int, what: str) -> tuple:
-    """Repeats a single value for each of `axes` axes, or checks that there are as many values as axes."""
+    """Repeats a single value for each of `axes` axes; raises PaddingError if a sequence has another length."""
     if isinstance(value, Sequence) and not isinstance(value, str):
         if len(value) != axes:
             raise PaddingError(f"{what} has {len(value)} values for {axes} axes: {value}")
@@ -54,13 +54,13 @@ def per_axis(value: int | Sequence, axes: int, what: str) -> tuple:
 
 
 def static_pads(padding: int | str | Sequence, kernel_size: Sequence[int], dilation: Sequence[int]) -> Pads:
-    """Pads of a torch convolution's `padding` argument: a number, one an axis, `'valid'`, `'same'`; or pairs."""
+    """The pads of a convolution's `padding`: a number, one per axis, `'valid'`, `'same'`, or (before, after) pairs."""
     axes = len(kernel_size)
     if padding == "valid":
         return ((0, 0),) * axes
     if padding == "same":
         totals = [step * (kernel - 1) for kernel, step in zip(kernel_size, dilation, strict=True)]
-        # As torch: of an odd total the larger half lies behind.
+        # As in torch: an odd total puts the larger half after the map.
         return tuple((total // 2, total - total // 2) for total in totals)
     if isinstance(padding, str):
         raise PaddingError(f"padding must be numbers, 'same' or 'valid', got {padding!r}")
@@ -74,14 +74,14 @@ def _pair(amount: int | Sequence[Any]) -> tuple[int, int]:
 def dynamic_pads(
     sizes: Sequence[int], kernel_size: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
 ) -> Pads:
-    """TensorFlow's SAME: ceil(size / stride) outputs; an odd total puts the larger half behind."""
+    """The pads of TensorFlow's SAME: ceil(size / stride) outputs; an odd total puts the larger half after the map."""
     return tuple(map(_dynamic_pair, sizes, kernel_size, stride, dilation))
 
 
 def _dynamic_pair(size: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
     outputs = (size + stride - 1) // stride
     total = (outputs - 1) * stride + (kernel - 1) * dilation + 1 - size
-    # torch.jit.trace hands sizes over as tensors, on which max() would freeze the traced size into the graph.
+    # torch.jit.trace passes sizes as tensors, and max() on them would freeze the traced size into the graph.
     total = total.clamp(min=0) if isinstance(total, torch.Tensor) else max(total, 0)
     return total // 2, total - total // 2
 
@@ -94,7 +94,7 @@ def resolve(
     dilation: Sequence[int],
     groups: int,
 ) -> Geometry:
-    """The geometry of one call on an input whose spatial sizes are `sizes`."""
+    """The geometry of a call on an input of spatial sizes `sizes`."""
     if padding == SAME_DYNAMIC:
         pads = dynamic_pads(sizes, kernel_size, stride, dilation)
         return Geometry(tuple(stride), pads, tuple(dilation), groups, symmetric=False)
@@ -104,14 +104,14 @@ def resolve(
 
 
 def output_size(size: int, kernel: int, stride: int, pads: tuple[int, int], dilation: int) -> int:
-    """How many windows fit along one axis."""
+    """The number of windows that fit along one axis."""
     return (size + sum(pads) - dilation * (kernel - 1) - 1) // stride + 1
 
 
 def whole_windows(size: int, outputs: int, reach: int, stride: int, before: int) -> tuple[int, int]:
-    """The first window along one axis that begins inside the map, and behind it the first that ends beyond.
+    """The range (start, stop) of the windows along one axis that lie inside the map as a whole.
 
-    Between them windows lie inside. `reach` is the distance from a window's first tap to its last.
+    `reach` is the distance in positions from a window's first tap to its last.
 
     >>> whole_windows(size=6, outputs=6, reach=2, stride=1, before=1)
     (1, 5)

@@ -1,8 +1,8 @@
 """The ratio of window area to valid area in closed form.
 
 Partial Convolution based Padding, Liu et al. 2018, https://arxiv.org/abs/1811.11718, Eq. 5. The window and the input
-are boxes, so the ratio is a product of one factor per axis: kernel size over the number of taps inside the input. This
-needs no convolution of ones, and a new size costs a few operations on vectors.
+are boxes, so the ratio is a product of one factor per axis: kernel size over the number of taps inside the input. So no
+convolution of ones is needed, and a new size costs a few operations on vectors.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,14 +25,14 @@ def valid_taps(
     dilation: int,
     device: torch.device | str | None = None,
 ) -> Tensor:
-    """How many taps of each window along one axis fall inside the input: int64 of shape (outputs,).
+    """The number of taps of each window along one axis that fall inside the input: int64 of shape (outputs,).
 
-    Sizes may be symbolic: this is arithmetic on tensors, so that a compiled graph serves every size.
+    Computed by arithmetic on tensors, so that sizes may be symbolic and a compiled graph serves every size.
     """
     start = torch.arange(outputs, device=device) * stride - before
     room = size - 1 - start
     if dilation > 1:
-        # In taps instead of positions; the first inside is ceil(-start / dilation) = -floor(start / dilation).
+        # Positions become taps; the first tap inside is ceil(-start / dilation) = -floor(start / dilation).
         start = torch.div(start, dilation, rounding_mode="floor")
         room = torch.div(room, dilation, rounding_mode="floor")
     first = (-start).clamp(min=0)
@@ -41,7 +41,7 @@ def valid_taps(
 
 
 def axis_ratio(taps: Tensor, kernel: int, dtype: torch.dtype) -> Tensor:
-    """The ratio of a whole window, or one axis' factor of it; 0 where no tap is inside (Eq. 1), without an epsilon."""
+    """`kernel / taps`: the ratio, or the factor of one axis; 0 if no tap is inside (Eq. 1), without an epsilon."""
     return torch.where(taps > 0, kernel / taps.clamp(min=1).to(dtype), 0.0)
 
 
@@ -53,9 +53,9 @@ def axis_factors(
     device: torch.device,
     outputs: Sequence[int] | None = None,
 ) -> list[Tensor]:
-    """The factors of the ratio of one geometry, one an axis.
+    """The factors of the ratio of one geometry, one per axis.
 
-    With `outputs`, sizes may be symbolic; without, they are whole numbers, and a few tens of operations are saved.
+    With `outputs`, sizes may be symbolic. Without it sizes must be ints, which saves a few tens of tensor operations.
     """
     stride, pads, dilation, *_ = geometry
     starts = [before for before, _ in pads]
@@ -64,7 +64,7 @@ def axis_factors(
         outputs = [max(0, each) for each in map(output_size, sizes, kernel_size, stride, pads, dilation)]
     axes = [*zip(sizes, outputs, kernel_size, stride, starts, dilation, strict=True)]
     if known:
-        # A square map has one factor. Its few numbers are divided here: on small maps each of torch's calls shows.
+        # Equal axes, as of a square map, share one factor. Plain Python divides: on small maps every torch call counts.
         found = {
             axis: torch.tensor([axis[2] / taps if taps else 0.0 for taps in _taps(*axis)], dtype=dtype, device=device)
             for axis in {*axes}
@@ -75,7 +75,7 @@ def axis_factors(
 
 
 def _taps(size: int, outputs: int, kernel: int, stride: int, before: int, dilation: int) -> list[int]:
-    """`valid_taps` of whole numbers: windows that lie inside are not looked at one by one."""
+    """`valid_taps` for ints: only windows that overhang a border are computed one by one."""
 
     def taps(output: int) -> int:
         start = output * stride - before
@@ -90,7 +90,7 @@ def _taps(size: int, outputs: int, kernel: int, stride: int, before: int, dilati
 def powered(
     exponents: tuple[float, ...], factors: Callable[..., list[Tensor]] = axis_factors
 ) -> Callable[..., list[Tensor]]:
-    """`factors` with each axis' factor raised to an exponent; to 0, the axis has no ratio (no empty windows)."""
+    """Returns `factors` with the factor of each axis raised to an exponent; 0 means no ratio, nor empty windows."""
 
     def raised(*call: Any) -> list[Tensor]:
         return [factor**exponent for factor, exponent in zip(factors(*call), exponents, strict=True)]
@@ -99,7 +99,7 @@ def powered(
 
 
 def outer_product(factors: Sequence[Tensor]) -> Tensor:
-    """The ratio map from one factor an axis."""
+    """The ratio map, as the outer product of one factor per axis."""
     product = factors[0]
     for factor in factors[1:]:
         product = product.unsqueeze(-1) * factor
@@ -119,17 +119,17 @@ def border_ratio(
     """The ratio r of Eq. 5 of Liu et al. 2018 (window area over valid area) at every output position.
 
     Args:
-        size: input size in positions, one number an axis, outermost first; a single number means one axis.
+        size: input size in positions, one number per axis, outermost first; a single number means one axis.
         kernel_size, stride, dilation: as in torch's convolutions.
-        padding: as in torch's convolutions (`'same'` and `'valid'` included), or a pair (before, after) an axis.
-        dtype: of the result. float32 is right for half precision too: bfloat16 would be off by up to 0.26 %.
+        padding: as in torch's convolutions (`'same'` and `'valid'` included), or a pair (before, after) per axis.
+        dtype: dtype of the result. float32 suits half precision, too: bfloat16 would be off by up to 0.26 %.
 
     Returns:
         A tensor with one axis for each axis of `size`, as long as the convolution's output. At least 1, except for
         windows without any valid position, which get 0 (Eq. 1).
 
     Raises:
-        PaddingError: numbers of axes that differ, a size that is not positive, no window that fits.
+        PaddingError: the arguments differ in their number of axes, a size is not positive, or no window fits.
 
     >>> border_ratio((3, 3), kernel_size=3, padding=1)[0].tolist()
     [2.25, 1.5, 2.25]

@@ -1,4 +1,4 @@
-"""The registered schemes and convolution classes: a new one of either is added here."""
+"""Registers padding schemes and convolution classes, and finds them by name or class."""
 
 import difflib
 from collections.abc import Callable
@@ -14,56 +14,56 @@ from padding.geometry import AnyPads
 
 @dataclass(frozen=True)
 class Scheme:
-    """A way to convolve at the border."""
+    """A padding scheme: how a convolution treats the border."""
 
     name: str
     convolve: Callable[..., Tensor] | None
     """`convolve(input, weight, bias, geometry) -> output` on a batched input; None means torch's own zero padding."""
     survives_fusing: bool
-    """Whether branches and the one convolution they were fused into still compute the same. True for schemes that fill
-    the border with values; false where the weight at the border depends on the kernel size."""
+    """Whether parallel branches and the one convolution that they are fused into compute the same. True for schemes
+    that fill the border with values; False if the weight at the border depends on the kernel size."""
     with_holes: Callable[..., tuple[Tensor, Tensor]] | None = None
-    """`with_holes(input, valid, weight, bias, geometry) -> (output, valid)` for an input with holes; None: the scheme
+    """`with_holes(input, valid, weight, bias, geometry) -> (output, valid)` for an input with holes; None if the scheme
     takes no masks."""
     transposed: Callable[..., Tensor] | None = None
-    """`transposed(input, weight, bias, geometry) -> output`, a transposed convolution; None leaves it as it is."""
+    """`transposed(input, weight, bias, geometry) -> output` for transposed convolutions; None leaves them unchanged."""
     pools: dict[type[nn.Module], type[nn.Module]] = field(default_factory=dict, compare=False)
-    """Pools that the scheme can pad, too, where that is asked for: their classes, and those that take their place."""
+    """Maps the class of a pool to the class that replaces it under `convert_padding(..., pools=True)`."""
     power: float | None = None
-    """The exponent of Eq. 5's ratio in a scheme that multiplies by it and pads with nothing."""
+    """The exponent of the ratio of Eq. 5, for schemes that multiply by the ratio instead of filling the border."""
     fills: Callable[[int], tuple] | None = field(default=None, compare=False)
-    """`fills(axes)`: a `padding.schemes.ring.Fill` an axis, of a scheme that fills one axis after the other."""
+    """`fills(axes)`: one `padding.schemes.ring.Fill` per axis, for schemes that fill one axis after the other."""
     pad: Callable[..., Tensor] | None = None
-    """`pad(input, pads, training) -> padded input`, of a scheme that fills in another way."""
+    """`pad(input, pads, training) -> padded input`, for schemes that fill the border in another way."""
     start: Callable[..., Tensor] | None = field(default=None, compare=False)
-    """`start(weight, in_channels, pads)`: the value that a layer's parameter begins with, which `convolve` takes as
+    """`start(weight, in_channels, pads)`: the initial value of the layer's parameter, which `convolve` gets as
     `learned`."""
     own_weights: bool = False
-    """Whether it takes layers alone that convolve with their `weight` as it is."""
+    """Whether the scheme applies only to layers that convolve with their `weight` unchanged."""
     first_alone: bool = False
-    """Whether it takes the first padded convolution alone."""
+    """Whether the scheme applies only to the first padded convolution of a model."""
     needs_pads: bool = False
-    """Whether `convolve` takes `widest`, the pads that `start` was given."""
+    """Whether `convolve` takes `widest`, the pads that `start` got."""
     axes: int | None = None
-    """How many axes it names; None: it takes any."""
+    """The number of axes that the scheme's name lists, as 2 in 'zero,circular'; None if it takes any number."""
     files: tuple[Path, ...] = ()
-    """Files of the user's own that it came from."""
+    """The user's files that define the scheme."""
     sees_training: bool = False
-    """Whether `convolve` takes `training`, the layer's mode: it draws, and is deterministic in evaluation."""
+    """Whether `convolve` takes `training`, the layer's mode; for schemes that draw numbers in training only."""
 
 
 @dataclass(frozen=True)
 class Convolution:
-    """A module class that convolves."""
+    """A module class that convolves, and how it does so under a scheme."""
 
     base: type[nn.Module]
     padding: Callable[[Any], AnyPads]
-    """`padding(layer)`: the pads of an instance, or SAME_DYNAMIC; all zero if it does not pad with zeros."""
+    """`padding(layer)`: the pads of a layer, or SAME_DYNAMIC; all zero if the layer does not pad with zeros."""
     forward: Callable[..., Tensor]
-    """The base's forward, its convolution done by `layer.convolve(...)`, or by `transposed_convolution`."""
+    """The base's forward, with its convolution replaced by `layer.convolve(...)` or `transposed_convolution`."""
     transposed: bool = False
     own_weight: bool = False
-    """Whether it convolves with `layer.weight` as it is."""
+    """Whether the class convolves with `layer.weight` unchanged."""
 
 
 _SCHEMES: dict[str, Scheme] = {}
@@ -75,9 +75,9 @@ _CONVOLUTIONS: dict[type[nn.Module], Convolution] = {}
 def register_scheme(name: str, *, survives_fusing: bool, **others: Any) -> Callable:
     """Decorator: makes `convolve(input, weight, bias, geometry) -> output` the scheme `name`, for every convolution.
 
-    `input` is (N, C, *sizes), `weight` and `bias` as for torch's functional convolutions, `geometry` a
-    `padding.geometry.Geometry`. Raise `PaddingError` for an input that cannot be padded; the layer's name is added.
-    `others` are the fields of `Scheme` that a scheme may have besides.
+    `input` is (N, C, *sizes), `weight` and `bias` are as for torch's functional convolutions, `geometry` is a
+    `padding.geometry.Geometry`. `convolve` raises `PaddingError` for an input that it cannot pad; the layer's name is
+    added to the message. `others` are further fields of `Scheme`.
 
     Raises:
         PaddingError: the name is taken.
@@ -105,10 +105,10 @@ def add_scheme(scheme: Scheme) -> None:
 
 
 def find_scheme(name: str) -> Scheme:
-    """The scheme of that name.
+    """Finds a scheme by its name.
 
     Raises:
-        PaddingError: an unknown name; the message lists the registered ones.
+        PaddingError: the name is unknown; the message lists the registered names.
     """
     if name in _SCHEMES:
         return _SCHEMES[name]
@@ -125,9 +125,9 @@ def find_scheme(name: str) -> Scheme:
 
 
 def register_family(mark: str) -> Callable:
-    """Decorator: schemes whose names hold `mark` are made by `make(name) -> Scheme`, once each.
+    """Decorator: makes `make(name) -> Scheme` the maker of schemes whose names contain `mark`; called once per name.
 
-    Marks are looked for in alphabetical order. `make` raises `PaddingError` for a name that means nothing.
+    Marks are tried in alphabetical order. `make` raises `PaddingError` for an invalid name.
     """
 
     def register(make: Callable[[str], Scheme]) -> Callable[[str], Scheme]:
@@ -138,13 +138,13 @@ def register_family(mark: str) -> Callable:
 
 
 def forget_made(mark: str) -> None:
-    """Makes schemes whose names hold `mark` anew when they are next named."""
+    """Forgets schemes whose names contain `mark`, so that `find_scheme` makes them again."""
     for name in [name for name in _MADE if mark in name]:
         del _MADE[name]
 
 
 def available_schemes() -> tuple[str, ...]:
-    """The names that `convert_padding` takes, in order of registration.
+    """The names of the registered schemes, in order of registration.
 
     >>> available_schemes()[0]
     'zero'
@@ -161,15 +161,14 @@ def register_convolution(
 ) -> Callable:
     """Decorator: registers `forward(layer, *inputs) -> output` as the forward of `base` under every scheme but zero.
 
-    `forward` does what `base.forward` does and calls `layer.convolve(input, weight, bias, ...)` in place of the padded
-    convolution. `padding(layer)` gives an instance's pads. Registration is by exact type: a subclass with a forward of
-    its own is another convolution. A forward with `mask_in=None`, handed on by
-    `layer.convolve(..., mask=mask_in)`, takes masks under 'partial'. `own_weight` says that it convolves with
-    `layer.weight` as it is, `transposed` that it calls `padding.schemes.transposed.transposed_convolution` instead.
+    `forward` does what `base.forward` does, but calls `layer.convolve(input, weight, bias, ...)` for the padded
+    convolution. `padding(layer)` returns the pads of a layer. A registration does not cover subclasses that have a
+    forward of their own. A forward that takes `mask_in=None` and passes it to `layer.convolve(..., mask=mask_in)` takes
+    masks under 'partial'. `own_weight`: the forward convolves with `layer.weight` unchanged. `transposed`: the forward
+    calls `padding.schemes.transposed.transposed_convolution` instead of `layer.convolve`.
 
     Raises:
-        PaddingError: the class is registered already, or `padding` is missing, which a transposed convolution alone
-            goes without.
+        PaddingError: the class is registered already, or `padding` is missing and the convolution is not transposed.
 
     >>> class Doubled(nn.Conv2d):
     ...     def forward(self, input):
@@ -191,10 +190,10 @@ def register_convolution(
 
 
 def find_convolution(kind: type[nn.Module]) -> Convolution | None:
-    """The registered convolution of modules of exactly this class, or None.
+    """Finds the registered convolution of a class, or of its nearest registered ancestor; None if there is none.
 
-    A class that neither is registered nor changes `forward` or `_conv_forward` convolves as its nearest registered
-    ancestor does; parametrised layers are such classes.
+    An ancestor counts only if the class inherits its `forward`, `_conv_forward` and `__call__`, as the classes of
+    parametrised layers do.
     """
     for ancestor in kind.__mro__:
         if ancestor in _CONVOLUTIONS:

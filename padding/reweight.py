@@ -1,12 +1,12 @@
-"""Partial padding's correction of a finished convolution, run eagerly: only where the ratio differs from 1, in place.
+"""Corrects a finished convolution for partial padding: eagerly, in place, and only where the ratio differs from 1.
 
-The convolution has added its bias already, so that no pass over the whole map is needed for it: where r = 1 nothing is
-left to do, and elsewhere r * (y - b) + b is an interpolation from y towards b. The ratio is a product of one factor an
-axis, and so is the correction: first the outer rows, then the outer columns.
+The convolution y includes its bias b, which saves a pass over the whole map to add it: where the ratio r is 1 nothing
+is left to do, and elsewhere r * (y - b) + b is an interpolation from y towards b. The ratio is a product of one factor
+per axis, so the correction goes axis by axis: first the outer rows, then the outer columns.
 
-On a small map one pass over all of it costs less than the calls for its rows and columns, on a large one more. A row
+On a small map one pass over the whole map costs less than a call for each row and column, on a large map more. A row
 has one factor, so it is scaled by a number: broadcasting two factors over strided columns was up to eight times slower.
-Where such a pass interpolates to a bias, an infinite y becomes NaN (0 * inf); other ways cost a quarter more.
+If a pass over the whole map interpolates to a bias, an infinite y becomes NaN (0 * inf); avoiding it costs 25 % more.
 """
 
 from collections import OrderedDict
@@ -18,17 +18,17 @@ from torch import Tensor
 
 from padding.ratio import outer_product
 
-# Elements of a map for each row or column that differs, above which rows and columns are corrected one by one; measured
-# on one CPU core (docs/padding.md). On other devices a guess from launch cost and bandwidth.
+# Rows and columns are corrected one by one if the map has more than this many elements per row or column to correct.
+# Measured on one CPU core (docs/padding.md); for other devices a guess from launch cost and bandwidth.
 _PASS_UP_TO = {"cpu": 1 << 18}
 _PASS_UP_TO_STRIDED = {"cpu": 1 << 15}
 _PASS_UP_TO_ELSEWHERE = 1 << 22
 _PASS_ANYWAY = 1 << 15
-"""The least of them, asked first: on the smallest maps every question counts."""
+"""The smallest limit, compared first: on the smallest maps every further comparison shows in the time."""
 
 
 class Row(NamedTuple):
-    """One position of one axis (counted from the last, -1) where the factor of the ratio is not 1."""
+    """A position along one axis at which the factor of the ratio is not 1; the last axis is -1."""
 
     axis: int
     position: int
@@ -36,7 +36,7 @@ class Row(NamedTuple):
 
 
 class Frame:
-    """The ratio of one geometry on one device. Built once, shared by all layers and calls of that geometry."""
+    """The ratio of one geometry on one device, built once and shared by all layers and calls of that geometry."""
 
     def __init__(self, factors: list[Tensor], device: torch.device):
         self.rows = tuple(
@@ -49,14 +49,14 @@ class Frame:
         self.ratio = outer_product(factors).to(device)
         self.gap = 1 - self.ratio
         self.inner = {at - len(factors): outer_product(factors[at + 1 :]).to(device) for at in range(len(factors) - 1)}
-        """For each axis but the last the ratio along the axes inside it, which the correction reaches later."""
+        """Maps each axis but the last to the ratio along the axes after it, which are corrected later."""
         self.nbytes = self.ratio.nbytes + self.gap.nbytes
 
 
 class _FrameCache:
-    """Frames by geometry, device and precision: in no state dict, no pickle and no copy of a model.
+    """A cache of frames by geometry, device and precision, outside of state dicts, pickles and copies of a model.
 
-    Sizes that change at every call would fill it for ever, so the oldest go when there are too many bytes.
+    Above its capacity in bytes it drops the oldest frames; otherwise sizes that change at every call would fill memory.
     """
 
     def __init__(self, capacity_bytes: int):
@@ -70,7 +70,7 @@ class _FrameCache:
     def put(self, key: tuple, frame: Frame) -> None:
         self._frames[key] = frame
         self._bytes += frame.nbytes
-        # The newest stays, however large: its caller is about to use it.
+        # The newest frame stays, however large, because its caller is about to use it.
         while self._bytes > self._capacity and len(self._frames) > 1:
             _, oldest = self._frames.popitem(last=False)
             self._bytes -= oldest.nbytes
@@ -80,19 +80,19 @@ class _FrameCache:
         self._bytes = 0
 
 
-# 128 MiB; the frame of a map of 1024x2048 takes 17 MB.
+# 128 MiB; the frame of a 1024x2048 map takes 17 MB.
 _CACHE = _FrameCache(capacity_bytes=1 << 27)
 
 _CAPTURED: set[Frame] = set()
-"""Frames that a CUDA graph reads: the cache may forget them, the graph cannot."""
+"""Frames that a CUDA graph reads; they must stay in memory even after the cache drops them."""
 
 
 def find_frame(
     input: Tensor, weight: Tensor, geometry: NamedTuple, axis_factors: Callable[..., list[Tensor]]
 ) -> Frame | None:
-    """The frame of this call; None for complex numbers, and for a first call in a CUDA graph.
+    """Finds the frame of a call, or builds it; None for complex weights, and if a CUDA graph records a new geometry.
 
-    `axis_factors(sizes, kernel_size, geometry, dtype, device)` computes the ratio's factors of a frame not cached yet.
+    `axis_factors(sizes, kernel_size, geometry, dtype, device)` computes the ratio's factors for a new frame.
     """
     if not weight.dtype.is_floating_point:
         return None
@@ -102,8 +102,8 @@ def find_frame(
     frame = _CACHE.get(key)
     if frame is None:
         if is_captured(weight):
-            return None  # the copy to the device cannot be captured, and the graph's memory is not ours to keep
-        with torch.inference_mode(False):  # a tensor made in that mode could not be used in a later training step
+            return None  # the copy to the device cannot be captured, and a cached frame must not lie in graph memory
+        with torch.inference_mode(False):  # an inference tensor could not be used in a later training step
             frame = Frame(axis_factors(*call, dtype, torch.device("cpu")), weight.device)
         _CACHE.put(key, frame)
     if is_captured(weight):
@@ -112,17 +112,17 @@ def find_frame(
 
 
 def is_captured(weight: Tensor) -> bool:
-    """Whether this call is being recorded into a CUDA graph, whose replays read the same memory again."""
+    """Whether a CUDA graph records this call; its replays will read the same memory again."""
     return weight.is_cuda and torch.cuda.is_current_stream_capturing()
 
 
 def forget_ratios() -> None:
-    """Empties the cache, so that the next call of any geometry is a first one: for measuring what that costs."""
+    """Empties the cache of frames, so that benchmarks can measure the first call of a geometry."""
     _CACHE.clear()
 
 
 def reweight(output: Tensor, bias: Tensor | None, frame: Frame) -> Tensor:
-    """r * (output - bias) + bias, written into `output`, a convolution's result that nothing else holds."""
+    """Computes r * (output - bias) + bias in place; `output` is a convolution's result that nothing else refers to."""
     if not frame.rows:
         return output
     if output.requires_grad:
@@ -146,13 +146,13 @@ def _row_by_row(output: Tensor, frame: Frame) -> bool:
     device = output.device.type
     limit = _PASS_UP_TO.get(device, _PASS_UP_TO_ELSEWHERE)
     if output.dtype != frame.ratio.dtype or not output.is_contiguous():
-        # Half precision converts on the way, channels-last has its columns in one piece: rows win earlier.
+        # Half precision needs conversions and channels-last has contiguous columns, so rows win sooner.
         limit = _PASS_UP_TO_STRIDED.get(device, limit)
     return output.numel() > limit * len(frame.rows)
 
 
 def is_small(output: Tensor, frame: Frame) -> bool:
-    """Whether one pass over the whole map is the fastest way, whatever its dtype and layout."""
+    """Whether one pass over the whole map is fastest, for every dtype and layout."""
     return output.numel() <= _PASS_ANYWAY * len(frame.rows)
 
 
@@ -169,7 +169,7 @@ def _blend_rows(output: Tensor, bias: Tensor | None, frame: Frame) -> None:
 
 def _blend(output: Tensor, bias: Tensor | None, frame: Frame) -> None:
     if bias is None:
-        output.mul_(frame.ratio)  # computed in the wider of both dtypes, stored in the output's
+        output.mul_(frame.ratio)  # computed in the wider of the two dtypes, stored in the dtype of the output
     elif output.dtype == frame.gap.dtype:
         output.lerp_(bias if bias.dtype == output.dtype else bias.to(output.dtype), frame.gap)
     else:
@@ -177,13 +177,13 @@ def _blend(output: Tensor, bias: Tensor | None, frame: Frame) -> None:
 
 
 class _Reweight(torch.autograd.Function):
-    """`reweight` for training: left to autograd, every row would cost a copy of the whole gradient."""
+    """`reweight` for training with its own backward: autograd would copy the whole gradient for every row."""
 
     @staticmethod
     def forward(ctx: Any, output: Tensor, bias: Tensor | None, frame: Frame) -> Tensor:
         ctx.frame = frame
         ctx.bias_dtype = None if bias is None else bias.dtype
-        # The convolution's output is overwritten; its backward pass reads input and weight alone.
+        # Safe to overwrite: the convolution's backward pass reads only its input and weight.
         ctx.mark_dirty(output)
         _reweight_in_place(output, bias, frame)
         return output
@@ -195,8 +195,8 @@ class _Reweight(torch.autograd.Function):
 
 
 def _scaled(grad: Tensor, frame: Frame) -> Tensor:
-    """r * grad in a new tensor: another node may hold this gradient, and an expanded one has no room of its own."""
-    # In one precision a product is one pass; half precision would go through a float32 copy of the map.
+    """Returns r * grad as a new tensor: other nodes may use `grad`, and an expanded `grad` cannot be written to."""
+    # With equal dtypes the product is one pass; half precision would need a float32 copy of the map.
     if grad.dtype == frame.ratio.dtype or torch.is_grad_enabled() or not _row_by_row(grad, frame):
         return (grad * frame.ratio).to(grad.dtype)
     gradient = grad.clone()
@@ -205,9 +205,9 @@ def _scaled(grad: Tensor, frame: Frame) -> Tensor:
 
 
 def _bias_gradient(grad: Tensor, frame: Frame) -> Tensor:
-    """The sum of (1 - r) * grad for each channel: what the convolution's own bias gradient, of r * grad, lacks.
+    """The sum of (1 - r) * grad per channel, which the convolution's own bias gradient, from r * grad, lacks.
 
-    1 - r_h * r_w = (1 - r_h) * r_w + (1 - r_w): only rows and columns that differ are read.
+    As 1 - r_h * r_w = (1 - r_h) * r_w + (1 - r_w), only rows and columns with a factor other than 1 are read.
     """
     total: Any = 0.0
     for axis, position, factor in frame.rows:

@@ -1,4 +1,4 @@
-"""Whether a call runs now or is being recorded."""
+"""Tells calls that run eagerly from calls that are traced or compiled."""
 
 from collections.abc import Sequence
 
@@ -6,41 +6,41 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-# Other subclasses (fake tensors, a tracer's, DTensor) hold no numbers yet, or not all of them.
+# Other subclasses (fake tensors, tensors of tracers, DTensor) hold no numbers, or only some of them.
 _PLAIN = (Tensor, torch.nn.Parameter)
 
 
 def is_compiled(module: torch.nn.Module) -> bool:
-    """Whether torch.compile stands between the module and its functions."""
+    """Whether the module is compiled by torch.compile."""
     return module._compiled_call_impl is not None or type(module).__name__ == "OptimizedModule"
 
 
 def are_static(sizes: Sequence[int]) -> bool:
-    """Whether a compiler is at work and these are plain numbers to it, so that what follows may be a constant."""
+    """Whether torch.compile is compiling and knows these sizes, so that results from them may be constants."""
     if not torch.compiler.is_compiling():
         return False
-    # Imported only here: it loads sympy, which eager calls need not wait for.
+    # Imported only here, because it loads sympy, which eager calls do not need.
     from torch.fx.experimental.symbolic_shapes import has_static_value
 
     return all(has_static_value(size) for size in sizes)
 
 
 def may_compare(sizes: Sequence[int]) -> bool:
-    """Whether these are plain numbers, and no graph is made that a comparison would tie to one size."""
+    """Whether the sizes are plain ints and no graph is being made; a comparison would tie a graph to one size."""
     return not (torch.compiler.is_compiling() or torch._C._is_tracing()) and all(type(size) is int for size in sizes)
 
 
 def is_traced(*tensors: Tensor) -> bool:
-    """Whether any of the tensors, or the running mode, is something else than numbers in memory.
+    """Whether the call is traced or transformed, or any of the tensors is not a plain tensor.
 
     True under torch.compile, torch.export, torch.jit.trace, make_fx, fake tensors, dispatch modes, functorch
-    transforms (vmap, grad, jvp) and forward-mode differentiation. Then nothing may be kept for later calls (a cache
+    transforms (vmap, grad, jvp) and forward-mode differentiation. Then nothing may be cached for later calls (a cache
     filled while exporting would hold a fake tensor and silently corrupt eager results), and nothing may be written
     in place; `may_compare` says whether sizes may be compared.
     """
     if torch.compiler.is_compiling() or torch._C._is_tracing():
         return True
-    for tensor in tensors:  # asked at every call of every layer: a loop takes half the time of any()
+    for tensor in tensors:  # runs at every call of every layer, and a loop takes half the time of any()
         if type(tensor) not in _PLAIN:
             return True
     return (

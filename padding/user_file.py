@@ -1,7 +1,7 @@
-"""Schemes from a file of the user's own, named `my_schemes.py:ones`.
+"""Loads schemes from Python files of the user, by names such as `my_schemes.py:ones`.
 
-The function takes (input, weight, bias, geometry), as one under `padding.register_scheme`, or (near, amount, measured),
-as one under `padding.schemes.ring.register_fill`. Naming a scheme runs its file.
+The function takes (input, weight, bias, geometry), as under `padding.register_scheme`, or (near, amount, measured), as
+under `padding.schemes.ring.register_fill`. Naming a scheme runs its file.
 """
 
 import hashlib
@@ -18,28 +18,29 @@ from padding.registry import Scheme, forget_made, register_family
 from padding.schemes.ring import Fill, filling
 
 USER_MODULE = "padding_user_"
-"""What the names of modules begin with that were made of such files."""
+"""Prefix of the names of modules that were loaded from users' files."""
 
 _FOLDERS: list[Path] = []
 
 
 def look_in(folders: Sequence[Path]) -> None:
-    """Folders that may hold copies of files, such as a run's: used where a file is gone, else compared with it."""
+    """Sets folders with copies of users' files, such as a run's: used if a file is gone, otherwise compared with it."""
     _FOLDERS[:] = folders
     forget_made(".py:")
 
 
 def digest(path: Path) -> str:
-    """The SHA-256 of a file's content, 64 hex digits."""
+    """The SHA-256 of a file's content, as 64 hex digits."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @register_family(".py:")
 def from_file(name: str) -> Scheme:
-    """The scheme of a name such as `my_schemes.py:ones`.
+    """Loads the scheme of a name such as `my_schemes.py:ones`.
 
     Raises:
-        PaddingError: no such file or function, a file that does not run, or one that differs from a run's copy.
+        PaddingError: the file or the function does not exist, the function takes other arguments, the file does not
+            run, or it differs from a run's copy.
     """
     path, _, function_name = name.rpartition(":")
     file = _find(Path(path).expanduser(), name)
@@ -58,14 +59,14 @@ def from_file(name: str) -> Scheme:
             f"padding scheme {name!r} must take (input, weight, bias, geometry) or (near, amount, measured); it takes "
             f"{count} arguments"
         )
-    # What the function makes of its input is not known, so branches that were fused are refused.
+    # What the function computes is unknown, so convolutions fused from branches are refused.
     if count == 4:
         return Scheme(name, function, survives_fusing=False, files=(file,))
     return replace(filling(Fill(name, function, linear=False), survives_fusing=False), files=(file,))
 
 
 def _module(file: Path) -> ModuleType:
-    """What the file defines; run once, since a file that registers a scheme itself can do so only once."""
+    """Imports the file once per content: a file that registers a scheme itself can run only once."""
     name = f"{USER_MODULE}{digest(file)[:16]}"
     if name not in sys.modules:
         specification = importlib.util.spec_from_file_location(name, file)

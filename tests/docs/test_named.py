@@ -1,9 +1,10 @@
-"""Files and tests that the documentation names exist."""
+"""Commands, files and tests that the documentation names exist."""
 
 import re
 
 import pytest
 
+from cli.app import COMMANDS
 from tests.support.program import ROOT
 
 FOLDERS = "|".join(["configs", "docs", "scripts", "sweeps", *(file.parent.name for file in ROOT.glob("*/__init__.py"))])
@@ -18,4 +19,5 @@ def test_what_is_named_exists(page):
     for path, name, alone in re.findall(r"((?:\w+/)*test_\w+\.py)(?:::(test_\w+))?|::(test_\w+)", text):
         file = path.removeprefix("tests/") or file
         assert f"def {name or alone}" in (ROOT / "tests" / file).read_text(), f"{file}::{name or alone}"
+    assert set(re.findall(r"(?:`|python )main\.py ([\w-]+)", text)) <= {*COMMANDS}
     assert file or page.name != "reliability.md"

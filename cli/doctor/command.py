@@ -24,6 +24,7 @@ def doctor(config: Path | None = None, *settings: str, seconds: PositiveFloat = 
 
     Args:
         config: configuration of `fit`, such as configs/demo/demo.yaml; options such as --data.root=FOLDER may follow
+            or stand alone
         seconds: of each of the two measurements
     """
     console = Console(highlight=False)
@@ -31,7 +32,8 @@ def doctor(config: Path | None = None, *settings: str, seconds: PositiveFloat = 
     from cli.doctor.looks import looks
 
     failed: set[str] = set()
-    for name, look in looks([] if config is None else [f"--config={config}", *settings], seconds):
+    # Options without a configuration are those of `fit` without one.
+    for name, look in looks([*([f"--config={config}"] if config else []), *settings], seconds):
         try:
             if "configuration" in failed:
                 found, style = "not looked at: the configuration or its data failed, see above", "yellow"

@@ -41,7 +41,8 @@ def run(name: str, function: Callable[..., int], arguments: Sequence[str]) -> in
     signature, types = inspect.signature(function), get_type_hints(function)
     if "config" in signature.parameters:
         # Positional here, but an option of `fit`, and so written as one from habit.
-        arguments = [each.removeprefix("--config=") for each in arguments if each != "--config"]
+        kept = [*(each for each in arguments[:-1] if each != "--config"), *arguments[-1:]]
+        arguments = [each.removeprefix("--config=") for each in kept]
     rest = [each for each in signature.parameters.values() if each.kind is each.VAR_POSITIONAL]
     dotted = [each for each in arguments if rest and DOTTED.match(each)]
     values = vars(make_parser(name, function).parse_args([each for each in arguments if each not in dotted]))

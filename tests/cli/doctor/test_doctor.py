@@ -1,5 +1,7 @@
 """What a training needs, looked at: a line each, and an exit status that a script can read."""
 
+import pytest
+
 from tests.support.program import main_here
 
 LOOKS = ["versions", "devices", "all-reduce", "disk", "configuration", "loader", "network"]
@@ -20,10 +22,11 @@ def test_a_machine_that_can_train_is_green(sample_tree, tmp_path, capsys):
     assert not (tmp_path / "runs").exists(), "looking writes nothing"
 
 
-def test_what_is_wrong_is_red_and_the_rest_is_looked_at(tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize("config", [["--config=configs/demo/demo.yaml"], []])
+def test_what_is_wrong_is_red_and_the_rest_is_looked_at(config, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("cli.doctor.looks.LEAST_GB", 1e9)
     monkeypatch.setattr("cli.doctor.looks.all_reduce", lambda: "2 processes")  # starting them takes seconds
-    assert main_here("doctor", "--config=configs/demo/demo.yaml", f"--data.root={tmp_path}/none", "--seconds=0.1") == 1
+    assert main_here("doctor", *config, f"--data.root={tmp_path}/none", "--seconds=0.1") == 1
     found = lines(capsys)
     assert found["disk"].startswith("FAILED:")
     assert found["configuration"].startswith("FAILED:")

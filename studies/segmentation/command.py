@@ -24,24 +24,24 @@ def main(
     tile_size: PositiveInt | None = None,
     seams: Annotated[PositiveInt, Argument(nargs="?", const=20)] | None = None,
 ) -> int:
-    """Compare the finished segmentation runs below a folder as section 4.2 of the paper does.
+    """Compares the finished segmentation runs below a folder as in section 4.2 of the paper.
 
-    Best mIoU of each run (Table 5) and differences from zero padding; whole images against tiles (Table 6); without the
-    centre (Table 7); mIoU by the distance to the border; pictures (Figures 6 to 8). Tables 6 and 7 and the curve need
-    the runs to be tested: --test does what is missing, on one device. With --test, options of `main.py test` may
-    follow, as in --model.evaluation.tile_size=512 for other tiles.
+    Shows best mIoU of each run (Table 5) and differences from zero padding; whole images against tiles (Table 6); mIoU
+    without the centre (Table 7) and by the distance to the border; pictures (Figures 6 to 8). Tables 6 and 7 and the
+    curve need tested runs: --test makes the missing tests, on one device. With --test, options of `main.py test` may
+    follow, such as --model.evaluation.tile_size=512 for other tiles.
 
     Writes differences, table5_best, table6_tiles and table7_border with their differences, and distance as .csv and
     .md, distance.svg; with --seams seams.csv, .md and .svg; with --pictures figure6.png, figure7.png, figure8.png.
-    Tests and seams are kept in RUN/evaluations/ at once: after Ctrl-C the same command continues. Runs that were tested
-    in different ways stand in blocks of their own. Exit status 1: a test failed; the rest was reported.
+    Tests and seams are written to RUN/evaluations/ at once: after Ctrl-C the same command continues. Runs that were
+    tested in different ways are in separate blocks. Exit status 1: a test failed; the rest was reported.
 
     Args:
         test: first test the best checkpoint of each run that lacks it
-        data_root: folder of the images where they are not where the runs found them
+        data_root: folder of the images if they are not where the runs found them
         pictures: also draw Figures 6 to 8, of N images (3)
-        network: whose pictures; default: the first with zero and partial runs
-        tile_size: of the pictures; default: as in the run's configuration. Of --seams; default: half the shorter side
+        network: network of the pictures; default: the first with zero and partial runs
+        tile_size: side of tiles in pixels; default: in pictures the run's, for --seams half the shorter side
         seams: also measure how often a pixel's class changes with the patch around it, on N images (20)
     """
     if test_options and not test:
@@ -53,7 +53,7 @@ def main(
     if data_root and not (test or pictures or seams):
         raise UserError("--data-root goes with --test, --pictures or --seams, which read images")
     runs.metric = runs.metric or METRIC
-    collection, _ = runs.collect(), runs.output_folder()  # asked before the tests, which take long
+    collection, _ = runs.collect(), runs.output_folder()  # raises before the tests, which take long
     failed = []
     if test:
         # Imported late: it brings in torch and Lightning.
@@ -78,7 +78,7 @@ def main(
     studies = [*table5, *find("segmentation").functions]
     status = run_studies(runs, studies, "holds no segmentation runs", failed)
     if pictures:
-        # Imported late: it brings in torch and Lightning. Last, for the tables to be shown whatever goes wrong here.
+        # Imported late: it brings in torch and Lightning. Last, so that the tables are shown whatever goes wrong here.
         from studies.segmentation.scenes import make_pictures
 
         make_pictures(runs.collect(), runs.output_folder(), data_root, pictures, network, tile_size)

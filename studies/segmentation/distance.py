@@ -1,6 +1,6 @@
 """mIoU by the distance to the nearest border, over all runs of each scheme: Table 7's question as a curve.
 
-Not in the paper. Distances are to the border of the image for whole images, and to that of the tile in tiles.
+Not in the paper. Distances are to the border of the image for whole images, and to the border of the tile for tiles.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,9 +36,9 @@ class Panel:
     """The curves of one network, predicted in one way.
 
     Attributes:
-        title: network, way of predicting, and what sets the test apart from others.
-        bins: in pixels, such as `0-3`, from the border inwards.
-        scores: each scheme's runs, a value a bin in percent.
+        title: network, way of predicting, and what tells the test from others.
+        bins: bins of the distance in pixels, such as `0-3`, from the border inwards.
+        scores: values of each scheme's runs in percent, one per bin.
     """
 
     title: str
@@ -46,13 +46,13 @@ class Panel:
     scores: Scores
 
     def spread(self, scheme: str, name: str) -> tuple:
-        """Mean, lowest and highest run and their number in a bin; all None where a run has no pixel there."""
+        """Mean, lowest and highest run, and number of runs in a bin; all None if a run has no pixel there."""
         values = [value for _, value in column(self.scores.get(scheme, {}), name)]
         return (mean(values), min(values), max(values), len(values)) if values else (None,) * 4
 
 
 def study(collection: Collection, output: Path) -> Section | None:
-    """The curves as a section, or None without evaluations; writes `distance.csv`, `.md` and `.svg`."""
+    """Returns the curves as a section, or None without evaluations; writes `distance.csv`, `.md` and `.svg`."""
     panels = [panel for block in read_evaluations(collection).blocks for panel in _panels(block)]
     if not panels:
         return None
@@ -75,7 +75,7 @@ def _panels(block: Block) -> Iterator[Panel]:
 
 
 def make_table(panels: Sequence[Panel], schemes: Sequence[str]) -> Table:
-    """A row a bin: each scheme's mean, lowest and highest run, and its difference from zero padding."""
+    """A row per bin: each scheme's mean, lowest and highest run, and its difference from zero padding."""
     others = [scheme for scheme in schemes if scheme != REFERENCE and REFERENCE in schemes]
     columns = [Column("network, prediction"), Column("pixels")]
     for scheme in schemes:
@@ -95,7 +95,7 @@ def make_table(panels: Sequence[Panel], schemes: Sequence[str]) -> Table:
 
 
 def draw(panels: Sequence[Panel], styles: Mapping[str, palette.Style]) -> Drawing:
-    """Mean lines and the band between the lowest and the highest run."""
+    """Draws mean lines, and the band between the lowest and the highest run."""
     title = f"mIoU by distance to the nearest border: {'; '.join(panel.title for panel in panels)}"
     return grid_of_panels(partial(_draw, styles=styles), panels, PANEL_SIZE, title, styles)
 
@@ -103,7 +103,7 @@ def draw(panels: Sequence[Panel], styles: Mapping[str, palette.Style]) -> Drawin
 def _draw(axes: Axes, panel: Panel, styles: Mapping[str, palette.Style]) -> None:
     places = range(len(panel.bins))
     for scheme, runs in panel.scores.items():
-        # As numbers a bin without pixels is NaN, which leaves a gap.
+        # As floats, the None of a bin without pixels is NaN, which leaves a gap in the line.
         means, *ends, _ = np.array([panel.spread(scheme, name) for name in panel.bins], float).T
         draw_curve(axes, places, means, ends if len(runs) > 1 else None, styles[scheme], marker="o", markersize=4)
     entitle(axes, panel.title)

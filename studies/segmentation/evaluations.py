@@ -1,6 +1,6 @@
-"""Reads what `test` counted of each run, and sorts it into blocks that can be compared.
+"""Reads the records of `test` of each run, and sorts them into blocks that can be compared.
 
-A block holds one evaluation of each run, all made in one way. Files that fit into no block are named with the reason:
+A block holds one evaluation per run, all made in one way. Files that fit into no block are named with the reason:
 cross tests, and tests of a best.ckpt that training replaced later.
 """
 
@@ -24,13 +24,13 @@ MIOU = "val/miou"
 BEST_CHECKPOINT = "best.ckpt"
 
 NO_OVERLAP = "tiled_0"
-"""The way of predicting that Table 7 of the paper takes: tiles without overlap."""
+"""The way of predicting in Table 7 of the paper: tiles without overlap."""
 
 Values = dict[str, float | None]
-"""Key of a column to its value in percent; None where no pixel counts."""
+"""Maps the key of a column to its value in percent; None if no pixel counts."""
 
 Scores = dict[str, dict[Run, Values]]
-"""Scheme to its runs, by seed, and their values."""
+"""Maps a scheme to its runs, in the order of the seeds, and these to their values."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,10 +38,10 @@ class Block:
     """Evaluations that can be compared: one network and split, tested in one way.
 
     Attributes:
-        network: name that runs are compared under.
-        setting: how all were tested, as `setting_of` says.
-        test: the parts of the setting that differ from others of the same network, in words; "" if it is the only one.
-        schemes: each scheme's runs by seed with their records, schemes in the order of the paper's tables.
+        network: name that the runs are compared under.
+        setting: settings of the tests, as returned by `setting_of`.
+        test: parts of the setting that differ from others of the same network, in words; "" if it is the only one.
+        schemes: runs of each scheme, by seed, with their records; schemes in the order of the paper's tables.
     """
 
     network: str
@@ -51,17 +51,17 @@ class Block:
 
     @property
     def first(self) -> tuple[Run, EvaluationRecord]:
-        """One run and its record, for what all have in common."""
+        """One run and its record, which stand for what all runs have in common."""
         return next((run, record) for tested in self.schemes.values() for run, record in tested.items())
 
     @property
     def words(self) -> str:
-        """How all were tested, as a line below the tables."""
+        """The settings of the tests, as a line below the tables."""
         shown = ("checkpoint", "data", "tile_size", "average", "border_scope", "precision")
         return ", ".join(self.setting[part] for part in shown)
 
     def scores(self, of: Callable[[EvaluationRecord], Values]) -> Scores:
-        """What `of` gives for each record."""
+        """The result of `of` for each record."""
         return {scheme: {run: of(each) for run, each in tested.items()} for scheme, tested in self.schemes.items()}
 
 
@@ -70,8 +70,8 @@ class Evaluations:
     """All evaluations of a collection.
 
     Attributes:
-        blocks: by network; for each network first the setting of most runs.
-        left_out: files that are in no block, and why not.
+        blocks: blocks by network; within a network, the setting of most runs first.
+        left_out: files that are in no block, each with the reason.
         untested: runs without an evaluation in any block.
     """
 
@@ -81,7 +81,7 @@ class Evaluations:
 
 
 def read_evaluations(collection: Collection) -> Evaluations:
-    """Sorts every test of the runs; those that cannot be used are named in `left_out`."""
+    """Sorts all tests of the runs into blocks; those that cannot be used are named in `left_out`."""
     left_out: list[SetAside] = []
     grouped: dict[tuple, dict[Run, EvaluationRecord]] = defaultdict(dict)
     for run in collection.runs:
@@ -97,7 +97,7 @@ def read_evaluations(collection: Collection) -> Evaluations:
     keys = sorted(grouped, key=lambda key: (natural(key[0]), -len(grouped[key]), key[1]))
     blocks = []
     for network, setting in keys:
-        # The runs come by scheme and seed, as the tables have them.
+        # The runs are in the order of schemes and seeds already, as in the tables.
         schemes: dict[str, dict[Run, EvaluationRecord]] = defaultdict(dict)
         for run, record in grouped[network, setting].items():
             schemes[run.record.padding][run] = record
@@ -110,7 +110,7 @@ def read_evaluations(collection: Collection) -> Evaluations:
 
 
 def setting_of(record: EvaluationRecord) -> dict[str, str]:
-    """How a network was tested, a part in words each. Values of different settings share no mean and no difference."""
+    """Says in words how a network was tested. Values of different settings are never averaged or subtracted."""
     overlaps = ", ".join(str(overlap(mode)) for mode in record.confusion if mode != REGULAR)
     side = "the shorter side" if record.tile_size is None else f"{record.tile_size} pixels"
     return {
@@ -133,7 +133,7 @@ def setting_of(record: EvaluationRecord) -> dict[str, str]:
 def _unusable(run: Run, record: EvaluationRecord) -> str | None:
     if record.padding_at_test != record.padding:
         return f"is a cross test, trained with {record.padding} and tested with {record.padding_at_test} padding"
-    # Training that goes on overwrites best.ckpt; the record of the earlier one stays.
+    # Training that continues overwrites best.ckpt, but the record of the earlier file stays.
     if record.checkpoint == BEST_CHECKPOINT and not is_best_epoch(run, record.epoch):
         return f"is of the best checkpoint at the time, of epoch {record.epoch + 1}; a later epoch is better"
     return None
@@ -149,14 +149,14 @@ def is_best_epoch(run: Run, epoch: int) -> bool:
 
 
 def tile_values(record: EvaluationRecord) -> Values:
-    """Table 6: each way of predicting, such as `regular` and `tiled_1-3`, to the mIoU of all pixels."""
+    """Table 6: maps each way of predicting, such as `regular` and `tiled_1-3`, to the mIoU of all pixels."""
     return {mode: _percent(mean_iou(_counts(record, mode).sum((0, 1)))) for mode in record.confusion}
 
 
 def border_values(record: EvaluationRecord) -> Values:
-    """Table 7: `regular`, and each left-out proportion to the mIoU of the remaining pixels in tiles without overlap.
+    """Table 7: maps each left-out proportion to the mIoU of the remaining pixels in tiles without overlap.
 
-    Empty without that tiling.
+    `regular` is the mIoU of whole images. Empty if no such tiles were tested.
     """
     if NO_OVERLAP not in record.confusion:
         return {}
@@ -165,28 +165,28 @@ def border_values(record: EvaluationRecord) -> Values:
 
 
 def distance_values(record: EvaluationRecord, mode: str) -> Values:
-    """Each bin of the distance to the nearest border, such as `0-3`, to the mIoU of its pixels."""
+    """Maps each bin of the distance to the nearest border, such as `0-3`, to the mIoU of its pixels."""
     found = distance_miou(_counts(record, mode).sum(0), record.distance_edges)
     return {name: _percent(value) for name, value in found.items()}
 
 
 def _counts(record: EvaluationRecord, mode: str) -> torch.Tensor:
-    """(bands, bins, C, C) int64."""
+    """The confusion matrices of one way of predicting, int64 (bands, bins, C, C)."""
     return torch.as_tensor(record.confusion[mode], dtype=torch.int64)
 
 
 def _percent(share: float) -> float | None:
-    """None where no pixel counts."""
+    """The share in percent; None if no pixel counts (NaN)."""
     return None if math.isnan(share) else 100 * share
 
 
 def column(runs: Mapping[Run, Values], key: str) -> list[tuple[int, float]]:
-    """(seed, value) of each run as `compare` takes them; empty where a run has no value."""
+    """(seed, value) of each run, as `compare` takes them; empty if a run has no value."""
     found: list[tuple[int, Any]] = [(run.record.seed, values.get(key)) for run, values in runs.items()]
     return [] if any(value is None for _, value in found) else found
 
 
 def difference(scores: Scores, scheme: str, key: str) -> Comparison | None:
-    """`scheme` minus zero padding in a column; None where either has no value."""
+    """`scheme` minus zero padding in a column; None if either has no value."""
     ours, theirs = (column(scores.get(each, {}), key) for each in (scheme, REFERENCE))
     return compare(ours, theirs) if ours and theirs else None

@@ -1,4 +1,4 @@
-"""Tests the best checkpoint of every run that was not tested in the way asked for."""
+"""Tests the best checkpoint of every run that has no test with the requested settings."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,13 +15,13 @@ from studies.segmentation.evaluations import BEST_CHECKPOINT, is_best_epoch
 from training.program import parse
 
 PRECISIONS = {"None": "32-true", "32": "32-true", "64": "64-true", "16": "16-mixed", "bf16": "bf16-mixed"}
-"""Lightning's short words for a precision to its own long ones, which records hold."""
+"""Maps Lightning's short names of a precision to its long names, which records hold."""
 
 
 def run_missing(collection: Collection, data_root: Path | None, options: Sequence[str]) -> list[SetAside]:
-    """Runs the missing tests one after another, each kept as soon as it is there; returns the runs that failed.
+    """Runs the missing tests one after another, and writes each result at once; returns the runs that failed.
 
-    Raises UserError if the options, those of `main.py test`, fit no run, WriteError if a result cannot be written.
+    Raises UserError if the options, of `main.py test`, fit no run, WriteError if a result cannot be written.
     """
     device = choose_device(None)
     moved = data_root is not None or any(option.startswith("--data") for option in options)
@@ -29,7 +29,7 @@ def run_missing(collection: Collection, data_root: Path | None, options: Sequenc
     def test(run: Run, scheme: str) -> str | None:
         expected = as_recorded(parse([*arguments(run.folder, find_checkpoint(run.folder, "best"), scheme), *options]))
         known = [record for record in run.evaluations(EvaluationRecord).values() if is_of(record, run, expected)]
-        # Only the data say whether images that lie elsewhere are the same.
+        # Whether images in another folder are the same, only the key of the loaded data says.
         if known and not moved:
             return None
         trained = load(run.folder, BEST_CHECKPOINT, scheme, data_root, options, device=device).find_images()

@@ -1,8 +1,8 @@
-"""One pixel seen in several patches of an image: how often its class changes, and how far from a patch's border.
+"""Measures how often a pixel's class changes between patches of an image, and how far from a patch's border.
 
 meanE and disR: Mukai and Yamanaka, Improving Translation Invariance in Convolutional Neural Networks with Peripheral
-Prediction Padding, ICIP 2023, https://arxiv.org/abs/2307.07725. Patches lie a multiple of the network's stride apart,
-so that the grid of its maps stays where it is and the border alone moves.
+Prediction Padding, ICIP 2023, https://arxiv.org/abs/2307.07725. Patches are a multiple of the network's stride apart,
+so that the grid of its maps stays in place and only the border moves.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,30 +22,30 @@ from studies.segmentation.seams import EDGES, SHIFTS
 from studies.stats.sample import evenly
 
 Network = Callable[[Tensor], Tensor]
-"""Logits (N, C, h, w) of normalised images (N, 3, h, w)."""
+"""Computes logits (N, C, h, w) of normalised images (N, 3, h, w)."""
 
 
 def patch_side(height: int, width: int, stride: int) -> int:
-    """About half of the shorter side: a multiple of the stride and 1, where strided convolutions pad evenly."""
+    """About half of the shorter side: a multiple of the stride, plus 1, so that strided convolutions pad evenly."""
     return min(height, width) // 2 // stride * stride + 1
 
 
 def measure(
     network: Network, images: Iterable[Tensor], stride: int, side: int | None
 ) -> tuple[dict[str, list[float | None]], int]:
-    """Means over images (3, H, W) of at least a patch and its shifts, and their number.
+    """Measures images (3, H, W), each large enough for a patch and its shifts; returns means over images, and n.
 
     Args:
-        stride: of the network, in pixels.
-        side: of the patches; None: `patch_side`.
+        stride: stride of the network, in pixels.
+        side: side of the patches, in pixels; None for `patch_side`.
 
     Returns:
         meanE: entropy in nats of the classes that a pixel gets, mean over pixels; disR: pixels in percent with more
-        than one; apart: disagreeing decisions in percent, and squared: squared difference of the logits over their mean
-        square, of the same pixel in two patches, by distance (EDGES) to the nearer of their borders.
+        than one class. For the same pixel in two patches, by distance (EDGES) to the nearer of their borders, apart:
+        different decisions in percent; squared: squared difference of the logits / their mean square.
 
     Raises:
-        UserError: if an image or a patch is too small.
+        UserError: an image or a patch is too small.
     """
     entropy = several = 0.0
     sums, count = torch.zeros(4, len(EDGES) + 1, dtype=torch.double), 0
@@ -81,14 +81,14 @@ def measure(
 
 
 def stability(network: Network, image: Tensor, side: int, stride: int) -> tuple[float, float]:
-    """Mean entropy of a pixel's classes over SHIFTS x SHIFTS central patches that hold it; share with several."""
+    """Mean entropy of a pixel's classes over the SHIFTS x SHIFTS central patches; share of pixels with several."""
     room = (SHIFTS - 1) * stride
     top, left = ((length - side - room) // 2 for length in image.shape[1:])
     votes = None
     for row, column in product(range(SHIFTS), repeat=2):
         down, right = row * stride, column * stride
         scores = network(patch(image, top + down, left + right, side))[0]
-        # What all patches hold is `room` from the top of the first and 0 from that of the last.
+        # The part common to all patches begins `room` below the top of the first, and at the top of the last.
         common = scores[:, room - down : side - down, room - right : side - right].argmax(0)
         vote = one_hot(common, len(scores))
         votes = vote if votes is None else votes + vote
@@ -97,13 +97,13 @@ def stability(network: Network, image: Tensor, side: int, stride: int) -> tuple[
 
 
 def mismatch(network: Network, image: Tensor, side: int, stride: int) -> Tensor:
-    """(4, bins): pixels, disagreements, squared differences and squares of logits, over neighbouring patches."""
+    """Sums over neighbouring patches, (4, bins): pixels, disagreements, squared differences and squares of logits."""
     step = half(side, stride)
     places = list(product(*(range(0, length - side + 1, step) for length in image.shape[1:])))
     seen = {}
     for top, left in places:
         scores = network(patch(image, top, left, side))[0]
-        # A constant added to all logits of a pixel changes nothing.
+        # Centred, because a constant added to all logits of a pixel changes no decision.
         seen[top, left] = scores - scores.mean(0)
     sums = torch.zeros(4, len(EDGES) + 1, dtype=torch.double)
     for (top, left), (down, right) in product(places, ((step, 0), (0, step))):
@@ -119,7 +119,7 @@ def mismatch(network: Network, image: Tensor, side: int, stride: int) -> Tensor:
 
 
 def nearer(side: int, down: int, right: int) -> Tensor:
-    """Distance to the nearest border of two patches, the second `down` and `right` of the first, where both lie."""
+    """Distance to the nearest border of two patches, in their common part; the second lies `down` and `right`."""
     axes = [_depth(side)[shift:].minimum(_depth(side)[: side - shift]) for shift in (down, right)]
     return axes[0][:, None].minimum(axes[1][None])
 
@@ -130,17 +130,17 @@ def _depth(length: int) -> Tensor:
 
 
 def half(side: int, stride: int) -> int:
-    """Between neighbouring patches: half of a patch, as a multiple of the stride."""
+    """Step between neighbouring patches: half of a patch, as a multiple of the stride."""
     return max(1, side // 2 // stride) * stride
 
 
 def patch(image: Tensor, top: int, left: int, side: int) -> Tensor:
-    """(1, 3, side, side)."""
+    """A patch of an image, (1, 3, side, side)."""
     return image[None, :, *Box(top, left, top + side, left + side).slices]
 
 
 def measure_scenes(trained: Trained, count: int, side: int | None) -> tuple[dict[str, list[float | None]], int]:
-    """`measure` of a run on its tested images, `count` of them spread evenly. Raises UserError for classifiers."""
+    """Runs `measure` with a run on `count` of its test images, evenly spaced. Raises UserError for classifiers."""
     if not isinstance(trained.module, SegmentationModule):
         raise UserError("is a run of classification; --seams is of segmentation")
     data = trained.find_images().data

@@ -1,7 +1,7 @@
 """Figures 6 to 8: images, their ground truth, and the predictions of a zero-padded and a partially padded network.
 
 Section 4.2.1 of Partial Convolution based Padding, https://arxiv.org/abs/1811.11718. Nothing here loads a network or
-an image (studies.segmentation.scenes does). Each picture is kept with its words, so that a report shows both without
+an image (studies.segmentation.scenes does). Each picture is saved with its text, so that a report shows both without
 computing them again.
 """
 
@@ -34,10 +34,10 @@ PANEL = 4.0
 FIGURES = ("figure6", "figure7", "figure8")
 
 OVERLAPS = {"figure6": Fraction(1, 3), "figure8": Fraction(0)}
-"""The paper's figure to the overlap of its tiles."""
+"""Maps the paper's figure to the overlap of its tiles."""
 
 Network = Callable[[torch.Tensor], torch.Tensor]
-"""Normalised images (N, 3, H, W) to logits (N, C, H, W)."""
+"""Computes logits (N, C, H, W) of normalised images (N, 3, H, W)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +45,10 @@ class PicturedScene:
     """One image of the evaluated set.
 
     Attributes:
-        name: for the caption.
-        photograph: (H, W, 3) uint8.
-        image: normalised, (3, H, W), on the networks' device.
-        target: classes (H, W) uint8, 255 where ignored.
+        name: name in the caption.
+        photograph: image as uint8 (H, W, 3).
+        image: normalised image (3, H, W) on the networks' device.
+        target: classes, uint8 (H, W), 255 where ignored.
     """
 
     name: str
@@ -59,13 +59,13 @@ class PicturedScene:
 
 @dataclass(frozen=True, eq=False)
 class NetworkPair:
-    """Two networks side by side, and how they predict.
+    """Two networks to compare, and how they predict.
 
     Attributes:
-        networks: words for each, such as `zero padding`, to the network; two.
-        words: which runs they are, a sentence.
-        settings: of the evaluation, as `model.evaluation` has them: tile_size, average, border_scope and leave_out.
-        class_names, class_colours: of the legend.
+        networks: maps the name of each, such as `zero padding`, to the network; two.
+        words: sentence on which runs they are.
+        settings: settings of `model.evaluation`: tile_size, average, border_scope and leave_out.
+        class_names, class_colours: names and colours of the classes, for the legend.
     """
 
     networks: Mapping[str, Network]
@@ -81,7 +81,7 @@ class NetworkPair:
         return tile_boxes(*scene.target.shape, self.tile_side(scene), overlap)
 
     def predict(self, scene: PicturedScene, overlap: Fraction) -> list[torch.Tensor]:
-        """Classes (H, W) on the CPU from tiles, for each network."""
+        """Predicts classes (H, W) from tiles with each network; returns them on the CPU."""
         how = (self.tile_side(scene), overlap, self.settings.average)
         with torch.inference_mode():
             return [predict_tiled(each, scene.image, *how).argmax(0).cpu() for each in self.networks.values()]
@@ -89,14 +89,14 @@ class NetworkPair:
 
 @dataclass(frozen=True)
 class Picture:
-    """The words about a picture, kept beside it; `alt` is for readers who do not see it."""
+    """The text about a picture, saved beside it; `alt` is for readers who do not see the picture."""
 
     title: str
     caption: str
     alt: str
 
     def write(self, folder: Path, stem: str, png: bytes) -> Path:
-        """Writes `stem.png` and, once it is there, `stem.json`; returns the picture."""
+        """Writes `stem.png`, and after it `stem.json`; returns the path of the picture."""
         file = folder / f"{stem}.png"
         write_atomically(file, lambda target: target.write(png))
         write_text(file.with_suffix(".json"), json.dumps(dataclasses.asdict(self), indent=1) + "\n")
@@ -104,7 +104,7 @@ class Picture:
 
     @classmethod
     def read(cls, file: Path) -> "Picture | None":
-        """The words about a picture; None where they are missing or damaged."""
+        """Reads the text about a picture; None if it is missing or damaged."""
         try:
             return cls(**json.loads(file.with_suffix(".json").read_text()))
         except (OSError, ValueError, TypeError):
@@ -112,7 +112,7 @@ class Picture:
 
 
 def study(collection: Collection, output: Path) -> Section | None:
-    """The figures that `segmentation --pictures` drew into `output` before, or None without any. Writes nothing."""
+    """Returns the figures that `segmentation --pictures` drew into `output`, None without any. Writes nothing."""
     there = [file for stem in FIGURES if (file := output / f"{stem}.png").is_file()]
     found = {file: picture for file in there if (picture := Picture.read(file))}
     lost = [f"{file}: its .json is missing or damaged; --pictures draws it anew" for file in there if file not in found]
@@ -125,8 +125,8 @@ def make(compared: NetworkPair, scenes: Sequence[PicturedScene], output: Path, i
     """Writes figure6, figure8 and figure7 into `output`; returns the pictures.
 
     Args:
-        scenes: that Figures 6 and 8 show; Figure 7 shows the first.
-        images: how many there are to choose from.
+        scenes: images in Figures 6 and 8; Figure 7 shows the first.
+        images: number of images that they were chosen from.
     """
     files = []
     for name, overlap in OVERLAPS.items():
@@ -142,7 +142,7 @@ def make(compared: NetworkPair, scenes: Sequence[PicturedScene], output: Path, i
 
 
 def side_by_side(compared: NetworkPair, scenes: Sequence[PicturedScene], overlap: Fraction) -> bytes:
-    """Figures 6 and 8, PNG: a row an image, the tiles' borders on the photograph, a legend of the classes shown."""
+    """Draws Figures 6 and 8 as PNG: a row per image, tile borders on the photograph, a legend of the classes shown."""
     rows = [[scene.target, *compared.predict(scene, overlap)] for scene in scenes]
     shown = {value for maps in rows for each in maps for value in each.unique().tolist()}
     names = [number for number in range(len(compared.class_names)) if number in shown]
@@ -165,7 +165,7 @@ def side_by_side(compared: NetworkPair, scenes: Sequence[PicturedScene], overlap
 
 
 def left_out(compared: NetworkPair, scene: PicturedScene) -> bytes:
-    """Figure 7, PNG: one image under its classes, the centre shaded at each proportion."""
+    """Draws Figure 7 as PNG: one image overlaid with its classes, the centre shaded, for each proportion."""
     under = overlay(scene.photograph, scene.target.numpy(), compared.class_colours)
     of_tiles = compared.settings.border_scope == "tile"
     scopes = compared.tiles(scene, Fraction(0)) if of_tiles else [Box(0, 0, *scene.target.shape)]
@@ -191,6 +191,6 @@ def _show(axes: Axes, title: str, picture: np.ndarray) -> None:
 
 
 def _height(scene: PicturedScene) -> float:
-    """Of a panel with its title, in inches."""
+    """Height of a panel with its title, in inches."""
     height, width = scene.target.shape
     return PANEL * height / width + 0.35

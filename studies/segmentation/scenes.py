@@ -1,4 +1,4 @@
-"""Loads the two networks and the images that Figures 6 to 8 show."""
+"""Loads the two networks and the images of Figures 6 to 8."""
 
 from dataclasses import replace
 from itertools import product
@@ -45,10 +45,10 @@ def make_pictures(
 
 
 def closest(collection: Collection, network: str | None) -> tuple[Run, Run]:
-    """A run with zero and one with partial padding: of all pairs, the one whose best mIoU are closest.
+    """Finds the pair of runs, one with zero and one with partial padding, whose best mIoU are closest.
 
-    The paper, too, shows two models "with different padding schemes but similar mIOU" (section 4.2.1). Without the
-    name of a network, of the first that has both schemes. Raises UserError if there is no such pair.
+    The paper, too, shows two models "with different padding schemes but similar mIOU" (section 4.2.1). If `network` is
+    None, it is the first that has both schemes. Raises UserError if there is no such pair.
     """
     groups = {(group.network, group.padding): group.runs for group in collection.groups}
     both = [name for name in collection.networks if (name, REFERENCE) in groups and (name, PARTIAL) in groups]
@@ -64,7 +64,7 @@ def closest(collection: Collection, network: str | None) -> tuple[Run, Run]:
 def comparison(
     collection: Collection, runs: tuple[Run, Run], trained: list[Trained], tile_size: int | None
 ) -> NetworkPair:
-    """The two networks, predicting as the configuration of the first says."""
+    """Makes the pair of networks; both predict with the settings of the first one's configuration."""
     settings, data = trained[0].module.evaluation, trained[0].data
     shown = [
         f"{run.record.padding} seed {run.record.seed} ({_best(collection, run):.2f} %, epoch {each.epoch + 1})"
@@ -81,7 +81,7 @@ def comparison(
 
 
 def read_scene(trained: Trained, number: int, device: str) -> PicturedScene:
-    """One of the images that a network is tested on."""
+    """Reads one of the images that a network is tested on."""
     data = trained.data
     pixels, target = EvalScenes(SceneFiles(data.root, data.val_scenes))[number]
     image = normalise(pixels[None].to(device), data.mean, data.std)[0]

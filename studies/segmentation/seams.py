@@ -1,4 +1,4 @@
-"""How steady the class of a pixel is while the border of the patch around it moves: meanE, disR, and by distance."""
+"""How stable a pixel's class is while the border of the patch around it moves: meanE, disR, and by distance."""
 
 from functools import partial
 
@@ -14,10 +14,10 @@ from studies.stats.spread import mean, stdev
 TITLE = "One pixel in several patches"
 
 SHIFTS = 4
-"""Patches a side whose common pixels meanE and disR are of."""
+"""Patches per side; meanE and disR are over the pixels that all of them have in common."""
 
 EDGES = (1, 2, 4, 8, 16, 32)
-"""Of the bins of the distance to the nearer border of two patches, in pixels."""
+"""Edges of the bins of the distance to the nearer border of two patches, in pixels."""
 
 BINS = ("0", "1", "2-3", "4-7", "8-15", "16-31", "32-")
 
@@ -50,7 +50,7 @@ def lines(records: Records) -> dict[str, Cells]:
 
 
 def curves(records: Records) -> np.ndarray:
-    """(runs, bins) disagreement in percent, NaN in a bin without pixels."""
+    """The disagreement in percent, (runs, bins), NaN in a bin without pixels."""
     return np.array([record.values["apart"] for record in records], float)
 
 

@@ -1,8 +1,8 @@
 """Tables 6 and 7: mIoU in tiles and near the border, over all runs of each scheme.
 
-Sections 4.2 and 4.2.1 of Partial Convolution based Padding, https://arxiv.org/abs/1811.11718. Both are one table with
-different columns: of each block of evaluations the schemes' means, what the paper prints, and the runs; and below it
-the differences from zero padding, column by column.
+Sections 4.2 and 4.2.1 of Partial Convolution based Padding, https://arxiv.org/abs/1811.11718. Both have one layout with
+different columns: for each block of evaluations the schemes' means, the paper's values, and the runs; and below it the
+differences from zero padding, column by column.
 """
 
 import shlex
@@ -41,14 +41,14 @@ READING = (
 
 @dataclass(frozen=True)
 class EvaluationTable:
-    """What sets one of the two tables apart; `number` is the paper's.
+    """What differs between the two tables; `number` is the paper's.
 
     Attributes:
-        stem: of the files.
-        explanation: what is counted.
-        values: an evaluation's columns; empty where it has none of them.
-        heading: of a column.
-        printed: the same columns of a row of the paper.
+        stem: stem of the files' names.
+        explanation: text on what is counted.
+        values: function that returns the columns of an evaluation; empty if it has none of them.
+        heading: function that returns the heading of a column.
+        printed: function that returns the same columns of a row of the paper.
     """
 
     number: int
@@ -71,7 +71,7 @@ class EvaluationTable:
         return found
 
     def section(self, collection: Collection, blocks: Sequence[Block], output: Path) -> Section | None:
-        """The section, or None where no block has its columns; writes `stem` and its differences as .csv and .md."""
+        """Returns the section, None if no block has the columns; writes `stem` and its differences as .csv and .md."""
         blocks = [block for block in blocks if self._keys([block])]
         if not blocks:
             return None
@@ -82,7 +82,7 @@ class EvaluationTable:
         return Section(self.title, content, files)
 
     def _keys(self, blocks: Sequence[Block]) -> list[str]:
-        """The columns of some blocks: whole images first, then by overlap or proportion."""
+        """The keys of the columns of some blocks: whole images first, then by overlap or proportion."""
         keys = {key for block in blocks for key in self.values(block.first[1])}
         return sorted(keys, key=lambda key: (key != REGULAR, overlap(key)))
 
@@ -107,7 +107,7 @@ class EvaluationTable:
         return Table(self.title, columns, rows, starts([(row[-1], row[1]) for row in rows]))
 
     def _differences(self, blocks: Sequence[Block], styles: dict[str, palette.Style]) -> Table:
-        """A line for each scheme but zero and each column in which both have values."""
+        """A row for each scheme but zero and each column in which both have values."""
         rows = []
         for block in blocks:
             scores, printed = block.scores(self.values), self.paper(block).get("diff", {})
@@ -147,9 +147,9 @@ BORDER = EvaluationTable(
 
 
 def study_tiles(collection: Collection, output: Path) -> Section | None:
-    """Table 6 as a section, or None for classifiers; writes `table6_tiles` and `table6_tiles_differences`, .csv, .md.
+    """Returns Table 6 as a section, None for classifiers; writes `table6_tiles` and its `_differences` (.csv, .md).
 
-    It names the runs that were not tested and the command that tests them.
+    The section names the runs that were not tested, and the command that tests them.
     """
     evaluations = read_evaluations(collection)
     if not evaluations.blocks and collection.metric != MIOU:
@@ -164,12 +164,12 @@ def study_tiles(collection: Collection, output: Path) -> Section | None:
 
 
 def study_border(collection: Collection, output: Path) -> Section | None:
-    """Table 7 as a section, or None without tests in tiles without overlap; writes `table7_border...`, .csv and .md."""
+    """Returns Table 7 as a section, None without tests in tiles without overlap; writes `table7_border` likewise."""
     return BORDER.section(collection, read_evaluations(collection).blocks, output)
 
 
 def _missing(collection: Collection, evaluations: Evaluations) -> list[str]:
-    """Each file that is left out, and the runs that were not tested."""
+    """A line for each file that is left out, and one on the runs that were not tested."""
     lines = [f"left out: {entry}" for entry in evaluations.left_out]
     if evaluations.untested:
         names = ", ".join(run.record.name for run in evaluations.untested)
@@ -182,10 +182,10 @@ def _todo(collection: Collection) -> str:
 
 
 def compared_blocks(collection: Collection) -> list[Block]:
-    """For each network that was tested with zero and partial padding the setting of most runs; claims rest on them."""
+    """The block of most runs for each network that was tested with zero and partial padding; the claims use them."""
     chosen: dict[str, Block] = {}
     for block in read_evaluations(collection).blocks:
         if {PARTIAL, REFERENCE} <= block.schemes.keys():
-            # Blocks of a network come in falling order of their runs.
+            # The first block of a network is the one of most runs.
             chosen.setdefault(block.network, block)
     return [*chosen.values()]

@@ -13,21 +13,21 @@ from torch import Tensor
 from studies.checkpoints.pictures import Network, Pictures
 
 STEPS = 8
-"""Positions along the diagonal."""
+"""Number of positions along the diagonal."""
 
 
 def larger(size: int) -> int:
-    """Side that crops of `size` are taken from: 288 for 224."""
+    """Side of the images that crops of `size` are taken from: 288 for 224."""
     return size + round(size * 64 / 224)
 
 
 def measure(network: Network, pictures: Pictures, passes: int, seed: int) -> dict[str, list[float | None]]:
-    """Shares in percent.
+    """Measures shares and probabilities, in percent.
 
     Returns:
-        consistency: of two crops at random offsets, equal decisions, a value a pass; circular: the same of two rolls of
-        the central crop. top1, p: accuracy and mean probability of the right class at each step along the diagonal;
-        sd: mean over images of that probability's standard deviation over the steps.
+        consistency: equal decisions for two crops at random offsets, one value per pass; circular: the same for two
+        rolls of the central crop. top1, p: accuracy and mean probability of the right class at each step along the
+        diagonal; sd: mean over images of that probability's standard deviation over the steps.
     """
     size, room = pictures.size, larger(pictures.size) - pictures.size
     same, rolled = torch.zeros(passes), torch.zeros(passes)
@@ -52,20 +52,20 @@ def measure(network: Network, pictures: Pictures, passes: int, seed: int) -> dic
 
 
 def drawn(numbers: Iterable[int], passes: int, room: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Offsets from 0 to `room` and shifts below `size`, each (passes, 2, N, 2): two an image, of its number alone."""
+    """Draws offsets from 0 to `room`, shifts below `size`, (passes, 2, N, 2) each, of `seed` and the image's number."""
     random = [np.random.default_rng((seed, number)) for number in numbers]
     offsets = np.stack([each.integers(room + 1, size=(passes, 2, 2)) for each in random], 2)
     return offsets, np.stack([each.integers(size, size=(passes, 2, 2)) for each in random], 2)
 
 
 def crops(images: Tensor, offsets: np.ndarray, size: int) -> Tensor:
-    """Of each image (3, H, W) the crop at its own offset (N, 2)."""
+    """Crops each image (3, H, W) at its own offset (N, 2)."""
     pairs = zip(images, offsets.tolist(), strict=True)
     return torch.stack([crop(image, *offset, size) for image, offset in pairs])
 
 
 def rolls(images: Tensor, shifts: np.ndarray) -> Tensor:
-    """Each image rolled by its own shift (N, 2)."""
+    """Rolls each image by its own shift (N, 2)."""
     return torch.stack([image.roll(shift, (1, 2)) for image, shift in zip(images, shifts.tolist(), strict=True)])
 
 
@@ -74,5 +74,5 @@ def crop(images: Tensor, top: int, left: int, size: int) -> Tensor:
 
 
 def equal(network: Network, one: Tensor, other: Tensor) -> int:
-    """Images with the same decision."""
+    """Number of images with the same decision."""
     return int((network(one).argmax(1) == network(other).argmax(1)).sum())

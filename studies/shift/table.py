@@ -1,4 +1,4 @@
-"""Shift consistency of the runs: a line for each network and scheme, and a dot for each run."""
+"""Shift consistency of the runs: a row per network and scheme, and a dot per run."""
 
 from functools import partial
 

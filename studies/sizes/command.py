@@ -13,17 +13,17 @@ def main(
     factors: tuple[PositiveFloat, ...] = (0.5, 0.75, 1, 1.25, 1.5, 2),
     count: PositiveInt | None = None,
 ) -> int:
-    """Accuracy of each run at other image sizes than that of training, by padding scheme.
+    """Measures each run's accuracy at other image sizes than that of training.
 
-    With the content's scale kept (the centre of one larger image) and with the image rescaled; beside it the accuracy
-    at the size of training. Each run under its own scheme, on the reported images; records go to RUN/evaluations/ as
-    soon as they are there: after Ctrl-C the same command continues.
+    The content's scale is kept (the centre of one larger image), or the image is rescaled; the accuracy at the size of
+    training is shown, too. Each run is tested under its own scheme, on the images of `test`; records are written to
+    RUN/evaluations/ at once: after Ctrl-C the same command continues.
 
     Writes sizes.csv, .md and .svg.
 
     Args:
-        factors: times the size of training; 1 is added where it is missing
-        count: images, spread evenly; default: all reported ones
+        factors: image sizes, times the size of training; 1 is added if it is missing
+        count: number of images, evenly spaced; default: all images of `test`
     """
     # Imported late: --help need not wait for torch.
     from studies.checkpoints.pictures import measure_runs

@@ -1,4 +1,4 @@
-"""Accuracy at other sizes than that of training, the content's scale kept or rescaled with the size.
+"""Accuracy at other image sizes than that of training, with the content's scale kept, or rescaled with the size.
 
 nnU-Net's maintainers report that a network gets used to its share of zeros. Kept: the centre of an image whose shorter
 side has the largest size that is tested, so that there is real content at every size. Rescaled: the whole image.
@@ -14,11 +14,11 @@ from records.errors import UserError
 from studies.checkpoints.pictures import Network, Pictures
 
 TOO_SMALL = re.compile("too small|greater than actual input size")
-"""Found in torch's messages about a map that is smaller than the window of a pool or convolution."""
+"""Words in torch's messages about a map that is smaller than the window of a pool or convolution."""
 
 
 def measure(network: Network, pictures: Pictures, factors: Sequence[float]) -> dict[str, list[float | None]]:
-    """Top-1 accuracy in percent, kept and rescaled, a value a factor; None where the network does not run at a size.
+    """Top-1 accuracy in percent, kept and rescaled, a value per factor; None if the network does not run at a size.
 
     Raises UserError for a factor that leaves no pixel.
     """
@@ -37,7 +37,7 @@ def measure(network: Network, pictures: Pictures, factors: Sequence[float]) -> d
             try:
                 right += int((network(shown(pixels)).argmax(1) == targets).sum())
             except (PaddingError, RuntimeError) as error:
-                # Other errors of torch, such as of too little memory, say nothing about the size.
+                # Other errors of torch, such as too little memory, do not mean that the size is too small.
                 if isinstance(error, RuntimeError) and not TOO_SMALL.search(str(error)):
                     raise
                 return None

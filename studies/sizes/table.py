@@ -1,4 +1,4 @@
-"""Accuracy by the size of the test image, minus that at the size of training, for each network and scheme."""
+"""Accuracy by the size of the test image, minus accuracy at the size of training, per network and scheme."""
 
 from functools import partial
 
@@ -24,7 +24,7 @@ CAPTION = "Mean over runs. Flat and high is best: no size is the network's own. 
 
 
 def differences(records: Records, way: str) -> tuple[float | None, dict[float, float | None]]:
-    """Mean accuracy at the size of training, and the mean difference at each factor; None where a run has none."""
+    """Mean accuracy at the size of training, and the mean difference at each factor; None if a run has no value."""
     factors = records[0].how["factors"]
     own = [each.values[way][factors.index(1.0)] for each in records]
     if None in own:

@@ -1,9 +1,9 @@
-"""What a few runs can and cannot decide: intervals, p values, and how many seeds a claim would need.
+"""Intervals and p values for a few runs, and the number of seeds that a claim needs.
 
-Two runs of one seed start from the same weights and see the same samples in the same order, so where both sides ran the
-same seeds their differences are compared (paired t); elsewhere the two sides are compared as independent samples whose
-variances may differ (Welch). Both presume that runs scatter about normally, which a handful of runs can neither show
-nor deny. Tests and intervals are scipy's, except where a comment says what scipy lacks.
+Two runs of one seed start from the same weights and see the same samples in the same order. So if both sides ran the
+same seeds, their differences are tested (paired t); otherwise the two sides are independent samples whose variances may
+differ (Welch). Both tests assume normal runs, which a handful of runs can neither confirm nor refute. Tests and
+intervals are scipy's, except where a comment says what scipy lacks.
 """
 
 import math
@@ -17,16 +17,16 @@ from scipy import stats
 from studies.stats.spread import mean, stdev
 
 CONFIDENCE = 0.95
-"""Of every interval that is shown."""
+"""Confidence level of every interval."""
 
 ALPHA = 0.01
 """A claim counts as decided below this p value."""
 
 POWER = 0.8
-"""Chance to see a difference of the size found, if it is real, that `seeds_needed` asks for."""
+"""Probability to detect a difference of the size found, if it is real, that `seeds_needed` asks for."""
 
 MOST_SEEDS = 10_000
-"""Beyond this, no number of seeds is named."""
+"""Largest number of seeds that is named."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class Comparison:
 
     Attributes:
         mean: difference of the averages.
-        n: runs of each side; of a paired comparison the number of pairs, twice.
-        kind: the test's name, such as "paired" or "Welch"; None where there is no interval.
-        low, high: confidence interval of `mean`; None where there is none.
-        p: two-sided p value of no difference; None where there is none.
-        seeds: runs of each side that would show a difference of this size (p < ALPHA) with probability POWER, if it and
-            the spread are as found; None where that cannot be said.
+        n: number of runs of each side; in a paired comparison the number of pairs, twice.
+        kind: name of the test, such as "paired" or "Welch"; None if there is no interval.
+        low, high: confidence interval of `mean`; None if there is none.
+        p: two-sided p value of no difference; None if there is none.
+        seeds: runs per side that would show a difference of this size (p < ALPHA) with probability POWER, if it and the
+            spread are as found; None if that cannot be said.
     """
 
     mean: float
@@ -53,35 +53,35 @@ class Comparison:
 
 
 def compare(ours: Sequence[tuple[int, float]], theirs: Sequence[tuple[int, float]]) -> Comparison:
-    """`ours` minus `theirs`, each a (seed, value) for every run.
+    """Compares `ours` minus `theirs`, given as (seed, value) of every run.
 
-    Paired where both sides hold the same seeds, each once. There is no interval with one run on either side, nor where
-    no run differs from another: that is not certainty, but too few digits or a defect.
+    Paired if both sides hold the same seeds, each once. There is no interval with one run on either side, nor if no
+    run differs from another: that is not certainty, but too few digits or a defect.
 
     Raises:
-        statistics.StatisticsError: if a side has no value.
+        statistics.StatisticsError: a side has no value.
     """
     left, right = [value for _, value in ours], [value for _, value in theirs]
     difference, n = mean(left) - mean(right), (len(left), len(right))
     if min(n) < 2:
         return Comparison(difference, n)
     seeds, others = (sorted(seed for seed, _ in side) for side in (ours, theirs))
-    # A seed that occurs twice has no one partner, so such sides count as independent.
+    # A seed that occurs twice has no unique partner, so such sides count as independent.
     if seeds == others and len(set(seeds)) == len(seeds):
         partner = dict(theirs)
         return compare_with([value - partner[seed] for seed, value in ours], kind="paired")
     if stdev(left) == stdev(right) == 0:
         return Comparison(difference, n)
     result = stats.ttest_ind(left, right, equal_var=False)
-    # Runs of both sides are independent, so the variances of a difference of two of them add up.
+    # Both sides are independent, so the variance of a difference of two runs is the sum of their variances.
     needed = seeds_needed(abs(difference), math.hypot(stdev(left), stdev(right)), degrees=2)
     return _with_interval(difference, n, "Welch", result, needed)
 
 
 def compare_with(values: Sequence[float], line: float = 0.0, kind: str = "t") -> Comparison:
-    """The mean of `values`, one of each run, against a `line` that is no measurement (one-sample t).
+    """Tests the mean of `values`, one per run, against `line`, which is a constant (one-sample t).
 
-    Raises statistics.StatisticsError without a value.
+    Raises statistics.StatisticsError if there is no value.
     """
     n = (len(values), len(values))
     if len(values) < 2 or stdev(values) == 0:
@@ -91,9 +91,9 @@ def compare_with(values: Sequence[float], line: float = 0.0, kind: str = "t") ->
 
 
 def sign_test(values: Sequence[float], line: float) -> Comparison:
-    """The median of `values` against `line`: how many lie above it (binomial), whatever their distribution.
+    """Tests the median of `values` against `line` by how many lie above it (binomial), whatever their distribution.
 
-    Raises statistics.StatisticsError without a value.
+    Raises statistics.StatisticsError if there is no value.
     """
     n, middle, found = (len(values), len(values)), statistics.median(values), median_interval(values)
     if found is None:
@@ -102,13 +102,13 @@ def sign_test(values: Sequence[float], line: float) -> Comparison:
 
 
 def compare_pairs(images: int, better: int, worse: int) -> Comparison:
-    """Share of images that one side alone gets right less the share that the other alone does, in points of percent.
+    """Share of images that only the first side gets right minus the share that only the second does, in points.
 
-    Both sides saw the same images; only those on which they differ tell (McNemar): `better` are those that the first
-    side alone gets right, `worse` the second. p is exact (binomial). The interval covers the difference in the
+    Both sides saw the same images, and only those on which they differ count (McNemar): the first side alone gets
+    `better` of them right, the second alone `worse`. p is exact (binomial). The interval covers the difference in the
     population that the images were drawn from with a probability of at least CONFIDENCE, at any number of images: it
     joins two exact intervals (Clopper and Pearson) of half the allowed error each, of how often the sides differ, and
-    of how often the first is right when they do. Raises statistics.StatisticsError without an image.
+    of how often the first is right when they do. Raises statistics.StatisticsError if there is no image.
     """
     if not images:
         raise statistics.StatisticsError("no image was counted")
@@ -121,7 +121,7 @@ def compare_pairs(images: int, better: int, worse: int) -> Comparison:
 
 
 def _share_interval(hits: int, trials: int) -> tuple[float, float]:
-    # Of half the allowed error: two of these make a statement at CONFIDENCE.
+    # Half the allowed error each, since two of these intervals are joined to one of CONFIDENCE.
     if not trials:
         return 0.0, 1.0
     found = stats.binomtest(hits, trials).proportion_ci((1 + CONFIDENCE) / 2, method="exact")
@@ -129,10 +129,10 @@ def _share_interval(hits: int, trials: int) -> tuple[float, float]:
 
 
 def compare_spread(ours: Sequence[float], theirs: Sequence[float]) -> Comparison:
-    """Ratio of the standard deviations of two samples, `ours` to `theirs`, against 1 (F test).
+    """Tests the ratio of the standard deviations of two samples, `ours` / `theirs`, against 1 (F test).
 
-    There is no interval with fewer than two values on a side or without any spread; `mean` is then the ratio all the
-    same, NaN where it is none.
+    There is no interval with fewer than two values on a side or without any spread; `mean` is still the ratio then,
+    NaN if it is undefined.
     """
     n = (len(ours), len(theirs))
     left, right = stdev(ours), stdev(theirs)
@@ -147,7 +147,7 @@ def compare_spread(ours: Sequence[float], theirs: Sequence[float]) -> Comparison
 
 
 def interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """Confidence interval of the mean (Student's t), or None for fewer than two values, or where none differs."""
+    """Confidence interval of the mean (Student's t), or None for fewer than two values, or if all are equal."""
     if not stdev(values):
         return None
     found = stats.ttest_1samp(values, 0).confidence_interval(CONFIDENCE)
@@ -157,28 +157,28 @@ def interval(values: Sequence[float]) -> tuple[float, float] | None:
 def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
     """Confidence interval of the median, or None for fewer than six values, which cannot give one.
 
-    Two of the values themselves, chosen by their rank (sign test): it presumes nothing of how they scatter, only that
-    they are independent.
+    Its ends are two of the values, chosen by their rank (sign test): it assumes that the values are independent, and
+    nothing about their distribution.
     """
     low, high = stats.quantile_test(values).confidence_interval(CONFIDENCE) if len(values) else (math.nan, math.nan)
     return None if math.isnan(low + high) else (float(low), float(high))
 
 
 def seeds_needed(difference: float, deviation: float, degrees: int = 1) -> int | None:
-    """Runs of each side with which a t test finds `difference`, not negative, at ALPHA with probability POWER.
+    """Number of runs per side with which a t test detects `difference` (>= 0) at ALPHA with probability POWER.
 
-    At least 2; None without a difference or a deviation, or beyond MOST_SEEDS.
+    At least 2; None if difference or deviation is 0, or beyond MOST_SEEDS.
 
     Args:
         deviation: standard deviation of a difference of two runs, one of each side.
-        degrees: of freedom that each further run adds: 1 paired, 2 for two independent sides.
+        degrees: degrees of freedom that each further run adds: 1 if paired, 2 for two independent sides.
     """
     if difference == 0 or deviation == 0:
         return None
 
     def enough(n: int) -> bool:
         # scipy.stats.power simulates the test; the noncentral t gives its power without sampling error. Its far tail
-        # adds nothing that matters. It gives NaN where it underflows, which happens only where the power is 1.
+        # is negligible. It returns NaN on underflow, which happens only if the power is 1.
         freedom, noncentrality = degrees * (n - 1), difference / deviation * math.sqrt(n)
         power = stats.nct.sf(stats.t.ppf(1 - ALPHA / 2, freedom), freedom, noncentrality)
         return math.isnan(power) or power >= POWER
@@ -189,7 +189,7 @@ def seeds_needed(difference: float, deviation: float, degrees: int = 1) -> int |
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's adjustment for several comparisons, None left as it is."""
+    """Adjusts p values for several comparisons by Holm's method; None stays None."""
     # scipy has false_discovery_control (Benjamini and Hochberg) only, which bounds another error.
     known = sorted((p, number) for number, p in enumerate(p_values) if p is not None)
     adjusted: list[float | None] = [None] * len(p_values)

@@ -1,4 +1,4 @@
-"""Which of many to show."""
+"""Selects items evenly."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -7,7 +7,7 @@ T = TypeVar("T")
 
 
 def evenly(items: Sequence[T], count: int) -> list[T]:
-    """At most `count` of `items`, evenly spread, the first among them: nothing is picked, and no kind comes first.
+    """At most `count` of `items`, evenly spaced from the first on: no item is hand-picked, and no class is preferred.
 
     >>> evenly(range(10), 4)
     [0, 2, 5, 7]

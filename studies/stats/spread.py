@@ -12,15 +12,15 @@ import statistics
 from collections.abc import Sequence
 
 mean = statistics.fmean
-"""Raises statistics.StatisticsError without values."""
+"""The arithmetic mean. Raises statistics.StatisticsError if there are no values."""
 
 ROUNDING = 1e-9
-"""Values no further apart are the same. Where two schemes differ by as many images under both seeds, their differences
-differ by rounding, in the 15th digit: a t test would call that certain (p = 1e-15)."""
+"""Values no further apart count as equal. If two schemes differ by the same number of images under both seeds, their
+differences differ by rounding, in the 15th digit: a t test would call that certain (p = 1e-15)."""
 
 
 def stdev(values: Sequence[float]) -> float | None:
-    """Sample standard deviation, 0 where no two values differ by more than ROUNDING; None for fewer than two values."""
+    """Sample standard deviation, 0 if no two values differ by more than ROUNDING; None for fewer than two values."""
     if len(values) < 2:
         return None
-    return 0.0 if max(values) - min(values) <= ROUNDING else statistics.stdev(values)  # of NaN, NaN
+    return 0.0 if max(values) - min(values) <= ROUNDING else statistics.stdev(values)  # NaN if a value is NaN

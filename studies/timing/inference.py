@@ -1,9 +1,9 @@
-"""First and later iterations of a network under padding schemes: what Table 1 compares (section 3 of the paper).
+"""Times first and later iterations of a network under padding schemes, as in Table 1 (section 3 of the paper).
 
-The first iteration is the first forward pass of a network that was just built and converted: without ratios kept from
-earlier ones, and with the compilation (docs/timing.md says why). What a process does once, such as loading kernels, is
-not part of it: each scheme has run at this size before, on another copy. Later iterations are those of one copy of each
-scheme, in turns. Weights are random: no operation depends on them.
+The first iteration is the first forward pass of a network that was just built and converted: without cached ratios of
+earlier ones, and with the compilation (docs/timing.md says why). It excludes what a process does once, such as loading
+kernels: each scheme has run at this size before, on another copy. Later iterations are those of one copy of each
+scheme, in turns. Weights are random, since no operation's time depends on them.
 """
 
 import copy
@@ -27,12 +27,12 @@ from studies.timing.options import Options
 from studies.timing.record import COMPILED, GRAPHS, NULL, Times, TimingCase
 
 CLASSES = 1000
-"""Logits, as in the paper's networks."""
+"""Number of logits, as in the paper's networks."""
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """Under which every case is measured; the stopwatch gives the seconds of a step."""
+    """Conditions that all cases are measured under; the stopwatch returns the seconds of a step."""
 
     options: Options
     device: torch.device
@@ -40,7 +40,7 @@ class Conditions:
 
 
 class CaseError(RuntimeError):
-    """A network that cannot be measured at all; the message says why."""
+    """A network cannot be measured at all; the message says why."""
 
 
 def variant_names(schemes: Sequence[str]) -> list[str]:
@@ -49,10 +49,10 @@ def variant_names(schemes: Sequence[str]) -> list[str]:
 
 
 def make_variant(network: nn.Module, name: str) -> tuple[nn.Module, ConversionReport | None]:
-    """A copy of `network` under the scheme `name`; the null pair is a copy that is padded with zeros.
+    """Copies `network` under the scheme `name`; the null pair is a copy that is padded with zeros.
 
-    Modules are new, parameters and buffers are those of `network`: however many copies there are, memory holds one.
-    Raises PaddingError if the scheme cannot be put on the network.
+    Modules are new, parameters and buffers are those of `network`, so any number of copies takes the memory of one.
+    Raises PaddingError if the scheme cannot be applied to the network.
     """
     shared = {id(tensor): tensor for tensor in chain(network.parameters(), network.buffers())}
     variant = copy.deepcopy(network, shared)
@@ -60,10 +60,10 @@ def make_variant(network: nn.Module, name: str) -> tuple[nn.Module, ConversionRe
 
 
 def compile_variant(variant: nn.Module) -> nn.Module:
-    """`torch.compile`, for each size a graph of its own, and these kept apart from those of other copies.
+    """Compiles a copy with one graph per size, and keeps the graphs apart from those of other copies.
 
-    Copies share their code, and torch keeps compiled graphs by code: every call would first try the graphs of the other
-    copies, and from the ninth on none would be compiled. Older versions of torch know no other way.
+    Copies share their code, and torch stores compiled graphs by code: every call would first try the graphs of the
+    other copies, and from the ninth copy on none would be compiled. Older versions of torch cannot keep them apart.
     """
     apart = {"isolate_recompiles": True} if "isolate_recompiles" in inspect.signature(torch.compile).parameters else {}
     return torch.compile(variant, dynamic=False, **apart)
@@ -74,8 +74,8 @@ def measure_case(
 ) -> tuple[TimingCase, dict[str, str]]:
     """Times timm model `name` on images of `size` (height, width) under zero padding, twice, and the options' schemes.
 
-    Returns the times, and for each scheme that the network cannot run under, why not. Raises CaseError if it cannot be
-    built, does not run at this size, or runs under none of the schemes.
+    Returns the times, and the reason for each scheme that the network cannot run under. Raises CaseError if the network
+    cannot be built, does not run at this size, or runs under none of the schemes.
     """
     try:
         # No weights are downloaded: times do not depend on their values.
@@ -102,7 +102,7 @@ def measure_case(
 
 
 def sentences(failed: Mapping[str, str]) -> list[str]:
-    """One for each reason, with the schemes that failed for it."""
+    """A sentence for each reason, with the schemes that failed for it."""
     schemes: dict[str, list[str]] = {}
     for scheme, reason in failed.items():
         schemes.setdefault(reason, []).append(scheme)
@@ -110,7 +110,7 @@ def sentences(failed: Mapping[str, str]) -> list[str]:
 
 
 def forward_step(network: nn.Module, images: Tensor) -> Step:
-    """One inference of `network` on `images`."""
+    """Returns a step that runs one inference of `network` on `images`."""
 
     def forward() -> None:
         with torch.inference_mode():
@@ -122,7 +122,7 @@ def forward_step(network: nn.Module, images: Tensor) -> Step:
 def _try_out(network: nn.Module, images: Tensor, name: str) -> ConversionReport | None:
     """Runs a variant once; returns what was converted. Raises whatever keeps it from running."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "no padded convolution")  # an error here
+        warnings.filterwarnings("ignore", "no padded convolution")  # an error below
         variant, report = make_variant(network, name)
     if report is not None and not report.converted:
         raise PaddingError("no convolution of the network is padded, so there is nothing to compare")
@@ -144,10 +144,10 @@ class _Case:
     steps: dict[str, Step] = field(default_factory=dict)
 
     def fresh(self, name: str) -> Step:
-        """The first iteration of a copy built anew, which `steps` keeps for its later ones."""
+        """Builds a new copy; returns the step of its first iteration, and stores that of later ones in `steps`."""
         variant, _ = make_variant(self.network, name)
         # Ratios that another copy left in the process-wide cache would make this a later iteration.
-        if self.mode != GRAPHS:  # graphs of other copies go on reading theirs
+        if self.mode != GRAPHS:  # graphs of other copies still read their ratios
             forget_ratios()
         if self.mode == COMPILED:
             variant = compile_variant(variant)
@@ -159,9 +159,9 @@ class _Case:
         return _with_empty_caches(step) if self.mode == COMPILED else step
 
     def measure(self) -> tuple[Times, Times]:
-        """Seconds of first and of later iterations. Raises StepError, naming a scheme that fails."""
+        """Measures the seconds of first and later iterations. Raises StepError, naming a scheme that fails."""
         under, stopwatch = self.conditions.options, self.conditions.stopwatch
-        # One before the first that counts: a process compiles its first network, and uses memory, unlike later ones.
+        # One iteration that does not count: a process compiles its first network, and uses memory, unlike later ones.
         interleaved([REFERENCE], self.fresh, 1, stopwatch)
         first: Times = {name: [] for name in self.names}
         for number in range(under.first_rounds):
@@ -183,12 +183,12 @@ def _drop(error: StepError, names: list[str], failed: dict[str, str]) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """One line: torch's and the compiler's messages go on for pages."""
+    """The first line of the message: those of torch and the compiler go on for pages."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def _capture(step: Step, graph: torch.cuda.CUDAGraph) -> None:
-    # What libraries set up in a first call cannot be captured; torch wants that call on another stream.
+    # The set-up that libraries do in a first call cannot be captured; torch requires that call on another stream.
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
@@ -200,7 +200,7 @@ def _capture(step: Step, graph: torch.cuda.CUDAGraph) -> None:
 
 
 def _with_empty_caches(step: Step) -> Step:
-    # The compiler would find on disk what it made for the copy before.
+    # Otherwise the compiler would reuse from disk what it made for an earlier copy.
     from torch._inductor.utils import fresh_inductor_cache
 
     def compiling() -> None:

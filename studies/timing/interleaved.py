@@ -17,7 +17,7 @@ Step = Callable[[], object]
 
 
 class StepError(RuntimeError):
-    """The error `cause` of the step `name`, while it was prepared or timed."""
+    """Wraps the error `cause` that was raised while the step `name` was prepared or timed."""
 
     def __init__(self, name: str, cause: Exception):
         super().__init__(f"{name}: {cause}")
@@ -26,11 +26,11 @@ class StepError(RuntimeError):
 
 @dataclass(frozen=True)
 class Stopwatch:
-    """Seconds that a step takes until the device has finished it.
+    """Measures the seconds that a step takes until the device has finished it.
 
     Attributes:
-        device: that the step runs on; queued work is waited for before and after.
-        clock: `time.process_time` counts this process' CPU seconds instead: steadier on a shared machine, CPU only.
+        device: device of the step, whose queued work is waited for before and after it.
+        clock: clock in seconds; `time.process_time` counts this process' CPU seconds: steadier on a shared CPU.
     """
 
     device: torch.device
@@ -51,14 +51,14 @@ def interleaved(
     stopwatch: Callable[[Step], float],
     seed: int = 0,
 ) -> dict[str, list[float]]:
-    """Seconds of each name in each round; every round runs all of them, in an order shuffled anew.
+    """Measures the seconds of each name in each round; every round runs all names, in an order shuffled anew.
 
     Args:
-        prepare: from a name to what is timed; called outside the clock, right before it.
-        seed: of the orders.
+        prepare: function from a name to the step that is timed; called right before it, untimed.
+        seed: seed of the orders.
 
     Raises:
-        StepError: naming the one that raised an error.
+        StepError: preparing or running a step raised an error; names the step.
     """
     shuffle = random.Random(seed).shuffle
     seconds: dict[str, list[float]] = {name: [] for name in names}
@@ -74,7 +74,7 @@ def interleaved(
 
 
 def synchronise(device: torch.device) -> None:
-    """Waits until `device` has done all that it was given."""
+    """Waits until `device` has finished all queued work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -82,7 +82,7 @@ def synchronise(device: torch.device) -> None:
 
 
 def describe_device(device: torch.device) -> str:
-    """The device by its maker's name, where the system tells it."""
+    """The maker's name of the device, if the system knows it."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     cpuinfo = Path("/proc/cpuinfo")

@@ -1,7 +1,7 @@
 """The rows of Table 1, computed from measured times: each scheme's median time, and its ratio to zero padding.
 
 Section 3 of Partial Convolution based Padding, https://arxiv.org/abs/1811.11718. A ratio is that of two times of the
-same round, first iterations to first ones under zero padding, later ones to later ones; its median is shown.
+same round, of first iterations to first ones under zero padding, of later ones to later ones; the median is shown.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from studies.timing.record import EAGER, NULL, TimingCase, TimingRecord
 
 FIRST, LATER = "first", "later"
 WORDS = {FIRST: "1st", LATER: "2nd - nth"}
-"""Iterations, as the paper's Table 1 writes them."""
+"""Names of the iterations in the paper's Table 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,8 +21,8 @@ class Line:
     """One scheme's first or later iterations.
 
     Attributes:
-        seconds: of each round.
-        relative: of each round, percent of the time under zero padding in that round; 100 for zero padding itself.
+        seconds: seconds in each round.
+        relative: time in each round in percent of zero padding's time in that round; 100 for zero padding itself.
     """
 
     record: TimingRecord
@@ -33,14 +33,14 @@ class Line:
     relative: list[float]
 
     def __str__(self) -> str:
-        """As in the paper's table, such as `resnet50_partial (1st)`."""
+        """The name as in the paper's table, such as `resnet50_partial (1st)`."""
         return f"{self.case.network}_{self.scheme} ({WORDS[self.iteration]})"
 
     @property
     def paper(self) -> paper.Row | None:
-        """The paper's row of the same network, scheme and iteration; None if it has none, or under other conditions.
+        """The paper's row of the same network, scheme and iteration; None if it has none, or if conditions differ.
 
-        Its rows of zero padding know one kind of iteration, which stands beside the later ones here.
+        For zero padding the paper has one row for all iterations, which is shown beside the later ones here.
         """
         case = self.case
         if (case.height, case.width, case.mode, self.record.batch_size) != (224, 224, EAGER, 1):
@@ -51,7 +51,7 @@ class Line:
 
 
 def lines(record: TimingRecord) -> list[Line]:
-    """Case by case, scheme by scheme, zero padding and its null pair first."""
+    """Computes the lines, case by case, scheme by scheme, zero padding and its null pair first."""
     found = []
     for case in record.cases:
         others = sorted(set(case.later) - {REFERENCE, NULL}, key=scheme_order)

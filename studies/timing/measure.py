@@ -23,11 +23,11 @@ CLOCKS = {"wall": time.perf_counter, "process": time.process_time}
 
 
 def check(options: Options, file: Path) -> Conditions:
-    """What the options of `main.py timing` describe; `modes` left out are filled in.
+    """Checks the options of `main.py timing`, sets `modes` if they are left out, and returns the conditions.
 
     Raises:
-        UserError: for a device that is not there or has no such clock, or where `file` exists and is no earlier record.
-        NetworkError, PaddingError: for a network or scheme that does not exist.
+        UserError: the device does not exist or has no such clock, or `file` exists and is no earlier record.
+        NetworkError, PaddingError: a network or a scheme does not exist.
     """
     device = torch.device(choose_device(options.device))
     options.modes = options.modes or ([EAGER, COMPILED] if device.type == "cuda" else [EAGER])
@@ -42,7 +42,7 @@ def check(options: Options, file: Path) -> Conditions:
         check_name(name)
     for scheme in options.schemes:
         find_scheme(scheme)
-    # Now, not after minutes of measuring.
+    # Raises now, not after minutes of measuring.
     read_same(file, TimingRecord, {})
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -50,7 +50,7 @@ def check(options: Options, file: Path) -> Conditions:
 
 
 def measure(under: Conditions) -> TimingRecord:
-    """Measures every case; one that fails costs the others nothing. Raises UserError if none could be measured."""
+    """Measures every case, the others too if one fails. Raises UserError if none could be measured."""
     options, origin = under.options, _origin(under.device)
     cases: list[TimingCase] = []
     failed: list[str] = []

@@ -1,4 +1,4 @@
-"""The options of `main.py timing`; their defaults are Table 1's."""
+"""The options of `main.py timing`; their defaults are those of Table 1."""
 
 import re
 from argparse import ArgumentTypeError
@@ -29,17 +29,17 @@ class Options:
 
     Attributes:
         networks: timm models
-        schemes: beside zero
-        sizes: of the images, 224 or 480x640
-        modes: default: eager, on a GPU compiled, too; on a CPU that takes minutes. graphs: CUDA graphs
-        batch_size: images an inference
+        schemes: padding schemes beside zero
+        sizes: image sizes in pixels, such as 224 or 480x640
+        modes: default: eager, on a GPU compiled, too (takes minutes on a CPU); graphs are CUDA graphs
+        batch_size: images per inference
         device: cpu, cuda, cuda:1, mps; default: a GPU if there is one
         threads: CPU threads within an operation; default: torch's
-        clock: process counts CPU seconds of this process, on a CPU that others use
-        rounds: of later iterations
-        first_rounds: of first iterations; 6 are the fewest that give an interval
-        warm_up: later rounds that are not counted
-        output: where to write
+        clock: time that counts; process is the CPU seconds of this process alone, for a CPU that others use
+        rounds: rounds of later iterations
+        first_rounds: rounds of first iterations; 6 are the fewest that give an interval
+        warm_up: rounds of later iterations that are not counted
+        output: folder for the results
     """
 
     _: KW_ONLY

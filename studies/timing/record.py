@@ -1,4 +1,4 @@
-"""What `main.py timing` measured: every time of every round, from which Table 1 is computed anew."""
+"""The record that `main.py timing` writes: every time of every round, from which Table 1 is computed."""
 
 import math
 from dataclasses import dataclass, field
@@ -8,12 +8,12 @@ from records.codec import Record
 from studies.runs.collect import REFERENCE
 
 NULL = "zero again"
-"""A second copy under zero padding: its ratio to the first is what the machine's noise makes of no difference."""
+"""A second copy under zero padding; its ratio to the first shows the measurement noise."""
 
 EAGER, COMPILED, GRAPHS = "eager", "compiled", "graphs"
 
 Times = dict[str, list[float]]
-"""Scheme, or NULL, to its seconds, a value a round; the values of one round are neighbours in time."""
+"""Maps a scheme, or NULL, to its seconds, one value per round; the values of one round are neighbours in time."""
 
 
 @dataclass
@@ -21,13 +21,13 @@ class TimingCase:
     """One network at one size in one mode.
 
     Attributes:
-        network: timm's name.
-        height, width: of the images, in pixels.
+        network: timm's name of the network.
+        height, width: size of the images in pixels.
         mode: EAGER, COMPILED, or GRAPHS: a CUDA graph, captured in the first iteration and replayed in later ones.
-        converted: how many convolutions pad by the scheme.
+        converted: number of convolutions that pad by the scheme.
         unsupported: names of the layers that pad with zeros under every scheme.
-        first: seconds of a first iteration.
-        later: seconds of the iterations after it.
+        first: seconds of first iterations.
+        later: seconds of later iterations.
     """
 
     network: str
@@ -53,16 +53,16 @@ class TimingRecord(Record):
     """The content of `timing.json`.
 
     Attributes:
-        device: as torch calls it.
-        hardware: its maker's name for it.
+        device: torch's name of the device.
+        hardware: maker's name of the device.
         threads: CPU threads within an operation.
-        batch_size: images an iteration.
+        batch_size: images per iteration.
         warm_up: later iterations of each scheme that were run before the measured ones.
-        clock: "wall", or "process" where only this process' CPU seconds count.
-        cases: what was measured.
-        failed: a sentence for each scheme or network that could not be.
+        clock: "wall", or "process" if only this process' CPU seconds count.
+        cases: measured networks, sizes and modes.
+        failed: a sentence for each scheme or network that could not be measured.
         provenance: start, command, versions, commit, host.
-        precision, channels_last, seed: of earlier versions, which could measure in half precision and in NHWC.
+        precision, channels_last, seed: settings of earlier versions, which could measure half precision and NHWC.
     """
 
     KIND: ClassVar[str] = "timing"

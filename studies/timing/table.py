@@ -1,6 +1,6 @@
-"""Table 1: inference time of the padding schemes, and how it relates to that of zero padding.
+"""Table 1: inference time of the padding schemes, in milliseconds and relative to zero padding.
 
-What is shown is computed from the times that `main.py timing` wrote down, round by round.
+All values are computed from the times of each round in the records of `main.py timing`.
 """
 
 import statistics
@@ -22,7 +22,7 @@ from studies.timing.record import NULL, TimingRecord
 TITLE = "Inference time (Table 1)"
 STEM = "table1_timing"
 FOLDER = "timing"
-"""Below the folder of runs; records in folders within it, such as one of another device, are read, too."""
+"""Folder of the records in the folder of runs; its subfolders, such as one per device, are read, too."""
 
 
 SAID = {
@@ -31,14 +31,14 @@ SAID = {
     "threads": "CPU threads: {}",
     "clock": "CPU seconds of the {} alone",
 }
-"""Conditions that a title gives in more words than their value."""
+"""Words for conditions whose value alone would not be understood in the title."""
 
 USUAL = {"precision": "32-true", "layout": "contiguous", "clock": "wall"}
-"""Values that a title need not name."""
+"""Values that the title does not name."""
 
 
 def conditions(line: Line) -> dict[str, Any]:
-    """What a line was measured under: a column where rows differ in it, else part of the title."""
+    """The conditions that a line was measured under: a column if rows differ in it, else part of the title."""
     case, record = line.case, line.record
     return {
         "network": case.network,
@@ -54,7 +54,7 @@ def conditions(line: Line) -> dict[str, Any]:
 
 
 def section(records: Sequence[TimingRecord], output: Path, problems: Sequence[str] = ()) -> Section:
-    """Table 1 of `records`, which hold a case at least; writes `table1_timing.csv` and `.md` into `output`.
+    """Returns Table 1 of `records`, one case at least, as a section; writes `table1_timing.csv` and `.md`.
 
     Args:
         problems: sentences on what is missing, in addition to what the records say.
@@ -72,7 +72,7 @@ def section(records: Sequence[TimingRecord], output: Path, problems: Sequence[st
 
 
 def reading(found: Sequence[Line]) -> list[str]:
-    """How the table is to be read."""
+    """Sentences that explain the table."""
     sentences = [
         "ms: median, first and third quartile. relative: median over the rounds of the ratio to zero padding in the "
         "same round, in percent. low, high: its 95 % interval, which needs six rounds.",
@@ -87,7 +87,7 @@ def reading(found: Sequence[Line]) -> list[str]:
 
 
 def make_table(found: Sequence[Line]) -> Table:
-    """Table 1; what all lines have in common is in its title."""
+    """Makes Table 1; conditions that all lines have in common are in its title."""
     first, *_ = under = [conditions(line) for line in found]
     common = {name for name, value in first.items() if all(each[name] == value for each in under)}
     said = [SAID.get(name, "{}").format(value) for name, value in first.items() if name in common and value]
@@ -106,7 +106,7 @@ def make_table(found: Sequence[Line]) -> Table:
     ]
     rows = []
     for line, own in zip(found, under, strict=True):
-        # The null pair is zero padding, too.
+        # The null pair is zero padding, too, and drawn like it.
         style, printed = styles[REFERENCE if line.scheme == NULL else line.scheme], line.paper or {}
         low, middle, high = (1000 * seconds for seconds in statistics.quantiles(line.seconds, n=4, method="inclusive"))
         interval = None if line.scheme == REFERENCE else median_interval(line.relative)

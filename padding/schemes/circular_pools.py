@@ -1,7 +1,7 @@
-"""Pools whose windows go around the map, as those of circular convolutions do: for networks that commute with rolling.
+"""Pools with circular padding, for networks that commute with rolling the input.
 
-A max pool pads with -inf and a blur pool by reflection, so a network whose convolutions alone are circular still sees
-its border there.
+A max pool pads with -inf and a blur pool by reflection, so a network in which only the convolutions are circular still
+sees its border in the pools.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ def _average_pool(axes: int) -> _Forward:
     function = getattr(F, f"avg_pool{axes}d")
 
     def forward(self: Any, input: Tensor) -> Tensor:
-        # One axis knows no divisor of its own.
+        # avg_pool1d takes no divisor_override.
         divisor = (self.divisor_override,) if axes > 1 else ()
         return function(_around(self, input, axes), self.kernel_size, self.stride, 0, self.ceil_mode, True, *divisor)
 
@@ -58,5 +58,5 @@ CIRCULAR: dict[type[nn.Module], type[nn.Module]] = {
     base: type(f"Circular{base.__name__}", (base,), {"forward": forward, "__module__": __name__})
     for base, forward in _FORWARDS.items()
 }
-"""Class of a pool to the class of one that goes around."""
-globals().update({kind.__name__: kind for kind in CIRCULAR.values()})  # where pickle looks for them
+"""Maps the class of a pool to its class with circular padding."""
+globals().update({kind.__name__: kind for kind in CIRCULAR.values()})  # pickle looks classes up in their module

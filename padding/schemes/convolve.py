@@ -1,4 +1,4 @@
-"""The one operation behind every converted layer."""
+"""The operation that every converted layer calls: a convolution under a scheme."""
 
 import torch
 import torch.nn.functional as F
@@ -25,13 +25,14 @@ def padded_convolution(
     learned: Tensor | None = None,
     widest: Pads | None = None,
 ) -> Tensor:
-    """Convolves `input`, (N, C, *sizes) or (C, *sizes), with its border filled as `scheme` says.
+    """Convolves `input`, (N, C, *sizes) or (C, *sizes), with its border padded by `scheme`.
 
-    It announces itself to `__torch_function__`, so that torch.fx records it as one call and a mode can see it whole.
+    Dispatches to `__torch_function__`, so that torch.fx records it as one call and a mode sees it as one function.
 
     Args:
-        training, learned, widest: what some schemes see of their layer: its mode, its parameter, and the pads that this
-            was made for.
+        training: the layer's mode, for schemes that draw numbers in training.
+        learned: the layer's parameter, for schemes with parameters.
+        widest: the pads for which `learned` was made.
 
     Raises:
         PaddingError: the scheme cannot pad an input of this size.
@@ -58,7 +59,7 @@ def convolve_by(
     learned: Tensor | None,
     widest: Pads | None,
 ) -> Tensor:
-    """`padded_convolution` of a batch whose geometry is known."""
+    """`padded_convolution` for a batch, with the geometry computed already."""
     chosen = find_scheme(scheme)
     convolve = chosen.convolve
     assert convolve is not None  # under 'zero' a layer is torch's own
@@ -72,7 +73,7 @@ def convolve_by(
 
 
 def zero_padded(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
-    """A plain convolution. Pads that differ before and after cost a padded copy of the input, as they do in timm."""
+    """A convolution with zero padding. Pads with before != after cost a padded copy of the input, as in timm."""
     amounts: tuple[int, ...] = tuple(before for before, _ in geometry.pads)
     if not geometry.symmetric:
         input = F.pad(input, pad_argument(geometry.pads))
@@ -83,16 +84,16 @@ def zero_padded(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Ge
 def unpadded(
     input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, padding: int | tuple[int, ...] = 0
 ) -> Tensor:
-    """The convolution of an input whose border is filled already."""
+    """A convolution of an input whose border is filled already."""
     convolution = CONVOLUTION[weight.dim() - 2]
     return convolution(input, weight, bias, geometry.stride, padding, geometry.dilation, geometry.groups)
 
 
 def weighted(output: Tensor, ratio: Tensor, bias: Tensor | None) -> Tensor:
-    """W X r + b, `output` being W X; where r is 0, no bias is added (Eq. 1).
+    """Computes W X r + b from `output`, which is W X; where r is 0, no bias is added (Eq. 1).
 
-    The ratio is multiplied in at least float32 and the result returned in the convolution's dtype: autocast stays
-    autocast, and a compiler keeps the wider numbers in registers.
+    The product with the ratio has at least float32, the result has the dtype of `output`, so the dtypes under autocast
+    stay the same, and a compiler keeps the wider numbers in registers.
     """
     result = output * ratio
     if bias is not None:
@@ -102,5 +103,5 @@ def weighted(output: Tensor, ratio: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def ratio_dtype(output: Tensor) -> torch.dtype:
-    """What the ratio of a convolution is computed in."""
+    """The dtype in which the ratio of a convolution is computed."""
     return torch.float64 if output.dtype in (torch.float64, torch.complex128) else torch.float32

@@ -1,9 +1,9 @@
-"""Rings that continue the distribution of the map near its border: `mean_interp` and `mean_reflect`.
+"""Schemes that continue the distribution of the map near its border: `mean_interp` and `mean_reflect`.
 
 Distribution Padding in Convolutional Neural Networks, Nguyen et al., ICIP 2019. The map is average-pooled with windows
-one wider than the padding of an axis, before and after together, and stretched linearly: `mean_interp` to the padded
-size, of which the rim is used, `mean_reflect` to the map's own size, which is mirrored. The ring is detached from
-autograd. Only the part of it that is used is computed.
+of size before + after + 1 along each axis, and the result is interpolated linearly: `mean_interp` to the padded size,
+of which the ring becomes the padding, `mean_reflect` to the map's own size, which is then mirrored. The ring is
+detached from autograd. Only the parts of the pooled map that the ring needs are computed.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
 def pad_by_mean(mirrored: bool, input: Tensor, pads: Pads, training: bool = False) -> Tensor:
-    """The padded map; `mirrored` for `mean_reflect`. A map no larger than its padding is pooled to one position."""
+    """Pads `input`; `mirrored` selects `mean_reflect`. A map no larger than its padding is pooled to one position."""
     with torch.no_grad():
         wide = input.float() if input.dtype in (torch.float16, torch.bfloat16) else input
         strips = [
@@ -37,13 +37,13 @@ def pad_by_mean(mirrored: bool, input: Tensor, pads: Pads, training: bool = Fals
 
 
 def _ends(input: Tensor, pads: Pads, axis: int, mirrored: bool) -> Iterator[Tensor]:
-    """The strips before and after one axis, along the ring of all axes before it."""
+    """The strips before and after one axis, which span the ring of all axes before it."""
     sizes = input.shape[2:]
-    excess = [min(sum(pair), size - 1) for pair, size in zip(pads, sizes, strict=True)]  # of a window over 1 position
+    excess = [min(sum(pair), size - 1) for pair, size in zip(pads, sizes, strict=True)]  # window sizes minus 1
     size, surplus = sizes[axis - 2], excess[axis - 2]
     pooled_size, stretched = size - surplus, size if mirrored else size + sum(pads[axis - 2])
     for side, amount in enumerate(pads[axis - 2]):
-        # Distance j from the border, counted along the stretched map from this side.
+        # Positions in the interpolated map, counted from this side.
         at = [each if mirrored else amount - each for each in range(1, amount + 1)]
         places = [min(max(0.0, (each + 0.5) * pooled_size / stretched - 0.5), pooled_size - 1) for each in at]
         reach = min(pooled_size, floor(max(places, default=0.0)) + 2)
@@ -62,14 +62,14 @@ def _between(values: Tensor, place: float) -> Tensor:
 
 
 def _along(strip: Tensor, sizes: tuple[int, ...], pads: Pads, axis: int, mirrored: bool) -> Tensor:
-    """A strip of the pooled map stretched along all other axes."""
+    """Interpolates a strip of the pooled map along all other axes, and cuts off what axes after it will add."""
     target = [size + (0 if mirrored else sum(pair)) for size, pair in zip(sizes, pads, strict=True)]
     target[axis - 2] = strip.shape[axis]
     strip = F.interpolate(strip, target, mode=_LINEAR[len(pads)], align_corners=False)
     if mirrored:
         for each in range(axis - 2):
             only = tuple(pair if each == other else (0, 0) for other, pair in enumerate(pads))
-            # A map pooled to one position is constant there, and reflection has no room.
+            # Reflection needs more positions than padding; a smaller map was pooled to one position, so it is constant.
             mode = "reflect" if sizes[each] > max(pads[each]) else "replicate"
             strip = F.pad(strip, pad_argument(only), mode=mode)
         return strip

@@ -1,7 +1,7 @@
 """Schemes that continue the map with its own values.
 
-`reflect`, `replicate` and `circular` are `padding_mode` of torch's layers, `symmetric` is numpy's; `earth` goes around
-the columns and over the poles, for maps of longitude and latitude.
+`reflect`, `replicate` and `circular` equal torch's `padding_mode`, `symmetric` equals numpy's; `earth` is circular
+along columns and continues rows over the poles, for maps of longitude and latitude.
 """
 
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ _CIRCULAR = alike(Fill("circular", _nearest, _amount, opposite=True))
 
 @register_scheme("reflect", survives_fusing=True, fills=_REFLECT)
 def reflect(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
-    """Mirrors the input at its border, the border itself not repeated."""
+    """Mirrors the input at its border, without repeating the border itself."""
     _check_room(input, geometry, "reflect", spare=1)
     if _must_be_deterministic(input):
         return convolve_filled(_REFLECT, input, weight, bias, geometry)
@@ -51,7 +51,7 @@ def reflect(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geomet
 
 @register_scheme("replicate", survives_fusing=True, fills=_REPLICATE)
 def replicate(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
-    """Repeats the value at the border."""
+    """Repeats the values at the border."""
     if torch.compiler.is_dynamo_compiling() or _must_be_deterministic(input):
         # inductor (torch 2.14) cannot compile the backward pass of replication_pad2d.
         return convolve_filled(_REPLICATE, input, weight, bias, geometry)
@@ -60,12 +60,12 @@ def replicate(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geom
 
 @register_scheme("circular", survives_fusing=True, pools=CIRCULAR, fills=_CIRCULAR)
 def circular(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
-    """Continues with the values at the opposite border."""
+    """Continues the input with the values at the opposite border."""
     _check_room(input, geometry, "circular", spare=0)
     return _extended(input, weight, bias, geometry, "circular")
 
 
-# The edge repeated: numpy's symmetric. Its backward pass is deterministic on CUDA, which torch's own are not.
+# Repeats the border, as numpy's symmetric. Its backward pass is deterministic on CUDA, unlike those of torch's modes.
 register_fill("symmetric", reach=_amount)(_nearest)
 
 
@@ -79,7 +79,7 @@ def _check_globe(input: Tensor) -> None:
 
 def _over_the_pole(near: Tensor, amount: int, measured: None) -> Tensor:
     half = near.shape[-2] // 2
-    # Not by `roll`, whose shift a trace would keep for maps of every width.
+    # Not by `roll`: a trace would record its shift as a constant, wrong for maps of other widths.
     return torch.cat([near[..., half:, :amount], near[..., :half, :amount]], -2)
 
 
@@ -88,13 +88,13 @@ _GLOBE = Fill("earth", _over_the_pole, _amount), Fill("earth", _nearest, _amount
 
 @register_scheme("earth", survives_fusing=True)
 def earth(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
-    """x[-j, w] = x[j - 1, (w + W / 2) mod W] beyond the poles; columns are circular."""
+    """Pads rows by x[-j, w] = x[j - 1, (w + W / 2) mod W], beyond the poles, and columns circularly."""
     _check_globe(input)
     return convolve_filled(lambda axes: _GLOBE, input, weight, bias, geometry)
 
 
 def _must_be_deterministic(input: Tensor) -> bool:
-    # torch's reflection and replication refuse then: on CUDA their backward passes add in any order.
+    # torch's reflect and replicate raise an error then, because on CUDA their backward passes add in any order.
     return input.is_cuda and torch.are_deterministic_algorithms_enabled()
 
 
@@ -103,7 +103,7 @@ def _extended(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geom
 
 
 def _check_room(input: Tensor, geometry: Geometry, scheme: str, spare: int) -> None:
-    """Refuses an input that is smaller than its padding, which is copied out of it."""
+    """Raises PaddingError if the input is smaller than the padding, which is copied from it."""
     sizes: Sequence[int] = input.shape[2:]
     if not may_compare(sizes):
         return  # F.pad checks for itself

@@ -1,7 +1,7 @@
-"""Schemes that put values beyond the border that say nothing of what lies at it: the mean, noise, zeros on one side.
+"""Schemes that fill the border with values that do not continue the map: `mean`, `noise`, and `random_side`.
 
-`noise` and `random_side` draw in training, from torch's generator alone, so that a resumed run repeats its draws; their
-evaluation is deterministic.
+`noise` and `random_side` draw numbers in training only, and only from torch's generator, so that a resumed run repeats
+its draws; evaluation is deterministic.
 """
 
 import torch
@@ -22,7 +22,7 @@ def _mean(input: Tensor, training: bool) -> list[Tensor]:
 
 @register_fill("mean", measure=_mean, linear=False)
 def mean(near: Tensor, amount: int, measured: Tensor) -> Tensor:
-    """The mean of the map, for each image and channel."""
+    """Fills with the mean of the map, per image and channel."""
     return measured.expand(*near.shape[:-1], amount)
 
 
@@ -35,9 +35,9 @@ def mean(near: Tensor, amount: int, measured: Tensor) -> Tensor:
     sees_training=True,
 )
 def noise(near: Tensor, amount: int, measured: bool) -> Tensor:
-    """Normal numbers with mean and deviation of the band of amount + 1 rows next to the border; in evaluation the mean.
+    """Fills with normal noise, whose mean and deviation are those of the amount + 1 rows next to the border.
 
-    For each image and channel. The ring counts as a constant: no gradient flows through it.
+    Per image and channel; evaluation fills with the mean. The ring is a constant: no gradient flows through it.
     """
     band = near.detach()
     axes = tuple(range(2, band.dim()))
@@ -49,11 +49,11 @@ def noise(near: Tensor, amount: int, measured: bool) -> Tensor:
 
 
 def pad_random_side(input: Tensor, pads: Pads, training: bool) -> Tensor:
-    """Zeros; in training those of an axis all lie on one side, drawn for the whole batch."""
+    """Pads with zeros; in training all zeros of an axis lie on one side, which is drawn once per batch."""
     if not training:
         return F.pad(input, pad_argument(pads))
     if not is_traced(input):
-        # Drawn on the CPU, so that a GPU is not waited for.
+        # Drawn on the CPU, because reading a draw from the GPU would wait for it.
         before = torch.randint(2, (len(pads),)).tolist()
         sides = [(first * sum(pair), (1 - first) * sum(pair)) for first, pair in zip(before, pads, strict=True)]
         return F.pad(input, pad_argument(tuple(sides)))
@@ -71,7 +71,7 @@ def pad_random_side(input: Tensor, pads: Pads, training: bool) -> Tensor:
 def random_side(
     input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, training: bool = False
 ) -> Tensor:
-    """Random Padding, Yang et al. 2023, https://arxiv.org/abs/2302.08682: no position can be told by the zeros."""
+    """Random Padding, Yang et al. 2023, https://arxiv.org/abs/2302.08682: the zeros do not reveal the position."""
     if not training:
         return zero_padded(input, weight, bias, geometry)
     return unpadded(pad_random_side(input, geometry.pads, training), weight, bias, geometry)

@@ -1,7 +1,7 @@
 """Convolves inputs with holes: the partial convolution itself.
 
-Partial Convolution based Padding, Liu et al. 2018, https://arxiv.org/abs/1811.11718, Eq. 1 to 3; the authors' layer is
-https://github.com/NVIDIA/partialconv.
+Follows Partial Convolution based Padding, Liu et al. 2018, https://arxiv.org/abs/1811.11718, Eq. 1 to 3; the authors'
+layer is https://github.com/NVIDIA/partialconv.
 """
 
 import math
@@ -32,23 +32,23 @@ def masked_convolution(
     return_mask: bool | None = None,
     multi_channel: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]:
-    """Convolves the valid part of `input`, (N, C, *sizes) or (C, *sizes), and gives the mask of the output.
+    """Convolves the valid part of `input`, (N, C, *sizes) or (C, *sizes), and returns the output with its mask.
 
-    Like `padded_convolution` it announces itself to `__torch_function__`, and a graph that recorded it takes a mask or
-    none, as the layer does.
+    Dispatches to `__torch_function__` like `padded_convolution`; a recorded graph accepts a mask or None, as the layer
+    does.
 
     Args:
-        mask: (N or 1, 1 or C, *sizes), without the first axis for an unbatched input; of any type. 0 is a hole, all
-            else is valid: to refuse other values would make a GPU wait. What the input holds in a hole is never read.
-            None: no holes.
-        return_mask: whether the output's mask is returned too; None: if a mask was given.
-        multi_channel: gives that mask C_out channels even if `mask` has one.
+        mask: mask of any dtype, (N or 1, 1 or C, *sizes), without the first axis for an unbatched input; None for no
+            holes. 0 is a hole, every other value is valid: checking values would make a GPU wait. Values of the input
+            in holes never affect the output.
+        return_mask: whether to return the output's mask; None returns it if a mask was given.
+        multi_channel: whether the output's mask has C_out channels even if `mask` has one.
 
     Returns:
-        The output; and its mask in the type of `mask`, (N or 1, 1 or C_out, *sizes) like `mask`.
+        The output, and its mask with the dtype of `mask`, (N or 1, 1 or C_out, *sizes) like `mask`.
 
     Raises:
-        PaddingError: a mask that does not fit the input, or is on another device; a scheme that takes no masks.
+        PaddingError: the mask does not fit the input or is on another device, or the scheme takes no masks.
     """
     call = (stride, padding, dilation, groups, scheme)
     if has_torch_function_variadic(input, mask, weight):
@@ -86,9 +86,9 @@ def _find_rule(scheme: str) -> Callable[..., tuple[Tensor, Tensor]]:
 def partial_with_holes(
     input: Tensor, valid: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, power: float = 1.0
 ) -> tuple[Tensor, Tensor]:
-    """Eq. 1 to 3 on a batch, `valid` boolean: W (X where valid) r^power + b, and 0 where a window sees nothing.
+    """Eq. 1 to 3 on a batch: W (X where valid) r^power + b, and 0 for a window without valid positions.
 
-    Positions beyond the border are holes, too.
+    `valid` is boolean. Positions beyond the border count as holes.
     """
     output = zero_padded(torch.where(valid, input, 0.0), weight, None, geometry)
     counts, window = _count_valid(valid, weight, geometry)
@@ -100,10 +100,10 @@ def partial_with_holes(
 
 
 def _count_valid(valid: Tensor, weight: Tensor, geometry: Geometry) -> tuple[Tensor, int]:
-    """Valid positions in each window, float32, one channel or one a group; and how many positions a window has.
+    """Counts the valid positions of each window; returns float32 with 1 channel or 1 per group, and the window's size.
 
-    A convolution of the mask with ones, in float32 even under autocast. Only zeros and ones go in, so that TF32 is
-    exact; fast algorithms (Winograd, FFT) are not, hence the rounding.
+    Convolves the mask with ones, in float32 even under autocast. TF32 is exact on zeros and ones; fast algorithms
+    (Winograd, FFT) are not, hence the rounding.
     """
     channels, groups = (1, 1) if valid.shape[1] == 1 else (weight.shape[1], geometry.groups)
     ones = torch.ones(groups, channels, *weight.shape[2:], device=valid.device)
@@ -124,7 +124,7 @@ def _for_each_filter(values: Tensor, weight: Tensor) -> Tensor:
 
 def _check_mask(mask: Tensor, input: Tensor, axes: int) -> None:
     if torch.jit.is_tracing():
-        return  # sizes are tensors there, and a comparison of them says nothing for other inputs
+        return  # sizes are tensors there, and the result of a comparison would not hold for other inputs
     channels, sizes = input.shape[-axes - 1], input.shape[-axes:]
     fits = mask.dim() == input.dim() and mask.shape[-axes:] == sizes and mask.shape[-axes - 1] in (1, channels)
     if not fits or (input.dim() == axes + 2 and mask.shape[0] not in (1, input.shape[0])):

@@ -1,7 +1,7 @@
 """Schemes with parameters of their own: `constant`, `explicit`, `pad_channel`.
 
-A layer gets one parameter, `padding_learned`, when it is converted. It starts so that the layer computes what it
-computes under zero padding: what it adds to a plain convolution is then exactly 0.
+A conversion gives a layer one parameter, `padding_learned`. With its initial value the layer equals zero padding: the
+term that it adds to a plain convolution is exactly 0.
 """
 
 import itertools
@@ -23,7 +23,7 @@ def _one_a_channel(weight: Tensor, channels: int, pads: Pads) -> Tensor:
 
 @register_scheme("constant", survives_fusing=False, start=_one_a_channel)
 def constant(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, learned: Tensor) -> Tensor:
-    """A learned value for each input channel. What it adds depends on the position alone: computed once a batch."""
+    """Fills with a learned value per input channel. The added term depends on the position only: one for all images."""
     output = zero_padded(input, weight, bias, geometry)
     groups = geometry.groups
     values = learned.repeat(input.shape[1] // len(learned)).reshape(groups, 1, -1, *[1] * len(geometry.pads))
@@ -39,17 +39,17 @@ def _one_filter(weight: Tensor, channels: int, pads: Pads) -> Tensor:
 
 @register_scheme("pad_channel", survives_fusing=False, start=_one_filter, own_weights=True, first_alone=True)
 def pad_channel(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, learned: Tensor) -> Tensor:
-    """Kim 2023, https://arxiv.org/abs/2311.07623: a channel of ones, padded with zeros, into the first convolution."""
+    """Kim 2023, https://arxiv.org/abs/2311.07623: the first convolution gets a channel of ones, padded with zeros."""
     output = zero_padded(input, weight, bias, geometry)
     seen = learned
     with without_autocast(input.device.type):
         for inside in _inside(input, learned, output, geometry):
-            seen = torch.tensordot(seen, inside, dims=([1], [1]))  # the axis goes to the end, the next one comes first
+            seen = torch.tensordot(seen, inside, dims=([1], [1]))  # moves the axis to the end, so the next is at 1
     return output + seen.to(output.dtype)
 
 
 def _inside(input: Tensor, taps: Tensor, output: Tensor, geometry: Geometry) -> list[Tensor]:
-    """For each axis, whether a tap of a window lies inside the map: 0 or 1, (outputs, kernel)."""
+    """Whether each tap of each window lies inside the map: per axis 0 or 1, (outputs, kernel)."""
     found = []
     stride, pads, dilation, *_ = geometry
     for axis, (step, (before, _), gap) in enumerate(zip(stride, pads, dilation, strict=True)):
@@ -60,7 +60,7 @@ def _inside(input: Tensor, taps: Tensor, output: Tensor, geometry: Geometry) -> 
 
 
 def _from_beyond(taps: Tensor, insides: Sequence[Tensor]) -> Tensor:
-    """The sum of the taps outside of the map for each window: (..., *kernel) to (..., *outputs); exactly 0 inside."""
+    """Sums each window's taps outside of the map: (..., *kernel) to (..., *outputs); exactly 0 if all are inside."""
     inside, *rest = insides
     axis = taps.dim() - len(insides)
     beyond = (taps.flatten(axis + 1).sum(-1) if rest else taps) @ (1 - inside).T
@@ -79,14 +79,14 @@ def _one_kernel_a_case(weight: Tensor, channels: int, pads: Pads) -> Tensor:
 def explicit(
     input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, learned: Tensor, widest: Pads
 ) -> Tensor:
-    """Own weights for each displacement of a window over the border: Innamorati et al., BMVC 2018, IJCV 128:773.
+    """Uses separate weights per displacement of a window over the border: Innamorati et al., BMVC 2018, IJCV 128:773.
 
-    A window that overhangs both borders counts as displaced over the one that it overhangs more, the first of equals.
-    Where the weights differ from the interior's, the difference's convolution is added: near the border alone.
+    A window that overhangs both borders counts as displaced over the border that it overhangs more, the first if equal.
+    Near the border, the convolution with the difference between the case's weights and `weight` is added.
 
     Args:
-        learned: (cases, *weight's), all displacements but none, rows slowest.
-        widest: the pads that the cases were made for.
+        learned: weights of the cases, (cases, *weight.shape): all displacements but the zero one, rows slowest.
+        widest: the pads for which the cases were made.
     """
     output = zero_padded(input, weight, bias, geometry)
     lines = [
@@ -110,7 +110,7 @@ def explicit(
 
 
 def _displacements(size: int, outputs: int, reach: int, stride: int, before: int) -> list[tuple[int, int, int]]:
-    """Runs of windows of one axis that are displaced alike: how far over the border, the first, how many."""
+    """Groups the windows of one axis into runs of equal displacement: (displacement, first window, count)."""
 
     def alone(output: int) -> tuple[int, int, int]:
         first = output * stride - before
@@ -125,7 +125,7 @@ def _displacements(size: int, outputs: int, reach: int, stride: int, before: int
 
 
 def _windows(input: Tensor, places: Sequence[tuple[int, int, int]], kernel: Tensor, geometry: Geometry) -> Tensor:
-    """The part of the zero-padded input that the windows at some places read."""
+    """Cuts the part of the zero-padded input that the windows of one run per axis read."""
     pads = []
     for axis, (_, start, count) in enumerate(places):
         first = start * geometry.stride[axis] - geometry.pads[axis][0]
@@ -133,7 +133,7 @@ def _windows(input: Tensor, places: Sequence[tuple[int, int, int]], kernel: Tens
         size = input.shape[axis + 2]
         low, high = min(max(first, 0), size), min(max(end, 0), size)
         input = input.narrow(axis + 2, low, max(0, high - low))
-        # A window may lie beyond the map altogether.
+        # The minimum and maximum serve windows that lie beyond the map entirely.
         pads.append((min(end, low) - first if first < 0 else 0, end - max(first, high) if end > size else 0))
     return F.pad(input, pad_argument(tuple(pads)))
 

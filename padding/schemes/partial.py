@@ -27,7 +27,7 @@ from padding.tracing import are_static, is_traced
     power=1.0,
 )
 def partial(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
-    """W X r + b (Eq. 4); 0 where the window holds no valid position (Eq. 1)."""
+    """Computes W X r + b (Eq. 4), and 0 for a window without valid positions (Eq. 1)."""
     return reweighted(input, weight, bias, geometry, axis_factors)
 
 
@@ -39,22 +39,22 @@ def partial(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geomet
     power=0.5,
 )
 def partial_sqrt(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
-    """W X sqrt(r) + b: keeps the variance of white input where `partial` keeps the mean of constant input."""
+    """Computes W X sqrt(r) + b, which keeps the variance of white noise; `partial` keeps the mean of constant input."""
     return reweighted(input, weight, bias, geometry, powered((0.5,) * len(geometry.pads)))
 
 
 def reweighted(
     input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, factors: Callable[..., list[Tensor]]
 ) -> Tensor:
-    """W X r + b with the ratio's `factors`, one an axis.
+    """Computes W X r + b with the ratio's `factors`, one per axis.
 
-    Run eagerly, the convolution adds the bias as ever and only the frame where r differs from 1 is corrected. Recorded
-    into a graph, it is the formula itself, which a compiler fuses into the convolution's epilogue.
+    An eager call corrects a plain convolution with bias only in the frame where r differs from 1. A traced call uses
+    the formula itself, which a compiler fuses into the convolution's epilogue.
     """
     if type(geometry) is not SettledGeometry and is_traced(input, weight):
         return by_formula(input, weight, bias, geometry, factors)
     frame = find_frame(input, weight, geometry, factors)
-    # In an empty window r (y - b) + b would leave b; Eq. 1 says 0.
+    # For an empty window r (y - b) + b would give b, but Eq. 1 says 0.
     if frame is None or frame.has_empty_windows:
         return by_formula(input, weight, bias, geometry, factors)
     output = zero_padded(input, weight, bias, geometry)
@@ -64,14 +64,14 @@ def reweighted(
 
 
 def _again(output: Tensor, geometry: SettledGeometry, factors: Callable, frame: Frame) -> Callable[..., Tensor]:
-    """`reweighted` for inputs of this size in one function, since on small maps every further call shows."""
+    """Returns `reweighted` for inputs of this size as one function, since on small maps every further call shows."""
     axes = len(geometry.pads)
     convolution, amounts = CONVOLUTION[axes], tuple(before for before, _ in geometry.pads)
     stride, dilation, groups = geometry.stride, geometry.dilation, geometry.groups
     column = (-1,) + (1,) * axes
     in_one_pass = is_small(output, frame)
     dtype = frame.ratio.dtype
-    # Weakly: the cache alone decides what stays in memory.
+    # A weak reference, so that only the cache keeps frames in memory.
     kept = ref(frame)
 
     def again(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -95,11 +95,11 @@ def by_formula(
     geometry: Geometry,
     factors: Callable[..., list[Tensor]] = axis_factors,
 ) -> Tensor:
-    """Eq. 4 in operations that trace, differentiate and vectorise, for sizes that may be symbolic."""
+    """Computes Eq. 4 by operations that can be traced, differentiated and vectorised; sizes may be symbolic."""
     output = zero_padded(input, weight, None, geometry)
     sizes, kernel_size = input.shape[2:], weight.shape[2:]
-    # Of sizes that a graph is made for, the factors are constants; else each element of the map would compute them.
-    # On a CPU alone: elsewhere every call would copy them to the device, which a CUDA graph being recorded refuses.
+    # If the graph is for fixed sizes, the factors are constants; otherwise every element of the map computes them.
+    # On CPUs only: elsewhere every call would copy them to the device, which fails while a CUDA graph is recorded.
     constant = output.is_cpu and are_static([*sizes, *kernel_size])
     outputs = () if constant else (output.shape[2:],)
     ratio = outer_product(factors(sizes, kernel_size, geometry, ratio_dtype(output), output.device, *outputs))

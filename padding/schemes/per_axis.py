@@ -1,8 +1,8 @@
-"""One scheme an axis, as in `zero,circular`: rows by the first, columns by the second.
+"""Schemes with one name per axis, as `zero,circular`: the first for rows, the second for columns.
 
-Axes are filled one after the other, so that a corner is what the later axis makes of the earlier axis' ring; statistics
-are those of the unpadded map. Zeros behind all fills are left to the convolution. The ratio is one factor an axis, so
-an axis under `partial` takes its own factor and is exact.
+Axes are filled one after the other, so a corner is the later axis' fill of the earlier axis' ring; statistics come from
+the unpadded map. Zeros after the last fill are left to the convolution. The ratio is a product of one factor per axis,
+so an axis under `partial` gets its own factor, which is exact.
 """
 
 from torch import Tensor
@@ -20,7 +20,7 @@ _ZEROS = Fill("zero", lambda near, amount, measured: near.new_zeros(()).expand(*
 
 @register_family(",")
 def per_axis(name: str) -> Scheme:
-    """The scheme of a list of names; one of equals is the plain scheme."""
+    """Makes the scheme of a list of names; equal names give the scheme of that name."""
     words = name.replace(" ", "").split(",")
     members = [find_scheme(word) for word in words]
     if not 2 <= len(members) <= 3:
@@ -57,13 +57,13 @@ def _is_of_one_axis(scheme: Scheme) -> bool:
 
 
 def _filled(input: Tensor, pads: Pads, members: list[Scheme], training: bool) -> tuple[Tensor, Pads]:
-    """The map with every axis filled but those of zeros and of a ratio, and the pads that these still need."""
+    """Fills every axis but those under zeros and under a ratio; returns the map and the pads of the other axes."""
     fills = [None if member.fills is None else member.fills(1)[0] for member in members]
     last = max(
         (axis for axis, each in enumerate(members) if each.pad or ((fill := fills[axis]) and not fill.linear)),
         default=0,
     )
-    # Zeros that a later axis reads, and may not continue with zeros, lie in the map; the convolution adds the others.
+    # Zeros that a later axis reads and may turn into other values go into the map; the convolution adds the others.
     fills = [_ZEROS if each.convolve is None and axis < last else fills[axis] for axis, each in enumerate(members)]
     filled = [axis for axis, member in enumerate(members) if fills[axis] or member.pad]
     source = input

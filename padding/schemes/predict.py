@@ -1,4 +1,4 @@
-"""Schemes that predict what lies beyond the border: polynomials through the nearest values, and linear prediction."""
+"""Schemes that predict the values beyond the border: by polynomials through the nearest ones, or linear prediction."""
 
 from functools import partial
 
@@ -22,7 +22,7 @@ def _extrapolate(name: str) -> Scheme:
 
 
 def _polynomial(points: int, near: Tensor, amount: int, measured: None) -> Tensor:
-    """x[-j] = sum over i of x[i] times the product over m != i of (-j - m) / (i - m): Lagrange's polynomial."""
+    """Lagrange's polynomial: x[-j] = sum over i of x[i] times the product over m != i of (-j - m) / (i - m)."""
     values = []
     for distance in range(1, amount + 1):
         value = near[..., :1] * _coefficient(0, distance, points)
@@ -33,7 +33,7 @@ def _polynomial(points: int, near: Tensor, amount: int, measured: None) -> Tenso
 
 
 def _coefficient(at: int, distance: int, points: int) -> int:
-    """The Lagrange polynomial of point `at` at -distance; a whole number."""
+    """The Lagrange basis polynomial of point `at`, evaluated at -distance; an integer."""
     above = below = 1
     for other in range(points):
         if other != at:
@@ -46,9 +46,9 @@ add_scheme(find_scheme("extrapolate:3"))
 
 
 def _correlations(input: Tensor, training: bool) -> list[tuple[Tensor, Tensor]]:
-    """The mean of each map, and one factor an axis: a = sum I[i] I[i + 1] / sum I[i]^2 of I = map - mean.
+    """Returns (mean, a) per axis of each map, a = sum I[i] I[i + 1] / sum I[i]^2 with I = map - mean.
 
-    By Cauchy and Schwarz abs(a) <= 1, so no prediction grows. In float32 at least; a constant map gets a = 0.
+    By Cauchy and Schwarz abs(a) <= 1, so no prediction grows. Computed in at least float32; a constant map gets a = 0.
     """
     wide = input.float() if input.dtype in (torch.float16, torch.bfloat16) else input
     axes = tuple(range(2, input.dim()))
@@ -66,7 +66,7 @@ def _correlations(input: Tensor, training: bool) -> list[tuple[Tensor, Tensor]]:
 
 @register_fill("lp1", measure=_correlations, linear=False)
 def lp1(near: Tensor, amount: int, measured: tuple[Tensor, Tensor]) -> Tensor:
-    """x[-j] = mean + a^j (x[0] - mean): linear prediction of order 1, Niemitalo et al. 2025, arXiv 2502.12300."""
+    """Linear prediction of order 1, x[-j] = mean + a^j (x[0] - mean): Niemitalo et al. 2025, arXiv 2502.12300."""
     mean, factor = measured
     distance = near - mean
     values = []

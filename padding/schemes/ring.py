@@ -1,8 +1,8 @@
-"""Fills the border of a map, one axis after the other, from the positions near it: one copy of the map, and its ring.
+"""Fills the border of a map axis by axis from positions near it, at the cost of one copy of the map and its ring.
 
-A scheme of this kind is one function, the values beyond one side of one axis; `register_fill` makes the rest of it:
-rows, then columns, so that the corners follow, of maps of any number of axes. The function gets the positions next to
-the border, nearest first, with the axis last, so that both sides look alike.
+A scheme of this kind is one function that computes the values beyond one side of one axis. `register_fill` applies it
+to maps of any number of axes: first rows, then columns, which also fills the corners. The function gets the positions
+next to the border, nearest first, along the last axis, so that it need not know the side or the axis.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,13 +29,13 @@ class Fill:
     """How one axis is filled.
 
     Attributes:
-        name: of the scheme, for messages.
+        name: name of the scheme, for messages.
         ring: `ring(near, amount, measured) -> (N, C, ..., amount)`, the values at distances 1, 2, ... beyond one side;
-            `near` is (N, C, ..., reach), the positions at distances 0, 1, ... inside it, whatever axis that is.
-        reach: `reach(amount, size)`, how many positions `ring` reads.
-        opposite: whether it reads them at the other side, so that `near` begins at the far end.
-        measure: `measure(input, training)` of the map before any axis was filled: what `ring` is told as `measured`, a
-            value an axis.
+            `near` is (N, C, ..., reach), the values at distances 0, 1, ... inside that side, for any axis.
+        reach: `reach(amount, size)`, the number of positions that `ring` reads.
+        opposite: whether `ring` reads from the opposite side, so that `near` begins at the far end.
+        measure: `measure(input, training)`, one value per axis, computed from the map before any axis is filled; `ring`
+            gets it as `measured`.
         linear: whether zeros next to the border give zeros beyond it.
     """
 
@@ -48,7 +48,7 @@ class Fill:
 
 
 def register_fill(name: str, *, survives_fusing: bool = True, sees_training: bool = False, **options: Any) -> Callable:
-    """Decorator: makes `ring(near, amount, measured) -> values` the scheme `name`; `options` are those of `Fill`.
+    """Decorator: makes `ring(near, amount, measured) -> values` the scheme `name`; `options` are attributes of `Fill`.
 
     >>> from padding.registry import _SCHEMES
     >>> @register_fill("ones", linear=False)
@@ -69,12 +69,12 @@ def register_fill(name: str, *, survives_fusing: bool = True, sees_training: boo
 
 
 def alike(fill: Fill) -> Callable[[int], tuple[Fill, ...]]:
-    """The fills of a scheme that fills every axis alike."""
+    """Returns `fills(axes)` of a scheme that fills every axis in the same way."""
     return lambda axes: (fill,) * axes
 
 
 def filling(fill: Fill, survives_fusing: bool = True, sees_training: bool = False) -> Scheme:
-    """The scheme that fills every axis alike."""
+    """Makes the scheme that fills every axis by `fill`."""
     fills = alike(fill)
     convolve = partial(convolve_filled, fills)
     return Scheme(fill.name, convolve, survives_fusing, fills=fills, sees_training=sees_training)
@@ -88,7 +88,7 @@ def convolve_filled(
     geometry: Geometry,
     training: bool = False,
 ) -> Tensor:
-    """The convolution of the filled map."""
+    """Fills the map's border, then convolves it without padding."""
     axes = len(geometry.pads)
     return unpadded(surround(input, geometry.pads, fills(axes), training), weight, bias, geometry)
 
@@ -96,12 +96,12 @@ def convolve_filled(
 def surround(
     input: Tensor, pads: Pads, fills: Sequence[Fill | None], training: bool = False, source: Tensor | None = None
 ) -> Tensor:
-    """`input`, (N, C, *sizes), with `pads` filled by a `Fill` an axis; None leaves an axis as it is.
+    """Pads `input`, (N, C, *sizes), with one `Fill` per axis; None leaves an axis as it is.
 
-    `source` is the map that is measured, where an axis of `input` was filled already.
+    `source` is the unpadded map to measure, if an axis of `input` was filled already.
 
     Raises:
-        PaddingError: a map smaller than what a fill reads.
+        PaddingError: the map is smaller than what a fill reads.
     """
     chosen = [
         (axis, fill, pair)
@@ -133,7 +133,7 @@ def _sides(pair: tuple[int, int]) -> tuple[tuple[int, int], ...]:
 
 
 def _region(input: Tensor, axis: int, fill: Fill, amount: int, side: int) -> tuple[int, int, int]:
-    """Axis, start and length of what `fill` reads for one side; side 0 is before the map."""
+    """(axis, start, length) of the region that `fill` reads for one side; side 0 is before the map."""
     size = input.shape[axis]
     reach = fill.reach(amount, size)
     if may_compare((reach, size)) and reach > size:
@@ -154,7 +154,7 @@ def _strip(
     strips: list[tuple[int, Tensor, Tensor]],
     measured: Any,
 ) -> Tensor:
-    """The ring at one side of an axis, along all of the axes that were filled before."""
+    """The ring at one side of an axis, which spans the ring of the axes filled before."""
     for axis, first, last in strips:
         band = torch.cat([first.narrow(*region), band, last.narrow(*region)], axis)
     near = band.movedim(region[0], -1)
@@ -174,7 +174,7 @@ def _flipped(values: Tensor) -> Tensor:
 
 
 def joined(center: Tensor, strips: list[tuple[int, Tensor, Tensor]]) -> Tensor:
-    """A map and its ring as one: strips (axis, before, after) span the ring of the axes before theirs."""
+    """Joins a map and its ring; each of the strips (axis, before, after) spans the ring of the axes before its own."""
     pieces = [piece for _, *pair in strips for piece in pair]
     if is_traced(center, *pieces):
         for axis, first, last in strips:
@@ -198,7 +198,7 @@ def _assembled(frame: list[tuple[int, int, int]], *pieces: Tensor) -> Tensor:
 
 
 def _places(whole: Tensor, frame: list[tuple[int, int, int]]) -> list[Tensor]:
-    """Views of `whole` where the map and the strips lie; a strip spans what was filled before its axis."""
+    """Views of `whole` at the map and at each strip; a strip spans the ring of the axes before its own."""
     views: list[Tensor] = []
     for axis, before, after in reversed(frame):
         inside = whole.shape[axis] - before - after
@@ -215,7 +215,7 @@ def _memory_format(map: Tensor) -> torch.memory_format:
 
 
 class _Bands(torch.autograd.Function):
-    """A map and bands of it; backwards the bands' gradients are added in place, where autograd would add whole maps."""
+    """Returns a map and copies of bands of it; backward adds the bands' gradients in place, not as whole maps."""
 
     @staticmethod
     def forward(ctx: Any, input: Tensor, regions: list[tuple[int, int, int]]) -> tuple[Tensor, ...]:
@@ -233,7 +233,7 @@ class _Bands(torch.autograd.Function):
 
 
 class _Joined(torch.autograd.Function):
-    """`_assembled` for training; backwards every piece gets a view of the gradient."""
+    """`_assembled` for training; in the backward pass every piece gets a view of the gradient."""
 
     @staticmethod
     def forward(ctx: Any, frame: list[tuple[int, int, int]], *pieces: Tensor) -> Tensor:

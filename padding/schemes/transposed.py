@@ -1,8 +1,8 @@
 """Re-weights transposed convolutions near their border under `partial`.
 
-Each input reaches `kernel_size` outputs, so an output in the interior collects as many inputs as its phase (position
-modulo stride) has taps, and one near the border fewer: the others would lie beyond the border. Its ratio follows Eq. 5:
-taps that would contribute on an unbounded input over taps that do. Both counts are a product of one factor an
+Each input reaches `kernel_size` outputs, so an interior output collects as many inputs as its phase (position modulo
+stride) has taps. An output near the border collects fewer: the others would lie beyond the border. Its ratio follows
+Eq. 5: taps that would contribute on an unbounded input over taps that do. Both counts are products of one factor per
 axis.
 """
 
@@ -24,7 +24,7 @@ _CONVOLUTION = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpos
 
 
 class TransposedGeometry(NamedTuple):
-    """How the inputs of one call reach its outputs; `padding` outputs are cut off on both sides."""
+    """The geometry of one call of a transposed convolution; `padding` outputs are cut off on both sides."""
 
     stride: tuple[int, ...]
     padding: tuple[int, ...]
@@ -59,10 +59,10 @@ def transposed_convolution(
 def partial_transposed(
     input: Tensor, weight: Tensor, bias: Tensor | None, geometry: TransposedGeometry, power: float = 1.0
 ) -> Tensor:
-    """W X r^power + b, as in Eq. 4; 0 where every contributing input lies beyond the border (Eq. 1).
+    """Computes W X r^power + b, as in Eq. 4, and 0 if every contributing input lies beyond the border (Eq. 1).
 
-    Where the stride leaves gaps, nothing contributes on an unbounded input either, and there is nothing to correct: the
-    bias alone, as without this scheme.
+    Outputs in gaps that the stride leaves have no contributing input even on an unbounded input, so there is nothing to
+    correct: they get the bias, as without this scheme.
     """
     if not is_traced(input, weight):
         frame = find_frame(input, weight, geometry, powered((power,) * len(geometry.stride), axis_factors))
@@ -91,7 +91,7 @@ def axis_factors(
     dtype: torch.dtype,
     device: torch.device,
 ) -> list[Tensor]:
-    """The factors of the ratio, one an axis. They multiply to it only where none of them is 0."""
+    """The factors of the ratio, one per axis. Their product is the ratio only where none of them is 0."""
     outputs = [
         max(0, (size - 1) * step - 2 * cut + gap * (kernel - 1) + extra + 1)
         for size, kernel, step, cut, extra, gap in zip(sizes, kernel_size, *geometry[:4], strict=True)
@@ -118,9 +118,9 @@ def _taps(
 def contributing_taps(
     size: int, outputs: int, kernel: int, stride: int, padding: int, dilation: int, device: torch.device | None = None
 ) -> tuple[Tensor, Tensor]:
-    """How many taps reach each output along one axis: on an unbounded input, and from inside; int64, (outputs,).
+    """Counts the taps that reach each output along one axis: on an unbounded input, and from inside; int64, (outputs,).
 
-    Tap k reaches output o from input i where i * stride + k * dilation = o + padding. Sizes may be symbolic.
+    Tap k reaches output o from input i if i * stride + k * dilation = o + padding. Sizes may be symbolic.
     """
     at = torch.arange(outputs, device=device)[:, None] + padding - torch.arange(kernel, device=device) * dilation
     reached = at % stride == 0
@@ -128,9 +128,9 @@ def contributing_taps(
 
 
 def meets_border(layer: Any) -> bool:
-    """Whether some output of a transposed convolution may collect less than an unbounded input would give it.
+    """Whether some output of a transposed convolution may collect fewer inputs than on an unbounded input.
 
-    `output_size` at the call may ask for any output padding below the stride or the dilation.
+    `output_size` at the call may ask for any output padding below the stride or the dilation, so the largest counts.
     """
     return any(
         padding + stride <= dilation * (kernel - 1) + max(extra, max(stride, dilation) - 1)

@@ -77,7 +77,7 @@ def main(
     if list:
         trained = ready(chosen[0])
         return list_layers(Console(), trained, (shown or choose_images(trained, 1))[0][0])
-    runs.output_folder()  # asked before the networks are loaded
+    runs.output_folder()  # raises before the networks are loaded
     failed = evaluate_missing([(run, run.record.padding) for run in chosen], show)
     if len(failed) == len(chosen):
         raise UserError("\n".join(map(str, failed)))
@@ -91,6 +91,7 @@ def choose_runs(collection: Collection, network: str, schemes: Sequence[str] | N
         schemes = FIRST_SCHEMES if groups.keys() >= set(FIRST_SCHEMES) else [*groups][:2]
     if absent := [scheme for scheme in schemes if scheme not in groups]:
         raise UserError(f"{network} has no finished run with {absent[0]} padding; there are {', '.join(groups)}")
+    # Reversed, so that the first of several runs of one seed is taken.
     by_seed = {scheme: {run.record.seed: run for run in reversed(groups[scheme])} for scheme in schemes}
     common = set.intersection(*map(set, by_seed.values()))
     if seed is not None and seed not in common:

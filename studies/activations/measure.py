@@ -88,7 +88,7 @@ def layers_with_maps(trained: Trained, image: Path) -> dict[str, tuple[nn.Module
 
 
 def default_layers(available: dict[str, tuple[nn.Module, tuple[int, int, int]]]) -> list[str]:
-    """The last activation function at each of the last three resolutions that are not mostly border, or one layer."""
+    """The last activation function at each of the last three resolutions not mostly border; else the last layer."""
     last: dict[tuple[int, int], str] = {}
     for name, (layer, (_, height, width)) in available.items():
         if is_activation(layer) and min(height, width) >= SMALLEST:

@@ -1,1 +1,1 @@
-"""How far padding is from real context, layer by layer: the one scale on which all schemes stand."""
+"""How far padding is from real context, layer by layer: one scale for all schemes."""

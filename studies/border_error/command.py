@@ -28,8 +28,8 @@ def main(
     """Measures how far each padding scheme is from real context, by layer and distance: one scale for all schemes.
 
     The network sees each image twice: with a margin of real context, and cropped to its centre and padded. NMSE is the
-    squared difference between a layer's two maps at a distance from the border / the variance there; of the whole
-    network, and of each layer alone on true input. For a classifier, how often the decision stays the same, too.
+    squared difference of a layer's two maps at a distance from the border, divided by the variance there: in the whole
+    network, and of each layer alone on true input. For a classifier the share of unchanged decisions is shown, too.
 
     Writes NETWORK-SIZE.json per network (an existing one is not measured again; after Ctrl-C the command continues),
     tables as .csv and .md, figures as .svg. `main.py report RUNS_FOLDER` shows what lies in RUNS_FOLDER/border-error.

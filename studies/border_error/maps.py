@@ -45,6 +45,7 @@ def true_maps(
         pairs = ((before[0], small[layer].input), (after, small[layer].output))
         found[layer] = LayerMaps(*(cut(large, tuple(each.shape[2:])).clone() for large, each in pairs))
 
+    # local_means, since a global pool or gate over the larger image would change every channel, at the centre, too.
     with noted(network, small, keep), local_means(network, context):
         if not hasattr(network, "forward_head"):
             network(images)

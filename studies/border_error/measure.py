@@ -73,6 +73,7 @@ class BorderErrors:
     def add(self, images: Tensor) -> None:
         """Adds a batch of large images (N, 3, size + 2 margin, size + 2 margin)."""
         small = cut(images, (self.size, self.size)).contiguous()
+        # One image is enough for the sizes of the maps.
         shapes, _ = small_maps(self.zero, self.layers, small[:1])
         true, logits = true_maps(self.zero, shapes, images, self.margin)
         for layer in self.layers:
@@ -85,6 +86,7 @@ class BorderErrors:
             try:
                 self._add_scheme(scheme, small, true)
             except Exception as error:
+                # Its sums would lack images from here on.
                 del self.variants[scheme]
                 self.failed.append(f"{scheme}: {in_one_line(error)}")
 

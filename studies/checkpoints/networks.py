@@ -71,6 +71,7 @@ class Source:
 
 def padded_copy(network: nn.Module, scheme: str, padding: str = ZERO) -> nn.Module:
     """Returns a copy of `network`, converted from `padding` to `scheme`: new modules, shared parameters and buffers."""
+    # deepcopy takes what its memo holds as it is, so tensors are not copied.
     shared = {id(tensor): tensor for tensor in chain(network.parameters(), network.buffers())}
     variant = copy.deepcopy(network, shared)
     if scheme != padding:

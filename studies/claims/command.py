@@ -5,11 +5,12 @@ from studies.runs.command import Runs
 
 
 def main(runs: Runs) -> int:
-    """Each claim of the paper in a line, then those of others: where it stands, the study that tests it, what runs say.
+    """Shows each claim of the paper and of others in a row: its place in the paper, what the runs say, and its study.
 
-    It is supported, contradicted, or not yet decidable with so many runs. Claims that need a trained network (Table 4,
-    Figures 4 and 5), a measurement of time (Table 1) or tested segmentation networks (Tables 6 and 7) are read from
-    what those studies kept; those of other papers from what `location`, `probe`, `sizes` and `border-error` kept.
+    A claim is supported, contradicted, or not yet decidable with so many runs. Claims that need a trained network
+    (Table 4, Figure 5), a measurement of time (Table 1) or tested segmentation networks (Tables 6 and 7) are decided by
+    the records of those studies; claims of other papers by those of `location`, `probe`, `sizes`, `border-error`,
+    `segmentation --seams` and `geometry`.
 
     Writes claims and claims_evidence as .csv and .md.
     """

@@ -1,1 +1,1 @@
-"""Figure 3: mean curves, epochs to a target, area between the curves."""
+"""Figure 3: mean curves, and epochs to a target."""

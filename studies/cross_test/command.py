@@ -24,8 +24,8 @@ def main(
     at once: after Ctrl-C the same command continues. Runs that cannot be evaluated are named, and the rest goes on.
 
     With --margin, the images have that many pixels of real context on each side. The scheme `valid`, which is then
-    tested, too, lets the network see this context in place of padding: the upper bound for every scheme. All other
-    schemes pad where the margin begins, on the same pixels.
+    tested, too, lets the network see this context in place of padding: the ceiling for every scheme. All other schemes
+    pad where the margin begins, on the same pixels.
 
     Writes table4_cross.csv and .md; with a margin of 8 pixels, table4_cross_margin8.csv and .md.
 

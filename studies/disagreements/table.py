@@ -160,6 +160,7 @@ def count(wrong: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, float, floa
     # mistaken about it: each image counts in one of the ways at most, so its set of mistaken runs stands for the way.
     ways = math.comb(len(mistaken), first)
     by_set = Counter(tuple(column) for column in mistaken.T[mistaken.sum(0) == first].tolist())
+    # Without such an image every way has as many.
     as_many = sum(number >= len(images) for number in by_set.values()) if len(images) else ways
     return images, sum(by_set.values()) / ways, as_many / ways
 

@@ -23,6 +23,7 @@ CELLS = 28
 """Cells per side of the recorded map; a cell averages over the pattern that the strides make."""
 
 NOT_LINEAR = (*GATES, "CbamModule", "GlobalContext")
+"""Class names of modules that multiply the map by what they compute from it; they become the identity."""
 
 
 def averages(network: nn.Module) -> nn.Module:

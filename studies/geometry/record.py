@@ -8,7 +8,7 @@ import numpy as np
 from records.codec import Record
 
 BLACK, MEAN, NOISE = "black", "mean", "noise"
-"""Names of the inputs: constant pixel value 0; constant mean of the data; white noise, of which the mean response."""
+"""Names of the inputs: the constant pixel value 0; the data's mean, constant; white noise (its mean response)."""
 
 
 @dataclass

@@ -34,7 +34,7 @@ def of_folder(
     title: str,
     section: Callable[[Sequence[R], Path, Sequence[str]], Section],
 ) -> Section | None:
-    """Returns `section` of the records in a folder beside the runs, or a list of damaged ones, or None without any.
+    """Returns the section of the records in a folder beside the runs, or a list if all are damaged; None without any.
 
     Args:
         section: function of the records, the output folder, and sentences on damaged records.

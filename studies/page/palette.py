@@ -74,7 +74,7 @@ class Style:
 
 
 def styles(schemes: Sequence[str]) -> dict[str, Style]:
-    """Maps each scheme to its style. Known schemes look the same in every report; the others share what is left."""
+    """Maps each scheme to its style. Known schemes look the same in every report; others get the remaining styles."""
     dashes = [dash for *_, dash in _EXTEND]
     others = (Style(len(_KNOWN) + index, dash) for dash in dashes for index in range(len(_OTHERS)))
     known = {scheme: Style(index, dash) for index, (scheme, _, _, dash) in enumerate(_KNOWN)}

@@ -22,7 +22,7 @@ def compared(collection: Collection) -> str:
 
 
 def statements(collection: Collection) -> list[str]:
-    """A sentence per architecture: the difference of partial from zero padding, or of the others if partial lacks."""
+    """A sentence per architecture: the difference of partial padding, or else of other schemes, from zero padding."""
     return [_statement(collection, network) for network in collection.networks]
 
 

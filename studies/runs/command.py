@@ -31,7 +31,7 @@ class Runs:
     Attributes:
         runs_folder: folder that holds run folders at any depth
         wandb: W&B project that holds the runs instead; run folders are made of them in runs/wandb/ENTITY/PROJECT
-        output: folder for the results; default: report/ beside the runs
+        output: folder for the results; default: report/ in the folder of the runs
         metric: metric that compares the runs, such as val/acc5; default: the one that most runs monitor
     """
 

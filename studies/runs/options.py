@@ -49,6 +49,7 @@ def run(name: str, function: Callable[..., int], arguments: Sequence[str]) -> in
     for key, owner in types.items():
         if is_dataclass(owner):
             values[key] = owner(**{field: values.pop(field) for field in inspect.signature(owner).parameters})
+    # BoundArguments sorts the values into positional, variadic and keyword arguments.
     call = signature.bind_partial()
     call.arguments |= values | {each.name: tuple(dotted) for each in rest}
     return function(*call.args, **call.kwargs)

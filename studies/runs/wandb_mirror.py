@@ -53,6 +53,7 @@ def mirror(runs: Iterable["LoggedRun"], root: Path) -> list[SetAside]:
         except RunFolderError as error:
             set_aside.append(SetAside(root / run.id, str(error), run.url))
             continue
+        # A name may hold any character; the id keeps runs of one name apart.
         made[re.sub(r"[^\w.-]+", "_", f"{record.name}-{run.id}")] = (record, run.folder)
     links = [name for name in sorted(earlier | made.keys()) if (root / name).is_symlink()]
     if foreign := links or [name for name in made if name not in earlier and (root / name).exists()]:

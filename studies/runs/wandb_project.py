@@ -56,6 +56,7 @@ def read_runs(project: str, downloads: Path) -> list[LoggedRun]:
     Raises UserError if W&B cannot be reached, knows no such project, or refuses the account.
     """
     with one_message(project):
+        # Not lazy, which would load configuration and summary run by run.
         runs = connect().runs(project, lazy=False)
         return [_read(run, RunFolder(downloads / str(number))) for number, run in enumerate(runs)]
 

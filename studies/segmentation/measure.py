@@ -39,6 +39,7 @@ def run_missing(collection: Collection, data_root: Path | None, options: Sequenc
 
     tasks = [(run, run.record.padding) for run in collection.runs]
     failed = evaluate_missing(tasks, test)
+    # If no run could be tested, the options are at fault: one message instead of one per run.
     if options and len(failed) == len(tasks):
         raise UserError(str(failed[0]))
     return failed

@@ -91,6 +91,7 @@ def measure_case(
             report = _try_out(network, images, each) or report
         except Exception as error:
             _drop(StepError(each, error), names, failed)
+    # All schemes are timed again if one fails, since rounds must be complete to be compared.
     while names != [REFERENCE, NULL]:
         try:
             first, later = _Case(network, images, mode, conditions, names).measure()

@@ -31,11 +31,11 @@ class Options:
         networks: timm models
         schemes: padding schemes beside zero
         sizes: image sizes in pixels, such as 224 or 480x640
-        modes: default: eager, on a GPU compiled, too (takes minutes on a CPU); graphs are CUDA graphs
+        modes: compiled takes minutes on a CPU, graphs are CUDA graphs; default: eager, on a GPU compiled, too
         batch_size: images per inference
         device: cpu, cuda, cuda:1, mps; default: a GPU if there is one
         threads: CPU threads within an operation; default: torch's
-        clock: time that counts; process is the CPU seconds of this process alone, for a CPU that others use
+        clock: process counts the CPU seconds of this process alone, for a CPU that others use
         rounds: rounds of later iterations
         first_rounds: rounds of first iterations; 6 are the fewest that give an interval
         warm_up: rounds of later iterations that are not counted

@@ -1,1 +1,1 @@
-"""From a model to the same model under a padding scheme: which layers are converted, and what they become."""
+"""Converts a model to a padding scheme: decides which layers to convert, and replaces their classes."""

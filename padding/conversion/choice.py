@@ -1,4 +1,4 @@
-"""Which scheme each layer gets: one for all of them, or one by patterns of their names."""
+"""Chooses the scheme of each layer: one scheme for all layers, or schemes by patterns of layers' names."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,31 +11,32 @@ from padding.registry import Scheme, available_schemes, find_scheme
 
 @dataclass(frozen=True)
 class Choice:
-    """Patterns of layers' names, as in a shell (`*` takes dots, too), each with a scheme; the first that fits counts.
+    """Shell patterns of layers' names (`*` matches dots, too) with a scheme each; the first that matches decides.
 
     Attributes:
-        name: the scheme's; of several patterns `PATTERN=SCHEME;PATTERN=SCHEME`, which `choose` reads again.
+        name: name of the scheme; for patterns `PATTERN=SCHEME;PATTERN=SCHEME`, which `choose` can parse.
+        rules: the patterns in order, each with its scheme.
     """
 
     name: str
     rules: tuple[tuple[str, Scheme], ...]
 
     def scheme_of(self, layer: str) -> Scheme | None:
-        """The scheme of a layer; None: no pattern names it, so that it stays as it was built."""
+        """The scheme of a layer; None if no pattern matches it, so that it stays as it was built."""
         return next((scheme for pattern, scheme in self.rules if fnmatchcase(layer, pattern)), None)
 
     @property
     def by_name(self) -> bool:
-        """Whether layers are told apart."""
+        """Whether the schemes depend on the layers' names."""
         return "=" in self.name
 
     @property
     def changes(self) -> bool:
-        """Whether any layer gets another scheme than zeros."""
+        """Whether any rule has a scheme other than zero padding."""
         return any(scheme.convolve is not None for _, scheme in self.rules)
 
     def check(self, layers: Iterable[str]) -> None:
-        """Raises PaddingError for a pattern that names none of the layers."""
+        """Raises PaddingError if a pattern matches none of the layers."""
         layers = list(layers)
         for pattern, _ in self.rules if self.by_name else ():
             if not any(fnmatchcase(layer, pattern) for layer in layers):
@@ -44,18 +45,18 @@ class Choice:
 
 
 def one_line(padding: str | Mapping[str, str]) -> str:
-    """A mapping from patterns as text that `choose` reads; a name as it is."""
+    """Writes a mapping of patterns as text that `choose` can parse; returns a name unchanged."""
     return padding if isinstance(padding, str) else ";".join(f"{pattern}={name}" for pattern, name in padding.items())
 
 
 def choose(padding: str | Mapping[str, str]) -> Choice:
-    """A scheme's name, a mapping from patterns to names, or the name of such a mapping.
+    """Parses a scheme's name, a mapping from patterns to names, or the text of such a mapping.
 
     >>> choose({"stem*": "zero", "*": "partial"}).name
     'stem*=zero;*=partial'
 
     Raises:
-        PaddingError: an unknown scheme; patterns that are none.
+        PaddingError: a scheme is unknown, or the patterns are malformed or none.
     """
     if isinstance(padding, str) and "=" in padding:
         parts = [part.partition("=") for part in padding.split(";")]

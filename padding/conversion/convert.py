@@ -34,7 +34,7 @@ from padding.user_file import digest
 
 @dataclass
 class _Plan:
-    """Every change, decided before the first one is made, so that an error leaves the model as it was."""
+    """All changes to a model, decided before the first one is made, so that an error leaves the model unchanged."""
 
     choice: Choice
     names: dict[nn.Module, str]
@@ -44,20 +44,20 @@ class _Plan:
     pools: set[nn.Module] = field(default_factory=set)
 
     def name_of(self, module: nn.Module) -> str:
-        """The name that decides on a module's scheme: of a pair, the convolution's."""
+        """The name that decides the module's scheme: for a padding module in a pair, the name of the convolution."""
         return self.names[next((pair.convolution for pair in self.pairs if pair.padder is module), module)]
 
     def target(self, module: nn.Module) -> Scheme | None:
-        """The scheme of a module; None: it stays as it was built."""
+        """The scheme of a module; None if it stays as it was built."""
         return self.choice.scheme_of(self.name_of(module))
 
 
 _ATTRIBUTES = ("layer_name", "outer_pads", "built_padding_mode", "padding_mode", "_recent_call")
-"""What a conversion, or a call of a converted layer, sets on a layer beside its class."""
+"""Attributes that a conversion, or a call of a converted layer, sets on a layer besides its class."""
 
 
 class _Before(NamedTuple):
-    """What a conversion may change of a module."""
+    """The parts of a module that a conversion may change."""
 
     kind: Any
     attributes: dict[str, Any]
@@ -88,37 +88,37 @@ def convert_padding(
 ) -> ConversionReport:
     """Makes every zero-padded convolution of `model` pad by `scheme`, in place.
 
-    Only classes change: the state dict, the parameters and their identity stay; but 'constant', 'explicit' and
-    'pad_channel' give layers a parameter, `padding_learned`, which the next conversion takes away. Converts from any
-    scheme to any other directly; 'zero' restores the original classes. Layers built with a padding_mode are layers of
-    that scheme, and are restored by it. Leaves convolutions without padding alone. Under 'partial',
-    transposed convolutions are re-weighted near their border too. Convert before wrapping (DistributedDataParallel,
-    FSDP), compiling, fusing and copying: an EMA copy does not follow.
+    Only classes change: the state dict, the parameters and their identity stay. Exceptions are 'constant', 'explicit'
+    and 'pad_channel', which give layers a parameter, `padding_learned`, that the next conversion removes. Converts from
+    any scheme to any other directly; 'zero' restores the original classes. Layers built with a padding_mode count as
+    layers of that scheme, and converting to it restores them. Convolutions without padding stay. Under 'partial',
+    transposed convolutions are re-weighted near their border, too. Convert before wrapping (DistributedDataParallel,
+    FSDP), compiling, fusing and copying: an existing EMA copy is not converted.
 
     >>> model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1))
     >>> convert_padding(model, "partial").converted
     ['0']
 
     Args:
-        model: any module, a convolution itself included.
-        scheme: one of `available_schemes()`, one an axis as in 'zero,circular', or patterns of layers' names with a
-            scheme each, as in {"stem*": "zero", "*": "partial"}: the first that fits a name counts, and what none fits
-            stays as it was built.
-        strict: raise where something pads with zeros and cannot be converted, instead of reporting it.
-        example: a batch to run the model on, so that zero padding inside a forward is reported, too, and a padding
-            module and its one reader are converted wherever they stand (a tuple holds positional arguments, a dict
-            keywords): see `find_hidden_pads`. `strict` needs one for a model with modules of other packages.
-        pools: under 'circular', let the windows of max, average and blur pools go around, too, so that the network
-            commutes with rolling; elsewhere pools stay as they are.
+        model: any module, also a single convolution.
+        scheme: one of `available_schemes()`, one per axis as in 'zero,circular', or patterns of layers' names with a
+            scheme each, as in {"stem*": "zero", "*": "partial"}: the first pattern that matches a name decides, and a
+            layer that none matches stays as it was built.
+        strict: raise an error, instead of reporting, if something pads with zeros and cannot be converted.
+        example: a batch to run the model on (a tuple of positional arguments, or a dict of keyword arguments): it finds
+            zero padding inside forwards, and converts a padding module together with the one convolution that reads it,
+            wherever they stand; see `find_hidden_pads`. `strict` needs it for a model with modules of other packages.
+        pools: make max, average and blur pools circular, too, under 'circular', so that the network commutes with
+            rolling; without it, pools stay as they are.
 
     Returns:
         The names of converted, left and unsupported layers, with reasons.
 
     Raises:
-        PaddingError: an unknown scheme; a pattern that names no padded layer; a padded convolution of an unknown class
-            with its own forward; a wrapped, compiled or scripted model; branches fused into one convolution, under a
-            scheme that is not exact then; layers built to return masks, under a scheme without masks; an example that
-            the model cannot run on. The model is unchanged.
+        PaddingError: the scheme is unknown; a pattern matches no padded layer; a padded convolution of an unknown class
+            has its own forward; the model is wrapped, compiled or scripted; parallel branches were fused into one
+            convolution and the scheme is not exact then; layers were built to return masks and the scheme takes none;
+            the model cannot run on the example. The model is unchanged.
     """
     choice = choose(scheme)
     if not isinstance(model, nn.Module):
@@ -155,9 +155,9 @@ def convert_padding(
 
 @contextlib.contextmanager
 def padded(model: nn.Module, scheme: str | Mapping[str, str], **options: Any) -> Iterator[ConversionReport]:
-    """The model under a scheme within a `with` block; behind it, an exception included, as it was before.
+    """Converts the model for a `with` block, and restores it afterwards, also after an exception.
 
-    Args and errors as of `convert_padding`; parameters of a scheme that the model had before are put back.
+    Takes the arguments and raises the errors of `convert_padding`. Parameters of the model's earlier scheme come back.
 
     >>> model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1))
     >>> with padded(model, "circular"):
@@ -177,7 +177,7 @@ def padded(model: nn.Module, scheme: str | Mapping[str, str], **options: Any) ->
 def _followers(
     model: nn.Module, choice: Choice, example: Any
 ) -> tuple[dict[nn.Module, nn.Module], list[tuple[int, ...]]]:
-    """The convolutions right behind zero padding modules, and output shapes, from a run without any scheme."""
+    """Runs the unconverted model: the convolution behind each zero padding module, and the shapes of the outputs."""
     if (
         example is None
         or not choice.changes
@@ -189,9 +189,9 @@ def _followers(
 
 
 def _refuse_unknown(plan: _Plan, report: ConversionReport, example: Any) -> None:
-    """Refuses what is padded with zeros, and without a run what may be.
+    """Raises PaddingError if a layer still pads with zeros, or, without an example, if a module might.
 
-    A module's children do not show what its forward does; torch's and timm's forwards were read (timm_blocks.py).
+    A module's children do not show what its forward does; those of torch and timm were read (timm_blocks.py).
     """
     if report.unsupported:
         raise PaddingError(f"some layers cannot be padded by '{report.scheme}':\n{report}")
@@ -207,7 +207,7 @@ def _refuse_unknown(plan: _Plan, report: ConversionReport, example: Any) -> None
 def report_hidden(
     model: nn.Module, report: ConversionReport, example: Any, shapes: list[tuple[int, ...]] | None = None
 ) -> None:
-    """Adds to the report of a converted model what a run on an example shows; see `find_hidden_pads`."""
+    """Runs a converted model on an example and adds the zero padding found to its report; see `find_hidden_pads`."""
     if not choose(report.scheme).changes:
         return
     names = {module: name for name, module in model.named_modules()}
@@ -215,7 +215,7 @@ def report_hidden(
     for module, pads in find_hidden_pads(model, example, shapes).items():
         name = names[module]
         if report.schemes.get(name) == "zero":
-            continue  # as was asked for
+            continue  # zeros were asked for
         for weight in {id(pad.weight): pad.weight for pad in pads if pad.weight is not None}.values():
             _withdraw(model, report, weight, name)
         if name not in reported:
@@ -226,7 +226,7 @@ def report_hidden(
 
 
 def _withdraw(model: nn.Module, report: ConversionReport, weight: torch.Tensor, owner: str) -> None:
-    """A converted layer whose weight another module convolves with is not converted in truth."""
+    """Reports converted layers with this weight as unsupported: another module convolves with it, past their forward."""
     for name in [name for name in report.converted if getattr(model.get_submodule(name), "weight", None) is weight]:
         report.converted.remove(name)
         report.unsupported.append(name)
@@ -259,7 +259,7 @@ def _make_plan(model: nn.Module, choice: Choice, pools: bool, followers: dict[nn
         if module in paired and verdict and verdict.outcome != CONVERT:
             paired.discard(module)
         if verdict and verdict.outcome == LEAVE and original_class(module) in target.pools:
-            if pools and not getattr(module, "return_indices", False):  # they would count in the padded map
+            if pools and not getattr(module, "return_indices", False):  # indices would refer to the padded map
                 plan.pools.add(module)
                 verdict = Decision(CONVERT)
             else:
@@ -292,7 +292,7 @@ def _report(plan: _Plan) -> ConversionReport:
 
 
 def _restore(plan: _Plan) -> None:
-    """Makes every layer what it was built as."""
+    """Makes every layer what it was when it was built."""
     converted = set(plan.converted.values())
     for module in plan.names:
         target = plan.target(module)
@@ -319,7 +319,7 @@ def _apply(plan: _Plan, before: Mapping[nn.Module, _Before]) -> None:
     for name, module in plan.converted.items():
         target = plan.target(module)
         if target is None or target.name == built_mode(module):
-            continue  # as it was built
+            continue  # stays as it was built
         if built_mode(module) != "zeros":
             module.built_padding_mode, module.padding_mode = module.padding_mode, "zeros"
         if target.convolve is None:
@@ -365,7 +365,7 @@ def _refuse_masks(plan: _Plan) -> None:
 def _refuse_axes(plan: _Plan) -> None:
     for name, module in plan.converted.items():
         target, kernel = plan.target(module), getattr(module, "kernel_size", None)
-        # A pool's may be a number.
+        # The kernel_size of a pool may be a number.
         if isinstance(kernel, tuple) and target and target.axes not in (None, len(kernel)):
             raise PaddingError(
                 f"layer '{name}' ({original_class(module).__name__}) has {len(kernel)} axes, and '{target.name}' names "
@@ -382,7 +382,7 @@ def _refuse_wrapped(model: nn.Module) -> None:
 
 
 def _wrappers(module: nn.Module) -> Iterator[str]:
-    """Names wrappers that hide the module's layers, or that have recorded their forward."""
+    """Yields what hides the module's layers or has recorded their forward, in words, such as "a ScriptModule"."""
     names = {kind.__name__ for kind in type(module).__mro__ if kind.__module__.startswith("torch.")}
     for wrapper in ("DistributedDataParallel", "DataParallel", "FullyShardedDataParallel", "FSDPModule"):
         if wrapper in names:

@@ -1,8 +1,8 @@
-"""Runs a model once and lists the zero padding that no layer shows: `F.pad` in a forward, a convolution as a function.
+"""Runs a model once and lists zero padding that no layer shows: `F.pad` in a forward, a convolution as a function.
 
-What pads is seen below autograd, as ATen operations, so that it does not matter how the forward was written. The first
-reader of the padded map decides what it means: a convolution or a cut of windows reads the border, and a matrix
-product, as in an attention over windows, sees tokens one by one.
+Padding is detected below autograd, in ATen operations, so that it does not matter how the forward was written. The
+reader of the padded map decides what the padding means: a convolution or a cut of windows reads the border, whereas a
+matrix product, as in attention over windows, reads tokens one by one.
 """
 
 import contextlib
@@ -26,18 +26,18 @@ from padding.errors import PaddingError
 from padding.user_file import USER_MODULE
 
 WINDOWS = {"aten::im2col", "aten::unfold", "aten::as_strided"}
-"""Operations that cut windows: what multiplies these by weights is a convolution under another name."""
+"""Operations that cut windows; a product of windows with weights is a convolution."""
 
 PRODUCTS = {"aten::mm", "aten::bmm", "aten::addmm", "aten::baddbmm"}
 POOLS = {"aten::avg_pool1d", "aten::avg_pool2d", "aten::avg_pool3d"}
 FILLS = {f"aten::{kind}_pad{axes}d": f"by {kind}" for kind in ("reflection", "replication") for axes in (1, 2, 3)}
-"""Operations that fill a border, and how; a circular one is a copy like any other, and is not seen."""
+"""Operations that fill a border, and how; circular padding is made of plain copies and cannot be detected."""
 _ZEROS = {f"aten::{name}" for name in ("zeros", "new_zeros", "zeros_like", "zero_", "zero")}
 _FILLED = {f"aten::{name}" for name in ("full", "new_full", "full_like", "fill_", "fill")}
-"""Operations that make zeros if their last argument is 0. By name, not by values: those of a map that happens to be 0,
-behind a head that starts at zero, say, are no padding."""
+"""Operations that make zeros if their last argument is 0. Zeros are detected by operation, not by value: a map that
+happens to be 0, for example behind a head that starts at zero, is no padding."""
 _PLACED = {"aten::slice_scatter", "aten::index_copy", "aten::index_copy_"}
-"""Operations that put a map into a part of their first argument."""
+"""Operations that write a map into a part of their first argument."""
 
 
 @dataclass(eq=False)
@@ -45,23 +45,23 @@ class HiddenPad:
     """One place of a model that pads with zeros."""
 
     call: str
-    """What it did, such as "pads (0, 1, 0, 1) with zeros"."""
+    """The call in words, such as "pads (0, 1, 0, 1) with zeros"."""
     read_by: str = ""
-    """What read the padded border: "convolution" or "windows", "pool", "product", or "" if nothing was seen to."""
+    """The kind of reader of the padded border: "convolution", "windows", "pool" or "product"; "" if none was seen."""
     weight: Tensor | None = None
-    """What the place convolved with, if it did."""
+    """The weight of the call, if it convolved."""
     readers: list[nn.Module | None] = field(default_factory=list)
-    """The modules that were running when the padded map itself was read, each as often as it read; None for one that
-    did something else than convolve."""
+    """The modules that were running when the padded map itself was read, one entry per read; None for a read by an
+    operation that is no convolution."""
 
     @property
     def matters(self) -> bool:
-        """Whether a convolution may read the zeros: pools stay as they are, and a product of matrices has no border."""
+        """Whether a convolution may read the zeros: pools keep their padding, and a matrix product has no border."""
         return not self.fills and self.read_by not in ("product", "pool")
 
     @property
     def fills(self) -> bool:
-        """Whether it is no zero padding at all: its design fills the border with values of the map."""
+        """Whether the call fills the border with values of the map, by its design, instead of zeros."""
         return self.call.endswith(tuple(FILLS.values()))
 
     def __str__(self) -> str:
@@ -73,20 +73,19 @@ class HiddenPad:
 def find_hidden_pads(
     model: nn.Module, example: Any, shapes: list[tuple[int, ...]] | None = None
 ) -> dict[nn.Module, list[HiddenPad]]:
-    """Runs `model` on `example` and lists what padded with zeros outside of converted layers, in the order of calls.
+    """Runs `model` on `example` and lists the zero padding outside of converted layers, in the order of calls.
 
     The keys are the innermost modules that were running. The model runs once, in evaluation mode and without gradients;
-    its modes and the random generators' states are put back. Branches that evaluation skips, such as auxiliary heads,
-    are not seen.
+    its modes and the CPU random generator's state are restored. Branches that evaluation skips, such as auxiliary
+    heads, are not seen.
 
     Args:
-        model: converted or not.
-        example: what the model is called with: a tuple is its positional arguments, a dict its keywords, anything else
-            its one argument.
+        model: any model, converted or not.
+        example: input of the model: a tuple of positional arguments, a dict of keyword arguments, or one argument.
         shapes: sizes of the maps that the model returned before it was converted, if they are known.
 
     Raises:
-        PaddingError: the model cannot run on the example, or returns maps of other sizes now.
+        PaddingError: the model cannot run on the example, or returns maps of other sizes than `shapes`.
     """
     recorder = _run(model, example)
     if shapes and shapes != recorder.shapes:
@@ -98,12 +97,12 @@ def find_hidden_pads(
 
 
 def find_followers(model: nn.Module, example: Any) -> tuple[dict[nn.Module, nn.Module], list[tuple[int, ...]]]:
-    """Runs a model that is not converted; returns each module that pads, with the one convolution that reads its maps.
+    """Runs an unconverted model; maps each module that pads to the one convolution that reads its output.
 
-    Second, the sizes of the maps that the model returns.
+    Also returns the sizes of the maps that the model returns.
 
-    Only pairs of which each does nothing without the other: no one else reads what was padded, and the convolution
-    reads nothing else. A module that did not pad in the run is its own follower. Raises as `find_hidden_pads`.
+    Only pairs that belong together count: nothing else reads the padded map, and the convolution reads nothing else. A
+    module that did not pad in the run is its own follower. Raises as `find_hidden_pads`.
     """
     recorder = _run(model, example)
     followers = {module: module for module in model.modules() if module not in recorder.found}
@@ -122,7 +121,7 @@ def _run(model: nn.Module, example: Any) -> "_Recorder":
     modes = {module: module.training for module in model.modules()}
     try:
         model.eval()
-        # Tensors of inference mode do not know what they are views of, and hide what an operation is made of.
+        # Under inference mode tensors do not know their base, and composite operations are not decomposed.
         with (
             torch.inference_mode(False),
             torch.no_grad(),
@@ -141,13 +140,13 @@ def _run(model: nn.Module, example: Any) -> "_Recorder":
         for module, mode in modes.items():
             module.training = mode
     recorder.note_readers(_tensors(output), None)
-    # Of maps alone: how many boxes a detector finds may change with the border.
+    # Only outputs that are maps: the number of boxes that a detector finds may change with the border.
     recorder.shapes = [tuple(leaf.shape[2:]) for leaf in _tensors(output) if leaf.dim() > 2]
     return recorder
 
 
 def _in_user_file(error: Exception) -> str:
-    """` (FILE, line N)` of the innermost line of a user's own scheme that the error came through."""
+    """` (FILE, line N)` of the innermost line of a user's scheme in the traceback; empty if there is none."""
     through = [
         f" ({frame.f_code.co_filename}, line {line})"
         for frame, line in traceback.walk_tb(error.__traceback__)
@@ -169,7 +168,7 @@ def _call(model: nn.Module, example: Any) -> Any:
 
 @contextlib.contextmanager
 def _followed(model: nn.Module, recorder: "_Recorder") -> Iterator[None]:
-    """Tells the recorder which module runs; a converted layer also where its parent calls `_conv_forward` itself."""
+    """Tells the recorder which module runs, also for a converted layer whose parent calls `_conv_forward` directly."""
     handles = []
     for module in model.modules():
         handles.append(module.register_forward_pre_hook(lambda module, _: recorder.running.append(module)))
@@ -186,21 +185,21 @@ def _followed(model: nn.Module, recorder: "_Recorder") -> Iterator[None]:
 
 
 class _Recorder(TorchDispatchMode):
-    """Notes what pads with zeros, and which operation first reads what was padded."""
+    """Records the operations that pad with zeros, and the operations that read the padded maps."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.running: list[nn.Module] = [model]
         self.found: dict[nn.Module, list[HiddenPad]] = {}  # by the module that was running
         self.shapes: list[tuple[int, ...]] = []  # sizes of the maps that the model returned
-        self.unbatched = 0  # axes of space, where the example has no axis of the batch
+        self.unbatched = 0  # number of spatial axes if the example has no batch axis, else 0
         self._padded: WeakIdKeyDictionary = WeakIdKeyDictionary()  # tensor -> the pads that its border came from
-        self._made: WeakIdKeyDictionary = WeakIdKeyDictionary()  # what a pad returned itself -> the pad
-        self._zeros: WeakIdKeyDictionary = WeakIdKeyDictionary()  # tensors that were made of zeros
+        self._made: WeakIdKeyDictionary = WeakIdKeyDictionary()  # the output of a pad itself -> the pad
+        self._zeros: WeakIdKeyDictionary = WeakIdKeyDictionary()  # tensors that were created as zeros
         self.convolved: Counter[nn.Module] = Counter()
 
     def leave(self, *_: Any) -> None:
-        # What a hook returns takes the place of the output.
+        # Returns None, because a value that a forward hook returns replaces the module's output.
         self.running.pop()
 
     def convolve(self, layer: PaddedLayer, *args: Any, **kwargs: Any) -> Any:
@@ -216,7 +215,7 @@ class _Recorder(TorchDispatchMode):
         if name == "aten::convolution":
             self.convolved[self.running[-1]] += 1
         self.note_readers(_tensors(args), self.running[-1] if name == "aten::convolution" else None)
-        # A converted layer pads by its scheme, whatever operations it is made of.
+        # Operations inside a converted layer are its scheme's, so they count as reads only.
         if not isinstance(self.running[-1], PaddedLayer):
             self._follow(name, args, result)
             if call := self._padding(function, args):
@@ -231,7 +230,7 @@ class _Recorder(TorchDispatchMode):
                 self._made[leaf].readers.append(reader)
 
     def _follow(self, name: str, args: tuple, result: Any) -> None:
-        """Hands the mark of padding on from what was read to what was made of it."""
+        """Passes the marks of padded tensors on from an operation's inputs to its outputs."""
         if name == "aten::convolution":
             self._read(args[:1], "convolution")
         elif name in PRODUCTS:
@@ -248,24 +247,24 @@ class _Recorder(TorchDispatchMode):
     def _read(self, args: Any, reader: str) -> None:
         for leaf in _tensors(args):
             for pad in self._padded.get(leaf, ()):
-                # Behind its reader there is a new map. Of several readers one that sees the border decides.
+                # A reader's output is a new map without marks. Of several readers, one that reads the border decides.
                 if not pad.read_by or reader != "product":
                     pad.read_by = reader
 
     def _padding(self, function: Any, args: tuple) -> str:
-        """What an operation pads with zeros, in words; empty if it does not."""
+        """Describes the zero padding of an operation in words; empty if it does not pad."""
         name = function._schema.name
         if "conv" in name:
-            # By name: a deformable convolution has an argument for each axis.
+            # Arguments are found by name: a deformable convolution has one argument per axis.
             named = {each.name: value for each, value in zip(function._schema.arguments, args, strict=False)}
             pads = tree_leaves([value for key, value in named.items() if key.startswith("pad")])
             zeros = any(isinstance(each, int) and each for each in pads) and not named.get("transposed")
             return f"convolves with padding {_short(pads)}" if zeros else ""
-        # Amounts count from the last axis; behind those of space lie channels, which have no border. A padding module
-        # has amounts of space alone, also where the map has no axis of a batch.
+        # Amounts start at the last axis; after the spatial axes come channels, which have no border. A padding module
+        # has amounts of spatial axes only, even if the map has no batch axis.
         spatial = args[1] if name == "aten::constant_pad_nd" else []
         if spatial and not isinstance(self.running[-1], _ConstantPadNd):
-            # Of an example without an axis of the batch, neither has what is made of it.
+            # If the example has no batch axis, maps computed from it have none either.
             free = 1 if args[0].dim() == self.unbatched + 1 else 2
             spatial = spatial[: 2 * (args[0].dim() - free)]
         if max(spatial, default=0) > 0 and not (args[2] if len(args) > 2 else 0):
@@ -284,7 +283,7 @@ class _Recorder(TorchDispatchMode):
         return ""
 
     def _written_into_zeros(self, name: str, args: tuple) -> str:
-        """In words what an operation writes into a part of zeros; empty if it does not."""
+        """Describes in words an operation that writes a map into a part of zeros; empty for other operations."""
         if name == "aten::copy_":
             part, whole = args[0], args[0]._base
         elif name in _PLACED:
@@ -293,7 +292,7 @@ class _Recorder(TorchDispatchMode):
             return ""
         if whole is None or whole not in self._zeros or whole.dim() < 3:
             return ""
-        # From the last axis, since a part may be one image of the batch.
+        # Compared from the last axis, since a part may be one image of the batch.
         alike = part.shape[2 - whole.dim() :] == whole.shape[2:]
         return "" if alike else f"writes {_short(part.shape)} into zeros of {_short(whole.shape)}"
 

@@ -1,10 +1,10 @@
-"""Networks whose parallel branches were summed into one convolution (RepVGG and its relatives).
+"""Finds convolutions that parallel branches were fused into (RepVGG and its relatives).
 
 A sum of a 3x3 and a 1x1 convolution is one 3x3 convolution under zero padding. Under partial padding it is not: at the
-border the 3x3 branch is re-weighted and the 1x1 branch, which never leaves the input, is not. Branches
-must therefore be converted before they are fused. Fusing leaves plain convolutions behind. A block that deletes its
-branches when it fuses them is known by that, whoever wrote it (RepVGG, MobileOne, YOLO's RepConv); the table has
-blocks of timm that fuse in other ways. (A convolution fused with its batch norm alone stays exact, and is neither.)
+border the 3x3 branch is re-weighted and the 1x1 branch, which never leaves the input, is not. So branches must be
+converted before they are fused, but fusing leaves plain convolutions behind. A block whose method deletes branches when
+it fuses them is recognised by that, whoever wrote it (RepVGG, MobileOne, YOLO's RepConv); the table lists blocks of
+timm that fuse in other ways. (Fusing a convolution with its batch norm alone stays exact, and is not reported.)
 """
 
 import dis
@@ -18,12 +18,12 @@ from torch.utils._pytree import tree_leaves
 
 
 class _Place(NamedTuple):
-    """Where a block of timm keeps what its branches were fused into; unfused there is None, or no bare convolution."""
+    """Where a block of timm holds its fused convolutions; an unfused block has None or no bare convolution there."""
 
     paths: tuple[str, ...]
-    """Attributes, dotted; a last part `*` means the children of a sequence."""
+    """Dotted attributes; a last part `*` means the children of a sequence."""
     flag: str | None = None
-    """The attribute by which the block says that it is fused, where the paths alone do not tell."""
+    """The attribute that is true if the block is fused; None if the paths alone show it."""
 
 
 _FOLDED_RESIDUALS = _Place(("dwconv1.conv", "dwconv2.conv"), flag="fused")
@@ -40,12 +40,12 @@ _PLACES: dict[str, _Place] = {
 
 
 def class_path(kind: type) -> str:
-    """The full name of a class, by which timm's blocks are known here whether or not this timm has them."""
+    """The full name of a class; tables use names because the installed timm may lack some of the classes."""
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def fused_convolutions(block: nn.Module) -> Iterator[nn.Module]:
-    """The convolutions in `block` that a sum of branches was fused into."""
+    """Yields the convolutions in `block` that a sum of branches was fused into."""
     paths = list(_left_by_fusing(block))
     place = _PLACES.get(class_path(type(block)))
     if place is not None and (not place.flag or getattr(block, place.flag, False)):
@@ -57,7 +57,7 @@ def fused_convolutions(block: nn.Module) -> Iterator[nn.Module]:
 
 
 def _left_by_fusing(block: nn.Module) -> Iterator[str]:
-    """The modules that a method of the block sets where it deletes others, if the others are gone."""
+    """Yields names of modules that a method of the block sets while it deletes others, if the others are gone."""
     kind: type = type(block)
     for written, deleted in _deleting_methods(kind):
         present = {name for name in written if isinstance(getattr(block, name, None), nn.Module)}
@@ -68,7 +68,7 @@ def _left_by_fusing(block: nn.Module) -> Iterator[str]:
 
 @functools.cache
 def _deleting_methods(kind: type) -> list[tuple[set[str], set[str]]]:
-    """For each method of a class that deletes attributes: the attributes that it sets, and those that it deletes."""
+    """(attributes set, attributes deleted) of each method of a class that deletes attributes, from its bytecode."""
     found = []
     for method in vars(kind).values():
         if not inspect.isfunction(method):

@@ -1,6 +1,6 @@
 """Makes the class of a convolution under a scheme, such as PartialConv2d.
 
-Conversion changes nothing but a layer's class: its parameters, attributes and state dict stay.
+A conversion changes only a layer's class: its parameters, attributes and state dict stay.
 """
 
 import functools
@@ -25,10 +25,10 @@ Output = Tensor | tuple[Tensor, Tensor]
 """What a layer returns: the output; with a mask, the output and its mask."""
 
 Layer = Any
-"""A PaddedLayer and its base at once, for which there is no type."""
+"""A PaddedLayer that is also its base, which Python's types cannot express."""
 
 LEARNED = "padding_learned"
-"""The parameter that a scheme with parameters gives to a layer."""
+"""Name of the parameter that a scheme with parameters gives to a layer."""
 
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ else:
 
 
 class PaddedLayer(_Base):
-    """Base of the generated classes. Each is also a subclass of the class it replaces, so isinstance keeps working."""
+    """Base of the generated classes. Each is also a subclass of the class it replaces, so that isinstance works."""
 
     padding_base: type[nn.Module]
     padding_scheme: str
@@ -46,13 +46,13 @@ class PaddedLayer(_Base):
     layer_name: str | None = None
     """The layer's name in the converted model, for messages; an attribute, so that copies and pickles keep it."""
     outer_pads: Pads | None = None
-    """What a zero padding module in front of the layer would add, where that module was converted with it."""
+    """The pads of a zero padding module in front of the layer that was converted together with it."""
     built_padding_mode: str
-    """The padding_mode that the layer was built with, where the scheme took the place of another one than zeros."""
+    """The padding_mode that the layer was built with, if the scheme replaced one other than zeros."""
     return_mask: bool | None = None
-    """Whether a call returns the output's mask too; None: if it was given a mask."""
+    """Whether a call also returns the output's mask; None returns it if a mask was given."""
     multi_channel: bool = False
-    """Whether a returned mask always has a channel for each of the output's."""
+    """Whether a returned mask always has C_out channels."""
 
     def convolve(
         self,
@@ -65,9 +65,9 @@ class PaddedLayer(_Base):
         groups: int | None = None,
         mask: Tensor | None = None,
     ) -> Tensor | tuple[Tensor, Tensor]:
-        """Convolves under this layer's scheme; arguments left out are the layer's own.
+        """Convolves under this layer's scheme; omitted arguments are taken from the layer.
 
-        With a mask of what is valid in the input, the result is the output and its mask: see `masked_convolution`.
+        With a mask of the input, returns the output and its mask; see `masked_convolution`.
         """
         stride = self.stride if stride is None else stride
         dilation = self.dilation if dilation is None else dilation
@@ -92,9 +92,9 @@ class PaddedLayer(_Base):
     def _settled(
         self, input: Tensor, weight: Tensor, stride: tuple[int, ...], dilation: tuple[int, ...], groups: int
     ) -> SettledGeometry | None:
-        """The geometry of the last call, if this one has the same sizes and settings; None where nothing is kept.
+        """The geometry of an eager call, kept from the last call if sizes and settings are the same; else None.
 
-        On small maps what Python does costs as much as the convolution: see docs/padding.md.
+        On small maps Python's work costs as much as the convolution; see docs/padding.md.
         """
         if has_torch_function_variadic(input, weight) or is_traced(input, weight):
             return None
@@ -108,31 +108,31 @@ class PaddedLayer(_Base):
         if input.dim() != weight.dim():
             return None
         if any(isinstance(setting, list) for setting in key):
-            return None  # it may change in place
+            return None  # a list may change in place
         geometry = resolve(effective_pads(self), input.shape[2:], weight.shape[2:], stride, dilation, groups)
         geometry = SettledGeometry(*geometry)
         attributes["_recent_call"] = key, geometry
         return geometry
 
     def _own(self) -> tuple[bool, Tensor | None, Pads | None]:
-        """What the scheme sees of the layer."""
+        """The arguments `training`, `learned` and `widest` of `padded_convolution`."""
         learned = self._parameters.get(LEARNED)
         if learned is None:
-            learned = self.__dict__.get(LEARNED)  # pruned, or a replica of DataParallel
+            learned = self.__dict__.get(LEARNED)  # as in a pruned layer or a replica of DataParallel
         return self.training, learned, None if learned is None else widest_pads(self)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        """Weights of another scheme have no parameters of this one: they start as in a conversion."""
+        """Loads weights; if they lack the scheme's parameter, it gets its initial value for these weights."""
         if LEARNED in self._parameters and prefix + LEARNED not in state_dict:
             state_dict[prefix + LEARNED] = start_of(self, state_dict.get(f"{prefix}weight"))
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """Some modules call this of their child, with a weight of their own: it pads by the scheme, too."""
+        """Convolves by the scheme; some modules call this method of a child with a weight of their own."""
         return self.convolve(input, weight, bias)  # type: ignore[return-value]  # a pair under return_mask alone
 
     def __reduce_ex__(self, protocol: Any) -> tuple:
-        """Pickles by the base's name and the scheme's, so that generated classes need no importable name."""
+        """Pickles the base class and the scheme's name, so that the generated class need not be importable."""
         reduced: Any = super().__reduce_ex__(protocol)
         _, _, state, *others = reduced
         state = {name: value for name, value in state.items() if name != "_recent_call"}
@@ -158,16 +158,16 @@ _AXES: dict[type[nn.Module], int] = {nn.Conv1d: 1, nn.Conv2d: 2, nn.Conv3d: 3}
 
 
 def widest_pads(layer: PaddedLayer) -> Pads:
-    """The largest pads that the layer may have; those of TensorFlow's SAME depend on the input."""
+    """The largest pads that the layer may have; the pads of TensorFlow's SAME depend on the input."""
     pads = effective_pads(layer)
     return static_pads("same", layer.kernel_size, layer.dilation) if pads == SAME_DYNAMIC else pads
 
 
 def start_of(layer: PaddedLayer, weight: Tensor | None = None) -> Tensor:
-    """What the scheme's parameter of a layer begins with, for its own or other weights."""
+    """The initial value of the scheme's parameter, for the layer's weights or for `weight`."""
     weight = (layer.weight if weight is None else weight).detach()
     start = find_scheme(layer.padding_scheme).start
-    assert start is not None  # the caller has asked
+    assert start is not None  # callers check that the scheme has a parameter
     return start(weight, layer.in_channels, widest_pads(layer))
 
 
@@ -187,21 +187,21 @@ def effective_pads(layer: PaddedLayer) -> AnyPads:
     own = layer.padding_site.padding(layer)
     if layer.outer_pads is None:
         return own
-    assert own != SAME_DYNAMIC  # such a layer is in no pair
+    assert own != SAME_DYNAMIC  # `find_pairs` pairs no such layer
     return tuple((b + ob, a + oa) for (b, a), (ob, oa) in zip(own, layer.outer_pads, strict=True))
 
 
-# Cached, so that layers of one kind have one class, after unpickling, too.
+# Cached, so that layers of one kind share one class, also after unpickling.
 @functools.cache
 def layer_class(base: type[nn.Module], scheme: str) -> type[nn.Module]:
-    """The class of `base`'s layers under `scheme`; under 'zero' `base` itself. Takes the same arguments as `base`.
+    """Makes the class of `base`'s layers under `scheme`; under 'zero' it is `base`. It takes the arguments of `base`.
 
     >>> layer_class(nn.Conv2d, "reflect")(3, 8, 3, padding=1)
     ReflectConv2d(3, 8, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
 
     Raises:
-        PaddingError: an unknown scheme; a class that is not registered and has a forward of its own; a transposed
-            convolution under a scheme that leaves it as it is.
+        PaddingError: the scheme is unknown; the class is no registered convolution; or it is a transposed convolution,
+            which the scheme does not change.
     """
     if find_scheme(scheme).convolve is None:
         return base
@@ -231,7 +231,7 @@ def layer_class(base: type[nn.Module], scheme: str) -> type[nn.Module]:
 
 
 def _initialiser(base: type[nn.Module], takes_masks: bool) -> Callable[..., None]:
-    """The base's `__init__`; where the layer takes masks, it takes the keywords of the authors' layer, too."""
+    """Makes the `__init__`: the base's, with the keywords of the authors' layer if the layer takes masks."""
 
     @functools.wraps(base.__init__)
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
@@ -250,7 +250,7 @@ def _initialiser(base: type[nn.Module], takes_masks: bool) -> Callable[..., None
 
 
 def _hand_on(self: nn.Module, input: Tensor) -> Tensor:
-    """The forward of a zero padding module whose work the convolution behind it has taken over."""
+    """The forward of a zero padding module whose padding was moved into the convolution that follows it."""
     return input
 
 
@@ -261,17 +261,17 @@ DEFERRED: dict[type[nn.Module], type[nn.Module]] = {
         *(nn.ConstantPad1d, nn.ConstantPad2d, nn.ConstantPad3d),  # with value 0
     )
 }
-globals().update({kind.__name__: kind for kind in DEFERRED.values()})  # where pickle looks for them
+globals().update({kind.__name__: kind for kind in DEFERRED.values()})  # pickle looks classes up in their module
 
 
 def original_class(module: nn.Module) -> type[nn.Module]:
     """The class that a module had before it was converted.
 
     Raises:
-        PaddingError: the class was replaced by another one since, a parametrisation for instance.
+        PaddingError: the class was replaced since the conversion, for example by a parametrisation.
     """
     kind: Any = type(module)
-    # In the class itself: one that was derived since, as parametrisations do, inherits the attribute.
+    # Looked up in the class itself: a class derived later, as by parametrisations, only inherits the attribute.
     if "padding_base" in kind.__dict__:
         return kind.padding_base
     if issubclass(kind, PaddedLayer):
@@ -288,14 +288,14 @@ def built_mode(module: nn.Module) -> str:
 
 
 def pads_anything(pads: AnyPads, kernel_size: tuple[int, ...]) -> bool:
-    """Whether a layer with these pads ever pads; TensorFlow's SAME does unless every kernel is 1 wide."""
+    """Whether a layer with these pads can pad at all; TensorFlow's SAME can unless every kernel size is 1."""
     if pads == SAME_DYNAMIC:
         return max(kernel_size) > 1
     return any(amount != 0 for pair in pads for amount in pair)
 
 
 def own_padding(layer: Any) -> AnyPads:
-    """The pads that torch's `padding` argument asks for."""
+    """The pads of a layer's `padding`, read as torch does."""
     return static_pads(layer.padding, layer.kernel_size, layer.dilation)
 
 
@@ -303,7 +303,7 @@ def own_padding(layer: Any) -> AnyPads:
 @register_convolution(nn.Conv2d, padding=own_padding, own_weight=True)
 @register_convolution(nn.Conv3d, padding=own_padding, own_weight=True)
 def plain(layer: Layer, input: Tensor, mask_in: Tensor | None = None) -> Output:
-    """The forward of torch's convolutions under a scheme."""
+    """The forward of torch's convolutions under every scheme but zero."""
     return layer.convolve(input, layer.weight, layer.bias, mask=mask_in)
 
 

@@ -1,4 +1,4 @@
-"""Finds optimisers that were made before a conversion gave layers parameters, or took them away."""
+"""Finds optimisers that were made before a conversion added or removed parameters of layers."""
 
 import gc
 import warnings
@@ -9,14 +9,14 @@ from torch.optim import Optimizer
 
 
 def warn_of_optimisers(layers: Iterable[nn.Module], stacklevel: int) -> None:
-    """Warns if an optimiser that is alive trains weights of layers whose own parameters have just changed.
+    """Warns if an existing optimiser trains weights of layers to which a conversion just added or removed parameters.
 
-    An optimiser does not know of its model, so those alive are looked through: about 0.1 s, and only under schemes with
-    parameters.
+    A model does not know its optimisers, so all of Python's objects are searched: about 0.1 s, and only under schemes
+    with parameters.
     """
     weights = {id(parameter) for layer in layers for parameter in layer._parameters.values() if parameter is not None}
     for optimiser in gc.get_objects():
-        # By type: to ask a proxy for its class could run anything.
+        # Not isinstance: reading the `__class__` of a proxy object could run any code.
         if issubclass(type(optimiser), Optimizer) and any(
             id(parameter) in weights for group in optimiser.param_groups for parameter in group["params"]
         ):

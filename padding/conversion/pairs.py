@@ -1,4 +1,4 @@
-"""Zero padding modules in front of a convolution: converted together, as one padded convolution."""
+"""Pairs zero padding modules with the convolutions after them, to convert both as one padded convolution."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ _POOLS = (nn.modules.pooling._MaxPoolNd, nn.modules.pooling._AvgPoolNd)
 
 
 class Pair(NamedTuple):
-    """A padding module and the convolution that can do its work."""
+    """A padding module, and the convolution that can take over its pads."""
 
     padder: nn.Module
     convolution: nn.Module
@@ -24,17 +24,18 @@ class Pair(NamedTuple):
 
 
 def is_zero_pad(module: nn.Module | None) -> TypeGuard[nn.modules.padding._ConstantPadNd]:
-    """Whether the module does nothing but add zeros."""
+    """Whether the module is a padding module that adds zeros."""
     return isinstance(module, nn.modules.padding._ConstantPadNd) and module.value == 0 and any(module.padding)
 
 
 def find_pairs(
     model: nn.Module, followers: Mapping[nn.Module, nn.Module]
 ) -> tuple[list[Pair], dict[nn.Module, Decision]]:
-    """All pairs in plain sequences or among `followers`, and a verdict for each zero padding module that is in none.
+    """Finds all pairs in plain Sequentials or among `followers`, and decides on zero padding modules without a pair.
 
     Args:
-        followers: from a run, see `find_followers`.
+        model: any model.
+        followers: result of `find_followers`; empty without an example.
     """
     uses = Counter(child for parent in model.modules() for child in parent._modules.values())
     pairs: list[Pair] = []
@@ -66,7 +67,7 @@ def _pair(padder: Any, follower: Any, uses: Mapping[nn.Module | None, int]) -> P
         return None
     if built_mode(follower) != "zeros" or getattr(follower, "pad_mode", "constant") != "constant":
         return None
-    # The module counts from the last axis, pads here from the first one.
+    # The module's padding starts at the last axis, `Pads` at the first one.
     pads = tuple(zip(padder.padding[::2], padder.padding[1::2], strict=True))[::-1]
     return Pair(padder, follower, pads) if len(pads) == len(follower.kernel_size) else None
 

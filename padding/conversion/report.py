@@ -1,4 +1,4 @@
-"""Lists what a conversion did, layer by layer."""
+"""The report of a conversion, layer by layer."""
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 
 @dataclass
 class ConversionReport:
-    """Lists the layers that `convert_padding` converted, left and could not convert, by name, in the model's order.
+    """Lists the layers that `convert_padding` converted, left, or could not convert, in the model's order.
 
     Names are those of `model.named_modules()`; the model itself is ''. `reasons` says why a layer was left or is
     unsupported; `kinds` gives the original class of every name.
@@ -19,15 +19,15 @@ class ConversionReport:
     converted: list[str] = field(default_factory=list)
     """Layers that pad by the scheme now, whether or not they did before."""
     left: list[str] = field(default_factory=list)
-    """Layers that pad and are no zero-padded convolution, such as max pools; left as in the paper's networks."""
+    """Layers that pad but are no zero-padded convolutions, such as max pools; left as in the paper's networks."""
     unsupported: list[str] = field(default_factory=list)
     """Layers that still pad with zeros, because they cannot be converted."""
     schemes: dict[str, str] = field(default_factory=dict)
-    """The scheme of each converted layer, where layers were told apart by patterns."""
+    """The scheme of each converted layer, if schemes were chosen by patterns of names."""
     files: dict[str, str] = field(default_factory=dict)
-    """Files of the user's own that schemes came from, with the SHA-256 of their content."""
+    """The user's files that define schemes, each with the SHA-256 of its content."""
     learned: int = 0
-    """How many numbers the scheme's own parameters are."""
+    """The number of values in the scheme's own parameters."""
     reasons: dict[str, str] = field(default_factory=dict)
     kinds: dict[str, str] = field(default_factory=dict)
 
@@ -62,6 +62,6 @@ class ConversionReport:
 
 
 def shortened(names: list[str], shown: int = 3) -> str:
-    """The first of some names, and how many more there are."""
+    """Joins the first `shown` names, and adds how many more there are."""
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
     return ", ".join(names[:shown]) + more

@@ -1,6 +1,6 @@
 """Decides for each module of a network whether to convert it, leave it, or report it as unsupported.
 
-The decision is by exact type. Padding inside the forward of a block cannot be seen from its children: timm_blocks.py
+Convolutions are decided by exact type. Padding inside a block's forward does not show in its children: timm_blocks.py
 lists such blocks of timm; dry_run.py finds those of other libraries by running the model.
 """
 
@@ -40,12 +40,12 @@ _FILLING_PADS = (
 
 
 def judge(name: str, module: nn.Module, parent: nn.Module | None, target: Scheme, axes: int) -> Decision | None:
-    """Decides how to make a module pad by `target`; None: the module does not pad.
+    """Decides how to make a module pad by `target`; None if the module does not pad.
 
     `axes` is the largest number of axes that a convolution of the model slides over: 2 for images.
 
     Raises:
-        PaddingError: a padded convolution that no scheme can be put on without changing what it computes.
+        PaddingError: a padded convolution cannot be converted without changing what it computes.
     """
     kind = original_class(module)
     if issubclass(kind, _ConvTransposeNd):
@@ -85,7 +85,7 @@ def _judge_convolution(name: str, module: nn.Module, site: Convolution, target: 
 
 
 def unfit(module: nn.Module, target: Scheme) -> Decision | None:
-    """Why a registered convolution cannot have the parameters of a scheme; None if it can, or there are none."""
+    """Why a registered convolution cannot have the parameters of a scheme; None if it can, or the scheme has none."""
     if target.start is not None and not hasattr(module, "in_channels"):
         return Decision(UNSUPPORTED, f"'{target.name}' needs a layer that knows its channels")
     site = find_convolution(original_class(module))
@@ -152,7 +152,7 @@ def _judge_windows(module: nn.Module, parent: nn.Module | None) -> Decision | No
 
 
 def _pool_pads(pool: nn.Module) -> bool:
-    """timm's pools with TensorFlow's SAME pad in their forward, and say nothing of it in `padding`."""
+    """Whether a pool pads. timm's pools with TensorFlow's SAME pad in their forward, and their `padding` is 0."""
     if isinstance(pool, MaxPool2dSame | AvgPool2dSame):
         return max(_kernel(pool)) > 1
     return _amounts(pool)
@@ -161,7 +161,7 @@ def _pool_pads(pool: nn.Module) -> bool:
 def _average_pool_reason(pool: nn.Module) -> str:
     if getattr(pool, "divisor_override", None) is not None:
         return "a pool that divides by a number of its own, whatever is inside"
-    # timm's SAME pool pads with F.pad and counts its zeros, whatever count_include_pad says.
+    # timm's SAME pool pads by F.pad, so it counts the zeros even with count_include_pad=False.
     if pool.count_include_pad or isinstance(pool, AvgPool2dSame):
         return "an average pool that counts its padding as zeros: a pool, not a convolution"
     return "an average pool with count_include_pad=False, which is partial padding already"
@@ -177,7 +177,7 @@ def _judge_graph(graph: torch.fx.GraphModule) -> Decision | None:
 def _judge_lookalike(module: nn.Module) -> Decision | None:
     """Reports modules with the weight and kernel size of a convolution, such as deformable and quantised ones."""
     weight = getattr(module, "weight", None)
-    # A quantised module gives its packed weight by a method.
+    # A quantised module has a method `weight` that returns the packed weight.
     is_filter = weight.dim() > 2 if isinstance(weight, torch.Tensor) else callable(weight)
     if not is_filter or not hasattr(module, "kernel_size"):
         return None
@@ -191,7 +191,7 @@ def _left_if(padded: bool, reason: str) -> Decision | None:
 
 
 def _amounts(module: nn.Module) -> bool:
-    """Whether the module's `padding` says anything but zero."""
+    """Whether the module's `padding` is anything but zero."""
     padding = getattr(module, "padding", 0)
     if isinstance(padding, str):
         return padding != "valid"

@@ -1,4 +1,4 @@
-"""Blocks of timm that pad inside their own forward, where no child shows it.
+"""Lists blocks of timm that pad inside their own forward, where no child shows it.
 
 A test runs a model of every file of timm and compares each padding operation with this list and the converted layers.
 """
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 
 class PaddingBlock(NamedTuple):
-    """What a block does; `feeds_convolution` tells a gap of the conversion from what no convolution reads."""
+    """How a block pads; `feeds_convolution` if a convolution reads the zeros, which the conversion then misses."""
 
     feeds_convolution: bool
     reason: str
@@ -21,7 +21,7 @@ _POOLING = PaddingBlock(False, "an average pool inside its forward, which counts
 _PATCHES = PaddingBlock(
     True,
     "pads images that are no multiple of the patch with zeros inside its forward; other images not at all",
-    lambda block: getattr(block, "dynamic_img_pad", False),  # older ones have no such option,
+    lambda block: getattr(block, "dynamic_img_pad", False),  # older versions of timm lack this option
 )
 
 PADDING_BLOCKS: dict[str, PaddingBlock] = {

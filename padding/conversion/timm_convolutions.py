@@ -1,7 +1,7 @@
-"""How timm's convolutions pad and run, which compute their weights or their padding at each call.
+"""Registers timm's convolutions, which compute their weights or their padding at each call.
 
-A class that is not here and has a forward of its own is refused by `convert_padding`; add it here, or from outside with
-`register_convolution`.
+`convert_padding` refuses a padded convolution that is not registered and has a forward of its own; register it here, or
+from outside with `register_convolution`.
 """
 
 from typing import Any
@@ -24,7 +24,7 @@ from padding.registry import register_convolution
 
 
 def _always_dynamic(layer: Any) -> AnyPads:
-    return SAME_DYNAMIC  # `.padding` is (0, 0): Conv2dSame pads in its forward
+    return SAME_DYNAMIC  # not `layer.padding`, which is (0, 0): Conv2dSame pads in its forward
 
 
 def _dynamic_if_same(layer: Any) -> AnyPads:
@@ -59,9 +59,9 @@ def _standardised_and_scaled(layer: Layer, input: Tensor, mask_in: Tensor | None
 
 
 def _standardise(weight: Tensor, eps: float, scale: Tensor | None = None) -> Tensor:
-    """Weight standardisation: every filter to mean 0 and variance 1, batch norm with the filters as channels.
+    """Standardises every filter to mean 0 and variance 1, by batch norm with the filters as channels.
 
-    The same call as timm's, so that the weights are the same bits.
+    Makes the same call as timm, so that the weights are bit for bit equal.
     """
     filters = weight.reshape(1, weight.shape[0], -1)
     return F.batch_norm(filters, None, None, weight=scale, training=True, momentum=0.0, eps=eps).reshape_as(weight)
@@ -69,7 +69,7 @@ def _standardise(weight: Tensor, eps: float, scale: Tensor | None = None) -> Ten
 
 @register_convolution(CondConv2d, padding=_dynamic_if_conditional)
 def _conditional(layer: Layer, input: Tensor, routing_weights: Tensor) -> Tensor:
-    """Each sample has its own mixture of the experts' filters: the batch becomes groups of one grouped convolution."""
+    """Mixes the experts' filters per sample, and convolves the batch as groups of one grouped convolution."""
     batch, _, *sizes = input.shape
     filters = batch * layer.out_channels
     weight = (routing_weights @ layer.weight).view(filters, layer.in_channels // layer.groups, *layer.kernel_size)

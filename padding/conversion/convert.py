@@ -226,7 +226,7 @@ def report_hidden(
 
 
 def _withdraw(model: nn.Module, report: ConversionReport, weight: torch.Tensor, owner: str) -> None:
-    """Reports converted layers with this weight as unsupported: another module convolves with it, past their forward."""
+    """Reports converted layers with this weight as unsupported: another module convolves with it, not they."""
     for name in [name for name in report.converted if getattr(model.get_submodule(name), "weight", None) is weight]:
         report.converted.remove(name)
         report.unsupported.append(name)

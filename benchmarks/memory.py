@@ -37,6 +37,7 @@ def memory_rows(setting: Setting) -> Iterator[Row]:
 
 
 def measure(setting: Setting, task: Task, size: tuple[int, int], scheme: str) -> Row:
+    torch.set_num_threads(1)  # as in the other parts; a process begins with all cores
     torch.manual_seed(0)
     encoder = "tiny_resnet10" if setting.tiny else "wide_resnet38"
     network = DeepLabV3Plus(encoder, CLASSES)

@@ -46,7 +46,8 @@ def draw(collection: Collection) -> Drawing:
         axes.set_ylabel(f"{collection.metric} (%), best epoch", parse_math=False)
         axes.grid(axis="x", visible=False)
 
-    width = max(5.4, max(1.6, 0.25 * len(schemes)) * len(collection.networks))
+    # The page shrinks a wider figure until its text cannot be read.
+    width = min(max(5.4, max(1.6, 0.25 * len(schemes)) * len(collection.networks)), 16)
     return Drawing(fill, (width, 3.8), f"{collection.metric} by network and scheme", styles)
 
 

@@ -53,8 +53,9 @@ def main(
     if data_root and not (test or pictures or seams):
         raise UserError("--data-root goes with --test, --pictures or --seams, which read images")
     runs.metric = runs.metric or METRIC
-    collection, _ = runs.collect(), runs.output_folder()  # raises before the tests, which take long
     failed = []
+    if test or seams:
+        collection, _ = runs.collect(), runs.output_folder()  # raises before the tests, which take long
     if test:
         # Imported late: it brings in torch and Lightning.
         from studies.segmentation.measure import run_missing

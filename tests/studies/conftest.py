@@ -42,18 +42,27 @@ def make_tested(make_run):
         fields = {"network": "net", "variant": "split0", "monitor": "val/miou", **dict(of_run)}
         folder = f"{fields['network']}-{fields['variant']}-{padding}-{seed}"
         run = make_run(padding=padding, seed=seed, values=(10.0, 30.0, 20.0), folder=folder, **fields)
-        settings = {"checkpoint": "best.ckpt", "epoch": 1, "step": 40, "network": f"deeplabv3plus-{fields['network']}"}
-        settings |= {"padding": padding, "padding_at_test": padding, "precision": "32-true", "dilation": ""}
-        settings["data"] = {"split": int(fields["variant"][-1]), "images": 2, "files": "ab"}
-        settings |= {
+        settings = {
+            "checkpoint": "best.ckpt",
+            "epoch": 1,
+            "step": 40,
+            "network": f"deeplabv3plus-{fields['network']}",
+            "padding": padding,
+            "padding_at_test": padding,
+            "precision": "32-true",
+            "dilation": "",
+            "data": {"split": int(fields["variant"][-1]), "images": 2, "files": "ab"},
             "images": 2,
             "class_names": ["road", "sky", "car"],
             "leave_out": LEAVE_OUT,
             "border_scope": "image",
+            "distance_edges": EDGES,
+            "tile_size": None,
+            "average": "logits",
+            "confusion": {mode: counts_of(padding, seed, mode).tolist() for mode in MODES},
+            **changes,
         }
-        settings |= {"distance_edges": EDGES, "tile_size": None, "average": "logits"}
-        settings["confusion"] = {mode: counts_of(padding, seed, mode).tolist() for mode in MODES}
-        EvaluationRecord(**{**settings, **changes}).write(run.evaluations / f"{name}.json")
+        EvaluationRecord(**settings).write(run.evaluations / f"{name}.json")
         return run
 
     return make
@@ -77,9 +86,15 @@ def keep_evaluation(tmp_path):
         files = [f"{'abc'[target]}/{number}.png" for number, target in enumerate(targets)]
         ImageList(files, targets, ["ape", "bee", "cat"]).write(run.evaluations / f"images-{digest}.json.gz")
         right = sum(one == other for one, other in zip(predicted, targets, strict=True))
-        of = (checkpoint, record.max_epochs - 1, record.max_epochs, record.network, record.padding)
         evaluation = ClassificationRecord(
-            *(*of, scheme or record.padding, "32-true", {"images": 6, "files": digest}),
+            checkpoint=checkpoint,
+            epoch=record.max_epochs - 1,
+            step=record.max_epochs,
+            network=record.network,
+            padding=record.padding,
+            padding_at_test=scheme or record.padding,
+            precision="32-true",
+            data={"images": 6, "files": digest},
             images=6,
             acc1=100 * right / 6,
             acc5=None,

@@ -128,6 +128,7 @@ def load_in_order(network: nn.Module, file: Path) -> None:
             raise UserError(f"--weights {file} has {len(given)} tensors, the network {len(own)}: {where}")
         given = dict(zip(own, given.values(), strict=True))
     try:
+        # Not strict, because the batch counters were taken out.
         network.load_state_dict(given, strict=False)
     except RuntimeError as error:
         raise UserError(f"--weights {file}: {str(error).splitlines()[-1].strip()}") from None

@@ -28,6 +28,7 @@ def measure(source: Source, size: int, schemes: list[str], seed: int, say: Calla
     failed: list[str] = []
     linear = averages(zero)
     try:
+        # images[2:3] is the first image of white noise, behind the two constants.
         check_linear(linear, images[2:3])
     except (UserError, EvaluationError) as error:
         failed.append(f"foveation: {error}")

@@ -62,6 +62,7 @@ def grid_of_maps(
             drawn = cells(place, values, "RdBu_r", norm)
             place.set_aspect("equal")
             place.set_title(heading, parse_math=False, **looks)
+        # All maps have one norm, so the scale of the last one holds for each.
         scale(figure, drawn, list(places.flat), label)
 
     return Drawing(fill, (COLUMNS * sides[0] + 0.9, rows * sides[1]), words)

@@ -83,6 +83,7 @@ class RunsStudy:
                 which = [Marked(group, styles[group.padding]), *([part] if self.each else [])]
                 rows.append([*which, len(records), records[0].images, *cells.values()])
                 groups.append(group if self.apart else group.network)
+        # All rows have the cells of the last one as columns.
         heads = [Column(name) for name in ("Network", self.each, "n", "images") if name]
         return Table(self.title, [*heads, *cells], rows, starts(groups))
 

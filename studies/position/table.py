@@ -61,6 +61,7 @@ def lines(records: Records) -> dict[str, Cells]:
 def draw(found: Found) -> Drawing:
     maps = {str(group): np.mean([grid(each, SHOWN) for each in records], 0) for group, records in found.items()}
     maps = {name: values - central(values) for name, values in maps.items()}
+    # One point at least, since maps without any difference would have no colour scale.
     most = max(1.0, *(float(abs(values).max()) for values in maps.values()))
     titles = {(name.replace("_", "_\n", 1) if len(name) > 18 else name): values for name, values in maps.items()}
     return grid_of_maps(titles, Normalize(-most, most), "points from the centre", TITLE, (1.5, 1.8), fontsize=8)

@@ -31,6 +31,7 @@ def run_missing(folder: Path, data_root: Path | None, collection: Collection, ou
         # Whatever stops one study (no images, no memory), the others can still be run.
         except Exception as error:
             status, problem = 1, in_one_line(error)
+        # 128 + signal, such as 130 for Ctrl-C: the user wants no further study.
         if status > 128:
             raise SystemExit(status)
         if problem:

@@ -85,6 +85,7 @@ def download(run: Any, folder: RunFolder) -> None:
     for file in run.files(names=list(names)):
         # The names in the answer come from the server; only the requested files are written.
         if file.name in names:
+            # download returns an open file.
             file.download(root=str(folder.path), replace=True).close()
             (folder.path / file.name).rename(names[file.name])
 

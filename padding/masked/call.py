@@ -1,4 +1,4 @@
-"""One call of a torch function, and the rules that follow such calls."""
+"""A call of a torch function, and the registry of rules that compute where its output is valid."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,53 +18,53 @@ Output = Any
 
 
 class Result(NamedTuple):
-    """What a rule returns: the output, and the state of each tensor in it, in order; None for a constant."""
+    """Result of a rule: the output, and the state of each tensor in it, in order; None for a constant."""
 
     output: Output
     states: Sequence[Valid | None]
 
 
 def result(output: Output, axes: Iterable[Extents | None] | None, batch: int | None) -> Result:
-    """The output, each of its tensors valid on `axes`: everywhere where that is None."""
+    """Makes a Result whose tensors are all valid on `axes`; None means valid everywhere."""
     tensors = tensors_in(output)
     return Result(output, [make_valid(each.shape, axes or [None] * each.dim(), batch) for each in tensors])
 
 
 @dataclass
 class Call:
-    """A function, its arguments, and what is known of the tensors among them."""
+    """A function, its arguments, and the states of the tensors among them."""
 
     function: Callable
     args: tuple
     kwargs: dict[str, Any]
     states: list[tuple[Tensor, Valid | None]]
-    """Each tensor among the arguments, in order, with its state; None for a constant: the same for all images."""
+    """Each tensor among the arguments, in order, with its state; None for a constant, which is equal for all images."""
     images: int
     rule: str
     recorded: bool = False
     """Whether the run began with gradients on; then it writes nothing in place, not even in the network's no_grad."""
     sized: tuple[tuple, dict] | None = None
-    """The arguments with the sizes that each image alone would hand over; None where they are the canvas'."""
+    """The arguments with the sizes (`Sized`) that each image alone would pass; None if none of them differs."""
 
     def run(self) -> Output:
-        """The function's own result on the whole canvas."""
+        """Runs the function on the whole canvas."""
         return self.function(*self.args, **self.kwargs)
 
     def run_like(self, state: Valid) -> Result:
-        """The result on the canvas, valid where an argument with the same axes is."""
+        """Runs the function on the canvas; the result is valid where `state`, that of an argument, says."""
         return result(self.run(), state.axes, state.batch)
 
     def bind(self, *names: str, **defaults: Any) -> SimpleNamespace:
-        """The arguments by name: builtin functions have no signature. Names without a default are required."""
+        """The arguments by name, since builtin functions have no signature. Names without a default are required."""
         return SimpleNamespace(**{**defaults, **dict(zip(names, self.args, strict=False)), **self.kwargs})
 
     def valid(self, tensor: Tensor | None) -> Valid | None:
         """The state of one of the arguments; None for a constant."""
-        # By identity: == and `in` compare tensors element by element.
+        # Compared by identity: == and `in` would compare tensors element by element.
         return next((state for known, state in self.states if known is tensor), None)
 
     def input(self) -> tuple[Tensor, Valid]:
-        """The first argument, which must come from the images."""
+        """The first argument and its state; raises UnfollowableError if it is not computed from the images."""
         tensor: Any = self.args[0] if self.args else self.kwargs.get("input")
         state = self.valid(tensor) if isinstance(tensor, Tensor) else None
         if state is None:
@@ -72,10 +72,10 @@ class Call:
         return tensor, state
 
     def clear(self, tensor: Tensor, state: Valid, value: float = 0.0) -> Tensor:
-        """The tensor with `value` wherever it is not valid.
+        """Returns the tensor with `value` wherever it is not valid.
 
-        Without gradients written in place. That is safe: padded positions are never read again, and the caller's images
-        were cloned.
+        Without gradients it is written in place. Safe in place: padded positions are never read again, and the caller's
+        images were cloned.
         """
         return filled(tensor, state, value, in_place=self.writes)
 
@@ -86,13 +86,13 @@ class Call:
 
     @property
     def cut(self) -> bool:
-        """Whether any argument is cut."""
+        """Whether some image does not fill an argument along some axis."""
         return any(state is not None and state.cut for _, state in self.states)
 
     @property
     def in_place(self) -> bool:
-        """Whether the function changes an argument, most often the first, as its name and its arguments tell."""
-        # Functions carry no schema at this level, so the name has to tell.
+        """Whether the function changes an argument, usually the first, judged by its name and `out`."""
+        # At this level functions have no schema to ask.
         name = getattr(self.function, "__name__", "")
         named = name.startswith("__i") or (name.endswith("_") and not name.endswith("__"))
         return named or name in ("__setitem__", "__set__") or self.kwargs.get("out") is not None
@@ -100,30 +100,30 @@ class Call:
 
 Rule = Callable[[Call], Result]
 RULES: dict[Callable, Rule] = {}
-"""The rule of each function that has one; the files of rules/ fill it."""
+"""Maps a function to its rule; the files of rules/ fill it."""
 
 _NAMESPACES = (torch, Tensor, F, torch._C._nn, torch.special, torch.linalg)
 
 
 def namesakes(*names: str) -> Iterator[Callable]:
-    """All torch functions of these names: torch's own, tensor methods, functionals."""
-    # torch.add and Tensor.add are two objects, and the mode meets the one that the network calls.
+    """All torch functions with these names: in torch, tensor methods, functionals."""
+    # torch.add and Tensor.add are two objects, and the mode sees the one that the network calls.
     found = (getattr(namespace, name, None) for name in names for namespace in _NAMESPACES)
     return filter(callable, found)
 
 
 def getter(name: str) -> Callable:
-    """What the mode meets where a network reads that attribute of a tensor."""
+    """The function that the mode sees when a network reads this attribute of a tensor."""
     return getattr(Tensor, name).__get__
 
 
 def rule(*names: str) -> Callable[[Rule], Rule]:
-    """Decorator: follows all functions of these names."""
+    """Decorator: registers a rule for all torch functions with these names."""
     return rule_for(*namesakes(*names))
 
 
 def rule_for(*functions: Callable) -> Callable[[Rule], Rule]:
-    """Decorator: follows these functions."""
+    """Decorator: registers a rule for these functions."""
 
     def register(follow: Rule) -> Rule:
         RULES.update(dict.fromkeys(functions, follow))
@@ -138,7 +138,7 @@ _PLAIN = frozenset([int, float, bool, str, type(None)])
 def leaves(value: Any, found: list | None = None) -> list:
     """The tensors and sizes in nested tuples, lists, dictionaries and slices, in order."""
     found = [] if found is None else found
-    # Every call comes by here and most arguments are plain numbers, which are passed over without a call of their own.
+    # Runs at every call, and most arguments are plain numbers, so these are skipped without a recursive call.
     if isinstance(value, Tensor | Sized):
         found.append(value)
     elif isinstance(value, tuple | list | dict | slice):
@@ -158,7 +158,7 @@ def tensors_in(value: Any) -> list[Tensor]:
 
 
 def map_leaves(value: Any, change: Callable[[Any], Any]) -> Any:
-    """The same nesting with each tensor and number replaced by `change(leaf)`."""
+    """Returns the same nesting with each tensor and number replaced by `change(leaf)`."""
     if isinstance(value, tuple | list):
         items = [map_leaves(each, change) for each in value]
         return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
@@ -170,5 +170,5 @@ def map_leaves(value: Any, change: Callable[[Any], Any]) -> Any:
 
 
 def map_tensors(value: Any, change: Callable[[Tensor], Any]) -> Any:
-    """The same nesting with each tensor replaced by `change(tensor)`."""
+    """Returns the same nesting with each tensor replaced by `change(tensor)`."""
     return map_leaves(value, lambda leaf: change(leaf) if isinstance(leaf, Tensor) else leaf)

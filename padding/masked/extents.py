@@ -1,7 +1,7 @@
-"""Which positions of an axis are valid behind a sliding window: integers, one image at a time.
+"""Computes which positions along an axis are valid after a sliding window, in integers, per image.
 
-Two rules. `fixed`: a position is valid if it exists in the network run on that image alone. `grow` (Eq. 3 of Liu et
-al. 2018): if at least one position that its window read was valid.
+There are two rules. `fixed`: a position is valid if it exists when the network runs on that image alone. `grow` (Eq. 3
+of Liu et al. 2018): a position is valid if its window read at least one valid position.
 """
 
 from functools import lru_cache
@@ -25,25 +25,25 @@ class Window(NamedTuple):
     after: int
     dilation: int
     ceil: bool = False
-    """Whether a window that begins inside and reaches beyond the padding counts (pools with ceil_mode)."""
+    """Whether a last window that begins inside and reaches beyond the padding counts (ceil_mode of pools)."""
 
     def reads_outside(self, rule: str) -> bool:
-        """Whether a window of a valid output may hold positions that are not valid."""
+        """Whether the window of a valid output may contain invalid positions."""
         pads = self.before > 0 or self.after > 0 or self.ceil
         return pads or (rule == GROW and (self.kernel > 1 or self.stride > 1))
 
     def outputs(self, size: int) -> int:
-        """How many windows an axis of `size` positions has."""
+        """The number of windows along an axis of `size` positions."""
         if not self.ceil:
             return output_size(size, self.kernel, self.stride, (self.before, self.after), self.dilation)
         room = size + self.before + self.after - self.dilation * (self.kernel - 1) - 1
         outputs = -(-room // self.stride) + 1
-        # torch drops a last window that would begin in the padding behind.
+        # torch drops a last window that would begin in the padding after the map.
         return outputs - 1 if (outputs - 1) * self.stride >= size + self.before else outputs
 
 
 def repeated(value: int | tuple[int, ...] | list[int], axes: int) -> tuple[int, ...]:
-    """A window's argument for each axis: torch takes one number, a sequence of one, or one for each."""
+    """Repeats an argument for each axis: torch takes one number, a sequence of one, or one per axis."""
     values = tuple(value) if isinstance(value, tuple | list) else (value,)
     return values * axes if len(values) == 1 else values
 
@@ -51,10 +51,10 @@ def repeated(value: int | tuple[int, ...] | list[int], axes: int) -> tuple[int, 
 # Layers and batches repeat the same few windows and extents.
 @lru_cache(maxsize=1 << 14)
 def slide(extents: Extents, window: Window, outputs: int, rule: str) -> Extents:
-    """The valid positions of the output, which has `outputs` windows along the whole axis.
+    """Computes the valid positions of an output that has `outputs` windows along the whole axis.
 
     Raises:
-        PaddingError: an image has no valid position left, or, under `grow`, positions with a gap between them.
+        PaddingError: under `fixed`, an image has no valid position left; under `grow`, valid positions have gaps.
     """
     if rule == GROW:
         return tuple(_grown(extent, window, outputs) for extent in extents)
@@ -83,7 +83,7 @@ def _grown(extent: tuple[int, int], window: Window, outputs: int) -> tuple[int, 
 
 @lru_cache(maxsize=1 << 14)
 def taps_inside(extent: tuple[int, int], window: Window, outputs: int) -> tuple[int, ...]:
-    """How many taps of each window along the axis fall on valid positions."""
+    """The number of taps of each window along the axis that fall on valid positions."""
     start, stop = extent
     before = window.before + start
     return tuple(valid_taps(stop - start, outputs, window.kernel, window.stride, before, window.dilation).tolist())

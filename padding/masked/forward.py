@@ -1,4 +1,4 @@
-"""A network on images of different sizes that were padded to one."""
+"""Runs a network on images of different sizes padded to one size, so that it never sees the padded positions."""
 
 import traceback
 from collections.abc import Sequence
@@ -22,32 +22,32 @@ from padding.tracing import is_compiled
 def forward_masked(
     model: nn.Module, images: Tensor, sizes: Tensor | Sequence, *, rule: str = FIXED, check: bool = True
 ) -> Masked:
-    """Runs a network on images padded to one size, so that it never sees what was padded.
+    """Runs a network on images padded to one size, so that it never sees the padded positions.
 
     >>> conv, images = torch.nn.Conv2d(3, 4, 3), torch.ones(2, 3, 9, 9)
     >>> forward_masked(conv, images, [(9, 7), (5, 9)]).valid.tolist()
     [[[0, 7], [0, 5]], [[0, 3], [0, 7]]]
 
-    The mask of every layer is one interval an axis and image ("case of big padding size", section 3 of Liu et al.
-    2018), followed through the network's code as it stands. Anything may stand outside of an image, NaN included.
+    The mask of every map is one interval per axis and image ("case of big padding size", section 3 of Liu et al.
+    2018), followed through the network's unchanged code. Padded positions may hold any values, even NaN.
 
     Args:
-        model: in evaluation mode as far as it normalises by batches; its padding scheme any one for `fixed`, partial
-            for `grow`.
+        model: a network, in evaluation mode if it has batch norm; under any padding scheme for `fixed`, under partial
+            padding for `grow`.
         images: (N, C, H, W), each image at the top left; also signals (N, C, L) and volumes (N, C, D, H, W).
-        sizes: (N, 2) integers, height and width of each image; (N, 1) lengths of signals, (N, 3) of volumes.
-        rule: `fixed`: a position is valid if it exists in the network run on that image alone, and holds what that run
-            gives. `grow`: if its window read at least one valid position (Eq. 3), on a canvas that is as wide as the
-            batch; sums and concatenations of differently grown maps are valid where any part is, the others 0 there.
-        check: compares the first batch of each canvas and set of sizes with another run: under `fixed` with
-            `forward_singly`, each image alone; under `grow` with the same images in reversed order and another content
-            of the padded area. Costs that second run. Without it, code that computes with the canvas' sizes
-            out of sight, or mixes the images, gives wrong results in silence.
+        sizes: (N, 2) integers, height and width of each image; (N, 1) for the lengths of signals, (N, 3) for volumes.
+        rule: `fixed`: a position is valid if it exists when the network runs on that image alone, and its value is that
+            of this run. `grow`: a position is valid if its window read at least one valid position (Eq. 3), up to the
+            size of the padded batch; sums and concatenations are valid where any part is, the other parts are 0 there.
+        check: whether to compare the first batch of each canvas and set of sizes with a second run: under `fixed` with
+            `forward_singly`, each image alone; under `grow` with the same images in reversed order and other values in
+            the padded area. Costs the second run. Without it, a network that mixes the images, or uses the padded
+            batch's sizes where no rule sees it, silently gives wrong results.
 
     Raises:
-        UnfollowableError: a function that cannot be followed, named with its layer, or results that differ from single
-            images: run `forward_singly` instead.
-        PaddingError: sizes that do not fit the images; an image too small for the network.
+        UnfollowableError: a function cannot be followed (the message names its layer), or results differ from those of
+            single images; run `forward_singly` instead.
+        PaddingError: the sizes do not fit the images, or an image is too small for the network.
     """
     lengths = checked_sizes(images, sizes)
     if rule not in RULES:
@@ -55,7 +55,7 @@ def forward_masked(
     if torch.compiler.is_compiling() or torch.jit.is_tracing():
         raise PaddingError("masks cannot be compiled, exported or traced; do that with a network that runs without")
     if rule == GROW and torch.is_inference_mode_enabled():
-        # Inference mode does not say what is a view, which a map that grows in place has to know.
+        # Under inference mode views cannot be recognised, which `attach` needs if a map grows in place.
         with torch.inference_mode(False), torch.no_grad():
             return forward_masked(model, images, sizes, rule=rule, check=check)
     _refuse_hidden(model)
@@ -68,7 +68,7 @@ def forward_masked(
     with torch.no_grad():
         again = _singly(model, images, lengths) if rule == FIXED else _reversed(model, images, lengths, rule)
     compare(model, result, again, lengths)
-    # Only now: a batch whose comparison failed is compared again.
+    # Added only now, so that a batch whose comparison failed is compared again next time.
     seen.add(batch)
     return result
 
@@ -76,12 +76,12 @@ def forward_masked(
 def _followed(
     model: nn.Module, images: Tensor, lengths: list[tuple[int, ...]], rule: str, poison: bool = False
 ) -> Masked:
-    """One run with masks; `poison` puts large numbers outside of the images, so that reading them shows."""
+    """Runs the network with masks; `poison` puts large numbers outside of the images, so that reading them shows."""
     mode = Masking(model, len(images), rule)
     cuts = [None, None, *(from_lengths(column) for column in zip(*lengths, strict=True))]
     state = make_valid(images.shape, cuts, batch=0)
     canvas = filled(images.clone(), state, in_place=not images.requires_grad)
-    # Finite, since a network may multiply by 0 and 0 times NaN is NaN; larger than any pixel, so that a mean shows it.
+    # Finite, since a network may multiply padded positions by 0; larger than every pixel, so that a mean shows it.
     if poison:
         canvas = filled(canvas, state, 1 + float(canvas.detach().abs().max()), in_place=not images.requires_grad)
     mode.attach(canvas, state)
@@ -110,12 +110,12 @@ def _run(model: nn.Module, mode: Masking, canvas: Tensor) -> Any:
             f"{_layer(model, error.__traceback__)}: {what}; {way_out} the images one at a time (padding.forward_singly)"
         ) from error
     finally:
-        # Sizes that the network kept are plain numbers from here on.
+        # From here on, sizes that the network stored act as plain numbers.
         mode.run.over = True
 
 
 def _layer(model: nn.Module, trace: TracebackType | None) -> str:
-    """The innermost module of the network that an error came through."""
+    """Names the innermost module of the network in the traceback of an error."""
     names = {id(module): name for name, module in model.named_modules()}
     modules = [frame.f_locals.get("self") for frame, _ in traceback.walk_tb(trace)]
     inner = next((each for each in reversed(modules) if isinstance(each, nn.Module) and id(each) in names), model)
@@ -136,16 +136,16 @@ def _singly(model: nn.Module, images: Tensor, lengths: list[tuple[int, ...]]) ->
 
 
 def _reversed(model: nn.Module, images: Tensor, lengths: list[tuple[int, ...]], rule: str) -> Masked:
-    """The run with masks of the images in reversed order, its results in the order of the images again."""
+    """Runs the images with masks in reversed order, and returns the results in the original order."""
     output, valid = _followed(model, images.flip(0), lengths[::-1], rule)
     return Masked(map_tensors(output, lambda each: each.flip(0)), map_tensors(valid, lambda each: each.flip(0)))
 
 
 def _refuse_hidden(model: nn.Module) -> None:
-    """Raises UnfollowableError where no mode can see the functions of the network."""
+    """Raises UnfollowableError if a mode cannot see the functions that the network calls."""
     if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
-        # The one runs in threads, which lose masks. Of the other, a process that meets new sizes runs the network once
-        # more than the others, which would wait for it for ever.
+        # DataParallel runs in threads, which lose masks. Under DistributedDataParallel a process that gets new sizes
+        # would run the network once more than the other processes, which would wait for it for ever.
         raise UnfollowableError(f"{type(model).__name__} does not run the network in step with masks; use model.module")
     for name, module in model.named_modules():
         where = f"layer '{name}'" if name else "the model"
@@ -153,7 +153,7 @@ def _refuse_hidden(model: nn.Module) -> None:
             raise UnfollowableError(
                 f"{where} is compiled or traced: its functions cannot be followed; use the original"
             )
-        # timm's networks say so. What others do by torch.utils.checkpoint cannot be known.
+        # timm's networks have this attribute. Other uses of torch.utils.checkpoint cannot be detected.
         if torch.is_grad_enabled() and getattr(module, "grad_checkpointing", False):
             raise UnfollowableError(
                 f"{where} has gradient checkpointing, which runs layers again in the backward pass, where masks are "
@@ -162,10 +162,10 @@ def _refuse_hidden(model: nn.Module) -> None:
 
 
 def _rows(state: Valid | None, tensor: Tensor, images: int) -> Tensor | None:
-    """The valid interval of each spatial axis.
+    """The valid interval of each image and spatial axis, int64 (N, A, 2); None if the tensor is no map.
 
     Raises:
-        PaddingError: another axis than these is cut, or the images are not on the first.
+        PaddingError: an axis that is not spatial is cut, or the images are not on the first axis.
     """
     if state is not None and (min((2, *state.cut)) < 2 or state.batch != 0 or len(tensor) != images):
         raise PaddingError(

@@ -1,9 +1,9 @@
-"""Sizes that a network reads: the canvas' number, which carries the number of each image alone.
+"""Numbers that a network computes from sizes: the canvas' value, together with the value for each image alone.
 
-A network may compute with the sizes it sees, and on the canvas it sees the canvas' sizes. So `shape` gives integers
-that carry the images' own sizes along: arithmetic is done for every image, and a comparison that comes out differently
-for some image raises. Numbers that leave Python's operators (`int()`, `range()`, `len()`) become those of the canvas,
-which the comparison with single images finds (check.py).
+A network may compute with the sizes that it reads, and on the canvas it reads the canvas' sizes. So `shape` returns
+integers that carry the images' own sizes: arithmetic is done for every image, and a comparison with another outcome for
+some image raises UnfollowableError. `int()`, `range()` and `len()` return the canvas' plain numbers; the comparison
+with single images (check.py) finds wrong results from them.
 """
 
 import math
@@ -17,13 +17,13 @@ _Number = TypeVar("_Number", int, float)
 
 
 class MaskedRun:
-    """One run of a network; behind it, the sizes that the network keeps are plain numbers."""
+    """A run of a network; when it is over, sizes that the network stored act as plain numbers."""
 
     over = False
 
 
 class Sized:
-    """A number on the canvas; `own` is the number for each image alone, `run` the run that read it."""
+    """A number of the canvas; `own` holds the number for each image alone, `run` is the run that read it."""
 
     own: tuple[float, ...]
     run: MaskedRun
@@ -31,7 +31,7 @@ class Sized:
     def __bool__(self) -> bool:
         return self != 0  # type: ignore[comparison-overlap]  # __ne__ is set below
 
-    # Equal hashes lead a dict to __eq__, so that a look-up by size raises where the images' sizes differ.
+    # Equal hashes make a dict call __eq__, so that a look-up by size raises if the images' sizes differ.
     def __hash__(self) -> int:
         return hash(plain(self))
 
@@ -40,15 +40,15 @@ class Sized:
 
 
 class Length(Sized, int):
-    """An integer, most often the size of an axis."""
+    """An integer, usually the size of an axis."""
 
 
 class Ratio(Sized, float):
-    """A fraction of sizes."""
+    """A float, usually a quotient of sizes."""
 
 
 def sized(value: _Number, own: Sequence[float], run: MaskedRun) -> _Number:
-    """The number with those of the images; plain where they are all the same."""
+    """Returns the number with the numbers `own` of the images; a plain number if all are equal."""
     if all(each == value for each in own):
         return value
     number: Any = (Ratio if isinstance(value, float) else Length)(value)
@@ -57,19 +57,19 @@ def sized(value: _Number, own: Sequence[float], run: MaskedRun) -> _Number:
 
 
 def plain(value: Any) -> Any:
-    """The number on the canvas; anything else as it is."""
+    """The plain number of the canvas; other values unchanged."""
     if isinstance(value, Length):
         return int.__int__(value)
     return float.__float__(value) if isinstance(value, Ratio) else value
 
 
 def own_number(value: Any, image: int) -> Any:
-    """The number for one image alone; anything else as it is."""
+    """The number for one image alone; other values unchanged."""
     return value.own[image] if isinstance(value, Sized) else value
 
 
 def _operator(function: Callable, finish: Callable) -> Callable:
-    """The function of the canvas' numbers and of each image's; `finish(value, own, sizes)` makes one of them."""
+    """Makes an operator that computes for the canvas and each image; `finish(value, own, sizes)` joins the results."""
 
     def compute(*numbers: Any) -> Any:
         if not all(isinstance(number, int | float) for number in numbers):
@@ -78,7 +78,7 @@ def _operator(function: Callable, finish: Callable) -> Callable:
         value = function(*map(plain, numbers))
         if not sizes:
             return value
-        # Sizes of a run that is over count as plain numbers.
+        # Sizes of an earlier run count as plain numbers.
         current = [each if any(each is size for size in sizes) else plain(each) for each in numbers]
         own = [function(*(own_number(each, image) for each in current)) for image in range(len(sizes[0].own))]
         return finish(value, own, sizes)

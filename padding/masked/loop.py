@@ -1,4 +1,4 @@
-"""A network on images of different sizes, one after the other: the reference for `forward_masked`."""
+"""Runs a network on images of different sizes one by one: the reference for `forward_masked`."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -12,15 +12,15 @@ from padding.masked.state import paste
 
 
 class Masked(NamedTuple):
-    """What a network gave for images of different sizes.
+    """The outputs of a network for images of different sizes, and where they are valid.
 
     >>> forward_singly(nn.Identity(), torch.ones(1, 1, 4, 4), [(4, 3)]).valid.tolist()
     [[[0, 4], [0, 3]]]
 
     Attributes:
-        output: as the network returns it; 0 wherever a map is not valid.
-        valid: the same nesting, for each tensor None (at most two axes: no map) or an int64 tensor (N, A, 2) on the
-            CPU, for each image and spatial axis the first valid position and the one behind the last.
+        output: output of the network, in its nesting; 0 wherever a map is not valid.
+        valid: the same nesting, with None for each tensor of at most two axes, and for each map an int64 tensor
+            (N, A, 2) on the CPU: per image and spatial axis the valid interval [start, stop).
     """
 
     output: Any
@@ -34,10 +34,10 @@ def forward_singly(model: nn.Module, images: Tensor, sizes: Tensor | Sequence) -
     >>> forward_singly(conv, images, [(9, 7), (5, 9)]).output.shape
     torch.Size([2, 4, 7, 7])
 
-    Args and result as of `forward_masked`.
+    Takes and returns what `forward_masked` does.
 
     Raises:
-        PaddingError: sizes that do not fit the images; outputs whose first axis is not the images'.
+        PaddingError: the sizes do not fit the images, or the first axis of an output is not the images' axis.
     """
     lengths = checked_sizes(images, sizes)
     outputs = [model(images[(slice(n, n + 1), slice(None), *map(slice, own))]) for n, own in enumerate(lengths)]
@@ -56,10 +56,10 @@ def _rows(parts: Sequence[Tensor]) -> Tensor | None:
 
 
 def checked_sizes(images: Tensor, sizes: Tensor | Sequence) -> list[tuple[int, ...]]:
-    """The sizes of each image: height and width, the length of a signal, or depth, height and width of a volume.
+    """The size of each image: (height, width), (length,) of a signal, or (depth, height, width) of a volume.
 
     Raises:
-        PaddingError: `images` are no batch of images, signals or volumes, or `sizes` do not fit it.
+        PaddingError: `images` is no batch of images, signals or volumes, or `sizes` does not fit it.
     """
     if not isinstance(images, Tensor) or images.dim() not in (3, 4, 5) or len(images) == 0:
         what = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
@@ -67,7 +67,7 @@ def checked_sizes(images: Tensor, sizes: Tensor | Sequence) -> list[tuple[int, .
     canvas = tuple(images.shape[2:])
     named = {1: "the length", 2: "height and width", 3: "depth, height and width"}[len(canvas)]
     try:
-        # As floats, so that 12.5 rows are refused and not rounded.
+        # Read as floats, so that 12.5 rows are refused below and not truncated.
         listed = [[float(own) for own in size] for size in (sizes.tolist() if isinstance(sizes, Tensor) else sizes)]
     except (TypeError, ValueError):
         listed = []
@@ -85,5 +85,5 @@ def checked_sizes(images: Tensor, sizes: Tensor | Sequence) -> list[tuple[int, .
 
 
 def times(sizes: Iterable) -> str:
-    """Sizes in words: 12 x 34."""
+    """Writes sizes as text: 12 x 34."""
     return " x ".join(map(str, sizes))

@@ -1,4 +1,4 @@
-"""Following the valid part of each tensor while a network runs, without a change to its code."""
+"""Tracks the valid part of each tensor while a network runs, without changes to its code."""
 
 import math
 from typing import Any
@@ -14,7 +14,7 @@ from padding.masked.lengths import MaskedRun, Sized, plain, sized
 from padding.masked.rules.singly import image_by_image
 from padding.masked.state import Valid
 
-# An attribute of the tensor and no table by id, since a new tensor may get the id of a freed one.
+# An attribute of the tensor, not a table by id, because a new tensor may get the id of a freed one.
 _MARK = "_padding_valid"
 
 _PROPERTIES = """
@@ -36,39 +36,39 @@ _METADATA = frozenset(
         torch.ops.profiler._record_function_exit._RecordFunction,
     ]
 )
-"""Functions that read form only, not values; passed through unchanged."""
+"""Functions that read metadata only, not values; passed through unchanged."""
 
 _SIZES = frozenset([getter("shape"), *namesakes("size", "numel")])
 
 _READS_SIZES = frozenset(namesakes("view", "reshape", "unflatten"))
-"""Run on the canvas with sizes of the images; other functions that are given such sizes run image by image."""
+"""Functions that follow their rule even if sizes are among their arguments; others then run image by image."""
 
 
 class Masking(TorchFunctionMode):
-    """Tracks which part of each tensor is valid, and raises at a function without a rule.
+    """Tracks which part of each tensor is valid; raises UnfollowableError at a function that it cannot follow.
 
     Every tensor carries its state and its run as an attribute. A tensor without them that is no parameter or buffer of
-    the network was made where the mode could not see it, in another thread or an earlier run: that raises, too.
+    the network was made where the mode could not see it, in another thread or an earlier run; it raises the error, too.
     """
 
     def __init__(self, model: nn.Module, images: int, rule: str):
         super().__init__()
         self.images, self.rule = images, rule
         self.recorded = torch.is_grad_enabled()
-        # named_parameters and named_buffers would each walk over all modules.
+        # One loop, because named_parameters and named_buffers would each walk over all modules.
         self._constants = {
             id(tensor)
             for module in model.modules()
             for tensor in (*module._parameters.values(), *module._buffers.values())
         }
-        # Tensors that the network keeps are marked beyond the run, so marks hold this small object and not the network.
+        # Tensors that the network stores keep their marks after the run, so a mark refers to this small object only.
         self.run = MaskedRun()
 
     def state(self, tensor: Tensor) -> Valid | None:
-        """What is known of a tensor; None of a constant.
+        """The state of a tensor; None for a constant.
 
         Raises:
-            UnfollowableError: nothing is.
+            UnfollowableError: the tensor is neither marked by this run nor a parameter or buffer.
         """
         run, state = getattr(tensor, _MARK, (None, None))
         if run is self.run:
@@ -97,7 +97,7 @@ class Masking(TorchFunctionMode):
         return result.output
 
     def _sizes(self, function: Any, args: tuple, kwargs: dict) -> Any:
-        """The canvas' sizes; under `fixed` with those of each image alone."""
+        """The sizes of the canvas; under `fixed` together with the sizes of each image alone."""
         run, state = getattr(args[0], _MARK, (None, None))
         found = function(*args, **kwargs)
         if run is not self.run or state is None or self.rule == GROW:
@@ -112,7 +112,7 @@ class Masking(TorchFunctionMode):
         found = leaves((args, kwargs))
         states = [(each, self.state(each)) for each in found if isinstance(each, Tensor)]
         own = None
-        # Few calls are given sizes; only these pay for a second set of arguments.
+        # Few calls get sizes as arguments; only these pay for a second set of arguments.
         if len(states) < len(found):
             if any(isinstance(each, Sized) and each.run is self.run for each in found):
                 own = args, kwargs
@@ -128,7 +128,7 @@ class Masking(TorchFunctionMode):
             if call.in_place:
                 raise UnfollowableError("it writes by sizes that each image alone has otherwise")
             return image_by_image(call)
-        # Parameters, and what is computed from nothing else: the same for every image.
+        # Values computed from parameters and buffers only are equal for every image.
         if constant:
             output = call.run()
             return Result(output, [None for _ in tensors_in(output)])
@@ -137,15 +137,15 @@ class Masking(TorchFunctionMode):
             return follow(call)
         if call.cut or call.in_place:
             raise UnfollowableError("there is no rule for it")
-        found = image_by_image(call)  # whatever it does, this is what it does for each image alone
+        found = image_by_image(call)  # right for any function: it runs on each image alone
         if not found.states:
             raise UnfollowableError("it takes values out of the images' tensors")
         return found
 
     def attach(self, tensor: Tensor, state: Valid | None) -> None:
-        """Marks a tensor with where it is valid."""
+        """Marks a tensor with its state."""
         if state is None and id(tensor) in self._constants:
-            return  # a function that gave a parameter back, as `to` may: nothing is written on it
+            return  # a parameter that a function returned, as `to` may; parameters carry no marks
         run, known = getattr(tensor, _MARK, (None, None))
         if run is self.run and known != state and tensor._is_view():
             raise PaddingError(
@@ -162,6 +162,6 @@ def _own_sizes(size: int, axis: int, state: Valid, images: int) -> list[int]:
 
 
 def unmarked(tensor: Tensor) -> Tensor:
-    """The tensor, without what the run wrote on it: outputs go to other processes, and into files."""
+    """Removes the mark of the run from a tensor, because outputs go to other processes and into files."""
     tensor.__dict__.pop(_MARK, None)
     return tensor

@@ -1,4 +1,4 @@
-"""The state of a tensor: which part of each axis holds the image. The rest is padding and is never read."""
+"""The state of a tensor: the part of each axis that holds the image. The rest is padding and is never read."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,20 +7,20 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Extents = tuple[tuple[int, int], ...]
-"""Along one axis, for each image: the first valid position, and the one behind the last."""
+"""The valid interval [start, stop) of each image along one axis."""
 
 
 class Valid:
     """Where a tensor that was computed from the images is valid.
 
     Attributes:
-        axes: one entry an axis; None where every image fills it, so that nothing done along it reads a wrong value.
-        batch: the images' axis. Where no axis is cut, an image may take several positions of it (attention merges
-            windows and heads with the batch). None where it is no longer known, which is allowed for one image only.
-        cut: the axes that some image does not fill, in order, with their extents.
+        axes: extents of each axis; None for an axis that every image fills, along which any function is right.
+        batch: axis of the images. If no axis is cut, an image may take several positions of it (attention merges
+            windows and heads with the batch). None if it is no longer known, which is allowed for one image only.
+        cut: extents by axis, of the axes that some image does not fill, in order.
     """
 
-    # One is made for every tensor of a run.
+    # Every tensor of a run gets an instance, so instances must be small.
     __slots__ = ("axes", "batch", "cut")
 
     def __init__(self, axes: tuple[Extents | None, ...], batch: int | None):
@@ -32,7 +32,7 @@ class Valid:
 
 
 def make_valid(shape: Sequence[int], axes: Iterable[Extents | None], batch: int | None) -> Valid:
-    """The state of a tensor of this shape; an axis that all images fill is not cut."""
+    """Makes the state of a tensor of this shape; an axis that all images fill counts as not cut."""
     kept = tuple(
         None if extents is None or all(extent == (0, size) for extent in extents) else extents
         for size, extents in zip(shape, axes, strict=True)
@@ -41,7 +41,7 @@ def make_valid(shape: Sequence[int], axes: Iterable[Extents | None], batch: int 
 
 
 def from_lengths(lengths: Iterable[int]) -> Extents:
-    """Extents that begin at 0."""
+    """Makes extents that begin at 0."""
     return tuple((0, length) for length in lengths)
 
 
@@ -51,7 +51,7 @@ def extents_of(tensor: Tensor, valid: Valid, axis: int, images: int) -> Extents:
 
 
 def crop(tensor: Tensor, valid: Valid, image: int, images: int) -> Tensor:
-    """The part of the tensor that holds one image, its batch axis kept: a view."""
+    """A view of the part of the tensor that holds one image; it keeps the batch axis."""
     for axis, extents in valid.cut.items():
         start, stop = extents[image]
         tensor = tensor.narrow(axis, start, stop - start)
@@ -62,7 +62,7 @@ def crop(tensor: Tensor, valid: Valid, image: int, images: int) -> Tensor:
 
 
 def paste(parts: Sequence[Tensor]) -> Tensor:
-    """Tensors (1, *sizes) one behind the other along axis 0, each at the beginning of every other axis, 0 elsewhere."""
+    """Concatenates tensors (1, *sizes) along axis 0, each padded with zeros at the end of every other axis."""
     shape = [max(sizes) for sizes in zip(*(part.shape for part in parts), strict=True)]
     rooms = [[size - own for size, own in zip(shape, part.shape, strict=True)] for part in parts]
     pads = [[amount for room in reversed(each) for amount in (0, room)] for each in rooms]
@@ -70,9 +70,9 @@ def paste(parts: Sequence[Tensor]) -> Tensor:
 
 
 def filled(tensor: Tensor, valid: Valid, value: float = 0.0, in_place: bool = False) -> Tensor:
-    """The tensor with `value` wherever it is not valid. Filled, never multiplied: NaN may stand there."""
+    """Returns the tensor with `value` wherever it is not valid. Filled, not multiplied by 0, which would keep NaN."""
     if in_place and tensor.is_cpu and not tensor.requires_grad:
-        # Two calls an image instead of passes over the map. On other devices every call is a launch.
+        # Two calls per image and axis instead of passes over the map. On other devices every call is a launch.
         for image in range(max(map(len, valid.cut.values()), default=0)):
             _fill_slices(tensor, valid, image, value)
         return tensor
@@ -81,7 +81,7 @@ def filled(tensor: Tensor, valid: Valid, value: float = 0.0, in_place: bool = Fa
         bounds = torch.tensor(extents, device=tensor.device)
         outside = (positions < bounds[:, :1]) | (positions >= bounds[:, 1:])
         outside = axis_vectors(outside, axis, tensor, valid.batch) > 0
-        # masked_fill keeps integers integers.
+        # masked_fill keeps integer dtypes.
         tensor = tensor.masked_fill_(outside, value) if in_place else tensor.masked_fill(outside, value)
     return tensor
 
@@ -100,7 +100,7 @@ def _fill_slices(tensor: Tensor, valid: Valid, image: int, value: float) -> None
 
 
 def axis_vectors(values: Sequence[Sequence[float]] | Tensor, axis: int, like: Tensor, batch: int | None) -> Tensor:
-    """One vector an image, shaped to broadcast along `axis` of `like`; in at least float32."""
+    """Shapes one vector per image to broadcast along `axis` of `like`; in at least float32."""
     assert batch is not None  # where an axis is cut
     dtype = torch.promote_types(like.dtype, torch.float32) if like.dtype.is_floating_point else torch.float32
     table = torch.as_tensor(values, dtype=dtype, device=like.device)

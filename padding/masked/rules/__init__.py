@@ -1,1 +1,1 @@
-"""How the valid part follows each torch function; `padding.masked.forward` imports the files."""
+"""The rules: where the output of each torch function is valid; `padding.masked.forward` imports the files."""

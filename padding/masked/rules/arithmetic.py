@@ -39,41 +39,41 @@ def _with_in_place(names: str) -> list[str]:
 
 @rule(*_with_in_place(_OF_ONE))
 def inherits(call: Call) -> Result:
-    """Functions of one tensor."""
+    """Functions of one tensor: the output is valid where the input is."""
     state = call.states[0][1] if len(call.states) == 1 else None
     return position_by_position(call) if state is None else call.run_like(state)
 
 
 @rule(*_OF_THE_FIRST.split())
 def inherits_from_the_first(call: Call) -> Result:
-    """Conversions and tensors made alike: a second tensor tells a type, not values."""
+    """Conversions, and new tensors like an argument: a second tensor gives its dtype only, not values."""
     state = call.valid(call.args[0])
     return Result(call.run(), [None]) if state is None else call.run_like(state)
 
 
 @rule(*_with_in_place(_OF_SEVERAL))
 def position_by_position(call: Call) -> Result:
-    """Broadcasts as torch does; what is cut must be cut alike."""
+    """Functions of several tensors, broadcast as in torch; the tensors must be valid on the same positions."""
     return _aligned(call, union=False)
 
 
 @rule("expand_as")
 def expanded(call: Call) -> Result:
     found = position_by_position(call)
-    # Repeated positions share memory, in which nothing could be filled.
+    # Expanded positions share memory, so padded ones could not be filled.
     return Result(found.output.contiguous(), found.states)
 
 
 @rule(*_with_in_place(_SUMS))
 def summed(call: Call) -> Result:
-    """Under `grow` terms may be valid on different parts, which the paper does not treat: the sum is valid on their
-    union, and a term is 0 outside its own part.
+    """Sums. Under `grow` terms may be valid on different parts, a case that the paper does not treat: the sum is valid
+    on their union, and a term counts as 0 outside its own part.
     """
     return _aligned(call, union=call.rule != FIXED)
 
 
 def _aligned(call: Call, union: bool, along: int | None = None) -> Result:
-    """Broadcasts; `along` is an axis, counted from the last, on which the arguments need not agree."""
+    """Runs a broadcasting function; `along` is a negative axis on which the arguments need not agree."""
     dims = max(tensor.dim() for tensor, _ in call.states)
     # Axes are counted from the last, where broadcasting aligns the arguments.
     cuts: list[Extents | None] = [None] * dims
@@ -93,7 +93,7 @@ def _aligned(call: Call, union: bool, along: int | None = None) -> Result:
 
 
 def _agreed(call: Call, along: list[tuple[Tensor, Valid | None, int]], union: bool) -> Extents | None:
-    """One axis' cut from all arguments that extend along it."""
+    """The extents of the output along one axis, from all arguments that extend along it."""
     if all(state is None or state.axes[axis] is None for _, state, axis in along):
         return None
     if any(state is None for _, state, _ in along):
@@ -112,7 +112,7 @@ def _union(extents: tuple[tuple[int, int], ...]) -> tuple[int, int]:
 
 
 def _on_one_canvas(call: Call, cuts: list[Extents | None]) -> Call:
-    """The call with what canvases have beyond the smallest left out: they differ behind functions run singly."""
+    """Narrows the arguments to the smallest canvas among them; canvases differ after functions run image by image."""
     smallest = {}
     for axis in (at - len(cuts) for at, cut in enumerate(cuts) if cut is not None):
         sizes = {tensor.shape[axis] for tensor, _ in call.states if tensor.dim() >= -axis} - {1}
@@ -134,10 +134,10 @@ def _with_tensors(call: Call, change: Callable[[Tensor], Tensor]) -> Call:
 
 
 def _cleared(call: Call, cuts: list[Extents | None]) -> Call:
-    """The call with 0 in the parts of its arguments that the union adds to them.
+    """Puts 0 into the part of each argument that lies in the union but is not valid in the argument.
 
     Raises:
-        UnfollowableError: no argument is valid on all of the union, which then is no rectangle.
+        UnfollowableError: no argument is valid on the whole bounding box, so that the union is no rectangle.
     """
     known = [(tensor, state) for tensor, state in call.states if state is not None]
     terms = [[*[None] * (len(cuts) - tensor.dim()), *state.axes] for tensor, state in known]
@@ -146,7 +146,7 @@ def _cleared(call: Call, cuts: list[Extents | None]) -> Call:
     clear = {}
     for (tensor, state), term in zip(known, terms, strict=True):
         if state.cut and term != cuts:
-            # The network may go on using what the call changes in place under its own name.
+            # An argument that the call changes in place must stay the same object, which the network may use later.
             changed = call.in_place and tensor is call.args[0]
             clear[id(tensor)] = filled(tensor, state, in_place=True) if changed else call.clear(tensor, state)
     return _with_tensors(call, lambda tensor: clear.get(id(tensor), tensor))
@@ -154,7 +154,7 @@ def _cleared(call: Call, cuts: list[Extents | None]) -> Call:
 
 @rule("cat", "concat", "concatenate")
 def concatenated(call: Call) -> Result:
-    """Along an axis that is not cut; under `grow` as for sums."""
+    """Concatenation. Along an axis that is not cut it runs on the canvas, under `grow` with the union as for sums."""
     bound = call.bind("tensors", "dim", dim=0)
     axes = bound.tensors[0].dim()
     dim = bound.dim % axes

@@ -1,4 +1,4 @@
-"""Functions that move, name or cut axes: the valid interval moves with its axis."""
+"""Rules of functions that move, reshape or slice axes: the valid interval moves with its axis."""
 
 from collections.abc import Sequence
 from math import prod
@@ -13,7 +13,7 @@ from padding.masked.state import Valid
 
 
 def rearranged(output: Output, source: Sequence[int | None], state: Valid) -> Result:
-    """The result of a function whose output axis i is the input's axis `source[i]`, or a new one where that is None."""
+    """Makes the Result of a function whose output axis i is the input's axis `source[i]`, or a new axis if None."""
     axes = [None if axis is None else state.axes[axis] for axis in source]
     batch = source.index(state.batch) if state.batch in source and state.batch is not None else None
     if batch is None and any(each is not None for each in axes):
@@ -25,14 +25,14 @@ _VIEWS = """
 permute transpose transpose_ swapdims swapaxes movedim moveaxis t squeeze squeeze_ unsqueeze unsqueeze_
 chunk split split_with_sizes unsafe_chunk tensor_split unbind select __getitem__
 """
-# Prime strides tell the axes apart in any view, since a slice's step multiplies them.
+# Strides of a probe tensor. Primes identify the axes in any view, because a slice's step multiplies strides.
 _PRIMES = (104729, 104723, 104717, 104711, 104707, 104701, 104693, 104683, 104681, 104677)
 
 
 @rule_for(getter("T"), getter("mT"))
 @rule(*_VIEWS.split())
 def viewed(call: Call) -> Result:
-    """Views that keep all of each cut axis; others are taken image by image."""
+    """Runs views that keep each cut axis and the batch whole on the canvas, other views image by image."""
     tensor, state = call.input()
     sources = _sources(call, tensor)
     kept = {*state.cut, state.batch} - {None}
@@ -44,10 +44,10 @@ def viewed(call: Call) -> Result:
 
 
 def _sources(call: Call, tensor: Tensor) -> list[list[int | None]]:
-    """For each axis of each output, the input's axis that it holds whole, or None; empty if these are no views."""
+    """For each output, the input's axis that each of its axes holds whole, or None; empty if they are no views."""
     if len(call.states) > 1:
         return []
-    with torch.inference_mode(False):  # which does not say what is a view
+    with torch.inference_mode(False):  # under inference mode, views cannot be recognised
         probe = torch.empty_strided(tensor.shape, _PRIMES[: tensor.dim()], device="meta")
         args, kwargs = map_tensors((call.args, call.kwargs), lambda _: probe)
         views = tensors_in(call.function(*args, **kwargs))
@@ -59,28 +59,28 @@ def _sources(call: Call, tensor: Tensor) -> list[list[int | None]]:
 
 @rule("view", "reshape", "flatten", "unflatten", "view_as", "reshape_as")
 def reshaped(call: Call) -> Result:
-    """On the canvas if each cut axis stays an axis; else image by image, so that valid tokens come first in a row."""
+    """Reshapes the canvas if each cut axis stays an axis; else image by image, so that valid tokens come first."""
     tensor, state = call.input()
     if not state.cut and state.batch is None:
         return result(call.run(), None, batch=None)
     try:
         output = call.run()
-    except RuntimeError:  # behind a merged axis, the canvas has not the sizes that the code knows
+    except RuntimeError:  # after axes were merged, the canvas may not have the size that the code computes
         return image_by_image(call)
     kept = _kept_axes(tensor.shape, output.shape, state, call.images)
     return image_by_image(call) if kept is None else rearranged(output, kept, state)
 
 
 def _kept_axes(before: Sequence[int], after: Sequence[int], state: Valid, images: int) -> list[int | None] | None:
-    """For each axis of the new shape the old one that it is; None where an axis that matters is merged or divided.
+    """For each axis of the new shape, the equal old axis or None; None for all if an axis to keep is merged or split.
 
-    Where nothing is cut, the images' axis may take up the axes behind it or give them back.
+    If no axis is cut, the images' axis may be merged with the axes after it, or split again.
     """
     source: list[int | None] = [None] * len(after)
     for axis in sorted(axis for axis in {*state.cut, state.batch} if axis is not None):
         ahead = prod(before[:axis])
         fits = [size == before[axis] if state.cut else size % images == 0 for size in after]
-        # The size alone might be another axis'; with as many positions ahead it is this one.
+        # Another axis may have the same size; the number of positions before it identifies the axis.
         found = [new for new, fit in enumerate(fits) if fit and prod(after[:new]) == ahead]
         if not found:
             return None

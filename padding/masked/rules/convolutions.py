@@ -1,4 +1,4 @@
-"""Convolutions: each window's ratio is counted from the image's own positions, in closed form, axis by axis."""
+"""The rule of convolutions: ratios come from the number of an image's own positions in each window, in closed form."""
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from padding.schemes.convolve import padded_convolution, zero_padded
 @rule_for(padded_convolution)
 @rule("conv1d", "conv2d", "conv3d")
 def convolution(call: Call) -> Result:
-    """One that pads with zeros or not at all, or a layer that `convert_padding` converted."""
+    """Convolutions that pad with zeros or not at all, and layers that `convert_padding` converted."""
     bound = call.bind(
         "input", "weight", "bias", "stride", "padding", "dilation", "groups", "scheme", "training", "learned", "widest",
         bias=None, stride=1, padding=0, dilation=1, groups=1, scheme=None, training=False, learned=None, widest=None,
@@ -30,7 +30,7 @@ def convolution(call: Call) -> Result:
             raise UnfollowableError("its weights are computed from the images")
         return result(call.run(), None, batch=None)
     batched = tensor.dim() == weight.dim() and state.batch == 0
-    # Under `grow` a window may see nothing even of images that fill the canvas, with more padding than it reaches over.
+    # Under `grow`, if the padding exceeds the window, a window may be empty even for images that fill the canvas.
     power = None if scheme is None else scheme.power
     reweights = power is not None
     if not state.cut and not (reweights and call.rule == GROW and batched):
@@ -48,9 +48,9 @@ def convolution(call: Call) -> Result:
     if call.rule == GROW:
         if not reweights and any(map(any, pads)):
             raise UnfollowableError("it pads as partial convolutions do not, and Eq. 3 is of those")
-        reweights = True  # a window that does not pad may hold padded positions, too
+        reweights = True  # windows of a layer without padding may contain padded positions, too
     elif dynamic or not (reweights or scheme is None or scheme.convolve is None):
-        return image_by_image(call)  # TensorFlow's SAME begins elsewhere in each image; other schemes fill the border
+        return image_by_image(call)  # TensorFlow's SAME has other pads for each image; other schemes fill its border
     axes = zip(kernels, stride, pads, dilation, strict=True)
     windows = [Window(kernel, step, *pair, gap) for kernel, step, pair, gap in axes]
     extents = [extents_of(tensor, state, axis, call.images) for axis in range(2, tensor.dim())]
@@ -68,9 +68,9 @@ def convolution(call: Call) -> Result:
 def _reweighted(
     output: Tensor, bias: Tensor | None, windows: list[Window], extents: list[Extents], in_place: bool, power: float
 ) -> Tensor:
-    """W X r^power + b, r one factor an axis (kernel over the taps inside); 0 where no tap is inside (Eq. 1).
+    """Computes W X r^power + b, with r a product of kernel / taps inside per axis; 0 if no tap is inside (Eq. 1).
 
-    The ratio is multiplied out first, in at least float32: one pass over the map instead of one an axis.
+    The ratio is multiplied out first, in at least float32, for one pass over the map instead of one per axis.
     """
     ratio, empty = torch.ones((), device=output.device), False
     for axis, (window, own) in enumerate(zip(windows, extents, strict=True), start=2):

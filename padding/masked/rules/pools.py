@@ -1,4 +1,4 @@
-"""Pools: a maximum never chooses what is not valid, an average counts as the pool does on an image alone."""
+"""Rules of pools: a max pool never chooses an invalid position, an average pool averages as on an image alone."""
 
 from types import SimpleNamespace
 
@@ -33,8 +33,8 @@ def max_pool(call: Call) -> Result:
 
 @rule("avg_pool2d")
 def average_pool(call: Call) -> Result:
-    """Under `grow`, a pool that counts its padding counts holes as padding, as zeros; every other one averages over the
-    valid positions of a window, as a partial convolution does.
+    """Under `grow`, a pool that counts its padding counts holes as zeros, too; every other pool averages over the valid
+    positions of a window, as a partial convolution does.
     """
     bound = call.bind(
         "input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override",

@@ -1,5 +1,5 @@
-"""Reductions and other functions along axes: on the canvas along axes that every image fills, means over the valid
-positions of others, all else image by image.
+"""Rules of reductions and other functions along axes: on the canvas along axes that every image fills, means over the
+valid positions of other axes, all else image by image.
 """
 
 from math import prod
@@ -24,9 +24,9 @@ _SIGNATURES = {
 
 @rule("all", "amax", "amin", "any", "argmax", "argmin", "logsumexp", "max", "mean", "min", *_SIGNATURES, "sum")
 def reduced(call: Call) -> Result:
-    """Over uncut axes on the canvas; over cut ones a mean of the valid positions; all else image by image."""
+    """Reduces uncut axes on the canvas, and cut axes by a mean of the valid positions; all else image by image."""
     tensor, state = call.input()
-    if len(call.states) > 1:  # the larger of two tensors
+    if len(call.states) > 1:  # max or min of two tensors
         return position_by_position(call)
     name = call.function.__name__
     bound = call.bind(*_SIGNATURES.get(name, ("input", "dim", "keepdim")), dim=None, keepdim=False, dtype=None)
@@ -43,12 +43,12 @@ def reduced(call: Call) -> Result:
 
 
 def _mean(call: Call, tensor: Tensor, state: Valid, dims: tuple[int, ...], keepdim: bool = True) -> Tensor:
-    """The mean of each image's own positions: their sum over their number; 0 where there is none."""
-    # A sum of half-precision numbers may be larger than any of them.
+    """The mean over each image's own positions; 0 if an image has none."""
+    # In at least float32, because a sum in half precision may overflow.
     wide = torch.promote_types(tensor.dtype, torch.float32)
     total = call.clear(tensor, state).sum(dims, keepdim=True, dtype=wide)
     for axis in set(dims) & set(state.cut):
-        # Under `grow` nothing may be left of an image; its sum, and so its mean, is 0.
+        # Under `grow` an image may have no valid position left; then its sum and its mean are 0.
         counts = [[max(1, stop - start)] for start, stop in state.cut[axis]]
         total = total / axis_vectors(counts, axis, total, state.batch)
     total = (total / prod(tensor.shape[axis] for axis in dims if axis not in state.cut)).to(tensor.dtype)
@@ -57,7 +57,7 @@ def _mean(call: Call, tensor: Tensor, state: Valid, dims: tuple[int, ...], keepd
 
 @rule(*(f"adaptive_{kind}_pool{axes}d" for kind in ("avg", "max") for axes in (1, 2, 3)))
 def pooled_to_size(call: Call) -> Result:
-    """An average to one position is a mean. Others image by image, since the bins depend on the image's size."""
+    """Averages to one position as a mean; other targets image by image, since the bins depend on the image's size."""
     tensor, state = call.input()
     name = call.function.__name__
     target = call.bind("input", "output_size").output_size
@@ -71,7 +71,7 @@ def pooled_to_size(call: Call) -> Result:
 
 
 def _along(call: Call, *dims: int) -> Result:
-    """A function that keeps the shape and reads along `dims` alone."""
+    """Runs a function that keeps the shape and mixes positions along `dims` only."""
     tensor, state = call.input()
     mixed = any(dim % tensor.dim() in (*state.cut, state.batch) for dim in dims)
     return image_by_image(call) if mixed else call.run_like(state)
@@ -98,7 +98,7 @@ def layer_norm(call: Call) -> Result:
 
 @rule("batch_norm")
 def batch_norm(call: Call) -> Result:
-    """Each channel has its own numbers, which in evaluation do not depend on the batch."""
+    """Batch norm in evaluation mode: it scales each channel by constants that do not depend on the batch."""
     names = "input", "running_mean", "running_var", "weight", "bias", "training"
     if call.bind(*names, training=False).training:
         raise UnfollowableError(
@@ -119,7 +119,7 @@ def linear(call: Call) -> Result:
 
 @rule("matmul", "__matmul__", "__rmatmul__", "mm")
 def matmul(call: Call) -> Result:
-    """By a constant matrix as a linear layer; else of each image its own matrices."""
+    """Multiplies by a constant matrix like a linear layer; other products take each image's own matrices."""
     first, second = [*call.args, *call.kwargs.values()][:2]
     state = call.valid(first)
     mixed = () if state is None else (*state.cut, state.batch)

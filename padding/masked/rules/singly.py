@@ -1,6 +1,6 @@
-"""Runs a function for each image alone, on its own part and with its own sizes, and puts the results onto a canvas.
+"""Runs a function for each image alone, on its valid part and with its own sizes, and joins the results on a canvas.
 
-The slow way, right for every function that does not mix the images of a batch.
+This is slow, but right for every function that does not mix the images of a batch.
 """
 
 from typing import Any
@@ -49,7 +49,7 @@ def _run_for_image(call: Call, image: int) -> Output:
 
 
 def _on_canvas(parts: tuple[Tensor, ...]) -> tuple[Tensor, Valid]:
-    # What a function makes of the batch as a whole has no row for each image.
+    # A result of the batch as a whole has no row per image.
     if any(part.dim() == 0 or part.shape[0] != 1 for part in parts):
         shapes = ", ".join(str(tuple(part.shape)) for part in parts)
         raise UnfollowableError(f"it gives no row of its own for each image, but {shapes} for each alone")
@@ -67,8 +67,8 @@ interpolate lp_pool2d local_response_norm pixel_shuffle pixel_unshuffle scaled_d
 @rule_for(transposed_convolution)
 @rule(*_BY_ROWS.split())
 def batched(call: Call) -> Result:
-    """Functions that treat each row of the first axis by itself: at once if nothing is cut."""
-    dims = max(tensor.dim() for tensor, _ in call.states)  # of fewer, the first axis would meet another one
+    """Functions that treat each row of the first axis by itself: on the canvas if nothing is cut."""
+    dims = max(tensor.dim() for tensor, _ in call.states)  # with fewer axes, axis 0 would broadcast to another axis
     rows = all(state is None or (state.batch == 0 and tensor.dim() == dims) for tensor, state in call.states)
     if call.cut or dims < 3 or not rows:
         return image_by_image(call)

@@ -6,12 +6,13 @@ import sys
 from processes import signals
 
 if __name__ == "__main__":
-    # Before anything heavy is imported, so that a signal meanwhile leaves no traceback of half an import.
+    # Before the slow imports, so that a signal during them prints no traceback.
     signals.end_at_once(sys.argv[1:])
-    # W&B of the process that started this one would write for both, and keep the last epochs until that one ends.
+    # Otherwise the W&B service of a parent process would serve this run too, and keep its last epochs to itself until
+    # the parent ends.
     os.environ.pop("WANDB_SERVICE", None)
     from cli.app import main
 
     status = main(sys.argv[1:])
-    # Looked up only now: W&B's client puts its own `sys.exit` there meanwhile, and learns from it how the run ended.
+    # Looked up at the call: W&B's client replaces `sys.exit` by a function that tells it how the run ended.
     sys.exit(status)

@@ -1,1 +1,1 @@
-"""How the processes of a run start together, hear of signals, and end."""
+"""Starts the processes of a run together, handles their signals, and ends them together."""

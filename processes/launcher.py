@@ -1,4 +1,4 @@
-"""The processes of one run: started together, and ended together as the first one that fails ends."""
+"""Starts the processes of one run together, and ends all of them with the status of the first one that fails."""
 
 import os
 import re
@@ -18,21 +18,21 @@ from processes.signals import GRACE, PARENT, PATIENCE, SIGNALS, blocked, left_by
 from records.errors import UserError, is_for_users
 
 LIMIT = "PADDING_RENDEZVOUS"
-"""Environment variable: seconds that processes wait for one another before training, by default 10 minutes."""
+"""Environment variable: seconds that processes wait for one another before training; 10 minutes by default."""
 
 
 class Launcher(_SubprocessScriptLauncher):
-    """Lightning's launcher, with other ends: its own kills all processes, this one with them, within 5 seconds.
+    """Lightning's launcher, but with time to save at a failure: Lightning's kills all processes within 5 seconds.
 
-    A process that it starts begins with the signals blocked, for StopSignal to unblock: until then the first process,
-    which gets them too, ends all. It ends when its parent does (`processes.signals`).
+    Processes that it starts begin with the signals blocked, until StopSignal unblocks them: until then the first
+    process, which gets the signals too, ends all. They end when their parent ends (`processes.signals`).
     """
 
     def launch(self, function: Callable, *args: Any, trainer: pl.Trainer | None = None, **kwargs: Any) -> Any:
-        """Calls the function with the rest of the arguments once all processes of this machine are started.
+        """Starts the other processes of this machine, then calls `function` with the rest of the arguments.
 
         Raises:
-            UserError: if the processes cannot meet, by a wrong address or a port that is taken.
+            UserError: if the processes cannot connect, because of a wrong address or a taken port.
             SystemExit: with the status of another process of this machine that failed first.
         """
         self._status, self._handled, self._over = 0, threading.Event(), threading.Event()
@@ -78,7 +78,7 @@ class Launcher(_SubprocessScriptLauncher):
                 os._exit(1)
 
     def _observe(self) -> None:
-        """Waits for a process to fail; ends this one where that does not end by it, as in a collective of NCCL."""
+        """Waits until a process fails, then ends this one if it hangs, for instance in a collective of NCCL."""
         codes = [None]
         while None in codes and not any(codes):
             time.sleep(0.2)
@@ -98,9 +98,12 @@ class Launcher(_SubprocessScriptLauncher):
         os._exit(self._status)
 
     def _blame(self, error: Exception) -> None:
-        """Gives another process, which printed why it failed, time to end this one: `error` may follow from that."""
+        """Waits for the end of another process, of whose failure `error` may be a result; then exits with its status.
+
+        That process has printed why it failed.
+        """
         end = time.monotonic() + (GRACE if is_of_communication(error) else PATIENCE if PARENT in os.environ else 0)
-        # In a process with a PARENT the thread that watches that ends the waiting.
+        # In a process with a PARENT, the thread `processes.signals._watch` ends the process when the parent ends.
         while time.monotonic() < end:
             if self._status:
                 self._handled.set()
@@ -109,7 +112,7 @@ class Launcher(_SubprocessScriptLauncher):
 
 
 def waiting_limit() -> float:
-    """Seconds that processes wait for one another; raises UserError if the environment names no such number."""
+    """Returns the seconds that processes wait for one another; raises UserError if LIMIT is set to anything else."""
     text = os.environ.get(LIMIT, "600")
     try:
         limit = float(text)
@@ -121,7 +124,7 @@ def waiting_limit() -> float:
 
 
 def is_of_communication(error: Exception) -> bool:
-    """Whether a collective failed, as it does in the others when one process ends."""
+    """Returns whether a collective failed, as it does in all processes when one of them ends."""
     if is_for_users(error):
         return False
     # Gloo's errors have no class of their own.
@@ -129,17 +132,17 @@ def is_of_communication(error: Exception) -> bool:
 
 
 def end_together(trainer: pl.Trainer) -> None:
-    """Lets this file and `processes.signals` end the trainer's processes, in the place of Lightning's own means.
+    """Replaces Lightning's signal handlers and launcher by `processes.signals` and `Launcher`.
 
     Raises:
         UserError: for a strategy that forks or spawns its processes.
     """
-    # Its handler of SIGTERM broadcasts, which hangs when two processes get the signal together.
+    # Lightning's handler of SIGTERM broadcasts, which hangs if two processes get the signal together.
     trainer._signal_connector.register_signal_handlers = lambda: None
     launcher = trainer.strategy.launcher
     if isinstance(launcher, _MultiProcessingLauncher):
-        # The first process only waits for the others: a signal to it was seen to stop nothing, and end a finished run
-        # with 143.
+        # Here the first process only waits for the others: a signal to it was seen to stop no training, and to end a
+        # finished run with status 143.
         raise UserError(
             "trainer.strategy forks or spawns processes that hear of no signal to the first one; say ddp in the place "
             "of ddp_fork, ddp_spawn or ddp_notebook"
@@ -149,5 +152,5 @@ def end_together(trainer: pl.Trainer) -> None:
 
 
 def say(line: str) -> None:
-    """Prints a line from any thread."""
+    """Prints a line to stderr; unlike `print` it is safe in any thread."""
     os.write(2, f"{line}\n".encode())

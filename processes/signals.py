@@ -1,7 +1,7 @@
-"""SIGTERM, SIGINT and SIGUSR1 end a process with status 128 + the signal's number, wherever it is, without a traceback.
+"""Lets SIGTERM, SIGINT and SIGUSR1 end a process at any moment, with status 128 + signal number and no traceback.
 
-A handler of Python's runs only between two bytecodes of the main thread: not while that waits in a library's C++, as it
-does for other processes to join. So a thread hears of each signal, too, and ends a process that does not answer.
+Python runs a signal handler only between two bytecodes of the main thread, not while that thread waits in C++ code, for
+instance for other processes to join. So a thread gets each signal too, and ends a process that does not react.
 """
 
 import contextlib
@@ -17,28 +17,28 @@ from collections.abc import Iterator
 from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
-"""A scheduler's or an agent's notice, Ctrl-C, and SLURM's advance warning (`--signal=USR1@120`)."""
+"""SIGTERM of a scheduler or an agent, Ctrl-C, and SLURM's advance warning (`--signal=USR1@120`)."""
 
 PATIENCE, GRACE = 5.0, 30.0
-"""Seconds that the main thread has to hear of a signal, and then to end in order, before the process is ended."""
+"""Seconds that the main thread has to react to a signal, and then to exit cleanly, before the process is ended."""
 
 PARENT = "PADDING_PARENT"
-"""Environment variable of a process that must not outlive its parent: the parent's process id."""
+"""Environment variable that holds the parent's process id, for a process that must not outlive its parent."""
 
 _left = 0
 _end = (math.inf, 0)
-"""When the process is ended, should it not have ended by itself, and by which signal."""
+"""When the process is ended if it has not exited by itself (`time.monotonic`), and the signal that asked for it."""
 _watching = False
 
 
 def end_at_once(arguments: list[str]) -> None:
-    """Lets a signal end the process there and then, while there is nothing to clean up.
+    """Lets a signal end the process immediately, while there is nothing to clean up.
 
-    But W&B must know a sweep's run before it ends, to hand it out again: a notice to `fit` under an agent waits for
-    training.callbacks.StopSignal.
+    Exception: in `fit` under a W&B agent, SIGTERM and SIGUSR1 stay blocked until training.callbacks.StopSignal, because
+    W&B requeues only a run that it knows.
 
     Args:
-        arguments: of the program, its command first.
+        arguments: the program's arguments, its command first.
     """
     _start_watching()
     for number in SIGNALS:
@@ -52,7 +52,7 @@ def _end_now(number: int, frame: FrameType | None = None) -> None:
 
 
 def leave(number: int, frame: FrameType | None = None) -> None:
-    """Handler of a signal: ends the process in order; a second Ctrl-C ends it at once.
+    """Signal handler that exits cleanly, by SystemExit; a second Ctrl-C ends the process at once.
 
     Raises:
         SystemExit: always, with status 128 + `number`.
@@ -61,12 +61,15 @@ def leave(number: int, frame: FrameType | None = None) -> None:
     ignore_others(number)
     _end = time.monotonic() + GRACE, number
     os.write(2, f"stopped by {signal.Signals(number).name}\n".encode())
-    # Looked up only now: W&B's client puts its own `sys.exit` there, and learns from it how the run ended.
+    # Looked up at the call: W&B's client replaces `sys.exit` by a function that tells it how the run ended.
     sys.exit(128 + number)
 
 
 def ignore_others(number: int) -> None:
-    """From now on the process ends in order by `number`: a scheduler and an agent may both give notice."""
+    """Ignores further signals, but for Ctrl-C, while the process exits because of `number`.
+
+    A scheduler and an agent may both send one.
+    """
     global _left
     _left = number
     for each in SIGNALS:
@@ -74,13 +77,16 @@ def ignore_others(number: int) -> None:
 
 
 def left_by() -> int:
-    """The signal that ends this process, else 0. An error is then only how some library passed on the SystemExit."""
+    """Returns the signal that ends this process, else 0.
+
+    If it is not 0, an error is only the form in which a library passed on the SystemExit.
+    """
     return _left
 
 
 @contextlib.contextmanager
 def listening() -> Iterator[None]:
-    """Lets a signal end the process by `leave` meanwhile; puts the former handlers back unless one did."""
+    """Makes `leave` the handler of the signals; restores the former handlers at the end unless a signal came."""
     _start_watching()
     before = {number: signal.signal(number, leave) for number in SIGNALS}
     try:
@@ -93,9 +99,9 @@ def listening() -> Iterator[None]:
 
 @contextlib.contextmanager
 def blocked() -> Iterator[None]:
-    """Keeps the signals waiting meanwhile; processes started here begin, and stay, with them blocked.
+    """Blocks the signals; processes started meanwhile begin, and stay, with the signals blocked.
 
-    Not on macOS, where such a process could not find out which of them its parent sent.
+    Does nothing on macOS: it lacks `sigtimedwait`, by which such a process finds out which signals its parent sent.
     """
     if not hasattr(signal, "sigtimedwait"):
         yield
@@ -114,13 +120,14 @@ def _start_watching() -> None:
         ours, pythons = socket.socketpair()
         pythons.setblocking(False)
         signal.set_wakeup_fd(pythons.detach(), warn_on_full_buffer=False)
-        # Blocked in this thread, which would else take a signal that is blocked in the main thread.
+        # The thread starts with the signals blocked: it would otherwise take a signal that the main thread blocks.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         threading.Thread(target=_watch, args=(ours,), name="signals", daemon=True).start()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _watch(signals: socket.socket) -> None:
+    """Ends the process if the main thread does not react to a signal in time, or if the parent has ended."""
     global _end
     parent = int(os.environ.get(PARENT, 0))
     while True:
@@ -131,5 +138,6 @@ def _watch(signals: socket.socket) -> None:
                     _end = time.monotonic() + (0 if again else PATIENCE), number
         if time.monotonic() >= _end[0]:
             os._exit(128 + _end[1])
+        # The system gives a process whose parent ended another parent.
         if parent and os.getppid() != parent:
             os._exit(1)

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, whenever the process or the machine stops."""
+"""Writes files atomically: after a crash of the process or the machine a file is complete or absent."""
 
 import contextlib
 import errno
@@ -15,12 +15,12 @@ from records.errors import UserError, WriteError
 
 
 def write_atomically(path: str | Path, write: Callable[[IO[bytes]], None]) -> None:
-    """Calls `write` on a temporary file beside `path`, then renames it to `path`; makes the folder if need be.
+    """Calls `write` on a temporary file beside `path`, then renames it to `path`; makes the folder if it is missing.
 
-    The file and its folder are synced, so that after a power cut `path` holds the old content or the new, never a part.
+    The file and its folder are synced, so that after a power cut `path` holds all of the old or all of the new content.
 
     Raises:
-        WriteError: if it cannot be written (a full or read-only disk); the temporary file is removed.
+        WriteError: if the file cannot be written (a full or read-only disk); the temporary file is removed.
     """
     path = Path(path)
     with writing(path):
@@ -30,12 +30,12 @@ def write_atomically(path: str | Path, write: Callable[[IO[bytes]], None]) -> No
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, temporary = _make_temporary(path.parent, path.name)
         try:
-            # The file stays open, and so locked, until it has its name.
+            # The rename happens while the file is open, and so locked: `remove_leftovers` deletes unlocked files.
             with os.fdopen(handle, "wb") as file:
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
-                # mkstemp's 0600 would hide results on a shared disk from the rest of a group.
+                # mkstemp's mode 0600 would keep other users of a shared disk from reading the results.
                 os.chmod(temporary, 0o666 & ~_umask())
                 os.replace(temporary, path)
         except BaseException:
@@ -46,12 +46,12 @@ def write_atomically(path: str | Path, write: Callable[[IO[bytes]], None]) -> No
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Around what writes `path`: an error of the system becomes a WriteError that names the file."""
+    """Turns an OSError of the code inside it, which writes `path`, into a WriteError that names the file."""
     try:
         yield
     except (OSError, RuntimeError) as error:
         cause: BaseException | None = error
-        # torch's writer of zip files puts a RuntimeError about positions in the place of the error of the file.
+        # torch.save raises a RuntimeError about file positions; the OSError of the disk is in its context.
         while cause is not None and not isinstance(cause, OSError):
             cause = cause.__context__
         if cause is None or isinstance(cause, WriteError):
@@ -60,12 +60,13 @@ def writing(path: Path) -> Iterator[None]:
 
 
 OF_THE_FILE = (None, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL)
-"""Errors that lie in what is at a path. All others may pass: a missing right, a failing disk, a server that is away."""
+"""Error numbers that mean a missing or wrong file. All others may be temporary: permissions, a failing disk or server.
+"""
 
 
 @contextlib.contextmanager
 def reading(path: str | Path) -> Iterator[None]:
-    """Around what reads `path`: an error that does not lie in the file becomes a UserError that names it."""
+    """Turns a possibly temporary OSError of the code inside it, which reads `path`, into a UserError that names it."""
     try:
         yield
     except OSError as error:
@@ -77,11 +78,12 @@ def reading(path: str | Path) -> Iterator[None]:
 
 
 def write_problem(folder: Path, size: int = 0) -> str | None:
-    """Why no file of `size` bytes can be written into `folder`, which may be still to be made; None if one can."""
+    """Returns why no file of `size` bytes can be written into `folder`, which need not exist; None if one can."""
     try:
         there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
         handle, temporary = _make_temporary(there, "check")
         with os.fdopen(handle, "wb") as file:
+            # Removed before the bytes are written, so that a kill or a full disk leaves no file behind.
             os.unlink(temporary)
             file.write(bytes(size))
     except OSError as error:
@@ -90,28 +92,28 @@ def write_problem(folder: Path, size: int = 0) -> str | None:
 
 
 def check_writable(folder: Path, todo: str) -> None:
-    """Raises UserError, before any work, if nothing can be written into `folder`: it, the system's reason, `todo`."""
+    """Raises UserError with the system's reason and the advice `todo` if nothing can be written into `folder`."""
     if problem := write_problem(folder):
         raise UserError(f"{folder} cannot be written: {problem}; {todo}")
 
 
 def remove_leftovers(*folders: Path) -> None:
-    """Deletes the temporary files of writes that a kill cut off, and none that a living process writes."""
+    """Deletes temporary files that killed processes left behind; keeps those that a living process is writing."""
     for path in (path for folder in folders for path in folder.glob(".*.tmp")):
-        with contextlib.suppress(OSError), open(path, "rb+") as file:  # not there any more, or locked by its writer
+        with contextlib.suppress(OSError), open(path, "rb+") as file:  # already deleted, or locked by its writer
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink()
 
 
 def _make_temporary(folder: Path, name: str) -> tuple[int, str]:
-    """An empty file, locked for as long as it is open."""
+    """Creates an empty file and locks it until it is closed; returns its file descriptor and path."""
     while True:
         handle, temporary = tempfile.mkstemp(prefix=f".{name}.", suffix=".tmp", dir=folder)
-        with contextlib.suppress(OSError):  # a file system without locks: its leftovers stay
+        with contextlib.suppress(OSError):  # on a file system without locks leftovers are never deleted
             fcntl.lockf(handle, fcntl.LOCK_EX)
         if os.fstat(handle).st_nlink:
             return handle, temporary
-        os.close(handle)  # `remove_leftovers` of another process came before the lock
+        os.close(handle)  # `remove_leftovers` of another process deleted the file before it was locked
 
 
 def _reason(error: OSError, path: Path) -> str:
@@ -123,23 +125,23 @@ def _reason(error: OSError, path: Path) -> str:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Writes `text` as UTF-8 to `path`, atomically; names of files that are no UTF-8 keep their bytes."""
+    """Writes `text` as UTF-8 to `path`, atomically; file names in `text` that are not valid UTF-8 keep their bytes."""
     write_atomically(path, lambda file: file.write(text.encode(errors="surrogateescape")))
 
 
 def set_aside(path: Path) -> Path:
-    """Renames a damaged file to `NAME.bad`, or `NAME.2.bad` and so on where that is taken; returns the new path."""
+    """Renames a damaged file to `NAME.bad`, or `NAME.2.bad` and so on if that name is taken; returns the new path."""
     return path.rename(free_name(path, "{}.bad", "."))
 
 
 def free_name(path: Path, pattern: str, separator: str = "-") -> Path:
-    """A path beside `path` that is not taken: `pattern` of its name, or of its name with `separator` and a number."""
+    """Returns a free path beside `path`: `pattern` filled with its name, or with its name, `separator` and a number."""
     names = itertools.chain([path.name], (f"{path.name}{separator}{number}" for number in itertools.count(2)))
     return next(new for name in names if not os.path.lexists(new := path.with_name(pattern.format(name))))
 
 
 def _sync_folder(folder: Path) -> None:
-    # Without this a rename may still be lost on power failure. Some network file systems refuse it; the rename stands.
+    # Without this a power cut may undo the rename. Some network file systems refuse the sync; the rename still counts.
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -149,6 +151,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _umask() -> int:
+    # The system has no call that only reads the umask.
     mask = os.umask(0)
     os.umask(mask)
     return mask

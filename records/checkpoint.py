@@ -1,4 +1,4 @@
-"""What the records of an evaluated checkpoint share; its activations, and numbers that studies measured with it."""
+"""Base class of the records of an evaluated checkpoint, and the records of its activations and of measurements."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from records.codec import Record
 
 
 def plain(name: str) -> str:
-    """A name as part of a file's: that of a scheme may hold commas, colons and slashes.
+    """Makes a name usable in a file name: the name of a scheme may hold commas, colons and slashes.
 
     >>> plain("extrapolate:2")
     'extrapolate_2'
@@ -22,7 +22,7 @@ def plain(name: str) -> str:
 
 
 def scheme_part(scheme: str) -> str:
-    """A scheme as part of a file's name. Patterns, which differ in signs alone, get a hash beside their letters."""
+    """Makes a scheme usable in a file name. Patterns get a hash, too, since they may differ in punctuation only."""
     mark = f"-{hashlib.sha1(scheme.encode()).hexdigest()[:6]}" if "=" in scheme else ""
     return plain(scheme) + mark
 
@@ -32,14 +32,14 @@ class CheckpointRecord(Record):
     """The content of a file in a run folder's `evaluations/`: a checkpoint under a scheme on the reported images.
 
     Attributes:
-        checkpoint: its file name.
-        epoch: of the checkpoint, from 0.
-        step: of the checkpoint.
+        checkpoint: file name of the checkpoint.
+        epoch: epoch of the checkpoint, from 0.
+        step: optimiser step of the checkpoint.
         network: name of the network.
-        padding: scheme in training.
-        padding_at_test: scheme in this evaluation.
+        padding: padding scheme in training.
+        padding_at_test: padding scheme in this evaluation.
         precision: the Trainer's name of the precision.
-        data: what identifies the images, such as their number and a digest of the files.
+        data: values that identify the images, such as their number and a digest of the files.
         provenance: versions, commit, host, command.
     """
 
@@ -55,7 +55,7 @@ class CheckpointRecord(Record):
 
     @property
     def settings(self) -> Any:
-        """What was evaluated and how, as JSON values: the same evaluation has the same, whatever its result."""
+        """What was evaluated and how, as JSON values; equal for equal evaluations, whatever their results."""
         return [self.epoch, self.step, self.network, self.padding, self.precision, self.data]
 
     @property
@@ -66,18 +66,18 @@ class CheckpointRecord(Record):
 
     @property
     def label(self) -> str:
-        """What else the file's name says, with a hyphen behind it."""
+        """A further part of the file name, which ends with a hyphen; "" for none."""
         return ""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """An image that a network was shown.
+    """An input image of a network.
 
     Attributes:
-        path: its file.
-        label: what to call it: its class, or the file's name.
-        png: as the network sees it, cut and resized, but before normalisation.
+        path: file of the image.
+        label: caption of the image: its class or its file name.
+        png: PNG of the image as the network gets it, resized and cropped, but before normalisation.
     """
 
     path: str
@@ -90,13 +90,13 @@ class ActivationRecord(Record):
     """The content of `evaluations/activations-CHECKPOINT-SCHEME.json`; a new call replaces it.
 
     Attributes:
-        checkpoint: its file name.
-        epoch: of the checkpoint, from 0.
-        step: of the checkpoint.
-        network: whose activations these are.
-        padding: the scheme it was trained with, and is evaluated under.
-        images: that it was shown.
-        maps: module path of a layer to a map (H, W) float32 of each image.
+        checkpoint: file name of the checkpoint.
+        epoch: epoch of the checkpoint, from 0.
+        step: optimiser step of the checkpoint.
+        network: name of the network.
+        padding: padding scheme in training and in this evaluation.
+        images: input images.
+        maps: module path of a layer to one map (H, W) float32 per image.
         provenance: versions, commit, host, command.
     """
 
@@ -121,7 +121,7 @@ class ActivationRecord(Record):
 
     @property
     def shows(self) -> tuple:
-        """Images and layers: records of two runs can stand side by side where these are the same."""
+        """Images and layers; two records can be shown side by side if these are equal."""
         return tuple(image.path for image in self.images), tuple(self.maps)
 
 
@@ -130,10 +130,10 @@ class MeasureRecord(CheckpointRecord):
     """The content of `evaluations/CHECKPOINT-SCHEME-STUDY-DIGEST.json`.
 
     Attributes:
-        study: name of the study that measured it.
-        how: its settings, as JSON values.
+        study: name of the study that made the measurement.
+        how: settings of the measurement, as JSON values.
         images: number of images.
-        values: what was measured, by name; None where the network does not run.
+        values: measured numbers by name; None where the network does not run.
     """
 
     KIND: ClassVar[str] = "measure"

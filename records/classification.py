@@ -1,4 +1,4 @@
-"""Result of an evaluated classifier: its accuracy, and the class that it gave to each image."""
+"""Record of an evaluated classifier: its accuracy, and the predicted class of each image."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,12 +12,12 @@ from records.codec import Record
 
 @dataclass(frozen=True)
 class ImageList(Record):
-    """The images that were evaluated, in order; written to a `.json.gz`.
+    """The evaluated images, in order; written to a `.json.gz`.
 
     Attributes:
-        files: relative to the folder that the record of an evaluation names.
-        targets: class of each, a position in `class_names`.
-        class_names: of all classes.
+        files: paths relative to the `image_folder` of the evaluation's record.
+        targets: class of each image, as an index into `class_names`.
+        class_names: names of all classes.
     """
 
     files: list[str]
@@ -35,11 +35,11 @@ class ClassificationRecord(CheckpointRecord):
 
     Attributes:
         images: number of images.
-        acc1, acc5: in percent; acc5 is None for five classes or fewer.
+        acc1, acc5: top-1 and top-5 accuracy in percent; acc5 is None for five classes or fewer.
         loss: mean cross entropy in nats.
-        image_folder: where the images were.
-        image_list: name of the file beside this one that lists them (ImageList).
-        predicted: class given to each image (N,) int64, in the order of the list.
+        image_folder: folder of the images at the time of the evaluation.
+        image_list: name of the file beside this one that lists the images (ImageList).
+        predicted: predicted class of each image (N,) int64, in the order of the list.
     """
 
     KIND: ClassVar[str] = "classification"

@@ -1,4 +1,4 @@
-"""Dataclasses as JSON files and back, each value checked against the annotation of its field.
+"""Writes dataclasses to JSON files and reads them back, checking each value against the annotation of its field.
 
 @dataclass
 class Measurement(Record):
@@ -9,9 +9,9 @@ class Measurement(Record):
 Measurement([0.1], image).write("measurement.json")
 Measurement.read("measurement.json")
 
-Annotations may be bool, int, float, str, bytes, Any, np.ndarray, a dataclass, and lists, dictionaries with text as keys
-and `| None` of those. Bytes and arrays are written as base64 within the JSON: one file is replaced atomically, two are
-not, and the largest array is the 50,000 predictions of ImageNet's validation set (130 KB).
+Annotations may be bool, int, float, str, bytes, Any, np.ndarray, a dataclass, and lists, dictionaries with keys of str
+and `| None` of those. Bytes and arrays are base64 within the JSON: one file can be replaced atomically, two files
+cannot, and the largest array, the 50,000 predictions on ImageNet's validation set, takes only 130 KB.
 """
 
 import base64
@@ -32,16 +32,16 @@ from records.atomic import write_atomically
 from records.errors import ForeignRecordError, RecordError
 
 INTEGERS, FLOATS = ("<i2", "<i4", "<i8"), ("<f4", "<f8")
-"""Types of arrays in a file. Integers take the narrowest that holds them and come back as int64."""
+"""Types of arrays in a file. Integers are stored in the narrowest type that holds them and read back as int64."""
 
 
 class Record:
-    """A dataclass that is the content of a JSON file (gzipped where the name ends with `.gz`).
+    """A dataclass that is the content of a JSON file (gzipped if the name ends with `.gz`).
 
     Class attributes:
-        KIND: written into the file, so that files of several kinds can share a folder; None writes nothing.
-        VERSION: of the fields; a file without one has version 1, and other versions than this are refused.
-        INDENT: of the JSON, for files that people read.
+        KIND: name of the kind, written into the file, so that several kinds can share a folder; None writes none.
+        VERSION: version of the fields; a file without one has version 1, and reading refuses any other version.
+        INDENT: indentation of the JSON, for files that people read.
     """
 
     KIND: ClassVar[str | None] = None
@@ -49,29 +49,30 @@ class Record:
     INDENT: ClassVar[int | None] = None
 
     def write(self, path: str | Path) -> None:
-        """Writes the file atomically; the same record gives the same bytes."""
+        """Writes the file atomically; equal records give equal bytes."""
         path = Path(path)
         head = {"kind": self.KIND} if self.KIND else {}
         head |= {"version": self.VERSION} if self.VERSION > 1 else {}
         separators = (",", ":") if self.INDENT is None else None
         text = json.dumps(head | _encode(self), indent=self.INDENT, separators=separators) + "\n"
+        # mtime=0: gzip would put the time of writing into the bytes.
         data = gzip.compress(text.encode(), mtime=0) if path.suffix == ".gz" else text.encode()
         write_atomically(path, lambda file: file.write(data))
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
-        """Reads the file; one without a kind counts as one of this kind.
+        """Reads a record from its file; a file without a kind counts as one of this kind.
 
         Raises:
-            ForeignRecordError: if it holds another kind of record.
-            RecordError: naming the file and what is wrong in it, if it is damaged.
-            OSError: if it cannot be opened.
+            ForeignRecordError: if the file holds another kind of record.
+            RecordError: if the file is damaged; names the file and what is wrong in it.
+            OSError: if the file cannot be opened.
         """
         return cls.of(read_json(path), path)
 
     @classmethod
     def of(cls, content: dict[str, Any], path: str | Path) -> Self:
-        """The record in the parsed JSON of `path`. Raises ForeignRecordError or RecordError as `read` does."""
+        """Makes a record from the parsed JSON of `path`. Raises ForeignRecordError or RecordError as `read` does."""
         content = dict(content)
         kind, version = content.pop("kind", cls.KIND), content.pop("version", 1)
         if kind != cls.KIND:
@@ -80,13 +81,13 @@ class Record:
             raise RecordError(f"{path} is of version {version!r}; this program reads version {cls.VERSION}")
         try:
             return _decode(cls, content, "")
-        # Beside ValueError what a class may meet in the values that it checks, such as the proportion 1/0.
+        # A class's own checks may raise more than ValueError, such as ZeroDivisionError for the proportion 1/0.
         except (ValueError, TypeError, ArithmeticError) as error:
             raise RecordError(f"{path} is damaged: {error}") from None
 
 
 def read_json(path: str | Path) -> dict[str, Any]:
-    """The object in a JSON file. Raises RecordError, naming the file, if it is damaged; OSError if it is not there."""
+    """Reads the object in a JSON file. Raises RecordError, naming it, if it is damaged; OSError if it is missing."""
     try:
         data = Path(path).read_bytes()
         content = json.loads(gzip.decompress(data) if Path(path).suffix == ".gz" else data)
@@ -123,7 +124,7 @@ def _encode_array(values: np.ndarray) -> dict[str, Any]:
 
 
 def _decode(kind: Any, value: Any, where: str) -> Any:
-    """`value` as annotated by `kind`. Raises ValueError, which says where in the file it is something else."""
+    """Converts a JSON value to the annotated type `kind`. Raises ValueError, which names the place, if it differs."""
     origin, of = typing.get_origin(kind) or kind, typing.get_args(kind)
     if kind is Any:
         return value
@@ -168,7 +169,7 @@ def _decode_fields(kind: type, value: Any, where: str) -> Any:
 def _decode_array(value: Any, where: str) -> np.ndarray:
     if type(value) is not dict or not value.keys() <= {"dtype", "shape", "base64"}:
         raise ValueError(f"{where} is {_short(value)}, no array")
-    # Earlier versions left out the shape of integers, which had one axis, and the type of floats.
+    # Earlier versions wrote no shape for integer arrays, which had one axis, and no type for float arrays.
     dtype, data = value.get("dtype", "<f4"), _decode_base64(value.get("base64"), where)
     if dtype not in (*INTEGERS, *FLOATS):
         raise ValueError(f"{where} has the type {dtype!r}, none of {', '.join((*INTEGERS, *FLOATS))}")

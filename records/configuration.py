@@ -1,4 +1,4 @@
-"""Which settings of a run's configuration decide its result, and how two configurations differ in them."""
+"""Finds the settings of a configuration that decide the run's result, and compares two configurations by them."""
 
 import hashlib
 import json
@@ -40,30 +40,30 @@ NOT_DECIDING = (
     "data.init_args.padded_side",
     "data.init_args.padded_batch_size",
 )
-"""Keys, and what is below them, by which a run is not known.
+"""Keys, with all keys below them, that do not decide a run's result and so do not count for its identity.
 
-They change where or how fast it computes, or what is shown, but not its result; `eval_batch_size` the last digits of
-its figures, because a forward pass rounds otherwise for another number of images. A resume refuses to change that one.
+They change where or how fast a run computes, or what it shows. `eval_batch_size` changes the last digits of metrics,
+because a forward pass rounds differently for another number of images; so a resume refuses to change it.
 """
 
 
 def deciding(config: dict[str, Any]) -> dict[str, Any]:
-    """Dotted name to value of the settings that decide a run's result.
+    """Returns the settings that decide a run's result: dotted name to value.
 
-    Unset ones are left out: an option that a later version adds, and leaves unset, must not make earlier runs differ.
+    Settings that are None are left out, so that a later version can add an option without making earlier runs differ.
     """
     return {key: value for key, value in flatten(config).items() if value is not None and not _is_free(key)}
 
 
 def settings_digest(config: dict[str, Any]) -> str:
-    """Hash (40 hex digits) of the settings that decide a run's result."""
+    """SHA-1 (40 hex digits) of the settings that decide a run's result."""
     return hashlib.sha1(json.dumps(deciding(config), sort_keys=True, default=str).encode()).hexdigest()
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """Deciding settings in which a configuration differs from an earlier one, as `key: old -> new`.
+    """Lists the deciding settings in which the configuration `new` differs from `old`, as `key: old -> new`.
 
-    Options that did not exist when the earlier one was written do not count.
+    Options that did not exist yet when `old` was written do not count.
     """
     old, new = flatten(old), flatten(new)
     keys = [key for key in sorted(old) if not _is_free(key)]
@@ -71,7 +71,7 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 
 def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested keys joined by dots; an empty dictionary counts as None."""
+    """Joins nested keys by dots; an empty dictionary counts as None."""
     flat: dict[str, Any] = {}
     for key, value in config.items():
         if isinstance(value, dict) and value:

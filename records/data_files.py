@@ -1,4 +1,4 @@
-"""data.json.gz in a run folder: the files that the run trains and validates on, so that changed data can be named."""
+"""Reads and writes data.json.gz in a run folder: the run's training and validation files, to find changed data."""
 
 import gzip
 import json
@@ -8,27 +8,27 @@ from typing import Any
 from records.atomic import write_atomically
 
 Sets = dict[str, dict[str, Any]]
-"""Of each set, such as "training": `files`, name to size; `sample`, name to digest of content; `labels`, a digest."""
+"""Per set, such as "training": `files` (name to size), `sample` (name to digest of content), `labels` (a digest)."""
 
 
 def write_data_files(path: Path, digest: str, sets: Sets) -> None:
-    """Writes the sets and the digest over all of them; 12 MB for ImageNet."""
+    """Writes the sets and the digest of all of them; 12 MB for ImageNet."""
     content = json.dumps({"digest": digest, "sets": sets}).encode()
     write_atomically(path, lambda file: file.write(gzip.compress(content, 1, mtime=0)))
 
 
 def read_data_files(path: Path) -> tuple[str, Sets] | None:
-    """What `write_data_files` wrote; None where it is missing or damaged."""
+    """Reads the digest and the sets that `write_data_files` wrote; None if the file is missing or damaged."""
     try:
         content = json.loads(gzip.decompress(path.read_bytes()))
         return content["digest"], content["sets"]
-    # A flipped bit raises OSError, EOFError, zlib.error, ValueError or KeyError.
+    # A flipped bit may raise OSError, EOFError, zlib.error, ValueError or KeyError.
     except Exception:
         return None
 
 
 def data_differences(old: Sets, new: Sets) -> list[str]:
-    """How many files differ in what, and the first of each kind, such as `validation: 1 file missing (n01/a.JPEG)`."""
+    """Lists, per kind of change, how many files differ and the first one: `validation: 1 file missing (n01/a.JPEG)`."""
     lines = []
     for name in sorted(old.keys() | new.keys()):
         if name in old and name in new:
@@ -45,7 +45,7 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         "missing": sorted(before.keys() - after.keys()),
         "added": sorted(after.keys() - before.keys()),
         "of another size": resized,
-        # The sample is another one where the number of files is another.
+        # Another number of files gives another sample, so only names that both samples hold are compared.
         "of other content": [
             name
             for name, digest in old["sample"].items()

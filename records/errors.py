@@ -1,14 +1,14 @@
-"""Errors whose message is written for the user: the program prints it alone, without a traceback.
+"""Errors whose message is written for the user: the program prints the message without a traceback.
 
-Such a class has the attribute `for_users = True`, in any package: what imports nothing of the project can have it, too.
-`exit_status` is the program's where the input was not at fault; without it the status is 2.
+Such a class has the attribute `for_users = True`. It needs no common base class, so that packages that import nothing
+of the project can define one. `exit_status` is the program's if the input was not at fault; without it the status is 2.
 """
 
 import os
 import traceback
 
 LONGEST = 300
-"""Characters of a defect's text that `in_one_line` shows: torch names every tensor that does not fit."""
+"""Characters of a defect's message that `in_one_line` shows: torch lists every tensor that does not fit."""
 
 
 class UserError(Exception):
@@ -18,38 +18,38 @@ class UserError(Exception):
 
 
 class FailedRunError(Exception):
-    """A run that cannot go on, though its input was right. The message says where it failed, and what is left of it."""
+    """A run that cannot go on, though its input was right. The message says where it failed, and what was saved."""
 
     for_users = True
     exit_status = 1
 
 
 class WriteError(OSError):
-    """A file that the system did not let be written, in mid-work; the message names it and says why."""
+    """The system refused to write a file while the program was working; the message names the file and the reason."""
 
     for_users = True
     exit_status = 1
 
 
 class RecordError(ValueError):
-    """A file of results that is damaged or of an unknown version; the message names it."""
+    """A file of results is damaged or has an unknown version; the message names the file."""
 
     for_users = True
 
 
 class ForeignRecordError(RecordError):
-    """An undamaged file, but of another kind of record."""
+    """The file is undamaged, but holds another kind of record."""
 
 
 def is_for_users(error: BaseException) -> bool:
-    """Whether the message of `error` is written for the user."""
+    """Returns whether the message of `error` is written for the user."""
     return getattr(error, "for_users", False) is True
 
 
 def in_one_line(error: Exception) -> str:
-    """What went wrong with one of several things, for the others to go on: the message, or a defect's kind and text.
+    """Describes the error of one of several items in one line: its message, or the class and text of a defect.
 
-    With PADDING_TRACEBACK in the environment the traceback is printed, too.
+    Also prints the traceback if PADDING_TRACEBACK is in the environment.
     """
     if "PADDING_TRACEBACK" in os.environ:
         traceback.print_exception(error)
@@ -60,11 +60,11 @@ def in_one_line(error: Exception) -> str:
 
 
 def message_for_users(error: Exception) -> str:
-    """The message of `error`. Raises `error` itself if it is not written for the user, but a defect."""
+    """Returns the message of `error`; raises `error` itself if it is a defect, not an error for the user."""
     if not is_for_users(error):
         raise error
     text, name = str(error), f"{type(error).__name__}: "
     if "in DataLoader worker process" not in text or name not in text:
         return text
-    # torch puts the worker's traceback before the message of an error in a loader process.
+    # For an error in a loader process torch puts the worker's traceback before the message.
     return text.rpartition(name)[2].removesuffix("\n.").rstrip()

@@ -1,4 +1,4 @@
-"""Result of `test` of a segmentation network: confusion matrices, from which every table is computed anew."""
+"""Record of `test` of a segmentation network: confusion matrices, from which every table can be computed."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -16,11 +16,11 @@ from records.run_folder import RunFolder
 from records.validation import ValidationRecord
 
 REGULAR = "regular"
-"""The way of predicting that takes the whole image at once; the others are `tiled_OVERLAP`, such as `tiled_1-3`."""
+"""The prediction mode that takes the whole image at once; the others are `tiled_OVERLAP`, such as `tiled_1-3`."""
 
 
 def overlap(mode: str) -> Fraction:
-    """1/3 for `tiled_1-3`; 0 for whole images. Raises ValueError or ZeroDivisionError for other words."""
+    """Overlap of a mode: 1/3 for `tiled_1-3`, 0 for REGULAR. Raises ValueError or ZeroDivisionError for other words."""
     return Fraction(0) if mode == REGULAR else Fraction(mode.removeprefix("tiled_").replace("-", "/"))
 
 
@@ -29,15 +29,15 @@ class EvaluationRecord(CheckpointRecord):
     """Result of `test` of a segmentation network.
 
     Attributes:
-        dilation: stride and dilation of its convolutions, as a short text.
-        images: number of tested images; those with ignored pixels alone are left out.
-        class_names: in the order of the confusion matrices.
-        leave_out: proportions of the centre that the bands stand for, rising, as text (`1/3`).
-        border_scope: whose centre: "image" or "tile".
-        distance_edges: of the distance bins, in pixels.
-        tile_size: side of the tiles in pixels; None is the shorter side of each image.
-        average: what was averaged where tiles overlap.
-        confusion: for each way of predicting, counts [band][distance bin][target][prediction].
+        dilation: stride and dilation of the network's convolutions, as a short text.
+        images: number of tested images, without those that have ignored pixels only.
+        class_names: names of the classes in the order of the confusion matrices.
+        leave_out: increasing proportions of the left-out centre that bound the bands, as text (`1/3`).
+        border_scope: region whose centre is left out: "image" or "tile".
+        distance_edges: upper ends of the distance bins, in pixels.
+        tile_size: side of the tiles in pixels; None for the shorter side of each image.
+        average: quantity that was averaged where tiles overlap.
+        confusion: prediction mode to counts [band][distance bin][target][prediction].
     """
 
     KIND: ClassVar[str] = "segmentation"
@@ -74,20 +74,20 @@ class EvaluationRecord(CheckpointRecord):
 
 _ALL = (EvaluationRecord, ClassificationRecord, ValidationRecord, ActivationRecord, MeasureRecord)
 KINDS = {kind.KIND: kind for kind in _ALL}
-"""What a run folder's `evaluations/` holds."""
+"""The kinds of records in a run folder's `evaluations/`, by name."""
 
 
 def read_evaluations(folder: RunFolder) -> tuple[dict[Path, Record], dict[Path, str]]:
-    """The records in a run folder's `evaluations/`.
+    """Reads the records in a run folder's `evaluations/`.
 
     Returns:
-        Each record by its file, oldest first, and for each file without one what is wrong with it.
+        The records by file, oldest first, and what is wrong with each file that could not be read.
     """
     found, unusable = {}, {}
     for path in sorted(folder.evaluations.glob("*.json"), key=lambda path: (path.lstat().st_mtime_ns, path)):
         try:
             content = read_json(path)
-            # Files that `test` of a segmentation network wrote before there were others have no kind.
+            # Early versions wrote records of segmentation networks only, without a kind.
             kind = KINDS.get(str(content.get("kind", EvaluationRecord.KIND)))
             if kind is None:
                 unusable[path] = f"holds a record of kind {content['kind']!r}, which no study reads"

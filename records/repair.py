@@ -1,7 +1,7 @@
-"""Damaged files of a run folder that training can write anew: run.json, epochs.csv and config.yaml.
+"""Renames damaged files of a run folder that training can write again: run.json, epochs.csv and config.yaml.
 
-Rows are in the checkpoints, and who the run is follows from its configuration. So a damaged file is no reason to refuse
-a resume; it is kept as `*.bad`.
+The rows are in the checkpoints too, and the run's identity follows from its configuration. So a damaged file is no
+reason to refuse a resume; it is renamed to `*.bad`.
 """
 
 import json
@@ -17,7 +17,7 @@ _NOT_READ = (RunFolderError, OSError, ValueError, yaml.YAMLError)
 
 
 def recorded(folder: RunFolder) -> RunRecord | None:
-    """The content of run.json, None if it is damaged or missing; raises UserError as `records.atomic.reading` does."""
+    """Reads run.json; None if it is damaged or missing. Raises UserError as `records.atomic.reading` does."""
     try:
         with reading(folder.record_file):
             return folder.read_record()
@@ -26,7 +26,7 @@ def recorded(folder: RunFolder) -> RunRecord | None:
 
 
 def configuration(folder: RunFolder) -> dict[str, Any] | None:
-    """The content of config.yaml, None if it is damaged or missing; raises UserError as `recorded` does."""
+    """Reads config.yaml; None if it is damaged or missing. Raises UserError as `recorded` does."""
     try:
         return _read_configuration(folder)
     except _NOT_READ:
@@ -34,13 +34,13 @@ def configuration(folder: RunFolder) -> dict[str, Any] | None:
 
 
 def set_damaged_aside(folder: RunFolder) -> tuple[list[dict[str, Any]], list[str]]:
-    """Renames what cannot be read; only under the folder's lock.
+    """Renames the damaged files; the caller must hold the folder's lock.
 
     Returns:
-        The attempts in run.json, of a damaged one those before the damage; and a line for each file.
+        The attempts in run.json (those before the damage if it is damaged), and a message for each renamed file.
 
     Raises:
-        UserError: as `recorded`; nothing is renamed for that.
+        UserError: as `recorded`; a file that may be readable later is not renamed.
     """
     old = recorded(folder)
     attempts, lines = old.attempts if old else _attempts(folder), []
@@ -71,6 +71,7 @@ def _read_configuration(folder: RunFolder) -> dict[str, Any]:
 def _attempts(folder: RunFolder) -> list[dict[str, Any]]:
     if not folder.exists():
         return []
+    # JSON that is damaged further on: parsed object by object, up to the first one that does not parse.
     found, rest = [], folder.record_file.read_text(errors="replace").partition('"attempts": [')[2]
     while (rest := rest.lstrip(" \n,")).startswith("{"):
         try:

@@ -1,4 +1,4 @@
-"""Per-epoch rows: one line of `epochs.csv` an epoch, the truth that dashboards and studies only show."""
+"""Reads and writes `epochs.csv`: one row per epoch, from which dashboards and studies take all their curves."""
 
 import csv
 import io
@@ -7,13 +7,13 @@ from pathlib import Path
 from records.atomic import write_text
 
 Row = dict[str, float | int]
-"""Column name to value. `epoch` (from 0) and `step` (optimiser steps so far) are integers, the rest floats."""
+"""Maps a column to its value. `epoch` (from 0) and `step` (optimiser steps so far) are int, the others float."""
 
 INTEGER_COLUMNS = ("epoch", "step")
 
 
 def write_rows(path: str | Path, rows: list[Row]) -> None:
-    """Writes `rows` as CSV, atomically: `epoch`, `step`, then the other columns as first met. Floats keep every bit."""
+    """Writes CSV atomically: columns `epoch`, `step`, then the others in order of first use. Floats keep every bit."""
     columns = list(INTEGER_COLUMNS)
     for row in rows:
         columns.extend(key for key in row if key not in columns)
@@ -26,11 +26,11 @@ def write_rows(path: str | Path, rows: list[Row]) -> None:
 
 
 def read_rows(path: str | Path) -> list[Row]:
-    """Reads the rows that `write_rows` wrote; a value missing in a row is left out of it.
+    """Reads the rows that `write_rows` wrote; a row leaves out the columns in which it has no value.
 
     Raises:
-        ValueError: naming the file and the line, if a value is no number, the epochs are not 0, 1, 2, ..., or the first
-            or last line is not whole.
+        ValueError: if a value is no number, the epochs are not 0, 1, 2, ..., or the first or last line is truncated;
+            names the file and the line.
     """
     rows: list[Row] = []
     with open(path, newline="") as file:

@@ -1,19 +1,19 @@
-"""One folder a run, and everything about the run in it.
+"""The run folder: one folder per run, with every file of the run.
 
 config.yaml         the resolved configuration: `main.py fit --config config.yaml` is the same run
-run.json            who the run is (RunRecord) and each attempt at it: command, host, versions, commit, where it resumed
-padding.json        the conversion report: which layers got the padding scheme
-epochs.csv          a row of metrics an epoch
-data.json.gz        names and sizes of the files that it trains and validates on, and digests of some
-skipped_images.csv  damaged training images that were passed over (data.on_damaged), and why
-logged.json         how many epochs loggers have, other than those of W&B, CSV and TensorBoard
+run.json            identity of the run (RunRecord) and its attempts: command, host, versions, commit, resume point
+padding.json        the conversion report: the layers that got the padding scheme
+epochs.csv          a row of metrics per epoch
+data.json.gz        names and sizes of the training and validation files, and digests of some
+skipped_images.csv  damaged training images that were skipped (data.on_damaged), and why
+logged.json         epochs logged so far, per logger other than those of W&B, CSV and TensorBoard
 decoded_by_pillow.csv  images that the decoders of data.fast=true cannot read, and why
-evaluations/        what checkpoints did on the reported images, one file a way of testing: EvaluationRecord of
+evaluations/        results of checkpoints on the reported images, one file per kind of test: EvaluationRecord of
                     segmentation networks, ClassificationRecord of classifiers, with the list of images (ImageList);
-                    and what `validate` found (ValidationRecord)
-checkpoints/        best.ckpt and epoch-NNN.ckpt (weights), resume-NNNNNNNNNN.ckpt (everything)
-wandb/              the W&B run's files
-log.txt             what the run printed, where a sweep on this machine started it
+                    and results of `validate` (ValidationRecord)
+checkpoints/        best.ckpt and epoch-NNN.ckpt (weights), resume-NNNNNNNNNN.ckpt (full training state)
+wandb/              files of the W&B run
+log.txt             output of the run, if a sweep on this machine started it
 """
 
 import csv
@@ -27,14 +27,14 @@ from records.errors import RecordError
 from records.rows import Row, read_rows, write_rows
 
 WANDB_PREFIX = "run_folder_"
-"""Put before the names of a run's `core_files` among the files of its W&B run.
+"""Prefix of the names of a run's `core_files` among the files of its W&B run.
 
-W&B has a config.yaml itself, and a run.json below the run folder's wandb/ would count as another run.
+W&B writes a config.yaml itself, and a run.json below the run folder's wandb/ would count as another run.
 """
 
 
 class RunFolderError(RecordError):
-    """A run folder that is damaged or no run folder at all; the message names the file."""
+    """The folder is damaged or is no run folder; the message names the file."""
 
 
 @dataclass
@@ -42,23 +42,23 @@ class RunRecord(Record):
     """The content of `run.json`.
 
     Attributes:
-        id: stable id, the same at every attempt; also the W&B run's id.
+        id: id of the run, the same in every attempt and in W&B.
         name: `group` and seed.
-        group: architecture, variant and scheme: runs of one group differ by their seed alone.
-        network: model name, as timm knows it.
-        padding: the scheme it trains with.
-        seed: of weights, sample order and augmentation.
-        max_epochs: length of the whole run.
-        monitor: the metric that "best" refers to, in percent.
-        targets: values of `monitor` whose first epoch is reported.
+        group: network, variant and scheme; runs of one group differ in the seed only.
+        network: timm's name of the network.
+        padding: padding scheme in training.
+        seed: seed of weights, sample order and augmentation.
+        max_epochs: length of the run in epochs.
+        monitor: metric, in percent, by which the best epoch is chosen.
+        targets: values of `monitor`; studies report the first epoch that reaches each.
         digest: hash of the settings that decide the result.
-        digest_rule: 1 where the digest covers the folder of the data, too, as it did at first; else 2.
-        data_root: the folder of the data at the last attempt; "" in records of rule 1.
-        data: digest of the files that it trains and validates on; "" before they were looked at.
-        finished: whether the run came to its end.
-        attempts: one entry a start of the program, newest last.
-        variant: what else keeps runs of one network apart, such as the split of the data; "" if nothing does.
-        max_steps: optimiser steps at which the run ends if that is before `max_epochs`; -1 is no such limit.
+        digest_rule: 1 if the digest also covers the folder of the data, as in early versions; else 2.
+        data_root: folder of the data at the last attempt; "" in records of rule 1.
+        data: digest of the training and validation files; "" until they have been read.
+        finished: whether the run has reached its end.
+        attempts: one entry per start of the program, newest last.
+        variant: further difference between runs of one network, such as the split of the data; "" for none.
+        max_steps: optimiser steps at which the run ends if that is before `max_epochs`; -1 for no such limit.
     """
 
     INDENT: ClassVar[int] = 1
@@ -82,7 +82,7 @@ class RunRecord(Record):
     data: str = ""
 
     def __post_init__(self) -> None:
-        # They become words of pages, names of files and arguments of commands.
+        # These texts go into pages, file names and command lines; a leading hyphen would be read as an option.
         for name in ("name", "group", "network", "padding", "monitor", "variant"):
             text = str(getattr(self, name))  # a configuration may say null, which the network refuses later
             if not re.fullmatch(r"[^\x00-\x1f\x7f-\x9f]{0,200}", text) or text.startswith("-"):
@@ -90,11 +90,13 @@ class RunRecord(Record):
 
     @property
     def compared_as(self) -> str:
-        """Name that runs are compared under: those that differ in more than padding and seed have different ones."""
+        """Name by which runs are compared: it differs if runs differ in more than padding and seed."""
         return f"{self.network}-{self.variant}" if self.variant else self.network
 
 
 def _within(name: str) -> property:
+    """A property of RunFolder that gives the path of the file `name` in it."""
+
     def path(folder: "RunFolder") -> Path:
         return folder.path / name
 
@@ -103,7 +105,7 @@ def _within(name: str) -> property:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Paths and content of one run's folder."""
+    """Paths and content of a run folder."""
 
     path: Path
 
@@ -121,15 +123,15 @@ class RunFolder:
 
     @property
     def core_files(self) -> tuple[Path, ...]:
-        """What studies of curves and accuracies need, and what a run saves to W&B."""
+        """The files that studies of curves and accuracies need; a run saves them to W&B."""
         return self.record_file, self.config, self.epochs
 
     def exists(self) -> bool:
-        """Whether a run was ever started here."""
+        """Returns whether a run was ever started in this folder."""
         return self.record_file.is_file()
 
     def read_record(self) -> RunRecord:
-        """Raises RunFolderError, naming the file, if it is missing or damaged."""
+        """Reads run.json; raises RunFolderError, naming the file, if it is missing or damaged."""
         try:
             return RunRecord.read(self.record_file)
         except (FileNotFoundError, NotADirectoryError):
@@ -141,7 +143,7 @@ class RunFolder:
         record.write(self.record_file)
 
     def read_noted(self, path: Path) -> dict[str, str]:
-        """Images of a list of the folder, and why they are there; none where the list is missing or damaged."""
+        """Reads `skipped` or `by_pillow`: image to reason; empty if the file is missing or damaged."""
         try:
             with open(path, newline="", errors="surrogateescape") as file:
                 return {row["image"]: row["error"] for row in csv.DictReader(file)}
@@ -149,7 +151,7 @@ class RunFolder:
             return {}
 
     def read_rows(self) -> list[Row]:
-        """The finished epochs, none if there are none. Raises RunFolderError, naming the file, if it is damaged."""
+        """Reads epochs.csv, [] if it is missing; raises RunFolderError, naming the file, if it is damaged."""
         if not self.epochs.is_file():
             return []
         try:
@@ -162,7 +164,7 @@ class RunFolder:
 
 
 def find_runs(root: str | Path) -> list[RunFolder]:
-    """Every run folder at or below `root`, sorted by path; raises RunFolderError if `root` is no folder."""
+    """Finds the run folders at or below `root`, sorted by path; raises RunFolderError if `root` is no folder."""
     root = Path(root)
     if not root.is_dir():
         raise RunFolderError(f"{root} is no folder; give the folder that holds the runs, such as runs/demo")

@@ -1,4 +1,4 @@
-"""Result of `validate`: the metrics of a checkpoint, and how many predictions of each image are right."""
+"""Record of `validate`: the metrics of a checkpoint, and the number of right predictions per image."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -8,7 +8,7 @@ import numpy as np
 from records.checkpoint import CheckpointRecord
 
 VIEWS = ("padded, fixed", "padded, grow", "padded, singly", "padded, none", "cropped", "alone")
-"""Ways of showing the images; of two, the later one is subtracted from the earlier one."""
+"""Ways of feeding the images to the network; a comparison subtracts the later way from the earlier one."""
 
 
 @dataclass(eq=False)
@@ -16,11 +16,11 @@ class ValidationRecord(CheckpointRecord):
     """Result of `validate`.
 
     Attributes:
-        shown: "padded", "cropped", or "alone" (scenes one by one).
-        mask_rule: how padded batches were masked; None where they were not padded.
-        metrics: name to value, in percent but for the loss (nats).
-        right: right predictions of each image (N,) int64, in the order of the data.
-        predictions: all predictions of each image (N,) int64: 1 of a classified image, the labelled pixels of a scene.
+        shown: way of feeding the images: "padded", "cropped", or "alone" (scenes one by one).
+        mask_rule: mask rule of padded batches; None if batches were not padded.
+        metrics: name to value, in percent; the loss in nats.
+        right: number of right predictions per image (N,) int64, in the order of the data.
+        predictions: number of predictions per image (N,) int64: 1 if it is classified, else its labelled pixels.
     """
 
     KIND: ClassVar[str] = "validation"
@@ -39,7 +39,7 @@ class ValidationRecord(CheckpointRecord):
 
     @property
     def view(self) -> str:
-        """How the images were shown, in a word: "cropped", "alone", or "padded, " and the mask rule."""
+        """One of VIEWS: "cropped", "alone", or "padded, " and the mask rule."""
         return self.shown if self.mask_rule is None else f"{self.shown}, {self.mask_rule}"
 
     @property

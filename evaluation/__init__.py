@@ -1,6 +1,6 @@
-"""Evaluation of semantic segmentation, at the border above all: sections 4.2 and 4.2.1 of the paper.
+"""Evaluates semantic segmentation, above all near the border: sections 4.2 and 4.2.1 of the paper.
 
-Partial Convolution based Padding, https://arxiv.org/abs/1811.11718. Pure functions on tensors that import torch alone:
+Partial Convolution based Padding, https://arxiv.org/abs/1811.11718. Pure functions on tensors that import only torch:
 positions of tiles, scores from tiles, pixels near the border, confusion matrices grouped by position, and the values of
 Tables 5 to 7. `evaluation.pictures` draws class maps with numpy and Pillow.
 """

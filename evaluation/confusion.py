@@ -1,4 +1,4 @@
-"""Confusion matrices and the mean intersection over union (mIoU) of Tables 5 to 7, as Cityscapes defines it."""
+"""Computes confusion matrices and the mean intersection over union (mIoU) of Tables 5 to 7, as Cityscapes does."""
 
 import torch
 
@@ -18,19 +18,19 @@ def confusion_matrix(
     Matrices of several images or processes add up; all scores of this package are computed from such sums.
 
     Args:
-        prediction: classes, integers of any shape, 0 to num_classes - 1 everywhere.
-        target: classes of the same shape, 0 to num_classes - 1, or `ignore_index`: those pixels count nowhere.
-        num_classes: C.
-        ignore_index: the target's value for pixels without a class.
-        groups: 0 to num_groups - 1 for each pixel, as `leave_out_bands` and `distance_groups` give; a shape that
-            expands to the target's, on its device. None puts every pixel in group 0.
-        num_groups: how many groups there are.
+        prediction: predicted classes, integers of any shape, 0 to num_classes - 1 everywhere.
+        target: true classes of the same shape, 0 to num_classes - 1, or `ignore_index` for pixels not to count.
+        num_classes: number of classes, C.
+        ignore_index: value in the target of pixels without a class.
+        groups: group of each pixel, 0 to num_groups - 1, as from `leave_out_bands` and `distance_groups`, in a shape
+            that expands to the target's, on its device; None for all pixels in group 0.
+        num_groups: number of groups.
 
     Returns:
-        (num_groups, C, C) int64, rows target, columns prediction.
+        (num_groups, C, C) int64; rows are classes in the target, columns in the prediction.
 
     Raises:
-        EvaluationError: if shapes or types do not fit, or a prediction, a target or a group is out of range.
+        EvaluationError: shapes or dtypes do not fit, or a prediction, a target or a group is out of range.
 
     >>> confusion_matrix(torch.tensor([0, 1, 1]), torch.tensor([0, 0, 255]), num_classes=2)
     tensor([[[1, 1],
@@ -66,7 +66,7 @@ def _check_range(what: str, values: torch.Tensor, count: int, also: str = "") ->
         raise EvaluationError(f"the {what} must hold integers, got {values.dtype}")
     if not values.numel():
         return
-    # Waits for a GPU, but a class out of range would be counted as another pair of classes.
+    # This waits for a GPU, but without it a class out of range would count as another pair of classes.
     low, high = (int(value) for value in torch.aminmax(values))
     if low < 0 or high >= count:
         raise EvaluationError(f"a {what} is {low if low < 0 else high}; it must be 0 to {count - 1}{also}")
@@ -75,8 +75,8 @@ def _check_range(what: str, values: torch.Tensor, count: int, also: str = "") ->
 def class_iou(confusion: torch.Tensor) -> torch.Tensor:
     """Intersection over union of each class, (..., C), of confusion matrices (..., C, C): TP / (row + column - TP).
 
-    Rows are the target's classes. float64 on the CPU (not every device has float64). NaN for a class that neither
-    target nor prediction has; 0 for one that is predicted though the target lacks it.
+    Rows are the target's classes. The result is float64 on the CPU (not every device has float64). It is NaN for a
+    class in neither target nor prediction, and 0 for a class in the prediction only.
 
     >>> class_iou(torch.tensor([[3, 1], [0, 4]]))
     tensor([0.7500, 0.8000], dtype=torch.float64)
@@ -90,7 +90,7 @@ def mean_iou(confusion: torch.Tensor) -> float:
     """mIoU of a (C, C) confusion matrix: the mean of `class_iou` over the classes that are not NaN, NaN if all are.
 
     Raises:
-        EvaluationError: for several matrices, or none.
+        EvaluationError: `confusion` is not a single matrix (C, C).
 
     >>> round(mean_iou(torch.tensor([[3, 1], [0, 4]])), 3)
     0.775

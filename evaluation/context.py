@@ -1,4 +1,4 @@
-"""A network's maps of an image with a margin of real context, cut to where the image without it lies."""
+"""Computes a network's maps of an image with a margin of real context, cut to the image without its margin."""
 
 import math
 from collections.abc import Iterator
@@ -12,31 +12,32 @@ from torch import Tensor, nn
 from evaluation.errors import EvaluationError
 
 GATES = ("SqueezeExcite", "SEModule", "EffectiveSEModule", "EcaModule", "CecaModule")
-"""Modules that scale channels by a function of the map's mean."""
+"""Names of modules that scale channels by a function of the map's mean."""
 
 POOLS = ("ImageBranch",)
-"""Modules whose output is a function of the map's mean alone (DeepLab's global pool)."""
+"""Names of modules whose output depends on the map's mean only (DeepLab's global pool)."""
 
 Sides = tuple[int, int]
 """Height and width."""
 
 
 def cut(maps: Tensor, sides: Sides) -> Tensor:
-    """The centre of `maps` (N, C, H, W): where a small image of `sides` there lies."""
+    """Cuts the centre of height and width `sides` out of `maps` (N, C, H, W)."""
     top, left = ((large - small) // 2 for large, small in zip(maps.shape[2:], sides, strict=True))
     return maps[:, :, top : top + sides[0], left : left + sides[1]]
 
 
 def without_margin(maps: Tensor, margin: int) -> Tensor:
-    """Maps (..., H, W) without `margin` positions on each side."""
+    """Cuts `margin` positions on each side off maps (..., H, W)."""
     height, width = maps.shape[-2:]
     return maps[..., margin : height - margin, margin : width - margin]
 
 
 def stride_of(length: int, positions: int) -> int:
-    """The stride of a map of `positions` of an image of `length` pixels along one side, or a multiple of it.
+    """The stride, or a multiple of it, of a map with `positions` positions along an image side of `length` pixels.
 
-    The quotient is no stride where the side is no multiple: strides are powers of 2, and maps are rounded up or down.
+    The quotient is not the stride if `length` is no multiple of it: strides are usually powers of 2, and networks round
+    the size of maps up or down.
 
     >>> stride_of(225, 8), stride_of(240, 8), stride_of(225, 7), stride_of(224, 32)
     (32, 32, 32, 7)
@@ -48,13 +49,13 @@ def stride_of(length: int, positions: int) -> int:
     for stride in (nearest, nearest // 2):
         if stride and length // stride == positions:
             return stride
-    # Patches of 7 or 14 pixels; else windows that do not pad, which leave less than length / stride.
+    # Patches of 7 or 14 pixels divide the side; else unpadded windows leave fewer positions than length / stride.
     return nearest if length % positions else length // positions
 
 
 @dataclass(frozen=True)
 class Context:
-    """Images of `sides` pixels, with `margin` of them on each side around the small ones."""
+    """Sizes of images with context: `sides` in pixels, which include `margin` pixels of context on each side."""
 
     sides: Sides
     margin: int
@@ -65,7 +66,7 @@ class Context:
         return cls((height, width), margin)
 
     def inner(self, maps: Tensor) -> Sides:
-        """Height and width of the small images' part of maps (N, C, h, w)."""
+        """Height and width of the part of maps (N, C, h, w) that shows the images without their margin."""
         height, width = (self._inner(*pair) for pair in zip(self.sides, maps.shape[2:], strict=True))
         return height, width
 
@@ -77,7 +78,7 @@ class Context:
 
 
 def last_map(network: nn.Module, images: Tensor) -> Tensor:
-    """(N, C, h, w): what a timm classifier's head takes. Raises EvaluationError if the network has no such map."""
+    """Computes the input of a timm classifier's head, (N, C, h, w); raises EvaluationError if it is no such map."""
     last = network.forward_features(images) if hasattr(network, "forward_features") else None
     if last is None or last.dim() != 4:
         raise EvaluationError("this network has no last map of features (N, C, h, w): nothing there has a border")
@@ -85,7 +86,7 @@ def last_map(network: nn.Module, images: Tensor) -> Tensor:
 
 
 def logits_of(network: nn.Module, last: Tensor) -> Tensor:
-    """(N, classes) of what `last_map` returned, or a part of it."""
+    """Computes logits (N, classes) from a map of `last_map`, or from a part of it."""
     return network.forward_head(last.movedim(1, -1) if _is_channels_last(network) else last)
 
 
@@ -94,21 +95,21 @@ def _is_channels_last(network: nn.Module) -> bool:
 
 
 def logits_in_context(network: nn.Module, images: Tensor, margin: int) -> Tensor:
-    """Logits of images without their margin, from maps of the images with it: no padding within reach of the result.
+    """Computes logits of images without their margin from maps of the images with it, so that padding is far away.
 
-    The last map before the pool of a classifier is cut to the image without its margin, and so are the logits of a
-    dense network. The far border of the margin is padded as the network pads.
+    A classifier's last map before its pool, or the logits of a dense network, are cut to the image without its margin.
+    The network pads the outer border of the margin as usual.
 
     Args:
-        network: a timm classifier, or a dense network of logits (N, C, H, W).
-        images: (N, 3, H, W).
-        margin: in pixels on each side; a multiple of the network's total stride.
+        network: a timm classifier, or a dense network with logits (N, C, H, W).
+        images: images with their margin, (N, 3, H, W).
+        margin: pixels on each side, a multiple of the network's total stride.
 
     Returns:
         (N, classes), or (N, C, H - 2 margin, W - 2 margin).
 
     Raises:
-        EvaluationError: if the network has no such maps, or the margin does not fit its stride.
+        EvaluationError: the network has no such maps, or the margin is no multiple of its stride.
     """
     context = Context.of(images, margin)
     with local_means(network, context):
@@ -131,14 +132,14 @@ def _check_stride(margin: int, stride: int) -> None:
 
 @contextmanager
 def local_means(network: nn.Module, context: Context) -> Iterator[None]:
-    """Within it, squeeze-and-excite modules, group norms and global pools measure the cut map, as on the small image.
+    """Makes squeeze-and-excite modules, group norms and global pools measure only the map without its margin.
 
-    Else the larger image would change every channel's scale, at the centre too, and the error would not be padding's.
+    Without it the larger image would change every channel's scale, also at the centre, which is no error of padding.
     """
 
     def gate(module: nn.Module, inputs: tuple, _: Tensor) -> Tensor:
         centre = cut(inputs[0], context.inner(inputs[0])).mean((2, 3), keepdim=True)
-        # Of two positions with this mean, one apart, the module returns values that lie its gate apart.
+        # A map of two positions, mean +- 0.5, has this mean, and the module's two outputs differ by its gate.
         pair = module.forward(torch.cat([centre + 0.5, centre - 0.5], 3))
         return inputs[0] * (pair[..., :1] - pair[..., 1:])
 
@@ -151,7 +152,7 @@ def local_means(network: nn.Module, context: Context) -> Iterator[None]:
         found = ((maps - mean) * (variance + module.eps).rsqrt()).flatten(1, 2)
         if module.affine:
             found = found * module.weight[:, None, None] + module.bias[:, None, None]
-        # timm's have their activation with them.
+        # timm's group norms include their activation.
         return module.act(module.drop(found)) if hasattr(module, "act") else found
 
     def pool(_: nn.Module, inputs: tuple) -> Tensor:

@@ -2,7 +2,7 @@
 
 
 class EvaluationError(ValueError):
-    """Tiles, proportions or class maps that cannot be evaluated as asked; the message names the value at fault.
+    """Raised if tiles, proportions or class maps cannot be evaluated as asked; the message names the wrong value.
 
     >>> issubclass(EvaluationError, ValueError)
     True

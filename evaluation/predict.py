@@ -1,4 +1,4 @@
-"""Scores of one image, predicted at once or in tiles: the columns of Table 6 of the paper.
+"""Predicts the scores of one image, as a whole or in tiles: the columns of Table 6 of the paper.
 
 Partial Convolution based Padding, https://arxiv.org/abs/1811.11718. The caller turns off gradients and training mode.
 """
@@ -12,28 +12,28 @@ from evaluation.errors import EvaluationError
 from evaluation.tiles import Box, coverage, tile_boxes
 
 Network = Callable[[torch.Tensor], torch.Tensor]
-"""Normalised images (N, 3, H, W) to logits (N, C, H, W)."""
+"""Maps normalised images (N, 3, H, W) to logits (N, C, H, W)."""
 
 AVERAGES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "logits": lambda logits: logits,
     "probabilities": lambda logits: logits.softmax(dim=0),
 }
-"""Averaged where tiles overlap: a function of one tile's logits (C, h, w)."""
+"""Functions of one tile's logits (C, h, w) whose values are averaged where tiles overlap."""
 
 
 def predict_whole(network: Network, image: torch.Tensor, margin: int = 0) -> torch.Tensor:
-    """Logits (C, H, W) of the whole image at once ("regular" in Table 6).
+    """Predicts logits (C, H, W) of the whole image at once ("regular" in Table 6).
 
     Args:
-        network: maps (1, 3, H, W) to logits (1, C, H, W).
-        image: normalised, (3, H, W) or (1, 3, H, W).
-        margin: pixels of context on each side; the network then returns logits without them, and so does this.
+        network: network from (1, 3, H, W) to logits (1, C, H, W).
+        image: normalised image, (3, H, W) or (1, 3, H, W).
+        margin: pixels of context on each side, without which the network returns its logits; so does this function.
 
     Returns:
         float32, or float64 if the network computes in it.
 
     Raises:
-        EvaluationError: if the image or what the network returns has another shape.
+        EvaluationError: the image or the network's output has another shape.
 
     >>> predict_whole(torch.nn.Conv2d(3, 19, 1), torch.zeros(3, 4, 8)).shape
     torch.Size([19, 4, 8])
@@ -49,19 +49,19 @@ def predict_tiled(
     average: str = "logits",
     margin: int = 0,
 ) -> torch.Tensor:
-    """Scores of the image from square tiles, averaged with equal weight where tiles overlap ("tile" in Table 6).
+    """Predicts the scores of an image in square tiles; overlapping tiles are averaged equally ("tile" in Table 6).
 
-    Tiles go through the network one after another; besides the tile at hand, memory holds one image's scores.
+    The network gets one tile after another; besides the current tile, memory holds one image's scores.
 
     Args:
         network, image: as in `predict_whole`, and so is the result.
-        size: pixels of a tile's side.
+        size: side of a tile in pixels.
         overlap: share of a tile that the next one repeats, in [0, 1).
         average: "logits", or "probabilities" for the softmax of each tile.
-        margin: pixels of context on each side, of the image and so of each tile.
+        margin: pixels of context on each side of the image, and so of each tile.
 
     Raises:
-        EvaluationError: if a setting is out of range, or the image or what the network returns has another shape.
+        EvaluationError: a setting is out of range, or the image or the network's output has another shape.
 
     >>> predict_tiled(torch.nn.Conv2d(3, 19, 1), torch.zeros(3, 4, 8), size=4, overlap=1 / 2).shape
     torch.Size([19, 4, 8])
@@ -71,7 +71,7 @@ def predict_tiled(
     image = _one_image(image)
     height, width = (length - 2 * margin for length in image.shape[-2:])
     boxes = tile_boxes(height, width, size, overlap)
-    # No copy, and the same bits as `predict_whole`.
+    # A single tile needs no copy, and equals `predict_whole` bit for bit.
     if len(boxes) == 1:
         return AVERAGES[average](_logits(network, image, margin))
     total = None
@@ -81,7 +81,7 @@ def predict_tiled(
         if total is None:
             total = scores.new_zeros((len(scores), height, width))
         total[:, *box.slices] += scores
-        # Otherwise it stays in memory while the network computes the next tile.
+        # Without this the scores stay in memory while the network computes the next tile.
         del scores
     return total.div_(coverage(height, width, boxes).to(total.device))
 
@@ -104,5 +104,5 @@ def _logits(network: Network, image: torch.Tensor, margin: int) -> torch.Tensor:
             f"the network gave {tuple(logits.shape)} for an image of {tuple(image.shape)}; "
             "it must return logits (1, C, H, W) at the image's size"
         )
-    # Sums of half-precision logits would round away differences that decide the class.
+    # In half precision, sums of logits would round away differences that decide the class.
     return logits[0].to(torch.promote_types(logits.dtype, torch.float32))

@@ -1,4 +1,4 @@
-"""Sums of maps over the positions at each distance from the border."""
+"""Sums maps over the positions at each distance from the border (a ring)."""
 
 from dataclasses import dataclass
 
@@ -8,17 +8,18 @@ from torch import Tensor
 from evaluation.border import distance_to_border
 
 ROUNDING = 1e-6
-"""Times the squares: what float32 leaves of a difference of equal sums."""
+"""Share of the squares below which a spread is only the rounding of float32."""
 
 
 @dataclass(eq=False)
 class RingSums:
-    """Sums over images, channels and positions at each distance, of one layer.
+    """Sums of one layer's maps over images and the positions at each of D distances.
 
     Attributes:
-        distance: of each position to the border (h * w).
-        count: images so far.
-        total, squares: of the true map, (C, D): their variance is about each channel's mean at that distance.
+        distance: distance of each position to the border, (h * w).
+        count: number of images so far.
+        total, squares: sums of the true map and of its square, (C, D), for variances about each channel's mean at that
+            distance.
     """
 
     distance: Tensor
@@ -38,17 +39,17 @@ class RingSums:
         self.squares += self.by_ring(maps.square().sum(0))
 
     def by_ring(self, maps: Tensor) -> Tensor:
-        """(C, D) sums over the positions at each distance of maps (C, h, w)."""
+        """Sums maps (C, h, w) over the positions at each distance: (C, D)."""
         return torch.zeros_like(self.total).index_add_(1, self.distance, maps.flatten(1).double())
 
     def squared_error(self, maps: Tensor, true: Tensor) -> Tensor:
-        """(D): sums of (maps - true)^2."""
-        # Channels first: a position at a time is a hundredth of the work.
+        """Sums (maps - true)^2 per distance: (D)."""
+        # Summed over images and channels first, so that the sum by distance has about a hundredth of the work.
         off = (maps - true).square_().sum((0, 1)).double().flatten()
         return off.new_zeros(self.total.shape[1]).index_add_(0, self.distance, off)
 
     def moments(self, chosen: slice | None = None) -> tuple[Tensor, Tensor]:
-        """Means and variances of each channel at each distance, (C, D); of `chosen` distances together (C, 1)."""
+        """Mean and variance per channel and distance, (C, D), or over the `chosen` distances together, (C, 1)."""
         positions = torch.bincount(self.distance) * self.count
         parts = [self.total, self.squares, positions]
         if chosen is not None:
@@ -58,7 +59,7 @@ class RingSums:
 
     @property
     def spread(self) -> Tensor:
-        """(D): sums of (true - mean)^2; NaN where it is rounding, as of one image at a ring of one position."""
+        """Sums of (true - mean)^2 per distance, (D); NaN if that is rounding, as for one image and one position."""
         positions = torch.bincount(self.distance) * self.count
         found = (self.squares - self.total.square() / positions).sum(0)
         return found.where(found > ROUNDING * self.squares.sum(0), torch.nan)

@@ -1,4 +1,4 @@
-"""Columns of Table 7, and the curve over the distance to the border, from one confusion matrix grouped by position."""
+"""Computes the columns of Table 7, and mIoU by distance to the border, from a confusion matrix grouped by position."""
 
 from collections.abc import Sequence
 
@@ -10,23 +10,23 @@ from evaluation.errors import EvaluationError
 
 
 def leave_out_miou(grouped: torch.Tensor) -> list[float]:
-    """mIoU outside each proportion's centre box, from 0 to 1, in the order of the proportions: one line of Table 7.
+    """mIoU (0 to 1) outside the centre box of each proportion, in the order of proportions: one line of Table 7.
 
-    `grouped` is (n + 1, C, C), by the bands that `leave_out_bands` gives for n proportions. Raises EvaluationError for
+    `grouped` is (n + 1, C, C), grouped by the bands of `leave_out_bands` for n proportions. Raises EvaluationError for
     fewer than two groups.
 
     >>> leave_out_miou(torch.tensor([[[1, 0], [0, 1]], [[0, 2], [0, 3]]]))
     [1.0]
     """
     _check_grouped(grouped, 2)
-    # Proportion i of n keeps bands 0 to n - 1 - i; the sum over all bands belongs to none.
+    # Proportion i of n keeps bands 0 to n - 1 - i; the sum over all bands belongs to no proportion.
     return [mean_iou(confusion) for confusion in grouped.cumsum(0)[:-1].flip(0)]
 
 
 def distance_miou(grouped: torch.Tensor, edges: Sequence[int]) -> dict[str, float]:
-    """mIoU, from 0 to 1, by distance from the border: `0-3` to that of the pixels 0 to 3 pixels away; NaN without any.
+    """mIoU (0 to 1) by distance to the border: key `0-3` for pixels 0 to 3 pixels away; NaN if there are none.
 
-    `grouped` is (len(edges) + 1, C, C), by the bins that `distance_groups` gives for the same edges, in pixels. Raises
+    `grouped` is (len(edges) + 1, C, C), grouped by the bins of `distance_groups` for the same edges, in pixels. Raises
     EvaluationError if the edges do not rise from 1 or more, or do not match the number of groups.
 
     >>> distance_miou(torch.tensor([[[1, 1], [0, 2]], [[4, 0], [0, 4]]]), edges=[8])["8+"]

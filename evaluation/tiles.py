@@ -1,4 +1,4 @@
-"""Where the tiles of tile-based evaluation lie: section 4.2 and Table 6 of the paper."""
+"""Positions of the tiles of tile-based evaluation: section 4.2 and Table 6 of the paper."""
 
 import math
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ LARGEST_DENOMINATOR = 10**6
 
 
 class Box(NamedTuple):
-    """A rectangle of pixels: rows `top` to `bottom` and columns `left` to `right`, the ends not included.
+    """A rectangle of pixels: rows [top, bottom) and columns [left, right).
 
     >>> Box(0, 2, 4, 8).width
     6
@@ -40,7 +40,7 @@ class Box(NamedTuple):
 
 
 def exact(value: float | Fraction) -> Fraction:
-    """The simplest fraction that `value` stands for.
+    """The simplest fraction that `value` approximates.
 
     The float 1/3 is slightly below 1/3, so 768 * (1 - 1/3) is slightly above 512, and its ceiling would be 513.
 
@@ -51,13 +51,14 @@ def exact(value: float | Fraction) -> Fraction:
 
 
 def tile_starts(length: int, size: int, overlap: float | Fraction) -> list[int]:
-    """First pixels of the tiles along an axis of `length` pixels.
+    """The first pixel of each tile along an axis of `length` pixels.
 
-    The stride is ceil(size * (1 - overlap)); the last tile is moved back to end with the axis. A tile as long as the
-    axis or longer is the whole axis. For tiles of 1024 on 2048 pixels: 0, 1024 without overlap; 0, 683, 1024 with 1/3.
+    The stride is ceil(size * (1 - overlap)); the last tile is moved back to end with the axis. If a tile is as long as
+    the axis or longer, it is the whole axis. Tiles of 1024 on 2048 pixels begin at 0, 1024 without overlap, and at
+    0, 683, 1024 with overlap 1/3. `overlap` is the share of a tile that the next one repeats.
 
     Raises:
-        EvaluationError: if length or size is below 1, or overlap, the share that the next tile repeats, outside [0, 1).
+        EvaluationError: length or size is below 1, or overlap is outside [0, 1).
 
     >>> tile_starts(2048, 1024, 1 / 3)
     [0, 683, 1024]
@@ -70,14 +71,14 @@ def tile_starts(length: int, size: int, overlap: float | Fraction) -> list[int]:
         raise EvaluationError(f"the tile overlap is {overlap}; it is a share of the tile, at least 0 and below 1")
     if size >= length:
         return [0]
-    # At least 1, since `exact` rounds an overlap within 1e-12 of 1 to 1.
+    # At least 1, because `exact` rounds an overlap within 1e-12 of 1 to 1.
     stride = max(1, math.ceil(size * (1 - exact(overlap))))
     count = math.ceil(Fraction(length - size, stride)) + 1
     return [min(number * stride, length - size) for number in range(count)]
 
 
 def tile_boxes(height: int, width: int, size: int, overlap: float | Fraction) -> list[Box]:
-    """The square tiles that cover an image, row by row; along an axis shorter than `size` they take the whole axis.
+    """The square tiles that cover an image, row by row; along an axis shorter than `size` a tile is the whole axis.
 
     Raises:
         EvaluationError: as `tile_starts`.
@@ -90,10 +91,10 @@ def tile_boxes(height: int, width: int, size: int, overlap: float | Fraction) ->
 
 
 def coverage(height: int, width: int, boxes: Iterable[Box]) -> torch.Tensor:
-    """How many of the boxes hold each pixel of an image: (height, width) int32.
+    """Counts the boxes that contain each pixel of an image: (height, width) int32.
 
     Raises:
-        EvaluationError: if a box is empty or reaches beyond the image.
+        EvaluationError: a box is empty or reaches beyond the image.
 
     >>> coverage(1, 4, [Box(0, 0, 1, 3), Box(0, 2, 1, 4)])
     tensor([[1, 1, 2, 1]], dtype=torch.int32)

@@ -1,4 +1,4 @@
-"""Networks that timm lacks, registered with timm under their names when this package is imported, and DeepLabV3+."""
+"""Networks that timm lacks, which importing this package registers with timm by name, and DeepLabV3+."""
 
 from networks.create import NetworkError, create_network
 from networks.deeplabv3plus import DeepLabV3Plus

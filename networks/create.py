@@ -1,4 +1,4 @@
-"""A network by its name: any timm model, the paper's five set up as the paper's code had them."""
+"""Creates a network by name: any timm model; the paper's five are set up as in the paper's code."""
 
 import errno
 from pickle import UnpicklingError
@@ -14,44 +14,45 @@ import networks.small
 import networks.wide_resnet38  # noqa: F401  (both register their networks with timm)
 
 PAPER_NETWORKS = ("vgg16_bn", "vgg19_bn", "resnet50", "resnet101", "resnet152")
-"""Section 4.1 of Partial Convolution based Padding."""
+"""The networks of section 4.1 of Partial Convolution based Padding."""
 
 
 class NetworkError(ValueError):
-    """A network name or argument that timm does not take; the message names it and close names."""
+    """Raised for a network name or an argument that timm does not accept; the message names it, and similar names."""
 
     for_users = True
 
 
 class PretrainedError(NetworkError):
-    """Pretrained weights that cannot be had; the message says whether by network, disk, or a damaged file."""
+    """Raised if pretrained weights cannot be loaded; the message tells download, disk and damaged file apart."""
 
 
 OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)
 DAMAGED = (SafetensorError, UnpicklingError, BadZipFile, EOFError)
 DEFECTS = (LookupError, AttributeError, NameError, ImportError, ArithmeticError, MemoryError)
-"""Errors that no download, disk or file is to blame for."""
+"""Errors that show a defect in code, not a failed download, a full disk or a damaged file."""
 
 
 def create_network(name: str, num_classes: int, **arguments: Any) -> nn.Module:
-    """Builds timm model `name` with `num_classes` logits, randomly initialised unless they say `pretrained=True`.
+    """Builds timm model `name` with `num_classes` logits, randomly initialised unless `pretrained=True` is given.
 
     The paper's networks equal torchvision's, which its authors trained: ResNets without zero-initialised residuals,
-    VGGs with dropout 0.5 and normal(0, 0.01) hidden head layers; `arguments` override that. All others are as timm
-    makes them. With `features_only=True` among the arguments it is timm's feature network, which has no logits.
+    VGGs with dropout 0.5 and normal(0, 0.01) weights in the hidden head layers; `arguments` override that. All other
+    networks are as timm makes them. `features_only=True` among the arguments gives timm's feature network, without
+    logits.
 
     Raises:
-        NetworkError: if timm has no such model or refuses the arguments.
-        PretrainedError: if there are no pretrained weights on this machine, and no way to get them.
+        NetworkError: timm has no such model, or refuses the arguments.
+        PretrainedError: the pretrained weights are not on this machine and cannot be downloaded, or cannot be read.
     """
     check_name(name)
     try:
         network = timm.create_model(name, num_classes=num_classes, **{**_paper_arguments(name), **arguments})
     except (TypeError, ValueError, RuntimeError, AssertionError) as error:
-        # timm asserts what it does not implement, often without a word.
+        # timm asserts what it does not implement, often without a message.
         reason = str(error) or f"{type(error).__name__} without a message"
         raise NetworkError(f"timm cannot build '{name}' with {arguments or 'no extra arguments'}: {reason}") from error
-    # The hub's client has errors of its own and of its HTTP library.
+    # Any other error: the hub's client raises its own and those of its HTTP library.
     except Exception as error:
         if not arguments.get("pretrained") or isinstance(error, DEFECTS):
             raise
@@ -87,7 +88,7 @@ def _paper_arguments(name: str) -> dict[str, Any]:
 
 
 def _initialise_hidden_head_as_torchvision(network: nn.Module) -> None:
-    # timm's VGG makes the two hidden linear layers convolutions and initialises them as such.
+    # In timm's VGG the two hidden linear layers are convolutions, and are initialised as such.
     for layer in (network.pre_logits.fc1, network.pre_logits.fc2):
         nn.init.normal_(layer.weight, 0, 0.01)
         nn.init.zeros_(layer.bias)

@@ -19,32 +19,32 @@ from torch.nn.functional import batch_norm, interpolate
 from networks.create import NetworkError, PretrainedError, create_network
 
 ATROUS_RATES = {8: (12, 24, 36), 16: (6, 12, 18)}
-"""Dilations of the ASPP by output stride (Chen et al. 2018): the same distances in image pixels."""
+"""Dilations of the ASPP by output stride (Chen et al. 2018), equal distances in image pixels."""
 
 SKIP_STRIDE = 4
 """Stride of the feature map that the decoder takes as its skip connection (ResNet's layer1)."""
 
 SKIP_STRIDES = {"wide_resnet38": 2}
-"""Encoders whose skip connection has another stride: WideResNet38's mod2."""
+"""Stride of the skip connection of encoders that differ from SKIP_STRIDE: WideResNet38's mod2."""
 
 _RESERVED = ("features_only", "output_stride", "out_indices")
 
 
 class DeepLabV3Plus(nn.Module):
-    """Encoder, atrous spatial pyramid pooling, decoder with one skip connection.
+    """Encoder, atrous spatial pyramid pooling (ASPP), and decoder with one skip connection.
 
     Args:
         encoder: timm name; resnet50 and wide_resnet38 are the paper's. Random weights; see `load_encoder_weights`.
         num_classes: number of logits.
-        output_stride: of the encoder, 8 (the paper's) or 16.
-        head_channels: outputs of the ASPP's branches and the decoder's convolutions.
+        output_stride: output stride of the encoder, 8 (the paper's) or 16.
+        head_channels: output channels of the ASPP's branches and of the decoder's convolutions.
         skip_channels: channels of the skip connection after its 1x1 convolution.
-        atrous_rates: dilations of the ASPP; None: 12, 24, 36 at output stride 8 and 6, 12, 18 at 16.
+        atrous_rates: dilations of the ASPP; None for 12, 24, 36 at output stride 8 and 6, 12, 18 at 16.
         encoder_args: further arguments of timm.create_model for the encoder.
 
     Raises:
-        NetworkError: for another output stride, channels or rates below 1, or an encoder that timm cannot make at that
-            stride or that lacks the skip connection's map.
+        NetworkError: the output stride is neither 8 nor 16, channels or rates are below 1, timm cannot make the
+            encoder at that stride, or the encoder lacks the skip connection's map.
     """
 
     def __init__(
@@ -75,14 +75,14 @@ class DeepLabV3Plus(nn.Module):
 
     @property
     def dilation(self) -> str:
-        """Stride and dilation of all convolutions as a short text, since the weights' shapes do not tell them."""
+        """Strides and dilations of all convolutions as a short text, since the weights' shapes do not show them."""
         convolutions = [(name, m.stride, m.dilation) for name, m in self.named_modules() if isinstance(m, nn.Conv2d)]
         widest = max(max(dilation) for _, _, dilation in convolutions)
         digest = hashlib.sha1(repr(convolutions).encode()).hexdigest()[:8]
         return f"output stride {self.output_stride}, dilation up to {widest} ({digest})"
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (N, num_classes, H, W) of normalised images (N, 3, H, W) of any size."""
+        """Computes logits (N, num_classes, H, W) of normalised images (N, 3, H, W) of any size."""
         features = self.encoder(images)
         context = self.aspp(features[-1])
         logits = self.decoder(context, features[self.skip_index])
@@ -99,7 +99,7 @@ def _refuse_below_1(**settings: int | Sequence[int] | None) -> None:
 class ASPP(nn.Module):
     """Atrous spatial pyramid pooling: parallel branches on one feature map, joined by a plain 1x1 convolution.
 
-    The branches, of `channels` outputs each, in the order of concatenation: global average pooling, 1x1, 3x3 at each
+    Each branch has `channels` outputs. In the order of concatenation: global average pooling, 1x1, 3x3 at each
     dilation.
     """
 
@@ -115,17 +115,17 @@ class ASPP(nn.Module):
         self.projection = nn.Conv2d((2 + len(dilations)) * channels, channels, 1, bias=False)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Maps (N, channels, H, W) of maps (N, in_channels, H, W)."""
-        image = self.image(maps).expand(-1, -1, *maps.shape[2:])  # what bilinear upsampling of one value gives
+        """Computes maps (N, channels, H, W) from maps (N, in_channels, H, W)."""
+        image = self.image(maps).expand(-1, -1, *maps.shape[2:])  # equals bilinear upsampling of a single value
         return self.projection(torch.cat([image, *(branch(maps) for branch in self.branches)], 1))
 
 
 class ImageBranch(nn.Module):
-    """Global average pool, 1x1 convolution, batch norm, ReLU: one vector an image.
+    """Global average pool, 1x1 convolution, batch norm, ReLU: one vector per image.
 
-    In training the batch norm sees one value a channel for each image. With a single image the variance would be 0,
-    and torch raises. In that case (batch 1 on one process, or without synchronised batch norm) the running statistics
-    are used instead, and are not updated.
+    In training the batch norm gets one value per image and channel. With a single image the variance would be 0, and
+    torch raises an error. In that case (batch 1 on one process, or without synchronised batch norm) the running
+    statistics are used instead, and are not updated.
     """
 
     def __init__(self, in_channels: int, channels: int) -> None:
@@ -135,7 +135,7 @@ class ImageBranch(nn.Module):
         self.activation = nn.ReLU(inplace=True)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Vectors (N, channels, 1, 1) of maps (N, in_channels, H, W)."""
+        """Computes vectors (N, channels, 1, 1) from maps (N, in_channels, H, W)."""
         pooled = self.convolution(maps.mean((2, 3), keepdim=True))
         norm = self.norm
         if norm.training and _values_per_channel(pooled, norm) == 1:
@@ -148,13 +148,13 @@ class ImageBranch(nn.Module):
 
 
 def _values_per_channel(pooled: Tensor, norm: nn.Module) -> int:
-    """Values a channel behind the batch statistics of `norm`, over all processes that it synchronises.
+    """The number of values per channel in the batch statistics of `norm`, over all processes that it synchronises.
 
-    Assumes as many images on every process as on this one. Only the value 1 matters to the caller, so all processes
-    decide alike, and none waits in a collective that another does not enter.
+    Assumes that every process has as many images as this one. Only the value 1 matters to the caller, so all processes
+    decide in the same way, and none waits in a collective that another does not enter.
     """
     values = pooled.shape[0]
-    # Checked at each call, since convert_sync_batchnorm may replace the layer after construction.
+    # Checked at each call, because convert_sync_batchnorm may replace the layer after construction.
     if isinstance(norm, nn.SyncBatchNorm) and distributed.is_available() and distributed.is_initialized():
         values *= distributed.get_world_size(norm.process_group)
     return values
@@ -163,8 +163,8 @@ def _values_per_channel(pooled: Tensor, norm: nn.Module) -> int:
 class Decoder(nn.Module):
     """Joins the upsampled context with a narrow skip connection and classifies every position of the skip map.
 
-    A plain 1x1 convolution makes the encoder's skip map `skip_channels` wide; both 3x3 convolutions give
-    `context_channels`, as the ASPP does.
+    A plain 1x1 convolution reduces the encoder's skip map to `skip_channels`; both 3x3 convolutions have
+    `context_channels` outputs, as the ASPP has.
     """
 
     def __init__(self, skip_in_channels: int, skip_channels: int, context_channels: int, num_classes: int) -> None:
@@ -177,7 +177,7 @@ class Decoder(nn.Module):
         self.classifier = nn.Conv2d(context_channels, num_classes, 1, bias=False)
 
     def forward(self, context: Tensor, skip: Tensor) -> Tensor:
-        """Logits (N, num_classes, h, w) of a context map of any size and a skip map (N, skip_in_channels, h, w)."""
+        """Computes logits (N, num_classes, h, w) from a context map of any size and a skip map (N, C, h, w)."""
         joined = torch.cat([self.skip(skip), upsample(context, skip.shape[2:])], 1)
         return self.classifier(self.refine(joined))
 
@@ -185,7 +185,7 @@ class Decoder(nn.Module):
 def convolution_norm_relu(
     in_channels: int, out_channels: int, kernel_size: int = 1, dilation: int = 1
 ) -> nn.Sequential:
-    """A convolution without bias that keeps the map's size, batch norm, ReLU."""
+    """Makes a convolution without bias that keeps the map's size, batch norm, and ReLU."""
     padding = dilation * (kernel_size // 2)
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, kernel_size, padding=padding, dilation=dilation, bias=False),
@@ -195,22 +195,22 @@ def convolution_norm_relu(
 
 
 def upsample(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Maps (N, C, h, w) bilinearly at `size` (H, W); the corner pixels' centres stay where they are."""
+    """Interpolates maps (N, C, h, w) bilinearly to `size` (H, W), with aligned centres of the corner pixels."""
     return interpolate(maps, size, mode="bilinear", align_corners=True)
 
 
 def initialise_head(head: nn.Module) -> None:
-    """Kaiming normal by fan in for all convolutions (He et al. 2015)."""
+    """Initialises all convolutions by Kaiming normal with fan in (He et al. 2015)."""
     for module in head.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
 
 
 def create_encoder(name: str, output_stride: int, arguments: dict[str, Any]) -> nn.Module:
-    """timm's feature network `name`: normalised images (N, 3, H, W) to a list of maps, the last at `output_stride`.
+    """Creates timm's feature network `name`: images (N, 3, H, W) to a list of maps, the last at `output_stride`.
 
     Raises:
-        NetworkError: if timm has no such network, or cannot make it an encoder at this output stride.
+        NetworkError: timm has no such network, or cannot make it an encoder at this output stride.
     """
     taken = [key for key in _RESERVED if key in arguments]
     if taken:
@@ -231,10 +231,10 @@ def create_encoder(name: str, output_stride: int, arguments: dict[str, Any]) -> 
 
 
 def find_skip(name: str, encoder: nn.Module) -> int:
-    """The index of the decoder's skip connection among the encoder's maps.
+    """Finds the index of the decoder's skip connection among the encoder's maps.
 
     Raises:
-        NetworkError: if the encoder has no map of that stride.
+        NetworkError: the encoder has no map of that stride.
     """
     wanted = SKIP_STRIDES.get(name, SKIP_STRIDE)
     strides = encoder.feature_info.reduction()
@@ -249,13 +249,13 @@ def find_skip(name: str, encoder: nn.Module) -> int:
 def dilate_whole_stages(network: nn.Module) -> None:
     """Gives every 3x3 convolution of a dilated stage the stage's dilation, in place.
 
-    timm's `output_stride` leaves the first block of each such stage at the dilation of the stage before: at output
+    timm's `output_stride` leaves the first block of each such stage at the dilation of the previous stage: at output
     stride 8 layer3 starts with 1 and layer4 with 2, but the paper's encoder has 2 and 4 throughout. Weights do not
     change.
 
-    Only timm's BasicBlock and Bottleneck are changed (resnet, resnext, wide_resnet, seresnet, ... and this package's
-    small ResNets), with their 3x3 projections. ResNeSt, SKNet, RegNet and the EfficientNets have other blocks and keep
-    timm's dilations; so do anti-aliasing filters.
+    Changes only timm's BasicBlock and Bottleneck (resnet, resnext, wide_resnet, seresnet, ... and this package's small
+    ResNets), with their 3x3 projections. ResNeSt, SKNet, RegNet and the EfficientNets have other blocks and keep timm's
+    dilations; so do anti-aliasing filters.
     """
     for block in network.modules():
         if type(block) in (BasicBlock, Bottleneck):

@@ -1,10 +1,10 @@
-"""Pretrained weights for the encoder of a segmentation network.
+"""Loads pretrained weights into the encoder of a segmentation network.
 
 Partial Convolution based Padding (Liu et al. 2018), Table 5, https://arxiv.org/abs/1811.11718
 
 Table 5 says "trained from the scratch"; one of its authors said later that both arms were fine-tuned from ImageNet
-weights trained with zero padding. Random weights are the default, and this module is the other reading: there the
-scheme of the weights differs from the network's, so the two are not compared.
+weights trained with zero padding. Random weights are the default; this module follows the later statement. There the
+weights' scheme differs from the network's, so loading does not compare the two.
 """
 
 from pathlib import Path
@@ -19,15 +19,16 @@ FROM_TIMM = "timm"
 
 
 def load_encoder_weights(network: DeepLabV3Plus, source: str) -> None:
-    """Puts pretrained weights into the encoder, in place; the head keeps its own.
+    """Loads pretrained weights into the encoder, in place; the head keeps its weights.
 
     Args:
-        source: "timm" for timm's weights of that encoder (downloaded where they are not in its cache), or the path of a
-            classifier's weights, as of `read_weights`. The classifier in it is left out.
+        network: a segmentation network.
+        source: "timm" for timm's weights of that encoder (downloaded if they are not in its cache), or the path of a
+            file for `read_weights` with the weights of a classification network, whose head is ignored.
 
     Raises:
-        NetworkError: if timm has no weights; if the file cannot be read, holds another network, or does not give a
-            tensor of the right shape for each of the encoder's. The network is unchanged then.
+        NetworkError: timm has no weights; the file cannot be read, holds another network, or lacks a tensor of the
+            right shape for one of the encoder's. The network is unchanged then.
     """
     if source == FROM_TIMM:
         _load_from_timm(network)
@@ -60,17 +61,17 @@ def _load_from_checkpoint(network: DeepLabV3Plus, path: Path) -> None:
 
 
 def _architecture(name: str) -> str:
-    return str(name).partition(".")[0]  # timm's names may carry a tag of pretrained weights
+    return str(name).partition(".")[0]  # timm's names may end in a tag of pretrained weights
 
 
 def _trunk(encoder: nn.Module) -> nn.Module:
-    """The modules themselves, where timm's feature network holds the whole network as its only child."""
+    """The module that holds the encoder's layers: the only child of some of timm's feature networks, or the encoder."""
     children = dict(encoder.named_children())
     return next((children[name] for name in ("model", "body") if children.keys() == {name}), encoder)
 
 
 def _match(trunk: nn.Module, given: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """The trunk's state dict out of a whole network's; what belongs to none of its children is the classifier."""
+    """Selects the trunk's state dict from a whole network's; tensors of none of its children are the classifier's."""
     wanted = trunk.state_dict()
     names = {child: _name_in_network(child, given) for child in {key.partition(".")[0] for key in wanted}}
     sources = {key: _renamed(key, names) for key in wanted}
@@ -81,7 +82,7 @@ def _match(trunk: nn.Module, given: dict[str, Tensor], path: Path) -> dict[str, 
 
 
 def _name_in_network(child: str, given: dict[str, Tensor]) -> str:
-    """What the network calls a child of its feature network: timm turns `blocks.0` into `blocks_0`."""
+    """The network's name of a child of its feature network: timm turns `blocks.0` into `blocks_0`."""
     candidates = [child, *(f"{child[:at]}.{child[at + 1 :]}" for at, letter in enumerate(child) if letter == "_")]
     return next((name for name in candidates if any(key.startswith(f"{name}.") for key in given)), child)
 

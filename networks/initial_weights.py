@@ -1,4 +1,4 @@
-"""Weights to start a training from: files of this suite, of timm and of torchvision, whatever padding made them."""
+"""Loads initial weights for a training from files of this suite, timm or torchvision, trained with any padding."""
 
 import argparse
 import contextlib
@@ -22,35 +22,37 @@ from padding.conversion.report import shortened
 TODO = "give a checkpoint of this suite, or weights of timm's or torchvision's for the same network"
 
 NESTED = ("state_dict_ema", "model_ema", "state_dict", "model")
-"""Where a training checkpoint holds its weights: timm's averaged ones, Lightning's and timm's, torchvision's."""
+"""Keys of the weights in training checkpoints, in order: timm's averages, Lightning's and timm's, torchvision's."""
 
 _NETWORK = "network."
-"""What precedes a network's tensors in the state dict of a LightningModule of this suite."""
+"""Prefix of the network's tensors in the state dict of a LightningModule of this suite."""
 
 
 def load_initial_weights(network: nn.Module, path: Path, num_classes: int) -> str:
-    """Puts the weights of a file of the same architecture into `network`, in place; its padding stays as it is.
+    """Loads the weights of a file of the same architecture into `network`, in place; its padding stays as it is.
 
-    Layers that give the logits keep their own weights where the file has another number of classes.
+    Layers that give the logits keep their own weights if the file has another number of classes.
 
     Args:
-        path: as of `read_weights`; torchvision's names of VGGs and the like become timm's.
+        network: the network to load into.
+        path: a file for `read_weights`; names of tensors that differ in torchvision, as in VGGs, become timm's.
+        num_classes: number of logits of `network`.
 
     Returns:
         A line for the user: the file, what made it, and the layers that keep their own weights.
 
     Raises:
-        NetworkError: if it cannot be read, or has not a tensor of the right shape for each one of the network, or more.
-            The network is unchanged then.
+        NetworkError: the file cannot be read, lacks a tensor of the right shape for one of the network's, or has
+            tensors that the network lacks. The network is unchanged then.
     """
     given, origin = read_weights(path)
     wanted = network.state_dict()
     given = _as_timm_names(network, given, wanted)
     fresh = [key for key, tensor in wanted.items() if _is_head_of_others(tensor, given.get(key), num_classes)]
-    # torchvision's oldest files have no such counters, which only a BatchNorm without momentum reads.
+    # torchvision's oldest files lack num_batches_tracked, which only a BatchNorm without momentum reads.
     counters = [key for key in wanted if key.endswith("num_batches_tracked") and key not in given]
     own = {key: wanted[key] for key in (*fresh, *counters)}
-    # Parameters of a padding scheme: those of another one go, those of this one start anew.
+    # Parameters of padding schemes: those of another scheme are dropped, missing ones get their initial values.
     given = {key: tensor for key, tensor in given.items() if not _is_of_another_scheme(key, tensor, wanted)}
     wanted = {key: tensor for key, tensor in wanted.items() if key in given or not key.endswith(LEARNED)}
     refuse_misfit(path, "the network", wanted, given | own, given.keys() - wanted.keys())
@@ -61,20 +63,20 @@ def load_initial_weights(network: nn.Module, path: Path, num_classes: int) -> st
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors of a file by name, and the whole content of one of this suite, {} of another's.
+    """Reads a file's tensors by name, and its whole content if it is a checkpoint of this suite, else {}.
 
     Only tensors and plain values are unpickled, so no code of the file runs.
 
     Args:
-        path: a checkpoint of this suite, a state dict or training checkpoint of timm's or torchvision's, or a
-            `.safetensors`.
+        path: a checkpoint of this suite, a state dict or training checkpoint of timm or torchvision, or a
+            `.safetensors` file.
 
     Raises:
-        NetworkError: if it is none of these.
+        NetworkError: the file is none of these.
     """
     try:
         content = _load(path)
-    # A file that is no checkpoint makes torch raise whatever its first bytes happen to mean.
+    # On a file that is no checkpoint, torch may raise any error, depending on the first bytes.
     except Exception as error:
         raise NetworkError(f"{path} {describe_unreadable(path, error)}; {TODO}") from error
     ours = isinstance(content, dict) and {"state_dict", "network"} <= content.keys()
@@ -90,17 +92,17 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def _load(path: Path) -> Any:
     if path.suffix == ".safetensors":
         return load_file(path)
-    # The options of the training, in timm's and torchvision's checkpoints: attributes without code.
+    # timm's and torchvision's checkpoints hold the training's options as a Namespace, which is attributes without code.
     with torch.serialization.safe_globals([argparse.Namespace]):
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _as_timm_names(network: nn.Module, given: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:
-    """`given` renamed by timm's own function for files of other programs, where its architecture has one."""
+    """Renames `given` by the architecture's own function in timm for files of other programs, if it has one."""
     module = sys.modules[type(network).__module__]
     rename = getattr(module, "checkpoint_filter_fn", None) or getattr(module, "_filter_fn", None)
     if rename is not None and not wanted.keys() <= given.keys():
-        # A file of another architecture may make it raise anything; what does not fit is said by its own names then.
+        # On a file of another architecture it may raise any error; the misfit is then reported with the file's names.
         with contextlib.suppress(Exception):
             return rename(given, network) if len(inspect.signature(rename).parameters) > 1 else rename(given)
     return given
@@ -111,7 +113,7 @@ def _is_of_another_scheme(key: str, given: Tensor, wanted: dict[str, Tensor]) ->
 
 
 def _is_head_of_others(own: Tensor, given: Tensor | None, num_classes: int) -> bool:
-    """Whether the tensors differ in the number of classes alone, which is the first axis of a layer of logits."""
+    """Whether the tensors differ only in the number of classes, the first axis of a layer that gives the logits."""
     if given is None or own.shape == given.shape or not own.ndim == given.ndim >= 1:
         return False
     return own.shape[0] == num_classes and own.shape[1:] == given.shape[1:]
@@ -125,7 +127,7 @@ def refuse_misfit(
     unexpected: Iterable[str],
     todo: str = "give a file of the same network and arguments",
 ) -> None:
-    """Raises NetworkError, naming the tensors, unless `given` has one of the right shape for each of `wanted`."""
+    """Raises NetworkError if `given` lacks a tensor of the right shape for one of `wanted`, or any is unexpected."""
     shapes = [
         f"{key} {tuple(given[key].shape)} instead of {tuple(tensor.shape)}"
         for key, tensor in wanted.items()
@@ -139,10 +141,11 @@ def refuse_misfit(
 
 
 def describe_unreadable(path: str | Path, error: Exception | None = None) -> str:
-    """What a file is that torch.load refuses, such as `is text`; no part of it is run to find out.
+    """Describes a file that torch.load refuses, such as `is text`, without running any part of it.
 
     Args:
-        error: what torch.load raised, if it was called. Of a foreign file it is often a KeyError, and says nothing.
+        path: the file.
+        error: error of torch.load, if it was called; for a foreign file it is often a meaningless KeyError.
     """
     if code := re.search(r"nsupported .*?GLOBAL (\S+)", str(error)):
         return f"holds the object {code[1]}, which torch refuses to load: it could run any program"
@@ -170,7 +173,7 @@ def _describe_zip(path: str | Path) -> str:
 
 
 def describe_content(content: Any) -> str:
-    """What was loaded in place of a checkpoint, such as `is a state dict (conv1.weight, ...)`."""
+    """Describes what a file holds instead of a checkpoint, such as `is a bare state dict (conv1.weight, ...), ...`."""
     if isinstance(content, Tensor):
         return f"holds a single tensor of shape {tuple(content.shape)}"
     if not isinstance(content, dict):

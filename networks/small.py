@@ -1,12 +1,12 @@
-"""Networks for small images, without early downsampling, so that the border stays a large share of every map.
+"""Networks for small images, with little early downsampling, so that the border stays a large share of every map.
 
 Deep Residual Learning for Image Recognition (He et al. 2015), https://arxiv.org/abs/1512.03385
 Very Deep Convolutional Networks for Large-Scale Image Recognition (Simonyan and Zisserman 2014),
 https://arxiv.org/abs/1409.1556
 
 `cifar_resnet18` is the usual CIFAR variant of ResNet18: a 3x3 stem of stride 1 and no pooling. The thin networks (16 to
-128 channels, of `tiny_vgg7_bn` 12 to 96) train in seconds on a laptop: a ResNet, and a VGG whose padded convolutions
-have biases, as in the paper's two families.
+128 channels, `tiny_vgg7_bn` 12 to 96) train in seconds on a laptop. They are ResNets, and VGGs, whose padded
+convolutions have biases, as the paper's two families.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from timm.models import build_model_with_cfg, generate_default_cfgs, register_mo
 from timm.models.resnet import BasicBlock, ResNet
 from torch import nn
 
-# As torchvision's ResNets, and so the paper's: on small images and few epochs, residual branches that start at zero
+# As in torchvision's and so the paper's ResNets. On small images and few epochs, residual branches that start at zero
 # learn much more slowly.
 AS_THE_PAPER = {"zero_init_last": False}
 THIN = {"channels": (16, 32, 64, 128), "stem_type": "deep", "stem_width": 8, **AS_THE_PAPER}
@@ -38,12 +38,12 @@ def _build_resnet(name: str, layers: tuple[int, ...], stem_stride: int, **settin
 def _resnet_with_small_stem(
     name: str, layers: tuple[int, ...], stem_stride: int, output_stride: int | None = None, **settings: Any
 ) -> ResNet:
-    """timm's ResNet with its stem (stride 4 in all) replaced by a single 3x3 convolution.
+    """Builds timm's ResNet with its stem (stride 4 in all) replaced by a single 3x3 convolution.
 
-    `output_stride` is of the whole network as built here; None: that of all its strides. Raises ValueError for one that
-    it cannot have.
+    `output_stride` refers to the whole network as built here; None keeps all strides. Raises ValueError for an output
+    stride that the network cannot have.
     """
-    # timm reckons with its own stem of stride 4, which is replaced below.
+    # timm's output strides include its own stem of stride 4, which is replaced below.
     possible = {stem_stride * timms // 4: timms for timms in (8, 16, 32)}
     if output_stride not in (None, *possible):
         raise ValueError(f"{name} has output_stride {', '.join(map(str, possible))}, not {output_stride}")
@@ -61,9 +61,10 @@ def _resnet_with_small_stem(
 
 
 class SmallVGG(nn.Module):
-    """Stages of 3x3 convolutions with bias, batch normalisation and ReLU, max pooling between them, one linear layer.
+    """Stages of 3x3 convolutions with bias, batch norm and ReLU, max pooling between stages, and one linear layer.
 
-    `stages` are the output channels of each convolution, stage by stage; `drop_rate` is before the linear layer.
+    `stages` lists the output channels of each convolution per stage; `drop_rate` is the dropout before the linear
+    layer.
     """
 
     def __init__(
@@ -87,26 +88,26 @@ class SmallVGG(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Logits (N, num_classes) of images (N, C, H, W)."""
+        """Computes logits (N, num_classes) of images (N, C, H, W)."""
         return self.forward_head(self.forward_features(images))
 
     def forward_features(self, images: torch.Tensor) -> torch.Tensor:
-        """The last maps (N, C, h, w), as of timm's networks."""
+        """Computes the last maps (N, C, h, w), as timm's networks do."""
         return self.features(images)
 
     def forward_head(self, maps: torch.Tensor) -> torch.Tensor:
-        """Logits of the last maps."""
+        """Computes logits of the last maps."""
         return self.fc(self.drop(maps.mean((2, 3))))
 
 
 def _build_vgg(name: str, stages: tuple[tuple[int, ...], ...], **settings: Any) -> SmallVGG:
-    # timm hands its own bookkeeping to every registered function; only what the constructor knows is passed on.
+    # timm passes its own bookkeeping to every registered function; the constructor takes none of it.
     known = {key: value for key, value in settings.items() if not key.startswith(("pretrained", "cache_dir"))}
     return SmallVGG(stages, **known)
 
 
 def _register(name: str, build: Callable[..., nn.Module], *shape: Any, **defaults: Any) -> None:
-    """Registers `build(name, *shape, **settings)` with timm."""
+    """Registers `build(name, *shape, **settings)` with timm as the network `name`."""
 
     def make(pretrained: bool = False, **settings: Any) -> nn.Module:
         if pretrained:
@@ -117,12 +118,12 @@ def _register(name: str, build: Callable[..., nn.Module], *shape: Any, **default
     register_model(make)
 
 
-# With the parameters at 10 classes, and how many convolutions are padded.
+# Comments: number of parameters at 10 classes, number of padded convolutions.
 _register("cifar_resnet18", _build_resnet, (2, 2, 2, 2), 1, **AS_THE_PAPER)  # 11.2 M, 17
 _register("cifar_resnet10", _build_resnet, (1, 1, 1, 1), 1, **THIN)  # 0.3 M, 9
-# A stem of stride 2, a quarter of the work: for images of 40 pixels and more.
+# A stem of stride 2 is a quarter of the work; for images of 40 pixels and more.
 _register("tiny_resnet10", _build_resnet, (1, 1, 1, 1), 2, **THIN)  # 0.3 M, 9
 _register("cifar_vgg8_bn", _build_vgg, ((16,), (32, 32), (64, 64), (128, 128)))  # 0.3 M, 7
-# Without VGG16's last two poolings, since a map of one position could not be reflected; one linear layer.
+# Without VGG16's last two poolings, because reflect padding cannot pad a map of one position; one linear layer.
 _register("cifar_vgg16_bn", _build_vgg, ((64,) * 2, (128,) * 2, (256,) * 3, (512,) * 6))  # 14.7 M, 13
 _register("tiny_vgg7_bn", _build_vgg, ((12,), (24, 24), (48, 48), (96,)))  # 0.08 M, 6

@@ -3,8 +3,8 @@
 Wider or Deeper: Revisiting the ResNet Model for Visual Recognition (Wu, Shen and van den Hengel 2016), model A2,
 https://arxiv.org/abs/1611.10080
 
-Seven modules: a bare 3x3 convolution, four stages of pre-activation identity blocks with more channels from stage to
-stage, and two wide bottlenecks with channel dropout. 105,062,720 parameters without the classifier and its closing
+Seven modules: a bare 3x3 convolution, four stages of pre-activation identity blocks with channels that grow from stage
+to stage, and two wide bottlenecks with channel dropout. 105,062,720 parameters without the classifier and the closing
 batch norm.
 """
 
@@ -17,12 +17,12 @@ from torch.nn.functional import dropout
 
 
 class _Stage(NamedTuple):
-    """One module of the paper: `blocks` blocks of the same convolutions, the first of which has the stage's stride."""
+    """A module of the paper: `blocks` blocks of the same convolutions, the first block with the stage's stride."""
 
     name: str
     blocks: int
     channels: tuple[int, ...]
-    """Outputs of each convolution: two 3x3 ones, or a bottleneck's 1x1, 3x3 and 1x1."""
+    """Output channels of a block's convolutions: two 3x3, or 1x1, 3x3 and 1x1 of a bottleneck."""
     drop_rate: float = 0.0
 
 
@@ -35,8 +35,8 @@ _STAGES = (
     _Stage("mod7", 1, (1024, 2048, 4096), drop_rate=0.5),
 )
 
-# (stride, dilation) of mod4 to mod7 at each output stride: a stage that does not stride doubles the dilation of its own
-# and all later 3x3 convolutions, so that they keep the field of view that they had. mod7 never strides.
+# (stride, dilation) of mod4 to mod7 at each output stride. A stage whose stride is dropped doubles the dilation of its
+# own and all later 3x3 convolutions, so that these keep their field of view. mod7 has no stride at any output stride.
 _STRIDES_AND_DILATIONS = {
     32: ((2, 1), (2, 1), (2, 1), (1, 1)),
     16: ((2, 1), (2, 1), (1, 2), (1, 2)),
@@ -44,20 +44,20 @@ _STRIDES_AND_DILATIONS = {
 }
 
 _POOLED = ("mod2", "mod3")
-"""Stages with a max pool of stride 2 before them; it pads with minus infinity, so no padding scheme concerns it."""
+"""Stages with a max pool of stride 2 before them; it pads with minus infinity, so padding schemes leave it alone."""
 
 _TAPPED = ("mod2", "mod3", "mod4", "mod5", "mod7")
-"""Stages whose raw sums are features: the last one of each stride at output stride 32, as timm has them."""
+"""Stages whose raw sums are features: the last stage of each stride at output stride 32, as in timm."""
 
 default_cfgs = generate_default_cfgs({"wide_resnet38": {"first_conv": "mod1", "classifier": "fc"}})
 
 
 @register_model
 def wide_resnet38(pretrained: bool = False, **settings: Any) -> nn.Module:
-    """WideResNet38: `timm.create_model("wide_resnet38", num_classes=1000)`, or with `features_only=True` an encoder.
+    """Builds WideResNet38 for `timm.create_model("wide_resnet38", num_classes=1000)`; `features_only` gives an encoder.
 
     Raises:
-        ValueError: for `pretrained=True`, since there are no weights, and output strides other than 8, 16 and 32.
+        ValueError: `pretrained` is True, but there are no weights; or the output stride is not 8, 16 or 32.
     """
     if pretrained:
         raise ValueError("wide_resnet38 has no pretrained weights; leave pretrained out")
@@ -65,14 +65,16 @@ def wide_resnet38(pretrained: bool = False, **settings: Any) -> nn.Module:
 
 
 class PreActivationBlock(nn.Module):
-    """An identity block: batch norm and ReLU first, nothing after the sum.
+    """A pre-activation residual block: batch norm and ReLU come first, nothing comes after the sum.
 
-    Where shape or stride changes, the shortcut is a 1x1 projection of the activated input, else the raw input.
+    If channels or stride change, the shortcut is a 1x1 projection of the activated input, else the raw input.
 
     Args:
-        channels: outputs of the convolutions: (3x3, 3x3) or (1x1, 3x3, 1x1).
-        stride: of the first convolution, a bottleneck's 1x1 one included; `dilation` is of all 3x3 ones.
-        drop_rate: of the channel dropout before a bottleneck's last convolution.
+        in_channels: channels of the input.
+        channels: output channels of the convolutions: (3x3, 3x3) or (1x1, 3x3, 1x1).
+        stride: stride of the first convolution, also if it is a bottleneck's 1x1 convolution.
+        dilation: dilation of all 3x3 convolutions.
+        drop_rate: rate of the channel dropout before a bottleneck's last convolution.
     """
 
     def __init__(
@@ -94,7 +96,7 @@ class PreActivationBlock(nn.Module):
             stride = 1
 
     def forward(self, raw: Tensor) -> Tensor:
-        """Raw sums (N, channels[-1], H / stride, W / stride) of raw sums (N, in_channels, H, W)."""
+        """Computes raw sums (N, channels[-1], H / stride, W / stride) from raw sums (N, in_channels, H, W)."""
         activated = self.act1(self.norm1(raw))
         shortcut = raw if self.projection is None else self.projection(activated)
         return shortcut + self.residual(activated)
@@ -105,12 +107,12 @@ class WideResNet38(nn.Module):
 
     Args:
         num_classes: number of logits; 0 leaves the classifier out.
-        output_stride: 32 strides in mod4, mod5 and mod6; 16 dilates mod6 and mod7 by 2 instead; 8 (the paper's for
-            segmentation) dilates mod5 by 2, mod6 and mod7 by 4.
-        in_chans, global_pool, drop_rate: as of timm's models; the dropout is before the classifier.
+        output_stride: 32 for strides in mod4, mod5 and mod6; 16 for dilation 2 in mod6 and mod7 instead; 8 (the
+            paper's for segmentation) for dilation 2 in mod5, 4 in mod6 and mod7.
+        in_chans, global_pool, drop_rate: as in timm's models; the dropout is before the classifier.
 
     Raises:
-        ValueError: for another output stride.
+        ValueError: the output stride is none of these.
     """
 
     def __init__(
@@ -126,13 +128,13 @@ class WideResNet38(nn.Module):
             raise ValueError(f"wide_resnet38 has output_stride 8, 16 or 32, not {output_stride}")
         self.num_classes, self.in_chans, self.drop_rate = num_classes, in_chans, drop_rate
         self.feature_info: list[dict[str, Any]] = []
-        # Children in the order of use, all of them direct: timm cuts its feature networks out of such a sequence.
+        # timm cuts its feature networks out of the sequence of direct children, so these come in the order of use.
         self.mod1 = nn.Conv2d(in_chans, 64, 3, padding=1, bias=False)
         channels = self._add_stages(64, ((1, 1), (1, 1), *_STRIDES_AND_DILATIONS[output_stride]))
         self.num_features = channels
         self.norm, self.act = _norm_and_activation(channels)
         self.reset_classifier(num_classes, global_pool)
-        # Nothing is said about this trunk's initialisation; timm's and torchvision's for ResNets is taken.
+        # Nothing is said about this trunk's initialisation; this is timm's and torchvision's for ResNets.
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -155,7 +157,7 @@ class WideResNet38(nn.Module):
         return channels
 
     def forward_features(self, images: Tensor) -> Tensor:
-        """Maps (N, 4096, H / output stride, W / output stride) after the closing batch norm and ReLU."""
+        """Computes maps (N, 4096, H / output stride, W / output stride), after the closing batch norm and ReLU."""
         x = self.mod1(images)
         x = self.mod2(self.pool2(x))
         x = self.mod3(self.pool3(x))
@@ -163,19 +165,19 @@ class WideResNet38(nn.Module):
         return self.act(self.norm(x))
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """Logits (N, num_classes) of the maps of `forward_features`, or with `pre_logits` the pooled maps."""
+        """Computes logits (N, num_classes) of the maps of `forward_features`, or the pooled maps if `pre_logits`."""
         x = dropout(self.global_pool(x), self.drop_rate, self.training)
         return x if pre_logits else self.fc(x)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (N, num_classes) of normalised images (N, in_chans, H, W)."""
+        """Computes logits (N, num_classes) of normalised images (N, in_chans, H, W)."""
         return self.forward_head(self.forward_features(images))
 
     def get_classifier(self) -> nn.Module:
         return self.fc
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
-        """Replaces the last linear layer by a new one; `global_pool` None keeps the pooling."""
+        """Replaces the last linear layer by a new one; keeps the pooling if `global_pool` is None."""
         self.num_classes = num_classes
         device, dtype = self.mod1.weight.device, self.mod1.weight.dtype
         pooling = self.global_pool.pool_type if global_pool is None else global_pool
@@ -186,7 +188,7 @@ class WideResNet38(nn.Module):
 
 
 def _norm_and_activation(channels: int) -> tuple[nn.Module, nn.Module]:
-    # In place is safe: a batch norm's backward pass reads its input, not its output.
+    # Safe in place: a batch norm's backward pass reads its input, not its output.
     return nn.BatchNorm2d(channels), nn.ReLU(inplace=True)
 
 

@@ -1,4 +1,4 @@
-"""What is trained: loss, metrics, optimiser and schedule around a network patched with a padding scheme."""
+"""Lightning modules: loss, metrics, optimiser and schedule for a network that is converted to a padding scheme."""
 
 from lightning_modules.classification import ClassificationModule
 from lightning_modules.errors import ModelError

@@ -20,26 +20,26 @@ from lightning_modules.padded_network import PaddedNetworkModule, unpack
 from networks import create_network
 
 IGNORED_TARGET = -1
-"""Target of a stand-in image, which fills a process's last batch; no loss and no metric counts it."""
+"""Target of a stand-in image, which fills a process's last batch; losses and metrics ignore it."""
 
 
 class ClassificationModule(PaddedNetworkModule):
     """Any timm model under a padding scheme, trained with the paper's recipe unless `--optimizer` sets another one.
 
-    Logs, once an epoch: `train/loss`, `train/acc1`, `val/loss` (mean cross entropy in nats), `val/acc1`, `val/acc5`
-    (in percent of the images). Sums run over all processes, and each image counts once, so that the metrics do not
-    depend on the number of processes. `validate` with data.eval_padded logs the same metrics of padded batches; with
-    the mask rules grow and none they depend on the images that share a batch.
+    Logs per epoch: `train/loss`, `train/acc1`, `val/loss` (mean cross entropy in nats), `val/acc1`, `val/acc5` (in
+    percent of the images). Sums run over all processes, and each image counts once, so that the metrics do not depend
+    on the number of processes. `validate` with data.eval_padded logs the same metrics of padded batches; with the mask
+    rules grow and none they depend on the images that share a batch.
 
     Args:
         network: timm model name; resnet50, resnet101, resnet152, vgg16_bn and vgg19_bn are set up as torchvision's,
             which the paper trained.
-        padding, num_classes, lr: as of PaddedNetworkModule, and so are the further arguments, `shared`.
-        milestones: epochs before which the learning rate is divided by 10.
+        padding, num_classes, lr: as in PaddedNetworkModule, and so are the further arguments, `shared`.
+        milestones: epochs (from 0) at whose start the learning rate is divided by 10.
         network_args: further arguments of timm.create_model, such as {drop_rate: 0.1} or {pretrained: true}.
-        label_smoothing: share of the target that goes to all classes alike, in training; the paper's recipe has none.
-        mixup: alpha of mixup in training (Zhang et al. 2018), by timm; the paper's recipe has none.
-        cutmix: alpha of cutmix in training (Yun et al. 2019), by timm; with both, each batch takes one of them.
+        label_smoothing: share of the training target spread evenly over all classes; none in the paper's recipe.
+        mixup: alpha of timm's mixup in training (Zhang et al. 2018); none in the paper's recipe.
+        cutmix: alpha of timm's cutmix in training (Yun et al. 2019); if mixup is set too, each batch gets one of them.
 
     Raises:
         NetworkError: if timm does not know the network or its arguments.
@@ -73,20 +73,20 @@ class ClassificationModule(PaddedNetworkModule):
             checked(f"network_args.{name}", extra.get(name), name not in extra, todo)
         make = partial(create_network, network, num_classes, **extra)
         super().__init__(make, network, padding, num_classes, lr, **shared)
-        # The run folder records the configuration; here it only makes load_from_checkpoint work.
+        # Only for load_from_checkpoint: the configuration itself is in the run folder.
         self.save_hyperparameters(logger=False)
         self.milestones = list(milestones)
         self.label_smoothing = smoothing
         self.mix: Mixup | None = None
         if mixup or cutmix:
-            # It draws from NumPy's generator, which KeyedRandomness seeds for each batch.
+            # timm draws from NumPy's generator, which KeyedRandomness reseeds before each batch: a resume stays exact.
             alphas = {"mixup_alpha": mixup or 0.0, "cutmix_alpha": cutmix or 0.0}
             self.mix = Mixup(**alphas, label_smoothing=smoothing, num_classes=num_classes)
         self.train_metrics = ImageMetrics((1,))
         self.eval_metrics = ImageMetrics((1, 5) if num_classes > 5 else (1,))
 
     def check(self, stage: str, data: pl.LightningDataModule | None) -> None:
-        """As PaddedNetworkModule.check. Raises ModelError also for batches that cannot be mixed in pairs."""
+        """As PaddedNetworkModule.check; also raises ModelError for batches that cannot be mixed in pairs."""
         super().check(stage, data)
         if stage == "fit" and self.mix is not None:
             processes = data.trainer.world_size
@@ -98,7 +98,7 @@ class ClassificationModule(PaddedNetworkModule):
             )
 
     def metrics(self, class_names: Sequence[str]) -> list[str]:
-        """Names of what `fit` logs of data with these classes."""
+        """Names of the metrics that `fit` logs for data with these classes."""
         stages = {"train": self.train_metrics, "val": self.eval_metrics}
         return [f"{stage}/{name}" for stage, each in stages.items() for name, _ in each.named_children()]
 
@@ -116,7 +116,7 @@ class ClassificationModule(PaddedNetworkModule):
         return loss
 
     def evaluation_step(self, batch: Any) -> torch.Tensor:
-        """Counts a batch (images, targets), or a PaddedBatch; images with target -1 fill up the last batch.
+        """Adds a batch (images, targets), or a PaddedBatch, to the metrics; images with target -1 are stand-ins.
 
         Returns:
             The predicted class of each image (N,) int64.
@@ -135,7 +135,7 @@ class ClassificationModule(PaddedNetworkModule):
         return self.evaluation_step(batch)
 
     def predict_step(self, batch: Any) -> dict[str, Any]:
-        """Class probabilities (N, num_classes), and the images' paths where the data gives them."""
+        """Class probabilities (N, num_classes), and the paths of the images as the data gives them."""
         images, paths, sizes = unpack(batch)
         logits = self.forward_padded(images, sizes)
         return {"paths": paths, "probabilities": logits.float().softmax(1).cpu()}
@@ -147,17 +147,17 @@ class ClassificationModule(PaddedNetworkModule):
 
 
 class ImageMetrics(EpochMetrics):
-    """Mean loss and top-k accuracies, for each k of `top`. No update waits for the device."""
+    """Mean loss, and top-k accuracy for each k of `top`; updates do not synchronise with the device."""
 
     def __init__(self, top: tuple[int, ...]) -> None:
         super().__init__(loss=ExactMean(), **{f"acc{k}": ExactMean() for k in top})
         self.top = top
 
     def update(self, logits: torch.Tensor, targets: torch.Tensor, loss: torch.Tensor | None = None) -> None:
-        """Counts logits (N, num_classes) of images whose target is not IGNORED_TARGET.
+        """Adds the logits (N, num_classes) of images whose target is not IGNORED_TARGET.
 
         Args:
-            loss: their mean cross entropy where it is known; then none is ignored.
+            loss: mean cross entropy of the images if it is known already; then no target may be IGNORED_TARGET.
         """
         counted = targets != IGNORED_TARGET
         if loss is None:
@@ -166,7 +166,7 @@ class ImageMetrics(EpochMetrics):
         else:
             self.loss.update(loss, weight=len(targets))
         for k in self.top:
-            # As a rank: argmax takes the first of equal logits, topk any of them.
+            # argmax takes the first of equal logits, topk any of them, so acc1 is deterministic.
             classes = logits.argmax(1, keepdim=True) if k == 1 else logits.topk(k).indices
             right = (classes == targets[:, None]).any(1)
             getattr(self, f"acc{k}").update(right.float(), weight=counted)

@@ -1,4 +1,4 @@
-"""A mean whose sum is exact, so that it does not depend on batches, processes or the order of the images."""
+"""A mean whose sum is exact, so that it does not depend on batch size, number of processes or order of the images."""
 
 import torch
 from torch import nn
@@ -8,15 +8,15 @@ UNIT = 2**24
 """Values are rounded to multiples of 1 / UNIT, 6e-8 nats, and summed as integers."""
 
 LIMIT = 2.0**29
-"""Of value times weight; 1,000 values just below it still fit an int64. What is larger, infinite or NaN is summed as
-a float."""
+"""Bound of value times weight for the exact sum, of which 1,000 still fit into int64; larger ones, infinity and NaN
+are summed as floats."""
 
 
 class ExactMean(Metric):
     """The weighted mean of per-image values, over all batches and processes.
 
-    A sum of floats depends on its order, and so on the size of the batches and on the number of processes. Unlike
-    torchmetrics' MeanMetric it neither leaves out NaN nor waits for the device to look for it.
+    A sum of floats depends on its order, and so on the batch size and the number of processes. Unlike torchmetrics'
+    MeanMetric this class does not skip NaN, for which that class synchronises with the device.
 
     >>> mean = ExactMean()
     >>> mean.update(torch.tensor([1.0, 2.0]))
@@ -34,35 +34,35 @@ class ExactMean(Metric):
         self.add_state("rest", torch.tensor(0.0), dist_reduce_fx="sum")
 
     def update(self, values: torch.Tensor, weight: torch.Tensor | int = 1) -> None:
-        """Counts `values`, (N,) or a scalar, each `weight` (an integer) times."""
+        """Adds `values`, (N,) or a scalar, each `weight` (an integer) times."""
         values = values.to(torch.promote_types(values.dtype, torch.float32))
-        # Filled on the device: a number that is copied there would have the process wait for the device.
+        # torch.full fills it on the device: copying a number there would synchronise with the device.
         weights = weight if isinstance(weight, torch.Tensor) else torch.full((), weight, device=values.device)
         weights = weights.expand(values.shape)
         weighted = values * weights
-        fits = weighted.abs() < LIMIT  # not so for NaN
+        fits = weighted.abs() < LIMIT  # False for NaN
         self.total += ((values.where(fits, 0) * UNIT).round().long() * weights).sum()
         self.rest += weighted.where(~fits, 0).sum()
         self.count += weights.sum()
 
     def take_up(self, state: dict[str, torch.Tensor]) -> None:
-        """Goes on from the sums of torchmetrics' MeanMetric or MulticlassAccuracy, which older checkpoints hold."""
+        """Takes over the sums of torchmetrics' MeanMetric or MulticlassAccuracy, which older checkpoints hold."""
         self.reset()
         if "mean_value" in state:
             weight = state["weight"]
             self.update(state["mean_value"] / weight.clamp(min=1), weight.round().long())
         else:
-            # Every image is right or not, and each that is not is a false negative.
+            # Every image is a true positive or a false negative of its class.
             self.total, self.count = state["tp"].sum() * UNIT, (state["tp"] + state["fn"]).sum()
 
     def compute(self) -> float:
-        """The mean; NaN without any value."""
+        """The mean; NaN if there are no values."""
         total, count = int(self.total), int(self.count)
         return (total / UNIT + float(self.rest)) / count if count else float("nan")
 
 
 class EpochMetrics(nn.Module):
-    """Metrics of an epoch by name; each image or pixel counts once over all processes."""
+    """The metrics of an epoch by name; each image or pixel counts once over all processes."""
 
     def __init__(self, **metrics: Metric) -> None:
         super().__init__()
@@ -75,5 +75,5 @@ class EpochMetrics(nn.Module):
             metric.reset()
 
     def compute(self) -> dict[str, float]:
-        """The values to log by name, the same on every process."""
+        """The values to log, by name; the same on every process."""
         return {name: metric.compute() for name, metric in self.named_children()}

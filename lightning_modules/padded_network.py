@@ -1,4 +1,4 @@
-"""Base of the Lightning modules: a network under a padding scheme, and checkpoints that record their scheme."""
+"""Base class of the Lightning modules: a network under a padding scheme, and checkpoints that record their scheme."""
 
 import math
 from collections.abc import Callable
@@ -32,13 +32,13 @@ from padding.user_file import look_in
 __all__ = ["PaddedNetworkModule", "check_scheme", "look_in", "one_line", "pads", "unpack"]
 
 SINGLY, UNMASKED = "singly", "none"
-"""The mask rules that need no mask: images one by one, each at its own size; and a padded batch as it is."""
+"""Mask rules that need no mask: images one by one, each at its own size; and padded batches as they are."""
 
 VALID = "valid"
-"""Real context instead of padding, at test: a margin of the image, data.margin."""
+"""Scheme at test that replaces padding by real context: the margin of the image, data.margin."""
 
 TRIED_SIDE = 512
-"""Pixels of the part of an evaluation image that the network is tried on."""
+"""Largest side, in pixels, of the crop of an evaluation image that `try_on` gets."""
 
 MaskRule = Literal["fixed", "grow", "singly", "none"]
 
@@ -46,28 +46,29 @@ MaskRule = Literal["fixed", "grow", "singly", "none"]
 class PaddedNetworkModule(pl.LightningModule):
     """A network whose padded convolutions use one scheme in training, and optionally another one at test.
 
-    After `validate`, `image_counts` (images, 2) int64 holds the right predictions and all predictions of each image,
-    and `shown` says how the images were shown to the network.
+    After `validate`, `image_counts` (images, 2) int64 holds the number of right and of all predictions per image, and
+    `shown` says how the images were fed to the network.
 
     Args:
-        make: makes the network, which is converted in place.
+        make: function that makes the network, which is converted in place.
         name: name of the network, saved in checkpoints.
         padding: scheme of every padded convolution in training (docs/schemes.md), such as partial or zero,circular;
             or a mapping from patterns of layers' names to schemes, of which the first that fits counts.
         num_classes: number of classes.
         lr: learning rate of SGD at the start.
-        padding_at_test: scheme of validate, test and predict where it differs from the one of training (cross testing,
-            Table 4 of the paper); valid: that of training, with data.margin pixels of real context around the image.
+        padding_at_test: scheme of validate, test and predict if it differs from the one in training (cross testing,
+            Table 4 of the paper); valid: the scheme in training, with data.margin pixels of real context around the
+            image.
         momentum: SGD momentum.
         weight_decay: SGD weight decay, on all parameters.
-        mask_rule: how padded batches (data.eval_padded) are masked: fixed, each image gets what it gets alone; grow,
-            the valid area grows from layer to layer (Eq. 3), partial padding only; singly, images one by one, for any
-            network; none, the network sees the zeros beyond each image.
+        mask_rule: mask of padded batches (data.eval_padded): fixed, each image gets the output that it gets alone;
+            grow, the valid area grows from layer to layer (Eq. 3), partial padding only; singly, no mask but images
+            one by one, for any network; none, the network sees the zeros beyond each image.
         channels_last: keep weights and images in channels-last memory order (faster on most GPUs).
         compile: run the network through torch.compile.
-        fused_optimizer: one kernel for all of SGD's step; null leaves the choice to torch.
-        init_from: weights to start the training from, with any padding scheme: a checkpoint of this suite, or a file of
-            timm's or torchvision's; layers of logits start anew where it has another number of classes.
+        fused_optimizer: one kernel for the whole step of SGD; null leaves the choice to torch.
+        init_from: file of weights to start training from, of any padding scheme: a checkpoint of this suite, of timm or
+            of torchvision; if its number of classes differs, the layers of logits keep their random weights.
 
     Raises:
         PaddingError: if the scheme cannot be applied to this network.
@@ -78,10 +79,10 @@ class PaddedNetworkModule(pl.LightningModule):
     """The option that chooses the network, for messages."""
 
     targets_of = "image"
-    """What a target is given for: each image, or each pixel."""
+    """The unit that has a target: "image" or "pixel"."""
 
     shown_alone = "cropped"
-    """How images are shown that are in no padded batch."""
+    """The value of `shown` without padded batches."""
 
     def __init__(
         self,
@@ -100,7 +101,7 @@ class PaddedNetworkModule(pl.LightningModule):
         fused_optimizer: bool | None = None,
     ) -> None:
         super().__init__()
-        # Before the libraries refuse it in other words.
+        # Checked here, since messages of the libraries would not name the option.
         checked("num_classes", num_classes, num_classes >= 2, "at least 2")
         self.padding = check_scheme("padding", padding)
         checked("lr", lr, 0 < lr < math.inf, "a number above 0")
@@ -114,21 +115,21 @@ class PaddedNetworkModule(pl.LightningModule):
         self.network, self.network_name, self.num_classes = network, name, num_classes
         self.padding_at_test = None if padding_at_test is None else check_scheme("padding_at_test", padding_at_test)
         self.margin = 0
-        """Pixels on each side of evaluation images that are not evaluated."""
+        """Pixels on each side of evaluation images that are context and not evaluated."""
         self.padding_report = convert_padding(network, padding)
         self.tried = False
-        """Whether a run has added to the report what pads inside a forward."""
+        """Whether `try_on` has added padding inside forward functions to the report."""
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         if channels_last:
             to_channels_last(network)
         self.compile_network = compile
         self.init_from = init_from
         self.dropped = 0
-        """How many parameters of the scheme of training the scheme at test does without."""
+        """Number of parameters of the training scheme that the scheme at test does not use."""
         self.initialised = False
-        """Whether a training has its first weights: set where they will come from a checkpoint instead."""
+        """Whether the initial weights are loaded; also set if the weights will come from a checkpoint instead."""
         self.loaded: tuple[int, int] | None = None
-        """Epoch and step of the checkpoint that was loaded; its file may be replaced meanwhile, as best.ckpt is."""
+        """Epoch and step of the loaded checkpoint; a training may replace its file meanwhile, such as best.ckpt."""
         self.counts: ImageCounts | None = None
         self.image_counts: torch.Tensor | None = None
         self.shown = self.shown_alone
@@ -140,16 +141,16 @@ class PaddedNetworkModule(pl.LightningModule):
         if stage == "fit" and not self.initialised:
             self.initialise()
         if self.compile_network:
-            # Only now, since the scheme is settled; in place, so that the state dict keeps its keys.
+            # After the last conversion of the scheme. In place, so that the state dict keeps its keys.
             self.network.compile()
         self.counts = ImageCounts() if stage == "validate" else None
         self.shown = "padded" if stage == "validate" and pads(self.trainer.datamodule) else self.shown_alone
 
     def initialise(self) -> None:
-        """Loads the weights that a training begins from, once.
+        """Loads the weights of `init_from`, if that is set.
 
         Raises:
-            ModelError: if they cannot be used.
+            ModelError: if the weights cannot be used.
         """
         if self.init_from is not None:
             try:
@@ -170,11 +171,11 @@ class PaddedNetworkModule(pl.LightningModule):
             self.tried = False
 
     def check(self, stage: str, data: pl.LightningDataModule | None) -> None:
-        """Finds contradicting settings before anything is started.
+        """Refuses settings that contradict one another, before anything is started.
 
         Raises:
-            ModelError: for `padding_at_test` in `fit`, targets of another kind or another number of classes in the
-                data, or masks in a compiled network.
+            ModelError: for `padding_at_test` in `fit`, the scheme valid without a margin, masks in a compiled network,
+                or data with another kind of targets or another number of classes.
         """
         if stage == "fit" and self.padding_at_test is not None:
             raise ModelError(
@@ -205,9 +206,9 @@ class PaddedNetworkModule(pl.LightningModule):
             )
 
     def try_on(self, images: torch.Tensor) -> None:
-        """Runs the network once, so that `padding_report` also names what pads inside a forward, unseen in layers.
+        """Runs the network once to add padding inside forward functions, which no layer shows, to `padding_report`.
 
-        Warns where zeros remain that a convolution reads.
+        Warns if zeros remain that a convolution reads.
 
         Args:
             images: (N, 3, H, W) float, on the network's device.
@@ -216,39 +217,39 @@ class PaddedNetworkModule(pl.LightningModule):
             PaddingError: if the network cannot take images of this size.
         """
         self.tried = True
-        # Reported alone: what only a run can pair, other commands would not convert, and would see another network.
+        # Reported, not converted: commands that do not run the network first would otherwise see another network.
         report_hidden(self.network, self.padding_report, images)
         if self.padding_report.unsupported:
             rank_zero_warn(str(self.padding_report))
 
     def on_validation_batch_start(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
-        # A part of a scene shows the same calls. A compiled network runs outside the modules that a report names.
+        # A crop of a scene shows the same calls. A compiled network does not call the modules that a report names.
         if not self.tried and not self.compile_network:
             self.try_on(unpack(batch)[0][:1, :, :TRIED_SIDE, :TRIED_SIDE])
 
     on_test_batch_start = on_predict_batch_start = on_validation_batch_start
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Logits of normalised images (N, 3, H, W): (N, num_classes), or (N, num_classes, H, W) of a dense network."""
+        """Logits of normalised images (N, 3, H, W): (N, num_classes), or (N, num_classes, H, W) in segmentation."""
         return self.network(images.contiguous(memory_format=self.memory_format))
 
     def forward_padded(self, images: torch.Tensor, sizes: torch.Tensor | None) -> torch.Tensor:
         """Logits of normalised images (N, 3, H, W), each at the top left of its array, zeros beyond it.
 
-        `mask_rule` says what happens beyond: "fixed" masks it in every layer, so that each image gets what it gets
-        alone; "grow" lets the valid area grow from layer to layer (Eq. 3 of the paper); "singly" takes the images one
-        by one; "none" lets the network see the zeros.
+        `mask_rule` decides what happens to the zeros: "fixed" masks them in every layer, so that each image gets the
+        output that it gets alone; "grow" lets the valid area grow from layer to layer (Eq. 3 of the paper); "singly"
+        takes the images one by one; "none" lets the network see the zeros.
 
         Args:
-            images: padded to one size.
-            sizes: (N, 2) int64, height and width of each; None for images that fill their arrays, as `forward`.
+            images: images padded to one size.
+            sizes: height and width of each image (N, 2) int64; None if the images fill their arrays, as in `forward`.
 
         Returns:
-            As `forward`; a dense network's logits are valid within each image's size.
+            As `forward`; in segmentation only the logits within each image's size are valid.
 
         Raises:
-            PaddingError: if masks cannot be followed through the network: the operation, and the option that needs
-                none.
+            PaddingError: if masks cannot be followed through the network; names the operation, and the option that
+                needs no masks.
         """
         if sizes is None or self.mask_rule == UNMASKED:
             return self.evaluated(self.seen(images))
@@ -262,15 +263,15 @@ class PaddedNetworkModule(pl.LightningModule):
 
     @property
     def context(self) -> int:
-        """Pixels of the margin that the network sees: all under VALID, else none."""
+        """Pixels of the margin that the network sees: all of it under VALID, else 0."""
         return self.margin if self.scheme == VALID else 0
 
     def seen(self, images: torch.Tensor) -> torch.Tensor:
-        """What the network sees of evaluation images (..., H, W): without the margin, but under VALID."""
+        """The part of evaluation images (..., H, W) that the network sees: without the margin, except under VALID."""
         return images if self.context else without_margin(images, self.margin)
 
     def evaluated(self, images: torch.Tensor) -> torch.Tensor:
-        """As `forward`; under VALID of the images without their margin, computed with it."""
+        """As `forward`; under VALID the logits of images without their margin, computed with it as context."""
         if not self.context:
             return self(images)
         try:
@@ -284,7 +285,7 @@ class PaddedNetworkModule(pl.LightningModule):
         return torch.optim.SGD(self.network.parameters(), **settings, fused=self.fused_optimizer)
 
     def on_train_epoch_start(self) -> None:
-        # Lightning skips this hook when it resumes in mid-epoch, so the restored sums stay.
+        # Lightning skips this hook when it resumes within an epoch, so MetricState's restored sums stay.
         self.train_metrics.reset()
 
     def on_train_epoch_end(self) -> None:
@@ -302,7 +303,7 @@ class PaddedNetworkModule(pl.LightningModule):
             self.counts = ImageCounts()
 
     def count_images(self, right: torch.Tensor, predictions: torch.Tensor) -> None:
-        """Notes, in `validate`, numbers (N,) of right predictions and of all predictions of a batch's images."""
+        """Adds a batch's numbers (N,) of right and of all predictions to `counts`; only in `validate`."""
         if self.counts is not None:
             self.counts.update(right, predictions)
 
@@ -321,7 +322,7 @@ class PaddedNetworkModule(pl.LightningModule):
         return self.padding_at_test or self.padding
 
     def log_epoch(self, name: str, value: Any, prog_bar: bool = False) -> None:
-        """Logs a metric of an epoch, the same value on every process.
+        """Logs a metric of an epoch; the value must be the same on every process.
 
         During `fit`, metrics go to epochs.csv and the Dashboard callback uploads them, so a resumed epoch is not logged
         twice. `validate` and `test` return and print only what goes to a logger.
@@ -332,10 +333,10 @@ class PaddedNetworkModule(pl.LightningModule):
         checkpoint["network"], checkpoint["padding"] = self.network_name, self.padding
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Checks that the weights are of this network and scheme; leaves out parameters of a scheme that is not tested.
+        """Checks that the weights are of this network and scheme; drops parameters that the scheme at test lacks.
 
         Raises:
-            ModelError: if they are not, saying which option to set; cross testing is `padding_at_test`.
+            ModelError: if the weights are of another network or scheme; says which option to set.
         """
         self.loaded = checkpoint.get("epoch"), checkpoint.get("global_step")
         network, trained_with = checkpoint.get("network"), checkpoint.get("padding")
@@ -354,7 +355,7 @@ class PaddedNetworkModule(pl.LightningModule):
             weights, trained, tested = checkpoint["state_dict"], choose(self.padding), choose(self.scheme)
 
             def differs(layer: str) -> bool:
-                """Patterns may leave a layer the scheme, and so the parameters, of its training."""
+                """Returns whether a layer has another scheme at test; patterns may change some layers only."""
                 return trained.scheme_of(layer) != tested.scheme_of(layer)
 
             learned = {key: key.removeprefix("network.").removesuffix(f".{LEARNED}") for key in weights}
@@ -368,7 +369,7 @@ class PaddedNetworkModule(pl.LightningModule):
 
 
 def to_channels_last(network: nn.Module) -> nn.Module:
-    """Puts weights of 2d convolutions in channels-last order; `nn.Module.to` refuses a network that has others, too."""
+    """Puts the weights of 2d convolutions in channels-last order; `nn.Module.to` fails if there are 3d convolutions."""
     for parameter in network.parameters():
         if parameter.dim() == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
@@ -376,7 +377,7 @@ def to_channels_last(network: nn.Module) -> nn.Module:
 
 
 def check_scheme(name: str, padding: str | dict[str, str]) -> str:
-    """The name of the scheme or patterns of the setting `model.name`. Raises ModelError, listing the schemes."""
+    """Returns the name of the scheme or patterns that the option `model.name` gives; raises ModelError if unknown."""
     if padding == VALID and name == "padding_at_test":
         return VALID
     try:
@@ -386,13 +387,13 @@ def check_scheme(name: str, padding: str | dict[str, str]) -> str:
 
 
 def pads(data: pl.LightningDataModule | None) -> bool:
-    """Whether the data pads images of different sizes to one batch in `validate`."""
+    """Returns whether the data pads images of different sizes to one batch in `validate`."""
     return getattr(data, "eval_padded", False)
 
 
 def unpack(batch: Any) -> tuple[Any, Any, torch.Tensor | None]:
-    """Images, targets and sizes of a batch: of (images, targets), which has no sizes, or of a PaddedBatch.
+    """Returns images, targets and sizes of a batch (images, targets), whose sizes are None, or of a PaddedBatch.
 
-    datamodules.loading.padded.PaddedBatch is recognised by its field `sizes`: this package imports no data.
+    datamodules.loading.padded.PaddedBatch is recognised by its field `sizes`, since this package imports no data code.
     """
     return batch if hasattr(batch, "sizes") else (*batch, None)

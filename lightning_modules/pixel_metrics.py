@@ -1,4 +1,4 @@
-"""Loss and mIoU of semantic segmentation, over the pixels that have a class."""
+"""Loss and mIoU of semantic segmentation over the labelled pixels."""
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -8,13 +8,13 @@ from evaluation import class_iou, confusion_matrix, mean_iou
 from lightning_modules.exact_mean import EpochMetrics, ExactMean
 
 IGNORED_PIXEL = 255
-"""Target of a pixel without a class; no loss and no metric counts it."""
+"""Target of a pixel without a class; losses and metrics ignore it."""
 
 
 class GroupedConfusion(Metric):
-    """Confusion matrices (groups, classes, classes) of all pixels seen, rows target, columns prediction.
+    """Confusion matrices (groups, classes, classes) of all pixels so far; rows are targets, columns predictions.
 
-    Integers, so that the sum over processes is exact. Targets beyond the classes must be 255, the ignored label.
+    Integer counts, so that the sum over processes is exact. A target that is no class must be 255, the ignored label.
     """
 
     full_state_update = False
@@ -27,7 +27,7 @@ class GroupedConfusion(Metric):
         )
 
     def update(self, prediction: torch.Tensor, target: torch.Tensor, groups: torch.Tensor | None = None) -> None:
-        """Counts the pixels of class maps (H, W) by their `groups` (H, W)."""
+        """Adds the pixels of class maps (H, W), each to the matrix of its group (H, W)."""
         self.counts += confusion_matrix(prediction, target, self.num_classes, groups=groups, num_groups=self.num_groups)
 
     def compute(self) -> torch.Tensor:
@@ -35,13 +35,13 @@ class GroupedConfusion(Metric):
 
 
 class PixelMetrics(EpochMetrics):
-    """Mean loss a pixel and mIoU of all images, from one confusion matrix."""
+    """Mean loss per pixel, and mIoU from one confusion matrix over all images."""
 
     def __init__(self, num_classes: int) -> None:
         super().__init__(loss=ExactMean(), confusion=GroupedConfusion(num_classes))
 
     def update(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Counts the logits (C, H, W) of an image with a target (H, W); returns its predicted classes (H, W)."""
+        """Adds the logits (C, H, W) of an image with target (H, W); returns the predicted classes (H, W)."""
         loss, pixels = pixel_loss(logits[None], target[None])
         self.loss.update(loss, weight=pixels)
         prediction = logits.argmax(0)
@@ -60,7 +60,7 @@ class PixelMetrics(EpochMetrics):
 
 
 def pixel_loss(logits: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean cross entropy (nats) of logits (N, C, H, W) over the labelled pixels, and their number; 0 without any."""
+    """Mean cross entropy (nats) of logits (N, C, H, W) over the labelled pixels (0 without any), and their number."""
     pixels = (targets != IGNORED_PIXEL).sum()
     # reduction="sum" has no deterministic kernel for maps on GPUs.
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))

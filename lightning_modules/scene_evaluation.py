@@ -1,6 +1,6 @@
-"""Tables 6 and 7 and the curve over the distance to the border, from one pass: section 4.2 of the paper.
+"""Counts predictions for Tables 6 and 7 and for mIoU by distance to the border in one pass over the images.
 
-Partial Convolution based Padding, https://arxiv.org/abs/1811.11718
+Section 4.2 of Partial Convolution based Padding, https://arxiv.org/abs/1811.11718
 """
 
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ from lightning_modules.errors import ModelError
 from lightning_modules.pixel_metrics import GroupedConfusion
 
 REGULAR = "regular"
-"""Prediction from the whole image at once, named as in records.evaluation."""
+"""Mode of predicting the whole image at once; the same name as in records.evaluation."""
 
 Share = float | str
 """A number, or a fraction such as 1/3."""
@@ -34,17 +34,17 @@ class EvaluationSettings:
     """Options of `test` (all) and `predict` (tile_size, average, predict_overlap); training does not depend on them.
 
     Args:
-        tile_size: side of the square tiles, in pixels; null takes each image's shorter side, 1024 in Cityscapes.
+        tile_size: side of the square tiles, in pixels; null for each image's shorter side, 1024 in Cityscapes.
         overlaps: overlaps of neighbouring tiles to test, as shares of the tile, such as [0, 1/3] (Table 6); [] tests
             the whole image only.
-        average: what is averaged where tiles overlap: "logits" or "probabilities".
+        average: quantity to average where tiles overlap: "logits" or "probabilities".
         leave_out: sides of the centre that is left out, as shares of the image's or tile's sides (Table 7).
-        border_scope: whose centre that is: "image", or "tile", each tile's, of the tiling without overlap only.
+        border_scope: region whose centre is left out: "image", or "tile" (each tile of the tiling without overlap).
         distance_edges: upper ends of the bins of the distance to the nearest border, in pixels.
         predict_overlap: overlap of the tiles that `predict` uses; null predicts the whole image at once.
 
     Raises:
-        ModelError: a share out of range, edges that do not rise, or settings that contradict one another.
+        ModelError: for a share out of range, edges that do not increase, or settings that contradict one another.
     """
 
     tile_size: int | None = None
@@ -82,7 +82,7 @@ class EvaluationSettings:
 
 
 def share(name: str, value: Share, group: str = "model.evaluation") -> Fraction:
-    """`value` as a fraction from 0 to below 1. Raises ModelError if it is none; `group` and `name` are the option's."""
+    """Converts `value` to a fraction from 0 to below 1; raises ModelError, naming the option `group.name`, if invalid."""
     try:
         found = Fraction(str(value)).limit_denominator(10_000)
     except (ValueError, ZeroDivisionError):
@@ -98,7 +98,7 @@ class SceneCounts:
 
     Attributes:
         images: number of images with a labelled pixel.
-        confusion: for each way of predicting, counts (bands, bins, C, C) int64 on the CPU.
+        confusion: prediction mode to counts (bands, bins, C, C) int64 on the CPU.
     """
 
     images: int
@@ -108,9 +108,9 @@ class SceneCounts:
 class SceneEvaluation(nn.Module):
     """Counts each predicted pixel once, by its border band (Table 7) and its distance to the nearest border.
 
-    The ways of predicting are `regular` and `tiled_OVERLAP` for each overlap, such as `tiled_0` and `tiled_1-3`.
-    Distances are to the image's border for `regular` and to the nearest border of a tile otherwise. Bands lie around
-    the image's centre; with the scope "tile" around each tile's, in the tiling without overlap.
+    The modes of predicting are `regular` and `tiled_OVERLAP` for each overlap, such as `tiled_0` and `tiled_1-3`. The
+    distance is to the image's border in the mode `regular`, else to the nearest border of a tile. The bands lie around
+    the image's centre; with border_scope "tile", and in the tiling without overlap, around each tile's centre.
     """
 
     def __init__(self, settings: EvaluationSettings, num_classes: int) -> None:
@@ -127,12 +127,12 @@ class SceneEvaluation(nn.Module):
         self._groups: dict[tuple, torch.Tensor] = {}
 
     def tiling(self, mode: str, height: int, width: int) -> dict[str, Any]:
-        """Size, overlap and averaging of the tiles of an image."""
+        """Size, overlap and averaging of the tiles of an image, as arguments of `predict_tiled`."""
         size = self.settings.tile_side(height, width)
         return {"size": size, "overlap": self.tilings[mode], "average": self.settings.average}
 
     def count(self, mode: str, prediction: torch.Tensor, target: torch.Tensor) -> None:
-        """Counts an image's predicted classes (H, W) against its target (H, W)."""
+        """Adds an image's predicted classes (H, W) and its target (H, W)."""
         self.confusions[mode].update(prediction, target, self._group_map(mode, *target.shape).to(target.device))
 
     def compute(self) -> SceneCounts:
@@ -157,5 +157,5 @@ class SceneEvaluation(nn.Module):
 
 
 def mode_name(overlap: Fraction) -> str:
-    """`tiled_1-3` for an overlap of 1/3; a metric's name takes no slash."""
+    """`tiled_1-3` for an overlap of 1/3; without the slash, since the mode becomes part of a metric's name."""
     return f"tiled_{overlap}".replace("/", "-")

@@ -24,34 +24,34 @@ from lightning_modules.scene_evaluation import REGULAR, EvaluationSettings, Scen
 from networks import DeepLabV3Plus, NetworkError, load_encoder_weights
 
 POWER = 1.0
-"""Exponent of the polynomial learning rate decay, section 4.2."""
+"""Exponent of the polynomial decay of the learning rate, section 4.2."""
 
 
 class SegmentationModule(PaddedNetworkModule):
     """DeepLabV3+ on any timm encoder under a padding scheme, trained with the paper's recipe.
 
-    Logs, once an epoch: `train/loss`, `val/loss` (mean cross entropy a pixel in nats), `val/miou`, and `val/iou/CLASS`
-    of each class that occurs (percent, from one confusion matrix over all images and processes: each counts once). The
+    Logs per epoch: `train/loss`, `val/loss` (mean cross entropy per pixel in nats), `val/miou`, and `val/iou/CLASS` of
+    each class that occurs (percent, from one confusion matrix over all images and processes: each counts once). The
     learning rate falls linearly to 0 over the steps of the run. With several processes on GPUs batch normalisation is
-    synchronised; on CPUs torch cannot, and each process normalises its own images.
+    synchronised; torch cannot do that on CPUs, where each process normalises its own images.
 
     `validate` takes images one by one; with data.eval_padded it takes several in one padded batch.
 
     Args:
         encoder: timm model name of the encoder; the paper's are resnet50 and wide_resnet38.
-        padding, num_classes: as of PaddedNetworkModule, and so are the further arguments, `shared`.
-        output_stride: of the encoder, 8 (the paper's) or 16.
+        padding, num_classes: as in PaddedNetworkModule, and so are the further arguments, `shared`.
+        output_stride: output stride of the encoder, 8 (the paper's) or 16.
         lr: learning rate of SGD at the start; the paper's is 0.03 for resnet50, 0.01 for wide_resnet38.
-        encoder_weights: initial weights of the encoder alone: "timm" (pretrained), or a file of a classifier, as of
-            init_from; null is random (Table 5 of the paper says from scratch).
+        encoder_weights: initial weights of the encoder alone: "timm" (pretrained), or a file of a classifier, as for
+            init_from; null for random weights (from scratch in Table 5 of the paper).
         encoder_args: further arguments of timm.create_model.
         head_channels: channels of each branch of the ASPP and of the decoder.
         skip_channels: channels of the reduced skip connection.
-        atrous_rates: dilations of the ASPP; null: 12, 24, 36 at output stride 8, half of it at 16.
+        atrous_rates: dilations of the ASPP; null for 12, 24, 36 at output stride 8, or half of these at 16.
         evaluation: tiles, overlaps and left-out centres of `test` and `predict`.
 
     Raises:
-        NetworkError: if timm does not know the encoder, or it cannot be one.
+        NetworkError: if timm does not know the encoder, or the network cannot be an encoder.
         PaddingError: if the scheme is unknown or cannot be applied to this network.
     """
 
@@ -86,7 +86,7 @@ class SegmentationModule(PaddedNetworkModule):
             encoder_args=encoder_args,
         )
         super().__init__(make, f"deeplabv3plus-{encoder}", padding, num_classes, lr, **shared)
-        # The run folder records the configuration; here it only makes load_from_checkpoint work.
+        # Only for load_from_checkpoint: the configuration itself is in the run folder.
         self.save_hyperparameters(logger=False)
         self.encoder, self.encoder_weights = encoder, encoder_weights
         self.dilation = self.network.dilation
@@ -108,14 +108,14 @@ class SegmentationModule(PaddedNetworkModule):
     def setup(self, stage: str) -> None:
         super().setup(stage)
         if stage == "fit" and synchronises(self.trainer.strategy.root_device, self.trainer.world_size):
-            # Before the optimiser is made and the network is wrapped. timm's function, since torch's would drop the
-            # activations of timm's fused layers.
+            # In setup, before the optimiser is made and DDP wraps the network. By timm's function, since torch's drops
+            # the activations of timm's layers that fuse normalisation and activation.
             self.network = convert_sync_batchnorm(self.network)
         if stage == "test":
             self.scenes = SceneEvaluation(self.evaluation, self.num_classes)
 
     def metrics(self, class_names: Sequence[str]) -> list[str]:
-        """Names of what `fit` logs of data with these classes."""
+        """Names of the metrics that `fit` logs for data with these classes."""
         return ["train/loss", "val/loss", "val/miou", *map(iou_name, class_names)]
 
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
@@ -126,7 +126,7 @@ class SegmentationModule(PaddedNetworkModule):
         return loss
 
     def validation_step(self, batch: Any) -> None:
-        """Counts images one at a time, so that memory holds one image's logits; of a PaddedBatch the batch's."""
+        """Evaluates images one at a time, so that memory holds the logits of one image; a PaddedBatch all at once."""
         images, targets, sizes = unpack(batch)
         if sizes is None:
             for image, target in zip(images, targets, strict=True):
@@ -153,7 +153,7 @@ class SegmentationModule(PaddedNetworkModule):
                 self.log_epoch(iou_name(name), value)
 
     def test_step(self, batch: tuple[torch.Tensor, torch.Tensor]) -> None:
-        """Counts images predicted at once and in tiles; all tables come from these predictions."""
+        """Predicts each image at once and in tiles, and adds the predictions to the counts behind all tables."""
         for image, target in zip(*batch, strict=True):
             target = without_margin(target, self.margin)
             self.scenes.images.update((target != IGNORED_PIXEL).any())
@@ -163,7 +163,7 @@ class SegmentationModule(PaddedNetworkModule):
                 self.scenes.count(mode, self._classes_in_tiles(image, tiling), target)
 
     def _classes_in_tiles(self, image: torch.Tensor, tiling: dict[str, Any]) -> torch.Tensor:
-        # A function, so that these logits are freed before those of the next tiling are made.
+        # A method of its own, so that the logits of a tiling are freed before the next tiling makes its own.
         return predict_tiled(self.evaluated, self.seen(image), **tiling, margin=self.context).argmax(0)
 
     def on_test_epoch_end(self) -> None:
@@ -178,7 +178,7 @@ class SegmentationModule(PaddedNetworkModule):
         return {"paths": paths, "classes": [self.predict_classes(image).cpu() for image in images]}
 
     def predict_classes(self, image: torch.Tensor) -> torch.Tensor:
-        """Classes (H, W) uint8 of a normalised image (3, H, W), predicted at once or in tiles, see `evaluation`."""
+        """Classes (H, W) uint8 of a normalised image (3, H, W), predicted at once or in tiles as `evaluation` says."""
         settings = self.evaluation
         if settings.predict_overlap is None:
             scores = predict_whole(self, image)
@@ -187,13 +187,13 @@ class SegmentationModule(PaddedNetworkModule):
         return scores.argmax(0).to(torch.uint8)
 
     def prediction_tiles(self, height: int, width: int) -> list[Box]:
-        """The tiles of `predict_classes`; one box, the whole image, without tiles."""
+        """The tiles of `predict_classes`; a single box, the whole image, if it predicts at once."""
         if self.evaluation.predict_overlap is None:
             return [Box(0, 0, height, width)]
         return tile_boxes(height, width, *self._prediction_tiling(height, width))
 
     def left_out(self, height: int, width: int, proportion: Fraction) -> torch.Tensor:
-        """(H, W) bool: the centre that Table 7 leaves out, of the image or, with that scope, of each predicted tile."""
+        """Mask (H, W) bool of the centre that Table 7 leaves out: the image's, or each tile's (`border_scope`)."""
         tiles = self.prediction_tiles(height, width) if self.evaluation.border_scope == "tile" else None
         return leave_out_bands(height, width, [proportion], tiles).bool()
 
@@ -202,14 +202,14 @@ class SegmentationModule(PaddedNetworkModule):
 
     def configure_optimizers(self) -> dict[str, Any]:
         optimizer = self.make_sgd()
-        # The last step's rate is lr / steps, so the rate reaches 0 with the last step, not an epoch earlier.
+        # The last step's rate is lr / steps, so the rate reaches 0 after the last step, not an epoch before the end.
         steps = self.trainer.estimated_stepping_batches
         if steps == float("inf"):
             raise ModelError(
                 "the learning rate falls over the whole run, so set trainer.max_steps or trainer.max_epochs"
             )
         if any(isinstance(each, GradientAccumulationScheduler) for each in self.trainer.callbacks):
-            # Lightning counts the steps as if the first epoch's accumulation went on.
+            # Lightning counts the steps of the run as if the first epoch's accumulation applied to all epochs.
             raise ModelError(
                 "the learning rate falls with each step of the run, whose number is not known under "
                 "GradientAccumulationScheduler; say trainer.accumulate_grad_batches, or set an --optimizer"
@@ -230,8 +230,8 @@ class SegmentationModule(PaddedNetworkModule):
         """As PaddedNetworkModule.on_load_checkpoint.
 
         Raises:
-            ModelError: also for a classifier's checkpoint, saying where it may go, and for weights of a network with
-                other dilations: all shapes would fit, and the results be wrong.
+            ModelError: also for a classifier's checkpoint (names the option that takes one), and for weights of a
+                network with other dilations: all shapes would fit, but the results would be wrong.
         """
         if checkpoint.get("network") == self.encoder:
             raise ModelError(
@@ -255,10 +255,10 @@ class SegmentationModule(PaddedNetworkModule):
 
 
 def iou_name(name: Any) -> str:
-    """The metric of a class's IoU, such as `val/iou/traffic_light`."""
+    """Name of the metric for the IoU of a class, such as `val/iou/traffic_light`."""
     return f"val/iou/{str(name).replace(' ', '_')}"
 
 
 def synchronises(device: torch.device, processes: int) -> bool:
-    """Whether batch normalisation is synchronised; torch can do that on GPUs only."""
+    """Returns whether batch normalisation is synchronised; torch can do that on GPUs only."""
     return processes > 1 and device.type == "cuda"

@@ -1,4 +1,4 @@
-"""A learning rate that rises linearly and falls along a cosine: what most recipes since 2019 use.
+"""A learning rate that rises linearly and falls along a cosine, as in most recipes since 2019.
 
 SGDR, Loshchilov and Hutter 2017, https://arxiv.org/abs/1608.03983 (Eq. 5, one cycle), after the warm-up of Goyal et al.
 2017, https://arxiv.org/abs/1706.02677 (section 2.2).
@@ -13,13 +13,13 @@ from lightning_modules.errors import checked
 
 
 class WarmupCosine(LRScheduler):
-    """The rate of each epoch, for `--lr_scheduler=lightning_modules.WarmupCosine --lr_scheduler.epochs=300`.
+    """Sets the rate of each epoch, for `--lr_scheduler=lightning_modules.WarmupCosine --lr_scheduler.epochs=300`.
 
     Args:
-        optimizer: its own rate is the highest.
-        epochs: of the whole training; its last epoch has the lowest rate above `final`.
-        warmup: epochs in which the rate rises, from highest / (warmup + 1).
-        final: what the rate tends to, as a share of the highest.
+        optimizer: optimiser, whose own rate is the highest one.
+        epochs: number of epochs of the training; the last one has the lowest rate, still above `final`.
+        warmup: number of epochs in which the rate rises, from highest / (warmup + 1).
+        final: limit of the falling rate, as a share of the highest one.
         last_epoch: as in torch.
 
     Raises:

@@ -82,7 +82,7 @@ class EvaluationSettings:
 
 
 def share(name: str, value: Share, group: str = "model.evaluation") -> Fraction:
-    """Converts `value` to a fraction from 0 to below 1; raises ModelError, naming the option `group.name`, if invalid."""
+    """Converts `value` to a fraction from 0 to below 1; raises ModelError, naming `group.name`, if it is none."""
     try:
         found = Fraction(str(value)).limit_denominator(10_000)
     except (ValueError, ZeroDivisionError):

@@ -1,4 +1,4 @@
-"""How the processes of one run find each other: a port of this machine, or SLURM's srun with one task a process."""
+"""Settings by which the processes of a run connect: a port of this machine, or SLURM's srun with a task per process."""
 
 import os
 import random
@@ -18,25 +18,25 @@ from lightning_fabric.plugins.environments import (
 from processes.cores import cores
 from records.errors import UserError
 
-# Below the range that systems hand out by themselves (32768 and up on Linux): between choosing a port and listening on
-# it lie seconds, in which any connection of any program could take one from there.
+# Below the ports that systems assign by themselves (32768 and up on Linux): seconds pass between choosing a port and
+# listening on it, in which a connection of any program could take one of those.
 RANGE = range(20000, 32000)
 
 CROWD = "PADDING_CROWD"
-"""Environment variable that lets more than two processes a core start."""
+"""Environment variable that allows more than two processes per core."""
 
-# They start every process themselves, and Lightning finds one port for all of them: each would choose another one here.
+# These start every process themselves, so each process would choose another port here; Lightning finds a common one.
 LAUNCHERS = (SLURMEnvironment, LSFEnvironment, MPIEnvironment)
 
 
 def slurm_plugins(chosen: Sequence[Any]) -> list[ClusterEnvironment]:
-    """Lightning's view of SLURM, where srun started this process; none where the user `chosen` plugins have one.
+    """Returns Lightning's SLURM plugin if srun started this process and the plugins `chosen` by the user have none.
 
-    Without its own requeueing, which saves into the current folder from inside a signal handler, and from which every
-    later run there would begin: `callbacks.StopSignal` saves, and the batch script requeues (scripts/slurm/).
+    Lightning's requeueing is off: its signal handler saves into the current folder, and every later run there would
+    start from that file. Instead `callbacks.StopSignal` saves, and the batch script requeues (scripts/slurm/).
 
     Raises:
-        UserError: if the job asked for tasks in a way that does not say how many a machine gets.
+        UserError: if the job's options do not say how many tasks a machine gets.
     """
     has_own = any(isinstance(plugin, ClusterEnvironment) for plugin in chosen)
     if has_own or TorchElasticEnvironment.detect() or not SLURMEnvironment.detect():
@@ -47,7 +47,7 @@ def slurm_plugins(chosen: Sequence[Any]) -> list[ClusterEnvironment]:
 
 
 def check_tasks(trainer: pl.Trainer) -> None:
-    """Raises UserError unless srun started a process for each of the trainer's devices: the others would stand idle."""
+    """Raises UserError unless srun started one process per device of the trainer: other devices would be idle."""
     devices = trainer.num_devices * trainer.num_nodes
     if tasks() != devices:
         raise UserError(
@@ -60,12 +60,12 @@ def check_tasks(trainer: pl.Trainer) -> None:
 
 
 def tasks() -> int:
-    """Tasks of the job's step."""
+    """Number of tasks of the job step."""
     return int(os.environ["SLURM_NTASKS"])
 
 
 def choose_meeting(machines: int) -> None:
-    """Sets MASTER_PORT, unless a launcher or the user did, to a port that is free now.
+    """Sets MASTER_PORT to a free port, unless a launcher or the user has set it.
 
     Raises:
         UserError: if there are other machines, which would not know the port.
@@ -84,7 +84,7 @@ def choose_meeting(machines: int) -> None:
 
 
 def check_cores(trainer: pl.Trainer) -> None:
-    """Raises UserError if the processes on a CPU are more than two a core: they would only wait for one another."""
+    """Raises UserError for more than two processes per core on a CPU: they would only wait for one another."""
     most = 2 * cores()
     if trainer.strategy.root_device.type == "cpu" and trainer.num_devices > most and CROWD not in os.environ:
         raise UserError(
@@ -94,12 +94,12 @@ def check_cores(trainer: pl.Trainer) -> None:
 
 
 def free_port() -> int:
-    """A random port of RANGE on which nobody listens on this machine.
+    """Returns a random port of RANGE that no program on this machine listens on.
 
     Raises:
-        OSError: if none of 100 tried is free.
+        OSError: if none of 100 tried ports is free.
     """
-    # Not the seeded generator: runs of one seed that start together must not choose alike.
+    # Not the seeded generator: runs with the same seed that start together must not choose the same port.
     for port in random.SystemRandom().sample(RANGE, 100):
         with socket.socket() as probe:
             try:

@@ -1,6 +1,6 @@
-"""The loggers of a run: W&B's, others that the user chose, and the files of its attempts that were logged offline.
+"""Sets up the loggers of a run: W&B's and others that the user chose; and the files of attempts logged offline.
 
-W&B's own settings decide where a run is logged; without an account it stays offline.
+W&B's own settings decide where a run is logged; without an account it is logged offline.
 """
 
 import contextlib
@@ -25,34 +25,34 @@ from records.errors import UserError
 
 PROJECT = "convolution-padding"
 
-_UNNAMED = ("project", "lightning_logs")  # what Lightning's logger makes of no project
+_UNNAMED = ("project", "lightning_logs")  # default of Lightning's logger
 _GIVEN = ("project", "name", "group", "entity", "tags", "notes", "job_type", "mode")
 _OURS = ("dir", "resume", "anonymous")  # set by Lightning's logger, and here for every run
 
 PATIENCE = {"init_timeout": 30.0, "finish_timeout": 300.0, "finish_timeout_raises": True}
-"""Seconds that a run waits for W&B's server: to begin, and at its end for uploads. W&B waits 90, and for days."""
+"""Seconds that a run waits for W&B's server at the start, and for uploads at the end. W&B waits 90 s, and for days."""
 
 NEXT_MODE = {"online": "offline", "shared": "offline", "offline": "disabled"}
-"""Mode to the one that is tried where it fails."""
+"""Maps a mode to the mode that is tried if it fails."""
 
 PROBE = 1 << 16
-"""Bytes for which there must be space before something is logged."""
+"""Bytes that must be free on the disk before anything is logged."""
 
 HEADER = 7
 """Bytes that W&B's client writes before the first record of a run's file."""
 
 
 LOCAL_PATIENCE = {"init_timeout": 180.0}
-"""Offline only W&B's own process is waited for, which takes longer than a server's patience on a busy machine."""
+"""Seconds to wait offline, where a run waits for W&B's local process only, which on a busy machine starts slowly."""
 
 
 class RunLogger(WandbLogger):
-    """W&B's logger for a run that no failure of W&B may end: training goes on offline, else without W&B, and says so.
+    """W&B's logger, but a failure of W&B does not end the run: training goes on offline, else without W&B, and says so.
 
     Args:
-        folder: of the run.
+        folder: run folder.
         mode: online, offline or disabled.
-        settings: of `wandb.init`.
+        settings: arguments of `wandb.init`.
     """
 
     def __init__(self, folder: RunFolder, mode: str, **settings: Any) -> None:
@@ -60,7 +60,7 @@ class RunLogger(WandbLogger):
         patience = {name: value for name, value in patience.items() if f"WANDB_{name.upper()}" not in os.environ}
         settings |= {"mode": mode, "resume": "allow", "settings": wandb.Settings(**patience)}
         super().__init__(save_dir=str(folder.path), **settings)
-        # Lightning always passes it, and W&B warns whenever it is passed.
+        # Lightning always passes this argument, and W&B warns whenever it gets it.
         self._wandb_init.pop("anonymous", None)
         self._files = folder.path / "wandb"
         self._said_full = False
@@ -68,7 +68,7 @@ class RunLogger(WandbLogger):
     @property
     @rank_zero_experiment
     def experiment(self) -> Any:
-        """The W&B run; in the mode after the one that failed, where it cannot be opened."""
+        """The W&B run, opened in the first mode that works, in the order of NEXT_MODE."""
         while self._experiment is None:
             try:
                 self._experiment = self._open()
@@ -77,7 +77,7 @@ class RunLogger(WandbLogger):
         return self._experiment
 
     def attempt(self, action: Callable[[Any], None]) -> None:
-        """`action(run)`; where the client died, once more with a new one, which begins with `action`, too."""
+        """Calls `action(run)`; if the client has died, calls it once more with a new client."""
         for mode in (self._wandb_init["mode"], "disabled"):
             run = self.experiment
             if not run.disabled and (problem := write_problem(self._files, PROBE)):
@@ -92,10 +92,10 @@ class RunLogger(WandbLogger):
                 self._change_mode(error, mode)
 
     def finish(self) -> None:
-        """Waits for what is still to be written or uploaded, `finish_timeout` seconds at most.
+        """Waits until everything is written or uploaded, `finish_timeout` seconds at most.
 
-        Offline, too: in a program that has W&B running besides (a notebook), it would keep this run's last rows until
-        that program ends.
+        Also offline: if the program uses W&B for something else (a notebook), W&B would otherwise keep this run's last
+        rows until the program ends.
         """
         try:
             self.experiment.finish()
@@ -114,16 +114,16 @@ class RunLogger(WandbLogger):
         if mode != "disabled" and (problem := write_problem(self._files, PROBE)):
             raise OSError(f"{self._files}: {problem}")
         run = wandb.init(**self._wandb_init)
-        # As Lightning's logger does, which would take a run for open whose client has died.
+        # As Lightning's logger does. Its own code is not used, since it takes a run whose client has died for open.
         run.define_metric("trainer/global_step")
         run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
-        # On a full disk, logging would print a traceback for each line of the client's own log.
+        # Otherwise, on a full disk, logging prints a traceback for each line of the client's own log.
         for handler in logging.getLogger("wandb").handlers:
             handler.handleError = lambda record: None
         return run
 
     def _change_mode(self, error: Exception, mode: str) -> None:
-        """Leaves the client that raised `error`, for one in `mode`."""
+        """Closes the client that raised `error`; the next one is opened in `mode`."""
         what = {
             "offline": f"logged offline; later, `wandb sync {self._files}/offline-run-*` uploads it",
             "disabled": "without W&B; epochs.csv has every epoch",
@@ -131,14 +131,14 @@ class RunLogger(WandbLogger):
         rank_zero_info(f"W&B failed ({first_line(error)}): training goes on, {what.get(mode, 'with a new client')}")
         with contextlib.suppress(Exception, SystemExit):
             wandb.teardown()
-        # Also of a run that now comes to its end and has no next start.
+        # Also done at each start (training.start), but this run may end now and never start again.
         with contextlib.suppress(OSError):
             set_aside_empty(self._files)
         self._wandb_init["mode"], self._experiment = mode, None
 
 
 def attempt(loggers: Iterable[Logger], action: Callable[[Any], None]) -> None:
-    """`action(run)` with the run of each W&B logger."""
+    """Calls `action(run)` with the run of each W&B logger."""
     for logger in loggers:
         if isinstance(logger, RunLogger):
             logger.attempt(action)
@@ -147,13 +147,13 @@ def attempt(loggers: Iterable[Logger], action: Callable[[Any], None]) -> None:
 
 
 def of_run(logger: Logger, folder: RunFolder, record: RunRecord) -> Logger:
-    """A logger that the user chose, made to continue one curve at every start of the run.
+    """Adapts a logger that the user chose, so that every start of the run continues the same curve.
 
-    W&B's becomes a RunLogger with the settings it was given; what CSV's and TensorBoard's call a version, if nobody
-    does, is the run's id.
+    W&B's logger becomes a RunLogger with the same settings. CSV's and TensorBoard's get the run's id as version, unless
+    the user set a version.
 
     Raises:
-        UserError: for a setting of W&B's logger that a run cannot follow.
+        UserError: for a setting of W&B's logger that would have no effect.
     """
     if type(logger) is WandbLogger:
         _check_given(logger)
@@ -177,38 +177,38 @@ def _check_given(logger: WandbLogger) -> None:
 
 
 def of_evaluation(logger: Logger, command: str) -> Logger:
-    """A logger of a run's configuration, made to leave the curve of `fit` alone, which has the version that is set."""
+    """Appends the command to the version of a logger from a run's configuration, so that the curve of `fit` stays."""
     if isinstance(logger, CSVLogger | TensorBoardLogger) and logger._version is not None:
         logger._version = f"{logger._version}-{command}"
     return logger
 
 
 def begins_anew(logger: Logger, record: RunRecord) -> bool:
-    """Whether a start writes the curve from its beginning, in the place of what earlier starts wrote.
+    """Returns whether each start of the run rewrites the logger's files from the first epoch on.
 
-    The files that the run's earlier starts left are removed.
+    The files of the run's earlier starts are removed then.
     """
     ours = isinstance(logger, TensorBoardLogger) and logger.version == record.id
     return ours or isinstance(logger, CSVLogger)
 
 
 class _Writer(ExperimentWriter):
-    """Leaves the file of earlier starts to `callbacks.Dashboard`; Lightning's removes it before a resume is refused."""
+    """Leaves the file of earlier starts to `callbacks.Dashboard`: Lightning's removes it before a resume is refused."""
 
     def _check_log_dir_exists(self) -> None:
         pass
 
     def save(self) -> None:
-        # Lightning saves once more when this has failed, and what that raises is what is told.
+        # Here, too, and not in Dashboard alone: after a failure Lightning saves again, and the user sees that error.
         with writing(Path(self.metrics_file_path)):
             super().save()
 
 
 def keep_earlier_files(logger: Logger, record: RunRecord) -> list[Path]:
-    """Keeps a start from writing to the files of CSV's or TensorBoard's that the run's earlier starts left.
+    """Makes a logger of CSV's or TensorBoard's leave the files of the run's earlier starts untouched.
 
     Returns:
-        These files.
+        The files of the earlier starts.
     """
     if not begins_anew(logger, record):
         return []
@@ -216,26 +216,26 @@ def keep_earlier_files(logger: Logger, record: RunRecord) -> list[Path]:
     if isinstance(logger, CSVLogger):
         logger._experiment, names = _Writer(logger.log_dir), _Writer.NAME_METRICS_FILE
     else:
-        # tensorboardX names a file by its second: another start within it would empty the file, even if refused.
+        # tensorboardX names a file by the current second: another start within it empties the file, even if refused.
         logger._kwargs["filename_suffix"] = f"{logger._kwargs.get('filename_suffix', '')}.{time.time_ns()}"
     return list(Path(logger.log_dir).glob(names))
 
 
 def check_places(loggers: Iterable[Logger]) -> None:
-    """Raises UserError where the folder of a logger of CSV's or TensorBoard's cannot be written."""
+    """Raises UserError if the folder of a logger of CSV's or TensorBoard's cannot be written."""
     for logger in loggers:
         if isinstance(logger, CSVLogger | TensorBoardLogger):
             check_writable(Path(logger.log_dir), "choose another save_dir of trainer.logger")
 
 
 def wandb_logger(folder: RunFolder, record: RunRecord, **given: Any) -> RunLogger:
-    """A logger that creates, or continues, the W&B run with the run's own id.
+    """Returns a logger that creates or continues the W&B run with the run's id.
 
-    WANDB_MODE, WANDB_PROJECT, WANDB_ENTITY, WANDB_NAME, WANDB_RUN_GROUP and W&B's settings files are followed, unless
-    `given`, settings of `wandb.init`, say otherwise.
+    `given`, arguments of `wandb.init`, override WANDB_MODE, WANDB_PROJECT, WANDB_ENTITY, WANDB_NAME, WANDB_RUN_GROUP
+    and W&B's settings files.
 
     Raises:
-        UserError: if one of them is invalid.
+        UserError: if one of these settings is invalid.
     """
     try:
         settings = {
@@ -249,7 +249,7 @@ def wandb_logger(folder: RunFolder, record: RunRecord, **given: Any) -> RunLogge
         mode = settings.pop("mode", None)
         wandb.Settings(project=settings["project"], run_id=record.id, mode=mode or "online")
         mode = _mode(mode or wandb.setup().settings.mode)
-    # pydantic's errors, W&B's own, and those of its settings file.
+    # Errors of pydantic, of W&B, and of the parser of its settings files share no class.
     except Exception as error:
         raise UserError(
             f"W&B's settings are not valid: {first_line(error)}. Correct WANDB_MODE, WANDB_PROJECT or the like, or say "
@@ -259,7 +259,7 @@ def wandb_logger(folder: RunFolder, record: RunRecord, **given: Any) -> RunLogge
 
 
 def _mode(mode: str) -> str:
-    """The mode that W&B's settings name; offline where that is online without credentials to go there."""
+    """Returns the mode to log in: `mode`, but offline instead of online if there are no credentials."""
     mode = {"run": "online", "dryrun": "offline"}.get(mode, mode)
     if mode != "online" or rank_zero_only.rank != 0:
         return mode
@@ -267,22 +267,22 @@ def _mode(mode: str) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """What is wrong, in one line; of pydantic's errors the setting, its value and what it should be."""
+    """Describes an error in one line; for pydantic's errors the setting, its value and what it should be."""
     if isinstance(error, ValidationError):
         return "; ".join(f"{'.'.join(map(str, e['loc']))} is {e['input']!r}: {e['msg']}" for e in error.errors())
     return (str(error) or type(error).__name__).partition("\n")[0].rstrip(".")
 
 
 def set_aside_empty(folder: Path) -> list[Path]:
-    """Renames `offline-run-...` below `folder`, a run's wandb/, to `empty-offline-run-...` where it holds no record.
+    """Renames each `offline-run-...` without a record below `folder`, a run's wandb/, to `empty-offline-run-...`.
 
     Call it only while no process writes there.
 
     Returns:
         The new paths.
     """
-    # `wandb sync` (0.31.0) gives up at a file that a kill left empty, with exit status 0, and does not upload the
-    # attempts after it.
+    # `wandb sync` (0.31.0) stops at a file that a kill left empty, with exit status 0, and does not upload the attempts
+    # after it.
     empty = [
         attempt
         for attempt in sorted(folder.glob("offline-run-*"))
@@ -294,7 +294,7 @@ def set_aside_empty(folder: Path) -> list[Path]:
 def set_aside_shown(folder: Path) -> None:
     """Renames `offline-run-...` below `folder` to `shown-offline-run-...`, once an online run has all their epochs.
 
-    `wandb sync` would put these on the curve a second time.
+    Otherwise `wandb sync` would add these epochs to the curve a second time.
     """
     for attempt in folder.glob("offline-run-*"):
         attempt.rename(free_name(attempt, "shown-{}"))

@@ -1,4 +1,4 @@
-"""What happens to a run folder before training starts: the lock, the record of the attempt, where to resume."""
+"""Prepares the run folder before training: locks it, records the attempt, chooses the checkpoint to resume from."""
 
 import contextlib
 import fcntl
@@ -23,19 +23,19 @@ from training.loggers import set_aside_empty
 from training.provenance import started
 
 _locks: list[IO[str]] = []
-"""Open for the life of the process: closing a file gives up its lock."""
+"""Lock files, kept open for the life of the process: closing a file releases its lock."""
 
 
 def is_finished(
     folder: RunFolder, record: RunRecord, config: dict[str, Any], chosen: str | None, same_data: bool = False
 ) -> bool:
-    """Whether the run came to its end before; says so in a line. Writes nothing.
+    """Returns whether the run has already reached its end, and if so prints it. Writes nothing.
 
-    Not before the data were compared (`same_data`) where they lie in another folder now.
+    If the data are in another folder now, returns False until they have been compared (`same_data`).
 
     Raises:
         UserError: if the folder holds another run, or progress that starting from `chosen` would overwrite.
-        RunFolderError: if a damaged file cannot be written anew, since no resume checkpoint is left.
+        RunFolderError: if a damaged file cannot be written again, because no resume checkpoint is left.
     """
     old, progress = recorded(folder), any(folder.checkpoints.glob(RESUME_PATTERN))
     if old is None and not progress:
@@ -61,7 +61,7 @@ def is_finished(
             raise
         rows = []
     if not rows and progress:
-        return False  # training goes on from the run's end, which writes epochs.csv anew
+        return False  # a start resumes at the run's end, which writes epochs.csv again
     rank_zero_info(
         f"already finished: {folder.path}, {len(rows)} epochs, best {record.monitor} {best(rows, record.monitor)}. "
         "Delete the folder or say --run.id=NAME to run it again"
@@ -70,10 +70,10 @@ def is_finished(
 
 
 def check_data(folder: RunFolder, record: RunRecord, data: Any, accept: bool) -> tuple[Sets | None, list[str]]:
-    """Notes in `record` which files the run reads, and compares them with those that its folder was trained on.
+    """Sets `record.data`, the digest of the run's files, and compares the files with those of earlier attempts.
 
     Returns:
-        The files for `write_data_files`, None where the folder lists them; and what differs, one line a kind.
+        The files for `write_data_files`, None if the folder lists them already; and one line per kind of difference.
 
     Raises:
         UserError: if they differ and `accept` is off.
@@ -103,13 +103,14 @@ def check_data(folder: RunFolder, record: RunRecord, data: Any, accept: bool) ->
 
 
 def prepare(folder: RunFolder, chosen: str | None) -> Path | None:
-    """Locks the folder of a run, says in a line where the run begins, and returns the checkpoint to resume from.
+    """Locks the run folder, prints where the run begins, and returns the checkpoint to resume from.
 
-    Every process calls this and comes to the same answer: none trains before all have. Only the first one writes.
+    Every process calls this and gets the same answer, since none trains before all have called it. Only the first
+    process writes.
 
     Args:
-        folder: the run's folder, new or not.
-        chosen: the checkpoint that the user named with --ckpt_path, if any; it is left to Lightning.
+        folder: run folder, which need not exist.
+        chosen: checkpoint that the user gave by --ckpt_path, if any; Lightning loads it.
 
     Raises:
         UserError: if another process runs in the folder.
@@ -133,16 +134,18 @@ def write_attempt(
     checkpoint: Path | None,
     facts: dict[str, Any],
 ) -> None:
-    """Writes into the folder what is started there, once the checkpoint is loaded: a refused resume changes nothing.
+    """Writes the attempt and its configuration into the folder.
+
+    Called once the checkpoint is loaded, so that a refused resume changes nothing.
 
     Args:
-        folder: the run's folder, locked.
-        record: who the run is; gets the earlier attempts and this one.
-        config: its resolved configuration.
-        files: that it reads, as of `check_data`.
-        checkpoint: that it resumes from.
-        facts: of this attempt: its `accelerator`, such as cuda, number of `processes`, changed data, and what
-            `initial_weights` says.
+        folder: run folder, which this process has locked.
+        record: identity of the run; gets the earlier attempts and this one.
+        config: resolved configuration of the run.
+        files: files that the run reads, from `check_data`.
+        checkpoint: checkpoint to resume from.
+        facts: further entries of the attempt: `accelerator`, such as cuda, number of `processes`, changed data, and
+            the result of `initial_weights`.
     """
     with writing(folder.path):
         record.attempts, lines = set_damaged_aside(folder)
@@ -164,9 +167,9 @@ def write_attempt(
 
 @contextlib.contextmanager
 def leaving_nothing(folder: RunFolder) -> Iterator[None]:
-    """Takes a folder away again that was made within, if the user's input is refused before anything was trained.
+    """Removes the run folder if it was made inside this context and the input is refused before anything is trained.
 
-    Not that of another process, which may have begun the same run meanwhile and holds the lock.
+    Leaves the folder of another process, which may have begun the same run meanwhile and holds the lock.
     """
     made = [path for path in (folder.path, *folder.path.parents) if not path.exists()]
     try:
@@ -176,7 +179,7 @@ def leaving_nothing(folder: RunFolder) -> Iterator[None]:
         ours = any(Path(lock.name).parent == folder.path for lock in _locks)
         if made and refused and ours and not any(folder.checkpoints.glob("*.ckpt")):
             if wandb.run is not None:
-                wandb.finish(2)  # it would go on writing there
+                wandb.finish(2)  # W&B would go on writing there
             shutil.rmtree(folder.path, ignore_errors=True)
             with contextlib.suppress(OSError):
                 for path in made[1:]:
@@ -185,24 +188,24 @@ def leaving_nothing(folder: RunFolder) -> Iterator[None]:
 
 
 def _lock(folder: RunFolder) -> None:
-    # lockf, not flock: the worker processes of a killed run must not go on holding it.
+    # lockf, not flock: worker processes inherit a flock, and those of a killed run would keep the folder locked.
     file = open(folder.path / ".lock", "w")  # noqa: SIM115
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):  # any other error is of a file system without locks
+    except (BlockingIOError, PermissionError):  # any other error means a file system without locks
         raise UserError(f"another process is training in {folder.path}; wait for it or stop it") from None
     _locks.append(file)
 
 
 def initial_weights(config: dict[str, Any]) -> dict[str, str]:
-    """SHA-256 of the file that `model.init_from` names, for run.json; {} without one.
+    """Returns the SHA-256 of the file that `model.init_from` names, for run.json; {} if there is no such file.
 
     Raises:
-        CheckpointError: if it is a damaged checkpoint.
+        CheckpointError: if the file is a damaged checkpoint.
     """
     source = (config["model"].get("init_args") or {}).get("init_from")
     path = Path(source or "").expanduser()
-    # Once training has begun, the file may go.
+    # The file may be deleted once training has begun.
     if source is None or not path.is_file():
         return {}
     check_whole("--model.init_from", path)
@@ -230,7 +233,7 @@ def _refuse_another_run(folder: RunFolder, old: RunRecord | None, new: RunRecord
         )
     changed = differences(kept, config)
     if not changed:
-        return  # only options that are newer than the run
+        return  # they differ only in options that are newer than the run
     raise UserError(
         f"{folder.path} holds a run with other settings ({'; '.join(changed)}). Say --run.id=NAME for a run of its "
         "own, or give the settings it was started with to continue it"

@@ -1,1 +1,1 @@
-"""What measures speed: every number is a ratio of neighbours in time, with a null pair beside it."""
+"""Scripts that measure speed. Every number is a ratio of neighbouring runs, beside the ratio of two equal runs."""

@@ -1,11 +1,11 @@
-"""The tables of docs/speed.md on this machine's CPU, in at most 30 minutes: `make bench`.
+"""Measures the tables of docs/speed.md on this machine's CPU, in at most 30 minutes: `make bench`.
 
     python -m benchmarks --minutes 30 --output runs/bench [--only padding loaders]
 
-Padding over zero padding, loaders over the recipe of 2018, our training loop over a plain one, options for speed, the
-program's own seconds, and what segmentation needs at the paper's sizes. What is timed is timed in turns with a null
-pair, in CPU seconds of the process. The folder gets PART.json and results.md; the same command goes on with what is not
-complete.
+Compares padding schemes with zero padding, loaders with the recipe of 2018, and our training loop with a plain one;
+measures options for speed, the program's own seconds, and what segmentation needs at the paper's sizes. Times are CPU
+seconds of the process, measured in turns; a null pair of equal runs shows the noise. The folder gets PART.json and
+results.md; the same command continues with incomplete parts.
 """
 
 import argparse
@@ -34,13 +34,13 @@ from studies.timing.interleaved import Step, interleaved
 from studies.timing.record import NULL
 
 WARM_UP = 2
-"""Rounds before those that count."""
+"""Rounds before the rounds that count."""
 
 
 def measured(
     setting: Setting, title: Row, names: Sequence[str], prepare: Callable[[str], Step], rounds: int
 ) -> Iterator[Row]:
-    """A row for each step but the reference: its time over the reference's in the same round, and the null pair's."""
+    """Yields a row per step but the reference: its time over the reference's per round, and the null pair's ratio."""
     seconds = interleaved(names, prepare, WARM_UP + rounds, setting.stopwatch)
     counted = {name: times[WARM_UP:] for name, times in seconds.items()}
     zero = counted[REFERENCE]
@@ -61,7 +61,7 @@ def forward(model: nn.Module, images: torch.Tensor, amp: bool = False) -> Step:
 
 
 def networks_rows(setting: Setting) -> Iterator[Row]:
-    """Inference, eager: small maps, whole networks, batches, layouts, half precision."""
+    """Measures eager inference: small maps, whole networks, batches, layouts, half precision."""
     few = ("partial",)
     all_of_torch = ("partial", "reflect", "replicate", "circular")
     cases = [
@@ -85,7 +85,7 @@ def networks_rows(setting: Setting) -> Iterator[Row]:
 
 
 def first_rows(setting: Setting) -> Iterator[Row]:
-    """First calls of networks built anew, ratios forgotten; and a size that no call had before, every time."""
+    """Measures first calls of new networks with an empty cache of ratios, and calls that each have a new size."""
     names = variant_names(["partial"])
     for name, size, rounds in [("tiny_resnet10", 32, 40), ("tiny_vgg7_bn", 32, 40), ("resnet50", 224, 8)]:
         network = create_network(name, 10).eval()
@@ -95,7 +95,7 @@ def first_rows(setting: Setting) -> Iterator[Row]:
 
 
 def layer_rows(setting: Setting) -> Iterator[Row]:
-    """One 3x3 convolution under every scheme, in training and evaluation, on large and on small maps."""
+    """Measures one 3x3 convolution under every scheme, in training and evaluation, on large and on small maps."""
     cases = [(64, 56, True, 15), (64, 56, False, 25), (256, 8, False, 25)]
     names = variant_names([*available_schemes(), "zero,circular"])
     for channels, size, trains, rounds in cases[:1] if setting.tiny else cases:
@@ -127,7 +127,7 @@ def first_call(network: nn.Module, size: int) -> Callable[[str], Step]:
 
 def new_size(network: nn.Module, size: int) -> Callable[[str], Step]:
     models = {each: make_variant(network, each)[0] for each in variant_names(["partial"])}
-    sizes = {each: count(size + 1) for each in models}  # the same sizes for all, each new to it
+    sizes = {each: count(size + 1) for each in models}  # all models get the same sizes, each new to the model
 
     def prepare(name: str) -> Step:
         side = next(sizes[name])
@@ -137,7 +137,7 @@ def new_size(network: nn.Module, size: int) -> Callable[[str], Step]:
 
 
 def compiled_rows(setting: Setting) -> Iterator[Row]:
-    """Inference through torch.compile, and how many kernels inductor makes of the network."""
+    """Measures inference with torch.compile, and counts the kernels that inductor generates."""
     from torch._inductor import metrics
 
     for name, size, rounds in [("cifar_resnet10", 32, 60), ("resnet18", 224, 20)]:

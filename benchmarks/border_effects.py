@@ -1,8 +1,8 @@
-"""What a scheme does to the border of an untrained network, and what it keeps for the backward pass.
+"""Measures how strong the border of an untrained network is under each scheme, and the memory of a training step.
 
-Root mean square of the outermost ring over that of the middle, behind 8 random 3x3 convolutions and ReLUs on 32x32
-noise; and the bytes that autograd saves in a training step, counted from its saved tensors, so that they do not depend
-on the machine.
+The strength is the root mean square of the outermost ring over that of the middle, after 8 random 3x3 convolutions and
+ReLUs on 32x32 noise. The memory is the bytes that autograd saves for the backward pass, counted from its saved tensors,
+so that it does not depend on the machine.
 """
 
 import contextlib
@@ -30,27 +30,27 @@ def ring_over_middle(scheme: str, seed: int) -> float:
     convert_padding(model, scheme)
     with torch.no_grad():
         energy = model(torch.randn(2, 3, SIZE, SIZE)).square().mean((0, 1))
-    # A third of the side: behind 8 layers the border has not come that far.
+    # The middle begins at a third of the side, which the border does not reach within 8 layers.
     middle = energy[SIZE // 3 : -(SIZE // 3), SIZE // 3 : -(SIZE // 3)]
     return float((energy[distance_to_border(SIZE, SIZE) == 0].mean() / middle.mean()).sqrt())
 
 
 def saved_bytes(network: str, scheme: str, batch: int = 2) -> float:
-    """Bytes an image that the forward pass of a training step keeps, parameters not counted."""
+    """The bytes per image, without parameters, that the forward pass of a training step saves."""
     model, images = create_network(network, 1000), torch.randn(batch, 3, 224, 224)
     convert_padding(model, scheme)
     return kept_bytes(lambda: model(images), model) / batch
 
 
 def border_rows(setting: Setting) -> Iterator[Row]:
-    """A row for each scheme; of the ring median and quartiles over the seeds."""
+    """Yields a row per scheme; the ring has median and quartiles over the seeds."""
     warnings.filterwarnings("ignore", message="no padded convolution")
     seeds = 2 if setting.tiny else 20
     for scheme in available_schemes():
         row = {"scheme": scheme, "n": seeds}
         row["ring over middle"] = spread([ring_over_middle(scheme, seed) for seed in range(seeds)])
         for name in ("tiny_resnet10",) if setting.tiny else ("resnet50", "vgg16_bn"):
-            # `earth` takes no map of an odd width, which 224 pixels end at.
+            # `earth` refuses maps of odd width, and ResNet50's last map of 224 pixels is 7 wide.
             with contextlib.suppress(PaddingError):
                 row[f"{name}, MiB an image"] = round(saved_bytes(name, scheme) / 2**20, 1)
         yield row

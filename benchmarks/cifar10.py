@@ -1,9 +1,9 @@
-"""CIFAR-10 kept on the device, without a loader: schemes x seeds, as many runs as time allows.
+"""Trains on CIFAR-10 held on the device, without a loader: schemes x seeds, as many runs as time allows.
 
-The network, crop and recipe are those of configs/cifar10/resnet18.yaml, in EPOCHS epochs: 28 of 32 pixels without the
-usual padding of the image, flips, SGD, the rate divided by ten at a half, three quarters and nine tenths. Runs of one
-seed begin with the same weights and see the same crops of the same images in the same order. Accuracy is that of the
-last epoch on the 10,000 test images, on which nothing is chosen.
+The network, crop and recipe are those of configs/cifar10/resnet18.yaml, for EPOCHS epochs: crops of 28 of 32 pixels
+without the usual padding of the image, flips, SGD, the learning rate divided by ten at a half, three quarters and nine
+tenths of the epochs. Runs of one seed begin with the same weights and get the same crops of the same images in the same
+order. Accuracy is that of the last epoch on the 10,000 test images, on which nothing is chosen.
 """
 
 import statistics
@@ -32,13 +32,13 @@ MEAN, STD = (0.491, 0.482, 0.447), (0.247, 0.243, 0.262)
 CROP, BATCH, EVAL_BATCH, EPOCHS = 28, 128, 1000, 16
 
 Images = tuple[Tensor, Tensor]
-"""(N, 3, H, W) uint8 and (N,) int64, on the device."""
+"""Images (N, 3, H, W) uint8 and their classes (N,) int64, on the device."""
 
 
 def balanced(schemes: Sequence[str], seeds: int) -> Iterator[tuple[int, str]]:
-    """(seed, scheme) in an order of which every beginning has as many runs of each scheme, or one more.
+    """Yields (seed, scheme) in an order whose every prefix has equally many runs of each scheme, up to one.
 
-    Seeds vary slowest; each begins with another scheme, so that none always comes last.
+    Seeds vary slowest; each seed begins with another scheme, so that no scheme always comes last.
     """
     for seed in range(seeds):
         start = seed % len(schemes)
@@ -46,7 +46,7 @@ def balanced(schemes: Sequence[str], seeds: int) -> Iterator[tuple[int, str]]:
 
 
 def read_split(root: Path, split: str, device: torch.device) -> Images:
-    """All images of a folder of classes, train/CLASS/* or val/CLASS/*."""
+    """Reads all images of a split from a folder of classes, train/CLASS/* or val/CLASS/*."""
     files = scan_classes(find_split(root, split))
     images = np.stack([np.asarray(decode_rgb(files.path(number))) for number in range(len(files))])
     targets = torch.from_numpy(np.asarray(files.targets, dtype=np.int64))
@@ -54,14 +54,14 @@ def read_split(root: Path, split: str, device: torch.device) -> Images:
 
 
 def drawn(count: int, device: torch.device) -> Images:
-    """Noise whose brightness tells its class, to rehearse with."""
+    """Draws noise whose brightness shows its class, for rehearsals."""
     targets = torch.arange(count, device=device) % 10
     noise = torch.randint(0, 100, (count, 3, 32, 32), device=device)
     return (noise + 15 * targets.view(-1, 1, 1, 1)).to(torch.uint8), targets
 
 
 def train(scheme: str, seed: int, data: tuple[Images, Images], network: str, epochs: int) -> Row:
-    """One run; the row of its accuracy."""
+    """Trains one network; returns the row with its accuracy."""
     (images, targets), held_out = data
     device, steps = images.device, len(images) // BATCH
     torch.manual_seed(seed)
@@ -88,7 +88,7 @@ def train(scheme: str, seed: int, data: tuple[Images, Images], network: str, epo
 
 
 def crops(images: Tensor, chosen: Tensor, draw: torch.Generator) -> Tensor:
-    """Normalised crops (N, 3, CROP, CROP) of `chosen` images, each at its own place and flipped or not."""
+    """Draws normalised crops (N, 3, CROP, CROP) of `chosen` images, each with its own position and flip."""
     device, spare = images.device, images.shape[-1] - CROP + 1
     corners = torch.randint(spare, (2, len(chosen), 1), generator=draw, device=device)
     rows, columns = corners + torch.arange(CROP, device=device)
@@ -101,7 +101,7 @@ def crops(images: Tensor, chosen: Tensor, draw: torch.Generator) -> Tensor:
 
 @torch.inference_mode()
 def accuracy(model: nn.Module, held_out: Images) -> float:
-    """Percent right of the centre crops."""
+    """The top-1 accuracy on centre crops, in percent."""
     images, targets = held_out
     model.eval()
     edge = (images.shape[-1] - CROP) // 2
@@ -112,7 +112,7 @@ def accuracy(model: nn.Module, held_out: Images) -> float:
 
 
 def runs(setting: Setting) -> Iterator[Row]:
-    """Runs until the next one might not come to its end, then the differences from zero padding."""
+    """Trains until the next run might not finish in time, then yields the differences from zero padding."""
     if setting.tiny:
         data = drawn(2 * BATCH, setting.device), drawn(100, setting.device)
         order, network, epochs = list(balanced(SCHEMES[:2], 2)), "tiny_resnet10", 1
@@ -129,7 +129,7 @@ def runs(setting: Setting) -> Iterator[Row]:
 
 
 def summary(done: Sequence[Row]) -> Iterator[Row]:
-    """A row a scheme: mean and standard deviation, and the paired difference from zero padding with its interval."""
+    """Yields a row per scheme: mean, standard deviation, and the paired difference from zero padding with interval."""
     found: dict[str, list[tuple[int, float]]] = {}
     for row in done:
         found.setdefault(row["scheme"], []).append((row["seed"], row["acc1"]))

@@ -1,11 +1,11 @@
-"""Everything that is to be known from a machine with one CUDA GPU, by one command: tests, speed, CIFAR-10.
+"""Measures everything that needs a machine with one CUDA GPU, by one command: tests, speed, CIFAR-10.
 
     python -m benchmarks.gpu --minutes 25 --output runs/gpu [--cifar10 data/cifar10] [--only steps cifar10]
 
 (1) the tests marked `gpu`; (2) Table 1 eager, with CUDA graphs and compiled, training steps and peak memory by scheme,
 options for speed, and our training loop against plain loops of PyTorch and timm; (3) with the time left, CIFAR-10 over
-schemes x seeds. The folder gets PART.json and results.md; the same command goes on with what is not complete. Without a
-GPU it rehearses on the CPU, and names what it leaves out. Needs torch 2.6 or later, whoever installed it.
+schemes x seeds. The folder gets PART.json and results.md; the same command continues with incomplete parts. Without a
+GPU it rehearses on the CPU, and names what it leaves out. Needs torch 2.6 or later, from any installation.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
-# Looking for a GPU by its driver's library keeps CUDA from being started, which no fork of this process would survive.
+# Makes torch look for GPUs through NVML, which does not start CUDA: forks of a process that started CUDA fail.
 os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
 
 import torch
@@ -42,7 +42,7 @@ SCHEMES = ("partial", "reflect", "replicate", "circular")
 
 
 def tests(setting: Setting, chosen: tuple[str, ...]) -> Iterator[Row]:
-    """Of each file how many tests passed, then each that did not: its name, what became of it, and why."""
+    """Yields the counts of outcomes per test file, then each test that did not pass: name, outcome and reason."""
     for path in chosen:
         for file in sorted((ROOT / path).glob("test_*.py")) or [path]:
             yield from _of_file(str(file), setting.folder / "tests.xml")
@@ -62,10 +62,10 @@ def _of_file(file: str, report: Path) -> Iterator[Row]:
 
 
 def table1(setting: Setting, mode: str, networks: tuple[str, ...]) -> Iterator[Row]:
-    """Inference of the schemes over zero padding; also writes timing.json, which `main.py report` shows."""
+    """Measures inference of the schemes over zero padding; also writes timing.json, which `main.py report` shows."""
     for network in ("tiny_resnet10",) if setting.tiny else networks:
         output = setting.folder / "timing" / f"{network}-{mode}"
-        # Compiling takes half a minute a copy.
+        # Compiling takes half a minute per copy of the network.
         few = {"schemes": SCHEMES[:1], "rounds": 10, "first_rounds": 2} if mode == COMPILED or setting.tiny else {}
         few |= {"rounds": 2, "sizes": ("32",), "warm_up": 1} if setting.tiny else {}
         options = Options(
@@ -87,7 +87,7 @@ def table1(setting: Setting, mode: str, networks: tuple[str, ...]) -> Iterator[R
 
 
 def parts(setting: Setting, chosen: tuple[str, ...]) -> list[Part]:
-    """In the order of what is needed first; CIFAR-10 gets all the time that is left."""
+    """The parts, the most needed first; CIFAR-10 gets all the time that is left."""
     cuda = setting.device.type == "cuda"
     on_cuda, both = "" if cuda else ONLY_CUDA, ("resnet50", "vgg16_bn")
     here = "a GPU" if cuda else "this CPU (a rehearsal)"

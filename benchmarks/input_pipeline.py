@@ -1,10 +1,10 @@
-"""Images per CPU second of our training and evaluation samples, against ImageFolder with torchvision's transforms.
+"""Measures images per CPU second of our samples against ImageFolder with torchvision's transforms.
 
-Both pipelines load the same images in this process, in turns within each round, ours a second time as a null pair: a
-ratio means something only where the null pair's spread is well below it. Theirs ends with a normalised float tensor,
-ours with uint8, because we normalise on the device; `ours + float` adds that step on this CPU, so as not to hide it.
-`fast` is data.fast=true, with the packages of the extra `fast` where they are installed; `fast, Pillow` without them;
-`cache` is data.cache.
+Both pipelines load the same images in this process, in turns within each round; ours runs a second time as a null pair,
+and a ratio means something only if the null pair's spread is well below it. The baseline ends with a normalised float
+tensor, ours with uint8, because we normalise on the device; `ours + float` adds that step on this CPU. `fast` is
+data.fast=true, with the packages of the extra `fast` if they are installed; `fast, Pillow` is without them; `cache` is
+data.cache.
 """
 
 import tempfile
@@ -42,7 +42,7 @@ from studies.timing.interleaved import Stopwatch, interleaved
 def pipelines(
     folder: Path, size: int, resize: int, count: int, cached: Path
 ) -> dict[str, dict[str, Callable[[], None]]]:
-    """For training and evaluation: name -> a function that loads `count` images once; makes the cache in `cached`."""
+    """Maps "train" and "eval" to functions by name that load `count` images once; builds the cache in `cached`."""
     files = scan_classes(folder)
     chosen = permutation(len(files), "benchmark")[:count]
     end = [transforms.ToTensor(), transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD)]
@@ -61,7 +61,7 @@ def pipelines(
         train[name] = TrainImages(files, chosen, one, 0, decode)
         evaluation[name] = EvalImages(files, chosen, files.targets, other, decode)
     evaluation["cache"] = EvalImages(files, chosen, files.targets, transform, cache=cache)
-    # Both read the same files: ImageFolder may number them otherwise.
+    # Both get the same files, because ImageFolder may number them differently.
     paths = [(files.path(i), int(files.targets[i])) for i in chosen.tolist()]
     return {
         "train": variants(_folder(folder, train_steps, paths), train, [(0, i) for i in range(len(chosen))]),
@@ -80,7 +80,7 @@ def decode_rgb_array(path: str) -> np.ndarray:
 
 
 def variants(baseline: ImageFolder, ours: dict[str, Dataset], keys: list) -> dict[str, Callable[[], None]]:
-    """For each way to load a function that loads all `keys`."""
+    """Maps each way to load to a function that loads all `keys`."""
 
     def load(dataset: Dataset, keys: list) -> None:
         for key in keys:
@@ -96,8 +96,8 @@ def variants(baseline: ImageFolder, ours: dict[str, Dataset], keys: list) -> dic
 
 
 def loader_rows(setting: Setting, images: int = 100, rounds: int = 5, size: int = 224, resize: int = 256):
-    """Images per CPU second in training and evaluation, and how many times the baseline's; `null` against ours."""
-    # As in a worker of a DataLoader.
+    """Measures images per CPU second in training and evaluation, over the baseline's; `null` is over ours."""
+    # One thread, as in a worker of a DataLoader.
     torch.set_num_threads(1)
     folder = find_split(setting.data or make(), "train")
     count = min(images, len(scan_classes(folder)))
@@ -107,7 +107,7 @@ def loader_rows(setting: Setting, images: int = 100, rounds: int = 5, size: int 
 
 
 def compared(samples: str, functions: dict[str, Callable[[], None]], count: int, rounds: int) -> Iterator[Row]:
-    """A row for each function, which loads `count` images: against `baseline`, but `null` against `ours`."""
+    """Yields a row per function, which loads `count` images: over `baseline`, but `null` over `ours`."""
     stopwatch = Stopwatch(torch.device("cpu"), time.process_time)
     measured = interleaved(list(functions), functions.__getitem__, 1 + rounds, stopwatch)
     seconds = {variant: times[1:] for variant, times in measured.items()}  # the first round warms up

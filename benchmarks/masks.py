@@ -1,10 +1,10 @@
-"""What masks cost: a batch of images of different sizes on one canvas, against the same canvas without masks.
+"""Measures what masks cost: a batch of images of different sizes padded to one canvas, with and without masks.
 
-One network under partial padding, in turns, round after round: the canvas without masks (which reads what is padded,
-and so gives other results), the same again (the null pair), with masks by rule `fixed`, by `grow`, and the loop over
-single images. The table has medians and quartiles of the ratios to the canvas without masks, over the rounds; then of
-`fixed` over the loop. The first batch of a set of sizes is compared with single images, so the cost of that comparison
-is in a column of its own.
+One network under partial padding runs in turns, round after round: the canvas without masks (which reads padded
+positions, so its results differ), the same again (the null pair), with masks by rule `fixed`, by `grow`, and a loop
+over single images. The table has medians and quartiles over the rounds of the ratios to the canvas without masks, then
+of `fixed` over the loop. The first batch of a set of sizes is compared with single images; the cost of that comparison
+has its own column.
 """
 
 import random
@@ -25,17 +25,17 @@ LEAST = 0.7
 
 
 def mask_rows(setting: Setting) -> Iterator[Row]:
-    """ResNet50 by the side of the canvas and the number of images."""
+    """Measures ResNet50 by the side of the canvas and the number of images."""
     model = create_network("test_resnet" if setting.tiny else "resnet50", 1000).to(setting.device).eval()
     convert_padding(model, "partial")
     cases = [(224, 4, 40), (128, 16, 15), (128, 4, 15), (64, 16, 15), (64, 4, 15)]
     for canvas, batch, rounds in [(32, 2, 3), (40, 2, 3)] if setting.tiny else cases:
         images = torch.randn(batch, 3, canvas, canvas, device=setting.device)
         steps = make_steps(model, images, draw_sizes(canvas, batch))
-        # This call compares its batch with single images; the rounds below find that done.
+        # Only this call compares its batch with single images.
         first = setting.stopwatch(steps[FIXED])
         seconds = interleaved(list(steps), steps.__getitem__, 1 + rounds, setting.stopwatch)
-        # The first round builds what the later ones find.
+        # The first round fills caches, so it does not count.
         counted = {step: times[1:] for step, times in seconds.items()}
         row = {"pixels": canvas, "batch": batch, "n": rounds, "canvas, ms": round(1000 * median(counted[PLAIN]))}
         row |= {step: spread(ratios(counted[step], counted[PLAIN])) for step in (NULL, FIXED, GROW, SINGLY)}
@@ -44,7 +44,7 @@ def mask_rows(setting: Setting) -> Iterator[Row]:
 
 
 def draw_sizes(canvas: int, batch: int, seed: int = 0) -> list[tuple[int, int]]:
-    """Sides drawn evenly from the shortest to the canvas'; some image reaches its end on each axis, as in a batch."""
+    """Draws sides uniformly from LEAST to 1 of the canvas; on each axis some image fills it, as in a batch."""
     draw = random.Random(seed)
     heights, widths = ([draw.randint(round(LEAST * canvas), canvas) for _ in range(batch)] for _ in "hw")
     heights[draw.randrange(batch)] = widths[draw.randrange(batch)] = canvas

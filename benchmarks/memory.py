@@ -1,8 +1,8 @@
-"""What DeepLabV3+ needs at the paper's sizes: peak memory and seconds of a training step and a full-image evaluation.
+"""Measures what DeepLabV3+ needs at the paper's sizes: memory and seconds of a training step and of an evaluation.
 
-Each row is of a fresh process, from the building of the network to the end: one step (forward, cross entropy, backward,
-SGD with momentum) on a crop, or one image without gradients, argmax included. On a GPU the device's own peak comes with
-it.
+Each row comes from a fresh process that builds the network and runs one step (forward, cross entropy, backward, SGD
+with momentum) on a crop, or one full image without gradients, including argmax. On a GPU the row has the device's peak,
+too.
 """
 
 import multiprocessing
@@ -27,24 +27,24 @@ Task = Callable[[nn.Module, Tensor], None]
 
 
 def memory_rows(setting: Setting) -> Iterator[Row]:
-    """A row for each task and scheme."""
+    """Yields a row per task and scheme."""
     sizes = {train: (736, 736), evaluate: (1024, 2048)}
     cases = [(task, size, scheme) for task, size in sizes.items() for scheme in ("partial", REFERENCE)]
     for case in [(train, (64, 64), "partial")] if setting.tiny else cases:
-        # The peak of a process never falls.
+        # A fresh process per row, because the peak of a process never falls.
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
             yield process.submit(measure, setting, *case).result()
 
 
 def measure(setting: Setting, task: Task, size: tuple[int, int], scheme: str) -> Row:
-    torch.set_num_threads(1)  # as in the other parts; a process begins with all cores
+    torch.set_num_threads(1)  # as in the other parts; a new process uses all cores
     torch.manual_seed(0)
     encoder = "tiny_resnet10" if setting.tiny else "wide_resnet38"
     network = DeepLabV3Plus(encoder, CLASSES)
     convert_padding(network, scheme)
     network.to(setting.device)
     images = torch.randn(1, 3, *size, device=setting.device)
-    # Building the network counts for the peak, not for the time.
+    # Building the network counts in the peak, but not in the time.
     seconds = setting.stopwatch(lambda: task(network, images))
     # Linux counts KiB, macOS bytes.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

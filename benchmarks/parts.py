@@ -1,8 +1,8 @@
-"""Runs the parts of a benchmark one after another into a folder: what is finished is kept, whatever happens then.
+"""Runs the parts of a benchmark one after another and writes each part's rows to a folder as soon as they are measured.
 
-Each part has a process of its own, so that one that fails, hangs or spoils the device costs the others nothing. Its
-rows are written as they come, with hardware, versions and commit, to PART.json; results.md shows all of them. Started
-again with the same folder, parts that are complete are not run again.
+Each part has its own process, so that a part that fails, hangs or breaks the device's state does not affect the others.
+Its rows go to PART.json, with hardware, versions and commit; results.md shows all parts. Started again with the same
+folder, complete parts are not run again.
 """
 
 import json
@@ -31,20 +31,20 @@ from training.provenance import provenance
 COMPLETE = "complete"
 
 Row = dict[str, Any]
-"""Column to value; what begins with an underscore, such as every single time, is in the JSON alone."""
+"""Maps a column to its value; columns with a leading underscore, such as all single times, are in the JSON only."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What all parts are told.
+    """The settings that every part gets.
 
     Attributes:
-        device: that is measured.
-        folder: of the results.
-        tiny: measure something small once, to rehearse.
-        data: folder of the images of a part that reads some, such as CIFAR-10's.
-        scenes: tree in Cityscapes' layout of a part that reads one.
-        deadline: of the part, on the clock `time.monotonic`.
+        device: device to measure.
+        folder: folder of the results.
+        tiny: whether to measure something small once, as a rehearsal.
+        data: folder of images, such as CIFAR-10's, for parts that read images.
+        scenes: tree in Cityscapes' layout, for parts that read scenes.
+        deadline: end of the part's time, on the clock `time.monotonic`.
     """
 
     device: torch.device
@@ -56,7 +56,7 @@ class Setting:
 
     @property
     def stopwatch(self) -> Stopwatch:
-        """On a CPU it counts the seconds of this process alone, steadier beside other work."""
+        """The stopwatch of the device; on a CPU it counts CPU seconds of this process, steadier beside other work."""
         return Stopwatch(self.device, time.process_time if self.device.type == "cpu" else time.perf_counter)
 
     @property
@@ -67,14 +67,14 @@ class Setting:
 
 @dataclass(frozen=True)
 class Part:
-    """A table.
+    """A part of a benchmark, which measures one table.
 
     Attributes:
-        name: of its files.
-        title: of the table, with what is measured, and in which units.
-        rows: measures it, row by row.
-        share: of the time left, that it may take.
-        missing: why it cannot be run; "" if it can.
+        name: name of its files.
+        title: title of the table, with what is measured, and in which units.
+        rows: function that measures and yields the rows.
+        share: share of the remaining time that the part may take.
+        missing: reason why it cannot be run; "" if it can.
     """
 
     name: str
@@ -85,18 +85,18 @@ class Part:
 
 
 def spread(values: list[float]) -> str:
-    """Median and quartiles."""
+    """Writes median and quartiles as text."""
     low, middle, high = statistics.quantiles(values, n=4)
     return f"{middle:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def ratios(times: list[float], base: list[float]) -> list[float]:
-    """Each round's time over the base's time in the same round."""
+    """Divides each round's time by the base's time in the same round."""
     return [own / other for own, other in zip(times, base, strict=True)]
 
 
 def kept_bytes(step: Callable[[], object], model: nn.Module) -> int:
-    """What a step's forward pass keeps for its backward pass, by autograd's saved tensors, but for parameters."""
+    """Counts the bytes of tensors that autograd saves in a step for the backward pass, without parameters."""
     weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
     kept: dict[int, int] = {}
 
@@ -110,7 +110,7 @@ def kept_bytes(step: Callable[[], object], model: nn.Module) -> int:
 
 
 def run_parts(parts: Sequence[Part], setting: Setting, minutes: float) -> int:
-    """Runs them within `minutes`; returns 1 if one failed, else 0."""
+    """Runs the parts within `minutes`; returns 1 if one failed, else 0."""
     end = time.monotonic() + 60 * minutes
     for part in parts:
         file = setting.folder / f"{part.name}.json"
@@ -132,14 +132,14 @@ def _run(part: Part, setting: Setting, file: Path) -> None:
         reason = part.missing or "no time was left"
         print(f"skipped: {reason}", flush=True)
         return _write(file, part, f"skipped: {reason}", [], {})
-    # A fork has imported everything already; this process itself never starts CUDA, which no fork would survive.
+    # A fork need not import everything again. This process never starts CUDA, because CUDA does not work in forks then.
     process = multiprocessing.get_context("fork").Process(target=_measure, args=(part, setting, file))
     process.start()
     try:
         process.join(setting.left)
     finally:
         if cut := process.is_alive():
-            os.killpg(process.pid, signal.SIGKILL)  # with what it started
+            os.killpg(process.pid, signal.SIGKILL)  # the group, so that its child processes end, too
             process.join()
     if _state(file) in ("not run", "running"):
         kept = read_json(file) if file.exists() else {"rows": [], "facts": {}}
@@ -173,7 +173,7 @@ def _write(file: Path, part: Part, state: str, rows: list[Row], facts: dict[str,
 
 
 def markdown(files: Sequence[Path]) -> str:
-    """The tables of `files`; hardware, versions and commit once, where parts differ in them below their tables."""
+    """Writes the tables of `files`; hardware, versions and commit once, and below each table for which they differ."""
     parts = [read_json(file) for file in files if file.exists()]
     origins = [_origin(part["facts"]) for part in parts]
     first = next(filter(None, origins), "")

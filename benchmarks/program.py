@@ -1,7 +1,7 @@
-"""What main.py costs before and after training: its help, a wrong option, `report` and `sweep --plan` at scale.
+"""Measures what main.py costs outside of training: its help, a wrong option, `report` and `sweep --plan` at scale.
 
-Every command runs in a process of its own, whose CPU seconds and peak memory the system counts: on a busy machine they
-are steadier than the seconds that pass, which are given, too. Growth is shown by a third of the size beside the whole.
+Every command runs in its own process, whose CPU seconds and peak memory the system counts; on a busy machine CPU
+seconds are steadier than wall-clock seconds, which are given, too. A third of the size beside the whole shows growth.
 """
 
 import math
@@ -26,7 +26,7 @@ NETWORKS = ("resnet18", "resnet34", "resnet50", "vgg16_bn", "convnext_tiny")
 
 
 def program_rows(setting: Setting) -> Iterator[Row]:
-    """A row for each command: its limit, and medians of CPU seconds, seconds that pass and peak memory."""
+    """Yields a row per command: its limit, and medians of CPU seconds, wall-clock seconds and peak memory."""
     wrong = ["fit", "--config", "configs/demo/demo.yaml", "--model.paddin=partial"]
     yield measure("--help", ["--help"], 3, limit=0.5)
     yield measure("a wrong option", wrong, 3, limit=4, status=2)
@@ -41,10 +41,10 @@ def program_rows(setting: Setting) -> Iterator[Row]:
 
 
 def measure(what: str, arguments: list[str], repeats: int, limit: float, status: int = 0, gib: float | None = None):
-    """Runs `main.py *arguments` so often; the row of a table.
+    """Runs `main.py *arguments` `repeats` times; returns the row of the table.
 
     Raises:
-        RuntimeError: unless it ends with `status`.
+        RuntimeError: the exit status is not `status`.
     """
     seconds, passed, peaks = zip(*(_once(arguments, status) for _ in range(repeats)), strict=True)
     row: dict[str, Any] = {"command": what, "n": repeats, "limit, s": limit, "CPU s": round(median(seconds), 2)}
@@ -66,12 +66,12 @@ def _once(arguments: list[str], status: int) -> tuple[float, float, float]:
         process.returncode = os.waitstatus_to_exitcode(ended)
     if process.returncode != status:
         raise RuntimeError(f"main.py {' '.join(arguments)} ended with {process.returncode}, not {status}")
-    unit = 2**30 if sys.platform == "darwin" else 2**20  # bytes there, KiB elsewhere
+    unit = 2**30 if sys.platform == "darwin" else 2**20  # ru_maxrss is in bytes on macOS, in KiB elsewhere
     return used.ru_utime + used.ru_stime, time.perf_counter() - start, used.ru_maxrss / unit
 
 
 def make_runs(root: Path, number: int, epochs: int) -> None:
-    """Run folders of finished trainings that never took place: curves of exponentials, seeds slowest."""
+    """Writes run folders of simulated finished trainings with exponential curves; seeds vary slowest."""
     for index in range(number):
         seed, place = divmod(index, len(NETWORKS) * len(SCHEMES))
         network, padding = NETWORKS[place // len(SCHEMES)], SCHEMES[place % len(SCHEMES)]
@@ -104,14 +104,14 @@ def _epoch(epoch: int, shift: float) -> dict[str, float]:
 
 
 def make_sweep(path: Path, points: int) -> Path:
-    """A sweep file of the demo's networks whose grid has `points` points, seeds slowest."""
+    """Writes a sweep file of the demo with a grid of `points` points or a few more, ordered with seeds slowest."""
     parameters = {
         "seed_everything": {"values": list(range(math.ceil(points / 10)))},
         "model.lr": {"values": [0.1, 0.05, 0.02, 0.01, 0.005]},
         "model.padding": {"values": ["zero", "partial"]},
     }
     command = ["${env}", "${interpreter}", "${program}", "fit", "--config", "configs/demo/demo.yaml"]
-    command += [f"--run.root={path.parent}/runs", "${args}"]  # runs of the demo would be points of this grid
+    command += [f"--run.root={path.parent}/runs", "${args}"]  # runs of the demo would count as points of this grid
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep = {"program": "main.py", "method": "grid", "parameters": parameters, "command": command}
     path.write_text(yaml.safe_dump(sweep))

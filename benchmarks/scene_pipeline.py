@@ -1,10 +1,10 @@
-"""Scenes per CPU second of our training samples, against the recipe of 2018: Pillow, all resized, float.
+"""Measures scenes per CPU second of our training samples against the recipe of 2018: Pillow, full resizing, floats.
 
-The same crops of 896 pixels by all, in turns in this process. The recipe resizes image and classes whole, cuts,
-mirrors, jitters and blurs with Pillow (whose blur is faster than scikit-image's, which the recipe has) and ends with
-normalised floats. `fast` ends before jitter and blur, which are the device's; `device` is what these cost where it is
-this CPU.
-Scenes that are not of 2048 x 1024 pixels are enlarged first, with noise as of a camera (2 MB each, as Cityscapes').
+All ways make the same crops of 896 pixels, in turns in this process. The recipe resizes the whole image and classes,
+then crops, mirrors, jitters and blurs with Pillow (whose blur is faster than the recipe's scikit-image), and ends with
+normalised floats. `fast` ends before jitter and blur, which run on the device; `device` is the cost of these two if the
+device is this CPU.
+Scenes that are not of 2048 x 1024 pixels are enlarged first, with noise like a camera's (2 MB each, as in Cityscapes).
 """
 
 import tempfile
@@ -36,7 +36,7 @@ END = transforms.Compose([transforms.ToTensor(), transforms.Normalize(IMAGENET_M
 
 
 def enlarged(root: Path, scenes: list[Scene], folder: Path) -> Path:
-    """The scenes at 2048 x 1024 pixels, cut to that shape, below `folder`; the root itself if they are."""
+    """Writes the scenes at 2048 x 1024 pixels into `folder`, cropped to that shape; returns `root` if they have it."""
     with Image.open(root / scenes[0].image) as image:
         if image.size == (WIDTH, HEIGHT):
             return root
@@ -58,7 +58,7 @@ def enlarged(root: Path, scenes: list[Scene], folder: Path) -> Path:
 def by_the_recipe(files: SceneFiles, transform: SegmentationTransform, index: int, random: np.random.Generator):
     path, label_path = files.paths(index)
     image = Image.open(path).convert("RGB")
-    # Turned round, so that what Pillow puts beyond the image, 0, is the ignored 255 in the end.
+    # Inverted, because Pillow fills with 0 beyond the image, which inverting back makes the ignored 255.
     classes = Image.fromarray(255 - CLASS_OF_LABEL[np.asarray(Image.open(label_path))])
     scaled, corner, flip = transform._place(image.size, None, random)
     box = (*corner, corner[0] + transform.size, corner[1] + transform.size)
@@ -71,7 +71,7 @@ def by_the_recipe(files: SceneFiles, transform: SegmentationTransform, index: in
 
 
 def pipelines(root: Path, scenes: list[Scene], size: int, folder: Path) -> dict[str, Callable]:
-    """Name -> a function that loads the sample of a scene; makes the cache in `folder`."""
+    """Maps names to functions that load the sample of a scene; builds the cache in `folder`."""
     exact, fast = SegmentationTransform(size), FastSegmentationTransform(size)
     cache = scene_cache(folder, root, scenes)
     for _ in cache.build(0):
@@ -96,7 +96,7 @@ def _load(transform: SegmentationTransform, files: SceneFiles, index: int, rando
 
 
 def scene_rows(setting: Setting, images: int = 16, rounds: int = 5, size: int = 896) -> Iterator[Row]:
-    """Scenes per CPU second, and how many times the recipe's; `null` against ours."""
+    """Measures scenes per CPU second, over the recipe's; `null` is over ours."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         root = setting.scenes or make(Path(folder, "drawn"))
@@ -105,7 +105,7 @@ def scene_rows(setting: Setting, images: int = 16, rounds: int = 5, size: int = 
         ways = pipelines(enlarged(root, scenes, Path(folder, "large")), scenes, size, Path(folder, "cache"))
 
         def load(way: Callable, epochs: Iterator[int]) -> None:
-            epoch = next(epochs)  # other crops in each round, for all ways the same
+            epoch = next(epochs)  # each round has other crops, equal for all ways
             for index in range(len(scenes)):
                 way(index, keyed.generator(0, "augment", epoch, index))
 

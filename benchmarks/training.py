@@ -1,7 +1,7 @@
-"""What a training step costs: by padding scheme, by option, and in our loop against plain loops.
+"""Measures what a training step costs: by padding scheme, by option, and in our loop against plain loops.
 
-Every table has ratios of neighbours in time, median [quartiles] over rounds, with a null pair. The images lie on the
-device, so that no loader is measured.
+Every table has ratios of runs right after each other, as median [quartiles] over rounds, with a null pair of equal
+runs. The images lie on the device, so that no loader is measured.
 """
 
 import copy
@@ -40,14 +40,14 @@ OPTIONS = {
 
 
 def case(setting: Setting) -> tuple[str, int, int, int]:
-    """Network, side of the images, batch and rounds that suit the device."""
+    """Chooses the network, the side of the images, the batch size and the rounds to suit the device."""
     if setting.tiny:
         return "tiny_resnet10", 24, 4, 3
     return ("resnet50", 224, 128, 20) if setting.device.type == "cuda" else ("cifar_resnet10", 32, 32, 12)
 
 
 def batch_of(setting: Setting, size: int, batch: int) -> tuple[Tensor, Tensor]:
-    """uint8 images and their targets on the device."""
+    """Draws uint8 images and their targets on the device."""
     draw = torch.Generator().manual_seed(0)
     images = torch.randint(256, (batch, 3, size, size), generator=draw, dtype=torch.uint8)
     return images.to(setting.device), torch.randint(10, (batch,), generator=draw).to(setting.device)
@@ -56,7 +56,7 @@ def batch_of(setting: Setting, size: int, batch: int) -> tuple[Tensor, Tensor]:
 def plain_step(
     network: nn.Module, data: tuple[Tensor, Tensor], channels_last=False, bf16=False, compile=False, fused=None
 ) -> Callable[[], Tensor]:
-    """One step of SGD as any PyTorch program has it; returns the loss."""
+    """Makes a step of SGD as in a plain PyTorch program; the step returns the loss."""
     network.train()
     layout = torch.channels_last if channels_last else torch.contiguous_format
     if channels_last:
@@ -86,7 +86,7 @@ def several(step: Callable[[], object], times: int) -> Callable[[], None]:
 
 
 def scheme_rows(setting: Setting) -> Iterator[Row]:
-    """Step time and peak memory of each scheme, over zero padding's."""
+    """Measures step time and peak memory of each scheme over zero padding's."""
     name, size, batch, rounds = case(setting)
     cuda = setting.device.type == "cuda"
     schemes = available_schemes()[:3] if setting.tiny else available_schemes()
@@ -109,9 +109,9 @@ def scheme_rows(setting: Setting) -> Iterator[Row]:
 
 
 def peak_memory(step: Callable[[], object], model: nn.Module, setting: Setting) -> int:
-    """Bytes that a step takes: on a GPU by its allocator's peak, elsewhere what the forward keeps for the backward."""
+    """The bytes that a step takes: on a GPU its allocator's peak, elsewhere the tensors saved for the backward pass."""
     if setting.device.type == "cuda":
-        step()  # libraries' workspaces, the optimizer's momentum
+        step()  # allocates libraries' workspaces and the optimizer's momentum
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
         step()
@@ -120,7 +120,7 @@ def peak_memory(step: Callable[[], object], model: nn.Module, setting: Setting) 
 
 
 def option_rows(setting: Setting) -> Iterator[Row]:
-    """What each option for speed gains in a step of partial padding, over none of them."""
+    """Measures the speed of a step of partial padding with each option for speed, over a step with none."""
     name, size, batch, rounds = case(setting)
     chosen = {key: OPTIONS[key] for key in ("channels_last", "fused_optimizer")} if setting.tiny else OPTIONS
     data, network = batch_of(setting, size, batch), create_network(name, 10).to(setting.device)
@@ -130,7 +130,7 @@ def option_rows(setting: Setting) -> Iterator[Row]:
         for each, options in {"none": {}, "null": {}, **chosen}.items()
     }
     for step in steps.values():
-        several(step, 2)()  # compiles
+        several(step, 2)()  # compiles before the measurement
     seconds = interleaved(list(steps), steps.__getitem__, rounds, setting.stopwatch)
     for each, own in seconds.items():
         row = {"network": name, "batch": batch, "option": each, "n": rounds}
@@ -138,7 +138,7 @@ def option_rows(setting: Setting) -> Iterator[Row]:
 
 
 def loop_rows(setting: Setting) -> Iterator[Row]:
-    """Steps a second of our loop over those of plain loops, the same network, data and options."""
+    """Measures the steps per second of our loop over those of plain loops, with the same network, data and options."""
     cuda = setting.device.type == "cuda"
     name, size, batch, rounds = case(setting)
     if not (cuda or setting.tiny):
@@ -150,7 +150,7 @@ def loop_rows(setting: Setting) -> Iterator[Row]:
 
 
 def loops(setting: Setting, network: str, size: int, batch: int, rounds: int, steps: int) -> Iterator[Row]:
-    """Our loop trains epochs of `steps` steps; between two of them the other loops train as many."""
+    """Trains epochs of `steps` steps in our loop, and between two epochs as many steps in each of the other loops."""
     cuda, data = setting.device.type == "cuda", batch_of(setting, size, batch)
     torch.manual_seed(0)
     arguments = {"network": network, "padding": "partial", "num_classes": 10, "lr": 0.01, "channels_last": cuda}
@@ -177,7 +177,7 @@ def loops(setting: Setting, network: str, size: int, batch: int, rounds: int, st
 
 
 def timm_step(network: nn.Module, data: tuple[Tensor, Tensor], channels_last: bool, bf16: bool) -> Callable[[], object]:
-    """A step of timm's parts as its training script puts them together: loss, optimizer, meter."""
+    """Makes a step from timm's loss, optimizer and meter, combined as in timm's training script."""
     from timm.loss import LabelSmoothingCrossEntropy
     from timm.optim import create_optimizer_v2
     from timm.utils import AverageMeter
@@ -195,14 +195,14 @@ def timm_step(network: nn.Module, data: tuple[Tensor, Tensor], channels_last: bo
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-        if next(count) % 50 == 0:  # its --log-interval
+        if next(count) % 50 == 0:  # the script's --log-interval
             meter.update(loss.item(), len(images))
 
     return step
 
 
 class Repeated:
-    """A loader of the same batch, so many times."""
+    """A loader that gives the same batch `times` times."""
 
     def __init__(self, batch: tuple[Tensor, Tensor], times: int) -> None:
         self.batch, self.times = batch, times
@@ -215,7 +215,7 @@ class Repeated:
 
 
 class Resident(pl.LightningDataModule):
-    """The same batch on the device at every step, and for the validation."""
+    """Gives the same batch on the device at every training step, and once in validation."""
 
     def __init__(self, data: tuple[Tensor, Tensor], steps: int) -> None:
         super().__init__()
@@ -232,14 +232,14 @@ class Resident(pl.LightningDataModule):
 
 
 class Between(pl.Callback):
-    """Runs the other loops between two epochs, and times each epoch's steps, and what follows its validation."""
+    """Runs the other loops between epochs, and times each epoch's steps and the time from its validation to its end."""
 
     def __init__(self, others: dict[str, Callable[[], None]], stopwatch: Stopwatch) -> None:
         self.stopwatch, self.run = stopwatch, others
         self.others: dict[str, list[float]] = {name: [] for name in others}
         self.ours: list[float] = []
         self.ends: list[float] = []
-        """Of each epoch the seconds of its end: checkpoints, above all, which do not grow with the steps."""
+        """Seconds of each epoch after its validation: mainly checkpoints, whose time does not grow with the steps."""
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._note_end()
@@ -262,12 +262,12 @@ class Between(pl.Callback):
             self.ends.append(self._now() - self._validated)
 
     def _now(self) -> float:
-        self.stopwatch(lambda: None)  # waits for the device
+        self.stopwatch(lambda: None)  # called because it waits for the device
         return self.stopwatch.clock()
 
 
 def make_trainer(root: Path, clock: pl.Callback, epochs: int, setting: Setting, network: str) -> pl.Trainer:
-    """A Trainer as `main.py fit` makes it, but for W&B, which is given an epoch's row alone."""
+    """Makes a Trainer as `main.py fit` does, but without W&B, which gets one row per epoch only."""
     folder, signal = RunFolder(root / "run"), callbacks.StopSignal()
     record = RunRecord("x", "x", "x", network, "partial", 0, epochs, "val/acc1")
     folder.write_record(record)

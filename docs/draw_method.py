@@ -24,12 +24,12 @@ def main() -> None:
     draw_numbers(axes[2], zero, "zero padding: the mean of\na constant image fades")
     draw_numbers(axes[3], partial, "partial padding: it stays 1\nup to the border")
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
-    plt.rcParams["svg.hashsalt"] = "method"  # the same picture gives the same file
+    plt.rcParams["svg.hashsalt"] = "method"  # without it, element ids differ in every file
     figure.savefig(Path(__file__).with_name("method.svg"), metadata={"Date": None})
 
 
 def constant_image_averaged() -> tuple[torch.Tensor, torch.Tensor]:
-    """A 3x3 mean filter over an image of ones, (SIZE, SIZE) each: with zero and with partial padding."""
+    """Filters an image of ones by a 3x3 mean, with zero and with partial padding: (SIZE, SIZE) each."""
     zero = torch.nn.Conv2d(1, 1, KERNEL, padding=1, bias=False)
     partial = PartialConv2d(1, 1, KERNEL, padding=1, bias=False)
     outputs = []
@@ -56,7 +56,7 @@ def draw_windows(axis: Axes) -> None:
 
 
 def valid_area(position: int) -> int:
-    """Taps of a window centred on `position` that fall inside, along one axis; counted one by one."""
+    """Counts the taps of a window centred on `position` that fall inside, along one axis."""
     return sum(0 <= position + tap < SIZE for tap in (-1, 0, 1))
 
 

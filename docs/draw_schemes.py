@@ -1,7 +1,8 @@
 """Draws docs/schemes.png, one small image padded by every scheme: `python -m docs.draw_schemes`.
 
-What the convolution sees beyond the border is outlined. Under `partial` and its root it sees nothing; `noise` and
-`random_side` are drawn once, as in training; `constant` has learned something here, and 0 at first.
+A frame marks the image; around it are the values that the convolution reads beyond the border. Under `partial` and
+`partial_sqrt` it reads none; `noise` and `random_side` show one draw of training; `constant` shows a learned value, 0.6
+(it starts at 0).
 """
 
 from pathlib import Path
@@ -18,7 +19,7 @@ BLANK = ("partial", "partial_sqrt")
 
 
 def image() -> torch.Tensor:
-    """A sky that gets darker, a sun, a hill and a road: (3, SIZE, SIZE), nothing of it alike at two borders."""
+    """Draws a sky that gets darker, a sun, a hill and a road, (3, SIZE, SIZE), so that all four borders differ."""
     y, x = torch.meshgrid(torch.linspace(0, 1, SIZE), torch.linspace(0, 1, SIZE), indexing="ij")
     sky = torch.stack([0.35 + 0.4 * y + 0 * x, 0.6 + 0.3 * y * x, 0.95 - 0.2 * x])
     sun = ((x - 0.22) ** 2 + (y - 0.2) ** 2 < 0.025)[None]
@@ -31,7 +32,7 @@ def image() -> torch.Tensor:
 
 
 def padded(scheme: str) -> torch.Tensor:
-    """The image as a convolution that copies its input shows it under a scheme."""
+    """Pads the image by a scheme, as shown by a 1x1 convolution that copies its padded input."""
     layer = layer_class(nn.Conv2d, "zero" if scheme in BLANK else scheme)(3, 3, 1, padding=PAD, groups=3, bias=False)
     nn.init.ones_(layer.weight)
     if scheme == "constant":

@@ -1,4 +1,4 @@
-"""Pages of the site that stand elsewhere in the repository, and examples of docstrings as code: hooks of mkdocs."""
+"""Hooks of mkdocs that add pages from outside of docs/ to the site, and show examples of docstrings as code."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ PAGES = {"index.md": "README.md", "contributing.md": "CONTRIBUTING.md", "changel
 
 
 def on_files(files: Files, config) -> Files:
-    """Adds the pages, their links as they are seen from docs/."""
+    """Adds PAGES to the site, with links rewritten as seen from docs/."""
     for name, source in PAGES.items():
         text = (ROOT / source).read_text().replace("](docs/", "](")
         files.append(File.generated(config, name, content=linked(text)))
@@ -19,21 +19,21 @@ def on_files(files: Files, config) -> Files:
 
 
 def on_page_markdown(markdown: str, **_) -> str:
-    """Turns links to files of the repository that are no page into their names."""
+    """Rewrites links that leave docs/: to a page of the site, or to a plain name if there is none."""
     return linked(markdown.replace("](../", "]("))
 
 
 def linked(text: str) -> str:
     for name, source in PAGES.items():
         text = text.replace(f"]({source})", f"]({name})")
-    # no page, and of interest to those who have the files
+    # These files are no pages of the site, so their links become plain names.
     for other in ("LICENSE", "CITATION.cff", "notebooks/padding.ipynb"):
         text = text.replace(f"[{other}]({other})", f"`{other}`")
     return text
 
 
 class Examples(griffe.Extension):
-    """Shows the doctests of a docstring as code; griffe knows those under a heading alone."""
+    """Shows the doctests of a docstring as code; griffe itself does so only below a heading."""
 
     def on_package(self, *, pkg: griffe.Module, **_) -> None:
         self.on_object(obj=pkg)

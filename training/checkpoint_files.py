@@ -1,8 +1,8 @@
-"""Checkpoint files: written whole, under a checksum of every byte, and checked before anything of them is used.
+"""Writes checkpoint files atomically, with a checksum of every byte, and checks them before anything of them is used.
 
-The checksum is the comment that a zip file may end with, so that it is one file with its data: a copy keeps it, and
-`torch.load` reads the file as any other. Earlier versions wrote no comment; of their files zip's own CRC of each part
-is checked, which does not cover the directory at the end.
+The checksum is in the comment that a zip file may end with, so a copy of the file keeps it, and `torch.load` reads the
+file as any other. Earlier versions wrote no comment; for their files zip's own CRC of each part is checked, which does
+not cover the directory at the end.
 """
 
 import hashlib
@@ -27,23 +27,23 @@ RESUME = (*WEIGHTS, "callbacks", "loops", "lr_schedulers", "optimizer_states")
 """Keys that training needs to continue."""
 
 END, NO_COMMENT = 22, b"\0\0"
-"""Bytes of the record that ends a zip file, the last two of which are the length of the comment; and that of none."""
+"""Bytes of the record that ends a zip file, whose last two are the comment's length; and the length of no comment."""
 
 LABEL = b"sha256 of all bytes before, as if without comment: "
-# SHA-256 and not a faster hash of the lock (xxhash, 58,000 MB/s): 1,800 MB/s of one core (EPYC with SHA extensions) are
-# more than most disks write, 0.1 s for the 200 MB of a ResNet-50, and every system has a `sha256sum`.
+# SHA-256, not the faster xxhash (in requirements.lock, 58,000 MB/s): 1,800 MB/s of one core (EPYC with SHA extensions)
+# are more than most disks write, 0.1 s for the 200 MB of a ResNet-50, and every system has `sha256sum`.
 TAIL = len(NO_COMMENT) + len(LABEL) + 2 * hashlib.sha256().digest_size
 CHUNK = 1 << 20
 
 
 class CheckpointError(UserError):
-    """A checkpoint that cannot be used; the message names the file and says why."""
+    """A checkpoint cannot be used; the message names the file and says why."""
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Lightning's checkpoint files, but whole or absent, and checked when they are loaded.
+    """Lightning's checkpoint files, but written atomically, and checked when they are loaded.
 
-    Lightning's own writing does not sync, and a kill could leave an empty file under the final name.
+    Lightning does not sync the files it writes, and a kill could leave an empty file under the final name.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
@@ -52,12 +52,12 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def load_checkpoint(
         self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = None
     ) -> dict[str, Any]:
-        # Without looking for keys: strategies that spawn processes hand over bare weights by such a file.
+        # Without required keys: strategies that spawn processes pass bare weights through such a file.
         return read_checkpoint(path, (), map_location=map_location, weights_only=weights_only is not False)
 
 
 class _Hashed:
-    """A file that is hashed as it is written: torch.save writes from front to back."""
+    """Hashes a file while it is written, which works because torch.save writes from front to back."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file, self.sha256, self.flush = file, hashlib.sha256(), file.flush
@@ -75,13 +75,13 @@ def _write(checkpoint: dict[str, Any], file: IO[bytes]) -> None:
 
 
 def _tail(digest: str) -> bytes:
-    # In hexadecimal, since four chance bytes of a digest could look like the record that ends a zip file.
+    # In hexadecimal: four raw bytes of a digest could happen to look like the record that ends a zip file.
     comment = LABEL + digest.encode()
     return len(comment).to_bytes(2, "little") + comment
 
 
 def is_whole(path: str | Path) -> bool:
-    """Whether every byte of a checkpoint is as it was written. Raises UserError as `records.atomic.reading` does."""
+    """Returns whether every byte of a checkpoint is as written; raises UserError as `records.atomic.reading` does."""
     try:
         with reading(path), open(path, "rb") as file:
             size = file.seek(0, 2)
@@ -89,25 +89,25 @@ def is_whole(path: str | Path) -> bool:
             tail = file.read()
             if tail[len(NO_COMMENT) :].startswith(LABEL):
                 return tail == _tail(_digest(file, size - TAIL))
-            # Nothing but a file without a comment may end so: a bit that flipped in the label must not skip the check.
+            # Otherwise the file must end as one without a comment: a flipped bit in LABEL must not skip the checksum.
             if tail[-END:-16] != b"PK\5\6\0\0" or not tail.endswith(NO_COMMENT):
                 return False
             with zipfile.ZipFile(file) as archive:
                 return archive.testzip() is None
-    # What single flipped bits were seen to raise, in a header as well as in the data.
+    # The errors that single flipped bits were seen to raise, in a header as well as in the data.
     except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error):
         return False
 
 
 def check_whole(option: str, path: str | Path | None) -> None:
-    """Raises CheckpointError if a file of weights, which an option names, is damaged; only zip files have checksums."""
+    """Raises CheckpointError if the file of weights that `option` names is damaged; only zip files have checksums."""
     path = Path(path or "").expanduser()
     if zipfile.is_zipfile(path) and not is_whole(path):
         raise CheckpointError(f"{option}: {path} is damaged: its checksum does not hold; take another one")
 
 
 def _digest(file: IO[bytes], size: int) -> str:
-    """Of the first `size` bytes of a file, and of the length that a missing comment has."""
+    """SHA-256 of the first `size` bytes of a file followed by NO_COMMENT, as `_write` hashed them."""
     sha256 = hashlib.sha256()
     file.seek(0)
     while size > 0 and (chunk := file.read(min(CHUNK, size))):
@@ -125,15 +125,15 @@ def read_checkpoint(
     weights_only: bool = True,
     **how: Any,
 ) -> dict[str, Any]:
-    """What a checkpoint holds, after every byte of it was checked.
+    """Checks every byte of a checkpoint, then loads it.
 
     Args:
-        needed: keys that it must have.
+        needed: keys that the checkpoint must have.
         how: further arguments of torch.load, such as `mmap=True` to leave the tensors on the disk.
 
     Raises:
-        CheckpointError: naming the file, if it is missing, damaged, or no checkpoint of a run.
-        UserError: if the system does not let it be read, which is no damage.
+        CheckpointError: if the file is missing, damaged, or no checkpoint of a run; names the file.
+        UserError: if the system cannot read the file now, which does not mean damage.
     """
     try:
         with reading(path):
@@ -149,7 +149,7 @@ def read_checkpoint(
             content = torch.load(path, map_location=map_location, weights_only=weights_only, **how)
     except UserError:
         raise
-    # Anything may come out of a pickle whose bytes someone else chose.
+    # Loading a pickle from elsewhere may raise any error.
     except Exception as error:
         raise CheckpointError(f"{path} cannot be loaded: {_reason(error)}; take another one") from None
     missing = sorted(set(needed) - content.keys()) if isinstance(content, dict) else needed
@@ -166,21 +166,21 @@ def read_checkpoint(
 
 
 def _reason(error: Exception) -> str:
-    """In one line, and without torch's long advice to trust the file."""
+    """Describes an error of torch.load in one line, without torch's long advice to trust the file."""
     text = str(error) or type(error).__name__
     found = re.search(r"nsupported.* GLOBAL (\S+)", text)
     return f"torch refuses the object {found[1]} in it" if found else text.splitlines()[0][:200]
 
 
 def newest_good(folder: Path, set_bad_aside: bool) -> tuple[Path | None, list[str]]:
-    """The newest resume checkpoint that training can continue from, and what is wrong with newer ones, a line each.
+    """Finds the newest resume checkpoint that training can continue from, and says what is wrong with newer ones.
 
     Args:
-        folder: the run's checkpoints.
-        set_bad_aside: rename the others to `*.bad` (one process should).
+        folder: folder of the run's checkpoints.
+        set_bad_aside: rename the unusable ones to `*.bad`; only one process should.
 
     Raises:
-        UserError: if the system does not let one be read.
+        UserError: if the system cannot read a checkpoint now.
     """
     bad = []
     for path in sorted(folder.glob(RESUME_PATTERN), reverse=True):

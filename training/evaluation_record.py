@@ -1,7 +1,7 @@
-"""Records of `validate` and `test` in the run's folder, and the tables that `test` of a segmentation network prints.
+"""Writes the records of `validate` and `test`, and prints the tables of `test` for a segmentation network.
 
-Tables 5 to 7 of one checkpoint (sections 4.2 and 4.2.1 of Partial Convolution based Padding, Liu et al. 2018), and IoU
-by class and by distance to the border: all follow from the confusion matrices of an EvaluationRecord, in percent.
+The tables are Tables 5 to 7 for one checkpoint (sections 4.2 and 4.2.1 of Partial Convolution based Padding, Liu et al.
+2018), IoU by class and mIoU by distance to the border, in percent, all from an EvaluationRecord's confusion matrices.
 """
 
 import math
@@ -28,10 +28,10 @@ from records.validation import ValidationRecord
 from training.provenance import provenance
 
 Counts = dict[str, torch.Tensor]
-"""Each way of predicting, such as `regular` and `tiled_1-3`, to its counts (bands, bins, C, C)."""
+"""Maps a prediction mode, such as `regular` or `tiled_1-3`, to its counts (bands, bins, C, C)."""
 
 WIDTH = 160
-"""Columns of a table in a pipe, where the width of a terminal would be a guess."""
+"""Columns of a table that is written to a pipe or file, which has no terminal width."""
 
 
 @rank_zero_only
@@ -44,7 +44,7 @@ def keep_and_print(model: SegmentationModule, data: CityscapesDataModule, checkp
     if model.tested is None:
         raise UserError("no image was tested; leave trainer.limit_test_batches out")
     record = make_record(model, data, checkpoint)
-    # Written before it is shown, so that a failing table does not cost the result.
+    # Written before the tables are printed, so that an error in a table does not lose the result.
     kept = keep(record, checkpoint)
     console = Console()
     console = console if console.is_terminal else Console(width=WIDTH)
@@ -54,7 +54,7 @@ def keep_and_print(model: SegmentationModule, data: CityscapesDataModule, checkp
 
 
 def keep(record: EvaluationRecord | ValidationRecord, checkpoint: Path) -> Path | None:
-    """Writes the record into the run folder that holds `checkpoint`; returns the file, None without such a folder."""
+    """Writes the record into the run folder of `checkpoint`; returns the file, or None without such a folder."""
     folder = run_folder_of(checkpoint)
     if folder is None:
         return None
@@ -65,7 +65,7 @@ def keep(record: EvaluationRecord | ValidationRecord, checkpoint: Path) -> Path 
 
 
 def keeps_validation(trainer: pl.Trainer, model: pl.LightningModule, data: pl.LightningDataModule) -> bool:
-    """Whether a `validate` leaves a record: only of all images of the suite's own data and networks."""
+    """Returns whether `validate` keeps a record: only for all images of the suite's own data and networks."""
     limit = trainer.limit_val_batches
     limited = isinstance(limit, int) or limit < 1  # 1 is a single batch, 1.0 all of them
     if limited or not isinstance(model, PaddedNetworkModule):
@@ -77,13 +77,13 @@ def keeps_validation(trainer: pl.Trainer, model: pl.LightningModule, data: pl.Li
 
 
 def check_keeping(checkpoint: Path) -> None:
-    """Raises UserError, before anything is computed, if the run folder that holds `checkpoint` takes no record."""
+    """Raises UserError if no record can be written into the run folder of `checkpoint`; called before any computing."""
     if folder := run_folder_of(checkpoint):
         check_writable(folder.evaluations, f"a copy of {checkpoint.name} elsewhere can be evaluated, keeping no record")
 
 
 def keep_validation(model: PaddedNetworkModule, data: pl.LightningDataModule, checkpoint: Path) -> None:
-    """Writes the record of a `validate` into the checkpoint's run folder; without such a folder it does nothing."""
+    """Writes the record of a `validate` into the checkpoint's run folder; does nothing without such a folder."""
     if run_folder_of(checkpoint) is None or not model.trainer.is_global_zero:
         return
     record = make_validation_record(model, data, checkpoint)
@@ -93,7 +93,7 @@ def keep_validation(model: PaddedNetworkModule, data: pl.LightningDataModule, ch
 def make_validation_record(
     model: PaddedNetworkModule, data: pl.LightningDataModule, checkpoint: Path
 ) -> ValidationRecord:
-    """The results of a finished `validate` of `model`."""
+    """Makes the record of a finished `validate` of `model`."""
     metrics = {name: float(value) for name, value in model.trainer.callback_metrics.items()}
     right, predictions = model.image_counts.numpy().T
     return ValidationRecord(
@@ -108,7 +108,7 @@ def make_validation_record(
 
 
 def make_record(model: SegmentationModule, data: CityscapesDataModule, checkpoint: Path) -> EvaluationRecord:
-    """The results of a finished `test` of `model`."""
+    """Makes the record of a finished `test` of `model`."""
     settings = model.evaluation
     return EvaluationRecord(
         **_origin(model, checkpoint),
@@ -126,7 +126,7 @@ def make_record(model: SegmentationModule, data: CityscapesDataModule, checkpoin
 
 
 def _origin(model: PaddedNetworkModule, checkpoint: Path) -> dict[str, Any]:
-    """The fields of a record that say what was evaluated, by which program."""
+    """The fields that all records share: what was evaluated, and by which program."""
     epoch, step = model.loaded
     return {
         "checkpoint": checkpoint.name,
@@ -141,13 +141,13 @@ def _origin(model: PaddedNetworkModule, checkpoint: Path) -> dict[str, Any]:
 
 
 def run_folder_of(checkpoint: Path) -> RunFolder | None:
-    """The run folder that holds `checkpoint` in its checkpoints/, if there is one."""
+    """Returns the run folder that has `checkpoint` in its checkpoints/; None if there is none."""
     folder = RunFolder(checkpoint.resolve().parent.parent)
     return folder if folder.exists() and folder.checkpoints.resolve() == checkpoint.resolve().parent else None
 
 
 def tables(record: EvaluationRecord) -> list[Table]:
-    """Every table: the paper's first, in its order; then IoU by class and mIoU by distance."""
+    """Makes all tables: the paper's first, in its order, then IoU by class and mIoU by distance."""
     counts = {mode: torch.as_tensor(each, dtype=torch.int64) for mode, each in record.confusion.items()}
     return [_whole(counts), _border(record, counts), _classes(record, counts), _distance(record, counts)]
 
@@ -159,7 +159,7 @@ def _whole(counts: Counts) -> Table:
 
 def _border(record: EvaluationRecord, counts: Counts) -> Table:
     of_tiles = record.border_scope == "tile"
-    # Where tiles overlap, a pixel lies in several tiles and its bands are those of the image.
+    # If tiles overlap, a pixel lies in several tiles, so its bands are those of the image.
     shown = {mode: each for mode, each in counts.items() if mode == "tiled_0" or not of_tiles}
     rows = [(_words(mode), leave_out_miou(each.sum(1))) for mode, each in shown.items()]
     centre = "each tile" if of_tiles else "the image"
@@ -180,7 +180,7 @@ def _distance(record: EvaluationRecord, counts: Counts) -> Table:
 
 
 def _table(title: str, columns: Sequence[str], rows: Iterable[tuple[str, Iterable[float]]]) -> Table:
-    """Shares of 1 in percent with the paper's three decimals; `-` for a class or bin without pixels."""
+    """Makes a table of shares in percent with the paper's three decimals; `-` for a class or bin without pixels."""
     table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for number, name in enumerate(columns):
         table.add_column(name, justify="right" if number else "left", no_wrap=True)

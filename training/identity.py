@@ -1,4 +1,4 @@
-"""Who a run is: its id, name and folder, all from its resolved configuration."""
+"""Derives the identity of a run, its id, name and folder, from its resolved configuration."""
 
 import glob
 import os
@@ -16,10 +16,10 @@ from records.repair import configuration, recorded
 
 
 def identify(config: dict[str, Any]) -> tuple[RunFolder, RunRecord]:
-    """The folder and record of the run that a resolved `fit` configuration describes.
+    """Returns the folder and the record of the run that a resolved `fit` configuration describes.
 
     Args:
-        config: plain values; nested, or its keys joined by dots.
+        config: configuration of plain values, nested or with keys joined by dots.
 
     Raises:
         UserError: if the run's id cannot name a folder.
@@ -51,20 +51,23 @@ def identify(config: dict[str, Any]) -> tuple[RunFolder, RunRecord]:
         digest_rule=2,
         data_root=str(config.get("data.init_args.root", "")),
     )
-    # A timm name may hold a slash or a colon (hf-hub:owner/model), a folder's name may not.
+    # A timm name may hold a slash or a colon (hf-hub:owner/model), which a folder's name may not.
     folder = plain(f"{name}-{run_id}")
     return RunFolder(Path(config["run.root"]).expanduser() / folder), record
 
 
 def find_again(folder: RunFolder, record: RunRecord) -> tuple[RunFolder, RunRecord]:
-    """The run as its folder names it, where that was made when digests and ids depended on the folder of the data."""
+    """Returns folder and record under the id of an early version, whose ids depended on the folder of the data.
+
+    Returns `folder` and `record` unchanged if there is no run folder of such a version.
+    """
     others = [folder]
     if not folder.exists() and record.id == record.digest[:8]:
         start = glob.escape(folder.path.name.removesuffix(record.id))
         others = [RunFolder(file.parent) for file in sorted(folder.path.parent.glob(f"{start}*/run.json"))]
     for other in others:
         old = recorded(other)
-        # A run with an id of its own, by --run.id or of an agent, is not continued without it.
+        # A run with a given id, from --run.id or an agent, is continued only under that id.
         named = old and (other is folder or old.id == old.digest[:8])
         if named and old.digest_rule == 1 and current_digest(other, old) == record.digest:
             return other, replace(record, id=old.id, digest=old.digest, digest_rule=1)
@@ -72,7 +75,7 @@ def find_again(folder: RunFolder, record: RunRecord) -> tuple[RunFolder, RunReco
 
 
 def current_digest(folder: RunFolder, record: RunRecord) -> str:
-    """The digest that the settings of a run have by today's rule; the recorded one where they cannot be read."""
+    """Returns the digest of a run's settings by rule 2; the recorded digest if config.yaml cannot be read."""
     if record.digest_rule > 1:
         return record.digest
     config = configuration(folder)
@@ -80,6 +83,6 @@ def current_digest(folder: RunFolder, record: RunRecord) -> str:
 
 
 def has_moved(folder: RunFolder, recorded: RunRecord, record: RunRecord) -> bool:
-    """Whether the run's data lay in another folder than `record` says, so that they may be others."""
+    """Returns whether the run's data were in another folder than `record` says, so that they may differ."""
     known = recorded.data_root or flatten(configuration(folder) or {}).get("data.init_args.root", record.data_root)
     return known != record.data_root

@@ -1,4 +1,4 @@
-"""Lightning's loops, where they do not resume exactly, or end an epoch before its end."""
+"""Replaces Lightning's loops where they do not resume exactly, or stop within an epoch."""
 
 from typing import Any
 
@@ -11,18 +11,18 @@ from pytorch_lightning.loops.training_epoch_loop import _TrainingEpochLoop
 
 
 def install_loops(trainer: pl.Trainer) -> None:
-    """Replaces the loops of a Trainer that has not been used yet."""
+    """Replaces the loops of a Trainer, which must not have been used yet."""
     old = trainer.fit_loop
     trainer.fit_loop = FitLoop(trainer, old.min_epochs, old.max_epochs)
     trainer.fit_loop.epoch_loop = EpochLoop(trainer, old.min_steps, old.max_steps)
 
 
 def is_done(trainer: pl.Trainer, unfinished_epochs: int = 0) -> bool:
-    """Whether the run came to its end: by `max_steps`, `max_epochs` or early stopping, not by a wish to stop.
+    """Returns whether the run has reached its end: by `max_steps`, `max_epochs` or early stopping, not by a stop wish.
 
     Args:
-        trainer: fitting, or done with it.
-        unfinished_epochs: 1 asks whether the run ends with the epoch in progress.
+        trainer: a Trainer during or after `fit`.
+        unfinished_epochs: 1 to ask whether the run ends with the epoch in progress.
     """
     epochs = trainer.fit_loop.epoch_progress.current.processed + unfinished_epochs
     by_steps = 0 <= trainer.max_steps <= trainer.global_step
@@ -31,22 +31,21 @@ def is_done(trainer: pl.Trainer, unfinished_epochs: int = 0) -> bool:
 
 
 def has_converged(trainer: pl.Trainer) -> bool:
-    """Whether early stopping decided that the run is done. Known after a resume, too: its state is checkpointed."""
+    """Returns whether early stopping has ended the run; known after a resume, too, since its state is checkpointed."""
     reasons = (each.stopping_reason for each in trainer.callbacks if isinstance(each, EarlyStopping))
     return any(reason != EarlyStoppingReason.NOT_STOPPED for reason in reasons)
 
 
 class EpochLoop(_TrainingEpochLoop):
-    """Ends an epoch at its last batch or at `max_steps` only, and validates there what the row is to report.
+    """Ends an epoch only at its last batch or at `max_steps`, and validates there if the epoch's row needs it.
 
-    Lightning stops within an epoch once a callback sets `trainer.should_stop`, runs the hooks of the epoch's end all
-    the same, and drops the rest of the epoch on resume. Here the epoch goes on; ResumeCheckpoint may end the run
-    within it.
+    Once a callback sets `trainer.should_stop`, Lightning stops within the epoch, yet runs the hooks of the epoch's end,
+    and drops the rest of the epoch on resume. Here the epoch goes on; ResumeCheckpoint may end the run within it.
 
-    The last step of an epoch is validated if a validation ran within it (`val_check_interval`), and so is the run's: a
-    row holds figures of the weights at its end, or none.
+    A validation follows the last step of an epoch if one ran within the epoch (`val_check_interval`), and the last step
+    of the run: the validation metrics of a row are those of the weights at the epoch's end, or missing.
 
-    A checkpoint that was saved at the start of a validation is taken up with that validation.
+    A resume from a checkpoint that was saved at the start of a validation begins with that validation.
     """
 
     _validation_ahead = False
@@ -56,7 +55,7 @@ class EpochLoop(_TrainingEpochLoop):
         return self._is_training_done and self._is_validation_done
 
     def validation_due(self) -> bool:
-        """Whether a validation follows the current batch."""
+        """Returns whether a validation follows the current batch."""
         return self._should_check_val_fx(self.trainer.fit_loop._data_fetcher)
 
     def advance(self, data_fetcher: _DataFetcher) -> None:
@@ -77,12 +76,12 @@ class EpochLoop(_TrainingEpochLoop):
         return self.restarting and self._validation_ahead
 
     def ends_now(self) -> bool:
-        """Whether the current batch is the last one of the epoch or of the run."""
+        """Returns whether the current batch is the last one of the epoch or of the run."""
         return self._is_training_done
 
     def _should_check_val_fx(self, data_fetcher: _DataFetcher) -> bool:
         trainer = self.trainer
-        wish, trainer.should_stop = trainer.should_stop, False  # it would have every further batch validated
+        wish, trainer.should_stop = trainer.should_stop, False  # True would cause a validation after every batch
         try:
             due = super()._should_check_val_fx(data_fetcher)
         finally:
@@ -95,10 +94,10 @@ class EpochLoop(_TrainingEpochLoop):
 
 
 class FitLoop(_FitLoop):
-    """Takes up a checkpoint of an epoch's end in the same way whether `max_steps` or `max_epochs` ends the run.
+    """Resumes from a checkpoint of an epoch's end in the same way whether `max_steps` or `max_epochs` ends the run.
 
-    With `max_steps` Lightning counts the finished epoch as interrupted. It then calls the hooks of the epoch's end
-    once more, without its validation, and counts the next epoch as done.
+    With `max_steps` Lightning takes the finished epoch for an interrupted one: it calls the hooks of the epoch's end
+    again, without the validation, and counts the next epoch as done.
     """
 
     def _iteration_based_training(self) -> bool:
@@ -106,6 +105,6 @@ class FitLoop(_FitLoop):
 
     @property
     def done(self) -> bool:
-        # An epoch that is resumed goes on to its end, whose validation may be all that is left of the run, and where
-        # early stopping that spoke within it ends the run.
+        # A resumed epoch always runs to its end: its last validation may be all that is left of the run, and early
+        # stopping that decided within the epoch ends the run there.
         return not self.restarting and super().done

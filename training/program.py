@@ -1,4 +1,4 @@
-"""fit, validate, test and predict: LightningCLI with a folder for every run."""
+"""Runs fit, validate, test and predict: LightningCLI with a folder for every run."""
 
 import contextlib
 import logging
@@ -62,7 +62,7 @@ CLASSES = {
     "data": {"class_path": "datamodules.ImageNetDataModule"},
 }
 
-# Sanity validation before training would only blur where a resumed run begins. The samplers are our own.
+# Sanity validation would only obscure where a resumed run begins. The data modules make their own samplers.
 TRAINER_DEFAULTS = {"num_sanity_val_steps": 0, "use_distributed_sampler": False, "enable_model_summary": False}
 
 
@@ -74,7 +74,7 @@ def main(arguments: list[str]) -> int:
 
 
 def parse(arguments: list[str]) -> dict[str, Any]:
-    """The resolved configuration of `arguments`, as plain values, without building anything.
+    """Resolves `arguments` to a configuration of plain values, without building anything.
 
     Raises:
         UserError: if an argument or a configuration file is invalid.
@@ -83,7 +83,7 @@ def parse(arguments: list[str]) -> dict[str, Any]:
 
 
 class ExperimentCLI(LightningCLI):
-    """LightningCLI whose `fit` has a run folder, found again by a stable id, and resumes what it finds there."""
+    """LightningCLI whose `fit` works in a run folder, finds it again by a stable id, and resumes the run in it."""
 
     def __init__(self, arguments: list[str]) -> None:
         arguments = configurations_first(arguments)
@@ -92,9 +92,9 @@ class ExperimentCLI(LightningCLI):
         self.finished = False
         self.sources: Sources | None = None
         self.stop = callbacks.StopSignal()
-        # Only the parser that is asked for: the others would cost three quarters of the time, at each point of a sweep.
+        # Only this subcommand's parser: the others would take three quarters of the time, at each point of a sweep.
         self.subcommands = lambda: {arguments[0]: LightningCLI.subcommands()[arguments[0]]}
-        # An abbreviation would stop working, or mean something else, once another option of its beginning is added.
+        # An abbreviation would stop working, or change its meaning, once another option that begins so is added.
         parser_settings = {"exit_on_error": False, "allow_abbrev": False}
         try:
             super().__init__(
@@ -123,11 +123,11 @@ class ExperimentCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: list[str]) -> None:
         self.sources = Sources(args)
         try:
-            self._parser(args[0]).set_defaults(CLASSES)  # a sweep parses many command lines
+            self._parser(args[0]).set_defaults(CLASSES)  # undoes `chosen` below: a sweep parses many command lines
             self.config = parser.parse_args(args)
             chosen = {group: {"class_path": self.config[args[0]][group].class_path} for group in CLASSES}
             if chosen != CLASSES:
-                # Once more: what these have for defaults would win over the defaults of the classes that were chosen.
+                # Parsed again: otherwise the defaults of CLASSES would override the defaults of the chosen classes.
                 self._parser(args[0]).set_defaults(chosen)
                 self.config = parser.parse_args(args)
         except ArgumentError as error:
@@ -136,12 +136,13 @@ class ExperimentCLI(LightningCLI):
             raise UserError(f"{said} (python main.py {args[0]} {self._help_of(said)} lists the options)") from error
         check_module(self.config[self.config.subcommand].model.class_path)
         model = self.config[self.config.subcommand].model.get("init_args") or {}
-        # A scheme of the user's own may be in the folder of a checkpoint's run; that of `fit` is known later.
+        # A user's scheme file may be in the folder of the checkpoint's run; the run folder of `fit` is known later.
         checkpoint = self.config[self.config.subcommand].ckpt_path
         look_in([Path(checkpoint).parent.parent] if checkpoint else [])
         for option in ("padding", "padding_at_test"):
             if model.get(option) is not None:
-                # Patterns become their one-line name, in whose order the first counts: a digest sorts a mapping.
+                # Patterns become their one-line name, which keeps their order (the first match counts): the settings
+                # digest sorts the keys of a mapping.
                 model[option] = one_line(model[option])
                 if ".py:" not in model[option]:
                     model[option] = check_scheme(option, model[option])
@@ -150,19 +151,19 @@ class ExperimentCLI(LightningCLI):
         write_out_defaults(self.config[self.config.subcommand].trainer)
 
     def _help_of(self, said: str) -> str:
-        """The option that lists what a message is about: the options of a class have a list of their own."""
+        """Returns the help option to name in a message: each class of model or data has a help of its own."""
         group = said.partition(".")[0]
         key, default = f"{group}.class_path", CLASSES.get(group, {}).get("class_path")
         chosen = self.sources.given.get(key) or self.sources.texts.get(key) or default
         return f"--{group}.help={chosen}" if default else "--help"
 
     def _parse_ckpt_path(self) -> None:
-        # Lightning would let the checkpoint's hyperparameters override the command line in silence, the padding scheme
-        # among them. Here the checkpoint's scheme is compared instead (PaddedNetworkModule.on_load_checkpoint).
+        # Lightning's method lets the checkpoint's hyperparameters, such as the padding scheme, silently override the
+        # command line. Here the scheme is compared instead (PaddedNetworkModule.on_load_checkpoint).
         return
 
     def plain_config(self) -> dict[str, Any]:
-        """The resolved configuration of the subcommand as YAML would hold it."""
+        """The resolved configuration of the subcommand, in plain values as in YAML."""
         self._dump_config()
         return yaml.safe_load(yaml.safe_dump(self.config_dump))
 
@@ -183,7 +184,7 @@ class ExperimentCLI(LightningCLI):
             look_in([self.run_folder.path])
             there = self.run_folder.path.is_dir()
             self.finished = there and is_finished(self.run_folder, self.run_record, config, chosen.ckpt_path)
-            # A finished run may lie in an archive that is read-only.
+            # Only for unfinished runs: a finished one may be in a read-only archive.
             if not self.finished:
                 check_writable(self.run_folder.path, "choose another --run.root")
 
@@ -205,7 +206,7 @@ class ExperimentCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         chosen = self._get(self.config_init, "trainer")
-        keep_counts(chosen, self.sources)  # once more: making the objects goes through the same types
+        keep_counts(chosen, self.sources)  # again: building the objects converts the values by the same types
         show_bar = chosen.enable_progress_bar is not False and sys.stdout.isatty()
         plugins = as_list(chosen.plugins)
         slurm = slurm_plugins(plugins)
@@ -216,7 +217,7 @@ class ExperimentCLI(LightningCLI):
             "enable_progress_bar": show_bar,
         }
         if self.subcommand == "predict":
-            # One process writes one file in order.
+            # One process, so that the predictions are written in order.
             settings |= {"devices": 1, "num_nodes": 1, "strategy": "auto"}
         if self.run_folder is None:
             settings["enable_checkpointing"] = False
@@ -239,10 +240,10 @@ class ExperimentCLI(LightningCLI):
         folder, record, seed = self.run_folder, self.run_record, self.config.fit.seed_everything
         run, recorder = self.config.fit.run, callbacks.RunRecorder(folder)
         self.recorder, self.dashboard = recorder, callbacks.Dashboard(recorder, record, self.plain_config())
-        # Lightning keeps the order of the last ones (all Checkpoints): row, weights, resume checkpoint, dashboard.
+        # The last ones are Checkpoints, whose order Lightning keeps: row, weights, resume checkpoint, dashboard.
         return [
             *bar,
-            # Other loggers than W&B's alone get the rate from the epochs' rows.
+            # Chosen loggers get the learning rate from the epochs' rows, so only the default logger needs this.
             *([LearningRateMonitor("epoch")] if self.config.fit.trainer.logger in (None, True) else []),
             *([SameRecipe()] if self.config.fit.ckpt_path else []),
             KeyedRandomness(seed),
@@ -269,22 +270,22 @@ class ExperimentCLI(LightningCLI):
         return loggers
 
     def check_settings(self) -> None:
-        """Raises an error for users for what is wrong with data, network and trainer."""
-        self.datamodule.trainer = self.trainer  # batches are checked for its number of processes
+        """Checks data, network and trainer; raises an error for the user if anything is wrong."""
+        self.datamodule.trainer = self.trainer  # the checks of batches need its number of processes
         self.datamodule.check("fit")
         self.model.check("fit", self.datamodule)
-        # On the CPU, where the network still is: tenths of a second, seconds for crops of street scenes. The check of a
-        # sweep has it on the meta device.
+        # On the CPU, where the network still is: takes tenths of a second, seconds for crops of street scenes. In the
+        # check of a sweep the network is on the meta device.
         image = self.datamodule.train_set()[0, 0][0]
         self.model.try_on(image[None].to(next(self.model.parameters()).device).float() / 255)
         batches = len(self.datamodule.train_dataloader()), len(self.datamodule.val_dataloader())
         check_tuners(self.trainer)
         check_loop(self.trainer, *batches, self.config.fit.trainer.overfit_batches)
-        if type(self.model) in (ClassificationModule, SegmentationModule):  # a class of one's own may log more
+        if type(self.model) in (ClassificationModule, SegmentationModule):  # a user's class may log other metrics
             check_monitors(self.trainer, self.model.metrics(getattr(self.datamodule, "class_names", ())))
 
     def before_fit(self) -> None:
-        # Now, before there is a run folder or a W&B run.
+        # Before there is a run folder or a W&B run.
         self.check_settings()
         if self.run_folder is None:
             return
@@ -308,12 +309,12 @@ class ExperimentCLI(LightningCLI):
         self.recorder.begin = partial(write_attempt, self.run_folder, self.run_record, config, files, checkpoint, facts)
         if checkpoint is not None:
             self.model.initialised = True
-            # `config_init` is what reaches the Trainer; a change of `config` would be ignored without a word.
+            # `config_init` reaches the Trainer; a change of `config` would be ignored in silence.
             self.config_init.fit.ckpt_path = str(checkpoint)
             self.config_init.fit.weights_only = True
 
     def fit(self, **kwargs: Any) -> None:
-        # `before_fit` cannot keep LightningCLI from calling this.
+        # LightningCLI calls this even if `before_fit` found that there is nothing to do.
         if not self.finished:
             with naming_monitors(self.trainer):
                 self.trainer.fit(**kwargs)
@@ -339,7 +340,7 @@ class ExperimentCLI(LightningCLI):
 
 
 class ParserOnly(ExperimentCLI):
-    """Stops after parsing."""
+    """Parses the arguments and does nothing else."""
 
     def _set_seed(self) -> None:
         return
@@ -355,20 +356,20 @@ class ParserOnly(ExperimentCLI):
 
 
 def filter_noise() -> None:
-    """Hides advertisements, and warnings that are about choices made here on purpose."""
-    # Each of its ten tries, where pretrained weights cannot be downloaded.
+    """Hides advertisements, and warnings about choices that this program makes on purpose."""
+    # It logs each of ten attempts if pretrained weights cannot be downloaded.
     logging.getLogger("huggingface_hub.utils._http").setLevel(logging.ERROR)
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(_is_no_tip)
     for message in (
-        ".*ended before the epoch ended and your dataloader is not resumable.*",  # the sampler resumes by itself
+        ".*ended before the epoch ended and your dataloader is not resumable.*",  # our sampler resumes exactly
         ".*sync_dist=True.*",  # the metrics are already summed over the processes
         ".*does not have many workers.*",
-        ".*configure_optimizers` will be overridden by.*",  # that is what --optimizer is for
+        ".*configure_optimizers` will be overridden by.*",  # the purpose of --optimizer
         ".*Checkpoint directory .* exists and is not empty.*",
         ".*smaller than the logging interval.*",
-        ".*Previous log files in this directory will be deleted.*",  # they are written anew
-        ".*logger=True.*but have no logger configured.*",  # without one, validate and test print these all the same
-        ".*isinstance\\(treespec, LeafSpec\\).*",  # between Lightning and torch
+        ".*Previous log files in this directory will be deleted.*",  # a start writes them again
+        ".*logger=True.*but have no logger configured.*",  # validate and test print these without a logger
+        ".*isinstance\\(treespec, LeafSpec\\).*",  # Lightning's use of torch
     ):
         warnings.filterwarnings("ignore", message=message)
 
@@ -379,7 +380,7 @@ def _is_no_tip(record: logging.LogRecord) -> bool:
 
 @contextlib.contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Silences Lightning below warnings: it prints its devices for every trainer."""
+    """Hides Lightning's messages below warnings: it prints the devices for every trainer."""
     filter_noise()
     logger = logging.getLogger("pytorch_lightning.utilities.rank_zero")
     before = logger.level

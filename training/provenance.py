@@ -1,4 +1,4 @@
-"""Where a run comes from: host, library versions, commit."""
+"""Collects the provenance of a result: command, host, commit, library versions, devices."""
 
 import platform
 import subprocess
@@ -17,12 +17,12 @@ PACKAGES = (
 
 
 def provenance() -> dict[str, Any]:
-    """Facts about this process and its surroundings that a result may depend on."""
+    """Returns facts about this process and its machine that a result may depend on."""
     return {
         "command": sys.argv,
         "host": platform.node(),
         "commit": commit(),
-        # torch's own word tells which CUDA version the build is for.
+        # torch.__version__ also names the CUDA version of the build, unlike the package's version.
         "versions": {"python": platform.python_version(), "torch": torch.__version__}
         | {package: _version(package) for package in PACKAGES},
         "devices": _devices(),
@@ -31,12 +31,12 @@ def provenance() -> dict[str, Any]:
 
 
 def started() -> dict[str, Any]:
-    """Of work that begins now: the time, and `provenance`."""
+    """Returns `provenance` and the current time, for work that begins now."""
     return {"started": datetime.now(UTC).isoformat(timespec="seconds"), **provenance()}
 
 
 def commit() -> str | None:
-    """The repository's commit, with `+changes` where files differ from it; None outside a git checkout."""
+    """Returns the repository's commit, with `+changes` if files differ from it; None outside a git checkout."""
     head = _git("rev-parse", "HEAD")
     if head is None:
         return None

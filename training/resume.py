@@ -1,38 +1,38 @@
-"""Resuming: what lies between a kill and the next step of the same run, in order.
+"""Resuming: the steps between a kill and the next training step of the same run, in order.
 
-At any moment before the kill:
+Before the kill:
 
 1. `KeyedRandomness` reseeds all generators from (seed, epoch, batch, rank) before each batch, and the sampler and the
    transforms draw from (seed, epoch, index). No generator has a state that could be lost.
-2. `ResumeCheckpoint` saves everything every `run.checkpoint_every_n_steps` optimiser steps, every
-   `run.checkpoint_every_minutes`, and at each epoch's end:
-   weights, optimiser, schedule, Lightning's counters; the rows of `epochs.csv` (RunRecorder); the sums of the
-   unfinished epoch's metrics (`MetricState`); the position in the data (ResumableDataModule.state_dict).
-3. `AtomicCheckpointIO` writes the file, with a checksum over all of it, under a temporary name, syncs it and renames
+2. `ResumeCheckpoint` saves every `run.checkpoint_every_n_steps` optimiser steps, every `run.checkpoint_every_minutes`,
+   before each validation and at each epoch's end: weights, optimiser, schedule, Lightning's counters; the rows of
+   `epochs.csv` (RunRecorder); the sums of the unfinished epoch's metrics (`MetricState`); the position in the data
+   (ResumableDataModule.state_dict).
+3. `AtomicCheckpointIO` writes the file, with a checksum of all its bytes, under a temporary name, syncs it and renames
    it. The two newest files are kept.
 
 The same command is started again:
 
 4. `training.identity.identify` hashes the settings that decide the result and so finds the run's folder.
-5. `training.start.is_finished` compares the settings with those in the folder and leaves if the run came to its end.
-   What is damaged there counts as missing (records.repair).
+5. `training.start.is_finished` compares the settings with those in the folder; if the run has reached its end, the
+   program exits. Damaged files count as missing (records.repair).
 6. Data and network are built and checked; nothing has been written yet.
-7. `training.start.prepare` takes the folder's lock, sets W&B's empty files aside, and asks `newest_good` for the newest
-   checkpoint whose checksum holds and that torch reads; others are renamed to `*.bad`.
+7. `training.start.prepare` takes the folder's lock, renames W&B's empty files, and gets from `newest_good` the newest
+   checkpoint whose checksum is right and that torch can read; newer bad ones are renamed to `*.bad`.
 8. Lightning loads the checkpoint: PaddedNetworkModule.on_load_checkpoint compares the padding scheme,
-   ResumableDataModule.load_state_dict compares what decides the samples and takes up the position,
-   RunRecorder.load_state_dict takes up the rows.
-9. RunRecorder.on_fit_start lets `training.start.write_attempt` set damaged files aside, delete the temporary files of
-   cut-off writes and note the attempt in `run.json`: a resume that was refused until then changed nothing. It writes
-   `epochs.csv` from the rows of the checkpoint: epochs that were finished after the checkpoint was saved are dropped,
+   ResumableDataModule.load_state_dict compares the settings that decide the samples and restores the position,
+   RunRecorder.load_state_dict restores the rows.
+9. RunRecorder.on_fit_start calls `training.start.write_attempt`, which renames damaged files, deletes temporary files
+   of interrupted writes and adds the attempt to `run.json`: a resume that was refused before has changed nothing. Then
+   it writes `epochs.csv` from the checkpoint's rows: epochs that finished after the checkpoint was saved are dropped
    and run again. Dashboard.on_fit_start sends W&B only the epochs that it lacks.
-   BestEpoch and LastEpochs hold `best.ckpt` and `epoch-NNN.ckpt` against those rows: a damaged file is set aside, the
-   best one is restored from its epoch's file or, if that is lost, replaced by the best one left; `run.json` says so.
-10. `FitLoop` goes on within the epoch or behind a finished one. `MetricState` gives each process its sums back; the
-   sampler starts behind the last batch that was trained on.
-11. `KeyedRandomness` seeds that batch, and the next step is the one that the kill prevented.
+   BestEpoch and LastEpochs compare `best.ckpt` and `epoch-NNN.ckpt` with those rows: a damaged file is renamed;
+   `best.ckpt` is restored from its epoch's file or, if that is lost, replaced by the best one left, as `run.json` says.
+10. `FitLoop` goes on within the epoch or after a finished one. `MetricState` restores the sums of each process; the
+   sampler starts after the last batch that was trained on.
+11. `KeyedRandomness` seeds the next batch, and training takes the step that the kill prevented.
 
-On a CPU the run then ends bit for bit as if it had not been killed; tests/training/test_resume.py kills runs to see it.
+On a CPU the run ends bit for bit as if it had not been killed; tests/training/test_resume.py kills runs to check that.
 """
 
 import inspect
@@ -57,24 +57,23 @@ from training.checkpoint_files import RESUME_PATTERN
 from training.loops import has_converged, is_done
 
 GENERATIONS = 2
-"""Resume checkpoints kept: should the newest turn out unreadable, the one before still is."""
+"""Number of resume checkpoints kept: if the newest turns out unreadable, a resume takes the one before."""
 
 
 class ResumeCheckpoint(Checkpoint):
-    """Saves everything that a resumed run needs: every `every_n_steps` optimiser steps, before each validation, and at
-    each epoch's end.
+    """Saves the full training state every `every_n_steps` optimiser steps, before validations and at epochs' ends.
 
-    Within an epoch only after an optimiser step, where the loops of training.loops, which it needs, can take up again
-    exactly. Must stand behind all callbacks whose state it saves; Lightning keeps the order among Checkpoints.
+    Within an epoch it saves only after an optimiser step, from where the loops of training.loops, which it needs, can
+    resume exactly. It must come after all callbacks whose state it saves; Lightning keeps the order among Checkpoints.
 
-    There, too, it ends a run that is to stop before its end: upon a signal, or where `trainer.max_time` or a callback
-    set `trainer.should_stop`. Early stopping that decided that the run is done ends it at the end of the epoch.
+    After a save it also ends a run that is to stop early: upon a signal, or if `trainer.max_time` or a callback set
+    `trainer.should_stop`. Early stopping that has converged ends the run at the end of the epoch.
 
     Args:
-        folder: where `resume-STEP.ckpt` files go.
+        folder: folder of the `resume-STEP.ckpt` files.
         every_n_steps: optimiser steps between two checkpoints; 0 saves before validations and at epochs' ends only.
-        signal: asked after every step and epoch, on all processes, whether to save at once and stop.
-        every_minutes: since the last checkpoint, after which the next step saves one, too; 0 looks at no clock.
+        signal: StopSignal, asked on all processes after every step and epoch whether to save and stop.
+        every_minutes: minutes after the last checkpoint until the next step saves one, too; 0 for no clock.
     """
 
     def __init__(self, folder: Path, every_n_steps: int, signal: StopSignal, every_minutes: float = 0.0) -> None:
@@ -87,12 +86,12 @@ class ResumeCheckpoint(Checkpoint):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        # A time limit is of one start of the program: counted on, it would end each further one at once.
+        # A time limit applies to one start of the program: with the restored time every resume would end at once.
         checkpoint.get("callbacks", {}).pop(Timer.__qualname__, None)
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        # The run may have been killed between early stopping and its end. Whoever else wants to stop before the first
-        # step gets one: a start without progress would be repeated for ever.
+        # True if the run was killed between early stopping and its end. Any other wish to stop before the first step is
+        # dropped: a start without progress would be repeated for ever.
         trainer.should_stop = has_converged(trainer)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -106,7 +105,7 @@ class ResumeCheckpoint(Checkpoint):
             self._step_done(trainer)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        # Amid an accumulation nothing can be saved: a signal waits for the next step there.
+        # Within a gradient accumulation nothing can be saved: a signal waits for the next step.
         if not trainer.sanity_checking and not trainer.fit_loop._should_accumulate():
             self._step_done(trainer, validates=True)
             self.signal.end_validation()
@@ -116,7 +115,7 @@ class ResumeCheckpoint(Checkpoint):
             self.signal.note()
 
     def _step_done(self, trainer: pl.Trainer, validates: bool = False) -> None:
-        # A validation may be long, and a kill or a signal in it must not cost steps.
+        # A validation may be long, and a kill or a signal during it must not cost training steps.
         due = validates or (self.every_n_steps and trainer.global_step % self.every_n_steps == 0)
         due = due or self._minutes_are_over(trainer)
         stop = self.signal.requested(trainer, validates)
@@ -137,7 +136,7 @@ class ResumeCheckpoint(Checkpoint):
             leave(trainer, "the time limit" if by_time else "a callback (trainer.should_stop)", UNFINISHED)
 
     def _minutes_are_over(self, trainer: pl.Trainer) -> bool:
-        """Whether they are on the clock of any process: all save at the same step, and a save changes no result."""
+        """Returns whether `every_minutes` have passed on any process's clock, so that all save at the same step."""
         if not self.every_minutes or (trainer.world_size > 1 and trainer.global_step % AGREE_EVERY):
             return False
         over = time.monotonic() - self._saved_at >= 60 * self.every_minutes
@@ -156,10 +155,10 @@ def _is_wished_to_stop(trainer: pl.Trainer) -> bool:
 
 
 class SameRecipe(pl.Callback):
-    """Refuses a checkpoint of --ckpt_path whose optimiser or schedule the options set otherwise.
+    """Refuses a checkpoint of --ckpt_path if its optimiser or schedule has other settings than the options give.
 
-    Their states hold their settings: training would go on by these, while config.yaml and the run's id name the
-    options'. Comes before RunRecorder, so that nothing of the run was written.
+    The states in a checkpoint hold settings: training would use these, while config.yaml and the run's id name those of
+    the options. Comes before RunRecorder, so that nothing of the run has been written yet.
     """
 
     def on_load_checkpoint(
@@ -168,7 +167,7 @@ class SameRecipe(pl.Callback):
         self._optimizers, self._schedules = checkpoint["optimizer_states"], checkpoint["lr_schedulers"]
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        # Lightning restores them after this hook.
+        # Lightning restores the states after this hook, so the trainer's optimisers still have the options' settings.
         groups = [
             (old, new)
             for state, optimizer in zip(self._optimizers, trainer.optimizers, strict=False)
@@ -177,7 +176,7 @@ class SameRecipe(pl.Callback):
         fresh = [config.scheduler for config in trainer.lr_scheduler_configs]
         changed = [line for old, new in groups for line in _differing(old, new, new.keys() - _moving(new, fresh))]
         for old, schedule in zip(self._schedules, fresh, strict=False):
-            # A schedule's other values, such as the best one so far, move with the training.
+            # Only the constructor's arguments are settings; other values, such as the best so far, change in training.
             settings = inspect.signature(type(schedule)).parameters.keys() - {"last_epoch"}
             changed += _differing(old, schedule.state_dict(), settings)
         if len(self._schedules) != len(fresh):
@@ -192,16 +191,16 @@ class SameRecipe(pl.Callback):
 
 
 def _moving(group: dict[str, Any], schedules: list[Any]) -> set[str]:
-    """What schedules change in an optimiser's group while it trains, and what decides only how fast that computes."""
-    cycled = {"momentum", "betas"} if "max_momentum" in group else set()  # by OneCycleLR and CyclicLR
+    """Names of an optimiser group's values that schedules change, or that decide only how fast it computes."""
+    cycled = {"momentum", "betas"} if "max_momentum" in group else set()  # OneCycleLR and CyclicLR change these
     return cycled | {"params", "fused", "foreach", "capturable"} | ({"lr"} if schedules else set())
 
 
 def _differing(old: dict[str, Any], new: dict[str, Any], names: Iterable[str]) -> list[str]:
-    """Settings of these names in two states of an optimiser or schedule, as `name: old -> new`.
+    """Lists the settings `names` that differ in two states of an optimiser or schedule, as `name: old -> new`.
 
-    Versions of torch add settings: one that a state lacks does not count, unless each lacks some of the other's, which
-    are of two kinds then.
+    New versions of torch add settings, so a setting that one state lacks does not count. If each state lacks some of
+    the other's, they belong to different classes, and the missing names are listed.
     """
     if (gone := old.keys() - new.keys()) and (come := new.keys() - old.keys()):
         return [f"{', '.join(sorted(gone))} -> {', '.join(sorted(come))}"]
@@ -210,16 +209,16 @@ def _differing(old: dict[str, Any], new: dict[str, Any], names: Iterable[str]) -
 
 
 def _shown(value: Any) -> Any:
-    return sorted(value.elements()) if isinstance(value, Counter) else value  # MultiStepLR's milestones
+    return sorted(value.elements()) if isinstance(value, Counter) else value  # MultiStepLR's milestones are a Counter
 
 
 class KeyedRandomness(pl.Callback):
     """Reseeds the generators of torch, NumPy and Python from (seed, epoch, batch, rank) before each training batch.
 
-    A resumed run so draws the same dropout masks as one that was not killed. Costs about 50 µs a batch.
+    So a resumed run draws the same dropout masks as one that was not killed. Costs about 50 µs per batch.
 
     Args:
-        seed: the run's seed.
+        seed: seed of the run.
     """
 
     def __init__(self, seed: int) -> None:
@@ -235,8 +234,9 @@ class KeyedRandomness(pl.Callback):
 
 
 def _seed_torch(seed: int, device: torch.device) -> None:
-    """torch.manual_seed for the CPU and `device` alone: for each kind of device that is not used it notes a traceback,
-    a millisecond a step.
+    """Seeds the CPU's generator and that of `device`.
+
+    torch.manual_seed also records a traceback for every kind of device that is not in use: a millisecond per step.
     """
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
@@ -246,9 +246,9 @@ def _seed_torch(seed: int, device: torch.device) -> None:
 
 
 class MetricState(pl.Callback):
-    """Saves the sums of the unfinished epoch's torchmetrics, and gives each process its own back: Lightning does not.
+    """Saves the sums of the unfinished epoch's metrics and restores them on each process, which Lightning does not do.
 
-    Saving gathers from all processes: a checkpoint must be saved on all of them, as Trainer.save_checkpoint does.
+    Saving gathers from all processes, so all of them must save the checkpoint, as Trainer.save_checkpoint does.
     """
 
     def __init__(self) -> None:
@@ -268,7 +268,7 @@ class MetricState(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self._restored is None:
             return
-        # Another number of processes goes on between epochs alone, where the sums begin anew.
+        # With another number of processes a run resumes only between epochs, where the sums start at 0.
         mine = self._restored[trainer.global_rank] if len(self._restored) == trainer.world_size else {}
         for name, metric in _metrics(pl_module):
             if name in mine:
@@ -281,7 +281,7 @@ def _metrics(module: pl.LightningModule) -> list[tuple[str, Metric]]:
 
 
 def _state(metric: Metric) -> dict[str, Any]:
-    # Clones: a metric's state is updated in place while the checkpoint may still be written.
+    # Cloned: a metric updates its state in place, perhaps while the checkpoint is still being written.
     values = {name: getattr(metric, name).detach().cpu().clone() for name in metric._defaults}
     return {"updates": metric._update_count, "values": values}
 

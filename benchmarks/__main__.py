@@ -115,6 +115,7 @@ def both_ways(model: nn.Module, images: torch.Tensor) -> Step:
 
 
 def first_call(network: nn.Module, size: int) -> Callable[[str], Step]:
+    """Makes `prepare(name)`, whose step is the first call of a new model, with an empty cache of ratios."""
     images = torch.randn(1, 3, size, size)
 
     def prepare(name: str) -> Step:
@@ -126,6 +127,7 @@ def first_call(network: nn.Module, size: int) -> Callable[[str], Step]:
 
 
 def new_size(network: nn.Module, size: int) -> Callable[[str], Step]:
+    """Makes `prepare(name)`, whose step is a call with a size that the model has not had."""
     models = {each: make_variant(network, each)[0] for each in variant_names(["partial"])}
     sizes = {each: count(size + 1) for each in models}  # all models get the same sizes, each new to the model
 

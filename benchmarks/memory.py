@@ -37,6 +37,7 @@ def memory_rows(setting: Setting) -> Iterator[Row]:
 
 
 def measure(setting: Setting, task: Task, size: tuple[int, int], scheme: str) -> Row:
+    """Builds the network and runs one task in this process; returns the row of its seconds and peak memory."""
     torch.set_num_threads(1)  # as in the other parts; a new process uses all cores
     torch.manual_seed(0)
     encoder = "tiny_resnet10" if setting.tiny else "wide_resnet38"

@@ -128,6 +128,7 @@ def _state(file: Path) -> str:
 
 
 def _run(part: Part, setting: Setting, file: Path) -> None:
+    """Runs a part in a forked process until its deadline; writes its state if that process could not."""
     if part.missing or setting.left < 1:
         reason = part.missing or "no time was left"
         print(f"skipped: {reason}", flush=True)
@@ -150,7 +151,8 @@ def _run(part: Part, setting: Setting, file: Path) -> None:
 
 
 def _measure(part: Part, setting: Setting, file: Path) -> None:
-    os.setsid()
+    """Measures a part in this process, and writes its rows to `file` as they come."""
+    os.setsid()  # a process group of its own, which `_run` can kill as a whole
     started, rows = time.monotonic(), []
     facts = {**provenance(), "command": shlex.join(["python", *sys.orig_argv[1:]]), "device": str(setting.device)}
     facts |= {"hardware": describe_device(setting.device), "cores": multiprocessing.cpu_count()}

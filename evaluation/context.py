@@ -74,6 +74,7 @@ class Context:
         stride = stride_of(length, positions)
         if self.margin % stride == 0:
             return positions - 2 * self.margin // stride
+        # The margin is no whole number of this map's positions, so the small image gets its share, rounded.
         return round(positions * (length - 2 * self.margin) / length)
 
 

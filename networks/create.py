@@ -63,6 +63,7 @@ def create_network(name: str, num_classes: int, **arguments: Any) -> nn.Module:
 
 
 def _what_failed(error: Exception) -> str:
+    """Tells a damaged file, the disk and the download apart, in words, with the advice for each."""
     reason = str(error).partition("\n")[0] or type(error).__name__
     if isinstance(error, DAMAGED):
         return f"are damaged in the hub's cache ({HF_HUB_CACHE}): {reason}. Delete them there to download them again"

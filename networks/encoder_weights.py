@@ -57,6 +57,7 @@ def _load_from_checkpoint(network: DeepLabV3Plus, path: Path) -> None:
             f"{path} holds {found}, but the encoder is {network.encoder_name}; give a checkpoint of that"
         )
     trunk = _trunk(network.encoder)
+    # `_match` raises before anything is loaded, so that an error leaves the network unchanged.
     trunk.load_state_dict(_match(trunk, given, path))
 
 

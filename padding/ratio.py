@@ -90,7 +90,7 @@ def _taps(size: int, outputs: int, kernel: int, stride: int, before: int, dilati
 def powered(
     exponents: tuple[float, ...], factors: Callable[..., list[Tensor]] = axis_factors
 ) -> Callable[..., list[Tensor]]:
-    """Returns `factors` with the factor of each axis raised to an exponent; 0 means no ratio, nor empty windows."""
+    """Returns `factors` with each axis' factor raised to its exponent; 0 makes it 1, also for empty windows."""
 
     def raised(*call: Any) -> list[Tensor]:
         return [factor**exponent for factor, exponent in zip(factors(*call), exponents, strict=True)]

@@ -105,9 +105,9 @@ def convert_padding(
             scheme each, as in {"stem*": "zero", "*": "partial"}: the first pattern that matches a name decides, and a
             layer that none matches stays as it was built.
         strict: raise an error, instead of reporting, if something pads with zeros and cannot be converted.
-        example: a batch to run the model on (a tuple of positional arguments, or a dict of keyword arguments): it finds
-            zero padding inside forwards, and converts a padding module together with the one convolution that reads it,
-            wherever they stand; see `find_hidden_pads`. `strict` needs it for a model with modules of other packages.
+        example: a batch to run the model on (a tuple holds positional arguments, a dict keyword arguments). The run
+            finds zero padding inside forwards, and padding modules anywhere that can be converted together with the one
+            convolution that reads them; see `find_hidden_pads`. `strict` needs it for modules of other packages.
         pools: make max, average and blur pools circular, too, under 'circular', so that the network commutes with
             rolling; without it, pools stay as they are.
 
@@ -115,10 +115,11 @@ def convert_padding(
         The names of converted, left and unsupported layers, with reasons.
 
     Raises:
-        PaddingError: the scheme is unknown; a pattern matches no padded layer; a padded convolution of an unknown class
-            has its own forward; the model is wrapped, compiled or scripted; parallel branches were fused into one
-            convolution and the scheme is not exact then; layers were built to return masks and the scheme takes none;
-            the model cannot run on the example. The model is unchanged.
+        PaddingError: the scheme is unknown, or names another number of axes than a layer has; a pattern matches no
+            padded layer; a padded convolution of an unknown class has its own forward; the model is wrapped, compiled
+            or scripted; parallel branches were fused into one convolution and the scheme is not exact then; layers were
+            built to return masks and the scheme takes none; `pools` is set without 'circular'; the model cannot run on
+            the example; under `strict`, zero padding would remain. The model is unchanged.
     """
     choice = choose(scheme)
     if not isinstance(model, nn.Module):
@@ -184,6 +185,7 @@ def _followers(
         or not any(issubclass(original_class(module), tuple(DEFERRED)) for module in model.modules())
     ):
         return {}, []
+    # After an earlier conversion the padding modules add no zeros that the run could see.
     _restore(_Plan(choice, {module: name for name, module in model.named_modules()}))
     return find_followers(model, example)
 
@@ -256,6 +258,7 @@ def _make_plan(model: nn.Module, choice: Choice, pools: bool, followers: dict[nn
         alone = verdict and verdict.outcome == CONVERT and target.first_alone
         if alone and first.setdefault(target.name, deciding) != deciding:
             verdict = Decision(LEAVE, f"'{target.name}' is for the first convolution; this one pads with zeros")
+        # The convolution's name decided for both, so no half of a pair is converted without the other.
         if module in paired and verdict and verdict.outcome != CONVERT:
             paired.discard(module)
         if verdict and verdict.outcome == LEAVE and original_class(module) in target.pools:
@@ -335,6 +338,7 @@ def _apply(plan: _Plan, before: Mapping[nn.Module, _Before]) -> None:
                 module.outer_pads = pads[module]
             if target.start is not None:
                 kind, _, learned = before[module]
+                # A model that is under the scheme already keeps what its parameter has learned.
                 kept = learned is not None and kind.padding_scheme == target.name
                 module.register_parameter(LEARNED, learned if kept else nn.Parameter(start_of(module)))
 

@@ -129,6 +129,7 @@ def _run(model: nn.Module, example: Any) -> "_Recorder":
             _followed(model, recorder),
             recorder,
         ):
+            # Clones, because the model may change its input in place, and the example serves a second run.
             output = _call(model, tree_map_only(Tensor, Tensor.clone, example))
     except PaddingError:
         raise

@@ -1,6 +1,6 @@
 """Makes the class of a convolution under a scheme, such as PartialConv2d.
 
-A conversion changes only a layer's class: its parameters, attributes and state dict stay.
+A conversion changes a layer's class; its parameters and state dict stay, but schemes with parameters add one to it.
 """
 
 import functools
@@ -99,6 +99,7 @@ class PaddedLayer(_Base):
         if has_torch_function_variadic(input, weight) or is_traced(input, weight):
             return None
         attributes = self.__dict__
+        # own_padding computes from `padding` and from settings in the key, so `padding` itself serves as the key.
         pads = attributes["padding"] if self.padding_site.padding is own_padding else self.padding_site.padding(self)
         sizes = (input.shape, weight.shape, weight.dtype, weight.device)
         key = (sizes, stride, dilation, groups, pads, attributes.get("outer_pads"))

@@ -63,6 +63,7 @@ def _pair(padder: Any, follower: Any, uses: Mapping[nn.Module | None, int]) -> P
     site = find_convolution(original_class(follower))
     if site is None or site.transposed or site.padding(follower) == SAME_DYNAMIC:
         return None
+    # A module used at several places of the model pads, or convolves, elsewhere without the other one.
     if uses[padder] > 1 or uses[follower] > 1:
         return None
     if built_mode(follower) != "zeros" or getattr(follower, "pad_mode", "constant") != "constant":

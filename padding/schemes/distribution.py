@@ -93,6 +93,7 @@ def _convolution(pad: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return convolve
 
 
+# Not exact after fusing: the pooling window, and so the ring, depends on the pads, in which fused branches may differ.
 for _name, _mirrored in (("mean_interp", False), ("mean_reflect", True)):
     _pad = partial(pad_by_mean, _mirrored)
     register_scheme(_name, survives_fusing=False, pad=_pad)(_convolution(_pad))

@@ -45,7 +45,7 @@ def masked_convolution(
         multi_channel: whether the output's mask has C_out channels even if `mask` has one.
 
     Returns:
-        The output, and its mask with the dtype of `mask`, (N or 1, 1 or C_out, *sizes) like `mask`.
+        The output; if `return_mask`, also its mask with the dtype of `mask`, (N or 1, 1 or C_out, *sizes) like `mask`.
 
     Raises:
         PaddingError: the mask does not fit the input or is on another device, or the scheme takes no masks.

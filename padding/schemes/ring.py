@@ -115,6 +115,7 @@ def surround(
     for _, fill, _ in chosen:
         if fill.measure is not None and fill not in measured:
             measured[fill] = fill.measure(input if source is None else source, training)
+    # `_Bands` is for eager training only; elsewhere views suffice.
     if is_traced(input) or not (torch.is_grad_enabled() and input.requires_grad):
         bands = [input.narrow(*region) for region in regions]
     else:
@@ -158,6 +159,7 @@ def _strip(
     for axis, first, last in strips:
         band = torch.cat([first.narrow(*region), band, last.narrow(*region)], axis)
     near = band.movedim(region[0], -1)
+    # A traced amount may be a tensor or symbolic; comparing it would tie the graph to one size.
     if isinstance(amount, int) and amount == 0:
         return band.narrow(region[0], 0, 0)
     values = fill.ring(_flipped(near) if (side == 1) != fill.opposite else near, amount, measured)
@@ -170,6 +172,7 @@ def _strip(
 
 
 def _flipped(values: Tensor) -> Tensor:
+    # flip copies, which a single position does not need.
     return values if values.shape[-1] == 1 else values.flip(-1)
 
 

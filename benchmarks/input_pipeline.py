@@ -2,9 +2,9 @@
 
 Both pipelines load the same images in this process, in turns within each round; ours runs a second time as a null pair,
 and a ratio means something only if the null pair's spread is well below it. The baseline ends with a normalised float
-tensor, ours with uint8, because we normalise on the device; `ours + float` adds that step on this CPU. `fast` is
-data.fast=true, with the packages of the extra `fast` if they are installed; `fast, Pillow` is without them; `cache` is
-data.cache.
+tensor, ours with uint8, because we normalise on the device; `ours + float` adds that step on this CPU, so that it is
+not hidden. `fast` is data.fast=true, with the packages of the extra `fast` if they are installed; `fast, Pillow` is
+without them; `cache` is data.cache.
 """
 
 import tempfile

@@ -32,7 +32,7 @@ def mask_rows(setting: Setting) -> Iterator[Row]:
     for canvas, batch, rounds in [(32, 2, 3), (40, 2, 3)] if setting.tiny else cases:
         images = torch.randn(batch, 3, canvas, canvas, device=setting.device)
         steps = make_steps(model, images, draw_sizes(canvas, batch))
-        # Only this call compares its batch with single images.
+        # The first call also compares its batch with single images, which the rounds below do not repeat.
         first = setting.stopwatch(steps[FIXED])
         seconds = interleaved(list(steps), steps.__getitem__, 1 + rounds, setting.stopwatch)
         # The first round fills caches, so it does not count.

@@ -1,1 +1,1 @@
-"""What is wrong with a command line, found and said before anything is written."""
+"""Checks of a command line and its settings, before anything is written."""

@@ -1,4 +1,4 @@
-"""What the program makes of its arguments beyond what LightningCLI does."""
+"""Rearranges and checks arguments and settings beyond what LightningCLI does."""
 
 from enum import Enum
 from pathlib import Path
@@ -17,9 +17,9 @@ from training.checks.sources import Sources
 
 
 def configurations_first(arguments: list[str]) -> list[str]:
-    """The arguments with `--config FILE` moved before all other options, each kind in its order.
+    """Moves each `--config FILE` before all other options, without other changes of order.
 
-    So an option of the command line always wins over a file. A W&B agent may put a sweep's `config` parameter anywhere.
+    So an option of the command line always overrides a file. A W&B agent may put a sweep's `config` parameter anywhere.
     """
     command, *rest = arguments
     files, others = [], []
@@ -33,22 +33,22 @@ def configurations_first(arguments: list[str]) -> list[str]:
 
 
 def download_nothing(model: Any) -> None:
-    """Changes the init_args of a model whose weights come from a checkpoint: timm need not download any first."""
+    """Sets `pretrained` to False in a model's init_args: timm need not download weights that a checkpoint replaces."""
     for name in ("network_args", "encoder_args"):
         if (model.get(name) or {}).get("pretrained"):
             model[name]["pretrained"] = False
 
 
 def check_checkpoint(command: str, chosen: str | None, model: dict[str, Any]) -> None:
-    """Finds a missing or damaged checkpoint before anything is built.
+    """Refuses a missing or damaged checkpoint before anything is built.
 
     Args:
-        command: fit, validate, test or predict; all but `fit` need a checkpoint.
-        chosen: the value of --ckpt_path.
+        command: fit, validate, test or predict; all but `fit` need weights.
+        chosen: value of --ckpt_path.
         model: init_args of the model.
 
     Raises:
-        UserError: if there is none, though random weights would be worth nothing, or it cannot be loaded.
+        UserError: if the checkpoint cannot be loaded, or if there is none and the command would use random weights.
     """
     if chosen is not None and not Path(chosen).is_file():
         raise UserError(f"--ckpt_path: {chosen} is no file; a run keeps its checkpoints in RUN/checkpoints/")
@@ -65,14 +65,14 @@ def check_checkpoint(command: str, chosen: str | None, model: dict[str, Any]) ->
 
 
 def check_module(class_path: str) -> None:
-    """Raises UserError unless the model inherits from a module of this suite, and says what "best" refers to."""
+    """Raises UserError unless the model inherits from a module of this suite and its `monitor` is not a loss."""
     kind = locate(class_path)
     if not (isinstance(kind, type) and issubclass(kind, PaddedNetworkModule)):
         raise UserError(
             f"model.class_path is {class_path}, which knows no padding schemes; give a class that inherits from "
             "lightning_modules.ClassificationModule or SegmentationModule, or see docs/own_training.md"
         )
-    # The highest value is taken for the best one.
+    # The best epoch is the one with the highest value.
     monitor = getattr(kind, "monitor", None)
     if monitor is None or "loss" in monitor:
         raise UserError(
@@ -81,7 +81,7 @@ def check_module(class_path: str) -> None:
 
 
 def check_seed(seed: Any, sources: Sources) -> None:
-    """Raises UserError unless the seed is a number that every generator takes, and the only one that is given."""
+    """Raises UserError unless the seed is a number that every generator accepts, and data.seed is not another one."""
     if isinstance(seed, bool) or not 0 <= seed < 2**32:
         raise UserError(
             f"seed_everything is {seed}; it must be a whole number from 0 to 4294967295, by which a run is found again"
@@ -99,10 +99,10 @@ COUNTS_OR_SHARES = (
 
 
 def keep_counts(trainer: Namespace, sources: Sources) -> None:
-    """Makes a whole number of batches one again where the parser made it a share: 1 is one batch, 1.0 all of them.
+    """Converts a number of batches back to int if the parser made it a float: 1 is one batch, 1.0 all of them.
 
-    Which of the two the parser tries first follows from the order of a union's types. In a process that had parsed
-    other things before it was seen to change: `typing` takes Union[int, float] and Union[float, int] for one another.
+    The parser tries the types of a Union in their order. That order was seen to change in a process that had parsed
+    other things before, since `typing` caches Union[int, float] and Union[float, int] as the same type.
     """
     for name in COUNTS_OR_SHARES:
         key = f"trainer.{name}"
@@ -112,14 +112,14 @@ def keep_counts(trainer: Namespace, sources: Sources) -> None:
 
 
 def as_list(value: Any) -> list[Any]:
-    """What a setting holds that takes one or several: none where it is unset."""
+    """Makes a list of a setting that takes one value or several; [] if it is unset."""
     if value is None:
         return []
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def write_out_defaults(trainer: Namespace) -> None:
-    """Makes text of defaults that are members of an enumeration, as in Lightning's Timer: config.yaml holds none."""
+    """Replaces defaults that are Enum members, as in Lightning's Timer, by text: config.yaml holds plain values."""
     for callback in as_list(trainer.callbacks):
         arguments = callback.get("init_args") or {}
         for name, value in vars(arguments).items() if arguments else ():
@@ -132,10 +132,10 @@ def check_fits(model: pl.LightningModule, path: str) -> None:
 
     Raises:
         ModelError: as the model's `on_load_checkpoint`.
-        NetworkError: naming the file and the tensors that do not fit.
+        NetworkError: if tensors do not fit; names the file and the tensors.
     """
     content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     given, wanted = dict(content["state_dict"]), model.state_dict()
-    model.on_load_checkpoint(content)  # takes out what another scheme at test does not need
+    model.on_load_checkpoint(content)  # removes parameters that another scheme at test does not use
     todo = "give the model's settings that it was trained with, such as --config=RUN/config.yaml"
     refuse_misfit(Path(path), "the network", wanted, given, given.keys() - wanted.keys(), todo)

@@ -1,4 +1,4 @@
-"""What jsonargparse says of a wrong argument, in one line: key, value, what it may be, and where it was given."""
+"""Rewrites jsonargparse's errors to one line: key, value, allowed values, and where the setting was given."""
 
 import inspect
 import itertools
@@ -21,12 +21,12 @@ NOISE = re.compile(r"Does not validate against|Subtypes:|Errors:|Given value|Exp
 
 
 def readable(message: str, sources: Sources, options: Sequence[str]) -> str:
-    """The message of a parser's error for a person.
+    """Makes a message for the user from a parser's error.
 
     Args:
-        message: what jsonargparse raised.
-        sources: of the arguments that it parsed.
-        options: what the subcommand takes, such as trainer.max_epochs.
+        message: message that jsonargparse raised.
+        sources: sources of the parsed arguments.
+        options: options of the subcommand, such as trainer.max_epochs.
     """
     if unknown := re.search(
         r"Option '(.+?)' is not|does not accept option '(.+?)'|unrecognized arguments: (.*)", message
@@ -54,7 +54,7 @@ def readable(message: str, sources: Sources, options: Sequence[str]) -> str:
 
 
 def _innermost(message: str) -> str:
-    """What is said of the last key; outer ones would add what they may be themselves."""
+    """Returns the part of the message about the innermost key; the parts of outer keys list what these may be."""
     before, _, after = message.rpartition('Parser key "')
     indent = len(before) - len(before.rstrip(" "))
     first, *lines = after.partition('":')[2].splitlines()
@@ -63,7 +63,7 @@ def _innermost(message: str) -> str:
 
 
 def _key(message: str) -> str:
-    """Keys stand in one another: `model`, then `lr` of what `model` holds."""
+    """Joins the nested keys of a message: `model`, then `lr` inside it, make `model.lr`."""
     parts: list[str] = []
     for found in re.findall(r'Parser key "([^"]+)"', message):
         if found not in parts:
@@ -72,7 +72,7 @@ def _key(message: str) -> str:
 
 
 def _expected(text: str) -> str:
-    """What a value may be: `a whole number, or null`."""
+    """Describes the allowed values, such as `a whole number, or null`."""
     found: list[str] = []
     for line in text.splitlines():
         if type_ := re.search(r"Expected an? <class '(\w+)'>", line):
@@ -93,17 +93,17 @@ def _plain(text: str) -> str:
 
 
 def _unknown(said: str, message: str, sources: Sources, options: Sequence[str]) -> str:
-    """An option that is none, with the nearest that there is."""
+    """Makes the message about an unknown option, with the nearest known one."""
     owners = re.findall(r"Problem with given class_path '(.+?)'", message)
     option = said.split()[0].partition("=")[0]
     key = ".".join(filter(None, (_key(message), option.lstrip("-")))).replace(".init_args.", ".")
     if owners:
         prefix = key.rpartition(".")[0]
-        # A class hands what it does not name itself on to the one that it inherits from.
+        # Base classes, too: a class passes on the arguments that it does not name itself.
         taken = [inspect.signature(each).parameters for each in locate(owners[-1]).__mro__[:-1]]
         options = [f"{prefix}.{name}" for name in itertools.chain(*taken)]
     elif (group := key.partition(".")[0]) not in {option.partition(".")[0] for option in options}:
-        # What a file holds below a misspelt group is not at fault.
+        # Names the group alone: the keys that a file holds below a misspelt group are right.
         return f"{option} is no option{nearest(key, options)}{sources.where(group)}"
     of = f" of {owners[-1].rpartition('.')[2]}" if owners else ""
     return f"{key} is no option{of}{nearest(key, options)}{sources.where(key)}"

@@ -1,4 +1,4 @@
-"""Where a setting was given: on the command line, or in which line of a configuration file."""
+"""Finds where a setting was given: on the command line, or in a line of a configuration file."""
 
 import difflib
 import itertools
@@ -15,11 +15,11 @@ Line = tuple[str, int, str | None]
 CONFIGURATION = "a configuration is a mapping with keys such as model, data and trainer"
 
 MOST_NODES = 100_000
-"""Values that a configuration may hold with its aliases written out: nested ones grow without bounds."""
+"""Number of values that a configuration may hold with its aliases expanded: nested aliases grow exponentially."""
 
 
 NAMES = r"`(\w+)`|^(\w+) (?=is |must |holds )|(?<![-\w])((?:model|data|trainer|run|convergence|prediction)\.[\w.]*\w)"
-"""How messages name settings: `batch_size`, a first word, model.lr."""
+"""Matches the names of settings in messages: `batch_size`, a first word, model.lr."""
 
 
 GROUPS = [
@@ -40,14 +40,14 @@ GROUPS = [
     "verbose",
     "weights_only",
 ]
-"""Beginnings of the options of fit, validate, test and predict."""
+"""First parts of the options of fit, validate, test and predict."""
 
 
 def refuse_unknown(arguments: Sequence[str]) -> None:
-    """Refuses options that begin as none does: within a second, since the parser that knows all would import torch.
+    """Refuses options of an unknown group within a second: the parser that knows all options needs to import torch.
 
     Raises:
-        UserError: as of the parser.
+        UserError: as the parser does.
     """
     for argument in arguments[1:]:
         option = argument.partition("=")[0]
@@ -60,13 +60,13 @@ def refuse_unknown(arguments: Sequence[str]) -> None:
 class Sources:
     """The options and configuration files of a command line, and the lines in which the files give their settings.
 
-    Keys are written as options are: without `init_args`, which stands between a class and its arguments in a file.
+    Keys are written as on the command line: without `init_args`, the level of a file between a class and its arguments.
 
     Args:
-        arguments: command line, beginning with the subcommand; the files come before what overrides them.
+        arguments: command line, beginning with the subcommand; files come before the options that override them.
 
     Raises:
-        UserError: a file that is missing, is no YAML mapping, gives a key twice, or is a sweep file.
+        UserError: if a file is missing, is no YAML mapping, gives a key twice, or is a sweep file.
     """
 
     def __init__(self, arguments: Sequence[str]) -> None:
@@ -89,10 +89,10 @@ class Sources:
                     self.lines[key], self.texts[key] = f"{value}, line {line}", text
 
     def where(self, key: str, value: str | None = None) -> str:
-        """` (FILE, line N)` for a setting, or what it is part of, that a file gave; nothing for an option.
+        """Returns ` (FILE, line N)` if a file gave the setting, or one that contains it; "" for an option.
 
         Args:
-            value: of the setting, if it is known: an option may stand beside a file whose value is refused first.
+            value: refused value, if known: it tells whether an option gave it or the file that the option overrides.
         """
         if value is not None and any(_is_below(key, name) and _alike(value, text) for name, text in self.given.items()):
             return ""
@@ -102,17 +102,17 @@ class Sources:
             given = [text for option, text in self.given.items() if _is_below(option, name)]
             if given and (value is None or name != key or any(_alike(value, text) for text in given)):
                 return ""
-            # What stands in a mapping has a line of its own.
+            # Not the line of a mapping for a key inside it, which would have a line of its own.
             if name in self.lines and (name == key or self.texts[name] is not None):
                 return f" ({self.lines[name]})"
         return ""
 
     def located(self, message: str) -> str:
-        """The message with the line of the first setting that it names, where that was given in a file."""
+        """Appends the file and line of the first setting that the message names, if a file gave that setting."""
         found = re.findall(NAMES, message.partition("; did you mean")[0])
         for name, option in itertools.product([dotted for *_, dotted in found if dotted], self.given):
             if _is_below(option, name) or option == name.removesuffix(".class_path"):
-                return message  # of an option, whatever the file holds of its name
+                return message  # an option gave the setting, even if a file gives it, too
         for quoted, first, dotted in found:
             short = quoted or first
             wanted = [key for key in self.lines if key == dotted or (short and key.rpartition(".")[2] == short)]
@@ -122,7 +122,7 @@ class Sources:
 
 
 def _alike(value: str, text: str) -> bool:
-    """Whether two texts are one value, or one of a list: Python writes lists in another way than YAML."""
+    """Returns whether two texts are the same value, or `value` is in the list `text`, in Python's or YAML's notation."""
     plain, other = (re.sub(r"[\s'\"]", "", each).replace("None", "null") for each in (value, text))
     return plain == other or plain in other.strip("[]").split(",")
 
@@ -132,20 +132,20 @@ def _is_below(key: str, other: str) -> bool:
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
-    """`; did you mean NAME?`, or nothing where no known name is close, or begins so."""
+    """Returns `; did you mean NAME?`, or "" if no known name is similar or begins with `name`."""
     found = [each for each in known if each.startswith(name)] or difflib.get_close_matches(name, known, 1, 0.7)
     return f"; did you mean {found[0]}?" if found else ""
 
 
 def read_lines(path: Path, given: str, content: str) -> Iterator[Line]:
-    """The keys of a YAML file, their lines (from 1), and their values as written, None for a mapping.
+    """Yields the keys of a YAML file, their lines (from 1), and their values as written, None for a mapping.
 
     Args:
-        given: the path as the user gave it, for the message that it cannot be read.
-        content: sentence on what the file has to hold.
+        given: path as the user gave it, for the message that the file cannot be read.
+        content: sentence for messages on what the file must hold.
 
     Raises:
-        UserError: a file that cannot be read, is no YAML mapping, or gives a key twice.
+        UserError: if the file cannot be read, is no YAML mapping, or gives a key twice.
     """
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
@@ -169,7 +169,7 @@ def _refuse_endless(node: yaml.Node, path: Path) -> None:
 
     def size(node: yaml.Node) -> int:
         if id(node) not in sizes:
-            # Counted as endless until it is finished, which an alias of what it stands in never is.
+            # Counts as too large until its size is known: an alias inside the node that it names is found by this.
             sizes[id(node)] = MOST_NODES
             children = [] if isinstance(node, yaml.ScalarNode) else node.value
             pairs = [each for pair in children for each in (pair if isinstance(pair, tuple) else (pair,))]

@@ -1,4 +1,4 @@
-"""Settings of the Trainer that Lightning refuses late, in words of its code, or not at all."""
+"""Checks settings of the Trainer that Lightning refuses late, in terms of its code, or not at all."""
 
 import contextlib
 import re
@@ -31,10 +31,10 @@ REFUSALS = (
     AttributeError,
     LookupError,
 )
-"""What Lightning and the classes that a configuration names raise on settings that they cannot work with."""
+"""Errors that Lightning, and the classes that a configuration names, raise on settings that they cannot work with."""
 
 PLACE = ("accelerator", "devices", "strategy", "num_nodes", "precision", "plugins")
-"""Settings of where it is computed: Lightning's messages on them name none."""
+"""Settings of hardware and processes; Lightning's messages about them do not name the setting."""
 
 LEAST: dict[str, float] = {
     "accumulate_grad_batches": 1,
@@ -45,22 +45,22 @@ LEAST: dict[str, float] = {
 }
 
 LIMITS = {"fit": "train", "validate": "val", "test": "test", "predict": "predict"}
-"""The subcommands and whose limit of batches must leave them some."""
+"""Maps a subcommand to the name in its `limit_..._batches`, which must leave it some batches."""
 
 
 def check_ranges(command: str, settings: Mapping[str, Any]) -> None:
-    """Refuses numbers with which nothing would be computed, or for which Lightning's arithmetic fails in mid-run.
+    """Refuses numbers with which nothing would be computed, or with which Lightning's arithmetic fails during a run.
 
     Args:
         command: fit, validate, test or predict.
-        settings: of the Trainer, as they were parsed.
+        settings: parsed settings of the Trainer.
 
     Raises:
-        UserError: naming the setting, its value, and what it must be.
+        UserError: if a number is out of range; names the setting, its value, and what it must be.
     """
     for name, least in LEAST.items():
         value = settings.get(name)
-        # A comparison with NaN is false.
+        # `not >=` and not `<`: a comparison with NaN is false.
         if value is not None and not value >= least:
             raise UserError(f"trainer.{name} is {value}; it must be at least {least}")
     for name, needless in (("enable_checkpointing", False), ("barebones", True)) if command == "fit" else ():
@@ -76,13 +76,13 @@ def check_ranges(command: str, settings: Mapping[str, Any]) -> None:
 
 
 def guarded(build: Callable[[], _T], named: Callable[[str, str], str], kinds: Kinds = REFUSALS) -> _T:
-    """Calls `build`, which makes objects of libraries from settings; what the libraries refuse is the user's input.
+    """Calls `build`, which makes objects of libraries from settings, and turns a library's error into a UserError.
 
-    An error that code of this project raised, or handed on, is its own defect and stays as it is.
+    An error that code of this project raised or passed on is a defect of the project and stays as it is.
 
     Args:
-        named: from a library's reason, and the class whose constructor raised it, to what is at fault.
-        kinds: what the libraries raise.
+        named: names what is at fault, given the library's reason and the class whose constructor raised it.
+        kinds: errors that the libraries raise.
 
     Raises:
         UserError: with the library's reason.
@@ -90,7 +90,7 @@ def guarded(build: Callable[[], _T], named: Callable[[str, str], str], kinds: Ki
     try:
         return build()
     except kinds as error:
-        # The parser wraps what a constructor raised into a message about types.
+        # The parser wraps the error of a constructor in a message about types.
         cause = own_error(error)
         if is_for_users(cause):
             raise cause from error
@@ -102,19 +102,19 @@ def guarded(build: Callable[[], _T], named: Callable[[str, str], str], kinds: Ki
 
 
 def own_error(error: BaseException) -> BaseException:
-    """The first error in the chain of causes whose message was written for the user, else the last of the chain."""
+    """Returns the first error for the user in the chain of causes, else the last error of the chain."""
     while not is_for_users(error) and error.__cause__ is not None:
         error = error.__cause__
     return error
 
 
 def _refusing(error: BaseException) -> str | None:
-    """The class whose constructor raised, "" without one; None if code of this project did, or handed it on."""
+    """Returns the class whose constructor raised, "" without one; None if the error came through this project's code."""
     owner, ours = "", True
     for frame, _ in traceback.walk_tb(error.__traceback__):
         file = Path(frame.f_code.co_filename)
         ours = file.is_relative_to(HERE) and "site-packages" not in file.parts
-        # This file and the command line's own class hand the settings to a library; anything else has a part in it.
+        # HANDS_ON only pass settings to a library; any other file of the project may have caused the error.
         if ours and file not in HANDS_ON:
             return None
         if frame.f_code.co_name == "__init__" and not ours:
@@ -123,7 +123,7 @@ def _refusing(error: BaseException) -> str | None:
 
 
 def name_class(config: Mapping[str, Any]) -> Callable[[str, str], str]:
-    """For `guarded`: the key that the refusing class is given by."""
+    """For `guarded`: names the key whose value is the refusing class."""
 
     def named(reason: str, owner: str) -> str:
         keys = [key for key, value in config.items() if owner and owner in str(value)]
@@ -133,11 +133,11 @@ def name_class(config: Mapping[str, Any]) -> Callable[[str, str], str]:
 
 
 def name_settings(settings: Mapping[str, Any]) -> Callable[[str, str], str]:
-    """For `guarded`: the Trainer's settings that a reason names; without any, those of where it is computed."""
+    """For `guarded`: names the Trainer's settings that the reason mentions or, without any, those given of PLACE."""
 
     def named(reason: str, owner: str) -> str:
         given = {name: value for name, value in settings.items() if value not in (None, "auto", 1, [], {})}
-        if given.get("overfit_batches"):  # Lightning made it these limits
+        if given.get("overfit_batches"):  # Lightning copies it to these limits
             reason = re.sub("limit_(train|val)_batches", "overfit_batches", reason)
         found = [name for name in given if re.search(rf"(?<![\w.]){name}(?!\w)", reason)]
         found = found or [name for name, value in given.items() if isinstance(value, str) and repr(value) in reason]
@@ -148,10 +148,10 @@ def name_settings(settings: Mapping[str, Any]) -> Callable[[str, str], str]:
 
 
 def check_tuners(trainer: pl.Trainer) -> None:
-    """Refuses callbacks that train with another rate or batch than the run's config.yaml and id say, at each start.
+    """Refuses callbacks that choose a learning rate or batch size at each start, unlike config.yaml and the run's id.
 
     Raises:
-        UserError: naming the callback and the setting.
+        UserError: if there is one; names the callback and the setting.
     """
     for tuner, setting in ((LearningRateFinder, "rate (model.lr)"), (BatchSizeFinder, "batch (data.batch_size)")):
         if any(isinstance(callback, tuner) for callback in trainer.callbacks):
@@ -162,13 +162,13 @@ def check_tuners(trainer: pl.Trainer) -> None:
 
 
 def check_monitors(trainer: pl.Trainer, metrics: Collection[str]) -> None:
-    """Refuses an EarlyStopping that waits for a metric which no epoch has.
+    """Refuses an EarlyStopping that monitors a metric which no epoch has.
 
     Args:
-        metrics: what the module logs while it is fitted.
+        metrics: names of the metrics that the module logs in `fit`.
 
     Raises:
-        UserError: naming the metric, and those that there are.
+        UserError: if the metric is unknown; names it, and the known ones.
     """
     there = [name for name in metrics if trainer.limit_val_batches or not name.startswith("val/")]
     for callback in trainer.callbacks:
@@ -181,10 +181,10 @@ def check_monitors(trainer: pl.Trainer, metrics: Collection[str]) -> None:
 
 @contextlib.contextmanager
 def naming_monitors(trainer: pl.Trainer) -> Iterator[None]:
-    """While fitting: what an EarlyStopping lacks that `check_monitors` could not know of.
+    """Explains, during `fit`, that an EarlyStopping lacks its metric if `check_monitors` could not know that.
 
     Raises:
-        FailedRunError: in the place of Lightning's RuntimeError.
+        FailedRunError: instead of Lightning's RuntimeError.
     """
     try:
         yield
@@ -201,12 +201,12 @@ def check_loop(trainer: pl.Trainer, batches: int, val_batches: int, overfit: int
     """Refuses limits and intervals that do not fit the number of batches.
 
     Args:
-        batches: of the training loader, on each process.
-        val_batches: of the validation loader, on each process.
-        overfit: `overfit_batches` as the user set it; unless 0, Lightning made it both limits.
+        batches: number of training batches per process.
+        val_batches: number of validation batches per process.
+        overfit: `overfit_batches` as the user set it; unless it is 0, Lightning has copied it to both limits.
 
     Raises:
-        UserError: naming the setting, its value, and the number of batches.
+        UserError: if one does not fit; names the setting, its value, and the number of batches.
     """
     train, val = ("overfit_batches",) * 2 if overfit else ("limit_train_batches", "limit_val_batches")
     used = _used(train, trainer.limit_train_batches, batches, "training")
@@ -226,7 +226,7 @@ def check_loop(trainer: pl.Trainer, batches: int, val_batches: int, overfit: int
 
 
 def _used(name: str, limit: int | float, batches: int, kind: str) -> int:
-    """Batches that a limit leaves; a whole number is that many, 1.0 all."""
+    """Returns how many batches a limit leaves: an int is a number of batches, a float a share (1.0 for all)."""
     used = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
     if not used:
         raise UserError(f"trainer.{name} is {limit}, which leaves none of {batches} {kind} batches; raise it")

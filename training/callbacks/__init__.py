@@ -1,4 +1,4 @@
-"""What happens around training: rows, the dashboard, predictions, and stopping without loss."""
+"""Callbacks of the Trainer: rows of metrics, loggers, checkpoints, predictions, and stopping without losing work."""
 
 from training.callbacks.dashboard import Dashboard
 from training.callbacks.finite_loss import FiniteLoss

@@ -1,4 +1,4 @@
-"""The run as loggers show it: every epoch's row exactly once; in W&B the summary and the configuration, too."""
+"""Sends each epoch's row to the loggers exactly once, and the summary and the configuration to W&B."""
 
 import json
 import os
@@ -20,21 +20,20 @@ from training.loggers import HEADER, RunLogger, attempt, begins_anew, set_aside_
 CURVES = ("train/*", "val/*", "lr", "seconds")
 
 IDENTITY = ("network", "compared_as", "padding", "seed", "group", "monitor", "digest")
-"""What W&B's tables can be filtered, sorted and grouped by, and by which studies know a run of this program."""
+"""Fields of RunRecord in W&B's config, to filter, sort and group runs; they mark runs of this program for studies."""
 
 
 class Dashboard(Checkpoint):
-    """Pushes to each logger the rows that it does not have yet.
+    """Sends each logger the rows that it does not have yet.
 
-    The rows are the truth, loggers views of them. After a resume W&B is asked for its last epoch and gets what is
-    missing; CSV files and TensorBoard's are written anew; of other loggers logged.json counts the epochs, and a kill
-    between log and count repeats the last one. A Checkpoint by class and behind ResumeCheckpoint, so that only epochs
-    that will not be run again are pushed.
+    After a resume W&B is asked for its last epoch and gets the missing ones; CSV files and TensorBoard's are written
+    again; for other loggers logged.json counts the epochs, and a kill between log and count repeats the last one. A
+    subclass of Checkpoint, placed after ResumeCheckpoint, so that it sends only epochs that will not be run again.
 
     Args:
-        recorder: holds the rows.
-        record: the run: its monitored metric, targets and identity.
-        config: the resolved configuration, shown in the run's config beside the identity.
+        recorder: callback that holds the rows.
+        record: the run's monitored metric, targets and identity.
+        config: resolved configuration, shown in the W&B run's config beside the identity.
 
     Attributes:
         replaced: files of earlier starts, removed once the checkpoint is loaded: a refused resume changes nothing.
@@ -59,7 +58,7 @@ class Dashboard(Checkpoint):
         self._show(trainer)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        # Nothing is new; but a client that died since the last epoch is noticed, and its rows are logged again.
+        # There is no new row, but this notices if the client died after the last epoch, and logs its rows again.
         self._show(trainer)
         for logger in trainer.loggers if trainer.is_global_zero else ():
             if isinstance(logger, RunLogger):
@@ -76,13 +75,13 @@ class Dashboard(Checkpoint):
         rows, file = self.recorder.rows, self.recorder.folder.logged
         anew = begins_anew(logger, self.record)
         known = {} if anew else read_counts(file)
-        # An earlier version of the program kept no such file, and logged all that are there.
+        # Early versions wrote no logged.json, and had logged all existing rows.
         begin = self._counts.get(name, 0 if anew else known.get(name, len(rows)))
         with writing(Path(logger.save_dir or logger.name or "")):
             for row in rows[begin:]:
                 logger.log_metrics({key: value for key, value in row.items() if key != "step"}, step=int(row["step"]))
             logger.save()
-        # Behind an older checkpoint there are fewer rows than the logger has.
+        # After a resume from an older checkpoint there are fewer rows than the logger has.
         self._counts[name] = max(begin, len(rows))
         if not anew and known.get(name) != self._counts[name]:
             write_text(file, json.dumps(known | {name: self._counts[name]}) + "\n")
@@ -99,7 +98,7 @@ class Dashboard(Checkpoint):
         self._last_shown = last_epoch_shown(run, self.recorder.folder.path)
 
     def _keep_address(self, url: str | None) -> None:
-        """The run's page goes into run.json, for the report to link to; an offline run has none."""
+        """Writes the address of the run's W&B page into run.json, for links of the report; an offline run has none."""
         folder = self.recorder.folder
         record = folder.read_record()
         if url and record.attempts:
@@ -123,7 +122,7 @@ class Dashboard(Checkpoint):
 
 
 def read_counts(file: Path) -> dict[str, int]:
-    """Logger to the epochs that it has; none where the file is missing or damaged."""
+    """Reads logged.json: logger to number of epochs; {} if the file is missing or damaged."""
     try:
         return {str(name): int(count) for name, count in json.loads(file.read_text()).items()}
     except (OSError, ValueError, AttributeError, TypeError):
@@ -133,9 +132,9 @@ def read_counts(file: Path) -> dict[str, int]:
 def save_files(run: Any, folder: RunFolder) -> None:
     """Saves run.json, config.yaml and epochs.csv as files of the W&B run; a study with `--wandb` downloads them.
 
-    W&B uploads them whenever they change, and last at the end of the run. An offline attempt holds links to the files
-    instead of copies: whichever attempt `wandb sync` takes last, the newest version is uploaded. The links are
-    relative, so that a run folder that was moved can still be synced.
+    W&B uploads them whenever they change, and at the end of the run. An offline attempt holds links to the files, not
+    copies, so that `wandb sync` uploads the newest version whichever attempt it takes last. The links are relative, so
+    that a run folder that was moved can still be synced.
     """
     if run.disabled:
         return
@@ -148,10 +147,10 @@ def save_files(run: Any, folder: RunFolder) -> None:
 
 
 def last_epoch_shown(run: Any, folder: Path) -> int:
-    """The last epoch in W&B's history of this run, -1 for none: from the server, or from the files of all attempts."""
+    """Returns the last epoch in W&B's history of this run, or -1: from the server, or from all files of attempts."""
     if run.offline:
-        # Online attempts, too: what their files hold was sent, and would stand on the curve twice. The newest file with
-        # an epoch holds the last one; reading a file takes seconds.
+        # Files of online attempts, too: their epochs were sent, and would be on the curve twice. The newest file with
+        # an epoch holds the last one; older files are not read, since reading one takes seconds.
         files = [*folder.glob(f"wandb/*run-*/run-{run.id}.wandb")]
         files.sort(key=lambda file: file.parent.name.partition("run-")[2], reverse=True)
         return next((epoch for file in files if (epoch := _last_epoch_in(file)) >= 0), -1)
@@ -160,7 +159,7 @@ def last_epoch_shown(run: Any, folder: Path) -> int:
 
 
 def _last_epoch_in(file: Path) -> int:
-    """The last epoch in the file of an attempt, -1 if it holds none or cannot be read."""
+    """Returns the last epoch in the file of an attempt, -1 if it holds none or cannot be read."""
     if file.stat().st_size <= HEADER:
         return -1
     command = [str(Path(sys.executable).with_name("wandb")), "leet", "inspect", "--json", str(file.parent)]

@@ -1,4 +1,4 @@
-"""Stops a run whose loss is NaN or infinite, before anything is saved of it."""
+"""Stops a run whose loss is NaN or infinite, before a checkpoint with such weights is saved."""
 
 import math
 import sys
@@ -15,10 +15,10 @@ from training.callbacks.host_copy import HostCopy
 from training.checkpoint_files import RESUME_PATTERN
 
 LOOK_EVERY = 50
-"""Training batches between two looks at the losses."""
+"""Number of training batches whose losses are checked together."""
 
 SHOWN = 8
-"""Files of a batch that the message names."""
+"""Number of the batch's files that the message names."""
 
 
 class _Batch(NamedTuple):
@@ -29,15 +29,15 @@ class _Batch(NamedTuple):
 
 
 class FiniteLoss(pl.Callback):
-    """Looks at the training loss of every batch, and at the weights before anything is validated or saved.
+    """Checks the training loss of every batch, and the weights before each validation and checkpoint.
 
-    The losses stay on the device until LOOK_EVERY of them have come together; then a copy of them is started, which a
-    later step finds done, so that none waits for the device. A checkpoint or a validation waits: none is of weights
-    that came of a NaN.
+    The losses stay on the device until there are LOOK_EVERY of them. Then an asynchronous copy starts, which a later
+    step reads, so that no step waits for the device. Validations and checkpoints do wait: none may use weights that
+    came from a NaN.
 
     Args:
         checkpoints: folder of the run's checkpoints, for the message.
-        on_nan: "stop" ends all processes, with exit status 1 on the first; "warn" says it once and goes on.
+        on_nan: "stop" ends all processes, with exit status 1 on the first; "warn" warns once and goes on.
     """
 
     def __init__(self, checkpoints: Path, on_nan: Literal["stop", "warn"]) -> None:
@@ -50,7 +50,7 @@ class FiniteLoss(pl.Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        # At the batch's end the schedule has already stepped on.
+        # Noted at the start: at the batch's end the schedule has already set the next rate.
         rate = trainer.optimizers[0].param_groups[0]["lr"]
         self._now = _Batch(trainer.global_step + 1, trainer.current_epoch, batch_idx, rate)
 
@@ -59,13 +59,13 @@ class FiniteLoss(pl.Callback):
     ) -> None:
         if not self._batches:
             self._losses = torch.zeros(LOOK_EVERY, device=pl_module.device)
-        # Lightning divides by the batches that are accumulated.
+        # Lightning divided the loss by the number of accumulated batches.
         self._losses[len(self._batches)] = outputs["loss"].detach() * trainer.accumulate_grad_batches
         self._batches.append(self._now)
         if len(self._batches) == LOOK_EVERY:
             self._check_copied(trainer)
             self._copy(pl_module, self._losses)
-        # Processes must agree on when they look, and their devices are not equally far.
+        # Only in a single process: several must check at the same step, and their copies are ready at different ones.
         if self._copied and trainer.world_size == 1 and self._copied[1].ready:
             self._check_copied(trainer)
 
@@ -81,27 +81,30 @@ class FiniteLoss(pl.Callback):
         self._look(trainer, pl_module)
 
     def _look(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Collective: every process looks at the same steps, and all stop together. Raises as `_check_copied`."""
+        """Checks losses and weights now. Collective: all processes call it at the same step and stop together.
+
+        Raises as `_check_copied`.
+        """
         self._check_copied(trainer)
         if self.on_nan == "ignore":
             self._batches = []
             return
         weights = torch.where(_finite(module), 0.0, math.nan)
-        # A run that goes on with a validation looks before its first batch.
+        # `_losses` may be empty still: a resume that begins with a validation comes here before its first batch.
         self._copy(module, torch.cat([self._losses[: len(self._batches)].to(weights), weights.view(1)]))
         self._check_copied(trainer)
 
     def _copy(self, module: pl.LightningModule, seen: torch.Tensor) -> None:
-        """Starts the copy of all processes' losses of the batches so far, perhaps with the state of the weights."""
+        """Starts the copy of all processes' `seen`: losses of the batches so far, perhaps the state of the weights."""
         self._copied = self._batches, HostCopy(module.all_gather(seen).view(-1, len(seen)))
         self._batches = []
 
     def _check_copied(self, trainer: pl.Trainer) -> None:
-        """Looks at what was copied last.
+        """Checks the values that were copied last.
 
         Raises:
-            FailedRunError: on the first process. The others leave with status 0: their failure would make the launcher
-                kill the first.
+            FailedRunError: on the first process, if a value is NaN or infinite. The others exit with status 0: their
+                failure would make the launcher kill the first.
         """
         if self._copied is None or self.on_nan == "ignore":
             return
@@ -144,7 +147,7 @@ class FiniteLoss(pl.Callback):
 
 
 def _finite(module: pl.LightningModule) -> torch.Tensor:
-    """Whether all weights are finite and no buffer is NaN (one of a network may well be infinite), a bool scalar."""
+    """Bool scalar: all weights are finite, and no buffer has a NaN (a buffer may legitimately hold infinity)."""
     parameters = [parameter.detach().isfinite().all() for parameter in module.parameters()]
     buffers = [~buffer.isnan().any() for buffer in module.buffers() if buffer.is_floating_point()]
     return torch.stack(parameters + [each.to(module.device) for each in buffers]).all()

@@ -1,10 +1,10 @@
-"""Numbers on their way from the device, read later without waiting for what the device does by then."""
+"""Copies numbers from the device to the CPU asynchronously, to read them later without waiting for the device."""
 
 import torch
 
 
 class HostCopy:
-    """A copy of `tensor` on the CPU, started now.
+    """An asynchronous copy of `tensor` to the CPU, started at construction.
 
     Reading a GPU's tensor right away (`.item()`, `.tolist()`) waits for all work that was queued before it, and the
     device then idles while the process queues the next step.
@@ -18,11 +18,11 @@ class HostCopy:
 
     @property
     def ready(self) -> bool:
-        """Whether `read` would not wait; always so for a tensor on the CPU."""
+        """Whether `read` would return without waiting; always True for a tensor on the CPU."""
         return self._copied is None or self._copied.query()
 
     def read(self) -> torch.Tensor:
-        """The copy, waiting for it where it is not ready."""
+        """Returns the copy; waits if it is not ready."""
         if self._copied:
             self._copied.synchronize()
         return self._copy

@@ -1,4 +1,4 @@
-"""The epochs whose weights are kept: the best one, and the last ones."""
+"""Keeps the weights of the best epoch and of the last epochs."""
 
 import shutil
 from pathlib import Path
@@ -18,18 +18,18 @@ BEST, EPOCHS = "best.ckpt", "epoch-*.ckpt"
 
 
 class KeptEpochs(ModelCheckpoint):
-    """Weights of epochs' ends; an epoch without `monitor`, not validated at its end, has nothing to be chosen by.
+    """Saves weights at the ends of epochs; skips an epoch without `monitor`, which was not validated at its end.
 
-    What was kept before a resume follows from the rows and the files: Lightning's own state holds absolute paths, and
-    forgets the best score where the folder has another one. A file that is damaged is set aside. One that is missing is
-    taken from beside the checkpoint that training starts from, where that lies in another folder (--ckpt_path).
+    After a resume the kept epochs follow from the rows and the files: Lightning's own state holds absolute paths, and
+    forgets the best score if the folder is another one. A damaged file is renamed. A missing one is copied from the
+    folder of the checkpoint that training starts from, if that is another folder (--ckpt_path).
 
-    All are read before RunRecorder writes anything, so that one which the system does not let be read leaves no trace.
+    All files are read before RunRecorder writes anything, so that a file that the system cannot read leaves no trace.
 
     Args:
-        recorder: holds the rows and the run's folder.
-        pattern: of the files' names.
-        read: what was read, for all who share it: (epoch, step) of a file, or what is wrong with it.
+        recorder: callback that holds the rows and the run's folder.
+        pattern: pattern of the file names.
+        read: cache shared by the callbacks: file to its (epoch, step), or to the error of reading it.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class KeptEpochs(ModelCheckpoint):
 
     @property
     def state_key(self) -> str:
-        # Checkpoints of earlier versions hold the state of Lightning's own class.
+        # Checkpoints of early versions hold the state of Lightning's own class.
         return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__)
 
     def state_dict(self) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class KeptEpochs(ModelCheckpoint):
         if trainer.is_global_zero:
             kept = self._settle(_source(trainer), lines)
             self._note(lines)
-        kept = trainer.strategy.broadcast(kept)  # all processes must take the same epoch for the best one
+        kept = trainer.strategy.broadcast(kept)  # all processes must have the same best epoch
         scores = {f"{self.dirpath}/{name}": score for name, score in kept.items()}
         self.best_k_models = {path: torch.tensor(score, dtype=torch.float64) for path, score in scores.items()}
         if kept:
@@ -78,11 +78,11 @@ class KeptEpochs(ModelCheckpoint):
             self.best_model_score = self.best_k_models[self.best_model_path]
 
     def _settle(self, source: Path, lines: list[str]) -> dict[str, float]:
-        """Brings the files in line with the rows; returns name and value of those kept, whether they are there or not.
+        """Makes the files match the rows; returns the names and values of the kept files, whether they exist or not.
 
         Args:
             source: folder of the checkpoint that training starts from.
-            lines: gets what was wrong.
+            lines: list to which messages about problems are added.
         """
         raise NotImplementedError
 
@@ -95,7 +95,7 @@ class KeptEpochs(ModelCheckpoint):
             self.recorder.folder.write_record(record)
 
     def _find(self, source: Path, pattern: str, lines: list[str]) -> dict[Path, int]:
-        """Checkpoints of that name, the run's own first, to their epochs: those whose weights a row describes."""
+        """Maps checkpoints that match `pattern` and a row (epoch and step) to their epochs, the run's own first."""
         rows, found = self.recorder.rows, {}
         for path in self._paths(source, pattern):
             position = self._position(path)
@@ -124,7 +124,7 @@ class KeptEpochs(ModelCheckpoint):
     def _copy(self, source: Path, target: Path) -> None:
         with open(source, "rb") as file:
             write_atomically(target, lambda copy: shutil.copyfileobj(file, copy))
-        self._read[target] = self._read[source]  # what was read there may have been a damaged file
+        self._read[target] = self._read[source]  # the cache may hold the error of a damaged file at `target`
 
 
 def _source(trainer: pl.Trainer) -> Path:
@@ -132,14 +132,14 @@ def _source(trainer: pl.Trainer) -> Path:
 
 
 class LastEpochs(KeptEpochs):
-    """`epoch-NNN.ckpt` of the last epochs."""
+    """Keeps `epoch-NNN.ckpt` of the last epochs."""
 
     def _settle(self, source: Path, lines: list[str]) -> dict[str, float]:
         found = {path.name: path for path in reversed(self._find(source, self.pattern, lines))}
         epochs = [int(row["epoch"]) for row in self.recorder.rows][-LAST:]
         names = [f"epoch-{epoch:03d}.ckpt" for epoch in epochs]
         folder = Path(self.dirpath)
-        # The file of the epoch that is run again may have replaced the first one before the kill.
+        # Before the kill, the file of the epoch that is now run again may have replaced the oldest one.
         pruned = len(names) == LAST and (folder / f"epoch-{epochs[-1] + 1:03d}.ckpt").exists()
         for name in names[pruned:]:
             if name not in found:
@@ -150,7 +150,7 @@ class LastEpochs(KeptEpochs):
 
 
 class BestEpoch(KeptEpochs):
-    """`best.ckpt` of the epoch with the highest value; not of one with a NaN or infinite value among its own."""
+    """Keeps `best.ckpt` of the epoch with the highest value among those that pass `is_sound`."""
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if is_sound(self.recorder.rows[-1]):
@@ -158,7 +158,7 @@ class BestEpoch(KeptEpochs):
 
     def _settle(self, source: Path, lines: list[str]) -> dict[str, float]:
         best = Path(self.dirpath) / BEST
-        # As Lightning counts: of equal epochs the first is the best.
+        # As in Lightning, the first of equal epochs is the best.
         scores = dict(values(filter(is_sound, self.recorder.rows), self.monitor))
         wanted = max(scores, key=scores.__getitem__, default=None)
         found = self._find(source, self.pattern, lines)
@@ -178,7 +178,7 @@ class BestEpoch(KeptEpochs):
 
 
 def best_and_last_epochs(recorder: RunRecorder, monitor: str) -> list[KeptEpochs]:
-    """Weights for the paper's two ways of reporting: `best.ckpt` by `monitor`, `epoch-NNN.ckpt` of the last five."""
+    """Callbacks for the paper's two ways of reporting: `best.ckpt` by `monitor`, `epoch-NNN.ckpt` of the last five."""
     read: dict[Path, tuple[int, int] | CheckpointError] = {}
     return [
         LastEpochs(recorder, EPOCHS, read, filename="epoch-{epoch:03d}", monitor="epoch", save_top_k=LAST),

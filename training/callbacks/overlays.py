@@ -1,4 +1,4 @@
-"""Predicted segmentations as pictures: each image under the colours of its classes (Figures 6 to 8 of the paper)."""
+"""Draws predicted segmentations: each image under the colours of its classes (Figures 6 to 8 of the paper)."""
 
 import itertools
 import shutil
@@ -19,15 +19,15 @@ LEGEND, LEGEND_WIDTH = "legend.png", 1024
 
 
 class OverlayWriter(pl.Callback):
-    """Writes one picture an image, below `output` as the images lie below the folder of images, and a legend.
+    """Writes a picture per image, with the same paths below `output` as below the folder of images, and a legend.
 
-    The data module gives `predict_folder`, `class_names`, `class_colours` (C, 3) and `label_ids` (C,).
+    The data module provides `predict_folder`, `class_names`, `class_colours` (C, 3) and `label_ids` (C,).
 
     Args:
-        output: folder to write into; it must not exist yet.
-        opacity: of the colours over the image, 0 to 1.
-        tiles: draw the seams of the tiles that the prediction was put together from.
-        leave_out: shade the centre that Table 7 leaves out at this proportion.
+        output: folder to write into, which must not exist yet.
+        opacity: opacity of the colours over the image, 0 to 1.
+        tiles: draw the seams of the tiles of the prediction.
+        leave_out: proportion of the centre to shade, as left out in Table 7; None shades nothing.
         label_ids: also write the classes as label ids, one channel of 8 bits, as `NAME_labelIds.png`.
     """
 
@@ -43,7 +43,7 @@ class OverlayWriter(pl.Callback):
         self.tiles, self.proportion, self.label_ids = tiles, leave_out, label_ids
         self._written = 0
         self._taken: set[Path] = {Path(LEGEND)}
-        # Filled under another name and renamed, so that a failure leaves no half of it in the way of the next attempt.
+        # Written under another name and renamed at the end: a partial folder would block the next attempt.
         self._partial = output.with_name(f".{output.name}.partial")
 
     def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -78,7 +78,7 @@ class OverlayWriter(pl.Callback):
         shutil.rmtree(self._partial, ignore_errors=True)
 
     def _names(self, image: Path) -> tuple[Path, Path]:
-        """Where the picture and the label ids of an image go; an image keeps its ending if another takes the name."""
+        """Names of an image's picture and label ids; they include its suffix if another image has taken the names."""
         numbered = (f"{image.name}-{number}" for number in itertools.count(2))
         candidates = (
             (image.with_name(f"{stem}.png"), image.with_name(f"{stem}_labelIds.png"))

@@ -1,4 +1,4 @@
-"""The class that a classifier gives to each tested image, in order."""
+"""Collects the class that a classifier predicts for each tested image, in order."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import torch
 
 
 class PredictedClasses(pl.Callback):
-    """Collects what `test_step` returns, of one process, which sees every image in the order of the data."""
+    """Collects the results of `test_step` in a single process, which gets all images in the order of the data."""
 
     def __init__(self) -> None:
         self._batches: list[torch.Tensor] = []
@@ -22,5 +22,5 @@ class PredictedClasses(pl.Callback):
 
     @property
     def classes(self) -> torch.Tensor:
-        """(N,) int64 of all images."""
+        """Predicted classes of all images (N,) int64."""
         return torch.cat(self._batches)

@@ -1,4 +1,4 @@
-"""What `predict` writes, by the kind of network: one CSV file, or a folder of pictures."""
+"""Writes the predictions of `predict`: a CSV file for a classifier, a folder of pictures for a segmentation network."""
 
 import csv
 import io
@@ -17,14 +17,14 @@ from training.callbacks.overlays import OverlayWriter
 from training.settings import PredictionSettings
 
 SHOWN = 5
-"""Classes listed an image, the most probable first."""
+"""Number of classes listed per image, the most probable first."""
 
 
 class PredictionWriter(pl.Callback):
-    """Writes one line an image: its path, then pairs of class and probability.
+    """Writes a line per image: its path, then pairs of class and probability.
 
     Args:
-        output: the CSV file to write; it must not exist yet.
+        output: CSV file to write, which must not exist yet.
     """
 
     def __init__(self, output: Path) -> None:
@@ -53,7 +53,7 @@ class PredictionWriter(pl.Callback):
 
 
 def prediction_writer(model: pl.LightningModule, settings: PredictionSettings) -> pl.Callback:
-    """The callback that writes the predictions of `model`.
+    """Returns the callback that writes the predictions of `model`.
 
     Raises:
         UserError: if a setting is out of range, the output exists (nothing is ever overwritten), or cannot be written.

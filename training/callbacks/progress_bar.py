@@ -1,4 +1,4 @@
-"""Lightning's progress bar, which does not have the device waited for at each step."""
+"""Lightning's progress bar without a synchronisation with the device at each step."""
 
 import time
 from typing import Any
@@ -8,7 +8,7 @@ from pytorch_lightning.callbacks import RichProgressBar
 
 
 class ProgressBar(RichProgressBar):
-    """Shows the training loss of a step once a second: to read it is to wait for the device."""
+    """Shows the training loss of a step once per second, since reading the loss waits for the device."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Writes the run folder while training: the conversion report, the rows, and that the run is finished; prints rows."""
+"""Writes the run folder in training: the conversion report, the rows, and that the run is finished; prints rows."""
 
 import json
 import time
@@ -18,16 +18,16 @@ STAGES = ("train/", "val/")
 
 
 class RunRecorder(Checkpoint):
-    """Keeps one row an epoch in its checkpointed state and derives `epochs.csv` from it.
+    """Keeps a row per epoch in its checkpointed state and writes `epochs.csv` from it.
 
-    An epoch that is run again after a resume replaces its row, so each epoch stands there exactly once. A Checkpoint by
-    class, since Lightning calls those last at an epoch's end, when every metric of the epoch is known.
+    An epoch that is run again after a resume replaces its row, so each epoch has exactly one. A subclass of Checkpoint,
+    since Lightning calls those last at an epoch's end, when every metric of the epoch is known.
 
     Args:
-        folder: the run's folder.
+        folder: run folder.
 
     Attributes:
-        begin: called on the first process before anything is written, with the checkpoint loaded.
+        begin: function called on the first process after the checkpoint is loaded and before anything is written.
     """
 
     def __init__(self, folder: RunFolder) -> None:
@@ -55,7 +55,7 @@ class RunRecorder(Checkpoint):
         self.begin()
         report = getattr(pl_module, "padding_report", None)
         if report is not None:
-            # A scheme of the user's own: where its file is gone or another one, a resumed run finds this copy.
+            # Files of a user's schemes: a resumed run uses this copy if the original file is gone or has changed.
             for file in map(Path, report.files):
                 if not (copy := self.folder.path / file.name).exists():
                     write_text(copy, file.read_text())
@@ -63,14 +63,14 @@ class RunRecorder(Checkpoint):
         self.folder.write_rows(self.rows)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        # At the epoch's end the schedule has already stepped on to the next epoch's rate.
+        # Noted at the start: at the epoch's end the schedule has already set the next epoch's rate.
         self._learning_rate = trainer.optimizers[0].param_groups[0]["lr"]
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        # What was measured before is of other weights. Lightning keeps it, so that rows and `best.ckpt` would take it
-        # for this epoch's: a validation within the epoch, one of an earlier epoch, a class that has no IoU now.
+        # Metrics so far are of other weights. Lightning keeps them, so rows and `best.ckpt` would take them for this
+        # epoch's: of a validation within the epoch or in an earlier one, or of a class that has no IoU now.
         trainer._logger_connector._callback_metrics.clear()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -88,17 +88,17 @@ class RunRecorder(Checkpoint):
             self.folder.write_record(record)
 
     def _seconds(self) -> float:
-        """Wall-clock seconds spent in the current epoch so far, over all attempts at it."""
+        """Wall-clock seconds of the current epoch so far, over all attempts."""
         return self._seconds_before + time.monotonic() - self._resumed_at
 
 
 class EpochLines(Checkpoint):
-    """Prints each finished epoch's row, where there is no terminal for a progress bar.
+    """Prints each finished epoch's row if there is no terminal for a progress bar.
 
-    A Checkpoint by class, to come after RunRecorder.
+    A subclass of Checkpoint, so that it is called after RunRecorder.
 
     Args:
-        recorder: holds the rows.
+        recorder: callback that holds the rows.
     """
 
     def __init__(self, recorder: RunRecorder) -> None:

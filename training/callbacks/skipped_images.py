@@ -1,4 +1,4 @@
-"""Lists in the run folder the images that `data.on_damaged=skip` passed over, and those that only Pillow could read."""
+"""Lists in the run folder the images that `data.on_damaged=skip` skipped, and those that only Pillow could read."""
 
 import csv
 import io
@@ -12,12 +12,12 @@ from records import RunFolder, write_text
 
 
 class SkippedImages(pl.Callback):
-    """Gathers what the processes noted into skipped_images.csv and decoded_by_pillow.csv.
+    """Collects the notes of all processes into skipped_images.csv and decoded_by_pillow.csv.
 
-    At each epoch's end, and at the start and the end of an attempt.
+    It does so at each epoch's end, and at the start and the end of an attempt.
 
     Args:
-        folder: the run's folder; the processes note images there, too.
+        folder: run folder, in which the processes also write their notes.
     """
 
     def __init__(self, folder: RunFolder) -> None:

@@ -1,4 +1,4 @@
-"""SIGTERM, SIGINT and SIGUSR1 as a wish to stop: training saves at the next safe step and leaves."""
+"""Lets SIGTERM, SIGINT and SIGUSR1 stop training: it saves at the next safe step and exits."""
 
 import os
 import signal
@@ -14,21 +14,22 @@ from training.callbacks.host_copy import HostCopy
 from training.loggers import attempt
 
 UNFINISHED = 75
-"""Exit status of a run that a time limit stopped before its end: EX_TEMPFAIL of sysexits.h, "try again later"."""
+"""Exit status of a run that was stopped before its end without a signal: EX_TEMPFAIL of sysexits.h, "try again later".
+"""
 
 AGREE_EVERY = 10
-"""Optimiser steps between two agreements among processes; on GPUs one is read at the next, without a wait for it."""
+"""Optimiser steps between two agreements of the processes; on GPUs each is read at the next one, to avoid waiting."""
 
 
 class StopSignal(pl.Callback):
-    """Notes a signal while training, and lets all processes agree on stopping at the same step.
+    """Notes a signal during training, and lets all processes agree on stopping at the same step.
 
-    The first signal asks for a checkpoint and an orderly end; a second SIGINT ends at once. The exit status is 128 +
-    the signal's number on the first process, so that schedulers and W&B agents see an interrupted run and requeue it,
-    and 0 on the others, whose failure would make srun kill the first.
+    The first signal asks for a checkpoint and a clean exit; a second SIGINT ends the process at once. The exit status
+    is 128 + signal number on the first process, so that schedulers and W&B agents see an interrupted run and requeue
+    it, and 0 on the others, whose failure would make srun kill the first.
 
-    Before the first step and during a validation there is nothing new to save: a signal ends the process at once, by
-    `processes.signals.leave`. ResumeCheckpoint saves before a validation.
+    Before the first step and during a validation there is nothing new to save (ResumeCheckpoint saves before a
+    validation): a signal ends the process at once, by `processes.signals.leave`.
     """
 
     def __init__(self) -> None:
@@ -38,17 +39,17 @@ class StopSignal(pl.Callback):
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         self._is_set_up = True
-        # Blocked until now in an agent's run, which W&B knows now, and in processes that processes.launcher started.
+        # Blocked until here in processes that processes.launcher started, and in an agent's run, which W&B now knows.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.SIGNALS)
 
     def note(self) -> None:
-        """From now on signals are noted for `requested`, which must be asked at every step."""
+        """Starts to note signals for `requested`, which must be called at every step."""
         self._validates = False
         for number in signals.SIGNALS:
             signal.signal(number, self._note)
 
     def end_validation(self) -> None:
-        """From now on, until the next `note`, a signal ends the process at once, and so does one that was noted."""
+        """Lets a signal, also one noted before, end the process at once until the next call of `note`."""
         self._validates = True
         for number in signals.SIGNALS:
             signal.signal(number, signals.leave)
@@ -57,7 +58,7 @@ class StopSignal(pl.Callback):
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         if not self._is_set_up or not (self.received or signals.left_by()):
-            return  # before that W&B may just be opening the run
+            return  # before setup W&B may still be opening the run
         if self._validates:
             rank_zero_info(f"in the validation after step {trainer.global_step}, which the same command repeats")
         attempt(trainer.loggers, lambda run: run.mark_preempting())
@@ -70,7 +71,7 @@ class StopSignal(pl.Callback):
             os.write(2, b"\nstopping after a checkpoint at the next step; Ctrl-C again to stop at once\n")
 
     def requested(self, trainer: pl.Trainer, epoch_ends: bool = False) -> bool:
-        """Whether any process was asked to stop. Collective: every process must call it at the same step."""
+        """Returns whether any process was asked to stop. Collective: all processes must call it at the same step."""
         if trainer.world_size == 1:
             return self.received is not None
         if trainer.global_step % AGREE_EVERY and not epoch_ends:
@@ -85,7 +86,7 @@ class StopSignal(pl.Callback):
         return False
 
     def stop(self, trainer: pl.Trainer) -> None:
-        """Ends this process with the status described above.
+        """Ends this process with the exit status that the class describes.
 
         Raises:
             SystemExit: always.
@@ -95,7 +96,7 @@ class StopSignal(pl.Callback):
 
 
 def leave(trainer: pl.Trainer, reason: str, status: int) -> None:
-    """Ends this process before the run's end, with a line that says so: `status` on the first process, else 0.
+    """Prints that the run stops before its end, and exits: with `status` on the first process, else with 0.
 
     Raises:
         SystemExit: always.

@@ -122,7 +122,7 @@ class Sources:
 
 
 def _alike(value: str, text: str) -> bool:
-    """Returns whether two texts are the same value, or `value` is in the list `text`, in Python's or YAML's notation."""
+    """Returns whether two texts are the same value, or `value` is in the list `text`; Python's or YAML's notation."""
     plain, other = (re.sub(r"[\s'\"]", "", each).replace("None", "null") for each in (value, text))
     return plain == other or plain in other.strip("[]").split(",")
 

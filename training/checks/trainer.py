@@ -109,7 +109,7 @@ def own_error(error: BaseException) -> BaseException:
 
 
 def _refusing(error: BaseException) -> str | None:
-    """Returns the class whose constructor raised, "" without one; None if the error came through this project's code."""
+    """Returns the class whose constructor raised, or ""; None if the error was raised in or passed on by our code."""
     owner, ours = "", True
     for frame, _ in traceback.walk_tb(error.__traceback__):
         file = Path(frame.f_code.co_filename)

@@ -18,7 +18,7 @@ from padding.conversion.layers import (
     LEARNED,
     PaddedLayer,
     built_mode,
-    layer_class,
+    class_under,
     original_class,
     start_of,
 )
@@ -332,7 +332,7 @@ def _apply(plan: _Plan, before: Mapping[nn.Module, _Before]) -> None:
         elif module in plan.pools:
             module.__class__ = target.pools[type(module)]
         else:
-            module.__class__ = layer_class(type(module), target.name)  # type: ignore[arg-type]  # classes are hashable
+            module.__class__ = class_under(module, target.name)
             module.layer_name = name
             if module in pads:
                 module.outer_pads = pads[module]

@@ -10,6 +10,7 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 from torch.overrides import has_torch_function_variadic
 
 from padding.errors import PaddingError, UnfollowableError
@@ -229,6 +230,19 @@ def layer_class(base: type[nn.Module], scheme: str) -> type[nn.Module]:
         "padding_site": site,
     }
     return type(name, (PaddedLayer, base), namespace)
+
+
+def class_under(layer: nn.Module, scheme: str) -> type[nn.Module]:
+    """`layer_class` of a layer's own class.
+
+    Of a parametrised one it is derived from the scheme's class, since `remove_parametrizations` takes properties from a
+    layer's class and then puts its base in place. Made anew for each layer, as torch's are.
+    """
+    kind: Any = type(layer)
+    if not parametrize.is_parametrized(layer):
+        return layer_class(kind, scheme)
+    base = layer_class(kind.__base__, scheme)
+    return type(f"Parametrized{base.__name__}", (base,), {**vars(kind), "padding_base": kind})
 
 
 def _initialiser(base: type[nn.Module], takes_masks: bool) -> Callable[..., None]:

@@ -78,7 +78,12 @@ def _aligned(call: Call, union: bool, along: int | None = None) -> Result:
     # Axes are counted from the last, where broadcasting aligns the arguments.
     cuts: list[Extents | None] = [None] * dims
     for axis in range(-dims, 0) if call.cut else ():
-        parts = [(*each, axis) for each in call.states if each[0].dim() >= -axis and each[0].shape[axis] > 1]
+        # An axis of one position is broadcast, unless some image has none on it.
+        parts = [
+            (tensor, state, axis)
+            for tensor, state in call.states
+            if tensor.dim() >= -axis and (tensor.shape[axis] > 1 or (state and state.axes[axis]))
+        ]
         cuts[axis] = None if axis == along else _agreed(call, parts, union)
     batches = {state.batch - tensor.dim() for tensor, state in call.states if state and state.batch is not None}
     if call.cut and len(batches) > 1:

@@ -167,3 +167,9 @@ def test_a_parametrised_layer_is_converted_and_restored(x):
     torch.testing.assert_close(layer(x), peer(x))
     convert_padding(nn.Sequential(layer), "zero")
     assert torch.equal(layer(x), before)
+    convert_padding(layer, "replicate")
+    expected = layer(x)
+    parametrize.remove_parametrizations(layer, "weight")
+    assert torch.equal(layer(x), expected)
+    convert_padding(layer, "zero")
+    assert type(layer) is nn.Conv2d

@@ -4,8 +4,6 @@
 along columns and continues rows over the poles, for maps of longitude and latitude.
 """
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -15,7 +13,7 @@ from padding.geometry import Geometry, pad_argument
 from padding.registry import register_scheme
 from padding.schemes.circular_pools import CIRCULAR
 from padding.schemes.convolve import unpadded
-from padding.schemes.ring import Fill, alike, convolve_filled, register_fill
+from padding.schemes.ring import Fill, alike, check_room, convolve_filled, register_fill
 from padding.tracing import may_compare
 
 
@@ -43,7 +41,7 @@ _CIRCULAR = alike(Fill("circular", _nearest, _amount, opposite=True))
 @register_scheme("reflect", survives_fusing=True, fills=_REFLECT)
 def reflect(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
     """Mirrors the input at its border, without repeating the border itself."""
-    _check_room(input, geometry, "reflect", spare=1)
+    check_room(input, geometry.pads, _REFLECT(input.dim() - 2))
     if _must_be_deterministic(input):
         return convolve_filled(_REFLECT, input, weight, bias, geometry)
     return _extended(input, weight, bias, geometry, "reflect")
@@ -61,7 +59,7 @@ def replicate(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geom
 @register_scheme("circular", survives_fusing=True, pools=CIRCULAR, fills=_CIRCULAR)
 def circular(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
     """Continues the input with the values at the opposite border."""
-    _check_room(input, geometry, "circular", spare=0)
+    check_room(input, geometry.pads, _CIRCULAR(input.dim() - 2))
     return _extended(input, weight, bias, geometry, "circular")
 
 
@@ -100,22 +98,3 @@ def _must_be_deterministic(input: Tensor) -> bool:
 
 def _extended(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, mode: str) -> Tensor:
     return unpadded(F.pad(input, pad_argument(geometry.pads), mode=mode), weight, bias, geometry)
-
-
-def _check_room(input: Tensor, geometry: Geometry, scheme: str, spare: int) -> None:
-    """Raises PaddingError if the input is smaller than the padding, which is copied from it."""
-    sizes: Sequence[int] = input.shape[2:]
-    if not may_compare(sizes):
-        return  # F.pad checks for itself
-    if any(max(pair) > size - spare for size, pair in zip(sizes, geometry.pads, strict=True)):
-        limit = "smaller than" if spare else "at most"
-        raise PaddingError(
-            f"{scheme} padding of {_readable(geometry)} needs padding {limit} the map, which is "
-            f"{'x'.join(map(str, sizes))} here; give the network larger inputs, or use 'replicate', which has no limit"
-        )
-
-
-def _readable(geometry: Geometry) -> str:
-    if geometry.symmetric:
-        return "x".join(str(before) for before, _ in geometry.pads)
-    return " and ".join(f"({before}, {after})" for before, after in geometry.pads)

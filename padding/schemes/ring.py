@@ -110,6 +110,7 @@ def surround(
     ]
     if not chosen:
         return input
+    check_room(input, pads, fills)
     regions = [_region(input, axis, fill, amount, side) for axis, fill, pair in chosen for side, amount in _sides(pair)]
     measured = {}
     for _, fill, _ in chosen:
@@ -133,16 +134,23 @@ def _sides(pair: tuple[int, int]) -> tuple[tuple[int, int], ...]:
     return tuple(enumerate(pair))
 
 
+def check_room(input: Tensor, pads: Pads, fills: Sequence[Fill | None]) -> None:
+    """Raises PaddingError if the map is smaller than what a fill reads."""
+    sizes = input.shape[2:]
+    for size, pair, fill in zip(sizes, pads, fills, strict=True) if may_compare(sizes) else ():
+        amount = max(pair)
+        if fill is not None and amount > 0 and (reach := fill.reach(amount, size)) > size:
+            raise PaddingError(
+                f"{fill.name} padding of {amount} needs a map of at least {reach} positions along that axis, and it is "
+                f"{'x'.join(map(str, sizes))} here; give the network larger inputs, or use 'replicate', which has no "
+                "limit"
+            )
+
+
 def _region(input: Tensor, axis: int, fill: Fill, amount: int, side: int) -> tuple[int, int, int]:
     """(axis, start, length) of the region that `fill` reads for one side; side 0 is before the map."""
     size = input.shape[axis]
     reach = fill.reach(amount, size)
-    if may_compare((reach, size)) and reach > size:
-        raise PaddingError(
-            f"{fill.name} padding of {amount} needs a map of at least {reach} positions along each axis, and it is "
-            f"{'x'.join(map(str, input.shape[2:]))} here; give the network larger inputs, or use 'replicate', "
-            "which has no limit"
-        )
     return axis, 0 if (side == 0) != fill.opposite else size - reach, reach
 
 

@@ -195,7 +195,7 @@ def test_a_padding_mode_contradicts_a_scheme():
 def test_a_map_too_small_names_the_layer_and_the_way_out(scheme, size):
     model = nn.Sequential(nn.Identity(), nn.Conv2d(1, 1, 7, padding=3))
     padding.convert_padding(model, scheme)
-    with pytest.raises(PaddingError, match=f"layer '1' .*{scheme} padding of 3x3 .* {size}x9 .*'replicate'"):
+    with pytest.raises(PaddingError, match=f"layer '1' .*{scheme} padding of 3 .* {size}x9 .*'replicate'"):
         model(torch.randn(1, 1, size, 9))
     padding.convert_padding(model, "replicate")
     model(torch.randn(1, 1, size, 9))

@@ -213,8 +213,8 @@ def test_precisions(scheme, dtype):
         ("earth", (6, 7), "even number.* 6x7: give it an even width"),
         ("earth", (6,), "takes 2-d maps"),
         ("earth", (6, 6, 6), "takes 2-d maps"),
-        ("reflect", (3, 6), "padding of 3x3 needs padding smaller than the map, which is 3x6"),
-        ("symmetric", (2, 6), "padding of 3 needs a map of at least 3 positions along each axis, and it is 2x6"),
+        ("reflect", (3, 6), "padding of 3 needs a map of at least 4 positions along that axis, and it is 3x6"),
+        ("symmetric", (2, 6), "padding of 3 needs a map of at least 3 positions along that axis, and it is 2x6"),
         ("extrapolate:4", (3, 6), "extrapolate:4 padding .* at least 4 .* 3x6 .*'replicate'"),
     ],
 )

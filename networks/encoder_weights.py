@@ -3,8 +3,8 @@
 Partial Convolution based Padding (Liu et al. 2018), Table 5, https://arxiv.org/abs/1811.11718
 
 Table 5 says "trained from the scratch"; one of its authors said later that both arms were fine-tuned from ImageNet
-weights trained with zero padding. Random weights are the default; this module follows the later statement. There the
-weights' scheme differs from the network's, so loading does not compare the two.
+weights trained with zero padding. Random weights are the default; this module follows the later statement. Such weights
+have another scheme than the network under partial padding, so loading does not compare the two schemes.
 """
 
 from pathlib import Path

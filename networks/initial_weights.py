@@ -127,7 +127,7 @@ def refuse_misfit(
     unexpected: Iterable[str],
     todo: str = "give a file of the same network and arguments",
 ) -> None:
-    """Raises NetworkError if `given` lacks a tensor of the right shape for one of `wanted`, or any is unexpected."""
+    """Raises NetworkError, naming the tensors, if `given` lacks or misshapes one of `wanted`, or any is unexpected."""
     shapes = [
         f"{key} {tuple(given[key].shape)} instead of {tuple(tensor.shape)}"
         for key, tensor in wanted.items()

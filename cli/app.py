@@ -1,4 +1,4 @@
-"""Hands each subcommand to its own module, and prints what went wrong in one message."""
+"""Calls the module of each subcommand, and prints an error as one message."""
 
 import gc
 import importlib
@@ -37,7 +37,7 @@ COMMANDS = {name: text for commands in GROUPS.values() for name, text in command
 
 
 def main(arguments: list[str]) -> int:
-    """Runs `arguments` (without the program's name); returns the exit status: 0, 2 for bad input, or the command's."""
+    """Runs the command line `arguments`, without the program's name; returns the exit status, 2 for bad input."""
     command = arguments[0] if arguments else None
     if command in (None, "-h", "--help"):
         print(usage())
@@ -54,9 +54,9 @@ def main(arguments: list[str]) -> int:
 
 
 def load(command: str, arguments: list[str]) -> Callable[[list[str]], int]:
-    """The function that runs `command`, whose name its arguments begin with.
+    """Returns the function that runs `command` with the command line `arguments`.
 
-    Raises UserError if an option of a training cannot be one.
+    Raises UserError if fit, validate, test or predict gets an option of an unknown group.
     """
     if command in TRAINING:
         refuse_unknown(arguments)
@@ -67,9 +67,9 @@ def load(command: str, arguments: list[str]) -> Callable[[list[str]], int]:
 
 
 def _imported(name: str) -> ModuleType:
-    """The module, imported only now: `--help` and `report` need not wait for torch and Lightning.
+    """Imports a module, late, so that `--help` and `report` need not wait for torch and Lightning.
 
-    Meanwhile nothing is collected: of the million objects that these make none is garbage, and looking for it takes a
+    Garbage collection is off meanwhile: none of the million new objects is garbage, and looking for it would take a
     sixth of the time.
     """
     was_enabled = gc.isenabled()
@@ -82,6 +82,7 @@ def _imported(name: str) -> ModuleType:
 
 
 def usage() -> str:
+    """Returns the help of the program: all commands by group."""
     lines = ["usage: python main.py COMMAND [OPTIONS]"]
     for title, commands in GROUPS.items():
         lines += ["", f"{title}:", *(f"  {name:18} {text}" for name, text in commands.items())]
@@ -89,7 +90,7 @@ def usage() -> str:
 
 
 def explain(error: Exception) -> int:
-    """Prints `error`: its message if that is for the user, the traceback of a defect. Returns the exit status."""
+    """Prints the message of an error for the user, or the traceback of a defect; returns the exit status."""
     if number := left_by():
         return 128 + number
     if not is_for_users(error):

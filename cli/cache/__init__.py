@@ -1,1 +1,1 @@
-"""`main.py cache`: decode the images of a configuration once."""
+"""`main.py cache`: decodes the images of a configuration once."""

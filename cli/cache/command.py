@@ -1,4 +1,4 @@
-"""`main.py cache CONFIG`: decodes the images that `fit` would read, once, into the folder `data.cache`."""
+"""`main.py cache CONFIG`: decodes the images that `fit` would read into the folder `data.cache`."""
 
 from pathlib import Path
 
@@ -15,16 +15,16 @@ def main(arguments: list[str]) -> int:
 
 
 def cache(config: Path, *settings: str) -> int:
-    """Decodes the images of a configuration into the folder that its data.cache names; `fit` then reads them there.
+    """Decodes the images of a configuration into the folder data.cache; `fit` then reads them there.
 
-    No pixel changes. The size on the disk is said first, and never exceeded. Started again, it decodes what is missing
-    or has changed, and compares all checksums; a folder may hold the caches of several configurations.
+    No pixel changes. Prints the size on the disk first, and never exceeds it. Started again, it decodes only images
+    that are missing or have changed, and compares all checksums. A folder may hold caches of several configurations.
 
     Args:
         config: configuration of `fit`, such as configs/cityscapes/resnet50.yaml; options such as --data.cache=FOLDER
             and --data.num_workers=8 may follow
     """
-    # Imported late: --help need not wait for torch.
+    # Imported late, since --help need not wait for torch.
     from cli.sweep.resolver import PointCLI
 
     cli = PointCLI(["fit", f"--config={config}", *settings])

@@ -1,4 +1,4 @@
-"""`main.py dashboard ENTITY/PROJECT`: the comparison as pages of W&B, by architecture and padding scheme."""
+"""`main.py dashboard ENTITY/PROJECT`: makes W&B pages that compare runs by architecture and padding scheme."""
 
 import hashlib
 from collections import Counter
@@ -21,29 +21,29 @@ def make_pages(
     only: Literal["workspace", "report"] | None = None,
     name: str = "Convolution padding",
 ) -> int:
-    """Make two pages in a W&B project, for the runs in it and those to come: a workspace and a report.
+    """Makes two pages in a W&B project, for its present and future runs: a workspace and a report.
 
     The workspace (saved view) has the curves over epochs, the best and last-five values and the runs table, grouped by
-    architecture and padding; the report a section for each architecture, its runs grouped by padding. Prints their
-    addresses.
+    architecture and padding. The report has a section per architecture, whose runs are grouped by padding. Prints the
+    addresses of the pages.
 
-    Called again it overwrites the pages that it made under the same name, for instance when an architecture was added.
-    Needs an account that may write to the project.
+    Started again, it overwrites the pages that it made under the same name, for instance to add an architecture. Needs
+    an account that may write to the project.
 
     Args:
-        project: whose runs are compared
-        metric: such as val/acc5; default: the metric that most runs monitor
-        only: make this page alone
+        project: W&B project of the runs, as ENTITY/PROJECT
+        metric: metric to show, such as val/acc5; default: the metric that most runs monitor
+        only: the only page to make; default: both
         name: title of the pages
     """
-    # Imported late: they take seconds.
+    # Imported late, since these imports take seconds, which --help need not wait for.
     from cli.dashboard.views import content_of, report, workspace
     from studies.runs.wandb_project import configurations, connect, one_message
 
     runs = configurations(project)
     if not runs:
         raise UserError(f"W&B project {project} holds no run of this program to make a dashboard of")
-    # Runs of early versions did not log what they monitor.
+    # Runs of early versions did not log the monitored metric.
     monitored = Counter(run["monitor"] for run in runs if "monitor" in run)
     if not (metric := metric or next(iter(dict(monitored.most_common())), None)):
         raise UserError(f"no run of W&B project {project} says what it monitors; name it with --metric")
@@ -58,11 +58,11 @@ def make_pages(
 
 
 def save_workspace(api: Any, page: Any) -> str:
-    """Saves a wandb-workspaces Workspace under a name that follows from its title; returns its address."""
-    # W&B knows a view by a name of this form. One that follows from the title is found again.
+    """Saves a wandb-workspaces Workspace under an internal name derived from its title; returns its address."""
+    # W&B identifies a view by a name of this form. A name derived from the title is found again by the next call.
     page._internal_name = f"nw-{hashlib.sha1(page.name.encode()).hexdigest()[:11]}-v"
     views = api.reports(f"{page.entity}/{page.project}", name=page._internal_name)
-    # What the client calls reports are views of the type `runs`; workspaces are asked for in the same way.
+    # The client can list only reports, which are views of the type `runs`; with another type it lists workspaces.
     views.variables["viewType"] = "project-view"
     found = [view for view in views if view.name == page._internal_name]
     page._internal_id = found[0].id if found else ""
@@ -70,10 +70,10 @@ def save_workspace(api: Any, page: Any) -> str:
 
 
 def save_report(api: Any, page: Any) -> str:
-    """Saves a wandb-workspaces Report in place of its earlier version; returns its address.
+    """Saves a wandb-workspaces Report over its earlier version; returns its address.
 
     Raises:
-        UserError: if a report of the same title is there that this program did not make.
+        UserError: if this program did not make the existing report of that title.
     """
     views = api.reports(f"{page.entity}/{page.project}")
     found = [view for view in views if view.display_name == page.title]

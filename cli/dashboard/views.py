@@ -1,7 +1,7 @@
-"""The W&B pages of a project's comparison: a workspace and a report, as objects of wandb-workspaces.
+"""Builds the W&B pages that compare the runs of a project: a workspace and a report, as objects of wandb-workspaces.
 
-A workspace has one set of runs, grouped here by architecture and then padding. A report has a set of runs a section, so
-that there each architecture has a section of its own, its runs grouped by padding.
+A workspace has one set of runs, here grouped by architecture and then padding. A report has a set of runs per section,
+so each architecture gets a section, whose runs are grouped by padding.
 """
 
 from collections.abc import Iterable
@@ -19,20 +19,20 @@ from studies.runs.collect import natural, scheme_order
 LOSSES = ("val/loss", "train/loss")
 DESCRIPTION = "Made by `main.py dashboard`, which overwrites it when it is called again."
 
-# W&B shows ten runs or groups by default, and an average of ten.
+# W&B shows ten runs or groups by default, and averages ten runs.
 SHOWN = 100
 WIDTH = 8
-"""Of a panel, in W&B's grid of 24 columns."""
+"""Width of a panel, in W&B's grid of 24 columns."""
 
 
 @dataclass(frozen=True)
 class DashboardContent:
-    """What the pages show.
+    """The content of the pages.
 
     Attributes:
         project: ENTITY/PROJECT.
-        metric: the runs are compared by, such as val/acc1.
-        schemes: of each architecture (RunRecord.compared_as), in the order of the report.
+        metric: metric by which the runs are compared, such as val/acc1.
+        schemes: architecture (RunRecord.compared_as) to its schemes, both in the order of the report.
     """
 
     project: str
@@ -41,13 +41,13 @@ class DashboardContent:
 
     @property
     def colours(self) -> dict[str, str]:
-        """Scheme to colour, as in the report."""
+        """Maps a scheme to its colour in `main.py report`."""
         every = sorted({scheme for schemes in self.schemes.values() for scheme in schemes}, key=scheme_order)
         return {scheme: palette.LIGHT[style.index] for scheme, style in palette.styles(every).items()}
 
 
 def content_of(project: str, metric: str, runs: Iterable[dict[str, Any]]) -> DashboardContent:
-    """The architectures and schemes of runs, given their configurations in W&B."""
+    """Collects the architectures and schemes of runs from their configurations in W&B."""
     found: dict[str, set[str]] = {}
     for config in runs:
         found.setdefault(config["compared_as"], set()).add(config["padding"])
@@ -56,7 +56,7 @@ def content_of(project: str, metric: str, runs: Iterable[dict[str, Any]]) -> Das
 
 
 def workspace(content: DashboardContent, title: str) -> ws.Workspace:
-    """A saved view: curves, bars and the runs table, grouped by architecture and padding."""
+    """Makes a saved view: curves, bars and the runs table, grouped by architecture and padding."""
     entity, project = content.project.split("/")
     colours = {
         ws.GroupPath(network, scheme): content.colours[scheme]
@@ -81,7 +81,7 @@ def workspace(content: DashboardContent, title: str) -> ws.Workspace:
 
 
 def report(content: DashboardContent, title: str) -> wr.Report:
-    """A section for each architecture: its curves and bars by padding, and the table of its runs."""
+    """Makes a report with a section per architecture: its curves and bars by padding, and the table of its runs."""
     entity, project = content.project.split("/")
     blocks = [block for network in content.schemes for block in (wr.H2(text=network), _grid(content, network))]
     return wr.Report(entity=entity, project=project, title=title, description=DESCRIPTION, blocks=blocks, width="fluid")
@@ -107,7 +107,7 @@ def _grid(content: DashboardContent, network: str) -> wr.PanelGrid:
 
 
 def curves(metric: str, groupby: wr.Config | None = None) -> list[wr.LinePlot]:
-    """Mean by epoch and the band from the lowest to the highest run (Figure 3), by `groupby` or by the run set."""
+    """Mean per epoch, and the band from the lowest to the highest run (Figure 3), by `groupby` or as the runs are."""
     names = dict.fromkeys([metric, *LOSSES])
     shown = {"groupby": groupby, "groupby_aggfunc": "mean", "groupby_rangefunc": "minmax", "max_runs_to_show": SHOWN}
     return [wr.LinePlot(title=name, x="epoch", y=[name], **shown) for name in names]
@@ -120,11 +120,11 @@ def bars(metric: str, groupby: wr.Config | None = None) -> list[wr.BarPlot]:
 
 
 def columns(metric: str) -> list[str]:
-    """Of the runs table, in W&B's notation."""
+    """Columns of the runs table, in W&B's notation."""
     configs = [f"config:{name}.value" for name in ("compared_as", "padding", "seed")]
     return ["run:displayName", "run:state", *configs, *(f"summary:{name}" for name in summaries(metric))]
 
 
 def summaries(metric: str) -> tuple[str, str]:
-    """Names of the summary values that each run has (records.summarise)."""
+    """Names of the summary values of each run (records.summarise)."""
     return (f"best/{metric}", f"last{LAST}/{metric}")

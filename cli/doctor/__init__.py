@@ -1,1 +1,1 @@
-"""`main.py doctor`: whether this machine can run the experiments."""
+"""`main.py doctor`: checks whether this machine can run the experiments."""

@@ -1,4 +1,4 @@
-"""Whether processes reach one another: a file of its own, since each of them imports it, and others take Lightning."""
+"""Checks that processes can communicate; each process imports this file, which therefore does without Lightning."""
 
 import socket
 from datetime import timedelta
@@ -9,7 +9,7 @@ from torch.multiprocessing import start_processes
 
 
 def all_reduce() -> str:
-    """Two processes add a number up, by NCCL on two GPUs and by gloo otherwise."""
+    """Adds a number up in two processes, by NCCL on two GPUs, else by gloo; returns what was used."""
     backend = "nccl" if torch.cuda.device_count() > 1 else "gloo"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""`main.py doctor [CONFIG]`: what a training needs, looked at one by one, a line each."""
+"""`main.py doctor [CONFIG]`: checks what a training needs, and prints a line per check."""
 
 from pathlib import Path
 
@@ -15,24 +15,24 @@ def main(arguments: list[str]) -> int:
 
 
 def doctor(config: Path | None = None, *settings: str, seconds: PositiveFloat = 10.0) -> int:
-    """Looks at what a training needs: versions, devices, all-reduce, disk; of a configuration also data and speed.
+    """Checks what a training needs: versions, devices, all-reduce, disk; with a configuration also its data and speed.
 
-    A line each, green or red (FAILED). A CONFIG of `fit`, whose options may follow, is checked as `fit` checks it, and
-    the images that the loader gives a second stand beside those that the network takes.
+    Prints a line per check, green or red (FAILED). A CONFIG of `fit`, after which options of `fit` may follow, is
+    checked as `fit` checks it; then the images per second of the loader and of the network are measured.
 
     Exit status: 0 if nothing is red, 1 otherwise.
 
     Args:
         config: configuration of `fit`, such as configs/demo/demo.yaml; options such as --data.root=FOLDER may follow
-            or stand alone
-        seconds: of each of the two measurements
+            it, or be given without it
+        seconds: duration of each of the two measurements
     """
     console = Console(highlight=False)
-    # Imported late: --help need not wait for torch.
+    # Imported late, since --help need not wait for torch.
     from cli.doctor.looks import looks
 
     failed: set[str] = set()
-    # Options without a configuration are those of `fit` without one.
+    # Options without a configuration are checked as `fit` without --config.
     for name, look in looks([*([f"--config={config}"] if config else []), *settings], seconds):
         try:
             if "configuration" in failed:

@@ -1,4 +1,4 @@
-"""What `main.py doctor` looks at: each function describes what it found, or raises."""
+"""The checks of `main.py doctor`: each function returns a description of what it found, or raises."""
 
 import importlib.metadata
 import shutil
@@ -15,14 +15,14 @@ from records.atomic import check_writable
 
 PACKAGES = ("torch", "torchvision", "timm", "pytorch-lightning", "torchmetrics", "wandb")
 LEAST_GB = 5
-"""Free space below which a disk is named: checkpoints of ResNet50 take 0.2 to 0.4 GB each, seven a run."""
+"""Gigabytes of free space below which `disk` fails: a run of ResNet50 keeps seven checkpoints of 0.2 to 0.4 GB."""
 
 FEW = 8
-"""Images of a batch on a CPU, whose speed a larger one does not change."""
+"""Largest batch for the measurement on a CPU, where larger ones do not change the speed."""
 
 
 def looks(arguments: list[str], seconds: float) -> Iterator[tuple[str, Callable[[], str]]]:
-    """What is looked at, by name; `arguments` of `fit` name a configuration, if any.
+    """Yields the checks with their names; `arguments` are those of `fit`, and [] leaves out what needs a configuration.
 
     Raises:
         UserError: if the arguments are invalid.
@@ -40,12 +40,12 @@ def looks(arguments: list[str], seconds: float) -> Iterator[tuple[str, Callable[
 
 
 def versions() -> str:
-    """Installed packages; one that is missing raises."""
+    """Versions of the packages; raises PackageNotFoundError if one is missing."""
     return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
 
 
 def devices() -> str:
-    """GPUs by name, each having computed something; else the cores."""
+    """Names of the GPUs, after a small computation on each; without GPUs the number of cores."""
     names = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
     for number in range(len(names)):
         torch.ones(8, device=f"cuda:{number}").sum().item()
@@ -53,7 +53,7 @@ def devices() -> str:
 
 
 def disk(root: Path) -> str:
-    """Free space where runs are written. Raises OSError below LEAST_GB, WriteError where nothing can be written."""
+    """Free space of the disk of runs. Raises OSError below LEAST_GB, UserError if nothing can be written."""
     check_writable(root, "choose another --run.root")
     there = next(folder for folder in (root.absolute(), *root.absolute().parents) if folder.is_dir())
     free = shutil.disk_usage(there).free / 1e9
@@ -63,14 +63,14 @@ def disk(root: Path) -> str:
 
 
 def configuration(cli: PointCLI) -> str:
-    """Checks settings and data as `fit` does before it writes anything."""
+    """Checks settings and data as `fit` does before it writes anything; returns the numbers of images and batches."""
     cli.check()
     images, batches = len(cli.datamodule.train_set()), len(cli.datamodule.train_dataloader())
     return f"as fit checks it: {images} training images, {batches} batches an epoch"
 
 
 def loader_speed(cli: PointCLI, seconds: float) -> str:
-    """Images a second of the training loader; its first batch, for which workers start, is left out."""
+    """Images per second of the training loader, without the first batch, which includes the start of the workers."""
     data = cli.datamodule
     batches = iter(data.train_dataloader())
     next(batches)
@@ -84,7 +84,7 @@ def loader_speed(cli: PointCLI, seconds: float) -> str:
 
 
 def network_speed(cli: PointCLI, seconds: float) -> str:
-    """Images a second of forward and backward passes, in single precision, on the first GPU or the CPU."""
+    """Images per second of forward and backward passes in float32, on the first GPU or the CPU."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = cli.build("model", cli.config.fit.model).network.to(device).train()
     image = cli.datamodule.train_set()[0, 0][0]
@@ -96,7 +96,7 @@ def network_speed(cli: PointCLI, seconds: float) -> str:
         if device.type == "cuda":
             torch.cuda.synchronize()
 
-    step()  # sets up what later ones have
+    step()  # not measured: the first step also does the one-time set-up
     done, start = 0, time.perf_counter()
     while not done or time.perf_counter() - start < seconds:
         step()

@@ -1,1 +1,1 @@
-"""`main.py sweep FILE`: the runs of a W&B sweep file on this machine."""
+"""`main.py sweep FILE`: runs a W&B sweep file on this machine."""

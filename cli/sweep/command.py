@@ -18,7 +18,7 @@ from studies.runs import options
 from studies.runs.command import say
 
 WANDB_IDENTITY = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_SWEEP_PARAM_PATH")
-"""An agent sets these for one run; inherited by every point, they would make all points one run."""
+"""Environment variables that an agent sets for one run; if every point inherited them, all points would be one run."""
 
 
 def main(arguments: list[str]) -> int:
@@ -35,25 +35,25 @@ def sweep(
     dry_run: bool = False,
     output: Path | None = None,
 ) -> int:
-    """Run a W&B sweep file (method: grid) on this machine, without an account.
+    """Runs a W&B sweep file (method: grid) on this machine, without an account.
 
     Each point of the grid is one run of `main.py fit` in a process of its own. Finished runs are skipped and unfinished
-    ones resume, so that the same command started again continues. The same file runs with `wandb sweep` and `wandb
-    agent` as it stands.
+    ones resume, so that the same command started again continues. The same file also works with `wandb sweep` and
+    `wandb agent`.
 
     --plan runs nothing: it lists the grid, what is finished, and the GPU hours that the rest and the whole will take,
-    by the median epoch of the runs that are there: of the same network and padding, else of the same network.
+    by the median epoch of the existing runs of the same network and padding, else of the same network.
 
     Ctrl-C asks the runs to end and waits up to 30 s for their checkpoints; a second Ctrl-C ends them at once. Exit
     status: 0 when every run is finished, 1 when runs failed, 2 for bad input, 130 after Ctrl-C, 143 after SIGTERM.
 
     Args:
         file: sweep file, such as sweeps/demo.yaml
-        jobs: runs at a time; default: 1 where there is a GPU, else one for each core
-        threads: of each run (OMP_NUM_THREADS); default: cores divided by jobs, unless OMP_NUM_THREADS is set
+        jobs: number of runs at a time; default: 1 if there is a GPU, else one per core
+        threads: threads per run (OMP_NUM_THREADS); default: cores divided by jobs, unless OMP_NUM_THREADS is set
         plan: list the grid, what is finished, and what the rest costs; run nothing
         dry_run: check every point and print the commands; run nothing
-        output: with --plan: also write it there as CSV, a row a run
+        output: file for the plan as CSV, a row per run and device; only with --plan
     """
     if plan and dry_run:
         raise UserError("--plan and --dry-run: give one of them")
@@ -65,7 +65,7 @@ def sweep(
     console = Console()
     for note in notes:
         say(console, f"note: {note}")
-    # Imported late: it imports torch and Lightning, which --help and a misspelt file name need not wait for.
+    # Imported late, since it imports torch and Lightning, which --help and a misspelt file name need not wait for.
     from cli.sweep.resolver import Resolver
 
     resolver = Resolver()
@@ -85,7 +85,7 @@ def sweep(
 
 
 def train(console: Console, runs: Sequence[PointRun], jobs: int | None, threads: int | None) -> int:
-    """Trains what is not finished and prints how it went; returns the exit status."""
+    """Trains the unfinished runs and prints the outcome; returns the exit status."""
     waiting = [run for run in runs if run.state is State.WAITING]
     jobs = min(jobs or default_jobs(), len(waiting)) if waiting else 1
     skipped = f", {len(runs) - len(waiting)} finished already" if len(waiting) < len(runs) else ""
@@ -106,23 +106,26 @@ def train(console: Console, runs: Sequence[PointRun], jobs: int | None, threads:
 
 
 def default_jobs() -> int:
-    """One on a GPU, which two runs would fight over; else one a core: a run's start and its small layers use one."""
+    """Number of runs at a time: 1 on a GPU, for which two runs would compete; else one per core.
+
+    On a CPU a run's start and its small layers use a single core.
+    """
     import torch
 
     return 1 if torch.accelerator.is_available() else cores()
 
 
 def child_environment(environment: Mapping[str, str], jobs: int, threads: int | None) -> dict[str, str]:
-    """Environment of a run when `jobs` run at a time.
+    """Returns the environment of a run if `jobs` runs go on at a time.
 
-    Without a limit each run would start a thread for every core, and all of them would wait for one another.
+    Without a limit each run would start a thread per core, and the threads would wait for one another.
     """
     given = str(threads) if threads else environment.get("OMP_NUM_THREADS")
     return {**environment, "OMP_NUM_THREADS": given or str(max(1, cores() // jobs))}
 
 
 def common_root(runs: Sequence[PointRun]) -> Path:
-    """The deepest folder that holds every run folder, relative to the current one where it lies below."""
+    """Returns the deepest folder that holds every run folder, relative to the current folder if it is below that."""
     root = Path(os.path.commonpath([run.folder.path.resolve().parent for run in runs]))
     here = Path.cwd()
     return root.relative_to(here) if root.is_relative_to(here) else root

@@ -1,4 +1,4 @@
-"""Shows a sweep: a line when a run starts or ends, in a terminal bars of the epochs below, and a table at the end."""
+"""Shows a sweep: a line when a run starts or ends, in a terminal bars of epochs below, and a table at the end."""
 
 import math
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from studies.runs.command import say
 
 
 class SweepDisplay(progress.Progress):
-    """Lines for what happened; in a terminal a bar for each running run and one for the epochs of the whole sweep.
+    """Prints events as lines; in a terminal also shows a bar for each running run, and one for the whole sweep.
 
-    Any thread may call `started` and `ended`; the one that made it calls `look` in between.
+    Any thread may call `started` and `ended`; only the thread that made the object may call `look`.
 
     Args:
-        runs: of the whole sweep, also those that were finished before.
+        runs: all runs of the sweep, also those that were finished before.
     """
 
     def __init__(self, console: Console, runs: Sequence[PointRun]) -> None:
@@ -46,7 +46,7 @@ class SweepDisplay(progress.Progress):
         self._say(f"{run.state} {run.record.name}" + (f": {run.reason}" if run.reason else ""))
 
     def look(self) -> None:
-        """Reads the epochs of the runs that are running, or ended since the last look."""
+        """Updates the bars of the runs that are running or have ended since the last call."""
         if self.disable:
             return
         failed = sum(run.state is State.FAILED for run in self._runs)
@@ -58,7 +58,7 @@ class SweepDisplay(progress.Progress):
             self.update(self._all.id, advance=len(rows) - bar.completed)
             self.update(bar.id, completed=len(rows), metric=latest(rows, run.record.monitor))
             if ended:
-                # Not by `update`, which would forget how fast the epochs before were.
+                # Not by `update`: with a new total it forgets the speed of earlier epochs.
                 self._all.total -= max(0, bar.remaining)
                 self.remove_task(bar.id)
                 del self._open[run], self._bars[run]
@@ -75,19 +75,20 @@ class SweepDisplay(progress.Progress):
 
 
 def epochs(run: PointRun) -> tuple[int, int]:
-    """Epochs done and epochs of the whole run; of a finished run as many as it had."""
+    """Returns the numbers of epochs done and of all epochs of a run; for a finished run both are equal."""
     done = len(run.rows()) if run.recorded else 0
     return done, done if run.state is State.SKIPPED else max(done, run.record.max_epochs)
 
 
 def latest(rows: Sequence[Row], metric: str) -> str:
+    """Returns the last value of `metric` as text, such as `val/acc1 75.20`; "" if no row has one."""
     value = next((row[metric] for row in reversed(rows) if metric in row), None)
     return "" if value is None else f"{metric} {value:.2f}"
 
 
 def print_outcome(console: Console, runs: Sequence[PointRun]) -> None:
-    """A row a run, then the failures with their logs."""
-    # Imported late: they import scipy, which --help need not wait for.
+    """Prints a table with a row per run, then the failures with their logs."""
+    # Imported late, since these import scipy, which --help need not wait for.
     from studies.page.tables import Column, Table
     from studies.page.terminal import print_whole, rich_table
 

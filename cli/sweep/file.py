@@ -1,6 +1,6 @@
 """Reads W&B sweep files without W&B: method grid, flat parameter names, a command with macros.
 
-Macros are rendered as by the agent of wandb 0.31 (`Agent._command_run` and `create_sweep_command_args`). The agent
+Macros are expanded as by the agent of wandb 0.31 (`Agent._command_run` and `create_sweep_command_args`). The agent
 silently drops an unknown macro and replaces an unset environment variable by its name; this reader raises an error.
 """
 
@@ -33,8 +33,8 @@ class Point:
 
     Attributes:
         values: parameter name to value, in the file's order.
-        command: the whole command line, macros filled in.
-        arguments: what follows the program in `command`.
+        command: full command line, with macros expanded.
+        arguments: the part of `command` after the program.
     """
 
     values: dict[str, Any]
@@ -47,11 +47,11 @@ class Point:
 
 
 class SweepFile(NamedTuple):
-    """What a sweep file asks for.
+    """The content of a sweep file.
 
     Attributes:
-        points: the grid, the last parameter of the file varying fastest, `run_cap` points at most.
-        notes: accepted keys without effect here, in words.
+        points: points of the grid, `run_cap` at most; the last parameter of the file varies fastest.
+        notes: messages about accepted keys that have no effect here.
     """
 
     points: list[Point]
@@ -62,8 +62,8 @@ def read_sweep(path: Path, interpreter: str = sys.executable) -> SweepFile:
     """Reads and checks a sweep file of this project's `main.py fit`.
 
     Raises:
-        UserError: naming the file, the key and what is allowed, for whatever this runner cannot run as W&B would; or
-            an environment variable that the command names and that is not set.
+        UserError: if this runner cannot run the file as W&B would (names the file, the key and what is allowed), or an
+            environment variable in the command is not set.
     """
     list(read_lines(path, str(path), CONTENT))
     try:
@@ -85,7 +85,7 @@ def read_sweep(path: Path, interpreter: str = sys.executable) -> SweepFile:
 
 
 def macro_values(values: Mapping[str, Any], program: str, interpreter: str) -> dict[str, list[str]]:
-    """Macro to the list elements that replace it."""
+    """Maps a macro to the list elements that replace it."""
     flags = [f"{name}={value}" for name, value in values.items()]
     return {
         "${env}": ["/usr/bin/env"],
@@ -119,7 +119,7 @@ def _check_keys(content: Mapping[str, Any]) -> None:
 
 
 def _command(command: Any) -> tuple[list[str], list[str]]:
-    """`command:` up to the program, and what follows; environment variables filled in, other macros not yet."""
+    """Splits `command:` after the program; expands environment variables, but no other macros."""
     if not isinstance(command, list) or any(isinstance(each, dict | list | None) for each in command):
         raise UserError(
             f"command is {command}; it is a list of texts, one a line, such as - ${{args}}, quoted where they hold "
@@ -147,7 +147,7 @@ def _variable(match: re.Match[str]) -> str:
 
 
 def _parameters(parameters: Any) -> dict[str, list[Any]]:
-    """Name to its values, in the file's order; a constant has one."""
+    """Maps a parameter to its values, in the file's order; a constant has one value."""
     if not isinstance(parameters, dict) or not parameters:
         raise UserError("parameters is missing or empty; write name: {values: [...]} below it")
     for name in parameters:
@@ -160,7 +160,7 @@ def _values(where: str, entry: Any) -> list[Any]:
     if isinstance(entry, dict) and "parameters" in entry:
         raise UserError(f"{where}: nested parameters never reach the program; write flat names with dots")
     given = dict(entry) if isinstance(entry, dict) else {}
-    # W&B's names of what either key is; other distributions are drawn from.
+    # W&B's names for the two keys; all other distributions are random.
     if given.get("distribution") == ("constant" if "value" in given else "categorical"):
         del given["distribution"]
     values = [given["value"]] if "value" in given else given.get("values")
@@ -171,7 +171,7 @@ def _values(where: str, entry: Any) -> list[Any]:
         raise UserError(f"{where} is {entry!r}; give either value: X or values: [X, Y], a list of at least one value")
     if None in values:
         raise UserError(f"{where}: null is passed on as the text None; give a value, or leave the parameter out")
-    # As texts: 1 and 1.0 are equal, and two values on a command line.
+    # Compared as texts: 1 and 1.0 are equal numbers, but different on a command line.
     texts = list(map(str, values))
     if twice := [text for text in texts if texts.count(text) > 1]:
         raise UserError(f"{where}: {twice[0]} is there twice; each point of the grid runs once")

@@ -1,7 +1,7 @@
-"""`main.py sweep FILE --plan`: how far each run of the grid is, and the device hours that the rest will take.
+"""`main.py sweep FILE --plan`: shows how far each run of the grid is, and the device hours that the rest will take.
 
-An epoch costs the median of the epochs that were run: of the same network and padding, else of the same network.
-Hours of different devices are never added up; each kind of device has a table of its own.
+The expected cost of an epoch is the median over the epochs run so far of the same network and padding, else of the same
+network. Hours of different devices are never added up; each kind of device has a table of its own.
 """
 
 import math
@@ -33,29 +33,29 @@ COLUMNS = (
 
 
 def device_of(attempt: dict[str, Any]) -> tuple[str, int] | None:
-    """What an attempt of a run computed on, such as `NVIDIA A100-SXM4-80GB` or `CPU`, and how many of them.
+    """Returns the device of an attempt, such as `NVIDIA A100-SXM4-80GB` or `CPU`, and how many of them it used.
 
-    Of a CPU these are its cores: processes x threads of each. None if it was not recorded.
+    On a CPU the number is that of cores: processes x threads of each. None if the attempt did not record its device.
     """
     if not {"devices", "accelerator", "processes"} <= attempt.keys():
         return None
     devices, processes = attempt["devices"], attempt["processes"]
     if attempt["accelerator"] == "cpu":
-        # `devices` of a machine with GPUs lists these, also for a run that uses none.
+        # On a machine with GPUs, `devices` lists the GPUs even if a run uses none.
         return CPU, processes * (attempt.get("threads") or 1)
     return (str(devices[0]), processes) if devices else None
 
 
 class PlannedRun:
-    """Progress of a run of the grid, as its folder says.
+    """Progress of a run of the grid, read from its folder.
 
     Attributes:
         record: identity of the run, from the point's settings.
-        folder: of the run.
+        folder: path of the run folder.
         state: one of STATES.
-        problem: what is damaged.
-        rows: its epochs so far.
-        hours: device hours of each epoch, by device; empty where that was not recorded or changed between attempts.
+        problem: message about a damaged file; "" if there is none.
+        rows: rows of the epochs so far.
+        hours: device to device hours of each epoch; {} if the device was not recorded or changed between attempts.
     """
 
     def __init__(self, run: PointRun) -> None:
@@ -77,7 +77,7 @@ class PlannedRun:
 
     @property
     def sources(self) -> tuple[str, str, str]:
-        """Names of the groups whose epochs cost what this run's do, the closest first."""
+        """Names of groups of runs whose epochs cost about the same as this run's, the most similar group first."""
         return self.record.group, self.record.compared_as, self.record.network
 
 
@@ -98,7 +98,10 @@ class SweepPlan:
         self.devices = sorted({device for device, _ in self._rates})
 
     def epochs(self, run: PlannedRun) -> int | None:
-        """Epochs of the whole run; where steps end it, as many as its own or other runs' epochs have steps."""
+        """Returns the number of epochs of the whole run, None if unknown.
+
+        If `max_steps` ends the run, the steps per epoch are those of its own or of a similar run's first epoch.
+        """
         if run.state == "finished":
             return len(run.rows)
         others = (self._steps[source] for source in run.sources if source in self._steps)
@@ -109,11 +112,11 @@ class SweepPlan:
         return min(limits, default=None)
 
     def source(self, run: PlannedRun, device: str) -> str | None:
-        """The closest group that ran on `device`."""
+        """Returns the most similar group that ran on `device`, None if there is none."""
         return next((source for source in run.sources if (device, source) in self._rates), None)
 
     def cost(self, run: PlannedRun, device: str) -> tuple[float, float] | tuple[None, None]:
-        """Expected hours on `device` of what is left of a run and of the whole run; None where they are not known."""
+        """Returns the expected hours on `device` for the rest of a run and for the whole run; None if unknown."""
         source, epochs = self.source(run, device), self.epochs(run)
         if source is None or epochs is None:
             return None, None
@@ -121,7 +124,7 @@ class SweepPlan:
         return rate * max(0, epochs - len(run.rows)), rate * epochs
 
     def grid(self, devices: Sequence[str]) -> Table:
-        """A row for each run and device; hours in the CSV alone."""
+        """Makes a table with a row per run and device; only the CSV has the hours."""
         rows: list[tuple[Any, ...]] = []
         for run in self.runs:
             who = [getattr(run.record, name) for name in ("name", "network", "variant", "padding", "seed")]
@@ -132,7 +135,7 @@ class SweepPlan:
         return Table("Runs of the grid", columns, rows)
 
     def costs(self, device: str) -> Table:
-        """What is done on `device`, and what the rest would cost on it."""
+        """Makes a table of the hours spent on `device`, and of those that the rest would take on it."""
         columns = [Column(name) for name in ("network", "padding", "finished", "epochs measured")]
         columns += [Column(name, _hours) for name in ("spent", "left", "whole")]
         rows, starts = [], []
@@ -161,7 +164,7 @@ class SweepPlan:
         return f"{finished} of {len(runs)}", measured, sum(here), *sums
 
     def notes(self) -> list[str]:
-        """How many runs are how far, what is damaged or not counted, and how core hours are counted."""
+        """Returns messages: the number of runs in each state, damaged or uncounted runs, how core hours are counted."""
         counts = Counter(run.state for run in self.runs)
         far = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
         lines = [f"{len(self.runs)} runs: {far}"]
@@ -194,7 +197,7 @@ def _no_run_of(runs: Iterable[PlannedRun]) -> str:
 
 
 def _hours(value: float | str) -> str:
-    """Hours with few digits; a text unchanged."""
+    """Formats hours with few digits; returns a text unchanged."""
     return value if isinstance(value, str) else f"{value:.2f}" if value < 10 else f"{value:,.0f}"
 
 

@@ -1,4 +1,4 @@
-"""The points of a sweep as runs: the run folder of each, under whatever id the run was started."""
+"""Finds the run folder of each point of a sweep, under whatever id the run was started."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +13,7 @@ from records.rows import Row
 from training.identity import current_digest, has_moved
 
 Resolve = Callable[[list[str]], tuple[RunFolder, RunRecord]]
-"""Arguments of `main.py` to the run that they start, without starting it."""
+"""Maps arguments of `main.py` to the run that they would start."""
 
 
 class State(StrEnum):
@@ -32,13 +32,13 @@ class PointRun:
     """A point of the grid and its run.
 
     Attributes:
-        point: of the sweep file.
-        folder: of the run: the one that is there, else the one that a start would make.
+        point: point of the sweep file.
+        folder: existing run folder, else the one that a start would make.
         record: identity of the run, from the point's settings.
-        command: starts or continues the run.
-        recorded: the folder's own record; None before the first start, or where it is damaged.
-        problem: what is damaged.
-        state: set by the runner.
+        command: command that starts or continues the run.
+        recorded: record in the folder; None before the first start, or if it is damaged.
+        problem: message about a damaged record; "" if there is none.
+        state: state of the run, which the runner sets.
         reason: why the run failed, in one line.
     """
 
@@ -52,7 +52,7 @@ class PointRun:
     reason: str = ""
 
     def rows(self) -> list[Row]:
-        """The epochs so far; none where they cannot be read, because a display must not end a sweep."""
+        """Returns the rows so far; [] if they cannot be read, because the display must not end a sweep."""
         try:
             return self.folder.read_rows()
         except (RunFolderError, OSError):
@@ -60,14 +60,14 @@ class PointRun:
 
 
 def resolve_points(points: Iterable[Point], resolve: Resolve, where: Path) -> list[PointRun]:
-    """Every point with its run; nothing is started.
+    """Finds the run of every point; starts nothing.
 
     A run that a W&B agent began in the same `run.root` has another id. It is found by the digest of its settings, and
-    its command names its id.
+    its command then gives the id.
 
     Raises:
-        UserError: if a point's arguments are invalid, or two points are one run or have one id. It names the sweep
-            file `where` and the point.
+        UserError: if a point's arguments are invalid, or two points are the same run or have the same id; names the
+            sweep file `where` and the point.
     """
     runs: list[PointRun] = []
     seen: dict[Path | str, Point] = {}
@@ -77,7 +77,7 @@ def resolve_points(points: Iterable[Point], resolve: Resolve, where: Path) -> li
         runs.append(PointRun(point, folder, record, point.command))
         todo = "remove the parameter that makes no difference, or give it an effect"
         clashes: dict[Path | str, str] = {folder.path.resolve(): f"are one run, {folder.path}; {todo}"}
-        # An id of its settings, the default, is the run's own.
+        # The default id, from the digest of the settings, differs if the runs differ; a given id may be shared.
         if record.id != record.digest[:8]:
             clashes[record.id] = f"have one id, {record.id}, and W&B would take them for one run; leave run.id out"
         for key, problem in clashes.items():
@@ -92,13 +92,13 @@ def check_points(runs: Iterable[PointRun], check: Callable[[list[str]], None], w
     """Skips runs that are finished, and checks every other point as its start will.
 
     Raises:
-        UserError: naming the sweep file `where` and the point.
+        UserError: if a point would fail; names the sweep file `where` and the point.
     """
     for run in runs:
         with _naming(run.point, where):
             if run.problem:
                 raise UserError(run.problem)
-            # Where the data lie elsewhere now, the run itself sees whether they are the same.
+            # If the data are in another folder now, only a start of the run can compare them.
             if run.recorded and run.recorded.finished and not has_moved(run.folder, run.recorded, run.record):
                 run.state = State.SKIPPED
             else:
@@ -114,7 +114,7 @@ def _naming(point: Point, where: Path) -> Iterator[None]:
 
 
 def _look_up(runs: Iterable[PointRun], root: Path) -> None:
-    """Sets `recorded` and `problem` of the runs below `root`, and the id that a run was started under."""
+    """Sets `recorded` and `problem` of the runs below `root`; if a run has another id, its command gets that id."""
     records: dict[Path, RunRecord] = {}
     problems: dict[Path, str] = {}
     for file in root.glob("*/run.json"):
@@ -122,7 +122,7 @@ def _look_up(runs: Iterable[PointRun], root: Path) -> None:
             records[file.parent] = RunFolder(file.parent).read_record()
         except (RunFolderError, OSError) as error:
             problems[file.parent] = str(error)
-    # Of several with the same settings, the first finished one: the last to be put in wins.
+    # Of several runs with the same settings the first finished one counts: it is the last, and so wins in `by_digest`.
     ordered = sorted(records, key=lambda path: (not records[path].finished, path), reverse=True)
     by_digest = {
         digest: path

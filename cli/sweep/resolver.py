@@ -1,4 +1,4 @@
-"""The points of a sweep: which run each one is, and whether `fit` would refuse it; nothing is started or written."""
+"""Finds the run of each point of a sweep, and checks whether `fit` would refuse it; starts and writes nothing."""
 
 import contextlib
 import json
@@ -27,13 +27,13 @@ OPTION = re.compile(r"--([\w.]+)=(.*)", re.DOTALL)
 SEED = re.compile(r"0|[1-9]\d*")
 
 SEEDS = ("seed_everything", "data.init_args.seed")
-"""Where the seed stands in a resolved configuration."""
+"""Keys of a resolved configuration that hold the seed."""
 
 VERIFIED = 3
-"""Configurations put together from several options that are compared with what the parser makes of them."""
+"""Number of configurations per family, put together from several options, that are compared with the parser's."""
 
 KEPT = 16
-"""Models, and data modules, that are kept for later points."""
+"""Number of models, and of data modules, that are cached for later points."""
 
 Config = dict[str, Any]
 """A resolved configuration, its keys joined by dots."""
@@ -41,13 +41,13 @@ Config = dict[str, Any]
 
 @dataclass
 class Family:
-    """Command lines that differ in the values of some options alone.
+    """Command lines that differ only in the values of some options.
 
     Attributes:
-        options: of the first one, name to text.
-        config: of the first one.
-        changes: (name, text) of an option to what it changes in that configuration.
-        verified: configurations of several changed options that were compared with the parser's.
+        options: options of the first command line, name to text.
+        config: configuration of the first command line.
+        changes: (name, text) of an option to the keys that it changes in `config`, with their values.
+        verified: number of configurations with several changed options that were compared with the parser's.
     """
 
     options: dict[str, str]
@@ -57,10 +57,10 @@ class Family:
 
 
 class Resolver:
-    """Finds the runs that `fit` command lines would start, and checks them, many of them faster than one by one.
+    """Finds the runs that `fit` command lines would start, and checks them; fast for many similar command lines.
 
-    The parser takes a tenth of a second. It parses each value of an option once, not each combination: an option that
-    changes more than one place in the configuration, as a class or a file does, is parsed in every combination.
+    The parser takes a tenth of a second, so each value of an option is parsed once, not in each combination. Only an
+    option that changes several keys of the configuration, as a class or a file does, is parsed in every combination.
     """
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class Resolver:
         self._checked: set[int] = set()
 
     def __call__(self, arguments: list[str]) -> tuple[RunFolder, RunRecord]:
-        """The folder and record of the run that `main.py *arguments` would start.
+        """Returns the folder and the record of the run that `main.py *arguments` would start.
 
         Raises:
             UserError: if the arguments are invalid.
@@ -78,7 +78,7 @@ class Resolver:
         return identify(self.config(arguments))
 
     def config(self, arguments: list[str]) -> Config:
-        """The resolved configuration of `main.py *arguments`. Raises UserError as a call does."""
+        """Returns the resolved configuration of `main.py *arguments`; raises UserError as `__call__` does."""
         line, options = self._split(arguments)
         if line not in self._families:
             first = dict.fromkeys(options.items(), Config())
@@ -98,7 +98,7 @@ class Resolver:
         return config
 
     def check(self, arguments: list[str]) -> None:
-        """Checks what `fit` checks before it writes anything. What does not differ but by seed is checked once.
+        """Checks what `fit` checks before it writes anything; points that differ only in the seed are checked once.
 
         Raises:
             Exception: what `fit` raises.
@@ -116,7 +116,7 @@ class Resolver:
         self._checked.add(point)
 
     def _split(self, arguments: list[str]) -> tuple[tuple[str, ...], dict[str, str]]:
-        """The command line without the values of the options that are parsed one by one, and these."""
+        """Returns the command line without the values of options that are parsed one by one, and these options."""
         found = [OPTION.fullmatch(argument) for argument in arguments]
         counts, line, options = Counter(match[1] for match in found if match), [], {}
         for argument, match in zip(arguments, found, strict=True):
@@ -127,9 +127,9 @@ class Resolver:
         return tuple(line), options
 
     def _learn(self, line: tuple[str, ...], family: Family, name: str, text: str) -> bool:
-        """Parses the family's first line with another value of one option; False if that changed several places."""
+        """Parses the family's first line with another value of one option; returns False if several keys changed."""
         if name == "seed_everything" and SEED.fullmatch(text) and not any(".seed=" in each for each in line):
-            # The commonest option, a number; beside data.seed the parser refuses all but one.
+            # The most frequent option needs no parser; with data.seed given, the parser refuses all other seeds.
             family.changes[name, text] = dict.fromkeys(SEEDS, int(text))
             return True
         texts = {f"--{each}=": f"--{each}={value}" for each, value in (family.options | {name: text}).items()}
@@ -142,14 +142,14 @@ class Resolver:
         if self._cli is None:
             self._cli = PointCLI(arguments)
         else:
-            # Lightning dumps a configuration once, and would return the first one again.
+            # Lightning caches the dump of the configuration, and would return that of the first one.
             vars(self._cli).pop("config_dump", None)
             self._cli.parse_arguments(self._cli.parser, configurations_first(arguments))
         return flatten(self._cli.plain_config())
 
 
 def parts(config: Config) -> dict[str, str]:
-    """What the model, the data and all else are made of, as texts, but for the seed: no check depends on it."""
+    """Returns the settings of model, data and the rest as texts, without the seed, on which no check depends."""
     found: dict[str, Config] = {"model": {}, "data": {}, "rest": {}}
     for key in config.keys() - SEEDS:
         group = key.partition(".")[0]
@@ -158,17 +158,17 @@ def parts(config: Config) -> dict[str, str]:
 
 
 class PointCLI(ParserOnly):
-    """Checks the configuration that was parsed last as `fit` does; points that have a part in common share it."""
+    """Checks the configuration that was parsed last as `fit` does; points share equal models, data and trainers."""
 
     def check(self) -> None:
-        """Raises what `fit` raises before it writes anything."""
+        """Runs the checks of `fit` that come before it writes anything, and raises what they raise."""
         keys, chosen = parts(flatten(self.plain_config())), self.config.fit
         with _unnoticed():
             ExperimentCLI.before_instantiate_classes(self)
             self.datamodule = self._shared("data", keys["data"], lambda: self.build("data", chosen.data))
             self.config_init = Namespace(trainer=self.build("trainer", chosen.trainer))
             try:
-                # A tenth of the time. Whether a network that fails there fails for real, it has to show for real.
+                # The meta device takes a tenth of the time. A network that fails there may still work on the CPU.
                 self._check_model("meta", keys)
             except Exception:
                 self._check_model("cpu", keys)
@@ -190,7 +190,7 @@ class PointCLI(ParserOnly):
             instantiate_class(built, scheduler.as_dict())
 
     def build(self, name: str, config: Any) -> Any:
-        """Makes the object of a part of the configuration: model, data or trainer."""
+        """Builds the object of a part of the configuration: model, data or trainer."""
         build = partial(self._subcommand_parsers["fit"].instantiate_classes, Namespace({name: config}))
         return guarded(build, name_class(flatten(self.plain_config())))[name]
 
@@ -205,7 +205,7 @@ class PointCLI(ParserOnly):
 
 @contextlib.contextmanager
 def _unnoticed() -> Iterator[None]:
-    """Without lines and warnings, which each run prints itself, and without the port noted for processes to come."""
+    """Hides messages and warnings, which each run prints itself, and restores the environment: a check sets a port."""
     before = dict(os.environ)
     try:
         with quiet_lightning(), warnings.catch_warnings(action="ignore"):

@@ -1,7 +1,7 @@
 """Trains the points of a sweep, a few at a time, until each is finished, failed or interrupted.
 
-A run is a process of its own with its output in the run's log. One that a process trains already, of a sweep that was
-killed, an agent or a `fit` by hand, is waited for.
+Each run is a process of its own, with its output in the run's log. If another process already trains a run (of a killed
+sweep, an agent, or a `fit` by hand), the sweep waits for that process.
 """
 
 import contextlib
@@ -26,23 +26,23 @@ GRACE = 30.0
 """Seconds between SIGTERM and SIGKILL, as in W&B's agent; enough to write a checkpoint."""
 
 POLL = 0.2
-"""Seconds between two looks at a running process."""
+"""Seconds between two checks of a running process."""
 
 FLOCK = "hhqqi4x"
-"""Linux's `struct flock`: type, whence, start, length, process."""
+"""`struct` format of Linux's `struct flock`: type, whence, start, length, process id."""
 
 BUSY = "another process is training"
-"""How training.start refuses a run folder that another process has locked."""
+"""Part of the message with which training.start refuses a run folder that another process has locked."""
 
 Stop = list[int]
-"""The signals that asked to stop so far: none, one, or more, which end the processes at once."""
+"""The stop signals so far: one stops the runs cleanly, two or more end their processes at once."""
 
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[Stop]:
-    """Collects the signals that ask to stop; restores the previous handlers on leaving."""
+    """Collects the signals that ask to stop; restores the former handlers at the end."""
     asked: Stop = []
-    # Under nohup a hang-up is ignored, and stays so.
+    # nohup ignores SIGHUP; it stays ignored.
     numbers = [
         number
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -59,10 +59,10 @@ def stop_requests() -> Iterator[Stop]:
 def run_points(
     runs: Sequence[PointRun], jobs: int, environment: Mapping[str, str], stop: Stop, display: SweepDisplay
 ) -> None:
-    """Trains `runs`, at most `jobs` at a time, and sets their states, until all ended or `stop` was asked for.
+    """Trains `runs`, at most `jobs` at a time, and sets their states, until all have ended or `stop` has a signal.
 
-    Those that a process trains already come first, and count as jobs. No process that this starts outlives the call,
-    however it ends.
+    Runs that another process trains already come first, and count as jobs. No process started here outlives the call,
+    however the call ends.
     """
     ordered = sorted(runs, key=lambda run: not is_trained(run.folder))
     with ThreadPoolExecutor(jobs) as pool:
@@ -74,17 +74,17 @@ def run_points(
                     future.result()
                 display.look()
         except BaseException:
-            # The pool waits for its threads, and these for their processes.
+            # The pool waits for its threads, and these wait for their processes, which two signals end at once.
             stop += [signal.SIGTERM] * 2
             raise
 
 
 def train_run(run: PointRun, environment: Mapping[str, str], stop: Stop, display: SweepDisplay) -> None:
-    """Trains a run to its end, or until `stop` was asked for, and sets its state.
+    """Trains a run to its end, or until `stop` has a signal, and sets its state.
 
-    Where a process trains it already, or began to within the same instant, that is waited for, and the run goes on
-    then. So it is where the log seems to be locked since a run that starts beside this one was forked meanwhile, and
-    has not closed its copy yet.
+    If another process trains the run already, or began at the same moment, waits for that process and then goes on with
+    the run. The same wait covers a log that only seems locked: a run starting at the same time in this sweep was forked
+    with a copy of its file descriptor, and has not closed it yet.
     """
     if stop:
         return
@@ -105,7 +105,7 @@ def train_run(run: PointRun, environment: Mapping[str, str], stop: Stop, display
 
 
 def _outcome(run: PointRun, problem: str, stop: Stop) -> tuple[State, str]:
-    """The run folder decides, not the exit status: a run that was asked to stop may end with status 0."""
+    """Returns state and reason by the run folder, not the exit status: a run that was stopped may end with status 0."""
     unfinished = "ended before its last epoch"
     try:
         if run.folder.exists() and run.folder.read_record().finished:
@@ -116,19 +116,19 @@ def _outcome(run: PointRun, problem: str, stop: Stop) -> tuple[State, str]:
 
 
 def run_logged(command: Sequence[str], log: Path, environment: Mapping[str, str], stop: Stop) -> str:
-    """Runs a command to its end or until `stop` was asked for; no process of it outlives a stop or an error here.
+    """Runs a command to its end or until `stop` has a signal; none of its processes outlives a stop or an error here.
 
     Args:
-        log: in the run's folder; the command's output is appended.
+        log: log file in the run folder, to which the command's output is appended.
 
     Returns:
-        Why it failed, in one line; "" for exit status 0.
+        Why the command failed, in one line; "" for exit status 0.
     """
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         with open(log, "ab") as output:
-            # The processes inherit the lock with their output: a later sweep sees from their first instant that they
-            # live. Of two sweeps that start a run at once the second one fails here.
+            # The processes inherit the lock with their output, so a later sweep sees from the first moment that they
+            # are alive. If two sweeps start a run at the same time, the second one fails here.
             fcntl.flock(output, fcntl.LOCK_EX | fcntl.LOCK_NB)
             start = output.tell()
             process = subprocess.Popen(
@@ -136,9 +136,9 @@ def run_logged(command: Sequence[str], log: Path, environment: Mapping[str, str]
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # Else a log that is read while the run goes on lags behind by a buffer.
+                # With buffering, the log would lag behind the running run.
                 env={"PYTHONUNBUFFERED": "1", **environment},
-                # A session of its own does not hear the terminal's Ctrl-C: this program decides how the process ends.
+                # A session of its own does not get the terminal's Ctrl-C: this program decides how the process ends.
                 start_new_session=True,
             )
     except BlockingIOError:
@@ -153,8 +153,8 @@ def run_logged(command: Sequence[str], log: Path, environment: Mapping[str, str]
         while lives() and not stop:
             time.sleep(POLL)
         if stop:
-            # The leader alone is asked: it stops its other ranks itself, and a data worker that ends first looks like a
-            # crash to it.
+            # SIGTERM to the leader only: it stops its other ranks itself, and would take a data worker that ends first
+            # for a crash.
             process.terminate()
             _wait_to_end(lives, stop)
     finally:
@@ -169,9 +169,9 @@ def run_logged(command: Sequence[str], log: Path, environment: Mapping[str, str]
 
 
 def _wait_for_others(folder: RunFolder, stop: Stop) -> None:
-    """Waits for the processes of a run that this program did not start; once `stop` was asked for, ends them.
+    """Waits for the processes of a run that this program did not start; ends them once `stop` has a signal.
 
-    Only those that write into the run's log, as another sweep's do: an agent's are its own to end.
+    Ends only those that write into the run's log, as another sweep's do, not those of an agent.
     """
     while is_trained(folder) and not stop:
         time.sleep(POLL)
@@ -186,21 +186,21 @@ def _wait_for_others(folder: RunFolder, stop: Stop) -> None:
 
 
 def _wait_to_end(lives: Callable[[], bool], stop: Stop) -> None:
-    """Returns when processes that were asked to end did, or have to be killed."""
+    """Waits until processes that got SIGTERM have ended, or must be killed."""
     deadline = time.monotonic() + GRACE
     while lives() and len(stop) < 2 and time.monotonic() < deadline:
         time.sleep(POLL)
 
 
 def _kill(leader: int) -> None:
-    """SIGKILL to all processes of a session, also those that outlived its leader."""
+    """Sends SIGKILL to all processes of a session, also to those that outlived its leader."""
     # macOS answers EPERM for a group of which only the unreaped leader is left.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)
 
 
 def _leaders(log: Path) -> Iterator[int]:
-    """The processes that lead a session and write into `log`; none where there is no /proc."""
+    """Yields the processes that lead a session and write into `log`; none on systems without /proc."""
     for output in Path("/proc").glob("[0-9]*/fd/1"):
         pid = int(output.parts[2])
         with contextlib.suppress(OSError):
@@ -209,7 +209,7 @@ def _leaders(log: Path) -> Iterator[int]:
 
 
 def is_trained(folder: RunFolder) -> bool:
-    """Whether a process trains in the run folder; one that a sweep started counts from its first instant on."""
+    """Returns whether a process trains in the run folder; one that a sweep started counts from its first moment on."""
     with contextlib.suppress(OSError), open(folder.log, "rb") as log:
         # `run_logged` locks the log, and a run's processes inherit the lock with their output.
         try:
@@ -218,7 +218,7 @@ def is_trained(folder: RunFolder) -> bool:
             return True
     if sys.platform != "linux":
         return False
-    # Asks for the lock of training/start.py without taking it, which could make a run that starts now give up.
+    # F_GETLK tests the lock of training/start.py without taking it: a run that starts now would find it taken and exit.
     question = struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     with contextlib.suppress(OSError), open(folder.path / ".lock", "rb") as lock:
         kind, *_ = struct.unpack(FLOCK, fcntl.fcntl(lock, fcntl.F_GETLK, question))
@@ -227,9 +227,9 @@ def is_trained(folder: RunFolder) -> bool:
 
 
 def last_words(log: Path, start: int = 0, window: int = 65536) -> str:
-    """The last line that begins with `error:` in the last `window` bytes from `start` on, else the last line.
+    """Returns the last line that begins with `error:` in the last `window` bytes after `start`, else the last line.
 
-    Removes colours, and passes over the lines of W&B's client, which come last however a run ends.
+    Removes colours, and skips lines of W&B's client, which come last however a run ends.
     """
     with open(log, "rb") as file:
         end = file.seek(0, os.SEEK_END)

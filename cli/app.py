@@ -91,6 +91,7 @@ def usage() -> str:
 
 def explain(error: Exception) -> int:
     """Prints the message of an error for the user, or the traceback of a defect; returns the exit status."""
+    # After a signal any error is only the form in which a library passed on the SystemExit.
     if number := left_by():
         return 128 + number
     if not is_for_users(error):

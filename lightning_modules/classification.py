@@ -123,6 +123,7 @@ class ClassificationModule(PaddedNetworkModule):
         """
         images, targets, sizes = unpack(batch)
         logits = self.forward_padded(images, sizes)
+        # float32, since logits are in half precision under autocast.
         self.eval_metrics.update(logits.float(), targets)
         classes = logits.argmax(1)
         self.count_images(classes == targets, targets != IGNORED_TARGET)

@@ -35,6 +35,7 @@ class ExactMean(Metric):
 
     def update(self, values: torch.Tensor, weight: torch.Tensor | int = 1) -> None:
         """Adds `values`, (N,) or a scalar, each `weight` (an integer) times."""
+        # At least float32: products in float16 would overflow above 65,504.
         values = values.to(torch.promote_types(values.dtype, torch.float32))
         # torch.full fills it on the device: copying a number there would synchronise with the device.
         weights = weight if isinstance(weight, torch.Tensor) else torch.full((), weight, device=values.device)

@@ -192,6 +192,7 @@ class PaddedNetworkModule(pl.LightningModule):
                 "model.padding_at_test is valid, which is for validate and test and takes a margin of real context in "
                 "the place of padding; say how many pixels of it with --data.margin"
             )
+        # A user's data module may lack these attributes, and is then not checked.
         targets = getattr(data, "targets_of", None)
         if stage != "predict" and targets not in (None, self.targets_of):
             raise ModelError(
@@ -339,6 +340,7 @@ class PaddedNetworkModule(pl.LightningModule):
             ModelError: if the weights are of another network or scheme; says which option to set.
         """
         self.loaded = checkpoint.get("epoch"), checkpoint.get("global_step")
+        # A checkpoint of another program has neither key, and is not checked.
         network, trained_with = checkpoint.get("network"), checkpoint.get("padding")
         if network is not None and network != self.network_name:
             raise ModelError(

@@ -84,6 +84,7 @@ class EvaluationSettings:
 def share(name: str, value: Share, group: str = "model.evaluation") -> Fraction:
     """Converts `value` to a fraction from 0 to below 1; raises ModelError, naming `group.name`, if it is none."""
     try:
+        # limit_denominator turns 0.3333333333333333 into 1/3.
         found = Fraction(str(value)).limit_denominator(10_000)
     except (ValueError, ZeroDivisionError):
         found = None

@@ -239,6 +239,7 @@ class SegmentationModule(PaddedNetworkModule):
                 "weights, give it as --model.encoder_weights"
             )
         super().on_load_checkpoint(checkpoint)
+        # Checkpoints of early versions have no dilation.
         trained_with = checkpoint.get("dilation", self.dilation)
         if trained_with != self.dilation:
             raise ModelError(
@@ -246,6 +247,7 @@ class SegmentationModule(PaddedNetworkModule):
                 "--model.atrous_rates and --model.encoder_args as in training"
             )
         split = checkpoint.get("split")
+        # Without a trainer, as in load_from_checkpoint, there are no data whose split could be compared.
         if self._trainer is not None and split != self._split and split is not None:
             rank_zero_warn(
                 f"the checkpoint was trained on split {split}, and this is split {self._split}: it may have seen the "

@@ -36,6 +36,7 @@ class WarmupCosine(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
+        # After the last epoch the rate stays at `final`; the cosine would rise again.
         epoch = min(self.last_epoch, self.epochs)
         if epoch < self.warmup:
             share = (epoch + 1) / (self.warmup + 1)

@@ -74,6 +74,7 @@ class Launcher(_SubprocessScriptLauncher):
             say(f"{machine} waits for {self._meeting}, at most {limit:g} s ({LIMIT}); start the others now")
         while not (self._over.wait(0.5) or torch.distributed.is_initialized()):
             if time.monotonic() > end:
+                # Not sys.exit, which would end this thread only: the main thread waits in C++.
                 say(f"error: waited {limit:g} s ({LIMIT}) for {self._meeting}; not all came")
                 os._exit(1)
 
@@ -89,7 +90,9 @@ class Launcher(_SubprocessScriptLauncher):
         if code < 0:
             name = signal.Signals(-code).name
             say(f"error: process {rank} was killed by {name}" + " (out of memory?)" * (name == "SIGKILL"))
+        # Popen reports a death by signal N as -N, shells as 128 + N.
         self._status = 128 - code if code < 0 else code
+        # A signal that stopped another process stops this one in the same way, with a checkpoint.
         if self._status - 128 in SIGNALS:
             os.kill(os.getpid(), self._status - 128)
         time.sleep(PATIENCE)

@@ -80,6 +80,7 @@ def reading(path: str | Path) -> Iterator[None]:
 def write_problem(folder: Path, size: int = 0) -> str | None:
     """Returns why no file of `size` bytes can be written into `folder`, which need not exist; None if one can."""
     try:
+        # The folder may be made later, so its nearest existing parent is tried.
         there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
         handle, temporary = _make_temporary(there, "check")
         with os.fdopen(handle, "wb") as file:

@@ -27,6 +27,7 @@ def scheme_part(scheme: str) -> str:
     return plain(scheme) + mark
 
 
+# eq=False: a comparison of records with NumPy arrays would raise.
 @dataclass(eq=False)
 class CheckpointRecord(Record):
     """The content of a file in a run folder's `evaluations/`: a checkpoint under a scheme on the reported images.

@@ -113,6 +113,7 @@ def _encode(value: Any) -> Any:
 def _encode_array(values: np.ndarray) -> dict[str, Any]:
     if values.dtype.kind in "iu":
         low, high = (values.min(), values.max()) if values.size else (0, 0)
+        # Little-endian on every machine.
         dtype = next(each for each in INTEGERS if np.iinfo(each).min <= low and high <= np.iinfo(each).max)
     else:
         dtype = "<f4" if values.dtype == np.float32 else "<f8"
@@ -129,6 +130,7 @@ def _decode(kind: Any, value: Any, where: str) -> Any:
     if kind is Any:
         return value
     if origin in (types.UnionType, typing.Union):
+        # Only unions with None are allowed, so there is one other type.
         kinds = [each for each in of if each is not types.NoneType]
         return None if value is None and len(kinds) < len(of) else _decode(kinds[0], value, where)
     if is_dataclass(kind):
@@ -137,8 +139,10 @@ def _decode(kind: Any, value: Any, where: str) -> Any:
         return _decode_array(value, where)
     if kind is bytes:
         return _decode_base64(value, where)
+    # JSON has no type of its own for a float that was set to a whole number, such as 0.
     if kind is float and type(value) is int:
         return float(value)
+    # `type` instead of isinstance, for which True is an int.
     if type(value) is not origin:
         raise ValueError(f"{where or 'it'} is {_short(value)}, no {origin.__name__}")
     if origin is list and of:

@@ -68,6 +68,7 @@ class EvaluationRecord(CheckpointRecord):
     @property
     def settings(self) -> Any:
         how = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        # Neither the time and place of a test nor its counts identify it; a repeated test replaces its own file.
         del how["provenance"]
         return {**how, "confusion": sorted(self.confusion)}
 

@@ -44,7 +44,7 @@ class RunRecord(Record):
     Attributes:
         id: id of the run, the same in every attempt and in W&B.
         name: `group` and seed.
-        group: network, variant and scheme; runs of one group differ in the seed only.
+        group: network, variant and scheme; studies average the runs of a group, which differ in the seed.
         network: timm's name of the network.
         padding: padding scheme in training.
         seed: seed of weights, sample order and augmentation.
@@ -90,7 +90,7 @@ class RunRecord(Record):
 
     @property
     def compared_as(self) -> str:
-        """Name by which runs are compared: it differs if runs differ in more than padding and seed."""
+        """Name by which runs are compared: network and variant, without padding and seed."""
         return f"{self.network}-{self.variant}" if self.variant else self.network
 
 
@@ -145,6 +145,7 @@ class RunFolder:
     def read_noted(self, path: Path) -> dict[str, str]:
         """Reads `skipped` or `by_pillow`: image to reason; empty if the file is missing or damaged."""
         try:
+            # surrogateescape: names of image files need not be UTF-8.
             with open(path, newline="", errors="surrogateescape") as file:
                 return {row["image"]: row["error"] for row in csv.DictReader(file)}
         except (OSError, ValueError, KeyError):

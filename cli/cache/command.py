@@ -36,6 +36,7 @@ def cache(config: Path, *settings: str) -> int:
     with Progress(*columns, console=console) as bars:
         task = None
         for text, done, total in data.pixel_cache.build(data.num_workers):
+            # The first item says how many bytes the cache takes; it has no bar.
             if done == 0:
                 console.print(text, markup=False, soft_wrap=True)
                 continue

@@ -108,6 +108,7 @@ def _grid(content: DashboardContent, network: str) -> wr.PanelGrid:
 
 def curves(metric: str, groupby: wr.Config | None = None) -> list[wr.LinePlot]:
     """Mean per epoch, and the band from the lowest to the highest run (Figure 3), by `groupby` or as the runs are."""
+    # A dict, since `metric` may be one of LOSSES.
     names = dict.fromkeys([metric, *LOSSES])
     shown = {"groupby": groupby, "groupby_aggfunc": "mean", "groupby_rangefunc": "minmax", "max_runs_to_show": SHOWN}
     return [wr.LinePlot(title=name, x="epoch", y=[name], **shown) for name in names]

@@ -19,6 +19,7 @@ def all_reduce() -> str:
 
 
 def _add_up(rank: int, backend: str, port: int) -> None:
+    # torch would wait for minutes by default.
     meeting, limit = f"tcp://127.0.0.1:{port}", timedelta(seconds=60)
     dist.init_process_group(backend, init_method=meeting, rank=rank, world_size=2, timeout=limit)
     number = torch.tensor(float(rank + 1), device=f"cuda:{rank}" if backend == "nccl" else "cpu")

@@ -55,6 +55,7 @@ def devices() -> str:
 def disk(root: Path) -> str:
     """Free space of the disk of runs. Raises OSError below LEAST_GB, UserError if nothing can be written."""
     check_writable(root, "choose another --run.root")
+    # The folder of runs need not exist yet.
     there = next(folder for folder in (root.absolute(), *root.absolute().parents) if folder.is_dir())
     free = shutil.disk_usage(there).free / 1e9
     if free < LEAST_GB:
@@ -93,6 +94,7 @@ def network_speed(cli: PointCLI, seconds: float) -> str:
 
     def step() -> None:
         network(images).mean().backward()
+        # Kernels run asynchronously: without this only their launches would be timed.
         if device.type == "cuda":
             torch.cuda.synchronize()
 

@@ -102,6 +102,7 @@ def train(console: Console, runs: Sequence[PointRun], jobs: int | None, threads:
         say(console, "\nThe same command started again tries the failed runs again.")
     if states & {State.FINISHED, State.SKIPPED}:
         say(console, f"\nNext: {shlex.join(['python', 'main.py', 'report', str(common_root(runs))])}")
+    # By the first signal: 130 after Ctrl-C, 143 after SIGTERM.
     return 128 + stop[0] if cut_short else int(State.FAILED in states)
 
 

@@ -65,6 +65,7 @@ def read_sweep(path: Path, interpreter: str = sys.executable) -> SweepFile:
         UserError: if this runner cannot run the file as W&B would (names the file, the key and what is allowed), or an
             environment variable in the command is not set.
     """
+    # Read for its checks only: yaml.safe_load takes the last of two equal keys in silence.
     list(read_lines(path, str(path), CONTENT))
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -224,4 +224,5 @@ def show_plan(console: Console, runs: Sequence[PointRun], file: Path, output: Pa
 
 
 def _is_plan(output: Path) -> bool:
+    # Recognised by its header, so that --output overwrites an earlier plan but no other file.
     return output.is_file() and output.read_text(errors="replace").partition("\n")[0].strip() == ",".join(COLUMNS)

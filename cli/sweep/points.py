@@ -27,6 +27,7 @@ class State(StrEnum):
     INTERRUPTED = "interrupted"
 
 
+# eq=False: runs are hashed by identity, as keys of the display's bars.
 @dataclass(eq=False)
 class PointRun:
     """A point of the grid and its run.

@@ -90,6 +90,7 @@ class Resolver:
                 self._changing_more.add(option[0])
                 return self.config(arguments)
             config = config | family.changes[option]
+        # Options might depend on one another, so the first combinations are parsed as well.
         if len(options.items() - family.options.items()) > 1 and family.verified < VERIFIED:
             family.verified += 1
             if config != self._parse(arguments):
@@ -120,6 +121,7 @@ class Resolver:
         found = [OPTION.fullmatch(argument) for argument in arguments]
         counts, line, options = Counter(match[1] for match in found if match), [], {}
         for argument, match in zip(arguments, found, strict=True):
+            # Of an option that is given twice the last one counts, so both stay in the line.
             if match and counts[match[1]] == 1 and match[1] not in self._changing_more:
                 options[match[1]] = match[2]
                 argument = f"--{match[1]}="
@@ -197,6 +199,7 @@ class PointCLI(ParserOnly):
     def _shared(self, part: str, key: str, build: Callable[[], Any]) -> Any:
         built = vars(self).setdefault("_built", {}).setdefault(part, {})
         if key not in built:
+            # Limited to save memory; the oldest one goes.
             if len(built) == KEPT:
                 del built[next(iter(built))]
             built[key] = build()

@@ -16,7 +16,7 @@ class ExactMean(Metric):
     """The weighted mean of per-image values, over all batches and processes.
 
     A sum of floats depends on its order, and so on the batch size and the number of processes. Unlike torchmetrics'
-    MeanMetric this class does not skip NaN, for which that class synchronises with the device.
+    MeanMetric this class keeps NaN: looking for NaN, to drop it, would synchronise with the device.
 
     >>> mean = ExactMean()
     >>> mean.update(torch.tensor([1.0, 2.0]))

@@ -111,7 +111,7 @@ class SceneEvaluation(nn.Module):
 
     The modes of predicting are `regular` and `tiled_OVERLAP` for each overlap, such as `tiled_0` and `tiled_1-3`. The
     distance is to the image's border in the mode `regular`, else to the nearest border of a tile. The bands lie around
-    the image's centre; with border_scope "tile", and in the tiling without overlap, around each tile's centre.
+    the image's centre; with border_scope "tile", those of the tiling without overlap lie around each tile's centre.
     """
 
     def __init__(self, settings: EvaluationSettings, num_classes: int) -> None:

@@ -1,1 +1,1 @@
-"""What `fit`, `validate`, `test` and `predict` do around a Lightning module."""
+"""Runs `fit`, `validate`, `test` and `predict` on a Lightning module: command line, run folder, resuming, callbacks."""

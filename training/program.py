@@ -57,10 +57,8 @@ from training.resume import KeyedRandomness, MetricState, ResumeCheckpoint, Same
 from training.settings import ConvergenceSettings, PredictionSettings, RunSettings
 from training.start import check_data, initial_weights, is_finished, leaving_nothing, prepare, write_attempt
 
-CLASSES = {
-    "model": {"class_path": "lightning_modules.ClassificationModule"},
-    "data": {"class_path": "datamodules.ImageNetDataModule"},
-}
+CLASSES = {"model": "lightning_modules.ClassificationModule", "data": "datamodules.ImageNetDataModule"}
+"""What is trained unless the arguments choose another class."""
 
 # Sanity validation would only obscure where a resumed run begins. The data modules make their own samplers.
 TRAINER_DEFAULTS = {"num_sanity_val_steps": 0, "use_distributed_sampler": False, "enable_model_summary": False}
@@ -117,19 +115,16 @@ class ExperimentCLI(LightningCLI):
         parser.add_class_arguments(RunSettings, "run")
         parser.add_class_arguments(ConvergenceSettings, "convergence")
         parser.add_class_arguments(PredictionSettings, "prediction")
-        parser.set_defaults(CLASSES)
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: list[str]) -> None:
         self.sources = Sources(args)
         try:
-            self._parser(args[0]).set_defaults(CLASSES)  # undoes `chosen` below: a sweep parses many command lines
-            self.config = parser.parse_args(args)
-            chosen = {group: {"class_path": self.config[args[0]][group].class_path} for group in CLASSES}
-            if chosen != CLASSES:
-                # Parsed again: otherwise the defaults of CLASSES would override the defaults of the chosen classes.
-                self._parser(args[0]).set_defaults(chosen)
-                self.config = parser.parse_args(args)
+            # As arguments: as the parser's defaults, their own defaults would override those of a chosen class.
+            classes = [f"--{group}={kind}" for group, kind in CLASSES.items()]
+            if "--help" in args:
+                self._parser(args[0]).set_defaults({group: {"class_path": kind} for group, kind in CLASSES.items()})
+            self.config = parser.parse_args([args[0], *classes, *args[1:]])
         except ArgumentError as error:
             options = [action.dest for action in self._parser(args[0])._actions]
             said = readable(str(error), self.sources, options)
@@ -153,7 +148,7 @@ class ExperimentCLI(LightningCLI):
     def _help_of(self, said: str) -> str:
         """Returns the help option to name in a message: each class of model or data has a help of its own."""
         group = said.partition(".")[0]
-        key, default = f"{group}.class_path", CLASSES.get(group, {}).get("class_path")
+        key, default = f"{group}.class_path", CLASSES.get(group)
         chosen = self.sources.given.get(key) or self.sources.texts.get(key) or default
         return f"--{group}.help={chosen}" if default else "--help"
 

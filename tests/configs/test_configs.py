@@ -165,8 +165,12 @@ def test_an_option_wins_over_a_file_wherever_it_stands():
         assert (config["seed_everything"], config["model"]["init_args"]["padding"]) == (3, "partial")
 
 
-def test_a_class_that_is_chosen_brings_its_own_defaults():
+def test_a_class_that_is_chosen_brings_its_own_defaults(capsys):
+    """Also in what --print_config prints, for a configuration of one's own."""
     resolver, scenes = Resolver(), ["--model=SegmentationModule", "--data=CityscapesDataModule"]
     for chosen, lr, batch in ((scenes, 0.03, 16), ([], 0.1, 256), (scenes[1:], 0.1, 16)):
         config = resolver.config(["fit", "--data.root=x", *chosen])
         assert (config["model.init_args.lr"], config["data.init_args.batch_size"]) == (lr, batch)
+    with pytest.raises(SystemExit):
+        main_here("fit", "--data.root=x", *scenes, "--print_config")
+    assert "lr: 0.03\n" in capsys.readouterr().out

@@ -199,10 +199,10 @@ def _moving(group: dict[str, Any], schedules: list[Any]) -> set[str]:
 def _differing(old: dict[str, Any], new: dict[str, Any], names: Iterable[str]) -> list[str]:
     """Lists the settings `names` that differ in two states of an optimiser or schedule, as `name: old -> new`.
 
-    New versions of torch add settings, so a setting that one state lacks does not count. If each state lacks some of
-    the other's, they belong to different classes, and the missing names are listed.
+    New versions of torch add settings, and 2.7 dropped `verbose`, so a setting that one state lacks does not count. If
+    each state lacks some of the other's, they belong to different classes, and the missing names are listed.
     """
-    if (gone := old.keys() - new.keys()) and (come := new.keys() - old.keys()):
+    if (gone := old.keys() - new.keys() - {"verbose"}) and (come := new.keys() - old.keys()):
         return [f"{', '.join(sorted(gone))} -> {', '.join(sorted(come))}"]
     found = [name for name in sorted(names) if name in old and name in new and old[name] != new[name]]
     return [f"{name.removeprefix('initial_')}: {_shown(old[name])} -> {_shown(new[name])}" for name in found]

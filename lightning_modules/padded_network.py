@@ -339,6 +339,8 @@ class PaddedNetworkModule(pl.LightningModule):
         Raises:
             ModelError: if the weights are of another network or scheme; says which option to set.
         """
+        if self._trainer is not None and self.trainer.precision == "64-true":
+            self.double()  # Lightning does only after it has loaded the weights, rounded to single precision then
         self.loaded = checkpoint.get("epoch"), checkpoint.get("global_step")
         # A checkpoint of another program has neither key, and is not checked.
         network, trained_with = checkpoint.get("network"), checkpoint.get("padding")

@@ -100,10 +100,13 @@ def test_two_processes_killed(tmp_path, sample_tree):
 
 
 def test_a_segmentation_run_of_a_number_of_steps_killed(tmp_path, sample_streets, caplog):
-    """18 images, 4 steps an epoch; 10 steps end in the middle of the third, which is validated all the same."""
+    """18 images, 4 steps an epoch; 10 steps end in the middle of the third, which is validated all the same.
+
+    In double precision, to which Lightning takes a network after it has loaded the weights.
+    """
 
     def command(root):
-        limits = ["--trainer.max_steps=10", "--trainer.max_epochs=50"]
+        limits = ["--trainer.max_steps=10", "--trainer.max_epochs=50", "--trainer.precision=64-true"]
         return ["fit", *SCENES, *limits, f"--data.root={sample_streets}", f"--run.root={root}"]
 
     assert main_here(*command(tmp_path / "whole")) == 0

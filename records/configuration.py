@@ -61,14 +61,25 @@ def settings_digest(config: dict[str, Any]) -> str:
     return hashlib.sha1(json.dumps(deciding(config), sort_keys=True, default=str).encode()).hexdigest()
 
 
-def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
     """Lists the deciding settings in which the configuration `new` differs from `old`, as `key: old -> new`.
 
-    Options that did not exist yet when `old` was written do not count.
+    Options that did not exist yet when `old` was written do not count; keys of a mapping that is an option's value,
+    such as `network_args`, do.
     """
-    old, new = flatten(old), flatten(new)
-    keys = [key for key in sorted(old) if not _is_free(key)]
-    return [f"{key}: {old[key]} -> {new.get(key)}" for key in keys if old[key] != new.get(key)]
+    lines = []
+    for key in filter(lambda key: not _is_free(f"{prefix}{key}"), sorted(old, key=str)):
+        before, now = (None if config.get(key) == {} else config.get(key) for config in (old, new))
+        both = isinstance(before, dict) and isinstance(now, dict)
+        if both and (not prefix or key == "init_args" or "class_path" in before):
+            lines += differences(before, now, f"{prefix}{key}.")
+        elif before != now:
+            lines.append(f"{prefix}{key}: {_shown(before)} -> {_shown(now)}")
+    return lines
+
+
+def _shown(value: Any) -> Any:
+    return value.get("class_path", value) if isinstance(value, dict) else value
 
 
 def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:

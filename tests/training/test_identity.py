@@ -81,3 +81,10 @@ def test_differences_name_key_and_values():
     assert differences(old, {"a": {"b": 2, "c": None}, "run": {"root": "y"}}) == ["a.b: 1 -> 2"]
     assert differences(old, {"a": {"b": 1, "c": 3}}) == ["a.c: None -> 3"]
     assert differences(old, {"a": {"b": 1, "c": None, "option_of_a_later_version": 4}}) == []
+    old = {"optimizer": None, "model": {"init_args": {"network_args": {"drop_rate": 0.1}, "encoder_args": {}}}}
+    new = {"optimizer": {"class_path": "Adam", "init_args": {"lr": 1}}, "model": {"init_args": {"later": {"a": 1}}}}
+    new["model"]["init_args"] |= {"network_args": {"drop_rate": 0.1, "drop_path_rate": 0.2}, "encoder_args": None}
+    assert differences(old, new) == [
+        "model.init_args.network_args: {'drop_rate': 0.1} -> {'drop_rate': 0.1, 'drop_path_rate': 0.2}",
+        "optimizer: None -> Adam",
+    ]

@@ -163,13 +163,6 @@ def test_padding_inside_a_forward_is_said_in_training_and_in_a_cross_test(tmp_pa
         assert main_here(*tested, "--model.padding_at_test=circular") == 0
 
 
-def test_a_network_that_cannot_take_the_images_is_refused_before_the_run(tmp_path, sample_tree, capsys):
-    vit = ["--model.network=vit_tiny_patch16_224", "--model.padding=partial"]
-    message = refusal(capsys, *fit(tmp_path / "runs", sample_tree, *vit))
-    assert "the model cannot run on the example (1, 3, 24, 24): AssertionError: Input height (24)" in message
-    assert not (tmp_path / "runs").exists()
-
-
 class PadsByARun(torch.nn.Module):
     """That `pad` belongs to `head` is only seen by running it."""
 

@@ -10,19 +10,15 @@ from training.checks.sources import Sources
 
 
 @pytest.mark.parametrize(("text", "kept"), [("1", 1), ("1.0", 1.0), ("0.5", 0.5), ("12", 12)])
-def test_a_number_of_batches_is_no_share(text, kept):
-    """Whatever the parser made of it; 1 and 1.0 are equal, so the type is looked at, too."""
-    options = Namespace(limit_train_batches=float(text), val_check_interval=1.0)
-    keep_counts(options, Sources(["fit", f"--trainer.limit_train_batches={text}"]))
-    assert (options.limit_train_batches, type(options.limit_train_batches)) == (kept, type(kept))
+def test_a_number_of_batches_is_no_share(text, kept, tmp_path):
+    """Whatever the parser made of it; 1 and 1.0 are equal, so the type is looked at, too. A file's numbers as well."""
+    (tmp_path / "own.yaml").write_text(f"trainer:\n  limit_val_batches: {text}\n")
+    options = Namespace(limit_train_batches=float(text), limit_val_batches=float(text), val_check_interval=1.0)
+    given = [f"--trainer.limit_train_batches={text}", f"--config={tmp_path / 'own.yaml'}"]
+    keep_counts(options, Sources(["fit", *given]))
+    for found in (options.limit_train_batches, options.limit_val_batches):
+        assert (found, type(found)) == (kept, type(kept))
     assert type(options.val_check_interval) is float, "nobody gave it"
-
-
-def test_of_a_configuration_too(tmp_path):
-    (tmp_path / "own.yaml").write_text("trainer:\n  limit_val_batches: 1\n")
-    options = Namespace(limit_val_batches=1.0)
-    keep_counts(options, Sources(["fit", "--config", str(tmp_path / "own.yaml")]))
-    assert type(options.limit_val_batches) is int
 
 
 def test_the_program_keeps_them_where_it_parses_and_where_it_makes_the_trainer(tmp_path, sample_tree, monkeypatch):

@@ -295,7 +295,7 @@ class ExperimentCLI(LightningCLI):
         self.finished = is_finished(self.run_folder, self.run_record, config, chosen, same_data=True)
         if self.finished:
             return
-        facts |= initial_weights(config)
+        facts |= initial_weights(config) | ({"ckpt_path": str(Path(chosen).resolve())} if chosen else {})
         if chosen is None and not any(self.run_folder.checkpoints.glob(RESUME_PATTERN)):
             self.model.initialise()
         checkpoint = prepare(self.run_folder, chosen)

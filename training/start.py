@@ -34,7 +34,7 @@ def is_finished(
     If the data are in another folder now, returns False until they have been compared (`same_data`).
 
     Raises:
-        UserError: if the folder holds another run, or progress that starting from `chosen` would overwrite.
+        UserError: if the folder holds another run, or progress that did not begin from `chosen`.
         RunFolderError: if a damaged file cannot be written again, because no resume checkpoint is left.
     """
     old, progress = recorded(folder), any(folder.checkpoints.glob(RESUME_PATTERN))
@@ -46,7 +46,8 @@ def is_finished(
             )
         return False
     _refuse_another_run(folder, old, record, config)
-    if chosen is not None and progress:
+    began = [attempt.get("ckpt_path") for attempt in (old.attempts if old else ())]
+    if chosen is not None and progress and str(Path(chosen).resolve()) not in began:
         raise UserError(
             f"{folder.path} holds progress of this run already, which starting from {chosen} would overwrite. Leave "
             "--ckpt_path out to continue it, or say --run.id=NAME for a run of its own"
@@ -110,7 +111,7 @@ def prepare(folder: RunFolder, chosen: str | None) -> Path | None:
 
     Args:
         folder: run folder, which need not exist.
-        chosen: checkpoint that the user gave by --ckpt_path, if any; Lightning loads it.
+        chosen: checkpoint that the user gave by --ckpt_path, if any; Lightning loads it where the folder has none yet.
 
     Raises:
         UserError: if another process runs in the folder.
@@ -241,12 +242,11 @@ def _refuse_another_run(folder: RunFolder, old: RunRecord | None, new: RunRecord
 
 
 def _choose(folder: RunFolder, chosen: str | None, first: bool) -> tuple[Path | None, str]:
-    if chosen is not None:
-        return None, f"starting from {chosen}, as --ckpt_path says; run folder {folder.path}"
     checkpoint, bad = newest_good(folder.checkpoints, set_bad_aside=first)
     for line in bad:
         rank_zero_info(line)
     if checkpoint is None:
-        return None, f"starting from the beginning; run folder {folder.path}"
+        where = "the beginning" if chosen is None else f"{chosen}, as --ckpt_path says"
+        return None, f"starting from {where}; run folder {folder.path}"
     step = int(checkpoint.stem.rpartition("-")[2])
     return checkpoint, f"resuming from {checkpoint}: step {step}"

@@ -12,7 +12,7 @@ import yaml
 from timm.models import _registry
 
 from records import RunFolder
-from tests.support.program import NO_DASHBOARD, ROOT, fit, main_here, only_run, refusal, start_of
+from tests.support.program import NO_DASHBOARD, ROOT, fit, killed, main_here, only_run, refusal, start_of
 from tests.support.same_end import assert_same_end
 
 
@@ -129,8 +129,12 @@ def test_ckpt_path_never_overwrites_progress(trained, capsys):
 def test_ckpt_path_works_as_in_lightning(trained, sample_tree, tmp_path, caplog):
     resume = sorted(trained.checkpoints.glob("resume-*.ckpt"))[-1]
     arguments = fit(tmp_path, sample_tree, NO_DASHBOARD, "--trainer.max_epochs=8", "--model.padding=partial")
-    assert main_here(*arguments, f"--ckpt_path={resume}") == 0
-    assert "as --ckpt_path says" in caplog.text
+    arguments += [f"--ckpt_path={resume}", "--run.checkpoint_every_n_steps=2"]
+    killed("step", 5, *arguments)
+    assert main_here(*arguments) == 0
+    assert start_of(caplog.text) == ("resume-0000000060.ckpt", 60)
+    assert main_here(*arguments) == 0
+    assert "already finished" in caplog.text
     new = only_run(tmp_path)
     assert [row["epoch"] for row in new.read_rows()] == list(range(8))
     names = {path.name for path in new.checkpoints.glob("[!r]*.ckpt")}

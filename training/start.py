@@ -54,6 +54,8 @@ def is_finished(
         )
     if old is None or not old.finished or not (same_data or not has_moved(folder, old, record)):
         return False
+    if progress and old.attempts and old.attempts[-1].get("ended", "") is None:
+        return False  # it was killed before W&B had all epochs, which a start from the run's end logs
     try:
         with reading(folder.epochs):
             rows = folder.read_rows()
@@ -158,6 +160,7 @@ def write_attempt(
     attempt = {
         **started(),
         "resumed_from": checkpoint.name if checkpoint else None,
+        "ended": None,
         **facts,
     }
     record.attempts.append(attempt)

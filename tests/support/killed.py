@@ -1,11 +1,12 @@
 """Runs main.py and ends it at a chosen instant: its whole process group killed, or itself asked to stop.
 
-usage: killed.py step|replace|term|agent COUNT ARGUMENTS...
+usage: killed.py step|replace|finish|term|agent COUNT ARGUMENTS...
     step     in the COUNT-th optimiser step of this process, after the weights have changed
     term     as step, but by SIGTERM to this process alone
     agent    as step, but by SIGTERM to the agent that started this process, which is to forward it; 0: while the run
              is started for the first time
     replace  when the COUNT-th file is whole under its temporary name, and about to be renamed
+    finish   when the run has ended, and W&B is about to write what it still holds
 """
 
 import importlib
@@ -27,7 +28,7 @@ def die_at_count(original):
     def call(*args, **kwargs):
         global seen
         seen += 1
-        if where != "replace":
+        if where not in ("replace", "finish"):
             result = original(*args, **kwargs)
         if seen == count and where == "term":
             os.kill(os.getpid(), signal.SIGTERM)
@@ -35,7 +36,7 @@ def die_at_count(original):
             end_the_agent()
         elif seen == count:
             os.killpg(0, signal.SIGKILL)
-        return original(*args, **kwargs) if where == "replace" else result
+        return original(*args, **kwargs) if where in ("replace", "finish") else result
 
     return call
 
@@ -62,14 +63,18 @@ def end_the_agent_at_the_start(original):
     return call
 
 
+program = Path(__file__).parent.parent.parent / "main.py"
+sys.path.insert(0, str(program.parent))
 if (where, count) == ("agent", 0):
     importlib.import_module = end_the_agent_at_the_start(importlib.import_module)
+elif where == "finish":
+    from training.loggers import RunLogger
+
+    RunLogger.finish = die_at_count(RunLogger.finish)
 elif where != "replace":
     torch.optim.SGD.step = die_at_count(torch.optim.SGD.step)
 else:
     os.replace = die_at_count(os.replace)
 
-program = Path(__file__).parent.parent.parent / "main.py"
-sys.path.insert(0, str(program.parent))
 sys.argv = [str(program), *arguments]
 runpy.run_path(str(program), run_name="__main__")

@@ -58,8 +58,8 @@ def test_seeding_one_device_draws_what_seeding_all_drew():
     assert torch.equal(torch.rand(4), expected)
 
 
-def test_one_process_killed_three_times(tmp_path, sample_tree, whole, monkeypatch):
-    """Killed in mid-epoch, again under other workers, and in the middle of writing; then it ends the same.
+def test_one_process_killed_four_times(tmp_path, sample_tree, whole, monkeypatch):
+    """Killed in mid-epoch, again under other workers, in the middle of writing, and at its end; then it ends the same.
 
     Started by a process that has W&B running, which is not this run's: there, its epochs would be kept back or lost.
     """
@@ -71,14 +71,13 @@ def test_one_process_killed_three_times(tmp_path, sample_tree, whole, monkeypatc
     assert newest_good(folder.checkpoints, set_bad_aside=False)[0].name == "resume-0000000009.ckpt"
     killed("replace", 5, *command)  # four files at the start, then the checkpoint of step 12
     assert list(folder.checkpoints.glob(".*.tmp")), "the kill was meant to cut off a checkpoint"
+    killed("finish", 1, *command)
     last = main(*command)
 
-    assert start_of(last.stdout) == ("resume-0000000009.ckpt", 9), last.stdout
-    assert [attempt["resumed_from"] for attempt in folder.read_record().attempts][:3] == [
-        None,
-        "resume-0000000003.ckpt",
-        "resume-0000000009.ckpt",
-    ]
+    assert start_of(last.stdout) == ("resume-0000000024.ckpt", 24), last.stdout
+    names = [None, *(f"resume-{step:010d}.ckpt" for step in (3, 9, 9, 24))]
+    assert [attempt["resumed_from"] for attempt in folder.read_record().attempts] == names
+    assert "already finished" in main(*command).stdout
     assert_same_end(whole, folder)
     assert epochs_in_dashboard(folder) == [(row["epoch"], row["val/acc1"]) for row in whole.read_rows()]
     assert not list(folder.checkpoints.glob(".*.tmp"))

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,9 @@ class Dashboard(Checkpoint):
         for logger in trainer.loggers if trainer.is_global_zero else ():
             if isinstance(logger, RunLogger):
                 logger.finish()
+        if trainer.is_global_zero:
+            # Until then W&B may lack the last epochs, and a start of the finished run logs them again.
+            self._note(ended=datetime.now(UTC).isoformat(timespec="seconds"))
 
     def _show(self, trainer: pl.Trainer) -> None:
         for place, logger in enumerate(trainer.loggers if trainer.is_global_zero else ()):
@@ -89,7 +93,8 @@ class Dashboard(Checkpoint):
     def _begin(self, run: Any) -> None:
         identity = {name: getattr(self.record, name) for name in IDENTITY}
         run.config.update({**self.config, **identity}, allow_val_change=True)
-        self._keep_address(run.url)
+        if run.url:  # an offline run has none; the report links to it
+            self._note(url=run.url)
         save_files(run, self.recorder.folder)
         run.define_metric("epoch")
         for name in CURVES:
@@ -97,12 +102,12 @@ class Dashboard(Checkpoint):
         run.define_metric(self.record.monitor, step_metric="epoch", summary="max,last")
         self._last_shown = last_epoch_shown(run, self.recorder.folder.path)
 
-    def _keep_address(self, url: str | None) -> None:
-        """Writes the address of the run's W&B page into run.json, for links of the report; an offline run has none."""
+    def _note(self, **facts: str) -> None:
+        """Adds facts of this attempt to run.json."""
         folder = self.recorder.folder
         record = folder.read_record()
-        if url and record.attempts:
-            record.attempts[-1]["url"] = url
+        if record.attempts:
+            record.attempts[-1] |= facts
             folder.write_record(record)
 
     def _push(self, logger: WandbLogger, run: Any) -> None:

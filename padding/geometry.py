@@ -45,12 +45,14 @@ class SettledGeometry(Geometry):
 
 
 def per_axis(value: int | Sequence, axes: int, what: str) -> tuple:
-    """Repeats a single value for each of `axes` axes; raises PaddingError if a sequence has another length."""
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        if len(value) != axes:
-            raise PaddingError(f"{what} has {len(value)} values for {axes} axes: {value}")
-        return tuple(value)
-    return (value,) * axes
+    """A value for each of `axes` axes, of which torch takes one number, a sequence of one, or one per axis.
+
+    Raises PaddingError for a sequence of another length.
+    """
+    values = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
+    if len(values) not in (1, axes):
+        raise PaddingError(f"{what} has {len(values)} values for {axes} axes: {value}")
+    return values if len(values) == axes else values * axes
 
 
 def static_pads(padding: int | str | Sequence, kernel_size: Sequence[int], dilation: Sequence[int]) -> Pads:

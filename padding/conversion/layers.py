@@ -229,7 +229,15 @@ def layer_class(base: type[nn.Module], scheme: str) -> type[nn.Module]:
         "padding_scheme": scheme,
         "padding_site": site,
     }
+    if find_scheme(scheme).start is not None:
+        namespace["reset_parameters"] = _reset_parameters
     return type(name, (PaddedLayer, base), namespace)
+
+
+def _reset_parameters(self: Layer) -> None:
+    self.padding_base.reset_parameters(self)
+    if LEARNED in self._parameters:  # not yet in the base's `__init__`
+        self._parameters[LEARNED].data = start_of(self)
 
 
 def class_under(layer: nn.Module, scheme: str) -> type[nn.Module]:

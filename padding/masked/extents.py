@@ -42,12 +42,6 @@ class Window(NamedTuple):
         return outputs - 1 if (outputs - 1) * self.stride >= size + self.before else outputs
 
 
-def repeated(value: int | tuple[int, ...] | list[int], axes: int) -> tuple[int, ...]:
-    """Repeats an argument for each axis: torch takes one number, a sequence of one, or one per axis."""
-    values = tuple(value) if isinstance(value, tuple | list) else (value,)
-    return values * axes if len(values) == 1 else values
-
-
 # Layers and batches repeat the same few windows and extents.
 @lru_cache(maxsize=1 << 14)
 def slide(extents: Extents, window: Window, outputs: int, rule: str) -> Extents:

@@ -4,6 +4,8 @@
 along columns and continues rows over the poles, for maps of longitude and latitude.
 """
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -33,34 +35,25 @@ def _amount(amount: int, size: int) -> int:
     return amount
 
 
-_REFLECT = alike(Fill("reflect", _behind_the_edge, lambda amount, size: amount + 1))
-_REPLICATE = alike(Fill("replicate", _edge))
-_CIRCULAR = alike(Fill("circular", _nearest, _amount, opposite=True))
+_REFLECT = Fill("reflect", _behind_the_edge, lambda amount, size: amount + 1)
+_REPLICATE = Fill("replicate", _edge)
+_CIRCULAR = Fill("circular", _nearest, _amount, opposite=True)
 
 
-@register_scheme("reflect", survives_fusing=True, fills=_REFLECT)
-def reflect(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
-    """Mirrors the input at its border, without repeating the border itself."""
-    check_room(input, geometry.pads, _REFLECT(input.dim() - 2))
-    if _must_be_deterministic(input):
-        return convolve_filled(_REFLECT, input, weight, bias, geometry)
-    return _extended(input, weight, bias, geometry, "reflect")
+def _extended(fill: Fill, input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
+    """The convolution of the map that torch's own padding of this name extends."""
+    fills = alike(fill)
+    check_room(input, geometry.pads, fills(input.dim() - 2))
+    # inductor (torch 2.14) cannot compile the backward pass of replication_pad2d.
+    is_compiled = fill is _REPLICATE and torch.compiler.is_dynamo_compiling()
+    if is_compiled or (fill is not _CIRCULAR and _must_be_deterministic(input)):
+        return convolve_filled(fills, input, weight, bias, geometry)
+    return unpadded(F.pad(input, pad_argument(geometry.pads), mode=fill.name), weight, bias, geometry)
 
 
-@register_scheme("replicate", survives_fusing=True, fills=_REPLICATE)
-def replicate(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
-    """Repeats the values at the border."""
-    if torch.compiler.is_dynamo_compiling() or _must_be_deterministic(input):
-        # inductor (torch 2.14) cannot compile the backward pass of replication_pad2d.
-        return convolve_filled(_REPLICATE, input, weight, bias, geometry)
-    return _extended(input, weight, bias, geometry, "replicate")
-
-
-@register_scheme("circular", survives_fusing=True, pools=CIRCULAR, fills=_CIRCULAR)
-def circular(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
-    """Continues the input with the values at the opposite border."""
-    check_room(input, geometry.pads, _CIRCULAR(input.dim() - 2))
-    return _extended(input, weight, bias, geometry, "circular")
+for _fill in (_REFLECT, _REPLICATE, _CIRCULAR):
+    _pools = CIRCULAR if _fill is _CIRCULAR else {}
+    register_scheme(_fill.name, survives_fusing=True, fills=alike(_fill), pools=_pools)(partial(_extended, _fill))
 
 
 # Repeats the border, as numpy's symmetric. Its backward pass is deterministic on CUDA, unlike those of torch's modes.
@@ -94,7 +87,3 @@ def earth(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry
 def _must_be_deterministic(input: Tensor) -> bool:
     # torch's reflect and replicate raise an error then, because on CUDA their backward passes add in any order.
     return input.is_cuda and torch.are_deterministic_algorithms_enabled()
-
-
-def _extended(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, mode: str) -> Tensor:
-    return unpadded(F.pad(input, pad_argument(geometry.pads), mode=mode), weight, bias, geometry)

@@ -111,7 +111,9 @@ def surround(
     if not chosen:
         return input
     check_room(input, pads, fills)
-    regions = [_region(input, axis, fill, amount, side) for axis, fill, pair in chosen for side, amount in _sides(pair)]
+    regions = [
+        _region(input, axis, fill, amount, side) for axis, fill, pair in chosen for side, amount in enumerate(pair)
+    ]
     measured = {}
     for _, fill, _ in chosen:
         if fill.measure is not None and fill not in measured:
@@ -125,13 +127,9 @@ def surround(
     strips: list[tuple[int, Tensor, Tensor]] = []
     for axis, fill, pair in chosen:
         told = measured[fill][axis - 2] if fill in measured else None
-        before, after = [_strip(*next(near), fill, amount, side, strips, told) for side, amount in _sides(pair)]
+        before, after = [_strip(*next(near), fill, amount, side, strips, told) for side, amount in enumerate(pair)]
         strips.append((axis, before, after))
     return joined(input, strips)
-
-
-def _sides(pair: tuple[int, int]) -> tuple[tuple[int, int], ...]:
-    return tuple(enumerate(pair))
 
 
 def check_room(input: Tensor, pads: Pads, fills: Sequence[Fill | None]) -> None:

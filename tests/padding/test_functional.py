@@ -33,7 +33,7 @@ def test_equals_a_layer(axes, scheme):
 
 
 @pytest.mark.parametrize(
-    ("pads", "torchs"), [("same", (1, 2, 1, 2)), ("valid", (0,) * 4), (((1, 0), (2, 3)), (2, 3, 1, 0))]
+    ("pads", "torchs"), [("same", (1, 2, 1, 2)), ("valid", (0,) * 4), (((1, 0), (2, 3)), (2, 3, 1, 0)), ([1], (1,) * 4)]
 )
 def test_words_and_pairs(pads, torchs):
     x, weight = torch.randn(1, 2, 6, 7), torch.randn(3, 2, 4, 4)

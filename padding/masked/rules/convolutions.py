@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from padding.errors import UnfollowableError
-from padding.geometry import SAME_DYNAMIC, Geometry, dynamic_pads, static_pads
+from padding.geometry import SAME_DYNAMIC, Geometry, dynamic_pads, per_axis, static_pads
 from padding.masked.call import Call, Result, result, rule, rule_for
-from padding.masked.extents import GROW, Window, repeated, slide, taps_inside
+from padding.masked.extents import GROW, Window, slide, taps_inside
 from padding.masked.rules.singly import image_by_image
 from padding.masked.state import Extents, axis_vectors, extents_of
 from padding.registry import find_scheme
@@ -23,7 +23,7 @@ def convolution(call: Call) -> Result:
     )  # fmt: skip
     tensor, state = call.input()
     weight, bias, kernels = bound.weight, bound.bias, bound.weight.shape[2:]
-    stride, dilation = repeated(bound.stride, len(kernels)), repeated(bound.dilation, len(kernels))
+    stride, dilation = (per_axis(getattr(bound, name), len(kernels), name) for name in ("stride", "dilation"))
     scheme = None if bound.scheme is None else find_scheme(bound.scheme)
     if any(each is not None and call.valid(each) is not None for each in (weight, bias)):
         if call.cut:
@@ -41,8 +41,7 @@ def convolution(call: Call) -> Result:
     if dynamic:
         pads = dynamic_pads(tensor.shape[2:], kernels, stride, dilation)
     else:
-        padding = bound.padding if isinstance(bound.padding, str) else repeated(bound.padding, len(kernels))
-        pads = static_pads(padding, kernels, dilation)
+        pads = static_pads(bound.padding, kernels, dilation)
     if {*kernels, *stride} == {1} and not any(map(any, pads)):
         return call.run_like(state)
     if call.rule == GROW:

@@ -7,8 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from padding.errors import UnfollowableError
+from padding.geometry import per_axis
 from padding.masked.call import Call, Result, result, rule
-from padding.masked.extents import GROW, Window, repeated, slide, taps_inside
+from padding.masked.extents import GROW, Window, slide, taps_inside
 from padding.masked.rules.singly import image_by_image
 from padding.masked.state import Valid, axis_vectors, extents_of
 
@@ -38,7 +39,7 @@ def average_pool(call: Call) -> Result:
     """
     bound = call.bind(
         "input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override",
-        stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None,
+        stride=None, padding=0, dilation=1, ceil_mode=False, count_include_pad=True, divisor_override=None,
     )  # fmt: skip
     tensor, state = call.input()
     windows = _windows(call, bound, tensor, state)
@@ -62,15 +63,8 @@ def _windows(call: Call, bound: SimpleNamespace, tensor: Tensor, state: Valid) -
     if state.cut and (tensor.dim() != axes + 2 or state.batch != 0 or 1 in state.cut):
         raise UnfollowableError("it slides along an axis that is none of the images' own")
     stride = bound.kernel_size if bound.stride in (None, [], ()) else bound.stride
-    arguments = (
-        bound.kernel_size,
-        stride,
-        bound.padding,
-        bound.padding,
-        getattr(bound, "dilation", 1),
-        bool(bound.ceil_mode),
-    )
-    return [Window(*each) for each in zip(*(repeated(argument, axes) for argument in arguments), strict=True)]
+    arguments = bound.kernel_size, stride, bound.padding, bound.padding, bound.dilation, bool(bound.ceil_mode)
+    return [Window(*each) for each in zip(*(per_axis(argument, axes, "a pool") for argument in arguments), strict=True)]
 
 
 def _reads_outside(call: Call, state: Valid, windows: list[Window]) -> bool:

@@ -75,18 +75,6 @@ def test_empty_windows_are_zero_and_finite():
         assert layer.bias.grad[0] == 6 * 6
 
 
-@pytest.mark.parametrize("scheme", ["reflect", "replicate", "circular"])
-@pytest.mark.parametrize("axes", [1, 2, 3])
-@pytest.mark.parametrize("amount", [2, "same"])
-def test_extending_schemes_are_torch_own(scheme, axes, amount):
-    arguments = {"kernel_size": 4, "padding": amount, "dilation": 2, "groups": 2}
-    peer = CONVOLUTIONS[axes](2, 4, padding_mode=scheme, **arguments)
-    layer = layer_class(CONVOLUTIONS[axes], scheme)(2, 4, **arguments)
-    layer.load_state_dict(peer.state_dict())
-    x = torch.randn(2, 2, *(7, 8, 9)[:axes])
-    torch.testing.assert_close(layer(x), peer(x))
-
-
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("stride", [1, 2])
 def test_first_and_second_derivatives(bias, stride, path):

@@ -156,6 +156,10 @@ def test_parameters_come_and_go_with_the_scheme():
     weights = {"0.weight": torch.ones(4, 3, 3, 3).double(), "0.bias": torch.zeros(4).double()}
     model.load_state_dict({**weights, "2.weight": torch.ones(4, 4, 3, 3).double(), "2.bias": torch.zeros(4).double()})
     assert (model[0].padding_learned == 1).all(), "weights of zero padding start as in a conversion"
+    model[0].reset_parameters()
+    assert torch.equal(model[0].padding_learned[0], model[0].weight), (
+        "fresh weights, and filters of others at the border"
+    )
     convert_padding(model, "partial")
     assert not any("learned" in key for key in model.state_dict())
 

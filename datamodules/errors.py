@@ -1,5 +1,7 @@
 """The error that the data modules raise on bad input."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,6 +33,15 @@ class DataError(ValueError):
 
 class CacheError(DataError):
     """A cache of decoded images that cannot be used. `on_damaged=skip` does not skip it: no image is damaged."""
+
+
+@contextlib.contextmanager
+def named(what: str, where: Path | str, todo: str | None = None, kind: type[DataError] = DataError) -> Iterator[None]:
+    """Turns an OSError into a DataError with its reason: the file or folder `where` "cannot be read", or written."""
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"{what} ({error.strerror})", where=where, todo=todo) from error
 
 
 def checked(name: str, value: _T, valid: bool, must: str) -> _T:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from datamodules.errors import DataError, refuse_no_folder, some
+from datamodules.errors import DataError, named, refuse_no_folder, some
 
 IMAGES, FINE, COARSE = "leftImg8bit", "gtFine", "gtCoarse"
 _ENDINGS = {IMAGES: "_leftImg8bit.png", FINE: "_gtFine_labelIds.png", COARSE: "_gtCoarse_labelIds.png"}
@@ -76,11 +76,9 @@ def _list(root: Path, kind: str, folder: str) -> dict[tuple[str, str], str]:
 
 
 def _names(folder: Path) -> list[str]:
-    try:
+    with named("cannot be read", folder):
         # macOS leaves files `._x.png`, which are no images.
         return [name for name in os.listdir(folder) if not name.startswith(".")]
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", where=folder) from error
 
 
 def _refuse_single(keys: Iterable[tuple[str, str]], files: dict[tuple[str, str], str], lack: str, root: Path) -> None:

@@ -1,6 +1,5 @@
 """Cityscapes as batches, and any data set in its layout and label ids."""
 
-import hashlib
 import os
 from collections.abc import Callable
 from functools import cached_property
@@ -22,7 +21,7 @@ from datamodules.cityscapes.transforms import FastSegmentationTransform, Segment
 from datamodules.errors import DataError, at_least, checked
 from datamodules.loading.cache import PixelCache
 from datamodules.loading.decode import image_size
-from datamodules.loading.file_set import FileSet
+from datamodules.loading.file_set import FileSet, digest_of
 from datamodules.loading.index import file_size
 from datamodules.loading.padded import PaddedBatch
 from datamodules.loading.path_table import PathTable
@@ -240,4 +239,4 @@ class CityscapesDataModule(ResumableDataModule):
 
 def _digest(scenes: list[Scene]) -> str:
     names = "\0".join(f"{scene.city}/{Path(scene.image).name}" for scene in scenes)
-    return hashlib.blake2b(os.fsencode(names), digest_size=8).hexdigest()
+    return digest_of(os.fsencode(names))

@@ -48,11 +48,11 @@ def read_ground_truth(file: Path, images: list[str], synsets: Path | None = None
     raise DataError(f"is in no known format; line 1 is {lines[0]!r}", where=file, todo=ACCEPTED)
 
 
-def _read(file: Path) -> str:
+def _read(file: Path, todo: str | None = ACCEPTED) -> str:
     try:
         return file.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot be read ({error})", where=file, todo=ACCEPTED) from error
+        raise DataError(f"cannot be read ({error})", where=file, todo=todo) from error
 
 
 def _by_name(file: Path, images: list[str], rows: list[list[str]]) -> list[str]:
@@ -107,9 +107,5 @@ def read_class_labels(file: Path | None) -> dict[str, str]:
     """Maps folder names to words; lines are `n01440764 tench, Tinca tinca` as in Kaggle's LOC_synset_mapping.txt."""
     if file is None:
         return {}
-    try:
-        lines = file.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot be read ({error})", where=file) from error
-    pairs = (line.split(maxsplit=1) for line in lines if line.strip())
+    pairs = (line.split(maxsplit=1) for line in _read(file, None).splitlines() if line.strip())
     return {pair[0]: pair[1].strip() for pair in pairs if len(pair) == 2}

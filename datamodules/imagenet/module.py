@@ -1,6 +1,5 @@
 """ImageNet, and any folder of images in its layout."""
 
-import hashlib
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +24,7 @@ from datamodules.imagenet.transforms import (
 )
 from datamodules.loading.cache import PixelCache
 from datamodules.loading.decode import decode_rgb
-from datamodules.loading.file_set import FileSet
+from datamodules.loading.file_set import FileSet, digest_of
 from datamodules.loading.index import FileIndex, is_flat, scan_classes, scan_flat
 from datamodules.loading.path_table import PathTable
 from datamodules.loading.resumable import KeyedLoader, ResumableDataModule, expanded
@@ -179,7 +178,8 @@ class ImageNetDataModule(ResumableDataModule):
 
     @cached_property
     def _train_digest(self) -> str:
-        return _digest(self._train_files, self._train_files.targets, self._train_split[0])
+        # Of names and arrays, not of pixels, like the other digests here: reading every image would delay each start.
+        return digest_of(self._train_files.files.data, self._train_files.targets, self._train_split[0])
 
     def file_sets(self) -> dict[str, FileSet]:
         sets = {"training": (self._train_files, self._train_files.targets)}
@@ -191,7 +191,7 @@ class ImageNetDataModule(ResumableDataModule):
 
     def eval_set_key(self) -> dict[str, int | str]:
         """Identifies the images of `test`, their classes and transform; does not depend on the root."""
-        digest = _digest(self._val_files, self._val_targets)
+        digest = digest_of(self._val_files.files.data, self._val_targets)
         key = {"images": len(self._val_files), "files": digest, "transform": repr(self.eval_transform)}
         return {**key, **self.margin_key}
 
@@ -207,7 +207,7 @@ class ImageNetDataModule(ResumableDataModule):
     def validation_key(self) -> dict[str, int | str]:
         """Identifies the images of `validate` and their classes, not their transform; does not depend on the root."""
         files, numbers, targets = self._validation_images
-        return {"images": len(numbers), "files": _digest(files, numbers, targets), **self.margin_key}
+        return {"images": len(numbers), "files": digest_of(files.files.data, numbers, targets), **self.margin_key}
 
     @property
     def _validation_images(self) -> tuple[FileIndex, np.ndarray, np.ndarray]:
@@ -246,14 +246,6 @@ class ImageNetDataModule(ResumableDataModule):
 
     def predict_transform(self) -> Callable[[Image.Image, str], torch.Tensor]:
         return self.whole_transform if self.eval_padded else self.eval_transform
-
-
-def _digest(files: FileIndex, *arrays: np.ndarray) -> str:
-    """Digest of names and arrays, not of pixels: reading every image would delay each start."""
-    digest = hashlib.blake2b(files.files.data, digest_size=8)
-    for array in arrays:
-        digest.update(array)
-    return digest.hexdigest()
 
 
 def _renumber(classes: Any, known: tuple[str, ...], where: Path) -> np.ndarray:

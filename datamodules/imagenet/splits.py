@@ -50,10 +50,8 @@ def limit_per_class(targets: np.ndarray, classes: Sequence[str], limit: int) -> 
 
 
 def _count(amount: int | float, total: int) -> int:
-    if not amount >= 0 or (isinstance(amount, float) and amount >= 1):
-        raise DataError(
-            f"`val_from_train` is {amount!r}; it must be 0, a whole number of images, or a share between 0 and 1"
-        )
+    valid = amount >= 0 and not (isinstance(amount, float) and amount >= 1)
+    checked("val_from_train", amount, valid, "0, a whole number of images, or a share between 0 and 1")
     count = round(amount * total) if isinstance(amount, float) else amount
     if not 0 < count < total:
         raise DataError(

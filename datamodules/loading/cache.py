@@ -20,7 +20,7 @@ from typing import IO, TypeVar
 
 import numpy as np
 
-from datamodules.errors import CacheError, DataError, some
+from datamodules.errors import CacheError, DataError, named, some
 from datamodules.loading.workers import map_in_workers
 
 _T = TypeVar("_T")
@@ -33,6 +33,8 @@ _OFTEN = 200
 # Bytes of the index beside its arrays.
 _OVERHEAD = 4096
 
+_writing = partial(named, "cannot be written", todo="Choose another `data.cache`.", kind=CacheError)
+
 # A file that changed within the last 2 s may change again without a new time stamp: file systems tick coarsely.
 SETTLED_NS = 2_000_000_000
 
@@ -43,10 +45,8 @@ Stamp = tuple[int, int, int]
 
 def stamp(file: Path | str) -> Stamp:
     """Size, mtime and ctime of a file; raises DataError if it cannot be read."""
-    try:
+    with named("cannot be read", file):
         status = os.stat(file)
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", where=file) from error
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
@@ -298,13 +298,3 @@ class PixelCache:
             where=self.folder,
             todo="Make it anew with `python main.py cache CONFIG` and the options of `fit`, or say --data.cache=null.",
         )
-
-
-@contextlib.contextmanager
-def _writing(file: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise CacheError(
-            f"cannot be written ({error.strerror})", where=file, todo="Choose another `data.cache`."
-        ) from error

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from datamodules.errors import DataError, some
+from datamodules.errors import DataError, named, some
 from datamodules.loading.cache import cache_file, replacing
 from datamodules.loading.workers import map_in_workers
 from processes.cores import cores
@@ -87,10 +87,5 @@ def compare_digests(root: Path, found: dict[str, str], file: Path | None) -> str
 
 
 def _write(file: Path, digests: dict[str, str]) -> None:
-    try:
-        with replacing(file) as stream:
-            stream.write(json.dumps(digests, indent=0).encode())
-    except OSError as error:
-        raise DataError(
-            f"cannot be written ({error.strerror})", where=file, todo="Name another with --digests."
-        ) from error
+    with named("cannot be written", file, "Name another with --digests."), replacing(file) as stream:
+        stream.write(json.dumps(digests, indent=0).encode())

@@ -36,11 +36,11 @@ class FileSet:
     ) -> "FileSet":
         """Makes the set of the files at `path(0)`, `path(1)`, ...; reads the contents of the sample."""
         chosen = keyed.permutation(len(names), "identity")[:SAMPLE].tolist()
-        return cls(names, sizes, {names[i]: file_digest(path(i)) for i in sorted(chosen)}, _digest(labels))
+        return cls(names, sizes, {names[i]: file_digest(path(i)) for i in sorted(chosen)}, digest_of(labels))
 
     @property
     def digest(self) -> str:
-        return _digest(self.names.data, self.sizes, repr(self.sample).encode(), self.labels.encode())
+        return digest_of(self.names.data, self.sizes, repr(self.sample).encode(), self.labels.encode())
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values, for records."""
@@ -58,7 +58,8 @@ def file_digest(path: str) -> str:
         return "unreadable"
 
 
-def _digest(*parts: bytes | np.ndarray) -> str:
+def digest_of(*parts: bytes | np.ndarray) -> str:
+    """Digest of bytes and arrays, 16 hex digits."""
     digest = hashlib.blake2b(digest_size=8)
     for part in parts:
         digest.update(np.ascontiguousarray(part) if isinstance(part, np.ndarray) else part)

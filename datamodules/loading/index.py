@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
-from datamodules.errors import DataError, some
+from datamodules.errors import DataError, named, some
 from datamodules.loading.decode import decode_rgb
 from datamodules.loading.path_table import PathTable
 from datamodules.loading.samplers import STAND_IN
@@ -101,17 +101,14 @@ def _walk(folder: Path, start: str) -> Iterator[tuple[str, int]]:
 def _list(folder: Path) -> tuple[list[str], dict[str, int]]:
     """Names of the subfolders, and of the images with their sizes."""
     subfolders, images = [], {}
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if entry.name.lower().endswith(IMAGE_EXTENSIONS):
-                    images[entry.name] = file_size(entry)
-                elif entry.is_dir():
-                    subfolders.append(entry.name)
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", where=folder) from error
+    with named("cannot be read", folder), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.name.lower().endswith(IMAGE_EXTENSIONS):
+                images[entry.name] = file_size(entry)
+            elif entry.is_dir():
+                subfolders.append(entry.name)
     return sorted(subfolders), dict(sorted(images.items()))
 
 

@@ -84,9 +84,5 @@ def _write(file: Path, pixels: np.ndarray) -> None:
     Image.fromarray(pixels).save(file, compress_level=0)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    command(make, DEFAULT_ROOT, arguments)
-
-
 if __name__ == "__main__":
-    main()
+    command(make, DEFAULT_ROOT)

@@ -58,7 +58,7 @@ def _is_there(root: Path, expected: dict) -> bool:
     return True
 
 
-def command(make: Callable[[Path], Path], default: Path, arguments: list[str] | None) -> None:
+def command(make: Callable[[Path], Path], default: Path, arguments: list[str] | None = None) -> None:
     """Run `python -m MODULE`, which draws a tree by its function `make`; None takes the process's own arguments."""
     program = f"python -m {inspect.getmodule(make).__spec__.name}"
     parser = argparse.ArgumentParser(program, description=inspect.getdoc(make).splitlines()[0])

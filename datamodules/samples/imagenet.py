@@ -163,9 +163,5 @@ def _mask(size: tuple[int, int], parts: list, x: int, y: int, radius: int, turn:
     return image.reduce(_FINE)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    command(make, DEFAULT_ROOT, arguments)
-
-
 if __name__ == "__main__":
-    main()
+    command(make, DEFAULT_ROOT)

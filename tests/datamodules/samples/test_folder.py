@@ -8,7 +8,7 @@ import pytest
 
 from datamodules import DataError
 from datamodules.samples import cityscapes, imagenet
-from datamodules.samples.folder import MARKER
+from datamodules.samples.folder import MARKER, command
 
 # Digests of the trees of the fixtures, and their Pillow. Another picture needs another VERSION.
 PILLOW = "13.0.0"
@@ -78,7 +78,7 @@ def test_two_at_once_do_no_harm(tmp_path):
 def test_command_says_where_it_is(module, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(module, "_write_tree", lambda *arguments: arguments[-1].mkdir())
     for _ in range(2):
-        module.main(["--root", str(tmp_path / "tree")])
+        command(module.make, module.DEFAULT_ROOT, ["--root", str(tmp_path / "tree")])
         assert capsys.readouterr().out == f"sample data in {tmp_path / 'tree'}\n"
     with pytest.raises(SystemExit, match=r"^error: /dev/null: File exists; choose another folder with --root"):
-        module.main(["--root", "/dev/null/tree"])
+        command(module.make, module.DEFAULT_ROOT, ["--root", "/dev/null/tree"])

@@ -45,16 +45,7 @@ def record_of(trained: Trained, images: Sequence[tuple[Path, str]], layers: Sequ
                     "(N, C, H, W); --list lists the layers that have maps"
                 )
             maps[layer].append(found[0].float().sum(0).cpu().numpy())
-    return ActivationRecord(
-        checkpoint=trained.checkpoint.name,
-        epoch=trained.epoch,
-        step=trained.step,
-        network=trained.module.network_name,
-        padding=trained.module.scheme,
-        images=shown,
-        maps=maps,
-        provenance=provenance(),
-    )
+    return ActivationRecord(**trained.origin, images=shown, maps=maps, provenance=provenance())
 
 
 def as_seen(trained: Trained, path: Path) -> torch.Tensor:

@@ -12,12 +12,11 @@ from scipy import stats
 
 from studies.border_error.record import TRUE, BorderErrorRecord
 from studies.page import palette
-from studies.page.blocks import Bullets, Details, Figure, Notice, Section, Text
+from studies.page.blocks import Figure, Section
 from studies.page.drawing import Drawing
 from studies.page.heat import matrix, scale
-from studies.page.measured import of_folder
+from studies.page.measured import blocks_of, of_folder
 from studies.page.tables import Column, Marked, Table, decimals, starts
-from studies.runs.measured import facts
 from studies.stats.intervals import interval
 
 TITLE = "Border error against true context"
@@ -39,16 +38,8 @@ def section(records: Sequence[BorderErrorRecord], output: Path, problems: Sequen
         drawing = draw(record, by_error(record))
         files.append(drawing.write(output / f"border_error_{record.network}-{record.size}.svg".replace("/", "_")))
         figures.append(Figure([drawing], CAPTION, f"{record.network}, {record.images} images"))
-    failed = [f"{record.network}: {problem}" for record in records for problem in record.failed]
-    blocks = [
-        Text(QUESTION),
-        *figures,
-        Text(READING, muted=True),
-        table,
-        Bullets([conditions(record) for record in records], terminal=True),
-        Notice("Not measured", [*problems, *failed], terminal=True),
-        Details("Where this comes from", [Bullets([facts(record.provenance) for record in records])]),
-    ]
+    shown = [conditions(record) for record in records]
+    blocks = blocks_of(records, problems, QUESTION, figures, READING, [table], shown)
     return Section(TITLE, blocks, files)
 
 

@@ -44,11 +44,7 @@ def _keep_classes(trained: Trained, found: dict[str, float], classes: torch.Tens
     image_list = f"images-{key['files']}.json.gz"
     ImageList(files, targets, list(data.class_names)).write(evaluations / image_list)
     record = ClassificationRecord(
-        checkpoint=trained.checkpoint.name,
-        epoch=trained.epoch,
-        step=trained.step,
-        network=module.network_name,
-        padding=module.padding,
+        **trained.origin,
         padding_at_test=module.scheme,
         precision=str(module.trainer.precision),
         data=key,

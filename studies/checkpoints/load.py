@@ -37,6 +37,12 @@ class Trained:
     step: int
     precision: str | int | None
 
+    @property
+    def origin(self) -> dict[str, Any]:
+        """The fields that every record of the network begins with."""
+        module, which = self.module, {"checkpoint": self.checkpoint.name, "epoch": self.epoch, "step": self.step}
+        return which | {"network": module.network_name, "padding": module.padding}
+
     def find_images(self) -> Self:
         """Sets the data up. Raises UserError, naming the run folder, if the images are not there."""
         try:

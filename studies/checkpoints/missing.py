@@ -9,8 +9,8 @@ import torch
 from rich.console import Console
 
 from padding.conversion.choice import choose
-from records.classification import ClassificationRecord, ImageList
-from records.errors import RecordError, UserError, WriteError, in_one_line
+from records.classification import ClassificationRecord
+from records.errors import UserError, WriteError, in_one_line
 from records.evaluation import EvaluationRecord
 from studies.checkpoints.evaluate import evaluate
 from studies.checkpoints.load import Trained, find_checkpoint, load, read_step
@@ -18,7 +18,7 @@ from studies.checkpoints.options import VALID, EvaluationOptions
 from studies.page.terminal import run_studies
 from studies.runs.collect import Run, SetAside
 from studies.runs.command import Runs, say
-from studies.runs.comparable import METRICS, Record, margin_of, value_of
+from studies.runs.comparable import METRICS, Record, images_of, margin_of, value_of
 from training.program import quiet_lightning
 
 Task = tuple[Run, str]
@@ -116,12 +116,7 @@ def _changed(scheme: str) -> float:
 
 def _is_whole(run: Run, record: Record) -> bool:
     """Whether the image list of a classifier's record is there and complete; True for records of segmentation."""
-    if not isinstance(record, ClassificationRecord):
-        return True
-    try:
-        return len(ImageList.read(run.folder.evaluations / record.image_list).files) == record.images
-    except (OSError, RecordError):
-        return False
+    return not isinstance(record, ClassificationRecord) or images_of(run, record) is not None
 
 
 def _note_move(records: Mapping[Path, Record], trained: Trained) -> None:

@@ -116,11 +116,7 @@ def measure_missing(
         with torch.inference_mode():
             values, images = measure(trained)
         record = MeasureRecord(
-            checkpoint=trained.checkpoint.name,
-            epoch=trained.epoch,
-            step=trained.step,
-            network=trained.module.network_name,
-            padding=trained.module.padding,
+            **trained.origin,
             padding_at_test=trained.module.scheme,
             precision="32-true",
             data=trained.data.eval_set_key(),

@@ -16,12 +16,11 @@ import numpy as np
 
 from records.atomic import write_atomically
 from records.classification import ClassificationRecord, ImageList
-from records.errors import RecordError
 from studies.disagreements import contact_sheet
 from studies.page.blocks import Block, Figure, Notice, Raster, Section, Text
 from studies.page.tables import Column, Linked, Table, decimals, starts
 from studies.runs.collect import PARTIAL, REFERENCE, Collection, Group, Run
-from studies.runs.comparable import ComparableRecords, comparable_records
+from studies.runs.comparable import ComparableRecords, comparable_records, images_of
 from studies.stats.sample import evenly
 
 LIMIT = 18
@@ -116,7 +115,9 @@ def compare(
         if len(records) < 2 or not all(records.values()):
             continue
         record = next(iter(records[wrong].values()))
-        if files := _read_list(records[wrong] | records[right]):
+        # From the first run whose list is complete.
+        lists = (images_of(*each) for each in (records[wrong] | records[right]).items())
+        if files := next(filter(None, lists), None):
             found += _both_ways(network, records, files, Path(record.image_folder))
         else:
             problems.append(f"{network}: no run has the list of its images, {record.image_list}, whole")
@@ -127,18 +128,6 @@ def _own_records(results: ComparableRecords, group: Group) -> dict[Run, Classifi
     """The records of a group's runs that were evaluated under their own scheme."""
     records = {run: results.of.get((run, group.padding)) for run in group.runs}
     return {run: record for run, record in records.items() if isinstance(record, ClassificationRecord)}
-
-
-def _read_list(records: dict[Run, ClassificationRecord]) -> ImageList | None:
-    """Reads the images that the runs were evaluated on, from the first run whose list is complete; else None."""
-    for run, record in records.items():
-        try:
-            images = ImageList.read(run.folder.evaluations / record.image_list)
-        except (OSError, RecordError):
-            continue
-        if len(images.files) == record.images:
-            return images
-    return None
 
 
 def _both_ways(

@@ -13,12 +13,11 @@ from matplotlib.figure import Figure as Canvas
 
 from studies.geometry.record import BLACK, NOISE, GeometryRecord
 from studies.page import palette
-from studies.page.blocks import Bullets, Details, Figure, Notice, Section, Text
+from studies.page.blocks import Figure, Section
 from studies.page.drawing import Drawing
 from studies.page.heat import grid_of_maps, matrix, scale
-from studies.page.measured import of_folder
+from studies.page.measured import blocks_of, of_folder
 from studies.page.tables import Column, Marked, Table, decimals, starts
-from studies.runs.measured import facts
 
 TITLE = "Geometry: padding without training"
 FOLDER = "geometry"
@@ -39,16 +38,8 @@ def section(records: Sequence[GeometryRecord], output: Path, problems: Sequence[
         stem = f"geometry_{record.network}-{record.size}".replace("/", "_")
         files += [drawing.write(output / f"{stem}_{name}.svg") for name, drawing in drawn.items()]
         figures += [Figure([drawing], CAPTIONS[name], drawing.title) for name, drawing in drawn.items()]
-    failed = [f"{record.network}: {problem}" for record in records for problem in record.failed]
-    blocks = [
-        Text(QUESTION),
-        *figures,
-        Text(READING, muted=True),
-        *tables.values(),
-        Bullets([sizes(record) for record in records], terminal=True),
-        Notice("Not measured", [*problems, *failed], terminal=True),
-        Details("Where this comes from", [Bullets([facts(record.provenance) for record in records])]),
-    ]
+    conditions = [sizes(record) for record in records]
+    blocks = blocks_of(records, problems, QUESTION, figures, READING, [*tables.values()], conditions)
     return Section(TITLE, blocks, files)
 
 

@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from records.checkpoint import MeasureRecord
 from records.codec import Record
 from studies.page import palette
-from studies.page.blocks import Figure, Notice, Section, Text
+from studies.page.blocks import Block, Bullets, Details, Figure, Notice, Section, Text
 from studies.page.drawing import PANEL_SIZE, Drawing, entitle, grid_of_panels
 from studies.page.tables import Column, Marked, Table, starts
 from studies.runs.collect import Collection, Group
-from studies.runs.measured import by_group, measured_runs, read_measured
+from studies.runs.measured import by_group, facts, measured_runs, read_measured
 
 R = TypeVar("R", bound=Record)
 Records = Sequence[MeasureRecord]
@@ -43,6 +43,33 @@ def of_folder(
     if records:
         return section(records, output, damaged)
     return Section(title, [Notice("Left out", damaged, terminal=True)]) if damaged else None
+
+
+def blocks_of(
+    records: Sequence[Any],
+    problems: Sequence[str],
+    question: str,
+    figures: Sequence[Figure],
+    reading: str,
+    tables: Sequence[Table],
+    conditions: Sequence[str],
+) -> list[Block]:
+    """The blocks of a section of networks: its parts in order, what was not measured, and the records' origin.
+
+    Args:
+        problems: sentences on what is missing, in addition to what the records say.
+        conditions: a line for each record, which a terminal shows, too.
+    """
+    failed = [f"{record.network}: {problem}" for record in records for problem in record.failed]
+    return [
+        Text(question),
+        *figures,
+        Text(reading, muted=True),
+        *tables,
+        Bullets(conditions, terminal=True),
+        Notice("Not measured", [*problems, *failed], terminal=True),
+        Details("Where this comes from", [Bullets([facts(record.provenance) for record in records])]),
+    ]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from scipy.stats import rankdata
+from scipy.stats import spearmanr
 from timm.layers import LayerNorm2d
 from torch import Tensor, nn
 
@@ -130,9 +130,7 @@ def windows(network: nn.Module, layers: list[str], images: Tensor, side: int) ->
 def scores(read: Tensor, wanted: Tensor) -> tuple[float, float]:
     """Spearman's rho and mean absolute error of a map (h, w)."""
     # Rounded to a thousandth of the targets' range: smaller differences are numerical noise, which must not be ranked.
-    one, other = (
-        torch.from_numpy(rankdata(each.double().mul(1e3).round().numpy())).flatten() for each in (read, wanted)
-    )
-    one, other = one - one.mean(), other - other.mean()
-    length = float(one.norm() * other.norm())
-    return (float(one @ other) / length if length else 0.0), float((read - wanted).abs().mean())
+    one, other = (each.double().mul(1e3).round().flatten() for each in (read, wanted))
+    # The rank correlation of a constant is not defined.
+    rho = float(spearmanr(one, other).statistic) if one.min() < one.max() else 0.0
+    return rho, float((read - wanted).abs().mean())

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 
 from evaluation import mean_iou
-from records.classification import ClassificationRecord
+from records.classification import ClassificationRecord, ImageList
+from records.errors import RecordError
 from records.evaluation import REGULAR, EvaluationRecord
 from studies.runs.collect import Collection, Run
 from studies.runs.measured import by_age, of_most_runs
@@ -69,6 +70,15 @@ def comparable_records(collection: Collection, checkpoint: str | None = None, ma
             if id(record) not in kept
         ]
     return ComparableRecords(checkpoint, chosen, tuple(left_out))
+
+
+def images_of(run: Run, record: ClassificationRecord) -> ImageList | None:
+    """The images that a record of the run is of; None if their list is missing, damaged or not complete."""
+    try:
+        images = ImageList.read(run.folder.evaluations / record.image_list)
+    except (OSError, RecordError):
+        return None
+    return images if len(images.files) == record.images else None
 
 
 def value_of(record: Record, metric: str) -> float | None:

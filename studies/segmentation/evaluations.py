@@ -88,7 +88,7 @@ def read_evaluations(collection: Collection) -> Evaluations:
         own: dict[tuple, str] = {}
         for file, record in sorted(run.evaluations(EvaluationRecord).items()):
             setting = tuple(setting_of(record).items())
-            reason = _unusable(run, record) or (setting in own and f"holds the same test as {own[setting]}")
+            reason = unusable(run, record) or (setting in own and f"holds the same test as {own[setting]}")
             if reason:
                 left_out.append(SetAside(file, reason))
                 continue
@@ -130,18 +130,15 @@ def setting_of(record: EvaluationRecord) -> dict[str, str]:
     }
 
 
-def _unusable(run: Run, record: EvaluationRecord) -> str | None:
+def unusable(run: Run, record: EvaluationRecord) -> str | None:
+    """Why a test in the run's folder is in no table; None if it is of the scheme of training and of the best epoch."""
     if record.padding_at_test != record.padding:
         return f"is a cross test, trained with {record.padding} and tested with {record.padding_at_test} padding"
     # Training that continues overwrites best.ckpt, but the record of the earlier file stays.
-    if record.checkpoint == BEST_CHECKPOINT and not is_best_epoch(run, record.epoch):
+    monitor = run.record.monitor
+    if record.checkpoint == BEST_CHECKPOINT and run.curve(monitor).get(record.epoch) != best(run.rows, monitor):
         return f"is of the best checkpoint at the time, of epoch {record.epoch + 1}; a later epoch is better"
     return None
-
-
-def is_best_epoch(run: Run, epoch: int) -> bool:
-    """Whether no epoch of the run is better than `epoch`, counted from 0."""
-    return run.curve(run.record.monitor).get(epoch) == best(run.rows, run.record.monitor)
 
 
 # Values from the confusion matrices, as sections 4.2 and 4.2.1 of Partial Convolution based Padding define them

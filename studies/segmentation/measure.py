@@ -11,7 +11,7 @@ from studies.checkpoints.evaluate import evaluate
 from studies.checkpoints.load import arguments, find_checkpoint, load
 from studies.checkpoints.missing import choose_device, evaluate_missing, in_words
 from studies.runs.collect import Collection, Run, SetAside
-from studies.segmentation.evaluations import BEST_CHECKPOINT, is_best_epoch
+from studies.segmentation.evaluations import BEST_CHECKPOINT, unusable
 from training.program import parse
 
 PRECISIONS = {"None": "32-true", "32": "32-true", "64": "64-true", "16": "16-mixed", "bf16": "bf16-mixed"}
@@ -47,9 +47,7 @@ def run_missing(collection: Collection, data_root: Path | None, options: Sequenc
 
 def is_of(record: EvaluationRecord, run: Run, expected: dict[str, Any]) -> bool:
     """Whether a record is of the run's best checkpoint, tested as `expected`, under the padding of training."""
-    if record.checkpoint != BEST_CHECKPOINT or not is_best_epoch(run, record.epoch):
-        return False
-    if record.padding_at_test != run.record.padding:
+    if record.checkpoint != BEST_CHECKPOINT or unusable(run, record):
         return False
     found = {**vars(record), "modes": set(record.confusion), "split": record.data.get("split")}
     found["margin"] = record.data.get("margin", 0)

@@ -84,14 +84,13 @@ def stability(network: Network, image: Tensor, side: int, stride: int) -> tuple[
     """Mean entropy of a pixel's classes over the SHIFTS x SHIFTS central patches; share of pixels with several."""
     room = (SHIFTS - 1) * stride
     top, left = ((length - side - room) // 2 for length in image.shape[1:])
-    votes = None
+    votes = torch.tensor(0)
     for row, column in product(range(SHIFTS), repeat=2):
         down, right = row * stride, column * stride
         scores = network(patch(image, top + down, left + right, side))[0]
         # The part common to all patches begins `room` below the top of the first, and at the top of the last.
         common = scores[:, room - down : side - down, room - right : side - right].argmax(0)
-        vote = one_hot(common, len(scores))
-        votes = vote if votes is None else votes + vote
+        votes = votes + one_hot(common, len(scores))
     share = votes.double() / SHIFTS**2
     return float(torch.special.entr(share).sum(-1).mean()), float(((share > 0).sum(-1) > 1).double().mean())
 

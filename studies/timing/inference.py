@@ -171,8 +171,7 @@ class _Case:
                 torch.compiler.reset()
             for name, (seconds,) in interleaved(self.names, self.fresh, 1, stopwatch, seed=number).items():
                 first[name].append(seconds)
-        later = interleaved(self.names, self.steps.__getitem__, under.warm_up + under.rounds, stopwatch)
-        return first, {name: seconds[under.warm_up :] for name, seconds in later.items()}
+        return first, interleaved(self.names, self.steps.__getitem__, under.rounds, stopwatch, warm_up=under.warm_up)
 
 
 def _drop(error: StepError, names: list[str], failed: dict[str, str]) -> None:

@@ -50,19 +50,21 @@ def interleaved(
     rounds: int,
     stopwatch: Callable[[Step], float],
     seed: int = 0,
+    warm_up: int = 0,
 ) -> dict[str, list[float]]:
     """Measures the seconds of each name in each round; every round runs all names, in an order shuffled anew.
 
     Args:
         prepare: function from a name to the step that is timed; called right before it, untimed.
         seed: seed of the orders.
+        warm_up: rounds before the rounds that count.
 
     Raises:
         StepError: preparing or running a step raised an error; names the step.
     """
     shuffle = random.Random(seed).shuffle
     seconds: dict[str, list[float]] = {name: [] for name in names}
-    for _ in range(rounds):
+    for _ in range(warm_up + rounds):
         order = list(names)
         shuffle(order)
         for name in order:
@@ -70,7 +72,7 @@ def interleaved(
                 seconds[name].append(stopwatch(prepare(name)))
             except Exception as error:
                 raise StepError(name, error) from error
-    return seconds
+    return {name: times[warm_up:] for name, times in seconds.items()}
 
 
 def synchronise(device: torch.device) -> None:

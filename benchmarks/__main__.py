@@ -29,7 +29,7 @@ from networks.create import create_network
 from padding import available_schemes
 from padding.reweight import forget_ratios
 from studies.runs.collect import REFERENCE
-from studies.timing.inference import compile_variant, make_variant, variant_names
+from studies.timing.inference import compile_variant, forward_step, make_variant, variant_names
 from studies.timing.interleaved import Step, interleaved
 from studies.timing.record import NULL
 
@@ -41,23 +41,13 @@ def measured(
     setting: Setting, title: Row, names: Sequence[str], prepare: Callable[[str], Step], rounds: int
 ) -> Iterator[Row]:
     """Yields a row per step but the reference: its time over the reference's per round, and the null pair's ratio."""
-    seconds = interleaved(names, prepare, WARM_UP + rounds, setting.stopwatch)
-    counted = {name: times[WARM_UP:] for name, times in seconds.items()}
+    counted = interleaved(names, prepare, rounds, setting.stopwatch, warm_up=WARM_UP)
     zero = counted[REFERENCE]
     for name, times in counted.items():
         if name not in (REFERENCE, NULL):
             row = title | {"scheme": name, "n": rounds, "zero, ms": round(1000 * sorted(zero)[rounds // 2], 2)}
             row |= {"over zero": spread(ratios(times, zero)), "null": spread(ratios(counted[NULL], zero))}
             yield row | {"_seconds": counted}
-
-
-def forward(model: nn.Module, images: torch.Tensor, amp: bool = False) -> Step:
-    @torch.inference_mode()
-    def run() -> None:
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=amp):
-            model(images)
-
-    return run
 
 
 def networks_rows(setting: Setting) -> Iterator[Row]:
@@ -79,7 +69,8 @@ def networks_rows(setting: Setting) -> Iterator[Row]:
         network = create_network(name, 10).eval().to(memory_format=layout)
         images = torch.randn(batch, 3, size, size).contiguous(memory_format=layout)
         names = variant_names(schemes)
-        steps = {each: forward(make_variant(network, each)[0], images, how == "bf16") for each in names}
+        cast = torch.autocast("cpu", torch.bfloat16, enabled=how == "bf16")
+        steps = {each: forward_step(cast(make_variant(network, each)[0]), images) for each in names}
         title = {"network": name, "pixels": size, "batch": batch, "how": how or "eager"}
         yield from measured(setting, title, names, steps.__getitem__, 2 if setting.tiny else rounds)
 
@@ -101,7 +92,7 @@ def layer_rows(setting: Setting) -> Iterator[Row]:
     for channels, size, trains, rounds in cases[:1] if setting.tiny else cases:
         layer = nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1)).train(trains)
         images = torch.randn(4, channels, size, size, requires_grad=trains)
-        steps = {each: (both_ways if trains else forward)(make_variant(layer, each)[0], images) for each in names}
+        steps = {each: (both_ways if trains else forward_step)(make_variant(layer, each)[0], images) for each in names}
         title = {"map": f"4x{channels}x{size}x{size}", "pass": "training" if trains else "evaluation"}
         yield from measured(setting, title, names, steps.__getitem__, 2 if setting.tiny else rounds)
 
@@ -121,7 +112,7 @@ def first_call(network: nn.Module, size: int) -> Callable[[str], Step]:
     def prepare(name: str) -> Step:
         model = make_variant(network, name)[0]
         forget_ratios()
-        return forward(model, images)
+        return forward_step(model, images)
 
     return prepare
 
@@ -133,7 +124,7 @@ def new_size(network: nn.Module, size: int) -> Callable[[str], Step]:
 
     def prepare(name: str) -> Step:
         side = next(sizes[name])
-        return forward(models[name], torch.randn(1, 3, side, side))
+        return forward_step(models[name], torch.randn(1, 3, side, side))
 
     return prepare
 
@@ -146,7 +137,7 @@ def compiled_rows(setting: Setting) -> Iterator[Row]:
         network, images, kernels, steps = create_network(name, 10).eval(), torch.randn(1, 3, size, size), {}, {}
         for each in variant_names(["partial"]):
             metrics.reset()
-            steps[each] = forward(compile_variant(copy.deepcopy(make_variant(network, each)[0])), images)
+            steps[each] = forward_step(compile_variant(copy.deepcopy(make_variant(network, each)[0])), images)
             steps[each]()
             kernels[each] = metrics.generated_kernel_count
         title = {"network": name, "pixels": size}

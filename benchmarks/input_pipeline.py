@@ -109,8 +109,7 @@ def loader_rows(setting: Setting, images: int = 100, rounds: int = 5, size: int 
 def compared(samples: str, functions: dict[str, Callable[[], None]], count: int, rounds: int) -> Iterator[Row]:
     """Yields a row per function, which loads `count` images: over `baseline`, but `null` over `ours`."""
     stopwatch = Stopwatch(torch.device("cpu"), time.process_time)
-    measured = interleaved(list(functions), functions.__getitem__, 1 + rounds, stopwatch)
-    seconds = {variant: times[1:] for variant, times in measured.items()}  # the first round warms up
+    seconds = interleaved(list(functions), functions.__getitem__, rounds, stopwatch, warm_up=1)
     for variant, own in seconds.items():
         against = "ours" if variant == "null" else "baseline"
         row = {"samples": samples, "images": count, "n": rounds, "loader": variant, "against": against}

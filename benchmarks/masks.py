@@ -34,9 +34,8 @@ def mask_rows(setting: Setting) -> Iterator[Row]:
         steps = make_steps(model, images, draw_sizes(canvas, batch))
         # The first call also compares its batch with single images, which the rounds below do not repeat.
         first = setting.stopwatch(steps[FIXED])
-        seconds = interleaved(list(steps), steps.__getitem__, 1 + rounds, setting.stopwatch)
         # The first round fills caches, so it does not count.
-        counted = {step: times[1:] for step, times in seconds.items()}
+        counted = interleaved(list(steps), steps.__getitem__, rounds, setting.stopwatch, warm_up=1)
         row = {"pixels": canvas, "batch": batch, "n": rounds, "canvas, ms": round(1000 * median(counted[PLAIN]))}
         row |= {step: spread(ratios(counted[step], counted[PLAIN])) for step in (NULL, FIXED, GROW, SINGLY)}
         row["fixed / singly"] = spread(ratios(counted[FIXED], counted[SINGLY]))

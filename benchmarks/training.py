@@ -7,6 +7,7 @@ runs. The images lie on the device, so that no loader is measured.
 import copy
 import tempfile
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -54,21 +55,29 @@ def batch_of(setting: Setting, size: int, batch: int) -> tuple[Tensor, Tensor]:
 
 
 def plain_step(
-    network: nn.Module, data: tuple[Tensor, Tensor], channels_last=False, bf16=False, compile=False, fused=None
+    network: nn.Module,
+    data: tuple[Tensor, Tensor],
+    channels_last=False,
+    bf16=False,
+    compile=False,
+    fused=None,
+    optimizer: torch.optim.Optimizer | None = None,
+    loss_of: Callable[[Tensor, Tensor], Tensor] = cross_entropy,
 ) -> Callable[[], Tensor]:
-    """Makes a step of SGD as in a plain PyTorch program; the step returns the loss."""
+    """Makes a step of SGD, or of another optimizer, as in a plain PyTorch program; the step returns the loss."""
     network.train()
     layout = torch.channels_last if channels_last else torch.contiguous_format
     if channels_last:
         to_channels_last(network)
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4, fused=fused)
+    if optimizer is None:
+        optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4, fused=fused)
     forward = torch.compile(network, dynamic=False) if compile else network
     images, targets = data
 
     def step() -> Tensor:
         x = normalise(images, MEAN, STD).contiguous(memory_format=layout)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):
-            loss = cross_entropy(forward(x), targets)
+            loss = loss_of(forward(x), targets)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -98,10 +107,9 @@ def scheme_rows(setting: Setting) -> Iterator[Row]:
     memory = {each: peak_memory(step, models[each], setting) for each, step in steps.items()}
     repeats = 5 if cuda else 1
     prepare = {each: several(step, repeats) for each, step in steps.items()}
-    seconds = interleaved(names, prepare.__getitem__, rounds + 1, setting.stopwatch)
-    zero = seconds[REFERENCE][1:]
-    for each in names:
-        own = seconds[each][1:]
+    seconds = interleaved(names, prepare.__getitem__, rounds, setting.stopwatch, warm_up=1)
+    zero = seconds[REFERENCE]
+    for each, own in seconds.items():
         row = {"network": name, "batch": batch, "scheme": each, "n": rounds}
         row |= {"images a second": round(batch * repeats / sorted(own)[len(own) // 2], 1)}
         row |= {"time / zero": spread(ratios(own, zero)), "memory / zero": f"{memory[each] / memory[REFERENCE]:.4f}"}
@@ -176,29 +184,22 @@ def loops(setting: Setting, network: str, size: int, batch: int, rounds: int, st
         yield row | {"_seconds": seconds[1:]}
 
 
-def timm_step(network: nn.Module, data: tuple[Tensor, Tensor], channels_last: bool, bf16: bool) -> Callable[[], object]:
+def timm_step(network: nn.Module, data: tuple[Tensor, Tensor], channels_last: bool, bf16: bool) -> Callable[[], None]:
     """Makes a step from timm's loss, optimizer and meter, combined as in timm's training script."""
     from timm.loss import LabelSmoothingCrossEntropy
     from timm.optim import create_optimizer_v2
     from timm.utils import AverageMeter
 
-    network.train()
-    layout = torch.channels_last if channels_last else torch.contiguous_format
     optimizer = create_optimizer_v2(network, opt="sgd", lr=0.01, momentum=0.9, weight_decay=1e-4)
-    loss_of, meter, (images, targets) = LabelSmoothingCrossEntropy(0.0), AverageMeter(), data
-    count = iter(range(10**9))
+    own = {"optimizer": optimizer, "loss_of": LabelSmoothingCrossEntropy(0.0)}
+    step, meter, numbers = plain_step(network, data, channels_last, bf16, **own), AverageMeter(), count()
 
-    def step() -> None:
-        x = normalise(images, MEAN, STD).contiguous(memory_format=layout)
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):
-            loss = loss_of(network(x), targets)
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        if next(count) % 50 == 0:  # the script's --log-interval
-            meter.update(loss.item(), len(images))
+    def logged() -> None:
+        loss = step()
+        if next(numbers) % 50 == 0:  # the script's --log-interval
+            meter.update(loss.item(), len(data[0]))
 
-    return step
+    return logged
 
 
 class Repeated:

@@ -17,29 +17,24 @@ WINDOWS = {(0, 0): "#c2410c", (0, 3): "#0f766e", (3, 3): "#1d4ed8"}
 
 def main() -> None:
     figure, axes = plt.subplots(1, 4, figsize=(12, 3.6), layout="constrained")
-    draw_windows(axes[0])
     ratio = border_ratio((SIZE, SIZE), KERNEL, padding=1)
+    draw_windows(axes[0], ratio)
     draw_numbers(axes[1], ratio, "partial padding: times r =\nwindow area / area inside")
-    zero, partial = constant_image_averaged()
-    draw_numbers(axes[2], zero, "zero padding: the mean of\na constant image fades")
-    draw_numbers(axes[3], partial, "partial padding: it stays 1\nup to the border")
+    draw_numbers(axes[2], constant_image_averaged(torch.nn.Conv2d), "zero padding: the mean of\na constant image fades")
+    draw_numbers(axes[3], constant_image_averaged(PartialConv2d), "partial padding: it stays 1\nup to the border")
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
     plt.rcParams["svg.hashsalt"] = "method"  # without it, element ids differ in every file
     figure.savefig(Path(__file__).with_name("method.svg"), metadata={"Date": None})
 
 
-def constant_image_averaged() -> tuple[torch.Tensor, torch.Tensor]:
-    """Filters an image of ones by a 3x3 mean, with zero and with partial padding: (SIZE, SIZE) each."""
-    zero = torch.nn.Conv2d(1, 1, KERNEL, padding=1, bias=False)
-    partial = PartialConv2d(1, 1, KERNEL, padding=1, bias=False)
-    outputs = []
-    for layer in (zero, partial):
-        torch.nn.init.constant_(layer.weight, 1 / KERNEL**2)
-        outputs.append(layer(torch.ones(1, 1, SIZE, SIZE))[0, 0].detach())
-    return outputs[0], outputs[1]
+def constant_image_averaged(kind: type[torch.nn.Conv2d]) -> torch.Tensor:
+    """Filters an image of ones by a 3x3 mean, a convolution of this kind: (SIZE, SIZE)."""
+    layer = kind(1, 1, KERNEL, padding=1, bias=False)
+    torch.nn.init.constant_(layer.weight, 1 / KERNEL**2)
+    return layer(torch.ones(1, 1, SIZE, SIZE))[0, 0].detach()
 
 
-def draw_windows(axis: Axes) -> None:
+def draw_windows(axis: Axes, ratio: torch.Tensor) -> None:
     for row in range(-1, SIZE + 1):
         for column in range(-1, SIZE + 1):
             inside = 0 <= row < SIZE and 0 <= column < SIZE
@@ -47,17 +42,12 @@ def draw_windows(axis: Axes) -> None:
             if not inside:
                 axis.text(column + 0.5, row + 0.5, "0", color="#8c959f", ha="center", va="center", fontsize=8)
     for (row, column), colour in WINDOWS.items():
-        valid = valid_area(row) * valid_area(column)
+        valid = round(KERNEL**2 / float(ratio[row, column]))
         frame = {"fill": False, "edgecolor": colour, "linewidth": 2.2}
         axis.add_patch(Rectangle((column - 1, row - 1), KERNEL, KERNEL, **frame))
         label = {"color": colour, "ha": "center", "va": "center", "fontsize": 9, "fontweight": "bold"}
         axis.text(column + 0.5, row + 0.5, f"{valid} of {KERNEL**2}", **label)
     finish(axis, "a 3x3 window at the border\nholds less of the image", -1, SIZE + 1)
-
-
-def valid_area(position: int) -> int:
-    """Counts the taps of a window centred on `position` that fall inside, along one axis."""
-    return sum(0 <= position + tap < SIZE for tap in (-1, 0, 1))
 
 
 def draw_numbers(axis: Axes, values: torch.Tensor, title: str) -> None:

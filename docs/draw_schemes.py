@@ -32,8 +32,10 @@ def image() -> torch.Tensor:
 
 
 def padded(scheme: str) -> torch.Tensor:
-    """Pads the image by a scheme, as shown by a 1x1 convolution that copies its padded input."""
-    layer = layer_class(nn.Conv2d, "zero" if scheme in BLANK else scheme)(3, 3, 1, padding=PAD, groups=3, bias=False)
+    """Pads the image by a scheme, as shown by a 1x1 convolution that copies its padded input; by white if BLANK."""
+    layer = layer_class(nn.Conv2d, scheme)(3, 3, 1, padding=PAD, groups=3, bias=False)
+    if scheme in BLANK:
+        return nn.functional.pad(image(), [PAD] * 4, value=1.0)
     nn.init.ones_(layer.weight)
     if scheme == "constant":
         nn.init.constant_(layer.padding_learned, 0.6)
@@ -48,16 +50,9 @@ def main() -> None:
     for axis in axes.flat:
         axis.axis("off")
     for axis, name in zip(axes.flat, names, strict=False):
-        whole = padded(name)
-        if name in BLANK:
-            inner = torch.ones_like(whole)
-            inner[:, PAD:-PAD, PAD:-PAD] = whole[:, PAD:-PAD, PAD:-PAD]
-            whole = inner
-        axis.imshow(whole.permute(1, 2, 0).numpy(), interpolation="nearest")
-        axis.add_patch(Rectangle((PAD - 0.5, PAD - 0.5), SIZE, SIZE, fill=False, edgecolor="white", linewidth=1))
-        axis.add_patch(
-            Rectangle((-0.5, -0.5), SIZE + 2 * PAD, SIZE + 2 * PAD, fill=False, edgecolor="grey", linewidth=1)
-        )
+        axis.imshow(padded(name).permute(1, 2, 0).numpy(), interpolation="nearest")
+        for start, side, colour in ((PAD - 0.5, SIZE, "white"), (-0.5, SIZE + 2 * PAD, "grey")):
+            axis.add_patch(Rectangle((start, start), side, side, fill=False, edgecolor=colour, linewidth=1))
         axis.set_title(name, fontsize=9, pad=3)
     figure.tight_layout(pad=0.4)
     figure.savefig(Path(__file__).with_name("schemes.png"), dpi=110)

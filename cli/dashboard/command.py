@@ -64,8 +64,7 @@ def save_workspace(api: Any, page: Any) -> str:
     views = api.reports(f"{page.entity}/{page.project}", name=page._internal_name)
     # The client can list only reports, which are views of the type `runs`; with another type it lists workspaces.
     views.variables["viewType"] = "project-view"
-    found = [view for view in views if view.name == page._internal_name]
-    page._internal_id = found[0].id if found else ""
+    page._internal_id = next((view.id for view in views if view.name == page._internal_name), "")
     return page.save().url
 
 

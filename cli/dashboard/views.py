@@ -40,6 +40,11 @@ class DashboardContent:
     schemes: dict[str, tuple[str, ...]]
 
     @property
+    def place(self) -> dict[str, str]:
+        """Entity and project, as W&B's classes take them."""
+        return dict(zip(("entity", "project"), self.project.split("/"), strict=True))
+
+    @property
     def colours(self) -> dict[str, str]:
         """Maps a scheme to its colour in `main.py report`."""
         every = sorted({scheme for schemes in self.schemes.values() for scheme in schemes}, key=scheme_order)
@@ -57,15 +62,13 @@ def content_of(project: str, metric: str, runs: Iterable[dict[str, Any]]) -> Das
 
 def workspace(content: DashboardContent, title: str) -> ws.Workspace:
     """Makes a saved view: curves, bars and the runs table, grouped by architecture and padding."""
-    entity, project = content.project.split("/")
     colours = {
         ws.GroupPath(network, scheme): content.colours[scheme]
         for network, schemes in content.schemes.items()
         for scheme in schemes
     }
     return ws.Workspace(
-        entity=entity,
-        project=project,
+        **content.place,
         name=title,
         sections=[
             ws.Section(name="Curves", panels=curves(content.metric), is_open=True, pinned=True),
@@ -82,16 +85,13 @@ def workspace(content: DashboardContent, title: str) -> ws.Workspace:
 
 def report(content: DashboardContent, title: str) -> wr.Report:
     """Makes a report with a section per architecture: its curves and bars by padding, and the table of its runs."""
-    entity, project = content.project.split("/")
     blocks = [block for network in content.schemes for block in (wr.H2(text=network), _grid(content, network))]
-    return wr.Report(entity=entity, project=project, title=title, description=DESCRIPTION, blocks=blocks, width="fluid")
+    return wr.Report(**content.place, title=title, description=DESCRIPTION, blocks=blocks, width="fluid")
 
 
 def _grid(content: DashboardContent, network: str) -> wr.PanelGrid:
-    entity, project = content.project.split("/")
     runs = wr.Runset(
-        entity=entity,
-        project=project,
+        **content.place,
         name=network,
         filters=expr.And(expr.Config("compared_as").isin([network])),
         groupby=["config.padding"],

@@ -33,7 +33,7 @@ def every_colour():
     return Image.fromarray(np.concatenate((grid, drawn)).astype(np.uint8).reshape(99, 99, 3))
 
 
-CASES = [
+COLOURS = [
     *(Colours((number,), (factor,) * 4, None) for number in range(3) for factor in (0.5, 0.75, 0.93, 1.0, 1.1, 1.25)),
     *(Colours((3,), (turn,) * 4, None) for turn in (-0.5, -0.25, -0.003, 0.0, 0.004, 0.1, 0.25, 0.5)),
     *(Colours((), (), sigma) for sigma in (0.0, 0.15, 0.7, 1.3, 1.42, 3.7)),
@@ -42,20 +42,16 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("colours", CASES, ids=str)
-def test_the_device_gives_pillows_bytes(colours):
-    image = every_colour()
+SMALL = [(size, Colours((), (), 3.0)) for size in ((1, 1), (1, 7), (5, 2), (2, 1))]
+"""Sizes smaller than the blur."""
+
+
+@pytest.mark.parametrize(("size", "colours"), [*((None, each) for each in COLOURS), *SMALL], ids=str)
+def test_the_device_gives_pillows_bytes(size, colours):
+    image = picture(*size) if size else every_colour()
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
     found = colour_on_device(pixels, [colours])[0].permute(1, 2, 0).numpy()
     assert np.array_equal(found, np.asarray(colour_with_pillow(image, colours)))
-
-
-@pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 2), (2, 1)])
-def test_images_smaller_than_the_blur(size):
-    image = picture(*size)
-    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
-    found = colour_on_device(pixels, [Colours((), (), 3.0)])[0].permute(1, 2, 0).numpy()
-    assert np.array_equal(found, np.asarray(colour_with_pillow(image, Colours((), (), 3.0))))
 
 
 def test_each_image_of_a_batch_gets_its_own():

@@ -3,7 +3,6 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
@@ -51,16 +50,6 @@ def test_names_are_known_before_setup(sample_tree, tree):
     assert data.class_folders[0] == "n90000001"
     assert data.class_names[:2] == ("disc", "ring")
     assert imagenet(tree).class_names == imagenet(tree).class_folders
-
-
-def test_random_crop_cuts_pixels_of_the_file(tree):
-    data = imagenet(tree, image_size=16, train_crop="random", flip=False, eval_resize=None)
-    dataset = data.train_dataloader().dataset
-    pixels = np.asarray(Image.open(tree / "train" / "n00000001" / "0.png"))
-    crop = dataset[0, 0][0].permute(1, 2, 0).numpy()
-    assert any(np.array_equal(pixels[:, x : x + 16], crop) for x in range(5))
-    with pytest.raises(DataError, match="`train_crop` is 'padded'; it must be"):
-        imagenet(tree, train_crop="padded")
 
 
 @pytest.mark.parametrize(

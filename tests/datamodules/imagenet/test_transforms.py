@@ -13,6 +13,7 @@ from datamodules.imagenet.transforms import (
     RandomResizedCrop,
     TrainTransform,
     resized_crop,
+    train_transform,
 )
 from datamodules.loading import keyed
 from datamodules.loading.decode import to_uint8
@@ -117,3 +118,8 @@ def test_image_smaller_than_the_crop_is_named(transform):
     arguments = (keyed.generator(0),) if isinstance(transform, TrainTransform) else ()
     with pytest.raises(DataError, match=r"some/file\.png: is 30 x 20 pixels, smaller than the crop of 21 x 21"):
         transform(picture(30, 20), *arguments, "some/file.png")
+
+
+def test_an_unknown_crop_is_refused():
+    with pytest.raises(DataError, match="`train_crop` is 'padded'; it must be 'random_resized' or 'random'"):
+        train_transform("padded", 16, (0.08, 1.0), (3 / 4, 4 / 3), flip=True, fast=False)

@@ -35,7 +35,19 @@ def make_run(tmp_path):
 
 
 @pytest.fixture
-def make_tested(make_run):
+def identity_of():
+    """The fields that every record of a run's checkpoint begins with, but `data`."""
+
+    def fields(run, scheme=None, checkpoint="best.ckpt", epoch=1, step=2):
+        record = run.read_record()
+        which = {"checkpoint": checkpoint, "epoch": epoch, "step": step, "network": record.network}
+        return which | {"padding": record.padding, "padding_at_test": scheme or record.padding, "precision": "32-true"}
+
+    return fields
+
+
+@pytest.fixture
+def make_tested(make_run, identity_of):
     """A run, best in its second epoch, and a test of it; `changes` are of the record, "of_run" of the run."""
 
     def make(padding="zero", seed=0, name="best", of_run=(), **changes):
@@ -43,13 +55,8 @@ def make_tested(make_run):
         folder = f"{fields['network']}-{fields['variant']}-{padding}-{seed}"
         run = make_run(padding=padding, seed=seed, values=(10.0, 30.0, 20.0), folder=folder, **fields)
         settings = {
-            "checkpoint": "best.ckpt",
-            "epoch": 1,
-            "step": 40,
+            **identity_of(run),
             "network": f"deeplabv3plus-{fields['network']}",
-            "padding": padding,
-            "padding_at_test": padding,
-            "precision": "32-true",
             "dilation": "",
             "data": {"split": int(fields["variant"][-1]), "images": 2, "files": "ab"},
             "images": 2,
@@ -75,25 +82,19 @@ def collection(tmp_path):
 
 
 @pytest.fixture
-def keep_evaluation(tmp_path):
+def keep_evaluation(tmp_path, identity_of):
     """Writes into a run what its checkpoint predicted for six images of three classes, two of each class.
 
     The predictions are given as a list of six classes.
     """
 
     def keep(run, predicted, scheme=None, checkpoint="best.ckpt", digest="d", folder=None):
-        record, targets = run.read_record(), [0, 0, 1, 1, 2, 2]
+        epochs, targets = run.read_record().max_epochs, [0, 0, 1, 1, 2, 2]
         files = [f"{'abc'[target]}/{number}.png" for number, target in enumerate(targets)]
         ImageList(files, targets, ["ape", "bee", "cat"]).write(run.evaluations / f"images-{digest}.json.gz")
         right = sum(one == other for one, other in zip(predicted, targets, strict=True))
         evaluation = ClassificationRecord(
-            checkpoint=checkpoint,
-            epoch=record.max_epochs - 1,
-            step=record.max_epochs,
-            network=record.network,
-            padding=record.padding,
-            padding_at_test=scheme or record.padding,
-            precision="32-true",
+            **identity_of(run, scheme, checkpoint, epochs - 1, epochs),
             data={"images": 6, "files": digest},
             images=6,
             acc1=100 * right / 6,
@@ -111,7 +112,7 @@ def keep_evaluation(tmp_path):
 
 @pytest.fixture
 def rows_of(tmp_path):
-    """Reads a CSV file below `tmp_path`: a dict a row."""
+    """Reads a CSV file, by its path or by its name below `tmp_path`: a dict a row."""
     return lambda name: list(csv.DictReader((tmp_path / name).read_text().splitlines()))
 
 

@@ -1,6 +1,5 @@
 """Made-up counts of tested segmentation networks, and their mIoU taken class by class."""
 
-import csv
 import math
 
 import numpy as np
@@ -32,8 +31,3 @@ def border_values(padding, seed):
     """Table 7 without its first column: 7/8 leaves band 0 alone, and 0 leaves all but the last band."""
     tiles = counts_of(padding, seed, "tiled_0")
     return [miou(tiles[: len(LEAVE_OUT) - place].sum((0, 1))) for place in range(len(LEAVE_OUT))]
-
-
-def read_csv(path):
-    with open(path, newline="") as file:
-        return list(csv.reader(file))

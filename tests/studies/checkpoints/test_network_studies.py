@@ -1,6 +1,5 @@
 """cross-test, disagreements and activations on two tiny trained runs: against `validate`, and by other means."""
 
-import csv
 import re
 import shutil
 import sys
@@ -47,12 +46,7 @@ def records_of(folder, kind) -> list:
     return [record for record in read_evaluations(folder)[0].values() if isinstance(record, kind)]
 
 
-def rows_of(file) -> list[dict[str, str]]:
-    with open(file) as text:
-        return list(csv.DictReader(text))
-
-
-def test_the_cross_test_gives_what_validate_gives(runs, capsys):
+def test_the_cross_test_gives_what_validate_gives(runs, rows_of, capsys):
     table = {(row["Training"], row["Inference"]): float(row["1"]) for row in rows_of(runs / "report/table4_cross.csv")}
     assert len(table) == 4
     for padding in ("zero", "partial"):
@@ -161,7 +155,7 @@ def test_after_ctrl_c_results_are_kept_and_the_same_command_continues(copy, monk
     assert [f"[{number}/4]" in output for number in (1, 2, 3, 4)] == [False, True, True, True]
 
 
-def test_disagreements_come_from_the_records_and_need_no_evaluation(runs, capsys):
+def test_disagreements_come_from_the_records_and_need_no_evaluation(runs, rows_of, capsys):
     assert main_here("disagreements", str(runs)) == 0
     assert "[1/2]" not in capsys.readouterr().out
     (found, _) = compare(collect(runs))
@@ -191,7 +185,7 @@ def test_activations_are_the_sums_that_the_layers_give(runs, sample_tree):
     assert default_layers(available) == ["layer1.0.act2", "layer2.0.act2"], "of maps of 12 and 6; 3 is mostly border"
 
 
-def test_the_activations_command_keeps_what_the_report_shows(runs, sample_tree, capsys):
+def test_the_activations_command_keeps_what_the_report_shows(runs, sample_tree, rows_of, capsys):
     images = [str(path) for path in sorted((sample_tree / "val").rglob("*.*"))[:2]]
     assert main_here("activations", str(runs), "--layers", "layer2.0.act2", "--images", *images) == 0
     rows = rows_of(runs / "report/figure5.csv")
@@ -210,8 +204,7 @@ def test_the_activations_command_keeps_what_the_report_shows(runs, sample_tree, 
     assert all(title in page for title in ("(Table 4)", "(Figure 4)", "(Figure 5)"))
 
 
-def test_with_a_margin_real_context_is_tested_beside_padding_on_the_same_pixels(runs, tmp_path, capsys):
-    copy = shutil.copytree(runs, tmp_path / "copy")
+def test_with_a_margin_real_context_is_tested_beside_padding_on_the_same_pixels(copy, rows_of, capsys):
     for run in find_runs(copy):
         run.config.write_text(run.config.read_text().replace("eval_resize: 28", "eval_resize: null"))
     options = ["cross-test", str(copy), "--schemes", "zero", "--margin", "16", "--size", "16"]

@@ -16,7 +16,7 @@ RIGHT = {
 
 
 @pytest.fixture
-def validate(make_run):
+def validate(make_run, identity_of):
     """Makes a run and its validations of 40 images; returns the folder of the runs."""
     run = make_run(padding="partial")
 
@@ -25,13 +25,7 @@ def validate(make_run):
         score = {"acc1": 100 * right.mean()} if predictions == 1 else {"miou": 12.5 if view == "alone" else 12.25}
         shown = view if view in ("cropped", "alone") else "padded"
         settings = {
-            "checkpoint": "best.ckpt",
-            "epoch": 1,
-            "step": 2,
-            "network": "resnet18",
-            "padding": "partial",
-            "padding_at_test": "partial",
-            "precision": "32-true",
+            **identity_of(run),
             "data": {"images": len(right), "files": "d"},
             "shown": shown,
             "mask_rule": view if shown == "padded" else None,

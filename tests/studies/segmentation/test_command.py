@@ -8,10 +8,7 @@ import pytest
 
 from records import find_runs
 from records.evaluation import EvaluationRecord
-from tests.support.program import ROOT, main_here
-
-SMALL = ["--config=configs/demo/segmentation.yaml", "--data.crop_size=64", "--trainer.max_epochs=1"]
-SMALL += ["--trainer.logger=false", "--model.head_channels=8", "--model.skip_channels=4"]
+from tests.support.program import ROOT, SMALL_SCENES, main_here
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +22,7 @@ def trained(sample_streets, tmp_path_factory):
     with contextlib.chdir(ROOT):
         for padding in ("zero", "partial"):
             options = [f"--data.root={sample_streets}", f"--run.root={root}", f"--model.padding={padding}"]
-            assert main_here("fit", *SMALL, *options) == 0
+            assert main_here("fit", *SMALL_SCENES, "--trainer.max_epochs=1", *options) == 0
     return root
 
 

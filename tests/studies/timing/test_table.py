@@ -1,8 +1,6 @@
 """Table 1 from times made up here, against ratios and ranks taken by hand."""
 
-import csv
 import dataclasses
-import io
 import json
 
 import pytest
@@ -33,13 +31,9 @@ def record(*cases, **changes):
     return TimingRecord(**{**settings, **changes}, cases=list(cases))
 
 
-def rows(output):
-    return {row["Network"]: row for row in csv.DictReader(io.StringIO((output / "table1_timing.csv").read_text()))}
-
-
-def test_every_cell(tmp_path):
+def test_every_cell(tmp_path, rows_of):
     found = section([record(case())], tmp_path)
-    table = rows(tmp_path)
+    table = {row["Network"]: row for row in rows_of("table1_timing.csv")}
     # The null pair stands beside zero padding, then the paper's order.
     assert [name.removeprefix("resnet50_") for name in table][::2] == [
         "zero (1st)",
@@ -76,9 +70,9 @@ def test_every_cell(tmp_path):
     ],
     ids=["compiled", "size", "batch", "network"],
 )
-def test_the_paper_stands_beside_what_it_measured_only(other, tmp_path):
+def test_the_paper_stands_beside_what_it_measured_only(other, tmp_path, rows_of):
     section([other], tmp_path)
-    assert {row["paper_ms"] for row in rows(tmp_path).values()} == {""}
+    assert {row["paper_ms"] for row in rows_of("table1_timing.csv")} == {""}
 
 
 def test_what_differs_is_a_column_and_what_does_not_is_in_the_title(tmp_path):

@@ -18,9 +18,7 @@ def classes(maps):
 
 
 @pytest.fixture(scope="module", params=[(1, 64, 128), (2, 128, 256)])
-def tree(request, tmp_path_factory, street_tree):
-    if request.param == (1, 64, 128):
-        return street_tree
+def tree(request, tmp_path_factory):
     return make(tmp_path_factory.mktemp("sample") / "tree", *request.param)
 
 

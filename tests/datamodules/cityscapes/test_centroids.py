@@ -1,6 +1,5 @@
 import os
 import shutil
-import time
 
 import numpy as np
 import pytest
@@ -61,11 +60,8 @@ def label_files(tmp_path):
     return root, files
 
 
-def write(path, ids, age=60):
-    """A label file that was last changed a minute ago, as far as its cache can tell."""
+def write(path, ids):
     Image.fromarray(ids).save(path, compress_level=0)
-    then = time.time() - age
-    os.utime(path, (then, then))
 
 
 @pytest.fixture

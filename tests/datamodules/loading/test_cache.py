@@ -84,14 +84,7 @@ def images(root, tmp_path, **options):
 
 
 def built(data, workers=0):
-    data.num_workers, before = workers, data.num_workers
-    said = list(data.pixel_cache.build(workers))
-    data.num_workers = before
-    return said
-
-
-def size_of(folder):
-    return sum(file.stat().st_size for file in folder.iterdir())
+    return list(data.pixel_cache.build(workers))
 
 
 @pytest.mark.parametrize("options", [{}, {"fast": True}])
@@ -103,7 +96,7 @@ def test_scenes_from_the_cache_are_the_decoded_ones(options, workers, street_tre
     number, gigabytes = len(cached.pixel_cache), float(said[0][0].split(", ")[1].split()[0])
     assert said[0][1:] == (0, number)
     assert {text for text, *_ in said[1:]} == {"decoding", "comparing checksums"}
-    assert size_of(tmp_path / "cache") <= gigabytes * 1e9 + 5e5
+    assert sum(file.stat().st_size for file in (tmp_path / "cache").iterdir()) <= gigabytes * 1e9 + 5e5
     for each in (plain, cached):
         each.check()
     assert same_batches(list(cached.val_dataloader()), list(plain.val_dataloader()))

@@ -1,7 +1,7 @@
 """What both sample trees have in common: their digests, and what happens to a folder that is there already."""
 
 import hashlib
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import PIL
 import pytest
@@ -57,20 +57,8 @@ def test_killed_run_leaves_nothing_under_the_name(tmp_path, monkeypatch):
 
 
 def test_two_at_once_do_no_harm(tmp_path):
-    errors = []
-
-    def run():
-        try:
-            small(tmp_path / "tree", 2)
-        except Exception as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=run) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not errors
+    with ThreadPoolExecutor(3) as pool:
+        assert [*pool.map(lambda _: small(tmp_path / "tree", 2), range(3))] == [tmp_path / "tree"] * 3
     assert len(list((tmp_path / "tree").rglob("*.JPEG"))) == 30
 
 

@@ -147,7 +147,7 @@ def convert_padding(
         _put_back(before)
         raise
     if not report.converted:
-        warnings.warn(f"no padded convolution in {type(model).__name__}: '{choice.name}' changes nothing", stacklevel=2)
+        warnings.warn(f"no padded convolution that '{choice.name}' converts, so it changes nothing", stacklevel=2)
     changed = [module for module, own in zip(before, learned, strict=True) if before[module].learned is not own]
     if changed:
         warn_of_optimisers(changed, stacklevel=2)

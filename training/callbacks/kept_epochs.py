@@ -6,7 +6,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.callbacks import ModelCheckpoint, WeightAveraging
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 
 from records.atomic import set_aside, write_atomically
@@ -59,8 +59,16 @@ class KeptEpochs(ModelCheckpoint):
                 self._position(path)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self.monitor in self._monitor_candidates(trainer):
-            super().on_train_epoch_end(trainer, pl_module)
+        if self.monitor not in self._monitor_candidates(trainer):
+            return
+        # Averaged weights were validated, and Lightning's callback saves them in full checkpoints alone: it swaps them
+        # with the current ones meanwhile, as for a validation.
+        averages = [each for each in trainer.callbacks if isinstance(each, WeightAveraging)]
+        for each in averages:
+            each.on_validation_epoch_start(trainer, pl_module)
+        super().on_train_epoch_end(trainer, pl_module)
+        for each in averages:
+            each.on_validation_epoch_end(trainer, pl_module)
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not self.recorder.rows:

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from pytorch_lightning.callbacks import Callback, EarlyStopping, Timer
+from pytorch_lightning.callbacks import Callback, EarlyStopping, EMAWeightAveraging, Timer
 
 from records import RunFolder
 from tests.support.program import NO_DASHBOARD, fit, main_here, only_run
@@ -87,10 +87,12 @@ def test_a_kill_in_a_validation_costs_no_step(settings, tmp_path):
         assert_same_end(RunFolder(tmp_path / "whole"), RunFolder(root))
 
 
-@pytest.mark.parametrize("settings", SETTINGS, ids=str)
-def test_rows_and_the_best_epoch_hold_figures_of_their_own_weights(settings, tmp_path):
+@pytest.mark.parametrize(
+    ("settings", "averages"), [*((each, []) for each in SETTINGS), (SETTINGS[0], [EMAWeightAveraging(decay=0.5)])]
+)
+def test_rows_and_the_best_epoch_hold_figures_of_their_own_weights(settings, averages, tmp_path):
     """A row has figures of the weights at the epoch's end or none, and the best epoch is chosen by these."""
-    tiny_run(tmp_path, **settings)
+    tiny_run(tmp_path, None, *averages, **settings)
     folder = RunFolder(tmp_path)
     rows = folder.read_rows()
     validated = {row["epoch"]: row for row in rows if MONITOR in row}

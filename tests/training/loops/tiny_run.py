@@ -89,10 +89,11 @@ class Network(pl.LightningModule):
     def validation_step(self, batch, _):
         images, targets = batch
         self.accuracy.update(self.layer(images.flatten(1)), targets)
+        self.validated = self.layer.weight.detach().double().sum()
 
     def on_validation_epoch_end(self):
         self.log(MONITOR, 100 * self.accuracy.compute())
-        self.log("val/weights", self.layer.weight.detach().double().sum())  # another one after each step
+        self.log("val/weights", self.validated)  # another one after each step
         if self.trainer.global_step % 2:
             self.log("val/rare", 1.0)
 

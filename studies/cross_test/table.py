@@ -17,7 +17,7 @@ from studies.page.blocks import Block, Bullets, Section, Text
 from studies.page.tables import Column, Linked, Table, decimals, signed, starts
 from studies.runs import paper
 from studies.runs.collect import Collection, Run, scheme_order
-from studies.runs.comparable import METRICS, ComparableRecords, comparable_records, margin_of
+from studies.runs.comparable import METRICS, ComparableRecords, comparable_records, margin_of, value_of
 from studies.runs.fairness import is_of_imagenet
 from studies.stats.intervals import interval
 from studies.stats.spread import mean, stdev
@@ -113,7 +113,8 @@ def cells(collection: Collection, evaluations: ComparableRecords) -> list[Cell]:
         tested = {scheme for run, scheme in evaluations.of if run in group.runs}
         by_scheme: dict[str, dict[Run, float]] = {}
         for scheme in sorted(tested, key=lambda each: (each != group.padding, *scheme_order(each))):
-            values = {run: evaluations.value(run, scheme, collection.metric) for run in group.runs}
+            records = {run: record for run in group.runs if (record := evaluations.of.get((run, scheme)))}
+            values = {run: value_of(record, collection.metric) for run, record in records.items()}
             by_scheme[scheme] = {run: value for run, value in values.items() if value is not None}
         own = by_scheme.get(group.padding, {})
         found += [

@@ -34,11 +34,6 @@ class ComparableRecords:
     of: dict[tuple[Run, str], Record]
     left_out: tuple[str, ...]
 
-    def value(self, run: Run, scheme: str, metric: str) -> float | None:
-        """The value of `metric` in percent, or None if there is no record."""
-        record = self.of.get((run, scheme))
-        return None if record is None else value_of(record, metric)
-
 
 def margin_of(record: Record) -> int:
     """Pixels of real context around the images of a record; 0 in usual evaluations."""

@@ -118,8 +118,7 @@ class TrainScenes(Dataset):
 
     def file(self, key: tuple[int, int]) -> str:
         """The image file of a sample."""
-        scene = int(self._plan_of(key[0]).scenes[key[1]])
-        return os.path.join(self.files.root, self.files.images[scene])
+        return self.files.paths(int(self._plan_of(key[0]).scenes[key[1]]))[0]
 
     def _plan_of(self, epoch: int) -> EpochPlan:
         # Cached: each worker computes the plan once per epoch.
@@ -149,7 +148,7 @@ class EvalScenes(Dataset):
         if min(height, width) <= 2 * self.margin:
             raise DataError(
                 f"is {width} x {height} pixels, too small for a margin of {self.margin} on each side",
-                where=os.path.join(self.files.root, self.files.images[max(index, 0)]),
+                where=self.files.paths(max(index, 0))[0],
                 todo="Lower `margin`.",
             )
         if index == STAND_IN:

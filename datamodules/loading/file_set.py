@@ -44,8 +44,7 @@ class FileSet:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values, for records."""
-        names = (self.names[number] for number in range(len(self.names)))
-        files = dict(zip(names, self.sizes.tolist(), strict=True))
+        files = dict(zip(self.names, self.sizes.tolist(), strict=True))
         return {"files": files, "sample": self.sample, "labels": self.labels}
 
 

@@ -52,14 +52,14 @@ def of_maps(layer: str, maps: Tensor) -> list[Response]:
     # Means over rings and the interior, because the mean over few images is noisy at each single position.
     rings = _by_ring(maps[2:].mean(0).flatten(1), distance)
     interior = rings[:, rings.shape[1] // 2 :].mean(1, keepdim=True)
-    found.append(Response(layer, NOISE, _numbers((rings - interior).square().mean(0) / variance), 0.0, 0.0))
+    found.append(Response(layer, NOISE, ((rings - interior).square().mean(0) / variance)[:DEEPEST].tolist(), 0.0, 0.0))
     return found
 
 
 def _response(layer: str, name: str, maps: Tensor, centre: Tensor, variance: Tensor, distance: Tensor) -> Response:
     off = (maps - centre[:, None, None]).square().mean(0, keepdim=True).flatten(1)
     sides = [float((maps - maps.flip(axis)).abs().max() / variance.sqrt()) for axis in (2, 1)]
-    return Response(layer, name, _numbers(_by_ring(off, distance)[0] / variance), *sides)
+    return Response(layer, name, (_by_ring(off, distance)[0] / variance)[:DEEPEST].tolist(), *sides)
 
 
 def _by_ring(values: Tensor, distance: Tensor) -> Tensor:
@@ -67,7 +67,3 @@ def _by_ring(values: Tensor, distance: Tensor) -> Tensor:
     rings = int(distance.max()) + 1
     sums = values.new_zeros(len(values), rings).index_add_(1, distance, values)
     return sums / torch.bincount(distance, minlength=rings)
-
-
-def _numbers(values: Tensor) -> list[float]:
-    return [float(value) for value in values[:DEEPEST]]

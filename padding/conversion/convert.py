@@ -135,6 +135,8 @@ def convert_padding(
         _refuse_masks(plan)
         _refuse_axes(plan)
         report = _report(plan)
+        if choice.changes and example is None:
+            _note_unseen(plan, report)
         _restore(plan)
         _apply(plan, before)
         learned = [module._parameters.get(LEARNED) for module in before]
@@ -142,7 +144,7 @@ def convert_padding(
         if choice.changes and example is not None:
             report_hidden(model, report, example, shapes)
         if choice.changes and strict:
-            _refuse_unknown(plan, report, example)
+            _refuse_unknown(report)
     except BaseException:  # Ctrl-C during the run of an example, too
         _put_back(before)
         raise
@@ -190,20 +192,27 @@ def _followers(
     return find_followers(model, example)
 
 
-def _refuse_unknown(plan: _Plan, report: ConversionReport, example: Any) -> None:
-    """Raises PaddingError if a layer still pads with zeros, or, without an example, if a module might.
+def _note_unseen(plan: _Plan, report: ConversionReport) -> None:
+    """Adds the modules whose forward may pad to the report.
 
     A module's children do not show what its forward does; those of torch and timm were read (timm_blocks.py).
     """
-    if report.unsupported:
-        raise PaddingError(f"some layers cannot be padded by '{report.scheme}':\n{report}")
-    for module, name in plan.names.items() if example is None else ():
+    for module, name in plan.names.items():
         kind = original_class(module)
         if not kind.__module__.startswith(("torch.nn.", "timm.")):
-            raise PaddingError(
-                f"layer '{name}' ({class_path(kind)}) may pad inside its forward, which only a run can show: say "
-                "convert_padding(..., strict=True, example=INPUT)"
-            )
+            report.unseen.append(name)
+            report.kinds.setdefault(name, class_path(kind))
+
+
+def _refuse_unknown(report: ConversionReport) -> None:
+    """Raises PaddingError if a layer still pads with zeros, or, without an example, if a module might."""
+    if report.unsupported:
+        raise PaddingError(f"some layers cannot be padded by '{report.scheme}':\n{report}")
+    for name in report.unseen[:1]:
+        raise PaddingError(
+            f"layer '{name}' ({report.kinds[name]}) may pad inside its forward, which only a run can show: say "
+            "convert_padding(..., strict=True, example=INPUT)"
+        )
 
 
 def report_hidden(

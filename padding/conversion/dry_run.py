@@ -7,6 +7,7 @@ matrix product, as in attention over windows, reads tokens one by one.
 
 import contextlib
 import functools
+import sys
 import traceback
 from collections import Counter
 from collections.abc import Iterator
@@ -21,8 +22,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 from torch.utils.weak import WeakIdKeyDictionary
 
+from padding import functional
 from padding.conversion.layers import PaddedLayer, built_mode
 from padding.errors import PaddingError
+from padding.registry import find_scheme
 from padding.user_file import USER_MODULE
 
 WINDOWS = {"aten::im2col", "aten::unfold", "aten::as_strided"}
@@ -217,7 +220,7 @@ class _Recorder(TorchDispatchMode):
             self.convolved[self.running[-1]] += 1
         self.note_readers(_tensors(args), self.running[-1] if name == "aten::convolution" else None)
         # Operations inside a converted layer are its scheme's, so they count as reads only.
-        if not isinstance(self.running[-1], PaddedLayer):
+        if not isinstance(self.running[-1], PaddedLayer) and not _under_a_scheme():
             self._follow(name, args, result)
             if call := self._padding(function, args):
                 self._note(call, name, args, result)
@@ -305,6 +308,15 @@ class _Recorder(TorchDispatchMode):
         if not pad.read_by:
             padded = args[0]._base if name == "aten::copy_" else result
             self._padded[padded], self._made[padded] = (pad,), pad
+
+
+def _under_a_scheme() -> bool:
+    """Whether `padding.conv2d` or one of its kind, under another scheme than zero, made the call: re-weighting pads
+    with zeros, too."""
+    frame = sys._getframe()
+    while frame and frame.f_code is not functional._convolution.__code__:
+        frame = frame.f_back  # type: ignore[assignment]
+    return bool(frame) and find_scheme(frame.f_locals["scheme"]).convolve is not None
 
 
 def _tensors(values: Any) -> list[Tensor]:

@@ -22,6 +22,8 @@ class ConversionReport:
     """Layers that pad but are no zero-padded convolutions, such as max pools; left as in the paper's networks."""
     unsupported: list[str] = field(default_factory=list)
     """Layers that still pad with zeros, because they cannot be converted."""
+    unseen: list[str] = field(default_factory=list)
+    """Modules of other packages than torch and timm, if no example was run: they may pad inside their forward."""
     schemes: dict[str, str] = field(default_factory=dict)
     """The scheme of each converted layer, if schemes were chosen by patterns of names."""
     files: dict[str, str] = field(default_factory=dict)
@@ -48,6 +50,9 @@ class ConversionReport:
         if self.unsupported:
             lines.append(f"NOT CONVERTED, still padded with zeros: {self._counted(self.unsupported)}")
         lines += self._grouped("unsupported", self.unsupported)
+        if self.unseen:
+            kinds = shortened([*dict.fromkeys(self.kinds[name].rpartition(".")[2] for name in self.unseen)])
+            lines.append(f"not run, so padding inside these forwards is not known (example=INPUT shows it): {kinds}")
         return "\n".join(lines)
 
     def _counted(self, names: list[str]) -> str:

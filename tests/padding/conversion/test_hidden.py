@@ -2,6 +2,7 @@
 
 import pickle
 import re
+from functools import partial
 
 import pytest
 import torch
@@ -69,6 +70,10 @@ def functional(net, x):
     return F.conv2d(x, net.conv.weight, net.conv.bias, padding=1)
 
 
+def under_scheme(net, x, scheme="zero"):
+    return padding.conv2d(x, net.conv.weight, net.conv.bias, 1, 1, scheme=scheme)
+
+
 def normalised_between(net, x):
     return net.conv(F.relu(F.pad(x, (1, 1, 1, 1)) * 2))
 
@@ -89,6 +94,7 @@ def in_windows(net, x):
         (written_into_zeroed, r"writes \(2, 3, 16, 16\) into zeros of \(2, 3, 18, 18\), read by a convolution"),
         (deformed, r"convolves with padding \(1, 1\)"),
         (functional, r"convolves with padding \(1, 1\)"),
+        (under_scheme, r"convolves with padding \(1, 1\)"),
         (normalised_between, r"pads \(1, 1, 1, 1\) with zeros, read by a convolution"),
         (in_windows, r"cuts windows with padding \(1, 1\)"),
     ],
@@ -114,8 +120,16 @@ def test_strict_asks_for_an_example_where_it_cannot_know():
     model = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), Net(lambda net, x: net.conv(x)))
     with pytest.raises(PaddingError, match=r"layer '1' \(.*Net\) may pad inside its forward.*example=INPUT"):
         convert_padding(model, "partial", strict=True)
+    assert str(convert_padding(model, "partial")).endswith("not known (example=INPUT shows it): Net")
+    assert "example" not in str(convert_padding(model, "partial", example=X))
     assert convert_padding(model, "partial", strict=True, example=X).converted == ["0"]
     assert convert_padding(model[0], "reflect", strict=True).converted == [""], "torch's own classes are known"
+
+
+@pytest.mark.parametrize("scheme", ["partial", "partial_sqrt", "mean", "reflect"])
+def test_convolutions_as_functions_under_a_scheme_are_not_padded_with_zeros(scheme):
+    model = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), Net(partial(under_scheme, scheme=scheme), padding=1))
+    assert convert_padding(model, "partial", strict=True, example=X).converted == ["0", "1.conv"]
 
 
 def test_a_weight_that_a_parent_convolves_with_is_not_converted():

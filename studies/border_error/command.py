@@ -35,7 +35,8 @@ def main(
     tables as .csv and .md, figures as .svg. `main.py report RUNS_FOLDER` shows what lies in RUNS_FOLDER/border-error.
 
     Args:
-        images: folder of images, with or without a folder for each class
+        images: folder of images, with or without a folder for each class; those smaller than image and margins are
+            enlarged, which is said
         count: number of images, evenly spaced; default: all
         size: side of the image without its margin, in pixels; default: the network's own
         margin: pixels of context on each side, a multiple of the total stride; default: three total strides

@@ -202,4 +202,5 @@ def measure(
         failed=errors.failed,
         provenance=origin,
         state=source.digest(schemes),
+        enlargement=images.enlargement(size + 2 * margin),
     )

@@ -59,6 +59,7 @@ class BorderErrorRecord(Record):
         failed: a sentence for each scheme that could not be measured.
         provenance: start, command, versions, commit, host.
         state: digest of the weights and of the user's files that define schemes; empty in older records.
+        enlargement: largest factor by which an image was resized; 0 in older records.
     """
 
     KIND: ClassVar[str] = "border-error"
@@ -79,3 +80,4 @@ class BorderErrorRecord(Record):
     failed: list[str] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict, repr=False)
     state: str = ""
+    enlargement: float = 0.0

@@ -65,10 +65,12 @@ CAPTION = (
 
 def conditions(record: BorderErrorRecord) -> str:
     """One line on a record: weights, images, margin, and how much the far border still changes the true maps."""
-    floor = record.floor[-1]
+    floor, enlarged = record.floor[-1], ""
+    if record.enlargement > 1:
+        enlarged = f", enlarged up to {record.enlargement:.2g} times: their pixels are interpolated"
     return (
         f"{record.network} ({record.weights}): {record.images} images of {record.size} pixels with {record.margin} "
-        f"pixels of real context on each side; NMSE that the far border leaves in the true maps, last layer: "
+        f"pixels of real context on each side{enlarged}; NMSE that the far border leaves in the true maps, last layer: "
         f"{'unknown' if math.isnan(floor) else f'{floor:.2g}'}"
     )
 

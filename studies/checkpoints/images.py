@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from PIL import Image
 from timm.data import ImageNetInfo
 from torch import Tensor
 
@@ -35,6 +36,14 @@ class Images:
         files = map(Path, self.files)
         parts = [f"{file.name} {file.stat().st_size if file.exists() else None}" for file in files]
         return hashlib.sha1(os.fsencode("\n".join(parts))).hexdigest()[:8]
+
+    def enlargement(self, side: int) -> float:
+        """Returns the largest factor by which `read_batch` resizes an image to `side`; above 1 pixels are made up."""
+        shortest = []
+        for file in self.files:
+            with Image.open(file) as image:
+                shortest.append(min(image.size))
+        return side / min(shortest)
 
 
 def find_images(folder: Path, count: int | None, classes: Mapping[str, int]) -> Images:

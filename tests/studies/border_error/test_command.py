@@ -54,12 +54,18 @@ def test_stopped_it_continues_and_ends_as_if_it_had_not_been(command, tmp_path, 
     assert not list((tmp_path / "out").glob("*.part"))
 
 
-def test_of_one_image_and_maps_of_one_position_the_layers_that_vary_are_shown(command, tmp_path, capsys):
+def test_of_one_image_and_maps_of_one_position_the_layers_that_vary_are_shown(command, sample_tree, capsys):
     assert main([*command, "--size", "8", "--count", "1", "--schemes", "zero", "replicate"]) == 0
-    (line,) = (line for line in capsys.readouterr().out.splitlines() if "cifar_resnet10_zero" in line)
+    shown = capsys.readouterr().out
+    (line,) = (line for line in shown.splitlines() if "cifar_resnet10_zero" in line)
     _, _, last, mean, alone, *_ = line.split()
     assert last == "-", "one position of one image does not vary"
     assert min(float(mean), float(alone)) > 0
+    assert "enlarged" not in shown
+    assert main([*command, "--size", "152", "--count", "1", "--schemes", "zero"]) == 0
+    file = min((sample_tree / "val").rglob("*.*"))
+    with Image.open(file) as image:
+        assert f"enlarged up to {200 / min(image.size):.2g} times" in capsys.readouterr().out
 
 
 def test_other_images_of_the_same_names_are_measured(command, tmp_path, sample_tree):

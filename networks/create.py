@@ -1,6 +1,7 @@
 """Creates a network by name: any timm model; the paper's five are set up as in the paper's code."""
 
 import errno
+from difflib import get_close_matches
 from pickle import UnpicklingError
 from typing import Any
 from zipfile import BadZipFile
@@ -72,7 +73,7 @@ def _what_failed(error: Exception) -> str:
     return (
         f"are not in the hub's cache ({HF_HUB_CACHE}) and cannot be downloaded: {reason} Fill it where there is a "
         "network and set HF_HOME to a copy of it, or leave pretrained out and give a file: --model.init_from=FILE, of "
-        "an encoder --model.encoder_weights"
+        "an encoder --model.encoder_weights, of `geometry` and `border-error` --weights"
     )
 
 
@@ -96,5 +97,5 @@ def _initialise_hidden_head_as_torchvision(network: nn.Module) -> None:
 
 
 def _close_names(name: str) -> str:
-    found = timm.list_models(f"*{name.split('_')[0]}*")[:8] if name else []
+    found = get_close_matches(name, timm.list_models(), 8)
     return f"; close names: {', '.join(found)}" if found else "; timm.list_models() lists them"

@@ -1,7 +1,8 @@
 """Loads schemes from Python files of the user, by names such as `my_schemes.py:ones`.
 
 The function takes (input, weight, bias, geometry), as under `padding.register_scheme`, or (near, amount, measured), as
-under `padding.schemes.ring.register_fill`. Naming a scheme runs its file.
+under `padding.schemes.ring.register_fill`; its attribute `reach` is the number of positions of `near`, 1 by default.
+Naming a scheme runs its file.
 """
 
 import hashlib
@@ -59,10 +60,12 @@ def from_file(name: str) -> Scheme:
             f"padding scheme {name!r} must take (input, weight, bias, geometry) or (near, amount, measured); it takes "
             f"{count} arguments"
         )
+    reach = getattr(function, "reach", 1)
     # What the function computes is unknown, so convolutions fused from branches are refused.
     if count == 4:
         return Scheme(name, function, survives_fusing=False, files=(file,))
-    return replace(filling(Fill(name, function, linear=False), survives_fusing=False), files=(file,))
+    fill = Fill(name, function, reach if callable(reach) else lambda amount, size: reach, linear=False)
+    return replace(filling(fill, survives_fusing=False), files=(file,))
 
 
 def _module(file: Path) -> ModuleType:

@@ -74,6 +74,14 @@ def find_again(folder: RunFolder, record: RunRecord) -> tuple[RunFolder, RunReco
     return folder, record
 
 
+def refuse_id_of_another(folder: RunFolder, record: RunRecord) -> None:
+    """Raises UserError if a run of another name beside `folder` has the id of `record`: in W&B both would be one run."""
+    for file in sorted(folder.path.parent.glob(f"*-{glob.escape(record.id)}/run.json")):
+        old = recorded(RunFolder(file.parent))
+        if old and old.id == record.id and old.name != record.name:
+            raise UserError(f"run.id: {file.parent} has the id {record.id} already; give each run its own")
+
+
 def current_digest(folder: RunFolder, record: RunRecord) -> str:
     """Returns the digest of a run's settings by rule 2; the recorded digest if config.yaml cannot be read."""
     if record.digest_rule > 1:

@@ -50,7 +50,7 @@ from training.checks.trainer import (
 )
 from training.cluster import check_cores, check_tasks, choose_meeting, slurm_plugins
 from training.evaluation_record import check_keeping, keep_and_print, keep_validation, keeps_validation
-from training.identity import find_again, identify
+from training.identity import find_again, identify, refuse_id_of_another
 from training.loggers import check_places, keep_earlier_files, of_evaluation, of_run, wandb_logger
 from training.loops import install_loops
 from training.resume import KeyedRandomness, MetricState, ResumeCheckpoint, SameRecipe
@@ -176,6 +176,7 @@ class ExperimentCLI(LightningCLI):
         if self.subcommand == "fit" and not self.config.fit.trainer.fast_dev_run:
             config = self.plain_config()
             self.run_folder, self.run_record = find_again(*identify(config))
+            refuse_id_of_another(self.run_folder, self.run_record)
             look_in([self.run_folder.path])
             there = self.run_folder.path.is_dir()
             self.finished = there and is_finished(self.run_folder, self.run_record, config, chosen.ckpt_path)

@@ -172,7 +172,7 @@ def _strip(
     if not is_traced(values) and values.shape != (*near.shape[:-1], amount):
         raise PaddingError(
             f"{fill.name} must return {(*near.shape[:-1], amount)}, and returned {tuple(values.shape)}; `near` holds "
-            f"{near.shape[-1]} positions, as many as `reach` asks for"
+            f"{near.shape[-1]} positions, as many as `reach` says"
         )
     return (_flipped(values) if side == 0 else values).movedim(-1, region[0]).to(band.dtype)
 

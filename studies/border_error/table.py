@@ -126,7 +126,7 @@ def _decisions(record: BorderErrorRecord, scheme: str) -> list:
         return [*agree, None, None, None]
     around = interval(own.probability.astype(float).tolist())
     top1 = None if record.targets is None else 100 * float((own.predicted == np.array(record.targets)).mean())
-    spread = f"{around[0]:.3f} to {around[1]:.3f}" if around else None
+    spread = f"{max(around[0], 0):.3f} to {min(around[1], 1):.3f}" if around else None
     return [*agree, float(own.probability.mean()), spread, top1]
 
 
@@ -174,7 +174,7 @@ def draw(record: BorderErrorRecord, schemes: list[str]) -> Drawing:
             start = 0 if words.startswith("distance") else 1
             numbers = range(0, found.shape[1], max(1, found.shape[1] // 5))
             place.set_xticks(numbers, [str(number + start) for number in numbers], fontsize=9)
-        scale(figure, drawn, list(places), "NMSE")
+        scale(figure, drawn, list(places), "NMSE", [values for values, _ in panels.values()])
 
     size = (9.6, 0.23 * len(schemes) + 1.0)
     return Drawing(fill, size, f"Border error of {record.network}: schemes by layers and by distance")

@@ -19,7 +19,7 @@ from padding.conversion.choice import choose
 from padding.conversion.layers import original_class
 from padding.geometry import Pads, resolve
 from padding.registry import find_convolution
-from records import RunFolder
+from records import RunFolder, find_runs
 from records.errors import UserError
 from studies.checkpoints.images import IMAGENET
 from studies.checkpoints.load import load
@@ -82,6 +82,8 @@ def padded_copy(network: nn.Module, scheme: str, padding: str = ZERO) -> nn.Modu
 def check_source(name: str) -> None:
     """Raises an error for users unless `name` is a run folder or a timm model."""
     if not RunFolder(Path(name)).record_file.is_file():
+        if Path(name).is_dir() and find_runs(name):
+            raise UserError(f"{name} holds several runs; name one, or all of them: {name.rstrip('/')}/*")
         check_name(name)
 
 

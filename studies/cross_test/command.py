@@ -52,8 +52,13 @@ def main(
     return evaluate_and_show(
         runs,
         evaluation,
-        # Each run under its own scheme first: the others' differences need it.
-        [(run, scheme) for run in collection.runs for scheme in dict.fromkeys([run.record.padding, *schemes])],
+        # Each run under its own scheme first: the others' differences need it; a margin that does not fit shows under
+        # `valid`, before minutes of others.
+        [
+            (run, scheme)
+            for run in collection.runs
+            for scheme in dict.fromkeys([*([VALID] if margin else []), run.record.padding, *schemes])
+        ],
         partial(study, checkpoint=evaluation.checkpoint),
         "no run could be tested under another scheme than its own; name some with --schemes",
         around,

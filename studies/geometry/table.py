@@ -68,7 +68,7 @@ def sizes(record: GeometryRecord) -> str:
     below, above = record.even_sizes
     uneven = len({window.layer for window in record.windows if not window.even})
     near = " and ".join(str(size) for size in dict.fromkeys((below, above)) if size) or "none within 64 pixels"
-    return f"{record.network} at {record.size}: {uneven} uneven layers; nearest even sizes: {near}"
+    return f"{record.network} at {record.size}: {uneven} uneven layers; nearest sizes with none: {near}"
 
 
 def even_table(records: Sequence[GeometryRecord]) -> Table:
@@ -145,7 +145,7 @@ def constant_responses(record: GeometryRecord) -> Drawing:
         axes.set_xlabel("padded convolution, from input to output")
         numbers = range(0, values.shape[1], max(1, values.shape[1] // 9))
         axes.set_xticks(numbers, [str(number + 1) for number in numbers])
-        scale(figure, drawn, axes, "E(0)")
+        scale(figure, drawn, axes, "E(0)", [values])
 
     words = f"Response of {record.network} to a black image at the border"
     return Drawing(fill, (6.4, 0.24 * len(schemes) + 0.9), words)

@@ -34,9 +34,12 @@ def matrix(axes: Axes, values: np.ndarray, rows: Sequence[str], colours: str, no
     return drawn
 
 
-def scale(figure: Figure, drawn, axes: Sequence[Axes] | Axes, words: str) -> None:
-    """Draws a colour scale to the right of `axes`."""
-    bar = figure.colorbar(drawn, ax=axes, shrink=0.8, aspect=25, pad=0.02)
+def scale(figure: Figure, drawn, axes: Sequence[Axes] | Axes, words: str, values: Sequence[np.ndarray]) -> None:
+    """Draws a colour scale to the right of `axes`, with an arrow at an end that some of `values` lie beyond."""
+    everything = np.concatenate([np.ravel(each) for each in values])
+    beyond = np.nanmin(everything) < drawn.norm.vmin, np.nanmax(everything) > drawn.norm.vmax
+    extend = {(True, True): "both", (True, False): "min", (False, True): "max"}.get(beyond, "neither")
+    bar = figure.colorbar(drawn, ax=axes, shrink=0.8, aspect=25, pad=0.02, extend=extend)
     bar.set_label(words, fontsize=9)
     bar.ax.tick_params(labelsize=8)
     bar.outline.set_visible(False)
@@ -52,10 +55,11 @@ def grid_of_maps(
         sides: width and height of a map with its heading, in inches.
         looks: text settings of the headings.
     """
+    columns = min(len(maps), COLUMNS)
     rows = math.ceil(len(maps) / COLUMNS)
 
     def fill(figure: Figure) -> None:
-        places = figure.subplots(rows, COLUMNS, squeeze=False)
+        places = figure.subplots(rows, columns, squeeze=False)
         for place in places.flat:
             place.set_axis_off()
         for place, (heading, values) in zip(places.flat, maps.items(), strict=False):
@@ -63,6 +67,6 @@ def grid_of_maps(
             place.set_aspect("equal")
             place.set_title(heading, parse_math=False, **looks)
         # All maps have one norm, so the scale of the last one holds for each.
-        scale(figure, drawn, list(places.flat), label)
+        scale(figure, drawn, list(places.flat), label, list(maps.values()))
 
-    return Drawing(fill, (COLUMNS * sides[0] + 0.9, rows * sides[1]), words)
+    return Drawing(fill, (columns * sides[0] + 0.9, rows * sides[1]), words)

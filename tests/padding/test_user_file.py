@@ -14,10 +14,15 @@ from padding.user_file import digest, look_in
 
 CONTENT = """
 import torch.nn.functional as F
-from torch import ones_like
+from torch import arange, ones_like
 
 def ones(near, amount, measured):
     return ones_like(near).expand(*near.shape[:-1], amount)
+
+def line(near, amount, measured):
+    return near[..., :1] + (near[..., :1] - near[..., 1:]) * arange(1, amount + 1)
+
+line.reach = 2
 
 def whole(input, weight, bias, geometry):
     (top, bottom), (left, right) = geometry.pads
@@ -46,7 +51,10 @@ def test_both_kinds_of_functions():
         assert report.files == {"mine.py": digest(Path("mine.py"))}
         torch.testing.assert_close(model(x), expected)
         torch.testing.assert_close(pickle.loads(pickle.dumps(model))(x), expected)
-    model = nn.Sequential(layer)
+    convert_padding(model, "extrapolate:2")
+    expected = model(x)
+    convert_padding(model, "mine.py:line")
+    torch.testing.assert_close(model(x), expected)
     convert_padding(model, "zero,mine.py:ones")
     rows_of_zeros = F.pad(F.pad(x, (0, 0, 1, 1)), (1, 1, 0, 0), value=1.0)
     torch.testing.assert_close(model(x), F.conv2d(rows_of_zeros, layer.weight, layer.bias, 2))
@@ -87,7 +95,7 @@ def test_a_file_may_register_a_scheme_of_its_own(tmp_path):
     ("name", "message"),
     [
         ("none.py:ones", "there is no file none.py; name one as FILE.py:FUNCTION"),
-        ("mine.py:twos", "has no function 'twos'; it has ones, whole, other"),
+        ("mine.py:twos", "has no function 'twos'; it has ones, line, whole, other"),
         ("mine.py:other", "it takes 1 arguments"),
         ("bad.py:ones", "bad.py does not run: ZeroDivisionError"),
         ("later.py:ones", r"ZeroDivisionError: division by zero \(.*later.py, line 2\)"),

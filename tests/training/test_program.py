@@ -60,6 +60,7 @@ def test_the_saved_configuration_is_the_same_run(trained, caplog):
 def test_other_settings_under_the_same_id_are_refused(trained, sample_tree, capsys):
     arguments = [f"--config={trained.config}", f"--run.id={trained.read_record().id}", "--model.lr=0.2"]
     assert "model.init_args.lr: 0.05 -> 0.2" in refusal(capsys, "fit", *arguments)
+    assert f"{trained.path} has the id" in refusal(capsys, "fit", *arguments[:2], "--model.padding=zero")
 
 
 def test_validate_reproduces_the_row_and_cross_tests(trained, capsys):

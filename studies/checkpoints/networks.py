@@ -126,7 +126,8 @@ def load_in_order(network: nn.Module, file: Path) -> None:
         pairs = list(zip(own.items(), given.items(), strict=False))
         wrong = next((pair for pair in pairs if pair[0][1].shape != pair[1][1].shape), None)
         if wrong or len(own) != len(given):
-            where = f"{wrong[1][0]} stands where {wrong[0][0]} is needed" if wrong else "the rest fits"
+            named = [f"{name} {tuple(tensor.shape)}" for name, tensor in wrong or ()]
+            where = f"{named[1]} stands where {named[0]} is needed" if wrong else "the rest fits"
             raise UserError(f"--weights {file} has {len(given)} tensors, the network {len(own)}: {where}")
         given = dict(zip(own, given.values(), strict=True))
     try:

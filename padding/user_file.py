@@ -61,6 +61,8 @@ def from_file(name: str) -> Scheme:
             f"{count} arguments"
         )
     reach = getattr(function, "reach", 1)
+    if not callable(reach) and not (isinstance(reach, int) and reach > 0):
+        raise PaddingError(f"padding scheme {name!r}: its reach is {reach!r}; give a number of positions from 1 on")
     # What the function computes is unknown, so convolutions fused from branches are refused.
     if count == 4:
         return Scheme(name, function, survives_fusing=False, files=(file,))

@@ -75,8 +75,11 @@ def find_again(folder: RunFolder, record: RunRecord) -> tuple[RunFolder, RunReco
 
 
 def refuse_id_of_another(folder: RunFolder, record: RunRecord) -> None:
-    """Raises UserError if a run of another name beside `folder` has the id of `record`: in W&B both were one run."""
-    for file in sorted(folder.path.parent.glob(f"*-{glob.escape(record.id)}/run.json")):
+    """Raises UserError if a run of another name beside `folder` has the id of `record`: in W&B both were one run.
+
+    Runs that exist already are left alone.
+    """
+    for file in [] if recorded(folder) else sorted(folder.path.parent.glob(f"*-{glob.escape(record.id)}/run.json")):
         old = recorded(RunFolder(file.parent))
         if old and old.id == record.id and old.name != record.name:
             raise UserError(f"run.id: {file.parent} has the id {record.id} already; give each run its own")

@@ -122,7 +122,7 @@ class ExperimentCLI(LightningCLI):
         try:
             # As arguments: as the parser's defaults, their own defaults would override those of a chosen class.
             classes = [f"--{group}={kind}" for group, kind in CLASSES.items()]
-            if "--help" in args:
+            if {"--help", "-h"} & {*args}:
                 self._parser(args[0]).set_defaults({group: {"class_path": kind} for group, kind in CLASSES.items()})
             self.config = parser.parse_args([args[0], *classes, *args[1:]])
         except ArgumentError as error:
@@ -170,9 +170,6 @@ class ExperimentCLI(LightningCLI):
                 "lr_scheduler is set without optimizer, so the model's own recipe would run; say --optimizer=CLASS, "
                 "too, such as SGD"
             )
-        check_checkpoint(self.subcommand, chosen.ckpt_path, vars(chosen.model.init_args))
-        if self.subcommand != "fit" and chosen.ckpt_path:
-            download_nothing(chosen.model.init_args)
         if self.subcommand == "fit" and not self.config.fit.trainer.fast_dev_run:
             config = self.plain_config()
             self.run_folder, self.run_record = find_again(*identify(config))
@@ -183,6 +180,13 @@ class ExperimentCLI(LightningCLI):
             # Only for unfinished runs: a finished one may be in a read-only archive.
             if not self.finished:
                 check_writable(self.run_folder.path, "choose another --run.root")
+            if any(self.run_folder.checkpoints.glob(RESUME_PATTERN)):
+                chosen.ckpt_path = (
+                    None  # the run began from it, as is_finished has seen, and has checkpoints of its own
+                )
+        check_checkpoint(self.subcommand, chosen.ckpt_path, vars(chosen.model.init_args))
+        if self.subcommand != "fit" and chosen.ckpt_path:
+            download_nothing(chosen.model.init_args)
 
     def instantiate_classes(self) -> None:
         if self.finished:

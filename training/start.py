@@ -46,8 +46,10 @@ def is_finished(
             )
         return False
     _refuse_another_run(folder, old, record, config)
-    began = [attempt.get("ckpt_path") for attempt in (old.attempts if old else ())]
-    if chosen is not None and progress and str(Path(chosen).resolve()) not in began:
+    # Of several starts without a checkpoint of the run's own the last one made the progress.
+    starts = [attempt for attempt in (old.attempts if old else ()) if attempt.get("resumed_from") is None]
+    began = starts[-1].get("ckpt_path") if starts else None
+    if chosen is not None and progress and str(Path(chosen).resolve()) != began:
         raise UserError(
             f"{folder.path} holds progress of this run already, which starting from {chosen} would overwrite. Leave "
             "--ckpt_path out to continue it, or say --run.id=NAME for a run of its own"

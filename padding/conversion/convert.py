@@ -221,6 +221,7 @@ def report_hidden(
     """Runs a converted model on an example and adds the zero padding found to its report; see `find_hidden_pads`."""
     if not choose(report.scheme).changes:
         return
+    report.unseen = []
     names = {module: name for name, module in model.named_modules()}
     reported = {*report.left, *report.unsupported}
     for module, pads in find_hidden_pads(model, example, shapes).items():

@@ -53,6 +53,8 @@ class HiddenPad:
     """The kind of reader of the padded border: "convolution", "windows", "pool" or "product"; "" if none was seen."""
     weight: Tensor | None = None
     """The weight of the call, if it convolved."""
+    scheme: str = ""
+    """The scheme of a call of `padding.conv2d` or its kin: chosen there, whatever the model is converted to."""
     readers: list[nn.Module | None] = field(default_factory=list)
     """The modules that were running when the padded map itself was read, one entry per read; None for a read by an
     operation that is no convolution."""
@@ -60,7 +62,7 @@ class HiddenPad:
     @property
     def matters(self) -> bool:
         """Whether a convolution may read the zeros: pools keep their padding, and a matrix product has no border."""
-        return not self.fills and self.read_by not in ("product", "pool")
+        return not (self.fills or self.scheme) and self.read_by not in ("product", "pool")
 
     @property
     def fills(self) -> bool:
@@ -219,8 +221,12 @@ class _Recorder(TorchDispatchMode):
         if name == "aten::convolution":
             self.convolved[self.running[-1]] += 1
         self.note_readers(_tensors(args), self.running[-1] if name == "aten::convolution" else None)
-        # Operations inside a converted layer are its scheme's, so they count as reads only.
-        if not isinstance(self.running[-1], PaddedLayer) and not _under_a_scheme():
+        # Operations inside a converted layer, or a function under a scheme, are the scheme's: they count as reads only.
+        scheme = _scheme_of_function()
+        if scheme and name == "aten::convolution":
+            pad = HiddenPad(f"convolves by a function under '{scheme}'", "convolution", scheme=scheme)
+            self.found.setdefault(self.running[-1], []).append(pad)
+        if not isinstance(self.running[-1], PaddedLayer) and not scheme:
             self._follow(name, args, result)
             if call := self._padding(function, args):
                 self._note(call, name, args, result)
@@ -310,13 +316,13 @@ class _Recorder(TorchDispatchMode):
             self._padded[padded], self._made[padded] = (pad,), pad
 
 
-def _under_a_scheme() -> bool:
-    """Whether `padding.conv2d` or one of its kind, under another scheme than zero, made the call: re-weighting pads
-    with zeros, too."""
+def _scheme_of_function() -> str:
+    """The scheme under which `padding.conv2d` or its kin made the call; "" for none, and for zero padding."""
     frame = sys._getframe()
     while frame and frame.f_code is not functional._convolution.__code__:
         frame = frame.f_back  # type: ignore[assignment]
-    return bool(frame) and find_scheme(frame.f_locals["scheme"]).convolve is not None
+    scheme = frame.f_locals["scheme"] if frame else "zero"
+    return scheme if find_scheme(scheme).convolve else ""
 
 
 def _tensors(values: Any) -> list[Tensor]:

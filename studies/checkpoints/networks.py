@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from timm import is_model
 from torch import Tensor, nn
 
 from networks.create import check_name, create_network
@@ -82,8 +83,8 @@ def padded_copy(network: nn.Module, scheme: str, padding: str = ZERO) -> nn.Modu
 def check_source(name: str) -> None:
     """Raises an error for users unless `name` is a run folder or a timm model."""
     if not RunFolder(Path(name)).record_file.is_file():
-        if Path(name).is_dir() and find_runs(name):
-            raise UserError(f"{name} holds several runs; name one, or all of them: {name.rstrip('/')}/*")
+        if not is_model(name) and Path(name).is_dir() and find_runs(name):
+            raise UserError(f"{name} holds runs; name one, or all of them: {name.rstrip('/')}/*")
         check_name(name)
 
 

@@ -132,5 +132,5 @@ def scores(read: Tensor, wanted: Tensor) -> tuple[float, float]:
     # Rounded to a thousandth of the targets' range: smaller differences are numerical noise, which must not be ranked.
     one, other = (each.double().mul(1e3).round().flatten() for each in (read, wanted))
     # The rank correlation of a constant is not defined.
-    rho = float(spearmanr(one, other).statistic) if one.min() < one.max() else 0.0
+    rho = float(spearmanr(one, other).statistic) if one.min() != one.max() else 0.0
     return rho, float((read - wanted).abs().mean())

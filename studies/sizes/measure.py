@@ -13,7 +13,7 @@ from padding import PaddingError
 from records.errors import UserError
 from studies.checkpoints.pictures import Network, Pictures
 
-TOO_SMALL = re.compile("too small|greater than actual input size")
+TOO_SMALL = re.compile("too small|greater than actual input|than the corresponding input|wrapping|must match")
 """Words in torch's messages about a map that is smaller than the window of a pool or convolution."""
 
 

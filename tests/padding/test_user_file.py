@@ -24,6 +24,10 @@ def line(near, amount, measured):
 
 line.reach = 2
 
+def far(near, amount, measured):
+    return near
+far.reach = 2.0
+
 def whole(input, weight, bias, geometry):
     (top, bottom), (left, right) = geometry.pads
     return F.conv2d(F.pad(input, (left, right, top, bottom), value=1.0), weight, bias, geometry.stride)
@@ -95,8 +99,9 @@ def test_a_file_may_register_a_scheme_of_its_own(tmp_path):
     ("name", "message"),
     [
         ("none.py:ones", "there is no file none.py; name one as FILE.py:FUNCTION"),
-        ("mine.py:twos", "has no function 'twos'; it has ones, line, whole, other"),
+        ("mine.py:twos", "has no function 'twos'; it has ones, line, far, whole, other"),
         ("mine.py:other", "it takes 1 arguments"),
+        ("mine.py:far", "its reach is 2.0; give a number"),
         ("bad.py:ones", "bad.py does not run: ZeroDivisionError"),
         ("later.py:ones", r"ZeroDivisionError: division by zero \(.*later.py, line 2\)"),
     ],

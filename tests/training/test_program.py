@@ -128,10 +128,12 @@ def test_ckpt_path_never_overwrites_progress(trained, capsys):
 
 
 def test_ckpt_path_works_as_in_lightning(trained, sample_tree, tmp_path, caplog):
-    resume = sorted(trained.checkpoints.glob("resume-*.ckpt"))[-1]
+    given = shutil.copytree(trained.checkpoints, tmp_path / "given")
+    resume = sorted(given.glob("resume-*.ckpt"))[-1]
     arguments = fit(tmp_path, sample_tree, NO_DASHBOARD, "--trainer.max_epochs=8", "--model.padding=partial")
     arguments += [f"--ckpt_path={resume}", "--run.checkpoint_every_n_steps=2"]
     killed("step", 5, *arguments)
+    shutil.rmtree(given)  # a run that goes on deletes its older checkpoints
     assert main_here(*arguments) == 0
     assert start_of(caplog.text) == ("resume-0000000060.ckpt", 60)
     assert main_here(*arguments) == 0
@@ -161,7 +163,7 @@ def test_padding_inside_a_forward_is_said_in_training_and_in_a_cross_test(tmp_pa
         assert main_here(*fit(tmp_path, sample_tree, *options)) == 0
     run = only_run(tmp_path)
     report = json.loads(run.padding_report.read_text())
-    assert (report["converted"], report["unsupported"]) == (["stem"], [""])
+    assert (report["converted"], report["unsupported"], report["unseen"]) == (["stem"], [""], [])
     assert report["reasons"][""] == "inside its forward: pads (1, 1, 1, 1) with zeros, read by a convolution"
     tested = ["test", f"--config={run.config}", f"--ckpt_path={run.checkpoints / 'best.ckpt'}"]
     with pytest.warns(UserWarning, match="'circular'.*\n.*NOT CONVERTED, still padded with zeros: 1 PaddingInside"):

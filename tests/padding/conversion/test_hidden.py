@@ -129,7 +129,9 @@ def test_strict_asks_for_an_example_where_it_cannot_know():
 @pytest.mark.parametrize("scheme", ["partial", "partial_sqrt", "mean", "reflect"])
 def test_convolutions_as_functions_under_a_scheme_are_not_padded_with_zeros(scheme):
     model = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), Net(partial(under_scheme, scheme=scheme), padding=1))
-    assert convert_padding(model, "partial", strict=True, example=X).converted == ["0", "1.conv"]
+    report = convert_padding(model, "partial", strict=True, example=X)
+    assert report.left == ["1"]
+    assert report.reasons["1"] == f"inside its forward: convolves by a function under '{scheme}'"
 
 
 def test_a_weight_that_a_parent_convolves_with_is_not_converted():

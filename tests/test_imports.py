@@ -160,7 +160,7 @@ def code():
     return [ROOT / path for path in listed if (ROOT / path).exists()]
 
 
-MOST_LINES = {"product": 20_805, "tests": 17_215}
+MOST_LINES = {"product": 20_805, "tests": 17_216}
 """Of code. Whoever adds more looks first for what can go; whoever takes something out lowers the number."""
 
 

@@ -180,10 +180,11 @@ class ExperimentCLI(LightningCLI):
             # Only for unfinished runs: a finished one may be in a read-only archive.
             if not self.finished:
                 check_writable(self.run_folder.path, "choose another --run.root")
-            if any(self.run_folder.checkpoints.glob(RESUME_PATTERN)):
-                chosen.ckpt_path = (
-                    None  # the run began from it, as is_finished has seen, and has checkpoints of its own
-                )
+            # A run that began from a file, as is_finished has seen, goes on without it. While the file is there, it
+            # stays what the run starts from if its own checkpoints are damaged.
+            gone = chosen.ckpt_path and not Path(chosen.ckpt_path).is_file()
+            if gone and any(self.run_folder.checkpoints.glob(RESUME_PATTERN)):
+                chosen.ckpt_path = None
         check_checkpoint(self.subcommand, chosen.ckpt_path, vars(chosen.model.init_args))
         if self.subcommand != "fit" and chosen.ckpt_path:
             download_nothing(chosen.model.init_args)

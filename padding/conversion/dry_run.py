@@ -7,7 +7,6 @@ matrix product, as in attention over windows, reads tokens one by one.
 
 import contextlib
 import functools
-import sys
 import traceback
 from collections import Counter
 from collections.abc import Iterator
@@ -222,16 +221,17 @@ class _Recorder(TorchDispatchMode):
             self.convolved[self.running[-1]] += 1
         self.note_readers(_tensors(args), self.running[-1] if name == "aten::convolution" else None)
         # Operations inside a converted layer, or a function under a scheme, are the scheme's: they count as reads only.
-        scheme = _scheme_of_function()
-        if scheme and name == "aten::convolution":
-            pad = HiddenPad(f"convolves by a function under '{scheme}'", "convolution", scheme=scheme)
-            self.found.setdefault(self.running[-1], []).append(pad)
-        if not isinstance(self.running[-1], PaddedLayer) and not scheme:
+        if isinstance(self.running[-1], PaddedLayer):
+            self._read(args, "convolution")
+        elif scheme := _scheme_of_function():
+            self._read(args, "convolution")
+            if name == "aten::convolution":
+                pad = HiddenPad(f"convolves by a function under '{scheme}'", "convolution", scheme=scheme)
+                self.found.setdefault(self.running[-1], []).append(pad)
+        else:
             self._follow(name, args, result)
             if call := self._padding(function, args):
                 self._note(call, name, args, result)
-        else:
-            self._read(args, "convolution")
         return result
 
     def note_readers(self, maps: list[Tensor], reader: nn.Module | None) -> None:
@@ -318,10 +318,9 @@ class _Recorder(TorchDispatchMode):
 
 def _scheme_of_function() -> str:
     """The scheme under which `padding.conv2d` or its kin made the call; "" for none, and for zero padding."""
-    frame = sys._getframe()
-    while frame and frame.f_code is not functional._convolution.__code__:
-        frame = frame.f_back  # type: ignore[assignment]
-    scheme = frame.f_locals["scheme"] if frame else "zero"
+    code = functional._convolution.__code__
+    calls = (frame.f_locals for frame, _ in traceback.walk_stack(None) if frame.f_code is code)
+    scheme = next(calls, {"scheme": "zero"})["scheme"]
     return scheme if find_scheme(scheme).convolve else ""
 
 

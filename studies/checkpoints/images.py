@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from PIL import Image
 from timm.data import ImageNetInfo
 from torch import Tensor
 
 from datamodules.errors import refuse_no_folder
 from datamodules.imagenet.transforms import EvalTransform
-from datamodules.loading.decode import decode_rgb
+from datamodules.loading.decode import decode_rgb, image_size
 from datamodules.loading.index import is_flat, scan_classes, scan_flat
 from datamodules.loading.on_device import normalise
 from studies.stats.sample import evenly
@@ -39,11 +38,7 @@ class Images:
 
     def enlargement(self, side: int) -> float:
         """Returns the largest factor by which `read_batch` resizes an image to `side`; above 1 pixels are made up."""
-        shortest = []
-        for file in self.files:
-            with Image.open(file) as image:
-                shortest.append(min(image.size))
-        return side / min(shortest)
+        return side / min(min(image_size(file)) for file in self.files)
 
 
 def find_images(folder: Path, count: int | None, classes: Mapping[str, int]) -> Images:

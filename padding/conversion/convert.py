@@ -3,16 +3,13 @@
 import contextlib
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
 from padding.conversion.choice import Choice, choose
-from padding.conversion.dry_run import find_followers, find_hidden_pads, most_axes
-from padding.conversion.fused import class_path, fused_convolutions
+from padding.conversion.dry_run import find_followers, find_hidden_pads
 from padding.conversion.layers import (
     DEFERRED,
     LEARNED,
@@ -23,34 +20,10 @@ from padding.conversion.layers import (
     start_of,
 )
 from padding.conversion.optimisers import warn_of_optimisers
-from padding.conversion.pairs import Pair, find_pairs
+from padding.conversion.plan import Plan, first_report, make_plan
 from padding.conversion.report import ConversionReport
-from padding.conversion.sites import CONVERT, LEAVE, UNSUPPORTED, Decision, judge, unfit
 from padding.errors import PaddingError
-from padding.registry import Scheme, find_scheme
 from padding.tracing import is_compiled
-from padding.user_file import digest
-
-
-@dataclass
-class _Plan:
-    """All changes to a model, decided before the first one is made, so that an error leaves the model unchanged."""
-
-    choice: Choice
-    names: dict[nn.Module, str]
-    converted: dict[str, nn.Module] = field(default_factory=dict)
-    verdicts: dict[str, Decision] = field(default_factory=dict)
-    pairs: list[Pair] = field(default_factory=list)
-    pools: set[nn.Module] = field(default_factory=set)
-
-    def name_of(self, module: nn.Module) -> str:
-        """The name that decides the module's scheme: for a padding module in a pair, the name of the convolution."""
-        return self.names[next((pair.convolution for pair in self.pairs if pair.padder is module), module)]
-
-    def target(self, module: nn.Module) -> Scheme | None:
-        """The scheme of a module; None if it stays as it was built."""
-        return self.choice.scheme_of(self.name_of(module))
-
 
 _ATTRIBUTES = ("layer_name", "outer_pads", "built_padding_mode", "padding_mode", "_recent_call")
 """Attributes that a conversion, or a call of a converted layer, sets on a layer besides its class."""
@@ -130,13 +103,8 @@ def convert_padding(
     before = _snapshot(model)
     try:
         followers, shapes = _followers(model, choice, example)
-        plan = _make_plan(model, choice, pools, followers)
-        _refuse_fused(model, plan)
-        _refuse_masks(plan)
-        _refuse_axes(plan)
-        report = _report(plan)
-        if choice.changes and example is None:
-            _note_unseen(plan, report)
+        plan = make_plan(model, choice, pools, followers)
+        report = first_report(plan, unseen=choice.changes and example is None)
         _restore(plan)
         _apply(plan, before)
         learned = [module._parameters.get(LEARNED) for module in before]
@@ -188,20 +156,8 @@ def _followers(
     ):
         return {}, []
     # After an earlier conversion the padding modules add no zeros that the run could see.
-    _restore(_Plan(choice, {module: name for name, module in model.named_modules()}))
+    _restore(Plan(choice, {module: name for name, module in model.named_modules()}))
     return find_followers(model, example)
-
-
-def _note_unseen(plan: _Plan, report: ConversionReport) -> None:
-    """Adds the modules whose forward may pad to the report.
-
-    A module's children do not show what its forward does; those of torch and timm were read (timm_blocks.py).
-    """
-    for module, name in plan.names.items():
-        kind = original_class(module)
-        if not kind.__module__.startswith(("torch.nn.", "timm.")):
-            report.unseen.append(name)
-            report.kinds.setdefault(name, class_path(kind))
 
 
 def _refuse_unknown(report: ConversionReport) -> None:
@@ -246,65 +202,7 @@ def _withdraw(model: nn.Module, report: ConversionReport, weight: torch.Tensor, 
         report.reasons[name] = f"{user} convolves with its weight, past the layer's own forward"
 
 
-def _make_plan(model: nn.Module, choice: Choice, pools: bool, followers: dict[nn.Module, nn.Module]) -> _Plan:
-    plan = _Plan(choice, {module: name for name, module in model.named_modules()})
-    plan.pairs, verdicts = find_pairs(model, followers)
-    paired = {module for pair in plan.pairs for module in (pair.padder, pair.convolution)}
-    parents = {child: parent for parent in model.modules() for child in parent.children()}
-    axes = most_axes(model)
-    first: dict[str, str] = {}
-    padding_layers = []
-    for module, name in plan.names.items():
-        deciding = plan.name_of(module)
-        chosen = choice.scheme_of(deciding)
-        target = chosen or find_scheme("zero")
-        verdict = verdicts.get(module) or judge(name, module, parents.get(module), target, axes)
-        if module in paired:
-            verdict = unfit(model.get_submodule(deciding), target) or Decision(CONVERT)
-        if verdict:
-            padding_layers.append(name)
-        if verdict and chosen is None:
-            verdict = Decision(LEAVE, "named by no pattern")
-        alone = verdict and verdict.outcome == CONVERT and target.first_alone
-        if alone and first.setdefault(target.name, deciding) != deciding:
-            verdict = Decision(LEAVE, f"'{target.name}' is for the first convolution; this one pads with zeros")
-        # The convolution's name decided for both, so no half of a pair is converted without the other.
-        if module in paired and verdict and verdict.outcome != CONVERT:
-            paired.discard(module)
-        if verdict and verdict.outcome == LEAVE and original_class(module) in target.pools:
-            if pools and not getattr(module, "return_indices", False):  # indices would refer to the padded map
-                plan.pools.add(module)
-                verdict = Decision(CONVERT)
-            else:
-                verdict = verdict._replace(reason=f"{verdict.reason}; pools=True lets its windows go around")
-        if verdict and verdict.outcome == CONVERT:
-            plan.converted[name] = module
-        elif verdict:
-            plan.verdicts[name] = verdict
-    choice.check(padding_layers)
-    plan.pairs = [pair for pair in plan.pairs if pair.convolution in paired]
-    return plan
-
-
-def _report(plan: _Plan) -> ConversionReport:
-    report = ConversionReport(plan.choice.name, converted=list(plan.converted))
-    report.files = {str(file): digest(file) for _, scheme in plan.choice.rules for file in scheme.files}
-    if len({Path(file).name for file in report.files}) < len(report.files):
-        raise PaddingError(
-            f"files of one name, {' and '.join(report.files)}: a run keeps a copy of each by its name; rename one"
-        )
-    if plan.choice.by_name:
-        targets = {name: plan.target(module) for name, module in plan.converted.items()}
-        report.schemes = {name: target.name for name, target in targets.items() if target}
-    for name, verdict in plan.verdicts.items():
-        {LEAVE: report.left, UNSUPPORTED: report.unsupported}[verdict.outcome].append(name)
-        report.reasons[name] = verdict.reason
-    reported = {*report.converted, *report.left, *report.unsupported}
-    report.kinds = {name: original_class(module).__name__ for module, name in plan.names.items() if name in reported}
-    return report
-
-
-def _restore(plan: _Plan) -> None:
+def _restore(plan: Plan) -> None:
     """Makes every layer what it was when it was built."""
     converted = set(plan.converted.values())
     for module in plan.names:
@@ -325,7 +223,7 @@ def _restore(plan: _Plan) -> None:
             module.__class__ = original
 
 
-def _apply(plan: _Plan, before: Mapping[nn.Module, _Before]) -> None:
+def _apply(plan: Plan, before: Mapping[nn.Module, _Before]) -> None:
     pads = {pair.convolution: pair.pads for pair in plan.pairs}
     padders = {pair.padder for pair in plan.pairs}
     module: Any
@@ -351,40 +249,6 @@ def _apply(plan: _Plan, before: Mapping[nn.Module, _Before]) -> None:
                 # A model that is under the scheme already keeps what its parameter has learned.
                 kept = learned is not None and kind.padding_scheme == target.name
                 module.register_parameter(LEARNED, learned if kept else nn.Parameter(start_of(module)))
-
-
-def _refuse_fused(model: nn.Module, plan: _Plan) -> None:
-    converted = set(plan.converted.values())
-    for block in model.modules():
-        for convolution in fused_convolutions(block):
-            target = plan.choice.scheme_of(plan.names[convolution])
-            if convolution in converted and target and not target.survives_fusing:
-                raise PaddingError(
-                    f"layer '{plan.names[convolution]}' was fused from parallel branches ({class_path(type(block))}), "
-                    f"which is not exact under '{target.name}' padding; convert the model before fusing it and do not "
-                    "fuse it afterwards"
-                )
-
-
-def _refuse_masks(plan: _Plan) -> None:
-    for module, name in plan.names.items():
-        target = plan.choice.scheme_of(name) or find_scheme("zero")
-        if isinstance(module, PaddedLayer) and module.return_mask and target.with_holes is None:
-            raise PaddingError(
-                f"layer '{name}' ({type(module).__name__}) returns a mask with its output (return_mask=True), which "
-                f"'{target.name}' padding does not have; build the model without it"
-            )
-
-
-def _refuse_axes(plan: _Plan) -> None:
-    for name, module in plan.converted.items():
-        target, kernel = plan.target(module), getattr(module, "kernel_size", None)
-        # The kernel_size of a pool may be a number.
-        if isinstance(kernel, tuple) and target and target.axes not in (None, len(kernel)):
-            raise PaddingError(
-                f"layer '{name}' ({original_class(module).__name__}) has {len(kernel)} axes, and '{target.name}' names "
-                f"{target.axes}; name a scheme for each axis"
-            )
 
 
 def _refuse_wrapped(model: nn.Module) -> None:
